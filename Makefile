@@ -1,0 +1,32 @@
+.PHONY: install serve test check lint types imports coverage bench format
+
+install:          ## everything a contributor needs
+	uv sync
+
+serve:            ## run the bundled example
+	uv run agentool
+
+test:             ## all tests
+	uv run pytest
+
+check: lint types imports coverage  ## what CI runs besides the tests
+
+lint:
+	uv run ruff check .
+	uv run ruff format --check .
+
+types:
+	uv run pyright
+
+imports:
+	uv run lint-imports
+
+coverage:         ## branch coverage of the framework and of system/
+	uv run pytest -q --cov --cov-report=term --cov-fail-under=95
+
+bench:            ## ours beside its peers, in one run, as ratios
+	uv run --group bench python -m bench
+
+format:
+	uv run ruff check --fix .
+	uv run ruff format .

@@ -1,0 +1,19 @@
+"""``python -m bench``: every comparison, or those named: ``python -m bench call burst``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bench import burst, call
+
+ALL = {"call": call.run, "burst": burst.run}
+
+
+async def main(names: list[str]) -> int:
+    met = [await ALL[name]() for name in names or ALL]
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -1,0 +1,106 @@
+"""What an AgenTool is: a name, one input model, and a handler for each of its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from pydantic import ValidationError
+
+from agentool.base import BaseOperationInput
+from agentool.context import Deps
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import InvalidInput
+from agentool.operations import Handler, Operation, read_operations
+
+Precheck = Callable[[Any, Any], None]
+"""Called with an AgenTool's deps and validated input; raises what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgenTool(Generic[Deps]):
+    """A named tool that people, schedules and language models call in the same way."""
+
+    name: str
+    input_type: type[BaseOperationInput]
+    operations: Mapping[str, Operation]
+    deps: Deps
+    description: str = ""
+    examples: tuple[Mapping[str, Any], ...] = field(default=())
+    """Inputs that work, for catalogues and for language models."""
+    precheck: Precheck | None = None
+    """Refuses, before anything is called, what the input model alone cannot: a program or path that is not allowed."""
+
+    def validate(self, data: object) -> BaseOperationInput:
+        """Turn a dict, a model or JSON text into this AgenTool's input model.
+
+        Raises:
+            InvalidInput: The data does not fit; every problem is listed.
+        """
+        input_type = self.input_type
+        if type(data) is input_type:
+            return data
+        try:
+            if isinstance(data, (str, bytes)):
+                return input_type.model_validate_json(data)
+            return input_type.model_validate(data)
+        except ValidationError as error:
+            raise InvalidInput.from_validation(self.name, error, input_type.model_fields) from error
+
+    def operation(self, data: BaseOperationInput) -> Operation:
+        """Return the operation that validated input asks for."""
+        return self.operations[data.operation]
+
+    def check(self, data: object) -> BaseOperationInput:
+        """Validate completely, the operation's required fields and the precheck included, without calling the handler.
+
+        Raises:
+            InvalidInput: As `validate`, or a field is missing for, or foreign to, the operation.
+            AgenToolError: As the precheck of this AgenTool.
+        """
+        validated = self.validate(data)
+        self.operation(validated).arguments(validated)
+        if self.precheck is not None:
+            self.precheck(self.deps, validated)
+        return validated
+
+    def output_types(self) -> tuple[Any, ...]:
+        """Return the distinct types that the handlers declare to return."""
+        return tuple(dict.fromkeys(operation.output_type for operation in self.operations.values()))
+
+
+def create_agentool(
+    name: str,
+    input_type: type[BaseOperationInput],
+    handlers: Mapping[str, Handler],
+    *,
+    deps: Deps = None,
+    description: str = "",
+    examples: tuple[Mapping[str, Any], ...] = (),
+    precheck: Precheck | None = None,
+    injector: Injector | None = None,
+) -> AgenTool[Deps]:
+    """Make an AgenTool and register it.
+
+    Args:
+        name: The name it is called by.
+        input_type: Its input model, with ``operation: Literal[...]``.
+        handlers: An async function for each operation.
+        deps: What the handlers share, reached as ``ctx.deps``.
+        description: One or two sentences for catalogues and language models.
+        examples: Inputs that work; each is validated.
+        precheck: See `AgenTool.precheck`.
+        injector: Where to register; the current one by default.
+
+    Raises:
+        ConfigurationError: Model and handlers do not fit each other, or the name is taken.
+        InvalidInput: An example does not work.
+    """
+    agentool = AgenTool(name, input_type, read_operations(input_type, handlers), deps, description, examples, precheck)
+    for example in examples:
+        agentool.validate(example)
+    return (injector or get_injector()).register(agentool)
+
+
+__all__ = ["AgenTool", "create_agentool"]

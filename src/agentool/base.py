@@ -1,0 +1,16 @@
+"""The root of every input model."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class BaseOperationInput(BaseModel):
+    """Input of an AgenTool. A subclass declares ``operation`` as a ``Literal`` and its fields.
+
+    A field nobody declared is refused (``extra='forbid'``): a misspelt name must never be ignored.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation: str

@@ -1,0 +1,1 @@
+"""The injector, and AgenTools as pydantic-ai agents."""

@@ -1,0 +1,129 @@
+"""The errors of the framework, and what each asks of whom.
+
+    AgenToolError
+    ├── ConfigurationError    the application's developer must act
+    │   └── MissingExtra      an optional dependency is not installed (also ImportError)
+    ├── UnknownAgenTool       nothing is registered under this name (also LookupError)
+    ├── InvalidInput          the caller must correct the input (also ValueError)
+    └── InvalidOutput         a handler broke its own contract (also TypeError)
+
+Every error carries data, so that a person, a program and a language model can each act on it:
+``field`` and ``value`` say what was wrong, ``remedy`` says the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+_SHOWN = 120
+"""Longest excerpt, in characters, of an offending value in a message."""
+
+
+class AgenToolError(Exception):
+    """Something about an AgenTool went wrong.
+
+    Args:
+        problem: One sentence, without the field's name.
+        field: The input field concerned, dotted for nested ones.
+        value: The offending value.
+        remedy: What to do instead.
+    """
+
+    def __init__(self, problem: str, *, field: str | None = None, value: object = None, remedy: str | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        way_out = f" {self.remedy}" if self.remedy else ""
+        return f"{where}{self.problem}{way_out}"
+
+
+class ConfigurationError(AgenToolError):
+    """The application is put together wrongly; no other input will help."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+class UnknownAgenTool(AgenToolError, LookupError):
+    """No AgenTool is registered under this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing wrong with one input field."""
+
+    field: str
+    value: object
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
+
+
+class InvalidInput(AgenToolError, ValueError):
+    """The input does not fit the AgenTool. ``problems`` lists every field concerned."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        field: str | None = None,
+        value: object = None,
+        remedy: str | None = None,
+        problems: tuple[FieldProblem, ...] = (),
+    ) -> None:
+        super().__init__(problem, field=field, value=value, remedy=remedy)
+        self.problems = problems
+
+    @classmethod
+    def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
+        """Turn pydantic's findings into one sentence that names fields, values and the way out."""
+        problems = tuple(_field_problem(detail, known) for detail in error.errors(include_url=False, include_context=False))
+        return cls(f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}", value=problems[0].value, problems=problems)
+
+
+class InvalidOutput(AgenToolError, TypeError):
+    """A handler returned something other than the type it declares."""
+
+
+def sentence(problems: Iterable[FieldProblem]) -> str:
+    """Join problems into one sentence."""
+    return "; ".join(str(problem).rstrip(".") for problem in problems) + "."
+
+
+def excerpt(value: object) -> str:
+    """Show a value in a message: its repr, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
+    found: dict[str, object] = dict(detail)  # type: ignore[call-overload]
+    location: tuple[object, ...] = found["loc"]  # type: ignore[assignment]
+    field = ".".join(map(str, location)) or "input"
+    kind, value = str(found["type"]), found.get("input")
+    if kind == "missing":
+        return FieldProblem(field, None, "is required and missing")
+    if kind == "extra_forbidden":
+        return FieldProblem(field, value, f"is not a field. {did_you_mean(field, known)}".rstrip())
+    said = str(found["msg"])
+    return FieldProblem(field, value, f"{said[0].lower()}{said[1:]}, got {excerpt(value)}")

@@ -1,0 +1,171 @@
+"""A handler's signature is the route, the required fields and the schema; nothing is written twice.
+
+A handler is an ``async`` function whose first parameter is the context and whose further parameters
+name fields of the input model. A parameter without a default is required *for that operation*.
+``**more: Unpack[Fields]``, with a ``TypedDict``, takes all of its fields, each of them optional.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from typing_extensions import Unpack
+
+from agentool.base import BaseOperationInput
+from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, sentence
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One value of ``operation`` and the handler it leads to."""
+
+    name: str
+    handler: Handler
+    fields: frozenset[str]
+    required: frozenset[str]
+    output_type: Any
+    description: str
+
+    def arguments(self, data: BaseOperationInput) -> dict[str, Any]:
+        """Pick the handler's arguments out of validated input.
+
+        Fields the caller left out are not passed, so that the handler's own default holds.
+
+        Raises:
+            InvalidInput: A required field is missing, or a field was given that this operation does not take.
+        """
+        values = data.__dict__
+        given = {name: values[name] for name in data.__pydantic_fields_set__ if values[name] is not None}
+        given.pop("operation", None)
+        if not (given.keys() >= self.required and given.keys() <= self.fields):
+            return self._fitted(given, data)
+        return given
+
+    def _fitted(self, given: dict[str, Any], data: BaseOperationInput) -> dict[str, Any]:
+        missing = [
+            FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())
+        ]
+        defaults = type(data).model_fields
+        foreign = [name for name in given if name not in self.fields and given[name] != defaults[name].default]
+        unused = [
+            FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {self._takes()}") for name in foreign
+        ]
+        if problems := (*missing, *unused):
+            raise InvalidInput(
+                sentence(problems),
+                value=problems[0].value,
+                remedy="Give the required fields and leave out the others.",
+                problems=problems,
+            )
+        return {name: value for name, value in given.items() if name in self.fields}
+
+    def _takes(self) -> str:
+        return ", ".join(sorted(self.fields)) or "no fields"
+
+
+def read_operations(input_type: type[BaseOperationInput], handlers: Mapping[str, Handler]) -> dict[str, Operation]:
+    """Check handlers against the input model and turn each into an `Operation`.
+
+    Raises:
+        ConfigurationError: An accepted operation without a handler, a handler for an operation the model
+            does not accept, a handler that is not ``async``, or a parameter that fits no field.
+    """
+    accepted = accepted_operations(input_type)
+    if without := accepted - handlers.keys():
+        raise ConfigurationError(f"{input_type.__name__} accepts {sorted(without)} and no handler is given for it.")
+    if unknown := handlers.keys() - accepted:
+        raise ConfigurationError(f"Handlers {sorted(unknown)} belong to no operation that {input_type.__name__} accepts.")
+    return {name: _read_operation(name, handler, input_type) for name, handler in handlers.items()}
+
+
+def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:
+    """Return the values that ``operation`` may have in this model."""
+    annotation = input_type.model_fields["operation"].annotation
+    if get_origin(annotation) is not Literal:
+        raise ConfigurationError(f"{input_type.__name__}.operation must be a Literal of its operations, not {annotation!r}.")
+    return frozenset(get_args(annotation))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """One field that a handler takes."""
+
+    name: str
+    annotation: Any
+    default: Any = None
+    required: bool = False
+
+
+def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> Operation:
+    if not inspect.iscoroutinefunction(handler):
+        raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
+    signature = inspect.signature(handler)
+    parameters = [taken for given in list(signature.parameters.values())[1:] for taken in _taken_by(given, handler)]
+    for parameter in parameters:
+        _check_parameter(parameter, name, input_type)
+    return Operation(
+        name=name,
+        handler=handler,
+        fields=frozenset(parameter.name for parameter in parameters),
+        required=frozenset(parameter.name for parameter in parameters if parameter.required),
+        output_type=_evaluated(signature.return_annotation, handler),
+        description=inspect.cleandoc(handler.__doc__ or "").partition("\n\n")[0],
+    )
+
+
+def _taken_by(parameter: inspect.Parameter, handler: Handler) -> list[_Parameter]:
+    annotation = _evaluated(parameter.annotation, handler)
+    if parameter.kind is not parameter.VAR_KEYWORD:
+        required = parameter.default is parameter.empty
+        return [_Parameter(parameter.name, annotation, None if required else parameter.default, required)]
+    if get_origin(annotation) is not Unpack:
+        raise ConfigurationError(f"{handler.__qualname__}: **{parameter.name} must be annotated Unpack[SomeTypedDict].")
+    return [_Parameter(name, hint) for name, hint in get_type_hints(get_args(annotation)[0]).items()]
+
+
+def _check_parameter(parameter: _Parameter, operation: str, input_type: type[BaseOperationInput]) -> None:
+    field = input_type.model_fields.get(parameter.name)
+    where = f"Parameter {parameter.name!r} of the handler of operation {operation!r}"
+    if field is None:
+        raise ConfigurationError(f"{where} is no field of {input_type.__name__}. {did_you_mean(parameter.name, input_type.model_fields)}")
+    if not _fits(field.annotation, parameter.annotation):
+        raise ConfigurationError(f"{where} is declared {parameter.annotation!r}, and the field is {field.annotation!r}.")
+    if parameter.default is not None and field.default is not None and field.default != parameter.default:
+        raise ConfigurationError(f"{where} defaults to {parameter.default!r}, and the field to {field.default!r}.")
+
+
+def _evaluated(annotation: Any, handler: Handler) -> Any:
+    if annotation is inspect.Parameter.empty:
+        return Any
+    if not isinstance(annotation, str):
+        return annotation
+    names: dict[str, Any] = getattr(inspect.unwrap(handler), "__globals__", {})
+    try:
+        return eval(annotation, names)  # noqa: S307  an annotation of the application's own code, as typing.get_type_hints does
+    except NameError as error:
+        raise ConfigurationError(
+            f"Annotation {annotation!r} of {handler.__qualname__} cannot be resolved: {error}.",
+            remedy="Import the name outside of `if TYPE_CHECKING`.",
+        ) from error
+
+
+def _fits(field: Any, parameter: Any) -> bool:
+    """Can every value of the field, other than None, be passed to the parameter?"""
+    if parameter is Any or field is Any or parameter is object:
+        return True
+    return _members(field) <= _members(parameter)
+
+
+def _members(annotation: Any) -> frozenset[Any]:
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return frozenset[Any]().union(*map(_members, get_args(annotation)))
+    if origin is Literal:
+        return frozenset(get_args(annotation))
+    return frozenset() if annotation in (None, type(None)) else frozenset([annotation])

@@ -1,0 +1,61 @@
+"""``!ref:storage_kv:current_time`` → the value that AgenTool holds under that key, looked up when the call is made.
+
+A reference names an AgenTool with an operation ``get`` that takes a ``key`` and answers with a ``value``.
+Source of the notation: *Scheduler AgenToolkit*, "Queue Integration for Reactive Patterns".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from agentool.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from agentool.core.injector import Injector
+
+PREFIX = "!ref:"
+
+
+def has_references(data: object) -> bool:
+    """Is there a reference anywhere in this data?"""
+    if isinstance(data, str):
+        return data.startswith(PREFIX)
+    if isinstance(data, Mapping):
+        return any(map(has_references, cast("Mapping[str, object]", data).values()))
+    return isinstance(data, (list, tuple)) and any(map(has_references, cast("list[object]", data)))
+
+
+async def resolve_references(data: Any, injector: Injector) -> Any:
+    """Return a copy of the data with every reference replaced by the value it names.
+
+    Raises:
+        InvalidInput: A reference is written wrongly, or its AgenTool's answer has no value.
+        AgenToolError: As the AgenTool asked.
+    """
+    if isinstance(data, str):
+        return await _resolved(data, injector) if data.startswith(PREFIX) else data
+    if isinstance(data, dict):
+        items = cast("dict[str, Any]", data).items()
+        return {key: await resolve_references(value, injector) for key, value in items}
+    if isinstance(data, (list, tuple)):
+        return [await resolve_references(item, injector) for item in cast("list[Any]", data)]
+    return data
+
+
+async def _resolved(reference: str, injector: Injector) -> Any:
+    name, separator, key = reference.removeprefix(PREFIX).partition(":")
+    if not (name and separator and key):
+        raise InvalidInput("A reference names an AgenTool and a key.", value=reference, remedy="Write '!ref:storage_kv:my_key'.")
+    answer = await injector.run(name, {"operation": "get", "key": key})
+    try:
+        return _held(answer)["value"]
+    except (KeyError, TypeError):
+        remedy = "Refer to an AgenTool whose 'get' returns `value`."
+        raise InvalidInput(f"{name!r} answered 'get' without a value.", value=reference, remedy=remedy) from None
+
+
+def _held(answer: object) -> Mapping[str, Any]:
+    if isinstance(answer, Mapping):
+        return cast("Mapping[str, Any]", answer)
+    return getattr(answer, "data", None) or vars(answer)

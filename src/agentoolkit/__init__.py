@@ -1,0 +1,1 @@
+"""The AgenTools, and the doors to them."""

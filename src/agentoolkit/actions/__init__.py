@@ -1,0 +1,1 @@
+"""AgenTools that do something: one per file."""

@@ -1,0 +1,127 @@
+"""Runs an importable function: sync ones in a thread, async ones on the event loop.
+
+A function is named ``package.module:name``. Importing runs code, and so does calling; only names under a declared
+prefix are looked at. Source of the notation: *Agent Scheduler & Background Task Queue*, "Define Tasks in YAML".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, Field
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, InvalidInput, excerpt
+
+
+class FunctionInput(BaseOperationInput):
+    """Input of the function AgenTool."""
+
+    operation: Literal["call"]
+    function: str | None = Field(None, description="'package.module:function', under an allowed prefix")
+    args: list[Any] | None = Field(None, description="Positional arguments")
+    kwargs: dict[str, Any] | None = Field(None, description="Named arguments")
+
+
+class FunctionOutput(BaseModel):
+    """What the function returned."""
+
+    function: str
+    result: Any = None
+
+
+class FunctionNotAllowed(AgenToolError, PermissionError):
+    """The function is under none of the allowed prefixes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedFunctions:
+    """The prefixes under which functions may be called."""
+
+    prefixes: tuple[str, ...]
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """Import a function.
+
+        Raises:
+            FunctionNotAllowed: No prefix allows it; nothing was imported.
+            InvalidInput: It is not written as one, or does not exist.
+        """
+        module_name, separator, attribute = name.partition(":")
+        if not (separator and attribute.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
+            remedy = "Write 'package.module:function'."
+            raise InvalidInput(f"{excerpt(name)} names no function.", field="function", value=name, remedy=remedy)
+        self._allow(module_name, name)
+        found = _imported(module_name, attribute, name)
+        # What an allowed module has imported from elsewhere is not thereby allowed.
+        self._allow(found.__module__, name)
+        return found
+
+    def _allow(self, module_name: str, name: str) -> None:
+        if not any(module_name == prefix or module_name.startswith(f"{prefix}.") for prefix in self.prefixes):
+            raise FunctionNotAllowed(
+                f"{excerpt(name)} is not allowed; allowed are {', '.join(self.prefixes) or 'none'}.",
+                field="function",
+                value=name,
+                remedy="Add its package to the setting `functions` (AGENTOOL_FUNCTIONS).",
+            )
+
+
+async def function_call(
+    ctx: RunContext[AllowedFunctions], function: str, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
+) -> FunctionOutput:
+    """Call a function and wait for what it returns."""
+    target = ctx.deps.find(function)
+    if inspect.iscoroutinefunction(target):
+        result = await target(*args or (), **kwargs or {})
+    else:
+        result = await asyncio.to_thread(target, *args or (), **kwargs or {})
+    return FunctionOutput(function=function, result=result)
+
+
+def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
+    """Refuse a function that is not allowed, does not exist or does not take these arguments, without calling it."""
+    if call.function is None:
+        return
+    target = allowed.find(call.function)
+    try:
+        inspect.signature(target).bind(*call.args or (), **call.kwargs or {})
+    except TypeError as error:
+        raise InvalidInput(f"{call.function} does not take these arguments: {error}.", field="kwargs", value=call.kwargs) from error
+
+
+def create_function_agent(prefixes: Sequence[str] = (), *, injector: Injector | None = None) -> AgenTool[AllowedFunctions]:
+    """Make the AgenTool ``function`` and register it.
+
+    Args:
+        prefixes: Modules and packages whose functions may be called; none by default.
+        injector: Where to register; the current one by default.
+    """
+    return create_agentool(
+        "function",
+        FunctionInput,
+        {"call": function_call},
+        deps=AllowedFunctions(tuple(prefixes)),
+        description="Calls an importable Python function, only under prefixes that the application allows.",
+        precheck=check_call,
+        examples=({"operation": "call", "function": "reports.daily:build", "kwargs": {"days": 1}},),
+        injector=injector,
+    )
+
+
+def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
+    try:
+        found: object = getattr(import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput(f"{name!r} cannot be imported: {error}.", field="function", value=name) from error
+    if not callable(found):
+        raise InvalidInput(f"{name!r} is no function.", field="function", value=name)
+    return cast("Callable[..., Any]", found)

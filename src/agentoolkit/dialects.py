@@ -1,0 +1,119 @@
+"""SQLite and PostgreSQL, as far as they differ."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from agentool.errors import MissingExtra
+from agentoolkit.database import DatabaseError, Dialect
+
+Durability = Literal["normal", "full"]
+
+BALLAST_BYTES = 1_000_000
+"""Size of the file that is given up when the disk is full, so that old records can still be deleted."""
+
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+class Sqlite:
+    """A SQLite file in WAL mode.
+
+    Args:
+        path: The file; its folder is made.
+        durability: ``full`` survives a power cut; ``normal`` survives any end of the process, and may lose the last
+            commits in a power cut.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, durability: Durability = "full") -> None:
+        self.path = path
+        self._durability = durability
+        self._ballast = path.with_name(f"{path.name}.ballast")
+
+    def connect(self, *, writes: bool) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if writes:
+                self._lay_ballast()
+            else:
+                connection.execute("PRAGMA query_only = ON")
+        except (OSError, sqlite3.Error) as error:
+            remedy = "Name a file in a folder that can be written, by AGENTOOL_DATABASE."
+            raise DatabaseError(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
+        return connection
+
+    def translate(self, sql: str) -> str:
+        return sql
+
+    def begin(self) -> str:
+        return "BEGIN IMMEDIATE"
+
+    def is_lost(self, error: BaseException) -> bool:
+        return False
+
+    def relieve(self, error: BaseException) -> None:
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            self._ballast.unlink(missing_ok=True)
+
+    def _lay_ballast(self) -> None:
+        if not self._ballast.exists():
+            with suppress(OSError):
+                self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
+
+
+class Postgres:
+    """A PostgreSQL database, through psycopg 3.
+
+    Args:
+        url: ``postgresql://user:password@host:port/name``.
+    """
+
+    name = "postgres"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            import psycopg
+        except ImportError as error:
+            remedy = "Install it: pip install 'agentool[postgres]'."
+            raise MissingExtra("PostgreSQL needs psycopg, which is not installed.", field="database", remedy=remedy) from error
+        self._psycopg = psycopg
+
+    def connect(self, *, writes: bool) -> Any:
+        try:
+            connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            connection.execute("SET timezone = 'UTC'")
+            if not writes:
+                connection.execute("SET default_transaction_read_only = on")
+        except self._psycopg.Error as error:
+            remedy = "Check AGENTOOL_DATABASE, and that the server runs."
+            raise DatabaseError(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
+        return connection
+
+    def translate(self, sql: str) -> str:
+        return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+    def begin(self) -> str:
+        return "BEGIN"
+
+    def is_lost(self, error: BaseException) -> bool:
+        return isinstance(error, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
+
+    def relieve(self, error: BaseException) -> None:
+        """Nothing can be done from here."""
+
+
+def dialect_for(database: str, durability: Durability = "full") -> Dialect:
+    """Return the dialect that a setting names: a PostgreSQL URL, or the path of a SQLite file."""
+    if database.startswith(("postgresql://", "postgres://")):
+        return Postgres(database)
+    return Sqlite(Path(database.removeprefix("sqlite:///")).expanduser(), durability)

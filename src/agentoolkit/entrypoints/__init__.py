@@ -1,0 +1,1 @@
+"""The doors. Each turns its own dialect into calls of ``injector.run``."""

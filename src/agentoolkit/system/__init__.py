@@ -1,0 +1,1 @@
+"""The AgenTools that others build on."""

@@ -1,0 +1,51 @@
+"""The queue: named queues of JSON messages, taken for a limited time and acknowledged."""
+
+from agentoolkit.system.queue.agent import create_queue_agent
+from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueExists, QueueFull, QueueNotFound, StaleReceipt
+from agentoolkit.system.queue.operations import (
+    manage_queue,
+    queue_ack,
+    queue_clear,
+    queue_create_queue,
+    queue_delete_queue,
+    queue_dequeue,
+    queue_enqueue,
+    queue_get_dlq,
+    queue_get_message,
+    queue_list_queues,
+    queue_move_to_dlq,
+    queue_nack,
+    queue_peek,
+    queue_requeue,
+    queue_size,
+)
+from agentoolkit.system.queue.schemas import QueueInput, QueueOutput
+from agentoolkit.system.queue.service import QueueService
+
+__all__ = [
+    "MessageNotFound",
+    "QueueError",
+    "QueueExists",
+    "QueueFull",
+    "QueueInput",
+    "QueueNotFound",
+    "QueueOutput",
+    "QueueService",
+    "StaleReceipt",
+    "create_queue_agent",
+    "manage_queue",
+    "queue_ack",
+    "queue_clear",
+    "queue_create_queue",
+    "queue_delete_queue",
+    "queue_dequeue",
+    "queue_enqueue",
+    "queue_get_dlq",
+    "queue_get_message",
+    "queue_list_queues",
+    "queue_move_to_dlq",
+    "queue_nack",
+    "queue_peek",
+    "queue_requeue",
+    "queue_size",
+]

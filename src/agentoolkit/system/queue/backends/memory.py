@@ -1,0 +1,115 @@
+"""The back end that lives as long as its process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from threading import Lock
+
+from agentoolkit.system.queue.backends.memory_queue import MemoryQueue
+from agentoolkit.system.queue.errors import QueueNotFound
+from agentoolkit.system.queue.messages import DEAD_LETTERS, REMEMBERED_IDS, Counts, Message, Queue, QueueSettings, Receipt, State
+from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueStatus, Revival, Taken
+
+
+class MemoryQueueBackend:
+    """Queues in dictionaries and heaps. No method suspends, and a lock keeps threads apart, so each is one transaction.
+
+    Args:
+        dead_letters: Kept per queue.
+        remembered_ids: Kept per queue.
+    """
+
+    survives_restart: bool = False
+    looks_every: float | None = None
+
+    def __init__(self, dead_letters: int = DEAD_LETTERS, remembered_ids: int = REMEMBERED_IDS) -> None:
+        self._queues: dict[str, MemoryQueue] = {}
+        self._lock = Lock()
+        self._dead_letters = dead_letters
+        self._remembered_ids = remembered_ids
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def create(self, queue: Queue) -> Created:
+        with self._lock:
+            created = queue.queue_name not in self._queues
+            return Created(self._made(queue).queue, created)
+
+    async def delete(self, queue_name: str, now: datetime) -> Counts:
+        with self._lock:
+            counts = self._at(queue_name, now).counts()
+            del self._queues[queue_name]
+            return counts
+
+    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
+        with self._lock:
+            return [self._status(queue_name, now) for queue_name in sorted(self._queues)]
+
+    async def status(self, queue_name: str, now: datetime) -> QueueStatus:
+        with self._lock:
+            return self._status(queue_name, now)
+
+    async def add(self, message: Message, remember_until: datetime | None) -> Added:
+        with self._lock:
+            queue = self._queues.get(message.queue_name)
+            if queue is None:
+                queue = self._made(Queue(message.queue_name, QueueSettings(), message.enqueued_at))
+            queue.settle(message.enqueued_at)
+            return queue.add(message, remember_until)
+
+    async def take(self, queue_name: str, lease: Lease, now: datetime) -> Taken:
+        with self._lock:
+            return self._at(queue_name, now).take(lease, now)
+
+    async def take_out(self, queue_name: str, limit: int, now: datetime) -> Taken:
+        with self._lock:
+            return self._at(queue_name, now).take_out(limit)
+
+    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[Message]:
+        with self._lock:
+            return self._at(queue_name, now).peek(limit)
+
+    async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
+        with self._lock:
+            return self._at(queue_name, now).message(message_id)
+
+    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> Message:
+        with self._lock:
+            return self._at(queue_name, now).remove(receipt)
+
+    async def give_back(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> Message:
+        with self._lock:
+            return self._at(queue_name, now).give_back(receipt, available_at, reason, now)
+
+    async def bury(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> Message:
+        with self._lock:
+            return self._at(queue_name, now).bury(receipt, reason, now)
+
+    async def dead_letters(self, queue_name: str, limit: int, now: datetime) -> DeadLetters:
+        with self._lock:
+            return self._at(queue_name, now).dead_letters(limit)
+
+    async def revive(self, queue_name: str, revival: Revival, now: datetime) -> Sequence[Message]:
+        with self._lock:
+            return self._at(queue_name, now).revive(revival, now)
+
+    async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
+        with self._lock:
+            return self._at(queue_name, now).clear(states)
+
+    def _made(self, queue: Queue) -> MemoryQueue:
+        return self._queues.setdefault(queue.queue_name, MemoryQueue(queue, self._dead_letters, self._remembered_ids))
+
+    def _at(self, queue_name: str, now: datetime) -> MemoryQueue:
+        queue = self._queues.get(queue_name)
+        if queue is None:
+            raise QueueNotFound.among(queue_name, self._queues)
+        queue.settle(now)
+        return queue
+
+    def _status(self, queue_name: str, now: datetime) -> QueueStatus:
+        queue = self._at(queue_name, now)
+        return QueueStatus(queue.queue, queue.counts())

@@ -1,0 +1,173 @@
+"""Queues and messages: frozen facts, and the changes they allow. Every back end decides with these functions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+MAX_SIZE = 100_000
+"""Messages a queue holds at most, unless made with another limit."""
+VISIBILITY_TIMEOUT = 30.0
+"""Seconds that a taken message is hidden from others, unless set otherwise."""
+MAX_RETRIES = 3
+"""Failed attempts after which a message is dead, unless its queue was made with another limit."""
+DEAD_LETTERS = 10_000
+"""Dead letters kept per queue; beyond that the oldest is dropped, and counted."""
+REMEMBERED_IDS = 100_000
+"""Message ids remembered per queue, so that a second delivery is recognised after the first was acknowledged."""
+DEDUP_WINDOW = 86_400.0
+"""Seconds that an id is remembered."""
+
+
+class State(StrEnum):
+    """Where a message is: in exactly one of these until it is acknowledged."""
+
+    READY = "ready"
+    DELAYED = "delayed"
+    """Not available yet."""
+    IN_FLIGHT = "in_flight"
+    """Taken, and neither acknowledged nor given back."""
+    DEAD = "dead"
+    """In the dead-letter queue; the reason says why."""
+
+
+class QueueSettings(NamedTuple):
+    """A queue's limits."""
+
+    max_size: int = MAX_SIZE
+    visibility_timeout: float = VISIBILITY_TIMEOUT
+    """Seconds."""
+    max_retries: int = MAX_RETRIES
+    description: str = ""
+
+
+class Queue(NamedTuple):
+    """A named queue."""
+
+    queue_name: str
+    settings: QueueSettings
+    created_at: datetime
+
+
+class Counts(NamedTuple):
+    """How many messages are where."""
+
+    ready: int = 0
+    delayed: int = 0
+    in_flight: int = 0
+    dead: int = 0
+
+    @property
+    def held(self) -> int:
+        """What `max_size` limits: everything that is neither acknowledged nor dead."""
+        return self.ready + self.delayed + self.in_flight
+
+
+class Message(NamedTuple):
+    """One message and where it stands. A named tuple, because every delivery makes several."""
+
+    message_id: str
+    queue_name: str
+    body: str
+    """The payload as JSON text, so that nobody can change it from outside."""
+    enqueued_at: datetime
+    available_at: datetime
+    """When it may be taken; also its place in the order."""
+    priority: int = 0
+    """A lower number goes first."""
+    expires_at: datetime | None = None
+    arrival: int = 0
+    """Numbered by the back end; decides between messages of equal priority and time."""
+    state: State = State.READY
+    attempts: int = 0
+    """Failed attempts so far."""
+    token: str = ""
+    """Names the latest lease. Kept when that runs out, so that late news still count until another takes the message."""
+    leased_until: datetime | None = None
+    reason: str = ""
+    """Why it was last given back, or why it is dead."""
+    died_at: datetime | None = None
+
+    @property
+    def receipt(self) -> Receipt:
+        """What its present holder acknowledges it with."""
+        return Receipt(self.message_id, self.token)
+
+
+class Receipt(NamedTuple):
+    """Which message is meant, and by which lease; without a token, whoever holds it."""
+
+    message_id: str
+    token: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.token}:{self.message_id}"
+
+
+def waiting(message: Message, now: datetime) -> Message:
+    """Make a message ready or delayed, as its time says."""
+    return message._replace(state=State.READY if message.available_at <= now else State.DELAYED, leased_until=None)
+
+
+def leased(message: Message, token: str, until: datetime) -> Message:
+    """Give a message to somebody."""
+    return message._replace(state=State.IN_FLIGHT, token=token, leased_until=until)
+
+
+def given_back(message: Message, available_at: datetime, reason: str, max_retries: int, now: datetime) -> Message:
+    """Return a message after a failed attempt; it is dead if that was the last one. Its lease is over."""
+    return _failed(message._replace(token=""), available_at, reason, max_retries, now)
+
+
+def buried(message: Message, reason: str, now: datetime) -> Message:
+    """Move a message to the dead letters. Its lease is over; a dead one stays as it is."""
+    return message if message.state is State.DEAD else _died(message._replace(token=""), reason, now)
+
+
+def revived(message: Message, body: str | None, now: datetime) -> Message:
+    """Make a dead letter ready again, with all its attempts before it and no end to its life."""
+    return message._replace(
+        body=message.body if body is None else body,
+        available_at=now,
+        expires_at=None,
+        state=State.READY,
+        attempts=0,
+        token="",
+        leased_until=None,
+        reason="",
+        died_at=None,
+    )
+
+
+def next_change_at(message: Message) -> datetime | None:
+    """Return when time alone will change a message next: it becomes available, its lease runs out, it expires."""
+    if message.state is State.IN_FLIGHT:
+        return message.leased_until
+    if message.state is State.DELAYED:
+        return min(message.available_at, message.expires_at or message.available_at)
+    return message.expires_at if message.state is State.READY else None
+
+
+def as_of(message: Message, now: datetime, max_retries: int) -> Message:
+    """Return a message after everything that time alone has done to it."""
+    while (due := next_change_at(message)) is not None and due <= now:
+        message = _changed(message, due, max_retries)
+    return message
+
+
+def _changed(message: Message, due: datetime, max_retries: int) -> Message:
+    if message.state is State.IN_FLIGHT:
+        return _failed(message, due, "it was not acknowledged in time", max_retries, due)
+    if message.expires_at is not None and message.expires_at <= due:
+        return _died(message, "it expired before anyone took it", message.expires_at)
+    return waiting(message, due)
+
+
+def _failed(message: Message, available_at: datetime, reason: str, max_retries: int, now: datetime) -> Message:
+    failed = message._replace(attempts=message.attempts + 1, available_at=available_at, reason=reason)
+    return _died(failed, reason, now) if failed.attempts >= max_retries else waiting(failed, now)
+
+
+def _died(message: Message, reason: str, at: datetime) -> Message:
+    return message._replace(state=State.DEAD, leased_until=None, reason=reason, died_at=at)

@@ -1,0 +1,267 @@
+"""The operations of the queue AgenTool: input → service → output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+from typing_extensions import Unpack
+
+from agentool.context import RunContext
+from agentool.errors import InvalidInput, did_you_mean
+from agentool.operations import Handler
+from agentoolkit.system.queue import views
+from agentoolkit.system.queue.executing import Execution
+from agentoolkit.system.queue.intake import EnqueueRequest, read_receipt
+from agentoolkit.system.queue.messages import State
+from agentoolkit.system.queue.schemas import (
+    PAGE,
+    DequeueOptions,
+    Enqueued,
+    EnqueueOptions,
+    MessageRef,
+    Peeked,
+    QueueList,
+    QueueOptions,
+    QueueOutput,
+    Requeued,
+    StateName,
+)
+from agentoolkit.system.queue.service import LIVE, QueueService, Taking
+
+Context = RunContext[QueueService]
+
+
+async def manage_queue(ctx: Context, operation: str, **kwargs: Any) -> QueueOutput:
+    """Call the handler of an operation by its name.
+
+    Raises:
+        InvalidInput: There is no such operation, or it does not take these fields.
+    """
+    if operation not in HANDLERS:
+        remedy = did_you_mean(operation, HANDLERS)
+        raise InvalidInput(f"{operation!r} is no operation of the queue.", field="operation", value=operation, remedy=remedy)
+    return await ctx.injector.run(ctx.agentool_name, {"operation": operation, **kwargs})
+
+
+async def queue_enqueue(ctx: Context, queue_name: str, message: JsonValue, **options: Unpack[EnqueueOptions]) -> QueueOutput:
+    """Add a message to a queue, which is made if it does not exist. An id that was here before adds nothing.
+
+    Raises:
+        InvalidInput: The message is not JSON, or the times contradict each other.
+        QueueFull: The queue holds as many messages as it may.
+    """
+    request = EnqueueRequest(queue_name, message, **options)
+    held, duplicate = await ctx.deps.enqueue(request)
+    result = Enqueued(
+        queue_name=queue_name,
+        message_id=held.message_id if held else options.get("message_id", ""),
+        duplicate=duplicate,
+        available_at=held.available_at.isoformat() if held else None,
+    )
+    done = "was here before; nothing was added to" if duplicate else "was added to"
+    return _answer("enqueue", f"Message {result.message_id!r} {done} queue {queue_name!r}.", result)
+
+
+async def queue_dequeue(
+    ctx: Context,
+    queue_name: str,
+    auto_execute: bool = False,
+    agentool_name: str | None = None,
+    delay: float | None = None,
+    **options: Unpack[DequeueOptions],
+) -> QueueOutput:
+    """Take messages for a limited time, to be acknowledged; or run an AgenTool with each of them.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+        UnknownAgenTool: There is no such AgenTool; nothing was taken.
+        InvalidInput: The options contradict each other.
+    """
+    taking = Taking(queue_name, **options)
+    if not auto_execute:
+        _refuse_without_auto_execute(agentool_name=agentool_name, delay=delay)
+        result = views.dequeued(queue_name, await ctx.deps.dequeue(taking))
+        return _answer("dequeue", f"{result.count} messages from queue {queue_name!r}.", result)
+    execution = Execution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
+    result = views.executed(queue_name, await execution.run(taking))
+    outcome = f"{len(result.results)} messages succeeded and {len(result.errors)} failed"
+    return _answer("dequeue", f"{outcome} in AgenTool {agentool_name!r}.", result)
+
+
+async def queue_ack(ctx: Context, queue_name: str, receipt: str | None = None, message_id: str | None = None) -> QueueOutput:
+    """Remove a message that is dealt with. By its id alone it is removed whoever has it, dead letters included.
+
+    Raises:
+        QueueNotFound, MessageNotFound: It is not there, or not any more.
+        StaleReceipt: The lease ran out and the message was given to another.
+    """
+    message = await ctx.deps.ack(queue_name, read_receipt(receipt, message_id))
+    result = MessageRef(queue_name=queue_name, message_id=message.message_id)
+    return _answer("ack", f"Message {message.message_id!r} is acknowledged.", result)
+
+
+async def queue_nack(
+    ctx: Context,
+    queue_name: str,
+    receipt: str | None = None,
+    message_id: str | None = None,
+    delay: float | None = None,
+    reason: str | None = None,
+) -> QueueOutput:
+    """Give back a message that was not dealt with: a failed attempt. After the last one it is dead.
+
+    Raises:
+        QueueNotFound, MessageNotFound: It is not there, or not any more.
+        StaleReceipt: It is not in flight, or was given to another.
+    """
+    message = await ctx.deps.nack(queue_name, read_receipt(receipt, message_id), delay or 0.0, reason or "it was given back")
+    result = views.message_info(message)
+    return _answer("nack", f"Message {result.message_id!r} is {result.state}, after {result.attempts} failed attempts.", result)
+
+
+async def queue_move_to_dlq(
+    ctx: Context, queue_name: str, receipt: str | None = None, message_id: str | None = None, reason: str | None = None
+) -> QueueOutput:
+    """Move a message to the dead letters, wherever it is.
+
+    Raises:
+        QueueNotFound, MessageNotFound: It is not there, or not any more.
+        StaleReceipt: The lease ran out and the message was given to another.
+    """
+    result = views.message_info(await ctx.deps.bury(queue_name, read_receipt(receipt, message_id), reason or "it was moved here"))
+    return _answer("move_to_dlq", f"Message {result.message_id!r} is dead: {result.reason}.", result)
+
+
+async def queue_get_dlq(ctx: Context, queue_name: str, limit: int | None = None) -> QueueOutput:
+    """List dead letters, the first to die first, and say how many were dropped for want of room.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+    """
+    result = views.dead_letter_list(queue_name, await ctx.deps.dead_letters(queue_name, limit or PAGE))
+    return _answer("get_dlq", f"{result.count} dead letters, {result.dropped} dropped.", result)
+
+
+async def queue_requeue(
+    ctx: Context, queue_name: str, message_id: str | None = None, limit: int | None = None, message: JsonValue | None = None
+) -> QueueOutput:
+    """Make one dead letter, or the oldest of them, ready again with no failed attempts; one may be given another payload.
+
+    Raises:
+        QueueNotFound, MessageNotFound: There is no such dead letter.
+        QueueFull: Not all of them have room; none was moved.
+        InvalidInput: A payload without a message_id, or a limit with one.
+    """
+    if message is not None and message_id is None:
+        raise InvalidInput("Which message gets this payload?", field="message_id", remedy="Give the message_id of one dead letter.")
+    if limit is not None and message_id is not None:
+        raise InvalidInput("One message_id needs no limit.", field="limit", value=limit, remedy="Leave one of them out.")
+    message_ids = [revived.message_id for revived in await ctx.deps.requeue(queue_name, message_id, limit, message)]
+    result = Requeued(queue_name=queue_name, message_ids=message_ids, count=len(message_ids))
+    return _answer("requeue", f"{result.count} messages are ready again in queue {queue_name!r}.", result)
+
+
+async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) -> QueueOutput:
+    """Show the messages that would be taken next, and take none.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+    """
+    messages = [views.message_info(message) for message in await ctx.deps.peek(queue_name, limit or PAGE)]
+    return _answer("peek", f"{len(messages)} messages.", Peeked(queue_name=queue_name, messages=messages, count=len(messages)))
+
+
+async def queue_get_message(ctx: Context, queue_name: str, message_id: str) -> QueueOutput:
+    """Show a message: its payload, where it stands, attempts and times.
+
+    Raises:
+        QueueNotFound, MessageNotFound: It is not there, or not any more.
+    """
+    result = views.message_info(await ctx.deps.message(queue_name, message_id))
+    return _answer("get_message", f"Message {message_id!r} is {result.state}.", result)
+
+
+async def queue_size(ctx: Context, queue_name: str) -> QueueOutput:
+    """Count a queue's messages by where they are.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+    """
+    result = views.queue_size(queue_name, (await ctx.deps.status(queue_name)).counts)
+    return _answer("size", f"Queue {queue_name!r} holds {result.size} messages, {result.ready} of them ready.", result)
+
+
+async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = None) -> QueueOutput:
+    """Remove all messages but the dead letters, or those in one state. Ids stay remembered.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+    """
+    result = views.queue_size(queue_name, await ctx.deps.clear(queue_name, {State(state)} if state else LIVE))
+    return _answer("clear", f"{result.size + result.dead} messages were removed from queue {queue_name!r}.", result)
+
+
+async def queue_create_queue(ctx: Context, queue_name: str, **options: Unpack[QueueOptions]) -> QueueOutput:
+    """Make a queue with limits of its own. The same again is fine.
+
+    Raises:
+        QueueExists: A queue of this name has other settings.
+    """
+    result = views.queue_created(await ctx.deps.create(queue_name, options))
+    done = "was made" if result.created else "is there already"
+    return _answer("create_queue", f"Queue {queue_name!r} {done}.", result)
+
+
+async def queue_delete_queue(ctx: Context, queue_name: str) -> QueueOutput:
+    """Remove a queue with all its messages, dead letters and remembered ids.
+
+    Raises:
+        QueueNotFound: There is no such queue.
+    """
+    result = views.queue_size(queue_name, await ctx.deps.delete(queue_name))
+    return _answer("delete_queue", f"Queue {queue_name!r} and {result.size + result.dead} messages were removed.", result)
+
+
+async def queue_list_queues(ctx: Context, limit: int | None = None) -> QueueOutput:
+    """List queues by name, with their limits and how many messages they hold."""
+    found = await ctx.deps.queues()
+    result = QueueList(queues=[views.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
+    return _answer("list_queues", f"{result.count} queues.", result)
+
+
+HANDLERS: dict[str, Handler] = {
+    "enqueue": queue_enqueue,
+    "dequeue": queue_dequeue,
+    "peek": queue_peek,
+    "size": queue_size,
+    "clear": queue_clear,
+    "create_queue": queue_create_queue,
+    "delete_queue": queue_delete_queue,
+    "list_queues": queue_list_queues,
+    "get_message": queue_get_message,
+    "move_to_dlq": queue_move_to_dlq,
+    "get_dlq": queue_get_dlq,
+    "ack": queue_ack,
+    "nack": queue_nack,
+    "requeue": queue_requeue,
+}
+
+
+def _answer(operation: str, message: str, result: BaseModel) -> QueueOutput:
+    return QueueOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
+
+
+def _target(agentool_name: str | None, taking: Taking) -> str:
+    if agentool_name is None:
+        raise InvalidInput("auto_execute needs it.", field="agentool_name", remedy="Name the AgenTool that is to run.")
+    if taking.auto_ack:
+        remedy = "Leave auto_ack out: auto_execute acknowledges what succeeded."
+        raise InvalidInput("It contradicts auto_execute.", field="auto_ack", value=True, remedy=remedy)
+    return agentool_name
+
+
+def _refuse_without_auto_execute(**given: object) -> None:
+    for field, value in given.items():
+        if value is not None:
+            raise InvalidInput("It has a meaning only with auto_execute.", field=field, value=value, remedy="Give auto_execute true.")

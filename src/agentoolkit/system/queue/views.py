@@ -1,0 +1,106 @@
+"""From facts to answers: times as ISO 8601 text in UTC, payloads as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from agentoolkit.system.queue.executing import Executed
+from agentoolkit.system.queue.intake import decoded
+from agentoolkit.system.queue.messages import Counts, Message, State
+from agentoolkit.system.queue.ports import Created, DeadLetters, QueueStatus
+from agentoolkit.system.queue.schemas import (
+    DeadLetterList,
+    Dequeued,
+    ExecutedError,
+    ExecutedResult,
+    MessageInfo,
+    QueueCreated,
+    QueueInfo,
+    QueueSize,
+    TakenMessage,
+)
+
+
+def taken_message(message: Message) -> TakenMessage:
+    """A message for whoever took it."""
+    return TakenMessage(
+        message_id=message.message_id,
+        message=decoded(message.body),
+        receipt=str(message.receipt) if message.state is State.IN_FLIGHT else None,
+        priority=message.priority,
+        attempts=message.attempts,
+        enqueued_at=message.enqueued_at.isoformat(),
+        leased_until=_iso(message.leased_until),
+    )
+
+
+def dequeued(queue_name: str, messages: Sequence[Message]) -> Dequeued:
+    """Answer to ``dequeue``."""
+    return Dequeued(queue_name=queue_name, messages=[taken_message(message) for message in messages], count=len(messages))
+
+
+def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
+    """Answer to ``dequeue`` with ``auto_execute``."""
+    failed = [(done.message, done.error) for done in executions if done.error is not None]
+    return Dequeued(
+        queue_name=queue_name,
+        messages=[_settled(done.message) for done in executions],
+        count=len(executions),
+        results=[ExecutedResult(message_id=done.message.message_id, result=done.result) for done in executions if done.error is None],
+        errors=[ExecutedError(message_id=message.message_id, type=type(error).__name__, message=str(error)) for message, error in failed],
+    )
+
+
+def message_info(message: Message) -> MessageInfo:
+    """A message with everything that is known of it."""
+    return MessageInfo(
+        message_id=message.message_id,
+        queue_name=message.queue_name,
+        message=decoded(message.body),
+        state=message.state.value,
+        priority=message.priority,
+        attempts=message.attempts,
+        reason=message.reason,
+        enqueued_at=message.enqueued_at.isoformat(),
+        available_at=message.available_at.isoformat(),
+        expires_at=_iso(message.expires_at),
+        leased_until=_iso(message.leased_until),
+        died_at=_iso(message.died_at),
+    )
+
+
+def queue_size(queue_name: str, counts: Counts) -> QueueSize:
+    """Answer to ``size``; also what was removed."""
+    return QueueSize(queue_name=queue_name, size=counts.held, **counts._asdict())
+
+
+def queue_created(made: Created) -> QueueCreated:
+    """Answer to ``create_queue``."""
+    return QueueCreated(queue_name=made.queue.queue_name, created=made.created, **made.queue.settings._asdict())
+
+
+def queue_info(status: QueueStatus) -> QueueInfo:
+    """An entry of ``list_queues``."""
+    queue, counts = status
+    return QueueInfo(
+        queue_name=queue.queue_name,
+        size=counts.held,
+        **counts._asdict(),
+        **queue.settings._asdict(),
+        created_at=queue.created_at.isoformat(),
+    )
+
+
+def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
+    """Answer to ``get_dlq``."""
+    messages = [message_info(message) for message in letters.messages]
+    return DeadLetterList(queue_name=queue_name, messages=messages, count=letters.total, dropped=letters.dropped)
+
+
+def _settled(message: Message) -> TakenMessage:
+    return taken_message(message).model_copy(update={"receipt": None, "leased_until": None})
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,126 @@
+"""Those who wait for a message: called by whoever adds one, by a time that has come, or by their own timeout."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from agentoolkit.time_source import Cancellable, TimeSource
+
+
+class Waiter:
+    """One call that waits, on the event loop it was made on.
+
+    Args:
+        time: The time source.
+        timeout: Seconds after which waiting is `over`.
+    """
+
+    def __init__(self, time: TimeSource, timeout: float) -> None:
+        self._time = time
+        self._loop = asyncio.get_running_loop()
+        self._called = asyncio.Event()
+        self._alarm: Cancellable | None = None
+        self._end = time.call_later(timeout, self._give_up)
+        self.until: datetime | None = None
+        self.over = False
+
+    @property
+    def called(self) -> bool:
+        """Was it called, and has not looked yet?"""
+        return self._called.is_set()
+
+    async def wait(self, until: datetime | None) -> None:
+        """Wait to be called, at the latest at an instant; None: until the timeout."""
+        self.until = until
+        self._set_alarm()
+        await self._called.wait()
+        self._called.clear()
+
+    def call(self) -> None:
+        """Let it look again. May come from another event loop."""
+        if self._loop is asyncio.get_running_loop():
+            self._called.set()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._called.set)
+
+    def leave(self) -> None:
+        """Cancel what would call it."""
+        self._end.cancel()
+        self._stop_alarm()
+
+    def _give_up(self) -> None:
+        self.over = True
+        self._called.set()
+
+    def _set_alarm(self) -> None:
+        self._stop_alarm()
+        if self.until is None:
+            return
+        seconds = (self.until - self._time.now()).total_seconds()
+        longest = self._time.longest_sleep
+        self._alarm = self._time.call_later(seconds if longest is None else min(seconds, longest), self._ring)
+
+    def _ring(self) -> None:
+        if self.until is not None and self._time.now() < self.until:
+            self._set_alarm()
+        else:
+            self._called.set()
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+class Waiters:
+    """Who waits for which queue, the longest first. Holds nothing between calls."""
+
+    def __init__(self, time: TimeSource) -> None:
+        self._time = time
+        self._waiting: dict[str, dict[Waiter, None]] = {}
+
+    @contextmanager
+    def waiter(self, queue_name: str, timeout: float) -> Generator[Waiter]:
+        """Wait inside a ``with`` block. Whoever leaves calls the next, so that no call is lost with a cancelled one."""
+        waiter = Waiter(self._time, timeout)
+        self._waiting.setdefault(queue_name, {})[waiter] = None
+        try:
+            yield waiter
+        finally:
+            waiter.leave()
+            self._remove(queue_name, waiter)
+            self.call(queue_name)
+
+    def call(self, queue_name: str, count: int = 1) -> None:
+        """Let so many look, because there are so many messages more."""
+        if not self._waiting:
+            return
+        idle = [waiter for waiter in self._waiting.get(queue_name, ()) if not waiter.called]
+        for waiter in idle[:count]:
+            waiter.call()
+
+    def call_all(self, queue_name: str) -> None:
+        """Let everybody look."""
+        for waiter in list(self._waiting.get(queue_name, ())):
+            waiter.call()
+
+    def expect(self, queue_name: str, at: datetime) -> None:
+        """Let those look who would sleep past an instant at which there may be a message."""
+        for waiter in list(self._waiting.get(queue_name, ())):
+            if waiter.until is None or at < waiter.until:
+                waiter.call()
+
+    def _remove(self, queue_name: str, waiter: Waiter) -> None:
+        waiting = self._waiting[queue_name]
+        del waiting[waiter]
+        if not waiting:
+            del self._waiting[queue_name]
+
+
+def earliest(first: datetime | None, now: datetime, seconds: float | None) -> datetime | None:
+    """Return an instant or, if that is earlier, the one so many seconds from now; None stands for never."""
+    second = None if seconds is None else now + timedelta(seconds=seconds)
+    return min(filter(None, (first, second)), default=None)

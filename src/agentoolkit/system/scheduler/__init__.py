@@ -1,0 +1,50 @@
+"""The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
+
+from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.errors import ExecutionFailed, InvalidSchedule, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.operations import (
+    manage_scheduler,
+    scheduler_cancel,
+    scheduler_get_history,
+    scheduler_get_job,
+    scheduler_list,
+    scheduler_pause,
+    scheduler_preview,
+    scheduler_resume,
+    scheduler_run_now,
+    scheduler_schedule,
+    scheduler_start,
+    scheduler_status,
+    scheduler_stop,
+    scheduler_update,
+)
+from agentoolkit.system.scheduler.running import current_execution
+from agentoolkit.system.scheduler.schemas import SchedulerInput, SchedulerOutput
+from agentoolkit.system.scheduler.service import SchedulerService
+
+__all__ = [
+    "ExecutionFailed",
+    "InvalidSchedule",
+    "JobExists",
+    "JobNotFound",
+    "SchedulerError",
+    "SchedulerInput",
+    "SchedulerOutput",
+    "SchedulerService",
+    "create_scheduler_agent",
+    "current_execution",
+    "manage_scheduler",
+    "scheduler_cancel",
+    "scheduler_get_history",
+    "scheduler_get_job",
+    "scheduler_list",
+    "scheduler_pause",
+    "scheduler_preview",
+    "scheduler_resume",
+    "scheduler_run_now",
+    "scheduler_schedule",
+    "scheduler_start",
+    "scheduler_status",
+    "scheduler_stop",
+    "scheduler_update",
+]

@@ -1,0 +1,51 @@
+"""Makes the scheduler AgenTool."""
+
+from __future__ import annotations
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.core.injector import Injector, get_injector
+from agentoolkit.system.scheduler.engine import Parts
+from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.operations import HANDLERS
+from agentoolkit.system.scheduler.schemas import SchedulerInput
+from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.time_source import SystemTime
+
+NAME = "scheduler"
+
+DESCRIPTION = """\
+Runs AgenTools at set times: by crontab, at intervals or once. Forwards results and errors to queues and keeps the last
+100 executions of each job."""
+
+
+def create_scheduler_agent(
+    service: SchedulerService | None = None, *, injector: Injector | None = None
+) -> AgenTool[SchedulerService]:
+    """Make the AgenTool ``scheduler`` and register it; where there is one already, return that.
+
+    Args:
+        service: What it works with; by default a scheduler that lives in memory and starts at first use.
+        injector: Where to register it, and where it finds what it runs; the current one by default.
+
+    Raises:
+        ConfigurationError: Another AgenTool named ``scheduler`` is registered.
+    """
+    injector = injector or get_injector()
+    if service is None and NAME in injector:
+        return injector.get(NAME)
+    service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), Announcer()))
+    return create_agentool(NAME, SchedulerInput, HANDLERS, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+
+
+EXAMPLES = (
+    {
+        "operation": "schedule",
+        "job_name": "hourly_metrics",
+        "schedule": "1 hour",
+        "agentool_name": "metrics",
+        "input_data": {"operation": "export", "format": "json"},
+    },
+    {"operation": "preview", "schedule": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
+    {"operation": "get_history", "job_id": "hourly_metrics", "limit": 10},
+)

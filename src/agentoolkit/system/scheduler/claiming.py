@@ -1,0 +1,70 @@
+"""From due time to claimed execution."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.system.scheduler.ports import Claimed, Claims, JobStore
+from agentoolkit.time_source import TimeSource
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""How long a claim that the store refused waits for its next try."""
+
+
+class Claiming:
+    """Claims what is due in one transaction a round, starts what runs, and sets the next alarms.
+
+    Args:
+        store: The truth about what is due.
+        time: Where the time comes from.
+        set_alarm: How the clock is told when a job is due next.
+        start: Called with every execution that is to run.
+        passed_over: Called with every record of a due time that does not run.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        time: TimeSource,
+        *,
+        set_alarm: Callable[[str, datetime | None], None],
+        start: Callable[[Claimed], None],
+        passed_over: Callable[[Claimed], None],
+    ) -> None:
+        self._store = store
+        self._time = time
+        self._set_alarm = set_alarm
+        self._start = start
+        self._passed_over = passed_over
+        self._rounds: set[asyncio.Task[None]] = set()
+
+    def ring(self, job_ids: list[str]) -> None:
+        """Claim these jobs' due times. Returns at once; `settled` waits."""
+        claim = asyncio.get_running_loop().create_task(self._claim(job_ids))
+        self._rounds.add(claim)
+        claim.add_done_callback(self._rounds.discard)
+
+    async def settled(self) -> None:
+        """Wait until every claim under way has ended."""
+        while self._rounds:
+            await asyncio.wait(self._rounds)
+
+    async def _claim(self, job_ids: list[str]) -> None:
+        try:
+            claims = await self._store.claim(job_ids, self._time.now())
+        except Exception:
+            # Nothing was written, so every due time still stands in the store: only the alarm must ring again.
+            logger.exception("Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
+            again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
+            claims = Claims((), [(job_id, again) for job_id in job_ids])
+        for job_id, at in claims.next_times:
+            self._set_alarm(job_id, at)
+        for claimed in claims.records:
+            act = self._start if claimed.execution.status is Status.QUEUED else self._passed_over
+            act(claimed)

@@ -1,0 +1,168 @@
+"""The one AsyncIOScheduler. It is a timer and nothing more: the store is the truth, this mirrors its next due times.
+
+APScheduler 3.11.3 stops for good when a trigger, a job store or an executor raises inside its round, and takes its
+time from ``datetime.now``. So its round is replaced by one that cannot fail and that asks a `TimeSource`; its state,
+its jobs, its timer and its wake-ups are used as they are.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.executors.base import BaseExecutor  # pyright: ignore[reportMissingTypeStubs]
+from apscheduler.job import Job as TimerJob  # pyright: ignore[reportMissingTypeStubs]
+from apscheduler.jobstores.base import BaseJobStore  # pyright: ignore[reportMissingTypeStubs]
+from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[reportMissingTypeStubs]
+from apscheduler.schedulers.base import STATE_RUNNING  # pyright: ignore[reportMissingTypeStubs]
+from apscheduler.triggers.base import BaseTrigger  # pyright: ignore[reportMissingTypeStubs]
+
+from agentoolkit.time_source import Cancellable, TimeSource
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""How long the clock waits after a round that went wrong."""
+
+
+class Alarm(TimerJob):
+    """A job's next due time, as APScheduler keeps it: rings once, and is set anew when the due time is claimed."""
+
+    def __init__(self, scheduler: Clock, job_id: str, at: datetime) -> None:
+        # Set directly: APScheduler's own checks of callables and arguments cost more than everything else here.
+        self._scheduler = scheduler
+        self._jobstore_alias = "default"
+        self.id = self.name = job_id
+        self.next_run_time = at
+        self.trigger = RingsOnce()
+        self.func, self.func_ref, self.args, self.kwargs = None, None, (), {}
+        self.executor, self.coalesce, self.misfire_grace_time, self.max_instances = "default", False, None, 1
+
+
+class RingsOnce(BaseTrigger):
+    """The trigger of an alarm. The store knows the time after it; the clock does not."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> None:
+        return None
+
+
+class AlarmStore(BaseJobStore):
+    """The alarms, as a heap. An alarm that was replaced stays in the heap until its time, and is then passed over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alarms: dict[str, Alarm] = {}
+        self._heap: list[tuple[float, str, Alarm]] = []
+
+    def take_due(self, now: datetime) -> list[str]:
+        """Remove the alarms that are due and return their job ids, the earliest first."""
+        due: list[str] = []
+        while (first := self._first()) and first.next_run_time <= now:
+            heapq.heappop(self._heap)
+            del self._alarms[first.id]
+            due.append(first.id)
+        return due
+
+    def set(self, alarm: Alarm) -> None:
+        self._alarms[alarm.id] = alarm
+        heapq.heappush(self._heap, (alarm.next_run_time.timestamp(), alarm.id, alarm))
+
+    def unset(self, job_id: str) -> None:
+        self._alarms.pop(job_id, None)
+
+    def get_next_run_time(self) -> datetime | None:
+        first = self._first()
+        return first.next_run_time if first else None
+
+    def _first(self) -> Alarm | None:
+        while self._heap:
+            alarm = self._heap[0][2]
+            if self._alarms.get(alarm.id) is alarm:
+                return alarm
+            heapq.heappop(self._heap)
+        return None
+
+    # What APScheduler asks of a job store besides.
+
+    def lookup_job(self, job_id: str) -> Alarm | None:
+        return self._alarms.get(job_id)
+
+    def get_due_jobs(self, now: datetime) -> list[Alarm]:
+        return [alarm for alarm in self.get_all_jobs() if alarm.next_run_time <= now]
+
+    def get_all_jobs(self) -> list[Alarm]:
+        return sorted(self._alarms.values(), key=lambda alarm: alarm.next_run_time)
+
+    def add_job(self, job: Alarm) -> None:
+        self.set(job)
+
+    def update_job(self, job: Alarm) -> None:
+        self.set(job)
+
+    def remove_job(self, job_id: str) -> None:
+        self.unset(job_id)
+
+    def remove_all_jobs(self) -> None:
+        self._alarms.clear()
+        self._heap.clear()
+
+
+class NoExecutor(BaseExecutor):
+    """APScheduler wants an executor. Ours run executions, not alarms, so nothing is ever submitted here."""
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        raise NotImplementedError("alarms are rung, not submitted")
+
+
+class Clock(AsyncIOScheduler):
+    """Rings when jobs are due.
+
+    Args:
+        time: Where the time comes from.
+        ring: Called on the event loop with the ids of all jobs that are due. It must set each one's next alarm.
+    """
+
+    def __init__(self, time: TimeSource, ring: Callable[[list[str]], None]) -> None:
+        self._time = time
+        self._ring = ring
+        self._alarms = AlarmStore()
+        self._timer: Cancellable | None = None
+        super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})
+
+    def set_alarm(self, job_id: str, at: datetime | None) -> None:
+        """Set, move or, with None, remove a job's alarm."""
+        if at is None:
+            self._alarms.unset(job_id)
+            return
+        before = self._alarms.get_next_run_time()
+        self._alarms.set(Alarm(self, job_id, at))
+        if self.running and (before is None or at < before):
+            self.wakeup()
+
+    def _process_jobs(self) -> float | None:
+        """Ring for what is due. Return the seconds until the next round, or None to wait for a wake-up."""
+        if self.state != STATE_RUNNING:
+            return None
+        try:
+            now = self._time.now()
+            if due := self._alarms.take_due(now):
+                self._ring(due)
+            upcoming = self._alarms.get_next_run_time()
+        except Exception:
+            logger.exception("The clock's round failed; trying again in %s s", RETRY_SECONDS)
+            return RETRY_SECONDS
+        return None if upcoming is None else max((upcoming - now).total_seconds(), 0.0)
+
+    def _start_timer(self, wait_seconds: float | None) -> None:
+        self._stop_timer()
+        waits = [seconds for seconds in (wait_seconds, self._time.longest_sleep) if seconds is not None]
+        if waits and self.running:
+            self._timer = self._time.call_later(min(waits), self.wakeup)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

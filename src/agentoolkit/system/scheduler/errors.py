@@ -1,0 +1,34 @@
+"""The errors of the scheduler. Each is also the builtin that its documentation names.
+
+    SchedulerError (RuntimeError)
+    ├── JobNotFound       (KeyError)
+    ├── JobExists         the job's id or name is taken by a different job
+    ├── InvalidSchedule   (ValueError)
+    └── ExecutionFailed   an AgenTool that was run at once did not succeed
+
+Source: the table "Exceptions" of *Scheduler AgenToolkit*.
+"""
+
+from __future__ import annotations
+
+from agentool.errors import AgenToolError
+
+
+class SchedulerError(AgenToolError, RuntimeError):
+    """The scheduler could not do what was asked."""
+
+
+class JobNotFound(SchedulerError, KeyError):
+    """No job has this id or name."""
+
+
+class JobExists(SchedulerError):
+    """The id or name belongs to another job already."""
+
+
+class InvalidSchedule(SchedulerError, ValueError):
+    """The schedule, its zone or its bounds cannot be read, or would never fire."""
+
+
+class ExecutionFailed(SchedulerError):
+    """An AgenTool that was run at once did not succeed; ``__cause__`` is what it raised."""

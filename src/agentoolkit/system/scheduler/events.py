@@ -1,0 +1,78 @@
+"""What the scheduler tells whoever listens. Hints only: the store is the record, and losing an event loses no work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from agentoolkit.system.scheduler.jobs import Execution, Job, Status
+
+logger = logging.getLogger(__name__)
+
+EventType = Literal[
+    "scheduler.task.scheduled",
+    "scheduler.task.started",
+    "scheduler.task.success",
+    "scheduler.task.failure",
+    "scheduler.task.retry",
+    "scheduler.task.cancelled",
+    "scheduler.task.missed",
+    "scheduler.task.skipped",
+]
+"""The names of *Nagatha Assistant Task Scheduler*, "Event Types", and ours for outcomes it does not know."""
+
+_OUTCOMES: dict[Status, EventType] = {
+    Status.SUCCESS: "scheduler.task.success",
+    Status.FAILED: "scheduler.task.failure",
+    Status.LOST: "scheduler.task.failure",
+    Status.RETRYING: "scheduler.task.retry",
+    Status.CANCELLED: "scheduler.task.cancelled",
+    Status.MISSED: "scheduler.task.missed",
+    Status.SKIPPED: "scheduler.task.skipped",
+    Status.RUNNING: "scheduler.task.started",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job or to one of its executions."""
+
+    type: EventType
+    job_id: str
+    job: Job | None = None
+    execution: Execution | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+class Announcer:
+    """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener; the answer removes it again."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def scheduled(self, job: Job) -> None:
+        self._tell(Event("scheduler.task.scheduled", job.job_id, job=job))
+
+    def cancelled(self, job: Job) -> None:
+        self._tell(Event("scheduler.task.cancelled", job.job_id, job=job))
+
+    def became(self, execution: Execution) -> None:
+        """Tell how an execution stands now."""
+        if self._listeners:
+            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution))
+
+    def _tell(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("A listener failed on %s", event.type)

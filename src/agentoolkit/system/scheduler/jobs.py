@@ -1,0 +1,162 @@
+"""Jobs and executions: frozen facts, and the changes they allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+from agentoolkit.system.scheduler.schedules import Schedule
+
+CatchUp = Literal["latest", "all", "none"]
+Trigger = Literal["schedule", "run_now"]
+
+HISTORY_LENGTH = 100
+"""Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
+
+
+class JobState(StrEnum):
+    """Whether a job can still fire."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DONE = "done"
+    """Nothing is due any more: a single run is over, or a bound is reached."""
+    BROKEN = "broken"
+    """Its definition cannot be read or computed; the reason says why."""
+
+
+class Status(StrEnum):
+    """How an execution stands. The first three go on; the others are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    MISSED = "missed"
+    """Not started, because it was noticed too late or another due time stood for it."""
+    SKIPPED = "skipped"
+    """Not started, because a policy said so."""
+    LOST = "lost"
+    """Started, and its process ended before an outcome was known."""
+
+
+UNFINISHED = frozenset({Status.QUEUED, Status.RUNNING, Status.RETRYING})
+
+
+class Delivery(StrEnum):
+    """Whether an outcome reached its queue; a state of its own, so that a full queue never changes what happened."""
+
+    NONE = "none"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How a job's due times are carried out. Names and defaults: *Scheduler AgenToolkit*, "SchedulerInput"."""
+
+    max_instances: int = 1
+    """Executions of this job that may run at once; a due time beyond that is skipped."""
+    misfire_grace_time: int | None = 30
+    """Seconds after its due time that an execution may still start; None: any."""
+    coalesce: bool = True
+    """Of several due times found at once, run only the latest."""
+    max_runs: int | None = None
+    timeout: float | None = None
+    """Seconds after which a running handler is cancelled; None: no limit."""
+
+
+class Work(NamedTuple):
+    """What one execution calls, and where its outcome goes."""
+
+    agentool_name: str
+    input_data: dict[str, Any]
+    result_queue: str | None = None
+    error_queue: str | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A definition: what to run, when and how."""
+
+    job_id: str
+    job_name: str
+    agentool_name: str
+    input_data: dict[str, Any]
+    schedule: Schedule
+    policies: Policies = field(default_factory=Policies)
+    result_queue: str | None = None
+    error_queue: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    created_at: datetime
+
+    @property
+    def work(self) -> Work:
+        """What each of its executions does."""
+        return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies.timeout)
+
+    def same_as(self, other: Job) -> bool:
+        """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
+        neutral = {"created_at": other.created_at, "job_id": other.job_id}
+        return replace(self, schedule=replace(self.schedule, anchor=other.schedule.anchor), **neutral) == other
+
+
+# The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.
+
+
+class Standing(NamedTuple):
+    """Where a job stands: the part of it that changes with every firing."""
+
+    state: JobState = JobState.ACTIVE
+    next_run_at: datetime | None = None
+    runs: int = 0
+    """Executions started by its schedule so far."""
+    version: int = 1
+    """Counts the changes people made, so that two editors cannot overwrite each other."""
+    reason: str = ""
+
+
+class ErrorRecord(NamedTuple):
+    """What an execution raised, as data."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Execution(NamedTuple):
+    """One due time of one job, from claim to outcome."""
+
+    execution_id: str
+    job_id: str
+    agentool_name: str
+    scheduled_at: datetime
+    trigger: Trigger = "schedule"
+    status: Status = Status.QUEUED
+    reason: str = ""
+    due_count: int = 1
+    """Due times this record stands for; more than one only where they were passed over together."""
+    attempt: int = 1
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration: float | None = None
+    """Seconds that the handler took."""
+    result: Any = None
+    error: ErrorRecord | None = None
+    delivery: Delivery = Delivery.NONE
+
+    @property
+    def finished(self) -> bool:
+        return self.status not in UNFINISHED
+
+
+def execution_id(job_id: str, due: datetime) -> str:
+    """Compute the id of a due time's execution: the same due time can never become two of them."""
+    return f"{job_id}@{due.isoformat()}"

@@ -1,0 +1,265 @@
+"""The operations of the scheduler AgenTool: input → service → output."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from typing_extensions import Unpack
+
+from agentool.context import RunContext
+from agentool.errors import InvalidInput, did_you_mean
+from agentool.operations import Handler
+from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobState, Work
+from agentoolkit.system.scheduler.planning import JobRequest
+from agentoolkit.system.scheduler.schemas import (
+    History,
+    JobChanges,
+    JobList,
+    JobOptions,
+    JobRef,
+    RunNow,
+    SchedulerOutput,
+    SchedulerStatus,
+    ScheduleType,
+)
+from agentoolkit.system.scheduler.service import SchedulerService
+
+Context = RunContext[SchedulerService]
+T = TypeVar("T")
+
+
+async def manage_scheduler(ctx: Context, operation: str, **kwargs: Any) -> SchedulerOutput:
+    """Call the handler of an operation by its name.
+
+    Raises:
+        InvalidInput: There is no such operation, or it does not take these fields.
+    """
+    if operation not in HANDLERS:
+        remedy = did_you_mean(operation, HANDLERS)
+        raise InvalidInput(f"{operation!r} is no operation of the scheduler.", field="operation", value=operation, remedy=remedy)
+    return await ctx.injector.run(ctx.agentool_name, {"operation": operation, **kwargs})
+
+
+async def scheduler_schedule(
+    ctx: Context,
+    schedule: str,
+    agentool_name: str,
+    input_data: dict[str, Any],
+    job_id: str | None = None,
+    job_name: str | None = None,
+    schedule_type: ScheduleType | None = None,
+    max_instances: int = 1,
+    misfire_grace_time: int | None = 30,
+    coalesce: bool = True,
+    result_queue: str | None = None,
+    error_queue: str | None = None,
+    **options: Unpack[JobOptions],
+) -> SchedulerOutput:
+    """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
+
+    Raises:
+        InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
+        InvalidInput: The input does not fit the AgenTool, or a field is out of range.
+        UnknownAgenTool: There is no such AgenTool.
+        JobExists: Another job has this id or name.
+    """
+    request = JobRequest(
+        schedule=schedule,
+        agentool_name=agentool_name,
+        input_data=input_data,
+        job_id=job_id,
+        job_name=job_name,
+        schedule_type=schedule_type,
+        max_instances=max_instances,
+        misfire_grace_time=misfire_grace_time,
+        coalesce=coalesce,
+        result_queue=result_queue,
+        error_queue=error_queue,
+        **options,
+    )
+    added = await ctx.deps.add(request)
+    result = views.scheduled(added, ctx.deps.now())
+    done = "Scheduled" if added.created else "Already scheduled:"
+    return _answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+
+
+async def scheduler_update(ctx: Context, job_id: str, version: int | None = None, **changes: Unpack[JobChanges]) -> SchedulerOutput:
+    """Change some fields of a job and leave the others as they are.
+
+    Raises:
+        JobNotFound: There is no such job.
+        SchedulerError: The job was changed since `version`.
+        InvalidSchedule, InvalidInput, UnknownAgenTool: As for ``schedule``; nothing is changed.
+    """
+    result = views.scheduled(await ctx.deps.update(job_id, changes, version), ctx.deps.now())
+    return _answer("update", f"Updated {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+
+
+async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
+    """Cancel a job permanently. Its history stays readable.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    job = await ctx.deps.cancel(job_id)
+    return _answer("cancel", f"Cancelled {job.job_id!r}.", JobRef(job_id=job.job_id, state="cancelled"))
+
+
+async def scheduler_pause(ctx: Context, job_id: str) -> SchedulerOutput:
+    """Keep a job's definition and let it not fire.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    result = views.job_ref(await ctx.deps.pause(job_id))
+    return _answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
+
+
+async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
+    """Let a paused job fire again, from now on.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    result = views.job_ref(await ctx.deps.resume(job_id))
+    return _answer("resume", f"Job {result.job_id!r} is {result.state}, next at {result.next_run}.", result)
+
+
+async def scheduler_run_now(
+    ctx: Context,
+    job_id: str | None = None,
+    agentool_name: str | None = None,
+    input_data: dict[str, Any] | None = None,
+    result_queue: str | None = None,
+    error_queue: str | None = None,
+    timeout: float | None = None,
+) -> SchedulerOutput:
+    """Run a job, or any AgenTool, at once and wait for its result. Both leave history.
+
+    With the id of a job, that job runs, with `input_data` in place of its own if given. Otherwise `agentool_name` and
+    `input_data` say what to run.
+
+    Raises:
+        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+        InvalidInput, UnknownAgenTool, JobNotFound: Nothing was run.
+    """
+    work = await ctx.deps.work_of(job_id) if job_id and not agentool_name else None
+    if work is None:
+        work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
+    given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue, "timeout": timeout}
+    work = work._replace(**{name: value for name, value in given.items() if value is not None})
+    execution = await ctx.deps.run_now(work, job_id)
+    result = RunNow(
+        job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration
+    )
+    return _answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
+
+
+async def scheduler_list(ctx: Context) -> SchedulerOutput:
+    """List the jobs that can fire again, and the paused and broken ones."""
+    jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobState.DONE]
+    return _answer("list", f"{len(jobs)} jobs.", JobList(jobs=jobs, count=len(jobs)))
+
+
+async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
+    """Return a job's definition, its next due time and its latest executions.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    stored = await ctx.deps.job(job_id)
+    recent = await ctx.deps.history(stored.job.job_id, views.RECENT)
+    result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
+    return _answer("get_job", f"Job {result.job_id!r}, next at {result.next_run}.", result)
+
+
+async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
+    """Return the latest executions of a job, or of all jobs, the newest first.
+
+    Raises:
+        JobNotFound: There is neither such a job nor a record of it.
+    """
+    history = [views.execution_info(execution) for execution in await ctx.deps.history(job_id, limit or HISTORY_LENGTH)]
+    return _answer("get_history", f"{len(history)} executions.", History(job_id=job_id, history=history, count=len(history)))
+
+
+async def scheduler_start(ctx: Context) -> SchedulerOutput:
+    """Start the scheduler after ``stop``. It starts by itself at first use."""
+    await ctx.deps.start()
+    return _answer("start", "The scheduler is running.", await _status(ctx.deps))
+
+
+async def scheduler_stop(ctx: Context) -> SchedulerOutput:
+    """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``."""
+    await ctx.deps.stop()
+    return _answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
+
+
+async def scheduler_status(ctx: Context) -> SchedulerOutput:
+    """Tell whether the scheduler runs, and what it has to do."""
+    status = await _status(ctx.deps)
+    state = "running" if status.running else "stopped"
+    return _answer("status", f"The scheduler is {state}, with {status.jobs_count} jobs.", status)
+
+
+async def scheduler_preview(
+    ctx: Context,
+    schedule: str,
+    schedule_type: ScheduleType | None = None,
+    timezone: str | None = None,
+    count: int | None = None,
+) -> SchedulerOutput:
+    """Say what a schedule means and when it would fire, without scheduling anything.
+
+    Raises:
+        InvalidSchedule: As for ``schedule``.
+    """
+    reading = await ctx.deps.preview(schedule, schedule_type, timezone)
+    result = views.timing(reading, ctx.deps.now(), count or views.NEXT_RUNS)
+    return _answer("preview", f"{result.words}, next at {result.next_runs[0]}.", result)
+
+
+HANDLERS: dict[str, Handler] = {
+    "schedule": scheduler_schedule,
+    "cancel": scheduler_cancel,
+    "pause": scheduler_pause,
+    "resume": scheduler_resume,
+    "run_now": scheduler_run_now,
+    "list": scheduler_list,
+    "get_job": scheduler_get_job,
+    "get_history": scheduler_get_history,
+    "start": scheduler_start,
+    "stop": scheduler_stop,
+    "status": scheduler_status,
+    "preview": scheduler_preview,
+    "update": scheduler_update,
+}
+
+
+def _answer(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
+    return SchedulerOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
+
+
+def _needed(field: str, value: T | None) -> T:
+    if value is None:
+        remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
+        raise InvalidInput("It is required for operation 'run_now'.", field=field, remedy=remedy)
+    return value
+
+
+async def _status(service: SchedulerService) -> SchedulerStatus:
+    engine = service.engine
+    states = [stored.standing.state for stored in await service.jobs()]
+    can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
+    return SchedulerStatus(
+        running=engine is not None,
+        jobs_count=can_fire,
+        apscheduler_available=True,
+        scheduler_state=engine.clock.state if engine else 0,
+        jobs=can_fire,
+        paused=states.count(JobState.PAUSED),
+        executing=engine.executor.running if engine else 0,
+        waiting=engine.executor.waiting if engine else 0,
+    )

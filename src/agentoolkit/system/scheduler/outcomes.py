@@ -1,0 +1,84 @@
+"""How a handler's end becomes a record: JSON-safe results, errors as data, and the message for a queue."""
+
+from __future__ import annotations
+
+import base64
+import traceback
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status, Work
+from agentoolkit.system.scheduler.ports import Message
+
+_TRACEBACK_FRAMES = 8
+
+
+class UnrecordableResult(SchedulerError):
+    """The handler ended well, and what it returned cannot be written as JSON."""
+
+
+def recordable(output: object) -> Any:
+    """Turn a handler's output into JSON values that mean the same.
+
+    Models become objects, times ISO 8601 text, bytes ``{"encoding": "base64", "data": …}``, and numbers that JSON
+    does not have (NaN, infinity) text.
+
+    Raises:
+        UnrecordableResult: There is no such form.
+    """
+    if isinstance(output, (bytes, bytearray)):
+        return {"encoding": "base64", "data": base64.b64encode(output).decode()}
+    try:
+        return to_jsonable_python(output, bytes_mode="base64", inf_nan_mode="strings")
+    except Exception as error:
+        raise UnrecordableResult(
+            f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}.",
+            remedy="Return a Pydantic model or plain JSON values.",
+        ) from error
+
+
+def succeeded(execution: Execution, output: object, now: datetime, duration: float) -> Execution:
+    """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
+    try:
+        result = recordable(output)
+    except UnrecordableResult as error:
+        return failed(execution, error, now, duration, reason="its result could not be recorded")
+    return execution._replace(status=Status.SUCCESS, result=result, finished_at=now, duration=duration)
+
+
+def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
+    """Record what a handler raised."""
+    frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
+    record = ErrorRecord(type(error).__name__, str(error), frames)
+    return execution._replace(
+        status=Status.FAILED, reason=reason or f"raised {record.type}", error=record, finished_at=now, duration=duration
+    )
+
+
+def cancelled(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+    """Record that an execution was ended from outside."""
+    return execution._replace(status=Status.CANCELLED, reason=reason, finished_at=now, duration=duration)
+
+
+def message_for(work: Work, execution: Execution) -> Message | None:
+    """Return what is to be forwarded: a success to the result queue, everything else to the error queue."""
+    succeeded = execution.status is Status.SUCCESS
+    queue_name = work.result_queue if succeeded else work.error_queue
+    if queue_name is None:
+        return None
+    payload: dict[str, object] = {
+        "execution_id": execution.execution_id,
+        "job_id": execution.job_id,
+        "agentool_name": execution.agentool_name,
+        "scheduled_at": execution.scheduled_at.isoformat(),
+        "status": execution.status.value,
+    }
+    if succeeded:
+        payload["result"] = execution.result
+    else:
+        payload["reason"] = execution.reason
+        payload["error"] = {"type": execution.error.type, "message": execution.error.message} if execution.error else None
+    return Message(execution.execution_id, queue_name, payload)

@@ -1,0 +1,12 @@
+"""Schedules: text in, due times out. Pure: no clock is read, every function is given ``now``.
+
+read_schedule('every weekday at 9am', now=…)  →  Reading(schedule, words, remarks)
+Schedule.next_after(moment)                   →  the next due time
+preview(schedule, now=…)                      →  what it will do, and what may surprise
+"""
+
+from .preview import Preview, preview
+from .reading import Reading, read_schedule
+from .schedule import Kind, Schedule, firings
+
+__all__ = ["Kind", "Preview", "Reading", "Schedule", "firings", "preview", "read_schedule"]

@@ -1,0 +1,97 @@
+"""Start, end, exclusions and jitter, each a rule around a rule."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .exclusions import Exclusions
+from .rules import TICK, Rule
+
+LONGEST_JITTER = 604_800.0
+"""One week, in seconds."""
+
+_PATIENCE = 1_000
+"""How many due times in a row may be excluded before a schedule counts as finished: nearly three years of daily ones."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Due times from ``start`` to ``end``, both included."""
+
+    rule: Rule
+    start: datetime | None
+    end: datetime | None
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first due time strictly later than ``moment``."""
+        if self.start is not None and moment < self.start:
+            moment = self.start - TICK
+        due = self.rule.next_after(moment)
+        return None if due is None or (self.end is not None and due > self.end) else due
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Due times that no exclusion covers."""
+
+    rule: Rule
+    excluded: Exclusions
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first due time strictly later than ``moment``; None after a thousand excluded ones in a row."""
+        due = self.rule.next_after(moment)
+        for _ in range(_PATIENCE):
+            end = self.excluded.end_after(due) if due is not None else None
+            if due is None or end is None:
+                return due
+            due = self.rule.next_after(max(due, end - TICK))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Jittered:
+    """Each due time delayed by its own fraction of ``jitter``, the same one whenever it is asked for.
+
+    A delay never reaches the next due time or the end, and one that would land in an exclusion is left out.
+    """
+
+    rule: Rule
+    jitter: timedelta
+    key: str
+    end: datetime | None = None
+    excluded: Exclusions | None = None
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first delayed due time strictly later than ``moment``."""
+        started = self._last_due(moment)
+        if started is not None and (delayed := self._delayed(started)) > moment:
+            return delayed
+        due = self.rule.next_after(moment)
+        return due and self._delayed(due)
+
+    def _last_due(self, moment: datetime) -> datetime | None:
+        window = min(self.jitter, _MINUTE)
+        while True:
+            due = self.rule.next_after(moment - window - TICK)
+            if due is not None and due <= moment:
+                return self._walk(due, moment)
+            if window == self.jitter:
+                return None
+            window = min(self.jitter, window * 2)
+
+    def _walk(self, due: datetime, moment: datetime) -> datetime:
+        while (later := self.rule.next_after(due)) is not None and later <= moment:
+            due = later
+        return due
+
+    def _delayed(self, due: datetime) -> datetime:
+        limits = [limit - due for limit in (self.rule.next_after(due), self.end) if limit is not None]
+        room = min(self.jitter, *limits) if limits else self.jitter
+        digest = hashlib.blake2b(f"{self.key}|{due.isoformat()}".encode(), digest_size=8).digest()
+        delayed = due + _MILLISECOND * ((room // _MILLISECOND) * int.from_bytes(digest) >> 64)
+        return due if self.excluded is not None and self.excluded.end_after(delayed) else delayed

@@ -1,0 +1,102 @@
+"""Times at which nothing runs: dates, ranges of dates, and quiet windows of the day."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+from .zones import instant_of, load_zone
+
+MOST = 366
+"""How many exclusions one schedule may have."""
+
+_WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
+_REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26' or a window '22:00-06:00'."
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Whole days, first and last included."""
+
+    first: date
+    last: date
+
+    def end_after(self, wall: datetime) -> datetime | None:
+        """Return the wall time at which the exclusion that covers ``wall`` ends; None when it does not cover it."""
+        return datetime.combine(self.last + timedelta(days=1), time()) if self.first <= wall.date() <= self.last else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of every day, from ``start`` until just before ``end``; it crosses midnight when ``end`` is the earlier one."""
+
+    start: time
+    end: time
+
+    def end_after(self, wall: datetime) -> datetime | None:
+        """Return the wall time at which the window that covers ``wall`` ends; None when it does not cover it."""
+        clock, crosses = wall.time(), self.end <= self.start
+        if crosses and clock >= self.start:
+            return datetime.combine(wall.date() + timedelta(days=1), self.end)
+        if clock < self.end and (crosses or clock >= self.start):
+            return datetime.combine(wall.date(), self.end)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """All exclusions of one schedule, in its zone."""
+
+    timezone: str
+    spans: tuple[Dates | Window, ...]
+
+    def end_after(self, instant: datetime) -> datetime | None:
+        """Return the instant at which an exclusion that covers ``instant`` ends; None when none does."""
+        wall = instant.astimezone(load_zone(self.timezone)).replace(tzinfo=None, fold=0)
+        ends = [end for span in self.spans if (end := span.end_after(wall)) is not None]
+        return instant_of(self.timezone, max(ends)) if ends else None
+
+
+@lru_cache(maxsize=1024)
+def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
+    """Read the exclusions of a schedule.
+
+    Raises:
+        InvalidSchedule: naming the one that cannot be read.
+    """
+    if len(texts) > MOST:
+        problem = f"at most {MOST} exclusions are kept, these are {len(texts)}."
+        raise InvalidSchedule(problem, field="exclude", value=len(texts), remedy="Use ranges.")
+    return Exclusions(timezone, tuple(map(_read, texts)))
+
+
+def _read(text: str) -> Dates | Window:
+    try:
+        if shape := _DATES.fullmatch(text):
+            return _dates(shape[1], shape[2] or shape[1])
+        if shape := _WINDOW.fullmatch(text):
+            return _window(time(int(shape[1]), int(shape[2])), time(int(shape[3] or 0), int(shape[4] or 0)))
+    except ValueError as wrong:
+        raise _refusal(text, str(wrong)) from wrong
+    raise _refusal(text, "cannot be read")
+
+
+def _dates(first: str, last: str) -> Dates:
+    if last < first:
+        raise ValueError("ends before it starts")
+    return Dates(date.fromisoformat(first), date.fromisoformat(last))
+
+
+def _window(start: time, end: time) -> Window:
+    if start == end:
+        raise ValueError("is empty")
+    return Window(start, end)
+
+
+def _refusal(text: str, problem: str) -> InvalidSchedule:
+    return InvalidSchedule(f"{text[:40]!r} {problem}.", field="exclude", value=text, remedy=_REMEDY)

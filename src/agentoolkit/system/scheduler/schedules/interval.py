@@ -1,0 +1,89 @@
+"""Intervals: a length of time, counted from an anchor without drift."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from functools import lru_cache
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+LONGEST = timedelta(days=3653)
+"""Ten years."""
+
+UNITS = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+"""Seconds in each unit. All are elapsed time: a day is 24 hours."""
+
+_PART = re.compile(r"(\d+) (week|day|hour|minute|second)s?")
+_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_EXAMPLE = "Write e.g. '5 minutes', '1 hour 30 minutes' or 'PT5M'."
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalRule:
+    """Due one, two, three … steps after the anchor (aware UTC)."""
+
+    anchor: datetime
+    step: timedelta
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first point of the grid strictly later than ``moment``."""
+        passed = (moment - self.anchor) // self.step
+        return self.anchor + self.step * (max(passed, 0) + 1)
+
+
+def interval_text(seconds: int) -> str:
+    """Write a length of time the canonical way: ``1 hour 30 minutes``."""
+    parts: list[str] = []
+    for unit, size in UNITS.items():
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return " ".join(parts)
+
+
+def checked_seconds(length: Fraction, text: str) -> int:
+    """Return a length in whole seconds.
+
+    Raises:
+        InvalidSchedule: below one second, above ten years, or not whole.
+    """
+    if length < 1:
+        problem = "an interval of zero never ends" if length == 0 else "the shortest interval is one second"
+        raise InvalidSchedule(f"{problem}.", field="schedule", value=text, remedy=_EXAMPLE)
+    if length > LONGEST.total_seconds():
+        raise InvalidSchedule("the longest interval is ten years.", field="schedule", value=text, remedy=_EXAMPLE)
+    if length.denominator != 1:
+        raise InvalidSchedule("an interval is a whole number of seconds.", field="schedule", value=text, remedy=_EXAMPLE)
+    return int(length)
+
+
+def iso_duration(text: str) -> Fraction | None:
+    """Return the seconds of an ISO 8601 duration (``PT5M``, ``P1DT2H``); None when the text is none.
+
+    Raises:
+        InvalidSchedule: for years and months, whose length varies.
+    """
+    wanted = text.strip().upper()
+    if re.fullmatch(r"P(\d+Y)?(\d+M)?(\d+D)?(T.*)?", wanted) and re.match(r"P\d+[YM]|P\d+Y\d+M", wanted):
+        remedy = "Count in days, e.g. 'P30D', or use a monthly schedule, e.g. '@monthly'."
+        raise InvalidSchedule("months and years differ in length.", field="schedule", value=text, remedy=remedy)
+    shape = _ISO.fullmatch(wanted)
+    if shape is None or not any(shape.groups()) or wanted.endswith("T"):
+        return None
+    return sum((Fraction(count) * size for count, size in zip(shape.groups(), UNITS.values(), strict=True) if count), Fraction())
+
+
+@lru_cache(maxsize=4096)
+def interval_step(text: str) -> timedelta:
+    """Return the length of a canonical text.
+
+    Raises:
+        InvalidSchedule: when it is not one.
+    """
+    parts = _PART.findall(text)
+    if not parts or " ".join(_PART.sub("", text).split()):
+        raise InvalidSchedule("is not a length of time.", field="schedule", value=text, remedy=_EXAMPLE)
+    return timedelta(seconds=checked_seconds(Fraction(sum(int(count) * UNITS[unit] for count, unit in parts)), text))

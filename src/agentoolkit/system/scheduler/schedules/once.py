@@ -1,0 +1,45 @@
+"""One instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+from .zones import load_zone
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRule:
+    """Due at one instant (aware UTC)."""
+
+    at: datetime
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the instant as long as it lies ahead."""
+        return self.at if self.at > moment else None
+
+
+def once_text(instant: datetime, timezone: str) -> str:
+    """Write an instant the canonical way: ISO 8601 in the schedule's zone, with offset."""
+    return instant.astimezone(load_zone(timezone)).isoformat()
+
+
+@lru_cache(maxsize=4096)
+def once_rule(text: str) -> OnceRule:
+    """Read a canonical text.
+
+    Raises:
+        InvalidSchedule: when it is not ISO 8601 with an offset.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError("no offset")
+        return OnceRule(at.astimezone(UTC))
+    except (ValueError, OverflowError) as wrong:
+        raise InvalidSchedule(
+            "is not a time with an offset.", field="schedule", value=text, remedy="Write e.g. '2026-12-25T09:00:00+01:00'."
+        ) from wrong

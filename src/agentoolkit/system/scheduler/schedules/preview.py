@@ -1,0 +1,103 @@
+"""What a schedule will do: its words, its next due times, and what may surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from .cron import is_repeating, wall_times
+from .cron_words import either_day_is_enough
+from .describe import clock_text, date_text, describe
+from .interval import interval_step
+from .rules import TICK
+from .schedule import Schedule, undelayed
+from .zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
+
+MOST_RUNS_A_DAY = 1_440
+"""One a minute; more than that is worth a warning."""
+
+_YEAR = timedelta(days=366)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What to show a person before they agree to a schedule.
+
+    Attributes:
+        words: The schedule in plain English.
+        timezone: IANA name of its zone.
+        next_runs: The next due times, in that zone.
+        warnings: One sentence for each thing that may surprise.
+    """
+
+    words: str
+    timezone: str
+    next_runs: tuple[datetime, ...]
+    warnings: tuple[str, ...]
+
+
+def preview(schedule: Schedule, *, now: datetime, count: int = 5) -> Preview:
+    """Return the next ``count`` due times at or after ``now`` (aware), and warnings about the year to come."""
+    zone = load_zone(schedule.timezone)
+    runs = tuple(due.astimezone(zone) for due in _next_runs(schedule, now, count))
+    return Preview(describe(schedule), schedule.timezone, runs, tuple(_warnings(schedule, now)))
+
+
+def _next_runs(schedule: Schedule, now: datetime, count: int) -> Iterator[datetime]:
+    due = schedule.first_from(now)
+    while due is not None and count > 0:
+        yield due
+        due, count = schedule.next_after(due), count - 1
+
+
+def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
+    first = schedule.first_from(now)
+    if first is None:
+        yield "there is no further run"
+        return
+    if first - now > _YEAR:
+        yield f"the first run is more than a year away, on {date_text(first.astimezone(load_zone(schedule.timezone)))}"
+    if schedule.kind == "cron" and either_day_is_enough(schedule.text):
+        yield "day-of-month and day-of-week are both given: cron runs on days that match either one, not only both"
+    if schedule.kind == "interval" and timedelta(days=1) / interval_step(schedule.text) > MOST_RUNS_A_DAY:
+        yield f"runs {timedelta(days=1) // interval_step(schedule.text):,} times a day"
+    if schedule.kind != "interval":
+        yield from _clock_changes(schedule, now)
+
+
+def _clock_changes(schedule: Schedule, now: datetime) -> Iterator[str]:
+    utc = now.astimezone(UTC).replace(tzinfo=None)
+    for shift in shifts_between(schedule.timezone, utc, utc + _YEAR):
+        wall = _first_affected(schedule, shift)
+        if wall is None:
+            continue
+        if schedule.kind == "cron" and is_repeating(schedule.text):
+            yield _repeating_note(schedule, shift, wall)
+        elif _is_due(schedule, instant_of(schedule.timezone, wall)):
+            yield clock_note(schedule.timezone, wall) or ""
+
+
+def _first_affected(schedule: Schedule, shift: Shift) -> datetime | None:
+    start, end = shift.edges
+    if schedule.kind == "once":
+        wall = datetime.fromisoformat(schedule.text).replace(tzinfo=None, fold=0)
+        return wall if start <= wall < end else None
+    walls = wall_times(schedule.text)
+    if is_repeating(schedule.text) and len(walls.matcher.hours) == 24:
+        return None
+    wall = walls.starting(start)
+    return wall if wall is not None and wall < end else None
+
+
+def _repeating_note(schedule: Schedule, shift: Shift, wall: datetime) -> str:
+    place = f"on {date_text(wall)} {clock_text(wall)}"
+    if shift.leaves_gap:
+        return f"{place} does not exist in {schedule.timezone}; a repeating pattern does not run then"
+    first = clock_with_offset(instant_of(schedule.timezone, wall).astimezone(load_zone(schedule.timezone)))
+    return f"{place} comes twice in {schedule.timezone}; a repeating pattern runs both times, first at {first}"
+
+
+def _is_due(schedule: Schedule, instant: datetime) -> bool:
+    return undelayed(schedule).next_after(instant - TICK) == instant

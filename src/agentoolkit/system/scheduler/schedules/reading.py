@@ -1,0 +1,145 @@
+"""Text in, schedule out: everything a person may write is decided here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agentool.errors import excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+from .describe import describe
+from .interval import interval_step
+from .schedule import Kind, Schedule
+from .words import Phrase, understand
+from .zones import instant_of, machine_zone, zone_named
+
+LONGEST_TEXT = 200
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was understood.
+
+    Attributes:
+        schedule: The schedule, checked.
+        words: It in plain English.
+        remarks: What the reader decided, one sentence each: the cron text it became, a day it moved to, a change of clocks.
+    """
+
+    schedule: Schedule
+    words: str
+    remarks: tuple[str, ...]
+
+
+def read_schedule(
+    text: str,
+    *,
+    now: datetime,
+    kind: Kind | None = None,
+    timezone: str | None = None,
+    anchor: datetime | None = None,
+    start_at: datetime | str | None = None,
+    end_at: datetime | str | None = None,
+    jitter: float = 0.0,
+    jitter_key: str = "",
+    exclude: Sequence[str] = (),
+) -> Reading:
+    """Read a schedule as a person, a program or a language model writes it.
+
+    Args:
+        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters.
+        now: The present (aware).
+        kind: What the text must be; None lets the text decide.
+        timezone: IANA name; None takes a zone named in the text, else this machine's.
+        anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
+        start_at: No due time before it: a datetime or ISO 8601 text, read in the zone when it has none.
+        end_at: No due time after it, written likewise.
+        jitter: Longest delay in seconds.
+        jitter_key: What tells this schedule's delays from another's.
+        exclude: Dates, ranges of dates and quiet windows, as in :class:`Schedule`.
+
+    Raises:
+        InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
+        ValueError: when ``now`` is naive.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now must be an aware datetime")
+    _check_length(text)
+    given = zone_named(timezone) if timezone is not None else None
+    phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
+    zone, zone_remarks = _settle_zone(phrase, given, text)
+    bounds = {name: _bound(value, name, zone) for name, value in (("start_at", start_at), ("end_at", end_at))}
+    start = bounds["start_at"]
+    schedule = Schedule(
+        kind=phrase.kind,
+        text=phrase.text,
+        timezone=zone,
+        anchor=_anchor(phrase, anchor, start, now),
+        jitter=jitter,
+        jitter_key=jitter_key,
+        exclude=tuple(exclude),
+        **bounds,
+    )
+    _check_it_fires(schedule, now, text)
+    return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
+
+
+def _check_length(text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
+    if len(text) > LONGEST_TEXT:
+        problem = f"has {len(text):,} characters, at most {LONGEST_TEXT} are read."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
+    if not text.strip():
+        raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
+
+
+def _settle_zone(phrase: Phrase, given: str | None, text: str) -> tuple[str, tuple[str, ...]]:
+    if phrase.zone is not None and given is not None and phrase.zone != given and phrase.kind == "cron":
+        problem = f"the schedule says {phrase.zone}, timezone says {given}."
+        raise InvalidSchedule(problem, field="timezone", value=given, remedy="Leave one of them out.")
+    if given is not None or phrase.zone is not None:
+        return given or phrase.zone or "", ()
+    return machine_zone(), (f"no zone given: read in {machine_zone()}, this machine's",)
+
+
+def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime) -> datetime | None:
+    if phrase.kind != "interval":
+        return None
+    if anchor is None and start is not None:
+        return start - interval_step(phrase.text)
+    return anchor or now
+
+
+def _bound(value: datetime | str | None, name: str, zone: str) -> datetime | None:
+    moment = _iso(value, name) if isinstance(value, str) else value
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return instant_of(zone, moment)
+
+
+def _iso(text: str, name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text[:LONGEST_TEXT].strip())
+    except ValueError as wrong:
+        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
+        raise InvalidSchedule(f"{excerpt(text)} is not a time.", field=name, value=text, remedy=remedy) from wrong
+
+
+def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
+    if schedule.first_from(now) is not None:
+        return
+    if schedule.end_at is not None and schedule.end_at < now:
+        raise InvalidSchedule("has passed.", field="end_at", value=schedule.end_at.isoformat(), remedy="Give a later end.")
+    guilty = next((name for name in ("exclude", "end_at", "start_at") if _fires_without(schedule, name, now)), None)
+    if guilty is None:
+        raise InvalidSchedule("this never fires.", field="schedule", value=text, remedy="Check day-of-month, month and day-of-week.")
+    value = getattr(schedule, guilty)
+    raise InvalidSchedule("leaves no due time, so this never fires.", field=guilty, value=value, remedy="Widen or remove it.")
+
+
+def _fires_without(schedule: Schedule, name: str, now: datetime) -> bool:
+    return replace(schedule, **{name: () if name == "exclude" else None}).first_from(now) is not None

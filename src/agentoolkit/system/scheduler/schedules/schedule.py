@@ -1,0 +1,215 @@
+"""A schedule as a value: what is stored, and when it is due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+from .bounds import LONGEST_JITTER, Between, Jittered, Outside
+from .cron import cron_rule, normal_cron, wall_times
+from .exclusions import exclusions
+from .interval import IntervalRule, interval_step, interval_text
+from .once import once_rule, once_text
+from .rules import TICK, Rule
+from .zones import load_zone
+
+Kind = Literal["cron", "interval", "once"]
+"""The three kinds of schedule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When something is due. A value: checked when made, equal text is an equal schedule, JSON in and JSON out.
+
+    Attributes:
+        kind: ``cron``, ``interval`` or ``once``.
+        text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset.
+        timezone: IANA name of the zone in which cron text, exclusions and answers are read.
+        anchor: For an interval, the instant it counts from (UTC); the first due time is one step later.
+        start_at: No due time before it (UTC).
+        end_at: No due time after it (UTC).
+        jitter: Longest delay of a due time, in seconds, at most a week. The same due time always gets the same delay.
+        jitter_key: What tells this schedule's delays from another's, such as a job's id.
+        exclude: Dates ``2026-12-25``, ranges ``2026-12-24/2026-12-26``, windows ``22:00-06:00``.
+
+    Raises:
+        InvalidSchedule: naming the field, when the values make no schedule.
+    """
+
+    kind: Kind
+    text: str
+    timezone: str
+    anchor: datetime | None = None
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    jitter: float = 0.0
+    jitter_key: str = ""
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(load_zone(self.timezone), ZoneInfo):
+            remedy = "Name a place, e.g. 'Asia/Kolkata'."
+            raise InvalidSchedule("is an offset, not a zone.", field="timezone", value=self.timezone, remedy=remedy)
+        for name in ("anchor", "start_at", "end_at"):
+            object.__setattr__(self, name, _utc(getattr(self, name), name))
+        object.__setattr__(self, "text", _canonical(self))
+        _check_bounds(self)
+        exclusions(self.exclude, self.timezone)
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first due time strictly later than ``moment`` (aware), in UTC; None when there is no further one. Never raises."""
+        try:
+            return _timing(self).next_after(moment)
+        except (OverflowError, ValueError):
+            # Beyond the calendar's last year, or before its first.
+            return None
+
+    def first_from(self, moment: datetime) -> datetime | None:
+        """Return the first due time at or after ``moment`` (aware), in UTC; None when there is none. Never raises."""
+        try:
+            return self.next_after(moment - TICK)
+        except OverflowError:
+            return self.next_after(moment)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` makes an equal schedule."""
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        times = {name: record[name] and record[name].isoformat() for name in _TIMES}
+        return {**record, **times, "exclude": list(self.exclude)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Schedule:
+        """Make a schedule from what :meth:`to_json` wrote; fields with a default may be absent.
+
+        Raises:
+            InvalidSchedule: naming the first field that a damaged record has wrong.
+        """
+        record = _checked_record(data)
+        for name in _TIMES:
+            record[name] = _time_of(record[name], name) if record.get(name) is not None else None
+        record["exclude"] = tuple(record.get("exclude", ()))
+        return cls(**record)
+
+
+def firings(schedule: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield all due times from ``start`` (included) to ``end`` (not included), in UTC and in order."""
+    due = schedule.first_from(start)
+    while due is not None and due < end:
+        yield due
+        due = schedule.next_after(due)
+
+
+def undelayed(schedule: Schedule) -> Rule:
+    """Return the schedule's rule within its bounds, without jitter."""
+    rule = _plain_rule(schedule)
+    if schedule.start_at is not None or schedule.end_at is not None:
+        rule = Between(rule, schedule.start_at, schedule.end_at)
+    return Outside(rule, exclusions(schedule.exclude, schedule.timezone)) if schedule.exclude else rule
+
+
+_TIMES = ("anchor", "start_at", "end_at")
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "text": str,
+    "timezone": str,
+    "anchor": (str, type(None)),
+    "start_at": (str, type(None)),
+    "end_at": (str, type(None)),
+    "jitter": (int, float),
+    "jitter_key": str,
+    "exclude": (list, tuple),
+}
+
+
+@lru_cache(maxsize=16_384)
+def _timing(schedule: Schedule) -> Rule:
+    rule = undelayed(schedule)
+    if not schedule.jitter:
+        return rule
+    excluded = exclusions(schedule.exclude, schedule.timezone) if schedule.exclude else None
+    return Jittered(rule, timedelta(seconds=schedule.jitter), schedule.jitter_key, schedule.end_at, excluded)
+
+
+def _plain_rule(schedule: Schedule) -> Rule:
+    if schedule.kind == "cron":
+        return cron_rule(schedule.text, schedule.timezone)
+    if schedule.kind == "once":
+        return once_rule(schedule.text)
+    return IntervalRule(cast(datetime, schedule.anchor), interval_step(schedule.text))
+
+
+def _canonical(schedule: Schedule) -> str:
+    if schedule.kind == "cron":
+        text = normal_cron(schedule.text)
+        wall_times(text)
+        return text
+    if schedule.kind == "once":
+        return once_text(once_rule(schedule.text).at, schedule.timezone)
+    if schedule.kind == "interval":
+        if schedule.anchor is None:
+            raise InvalidSchedule("an interval needs the instant it counts from.", field="anchor", remedy="Give an aware datetime.")
+        return interval_text(int(interval_step(schedule.text).total_seconds()))
+    raise InvalidSchedule(f"{excerpt(schedule.kind)} is not a kind.", field="kind", value=schedule.kind, remedy=_KINDS)
+
+
+_KINDS = f"Known: {', '.join(get_args(Kind))}."
+
+
+def _check_bounds(schedule: Schedule) -> None:
+    start, end, jitter = schedule.start_at, schedule.end_at, schedule.jitter
+    if start is not None and end is not None and end <= start:
+        raise InvalidSchedule(f"is not after start_at {start.isoformat()}.", field="end_at", value=end, remedy="Give a later end.")
+    if not (math.isfinite(jitter) and 0 <= jitter <= LONGEST_JITTER):
+        remedy = f"Give seconds from 0 to {LONGEST_JITTER:.0f}, e.g. 30."
+        raise InvalidSchedule(f"{jitter} is no length of time for it.", field="jitter", value=jitter, remedy=remedy)
+
+
+def _utc(moment: datetime | None, name: str) -> datetime | None:
+    if moment is None or moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        remedy = "Give it an offset, e.g. '2026-12-25T09:00:00+01:00'."
+        raise InvalidSchedule("has no zone.", field=name, value=moment.isoformat(), remedy=remedy)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as beyond:
+        remedy = "Use the years 1 to 9999."
+        raise InvalidSchedule("is beyond the calendar.", field=name, value=moment.isoformat(), remedy=remedy) from beyond
+
+
+def _checked_record(data: object) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise InvalidSchedule("is not a record.", field="schedule", value=data, remedy="Give what to_json() returned.")
+    record = {str(name): value for name, value in cast(Mapping[object, object], data).items()}
+    for name in ("kind", "text", "timezone"):
+        if name not in record:
+            raise InvalidSchedule("is missing.", field=name, remedy="Give what to_json() returned.")
+    for name, value in record.items():
+        _check_type(name, value)
+    return record
+
+
+def _check_type(name: str, value: object) -> None:
+    if name not in _TYPES:
+        raise InvalidSchedule("is not part of a schedule.", field=name, value=value, remedy=did_you_mean(name, _TYPES))
+    right = isinstance(value, _TYPES[name]) and not isinstance(value, bool)
+    if name == "exclude" and right:
+        right = all(isinstance(item, str) for item in cast(list[object], value))
+    if not right:
+        raise InvalidSchedule(f"{excerpt(value)} has the wrong type.", field=name, value=value, remedy="Give what to_json() returned.")
+
+
+def _time_of(text: str, name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as wrong:
+        remedy = "Write ISO 8601 with an offset, e.g. '2026-12-25T09:00:00+01:00'."
+        raise InvalidSchedule("is not a time.", field=name, value=text, remedy=remedy) from wrong

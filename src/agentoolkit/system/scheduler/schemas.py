@@ -1,0 +1,222 @@
+"""What goes into the scheduler AgenTool and what comes out.
+
+Names and defaults of the first twelve fields, the eleven first operations and the keys of each answer are those of
+*Scheduler AgenToolkit*; whatever is ours is added to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from agentool.base import BaseOperationInput
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH
+
+ScheduleType = Literal["cron", "interval", "once"]
+
+SchedulerOperation = Literal[
+    "schedule",
+    "cancel",
+    "pause",
+    "resume",
+    "run_now",
+    "list",
+    "get_job",
+    "get_history",
+    "start",
+    "stop",
+    "status",
+    "preview",
+    "update",
+]
+
+
+class SchedulerInput(BaseOperationInput):
+    """Input of the scheduler AgenTool. Which fields an operation takes, and needs, is said by its handler."""
+
+    operation: SchedulerOperation = Field(description="The scheduler operation to perform")
+    job_id: str | None = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
+    job_name: str | None = Field(None, description="Human-readable, unique job name")
+    schedule_type: ScheduleType | None = Field(
+        None, description="Type of schedule; may be left out where the text of the schedule decides"
+    )
+    schedule: str | None = Field(
+        None, description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', or words"
+    )
+    agentool_name: str | None = Field(None, description="Name of the AgenTool to execute")
+    input_data: dict[str, Any] | None = Field(None, description="Input to pass to the AgenTool; checked at once")
+    max_instances: int | None = Field(1, description="Maximum concurrent executions; a due time beyond that is recorded as skipped")
+    misfire_grace_time: int | None = Field(30, description="Seconds after a due time that its execution may still start")
+    coalesce: bool | None = Field(True, description="Of several due times found at once, run only the latest")
+    result_queue: str | None = Field(None, description="Queue name to send execution results to")
+    error_queue: str | None = Field(None, description="Queue name to send errors to")
+    timezone: str | None = Field(None, description="IANA time zone, such as 'Europe/Berlin'; the machine's by default")
+    start_at: str | None = Field(None, description="ISO 8601 time before which nothing is due")
+    end_at: str | None = Field(None, description="ISO 8601 time after which nothing is due")
+    max_runs: int | None = Field(None, description="Number of runs after which the job is done")
+    jitter: float | None = Field(None, description="Seconds by which due times are spread, the same for a due time every time")
+    exclude: list[str] | None = Field(None, description="Dates '2026-12-25' or quiet hours '22:00-06:00' without due times")
+    timeout: float | None = Field(None, description="Seconds after which a running handler is cancelled")
+    description: str | None = Field(None, description="What the job is for")
+    tags: list[str] | None = Field(None, description="Free labels")
+    version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
+    limit: int | None = Field(None, ge=1, le=10_000, description=f"For get_history: how many executions, {HISTORY_LENGTH} by default")
+    count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
+
+
+class JobOptions(TypedDict, total=False):
+    """The fields of ``schedule`` that *Scheduler AgenToolkit* does not have. Meanings: see `SchedulerInput`."""
+
+    timezone: str
+    start_at: str
+    end_at: str
+    max_runs: int
+    jitter: float
+    exclude: list[str]
+    timeout: float
+    description: str
+    tags: list[str]
+
+
+class JobChanges(JobOptions, total=False):
+    """What ``update`` can change: everything but the id."""
+
+    job_name: str
+    schedule_type: ScheduleType
+    schedule: str
+    agentool_name: str
+    input_data: dict[str, Any]
+    max_instances: int
+    misfire_grace_time: int
+    coalesce: bool
+    result_queue: str
+    error_queue: str
+
+
+class SchedulerOutput(BaseModel):
+    """Answer to every operation."""
+
+    operation: str = Field(description="The operation that was performed")
+    message: str = Field(description="Human-readable result message")
+    data: dict[str, Any] | None = Field(None, description="Operation-specific data; JSON values only")
+
+
+class Timing(BaseModel):
+    """When a schedule fires, in the words and the zone of its owner."""
+
+    schedule_type: str
+    schedule: str = Field(description="The schedule in its normal form")
+    timezone: str
+    words: str = Field(description="What was understood")
+    next_runs: list[str] = Field(description="The next due times, in the job's zone")
+    remarks: list[str] = Field(description="How the text was read, and warnings")
+
+
+class Scheduled(Timing):
+    """Answer to ``schedule`` and ``update``."""
+
+    job_id: str
+    job_name: str
+    next_run: str | None
+    created: bool = Field(description="False if the very same job was there already")
+    version: int
+
+
+class JobRef(BaseModel):
+    """Answer to ``cancel``, ``pause`` and ``resume``."""
+
+    job_id: str
+    state: str
+    next_run: str | None = None
+
+
+class ErrorInfo(BaseModel):
+    """What an execution raised."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class ExecutionInfo(BaseModel):
+    """One record of a job's history."""
+
+    execution_id: str
+    job_id: str
+    agentool_name: str
+    trigger: str
+    status: str
+    reason: str
+    success: bool
+    scheduled_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration: float | None = Field(description="Seconds")
+    attempt: int
+    due_count: int = Field(description="Due times this record stands for")
+    result: Any
+    error: ErrorInfo | None
+    delivery: str = Field(description="Whether the outcome reached its queue: none, pending, delivered or failed")
+
+
+class RunNow(BaseModel):
+    """Answer to ``run_now``."""
+
+    job_id: str
+    result: Any
+    execution_id: str
+    duration: float | None
+
+
+class JobSummary(BaseModel):
+    """A job in a list."""
+
+    job_id: str
+    job_name: str
+    state: str
+    agentool_name: str
+    schedule_type: str
+    schedule: str
+    timezone: str
+    next_run: str | None
+
+
+class JobList(BaseModel):
+    """Answer to ``list``."""
+
+    jobs: list[JobSummary]
+    count: int
+
+
+class JobDetails(BaseModel):
+    """Answer to ``get_job``."""
+
+    job_id: str
+    job_name: str
+    next_run: str | None
+    pending: bool = Field(description="The job waits for the scheduler to be started")
+    info: dict[str, Any] = Field(description="The whole definition, and where the job stands")
+    recent_history: list[ExecutionInfo]
+
+
+class History(BaseModel):
+    """Answer to ``get_history``."""
+
+    job_id: str | None
+    history: list[ExecutionInfo]
+    count: int
+
+
+class SchedulerStatus(BaseModel):
+    """Answer to ``start``, ``stop`` and ``status``."""
+
+    running: bool
+    jobs_count: int = Field(description="Jobs that can fire again")
+    apscheduler_available: bool
+    scheduler_state: int = Field(description="APScheduler's own: 0 stopped, 1 running, 2 paused")
+    jobs: int = Field(description="The same figure as jobs_count, by its other documented name")
+    paused: int
+    executing: int = Field(description="Executions under way in this process")
+    waiting: int = Field(description="Executions that wait for room in this process")

@@ -1,0 +1,173 @@
+"""The store that lives as long as its process."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from datetime import datetime
+
+from agentoolkit.system.scheduler.decisions import decide
+from agentoolkit.system.scheduler.errors import JobExists
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.ports import Claimed, Claims, Message, StoredJob
+
+RETIRED_JOBS = 1_000
+"""Jobs that can no longer fire, or were cancelled, whose history is kept."""
+
+
+class MemoryJobStore:
+    """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself."""
+
+    survives_restart = False
+
+    def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
+        self._jobs: dict[str, StoredJob] = {}
+        self._names: dict[str, str] = {}
+        self._unfinished: dict[str, Execution] = {}
+        self._running: Counter[str] = Counter()
+        self._history: dict[str, deque[Execution]] = {}
+        self._outbox: dict[str, Message] = {}
+        self._retired: dict[str, None] = {}
+        self._retired_jobs = retired_jobs
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def add(self, job: Job, standing: Standing) -> None:
+        for taken in (self._jobs.get(job.job_id), await self.find(job.job_name)):
+            if taken and taken.standing.state is not JobState.DONE:
+                raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
+        self._retired.pop(job.job_id, None)
+        self._keep(StoredJob(job, standing))
+
+    async def find(self, id_or_name: str) -> StoredJob | None:
+        return self._jobs.get(id_or_name) or self._jobs.get(self._names.get(id_or_name, ""))
+
+    async def jobs(self) -> Sequence[StoredJob]:
+        return list(self._jobs.values())
+
+    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
+        stored = self._jobs.get(job.job_id)
+        if stored is None or stored.standing.version != version:
+            return False
+        self._keep(StoredJob(job, standing._replace(version=version + 1)))
+        return True
+
+    async def remove(self, job_id: str) -> bool:
+        stored = self._jobs.pop(job_id, None)
+        if stored is None:
+            return False
+        self._forget_name(stored.job)
+        self._retire(job_id)
+        return True
+
+    async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
+        records: list[Claimed] = []
+        next_times: list[tuple[str, datetime | None]] = []
+        for job_id in job_ids:
+            if (stored := self._jobs.get(job_id)) is None:
+                next_times.append((job_id, None))
+                continue
+            job = stored.job
+            executions, standing = decide(job, stored.standing, now, self._running[job_id])
+            self._jobs[job_id] = StoredJob(job, standing)
+            for execution in executions:
+                self._write(execution)
+                records.append(Claimed(job, execution))
+            if standing.state is JobState.DONE:
+                self._retire(job_id)
+            next_times.append((job_id, standing.next_run_at if standing.state is JobState.ACTIVE else None))
+        return Claims(records, next_times)
+
+    async def record(self, execution: Execution) -> None:
+        self._write(execution)
+
+    async def begin(self, execution: Execution) -> bool:
+        if execution.execution_id not in self._unfinished:
+            return False
+        self._unfinished[execution.execution_id] = execution
+        return True
+
+    async def finish(self, execution: Execution, message: Message | None) -> bool:
+        if self._unfinished.pop(execution.execution_id, None) is None:
+            return False
+        self._running[execution.job_id] -= 1
+        if message is not None:
+            self._outbox[execution.execution_id] = message
+            execution = execution._replace(delivery=Delivery.PENDING)
+        self._remember(execution)
+        return True
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        if execution := self._unfinished.get(execution_id):
+            return execution
+        history = self._history.get(execution_id.rpartition("@")[0], ())
+        return next((found for found in history if found.execution_id == execution_id), None)
+
+    async def executions(self, job_id: str | None, limit: int) -> Sequence[Execution]:
+        waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
+        histories = self._history.values() if job_id is None else [self._history.get(job_id, ())]
+        finished = [found for history in histories for found in history]
+        return sorted(waiting + finished, key=_newest_last, reverse=True)[:limit]
+
+    async def unfinished(self) -> Sequence[Execution]:
+        return list(self._unfinished.values())
+
+    async def outbox(self, limit: int) -> Sequence[Message]:
+        return list(self._outbox.values())[:limit]
+
+    async def delivered(self, execution_id: str) -> None:
+        if message := self._outbox.pop(execution_id, None):
+            self._note_delivery(message, Delivery.DELIVERED)
+
+    async def undelivered(self, message: Message, *, give_up: bool) -> None:
+        if give_up:
+            self._outbox.pop(message.execution_id, None)
+            self._note_delivery(message, Delivery.FAILED)
+        else:
+            self._outbox[message.execution_id] = message._replace(attempts=message.attempts + 1)
+
+    def _keep(self, stored: StoredJob) -> None:
+        if before := self._jobs.get(stored.job.job_id):
+            self._forget_name(before.job)
+        self._jobs[stored.job.job_id] = stored
+        self._names[stored.job.job_name] = stored.job.job_id
+
+    def _forget_name(self, job: Job) -> None:
+        if self._names.get(job.job_name) == job.job_id:
+            del self._names[job.job_name]
+
+    def _write(self, execution: Execution) -> None:
+        if execution.status is Status.QUEUED:
+            self._unfinished[execution.execution_id] = execution
+            self._running[execution.job_id] += 1
+        else:
+            self._remember(execution)
+
+    def _remember(self, execution: Execution) -> None:
+        history = self._history.get(execution.job_id)
+        if history is None:
+            history = self._history[execution.job_id] = deque(maxlen=HISTORY_LENGTH)
+        history.append(execution)
+
+    def _retire(self, job_id: str) -> None:
+        self._retired[job_id] = None
+        if len(self._retired) > self._retired_jobs:
+            oldest = next(iter(self._retired))
+            del self._retired[oldest]
+            self._history.pop(oldest, None)
+            self._running.pop(oldest, None)
+            if stored := self._jobs.pop(oldest, None):
+                self._forget_name(stored.job)
+
+    def _note_delivery(self, message: Message, delivery: Delivery) -> None:
+        history = self._history.get(message.execution_id.rpartition("@")[0], deque[Execution]())
+        for index in range(len(history) - 1, -1, -1):
+            if history[index].execution_id == message.execution_id:
+                history[index] = history[index]._replace(delivery=delivery)
+                return
+
+
+def _newest_last(execution: Execution) -> tuple[datetime, str]:
+    return execution.scheduled_at, execution.execution_id

@@ -1,0 +1,133 @@
+"""From facts to answers: times in the job's zone, values as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
+from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.schedules import Reading, preview
+from agentoolkit.system.scheduler.schemas import ErrorInfo, ExecutionInfo, JobDetails, JobRef, JobSummary, Scheduled, Timing
+from agentoolkit.system.scheduler.service import Added
+
+NEXT_RUNS = 5
+"""Due times that an answer shows."""
+RECENT = 10
+"""Executions that ``get_job`` shows."""
+
+
+def local(moment: datetime | None, timezone: str) -> str | None:
+    """Write an instant as people in a zone would, with its offset."""
+    return moment.astimezone(ZoneInfo(timezone)).isoformat() if moment else None
+
+
+def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
+    """Say what a schedule means and when it fires."""
+    schedule = reading.schedule
+    shown = preview(schedule, now=now, count=count)
+    return Timing(
+        schedule_type=schedule.kind,
+        schedule=schedule.text,
+        timezone=schedule.timezone,
+        words=reading.words,
+        next_runs=[moment.isoformat() for moment in shown.next_runs],
+        remarks=[*reading.remarks, *shown.warnings],
+    )
+
+
+def scheduled(added: Added, now: datetime) -> Scheduled:
+    """Answer to ``schedule`` and ``update``."""
+    job, standing = added.job, added.standing
+    since = min(now, standing.next_run_at or now)  # a job due at once is due already
+    return Scheduled(
+        **timing(added.reading, since).model_dump(),
+        job_id=job.job_id,
+        job_name=job.job_name,
+        next_run=local(standing.next_run_at, job.schedule.timezone),
+        created=added.created,
+        version=standing.version,
+    )
+
+
+def job_ref(stored: StoredJob) -> JobRef:
+    """Answer to ``pause`` and ``resume``."""
+    job, standing = stored
+    return JobRef(job_id=job.job_id, state=standing.state, next_run=_next_run(job, standing))
+
+
+def job_summary(stored: StoredJob) -> JobSummary:
+    """A job as a line of a list."""
+    job, standing = stored
+    return JobSummary(
+        job_id=job.job_id,
+        job_name=job.job_name,
+        state=standing.state,
+        agentool_name=job.agentool_name,
+        schedule_type=job.schedule.kind,
+        schedule=job.schedule.text,
+        timezone=job.schedule.timezone,
+        next_run=_next_run(job, standing),
+    )
+
+
+def job_details(stored: StoredJob, executions: list[Execution], *, pending: bool) -> JobDetails:
+    """A job with everything that is known of it."""
+    job, standing = stored
+    return JobDetails(
+        job_id=job.job_id,
+        job_name=job.job_name,
+        next_run=_next_run(job, standing),
+        pending=pending,
+        info=_info(job, standing),
+        recent_history=[execution_info(execution) for execution in executions],
+    )
+
+
+def execution_info(execution: Execution) -> ExecutionInfo:
+    """One record of a history."""
+    error = execution.error
+    return ExecutionInfo(
+        execution_id=execution.execution_id,
+        job_id=execution.job_id,
+        agentool_name=execution.agentool_name,
+        trigger=execution.trigger,
+        status=execution.status,
+        reason=execution.reason,
+        success=execution.status is Status.SUCCESS,
+        scheduled_at=execution.scheduled_at.isoformat(),
+        started_at=execution.started_at.isoformat() if execution.started_at else None,
+        finished_at=execution.finished_at.isoformat() if execution.finished_at else None,
+        duration=execution.duration,
+        attempt=execution.attempt,
+        due_count=execution.due_count,
+        result=execution.result,
+        error=ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None,
+        delivery=execution.delivery,
+    )
+
+
+def _next_run(job: Job, standing: Standing) -> str | None:
+    return local(standing.next_run_at, job.schedule.timezone)
+
+
+def _info(job: Job, standing: Standing) -> dict[str, Any]:
+    return {
+        "agentool_name": job.agentool_name,
+        "input_data": job.input_data,
+        "schedule_type": job.schedule.kind,
+        **job.schedule.to_json(),
+        "schedule": job.schedule.text,
+        **asdict(job.policies),
+        "result_queue": job.result_queue,
+        "error_queue": job.error_queue,
+        "description": job.description,
+        "tags": list(job.tags),
+        "created_at": job.created_at.isoformat(),
+        "state": standing.state.value,
+        "runs": standing.runs,
+        "version": standing.version,
+        "reason": standing.reason,
+    }

@@ -1,0 +1,104 @@
+"""What this project's own tests use, for yours: a clock that is moved by hand, and a toolkit that runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from agentool.core.injector import Injector
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+_PASSES = 25
+"""Turns the event loop gets after each call that came due, so that what it set going can run."""
+
+
+class _Call:
+    """A call that waits for its time."""
+
+    __slots__ = ("at", "callback", "cancelled")
+
+    def __init__(self, at: datetime, callback: Callable[[], object]) -> None:
+        self.at = at
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class ManualTime:
+    """Time that stands still until it is moved.
+
+    Args:
+        at: The instant it stands at: an aware datetime, or ISO 8601 text with an offset.
+    """
+
+    longest_sleep: float | None = None
+
+    def __init__(self, at: datetime | str) -> None:
+        moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+        if moment.tzinfo is None:
+            raise ValueError(f"at: {at!r} has no time zone. Write '2030-01-01T00:00:00+00:00'.")
+        self._now = moment.astimezone(UTC)
+        self._calls: list[tuple[datetime, int, _Call]] = []
+        self._order = count()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> _Call:
+        call = _Call(self._now + timedelta(seconds=max(delay, 0.0)), callback)
+        heapq.heappush(self._calls, (call.at, next(self._order), call))
+        return call
+
+    def jump(self, to: datetime) -> None:
+        """Set the time without calling anything back, as when the machine slept or its clock was set."""
+        self._now = to.astimezone(UTC)
+
+    async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
+        """Move forward, stopping at every call that comes due on the way and letting what it started run."""
+        end = self._now + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        await self.let_run()
+        while self._calls and self._calls[0][0] <= end:
+            at, _, call = heapq.heappop(self._calls)
+            if not call.cancelled:
+                self._now = max(self._now, at)
+                call.callback()
+                await self.let_run()
+        self._now = max(self._now, end)
+        await self.let_run()
+
+    async def let_run(self) -> None:
+        """Let the event loop take the turns that are due, without any time passing."""
+        for _ in range(_PASSES):
+            await asyncio.sleep(0)
+
+
+class TestToolkit(Toolkit):
+    """A toolkit in memory whose time is moved by hand."""
+
+    __test__ = False  # the name is no test class of pytest's
+
+    def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:
+        super().__init__(settings, injector=injector, time=time)
+        self.clock = time
+
+    async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
+        """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""
+        await self.clock.advance(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        await self.scheduler.settled()
+
+
+@asynccontextmanager
+async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Settings | None = None) -> AsyncIterator[TestToolkit]:
+    """Open a toolkit in memory that stands at a moment: ``async with toolkit(at=…) as kit: await kit.advance(hours=1)``.
+
+    Its injector is the current one inside the block. Without `settings` its zone is UTC.
+    """
+    async with TestToolkit(settings or Settings(timezone="UTC"), ManualTime(at), Injector()) as kit:
+        yield kit

@@ -1,0 +1,57 @@
+"""Puts the toolkit together. The one place that names concrete back ends."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+from agentool.core.injector import Injector
+from agentoolkit.actions.function import create_function_agent
+from agentoolkit.settings import Settings
+from agentoolkit.system.queue.agent import create_queue_agent
+from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.service import QueueService
+from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.engine import Parts
+from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.time_source import SystemTime, TimeSource
+
+
+class Toolkit:
+    """All AgenTools of this package, registered and connected: ``async with Toolkit() as kit: …``.
+
+    Inside the block its injector is the current one. At the end everything it started has ended.
+
+    Args:
+        settings: Read from the environment by default.
+        injector: Where to register; a new one by default, so that two toolkits do not meet.
+        time: The machine's by default.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, injector: Injector | None = None, time: TimeSource | None = None) -> None:
+        self.settings = settings or Settings()
+        self.injector = injector or Injector()
+        time = time or SystemTime()
+        parts = Parts(MemoryJobStore(), self.injector, time, Announcer(), self.settings.concurrency)
+        self.scheduler = SchedulerService(parts, self.settings.timezone)
+        self.queue = QueueService(MemoryQueueBackend(), time)
+        create_queue_agent(self.queue, injector=self.injector)
+        create_scheduler_agent(self.scheduler, injector=self.injector)
+        create_function_agent(self.settings.functions, injector=self.injector)
+        self._active: AbstractContextManager[Injector] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._active = self.injector.activate()
+        self._active.__enter__()
+        await self.scheduler.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            await self.scheduler.close()
+        finally:
+            if self._active is not None:
+                self._active.__exit__(kind, error, trace)

@@ -1,0 +1,114 @@
+"""Changes of clocks, judged against a walk through every minute."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agentoolkit.system.scheduler.schedules import Schedule, firings
+
+from .zone_reference import Walk, changes, fixed, repeating, utc
+
+ZONES = {
+    "Europe/Berlin": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "America/New_York": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "Europe/London": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "Australia/Sydney": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "America/Santiago": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "Australia/Lord_Howe": (utc(2026, 1, 1), utc(2028, 1, 1)),
+    "Pacific/Apia": (utc(2011, 1, 1), utc(2013, 1, 1)),
+}
+FIXED = (
+    *("0 0 * * *", "30 0 * * *", "0 9 * * *", "30 2 * * *", "0 3 * * *", "30 1 * * *", "45 1 * * *", "0 0 * * 0", "30 2 * * 0"),
+    *("0,30 1-3 * * *", "15 2 * * *", "0 0 L * *", "0 12 30 * *", "59 23 * * *", "10,50 0-3 * * *"),
+)
+REPEATING = (
+    *("0 * * * *", "30 * * * *", "*/15 * * * *", "*/20 2 * * *", "*/10 1 * * *", "*/15 0 * * *", "15 */2 * * *", "* 2 * * *"),
+    *("*/30 * * * 0", "* 23 * * 6"),
+)
+AROUND = timedelta(days=2)
+
+
+def transitions() -> list[tuple[str, datetime]]:
+    return [(zone, change) for zone, (start, end) in ZONES.items() for change in changes(zone, start, end)]
+
+
+def due_times(text: str, walk: Walk) -> list[datetime]:
+    """Ask the package, leaving out the walk's first minute, before which nothing is known."""
+    return list(firings(Schedule(kind="cron", text=text, timezone=walk.zone), walk.start + timedelta(minutes=1), walk.end))
+
+
+@pytest.mark.parametrize(("zone", "change"), transitions())
+def test_fixed_times_hold_through_every_change(zone: str, change: datetime) -> None:
+    """Around each change of clocks, fixed times are due exactly when a walk through the minutes says so."""
+    walk = Walk(zone, change - AROUND, change + AROUND)
+    assert {text: due_times(text, walk) for text in FIXED} == {text: fixed(text, walk) for text in FIXED}
+
+
+@pytest.mark.parametrize(("zone", "change"), transitions())
+def test_repeating_patterns_hold_through_every_change(zone: str, change: datetime) -> None:
+    """Around each change of clocks, repeating patterns are due in exactly the minutes whose wall time matches."""
+    walk = Walk(zone, change - AROUND, change + AROUND)
+    answers = {text: due_times(text, walk) for text in REPEATING}
+    assert answers == {text: [due for due in repeating(text, walk) if due > walk.start] for text in REPEATING}
+
+
+def two_years(zone: str, text: str) -> list[datetime]:
+    start, end = ZONES[zone]
+    return [due.astimezone(ZoneInfo(zone)) for due in firings(Schedule(kind="cron", text=text, timezone=zone), start, end)]
+
+
+def dates(zone: str) -> list[date]:
+    """Return all calendar dates of the zone's two years that lie wholly within them."""
+    start = ZONES[zone][0].date() + timedelta(days=1)
+    return [start + timedelta(days=index) for index in range(365 * 2 - 3)]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("text", ["0 9 * * *", "30 2 * * *", "30 1 * * *", "0 12 * * *"])
+def test_a_daily_time_never_skips_or_doubles_a_day(zone: str, text: str) -> None:
+    """In two years every date has its one run; the date Apia left out has its run when the next one begins."""
+    runs = two_years(zone, text)
+    moved = [run for run in runs if run.date() == date(2011, 12, 31) and (run.hour, run.minute) == (0, 0)]
+    ran = [run.date() for run in runs if run not in moved] + [date(2011, 12, 30) for _ in moved]
+    assert [day for day in dates(zone) if ran.count(day) != 1] == []
+
+
+@pytest.mark.parametrize("zone", [zone for zone in ZONES if zone != "Pacific/Apia"])
+def test_midnight_never_skips_or_doubles_a_day(zone: str) -> None:
+    """Midnight runs once on every date, also where clocks skip it (Santiago goes from 24:00 to 01:00)."""
+    ran = [run.date() for run in two_years(zone, "0 0 * * *")]
+    assert [day for day in dates(zone) if ran.count(day) != 1] == []
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_quarter_of_an_hour_is_elapsed_time(zone: str) -> None:
+    """``*/15 * * * *`` runs every 900 seconds for two years, through every change of clocks."""
+    runs = two_years(zone, "*/15 * * * *")
+    assert {later.timestamp() - run.timestamp() for run, later in zip(runs, runs[1:], strict=False)} == {900.0}
+
+
+@pytest.mark.parametrize("zone", [zone for zone in ZONES if zone != "Australia/Lord_Howe"])
+def test_hourly_is_elapsed_time(zone: str) -> None:
+    """``0 * * * *`` runs every 3,600 seconds for two years wherever clocks move by whole hours."""
+    runs = two_years(zone, "0 * * * *")
+    assert {later.timestamp() - run.timestamp() for run, later in zip(runs, runs[1:], strict=False)} == {3_600.0}
+
+
+def test_hourly_in_lord_howe_keeps_to_the_full_hour() -> None:
+    """Where clocks move by half an hour, ``0 * * * *`` is due at full hours, once 90 minutes apart at each change."""
+    runs = two_years("Australia/Lord_Howe", "0 * * * *")
+    apart = [later.timestamp() - run.timestamp() for run, later in zip(runs, runs[1:], strict=False)]
+    assert {run.minute for run in runs} == {0}
+    assert sorted(set(apart)) == [3_600.0, 5_400.0]
+    assert apart.count(5_400.0) == 4
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("text", ["30 2 * * 0", "0 9 * * 1"])
+def test_weekly_runs_once_in_every_week(zone: str, text: str) -> None:
+    """A weekly time runs 7 days apart by the calendar for two years."""
+    days = [run.date() for run in two_years(zone, text)]
+    assert {(later - day).days for day, later in zip(days, days[1:], strict=False)} == {7}
