@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agentool.base import BaseOperationInput
 from agentool.context import Deps
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentool.operations import Handler, Operation, read_operations
 
 Precheck = Callable[[Any, Any], None]
@@ -49,8 +49,17 @@ class AgenTool(Generic[Deps]):
             raise InvalidInput.from_validation(self.name, error, input_type.model_fields) from error
 
     def operation(self, data: BaseOperationInput) -> Operation:
-        """Return the operation that validated input asks for."""
-        return self.operations[data.operation]
+        """Return the operation that validated input asks for.
+
+        Raises:
+            InvalidInput: There is none, as can be with a model that was changed or made without validation.
+        """
+        try:
+            return self.operations[data.operation]
+        except KeyError:
+            remedy = did_you_mean(data.operation, self.operations)
+            problem = f"AgenTool {self.name!r} has no operation {excerpt(data.operation)}."
+            raise InvalidInput(problem, field="operation", value=data.operation, remedy=remedy) from None
 
     def check(self, data: object) -> BaseOperationInput:
         """Validate completely, the operation's required fields and the precheck included, without calling the handler.
@@ -89,7 +98,7 @@ def create_agentool(
         handlers: An async function for each operation.
         deps: What the handlers share, reached as ``ctx.deps``.
         description: One or two sentences for catalogues and language models.
-        examples: Inputs that work; each is validated.
+        examples: Inputs that work; each is checked, except by the precheck.
         precheck: See `AgenTool.precheck`.
         injector: Where to register; the current one by default.
 
@@ -99,7 +108,8 @@ def create_agentool(
     """
     agentool = AgenTool(name, input_type, read_operations(input_type, handlers), deps, description, examples, precheck)
     for example in examples:
-        agentool.validate(example)
+        validated = agentool.validate(example)
+        agentool.operation(validated).arguments(validated)
     return (injector or get_injector()).register(agentool)
 
 

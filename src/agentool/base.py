@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -13,4 +15,5 @@ class BaseOperationInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    operation: str
+    operation: Any
+    """Redeclared by every subclass as a ``Literal`` of its operations."""

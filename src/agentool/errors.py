@@ -41,7 +41,10 @@ class AgenToolError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        where = f"{self.field}: " if self.field else ""
+        return self._told(self.field)
+
+    def _told(self, field: str | None) -> str:
+        where = f"{field}: " if field else ""
         way_out = f" {self.remedy}" if self.remedy else ""
         return f"{where}{self.problem}{way_out}"
 
@@ -71,7 +74,7 @@ class FieldProblem:
 
 
 class InvalidInput(AgenToolError, ValueError):
-    """The input does not fit the AgenTool. ``problems`` lists every field concerned."""
+    """The input does not fit the AgenTool. ``problems`` lists every field concerned; ``field`` and ``value`` are the first one's."""
 
     def __init__(
         self,
@@ -82,14 +85,20 @@ class InvalidInput(AgenToolError, ValueError):
         remedy: str | None = None,
         problems: tuple[FieldProblem, ...] = (),
     ) -> None:
+        if problems:
+            field, value = field or problems[0].field, problems[0].value if value is None else value
         super().__init__(problem, field=field, value=value, remedy=remedy)
         self.problems = problems
+
+    def __str__(self) -> str:
+        # Problems name their fields themselves.
+        return self._told(None if self.problems else self.field)
 
     @classmethod
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
         """Turn pydantic's findings into one sentence that names fields, values and the way out."""
         problems = tuple(_field_problem(detail, known) for detail in error.errors(include_url=False, include_context=False))
-        return cls(f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}", value=problems[0].value, problems=problems)
+        return cls(f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}", problems=problems)
 
 
 class InvalidOutput(AgenToolError, TypeError):
@@ -98,7 +107,8 @@ class InvalidOutput(AgenToolError, TypeError):
 
 def sentence(problems: Iterable[FieldProblem]) -> str:
     """Join problems into one sentence."""
-    return "; ".join(str(problem).rstrip(".") for problem in problems) + "."
+    said = "; ".join(str(problem).rstrip(".") for problem in problems)
+    return said if said.endswith("?") else f"{said}."
 
 
 def excerpt(value: object) -> str:
@@ -124,6 +134,8 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
     if kind == "missing":
         return FieldProblem(field, None, "is required and missing")
     if kind == "extra_forbidden":
-        return FieldProblem(field, value, f"is not a field. {did_you_mean(field, known)}".rstrip())
+        # The known names are those of the outer model.
+        advice = did_you_mean(field, known) if len(location) == 1 else ""
+        return FieldProblem(field, value, f"is not a field. {advice}".rstrip())
     said = str(found["msg"])
-    return FieldProblem(field, value, f"{said[0].lower()}{said[1:]}, got {excerpt(value)}")
+    return FieldProblem(field, value, f"{said[:1].lower()}{said[1:]}, got {excerpt(value)}")

@@ -8,13 +8,14 @@ name fields of the input model. A parameter without a default is required *for t
 from __future__ import annotations
 
 import inspect
-import types
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from pydantic_core import PydanticUndefined
 from typing_extensions import Unpack
 
+from agentool.annotations import classes, fits
 from agentool.base import BaseOperationInput
 from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, sentence
 
@@ -31,6 +32,8 @@ class Operation:
     required: frozenset[str]
     output_type: Any
     description: str
+    output_classes: tuple[type, ...] = (object,)
+    """What `output_type` is at run time; ``object`` where that cannot be told."""
 
     def arguments(self, data: BaseOperationInput) -> dict[str, Any]:
         """Pick the handler's arguments out of validated input.
@@ -48,18 +51,14 @@ class Operation:
         return given
 
     def _fitted(self, given: dict[str, Any], data: BaseOperationInput) -> dict[str, Any]:
-        missing = [
-            FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())
-        ]
-        defaults = type(data).model_fields
-        foreign = [name for name in given if name not in self.fields and given[name] != defaults[name].default]
+        missing = [FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())]
+        foreign = [name for name in given if name not in self.fields and given[name] != _default(name, data)]
         unused = [
             FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {self._takes()}") for name in foreign
         ]
         if problems := (*missing, *unused):
             raise InvalidInput(
                 sentence(problems),
-                value=problems[0].value,
                 remedy="Give the required fields and leave out the others.",
                 problems=problems,
             )
@@ -67,6 +66,10 @@ class Operation:
 
     def _takes(self) -> str:
         return ", ".join(sorted(self.fields)) or "no fields"
+
+
+def _default(field: str, data: BaseOperationInput) -> Any:
+    return type(data).model_fields[field].get_default(call_default_factory=True, validated_data=dict(data.__dict__))
 
 
 def read_operations(input_type: type[BaseOperationInput], handlers: Mapping[str, Handler]) -> dict[str, Operation]:
@@ -106,17 +109,29 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
     if not inspect.iscoroutinefunction(handler):
         raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
     signature = inspect.signature(handler)
-    parameters = [taken for given in list(signature.parameters.values())[1:] for taken in _taken_by(given, handler)]
+    parameters = [taken for given in _after_context(signature, name) for taken in _taken_by(given, handler)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
+    output_type = _evaluated(signature.return_annotation, handler)
     return Operation(
         name=name,
         handler=handler,
         fields=frozenset(parameter.name for parameter in parameters),
         required=frozenset(parameter.name for parameter in parameters if parameter.required),
-        output_type=_evaluated(signature.return_annotation, handler),
+        output_type=output_type,
         description=inspect.cleandoc(handler.__doc__ or "").partition("\n\n")[0],
+        output_classes=classes(output_type),
     )
+
+
+def _after_context(signature: inspect.Signature, operation: str) -> Sequence[inspect.Parameter]:
+    parameters = list(signature.parameters.values())
+    first = parameters[0].kind if parameters else None
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+    takes_context = first in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not takes_context or any(field.kind in by_position for field in parameters[1:]):
+        raise ConfigurationError(f"The handler of operation {operation!r} must take the context first and then its fields by name.")
+    return parameters[1:]
 
 
 def _taken_by(parameter: inspect.Parameter, handler: Handler) -> list[_Parameter]:
@@ -134,9 +149,10 @@ def _check_parameter(parameter: _Parameter, operation: str, input_type: type[Bas
     where = f"Parameter {parameter.name!r} of the handler of operation {operation!r}"
     if field is None:
         raise ConfigurationError(f"{where} is no field of {input_type.__name__}. {did_you_mean(parameter.name, input_type.model_fields)}")
-    if not _fits(field.annotation, parameter.annotation):
+    if not fits(field.annotation, parameter.annotation):
         raise ConfigurationError(f"{where} is declared {parameter.annotation!r}, and the field is {field.annotation!r}.")
-    if parameter.default is not None and field.default is not None and field.default != parameter.default:
+    has_default = field.default is not None and field.default is not PydanticUndefined
+    if parameter.default is not None and has_default and field.default != parameter.default:
         raise ConfigurationError(f"{where} defaults to {parameter.default!r}, and the field to {field.default!r}.")
 
 
@@ -148,24 +164,8 @@ def _evaluated(annotation: Any, handler: Handler) -> Any:
     names: dict[str, Any] = getattr(inspect.unwrap(handler), "__globals__", {})
     try:
         return eval(annotation, names)  # noqa: S307  an annotation of the application's own code, as typing.get_type_hints does
-    except NameError as error:
+    except (NameError, AttributeError) as error:
         raise ConfigurationError(
-            f"Annotation {annotation!r} of {handler.__qualname__} cannot be resolved: {error}.",
+            f"Annotation {annotation!r} of {handler!r} cannot be resolved: {error}.",
             remedy="Import the name outside of `if TYPE_CHECKING`.",
         ) from error
-
-
-def _fits(field: Any, parameter: Any) -> bool:
-    """Can every value of the field, other than None, be passed to the parameter?"""
-    if parameter is Any or field is Any or parameter is object:
-        return True
-    return _members(field) <= _members(parameter)
-
-
-def _members(annotation: Any) -> frozenset[Any]:
-    origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return frozenset[Any]().union(*map(_members, get_args(annotation)))
-    if origin is Literal:
-        return frozenset(get_args(annotation))
-    return frozenset() if annotation in (None, type(None)) else frozenset([annotation])

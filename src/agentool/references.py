@@ -35,8 +35,8 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
     """
     if isinstance(data, str):
         return await _resolved(data, injector) if data.startswith(PREFIX) else data
-    if isinstance(data, dict):
-        items = cast("dict[str, Any]", data).items()
+    if isinstance(data, Mapping):
+        items = cast("Mapping[str, Any]", data).items()
         return {key: await resolve_references(value, injector) for key, value in items}
     if isinstance(data, (list, tuple)):
         return [await resolve_references(item, injector) for item in cast("list[Any]", data)]
@@ -48,14 +48,10 @@ async def _resolved(reference: str, injector: Injector) -> Any:
     if not (name and separator and key):
         raise InvalidInput("A reference names an AgenTool and a key.", value=reference, remedy="Write '!ref:storage_kv:my_key'.")
     answer = await injector.run(name, {"operation": "get", "key": key})
-    try:
-        return _held(answer)["value"]
-    except (KeyError, TypeError):
-        remedy = "Refer to an AgenTool whose 'get' returns `value`."
-        raise InvalidInput(f"{name!r} answered 'get' without a value.", value=reference, remedy=remedy) from None
-
-
-def _held(answer: object) -> Mapping[str, Any]:
-    if isinstance(answer, Mapping):
-        return cast("Mapping[str, Any]", answer)
-    return getattr(answer, "data", None) or vars(answer)
+    for held in (answer, getattr(answer, "data", None)):
+        if isinstance(held, Mapping) and "value" in held:
+            return cast("Mapping[str, Any]", held)["value"]
+    if hasattr(answer, "value"):
+        return answer.value
+    remedy = "Refer to an AgenTool whose 'get' returns `value`."
+    raise InvalidInput(f"{name!r} answered 'get' without a value.", value=reference, remedy=remedy)

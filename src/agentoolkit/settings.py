@@ -13,6 +13,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="AGENTOOL_", env_file=".env", extra="ignore", frozen=True)
 
-    timezone: str | None = Field(None, description="IANA zone of schedules that name none; the machine's by default")
-    concurrency: int = Field(CONCURRENCY, ge=1, description="Executions that run at once in this process")
-    functions: tuple[str, ...] = Field((), description="Prefixes 'package.module' under which the function AgenTool may call")
+    timezone: str | None = Field(default=None, description="IANA zone of schedules that name none; the machine's by default")
+    concurrency: int = Field(default=CONCURRENCY, ge=1, description="Executions that run at once in this process")
+    functions: tuple[str, ...] = Field(default=(), description="Prefixes 'package.module' under which the function AgenTool may call")

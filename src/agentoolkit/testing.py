@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -95,7 +95,7 @@ class TestToolkit(Toolkit):
 
 
 @asynccontextmanager
-async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Settings | None = None) -> AsyncIterator[TestToolkit]:
+async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Settings | None = None) -> AsyncGenerator[TestToolkit]:
     """Open a toolkit in memory that stands at a moment: ``async with toolkit(at=…) as kit: await kit.advance(hours=1)``.
 
     Its injector is the current one inside the block. Without `settings` its zone is UTC.

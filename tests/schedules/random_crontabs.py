@@ -28,7 +28,9 @@ def _term(dice: random.Random, index: int) -> str:
     if index == 2 and dice.random() < 0.12:
         return dice.choice(("L", "LW"))
     if index == 4 and dice.random() < 0.15:
-        return dice.choice((f"{dice.randint(0, 7)}L", f"{dice.randint(0, 7)}#{dice.randint(1, 5)}", f"{dice.choice(WEEKDAYS)}#{dice.randint(1, 5)}"))
+        return dice.choice(
+            (f"{dice.randint(0, 7)}L", f"{dice.randint(0, 7)}#{dice.randint(1, 5)}", f"{dice.choice(WEEKDAYS)}#{dice.randint(1, 5)}")
+        )
     first = dice.randint(low, high)
     last = dice.randint(first, high)
     step = dice.randint(1, high)

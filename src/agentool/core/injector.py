@@ -96,17 +96,25 @@ class Injector:
             return await self._call(agentool, validated)
 
     async def _call(self, agentool: AgenTool[Any], validated: BaseOperationInput) -> Any:
-        operation = agentool.operations[validated.operation]
+        operation = agentool.operation(validated)
         arguments = operation.arguments(validated)
         output = await operation.handler(RunContext(agentool.deps, self, agentool.name), **arguments)
-        declared = operation.output_type
-        if isinstance(declared, type) and not isinstance(output, declared):
-            raise InvalidOutput(f"{agentool.name}.{operation.name} returned {excerpt(output)}, and declares {declared.__name__}.")
+        if not isinstance(output, operation.output_classes):
+            declared = " | ".join(found.__name__ for found in operation.output_classes)
+            raise InvalidOutput(f"{agentool.name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
         return output
 
     def run_sync(self, name: str, data: object) -> Any:
-        """Call an AgenTool from a thread without a running event loop. See `run`."""
-        return asyncio.run(self.run(name, data))
+        """Call an AgenTool from a thread without a running event loop. See `run`.
+
+        Raises:
+            ConfigurationError: An event loop is running here.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(name, data))
+        raise ConfigurationError("run_sync was called inside an event loop.", remedy="Write `await injector.run(name, data)`.")
 
     def catalog(self) -> Sequence[AgenTool[Any]]:
         """Return all registered AgenTools by name."""

@@ -6,6 +6,8 @@
     ├── QueueFull         nothing was added
     ├── MessageNotFound   (KeyError)
     └── StaleReceipt      the message is no longer, or not, leased to whoever asks
+
+Nothing is changed where one of them is raised.
 """
 
 from __future__ import annotations

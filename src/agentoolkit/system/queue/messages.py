@@ -149,14 +149,8 @@ def next_change_at(message: Message) -> datetime | None:
     return message.expires_at if message.state is State.READY else None
 
 
-def as_of(message: Message, now: datetime, max_retries: int) -> Message:
-    """Return a message after everything that time alone has done to it."""
-    while (due := next_change_at(message)) is not None and due <= now:
-        message = _changed(message, due, max_retries)
-    return message
-
-
-def _changed(message: Message, due: datetime, max_retries: int) -> Message:
+def changed(message: Message, due: datetime, max_retries: int) -> Message:
+    """Return a message after the change that was due then, see `next_change_at`. Another may be due after it."""
     if message.state is State.IN_FLIGHT:
         return _failed(message, due, "it was not acknowledged in time", max_retries, due)
     if message.expires_at is not None and message.expires_at <= due:

@@ -75,7 +75,7 @@ class Revival(NamedTuple):
 class QueueBackend(Protocol):
     """Holds queues and messages. Every method is one transaction: all of it happens, or none.
 
-    What time alone does to a message (see `messages.as_of`) shows in every answer, whenever it was last asked. Every
+    What time alone does to a message (see `messages.changed`) shows in every answer, whenever it was last asked. Every
     method that takes a `queue_name` raises `QueueNotFound` where there is no such queue. Facts go in and out;
     payloads are JSON text, and nothing asks a clock.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 from typing_extensions import TypedDict
@@ -37,7 +37,6 @@ QueueOperation = Literal[
     "requeue",
 ]
 StateName = Literal["ready", "delayed", "in_flight", "dead"]
-Delay = Annotated[float, Field(ge=0, le=LONGEST_DELAY)]
 
 
 class QueueInput(BaseOperationInput):
@@ -54,7 +53,9 @@ class QueueInput(BaseOperationInput):
         "and a second message with it is not added",
     )
     priority: int | None = Field(0, ge=-1_000_000, le=1_000_000, description="A lower number is taken first")
-    delay: Delay | None = Field(None, description="Seconds until the message is available, or available again; 0 by default")
+    delay: float | None = Field(
+        None, ge=0, le=LONGEST_DELAY, description="Seconds until the message is available, or available again; 0 by default"
+    )
     schedule_at: str | None = Field(
         None, max_length=100, description="ISO 8601 time from which the message is available; UTC without an offset; a past one means now"
     )
@@ -161,8 +162,12 @@ class Dequeued(BaseModel):
     queue_name: str
     messages: list[TakenMessage]
     count: int
-    results: list[ExecutedResult] = Field(default_factory=list[ExecutedResult], description="With auto_execute: what succeeded and is acknowledged")
-    errors: list[ExecutedError] = Field(default_factory=list[ExecutedError], description="With auto_execute: what failed and was given back")
+    results: list[ExecutedResult] = Field(
+        default_factory=list[ExecutedResult], description="With auto_execute: what succeeded and is acknowledged"
+    )
+    errors: list[ExecutedError] = Field(
+        default_factory=list[ExecutedError], description="With auto_execute: what failed and was given back"
+    )
 
 
 class MessageInfo(BaseModel):

@@ -1,8 +1,17 @@
 """The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
 
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
-from agentoolkit.system.scheduler.errors import ExecutionFailed, InvalidSchedule, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.errors import (
+    ExecutionFailed,
+    InvalidJob,
+    InvalidSchedule,
+    JobExists,
+    JobNotFound,
+    SchedulerError,
+    UnknownTarget,
+)
 from agentoolkit.system.scheduler.operations import (
+    _execute_agentool,  # pyright: ignore[reportPrivateUsage]  documented under this name
     manage_scheduler,
     scheduler_cancel,
     scheduler_get_history,
@@ -24,6 +33,7 @@ from agentoolkit.system.scheduler.service import SchedulerService
 
 __all__ = [
     "ExecutionFailed",
+    "InvalidJob",
     "InvalidSchedule",
     "JobExists",
     "JobNotFound",
@@ -31,6 +41,8 @@ __all__ = [
     "SchedulerInput",
     "SchedulerOutput",
     "SchedulerService",
+    "UnknownTarget",
+    "_execute_agentool",
     "create_scheduler_agent",
     "current_execution",
     "manage_scheduler",

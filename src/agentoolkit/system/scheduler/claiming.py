@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.jobs import Status
-from agentoolkit.system.scheduler.ports import Claimed, Claims, JobStore
+from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Claiming:
             # Nothing was written, so every due time still stands in the store: only the alarm must ring again.
             logger.exception("Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
-            claims = Claims((), [(job_id, again) for job_id in job_ids])
+            claims = Claims((), [Change(job_id, again) for job_id in job_ids])
         for job_id, at in claims.next_times:
             self._set_alarm(job_id, at)
         for claimed in claims.records:

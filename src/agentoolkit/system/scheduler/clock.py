@@ -142,6 +142,14 @@ class Clock(AsyncIOScheduler):
         if self.running and (before is None or at < before):
             self.wakeup()
 
+    def has_alarm(self, job_id: str) -> bool:
+        """Is an alarm set for this id?"""
+        return self._alarms.lookup_job(job_id) is not None
+
+    def clear(self) -> None:
+        """Remove every alarm."""
+        self._alarms.remove_all_jobs()
+
     def _process_jobs(self) -> float | None:
         """Ring for what is due. Return the seconds until the next round, or None to wait for a wake-up."""
         if self.state != STATE_RUNNING:

@@ -6,18 +6,29 @@ that are passed over together share one, which counts them.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Standing, Status, execution_id
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status, execution_id
 from agentoolkit.system.scheduler.schedules import Schedule
+
+MOST_CAUGHT_UP = 100
+"""Late due times of a job that can still run; earlier ones are missed together."""
+GRACE = 30
 
 
 class DueTimes(NamedTuple):
     """All due times of a schedule up to a moment, and the one after it."""
 
+    first: datetime
+    earlier: int
+    """How many there are before `times`."""
+    last_earlier: datetime | None
     times: Sequence[datetime]
+    """The latest ones, at most `MOST_CAUGHT_UP`."""
     following: datetime | None
 
 
@@ -29,43 +40,62 @@ class Decision(NamedTuple):
 
 
 def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
-    """Walk from a job's stored next due time to the first one that is still to come."""
-    times = [first]
+    """Walk from a job's stored next due time to the first one that is still to come.
+
+    Raises:
+        ValueError: The schedule gives a time that does not come after the one before it.
+    """
     following = _next_after(schedule, first)
+    if following is None or following > now:
+        return DueTimes(first, 0, None, (first,), following)
+    earlier, last_earlier, start = schedule.leap(first, now, keep=MOST_CAUGHT_UP)
+    times = deque([start])
+    following = _next_after(schedule, start)
     while following is not None and following <= now:
         times.append(following)
+        if len(times) > MOST_CAUGHT_UP:
+            earlier, last_earlier = earlier + 1, times.popleft()
         following = _next_after(schedule, following)
-    return DueTimes(times, following)
+    return DueTimes(first, earlier, last_earlier, tuple(times), following)
 
 
-def decide(job: Job, standing: Standing, now: datetime, running: int) -> Decision:
+def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Decision:
     """Decide which of a job's due times run.
 
     Args:
         job: The definition, with its policies.
         standing: Where it stands; an inactive job, or one that is not due, gets no decision.
         now: The present instant.
-        running: How many executions of the job are unfinished.
+        unfinished: How many executions of the job run or wait.
     """
-    if standing.state is not JobState.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
-        return Decision((), standing)
     try:
+        standing = _awoken(job, standing, now)
+        if standing.state is not JobState.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
+            return Decision((), standing)
         due = due_times(job.schedule, standing.next_run_at, now)
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
         return Decision((), standing._replace(state=JobState.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
-    left = None if job.policies.max_runs is None else job.policies.max_runs - standing.runs
-    passed_over, chosen = _choose(job, due.times, now)
-    to_run = chosen[:left]
-    records = [*passed_over, *_start_or_skip(job, to_run, running)]
-    runs = standing.runs + len(to_run)
-    exhausted = due.following is None or runs == job.policies.max_runs
+    passed_over, chosen = _choose(job, due, now)
+    room = math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
+    runs, records = _start_or_skip(job, chosen, unfinished, room)
+    exhausted = due.following is None or runs == room
     after = standing._replace(
         next_run_at=None if exhausted else due.following,
-        runs=runs,
+        runs=standing.runs + runs,
         state=JobState.DONE if exhausted else JobState.ACTIVE,
     )
-    return Decision(records, after)
+    return Decision([*passed_over, *records], after)
+
+
+def _awoken(job: Job, standing: Standing, now: datetime) -> Standing:
+    """Resume a job whose pause is over. Due times within the pause were not its own."""
+    until = standing.paused_until
+    if standing.state is not JobState.PAUSED or until is None or until > now:
+        return standing
+    following = job.schedule.first_from(until)
+    state = JobState.ACTIVE if following is not None else JobState.DONE
+    return standing._replace(state=state, next_run_at=following, paused_until=None, reason="")
 
 
 def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
@@ -75,36 +105,65 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
     return following
 
 
-def _choose(job: Job, times: Sequence[datetime], now: datetime) -> tuple[Iterable[Execution], Sequence[datetime]]:
-    grace = job.policies.misfire_grace_time
-    if len(times) == 1 and (grace is None or (now - times[0]).total_seconds() <= grace):
+def _choose(job: Job, due: DueTimes, now: datetime) -> tuple[Sequence[Execution], Sequence[datetime]]:
+    """Divide due times into records of those that came too late, and those that may run."""
+    window, coalesce = _lateness(job.policies)
+    times = due.times
+    if due.earlier == 0 and len(times) == 1 and (now - times[0]).total_seconds() <= window:
         return (), times
-    oldest_accepted = now - timedelta(seconds=grace) if grace is not None else times[0]
-    late = [due for due in times if due < oldest_accepted]
-    fresh = [due for due in times if due >= oldest_accepted]
-    records = list(_missed(job, late, f"noticed more than {grace} s after the due time (misfire_grace_time)"))
-    if job.policies.coalesce and len(fresh) > 1:
-        records += _missed(job, fresh[:-1], f"coalesced into the run due {fresh[-1].isoformat()}")
+    oldest = now - timedelta(seconds=window) if window != math.inf else due.first
+    fresh = [moment for moment in times if moment >= oldest]
+    late = [moment for moment in times if moment < oldest]
+    number = due.earlier + len(late)
+    records: list[Execution] = []
+    last = late[-1] if late else due.last_earlier
+    if last is not None:
+        why = f"noticed more than {window:g} s late" if late else f"more than {MOST_CAUGHT_UP} due times late"
+        records.append(_missed(job, due.first, last, number, why))
+    if coalesce and len(fresh) > 1:
+        records.append(_missed(job, fresh[0], fresh[-2], len(fresh) - 1, f"coalesced into the run due {fresh[-1].isoformat()}"))
         fresh = fresh[-1:]
     return records, fresh
 
 
-def _missed(job: Job, times: Sequence[datetime], reason: str) -> Iterable[Execution]:
-    if not times:
-        return
-    span = f"; {len(times)} due times from {times[0].isoformat()} to {times[-1].isoformat()}" if len(times) > 1 else ""
-    yield _record(job, times[-1])._replace(status=Status.MISSED, reason=reason + span, due_count=len(times))
+def _lateness(policies: Policies) -> tuple[float, bool]:
+    """Return how many seconds late a due time may run, and whether only the latest does."""
+    grace = math.inf if policies.misfire_grace_time is None else policies.misfire_grace_time
+    if policies.catch_up is None:
+        return grace, policies.coalesce
+    if policies.catch_up == "none":
+        return min(grace, GRACE), True
+    window = math.inf if policies.catch_up_window is None else policies.catch_up_window
+    return window, policies.catch_up == "latest"
 
 
-def _start_or_skip(job: Job, times: Sequence[datetime], running: int) -> Iterable[Execution]:
-    limit = job.policies.max_instances
+def _missed(job: Job, first: datetime, last: datetime, number: int, why: str) -> Execution:
+    span = f"; {number} due times from {first.isoformat()} to {last.isoformat()}" if number > 1 else ""
+    return _record(job, last)._replace(status=Status.MISSED, reason=why + span, due_count=number)
+
+
+def _start_or_skip(job: Job, times: Sequence[datetime], unfinished: int, room: float) -> tuple[int, Iterable[Execution]]:
+    """Return how many executions start, and the records of them and of those that are skipped."""
+    records: list[Execution] = []
+    runs = 0
     for due in times:
-        if running < limit:
-            running += 1
-            yield _record(job, due)
+        if runs == room:
+            break
+        if reason := _no_room(job.policies, unfinished + runs):
+            records.append(_record(job, due)._replace(status=Status.SKIPPED, reason=reason))
         else:
-            reason = f"{running} of at most {limit} executions still run (max_instances)"
-            yield _record(job, due)._replace(status=Status.SKIPPED, reason=reason)
+            runs += 1
+            records.append(_record(job, due))
+    return runs, records
+
+
+def _no_room(policies: Policies, unfinished: int) -> str:
+    limit = policies.max_instances
+    if policies.overlap == "skip" and unfinished >= limit:
+        return f"{unfinished} of at most {limit} executions still run (max_instances)"
+    if policies.overlap == "queue_one" and unfinished > limit:
+        return f"{limit} executions run and one waits already (overlap: queue_one)"
+    return ""
 
 
 def _record(job: Job, due: datetime) -> Execution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,15 +12,18 @@ from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.claiming import Claiming
 from agentoolkit.system.scheduler.clock import Clock
 from agentoolkit.system.scheduler.events import Announcer
-from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
+from agentoolkit.system.scheduler.executors.local import CONCURRENCY, Limit, LocalExecutor
 from agentoolkit.system.scheduler.forwarding import Forwarding
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Status, Work
-from agentoolkit.system.scheduler.ports import Claimed, JobStore
-from agentoolkit.system.scheduler.running import Running
+from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, Work
+from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore
+from agentoolkit.system.scheduler.running import TIMEOUT, Running
+from agentoolkit.system.scheduler.upkeep import Upkeep
 from agentoolkit.time_source import TimeSource
 
 STOP_SECONDS = 10.0
 """Longest time that stopping takes, whatever the handlers do."""
+
+_URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +35,51 @@ class Parts:
     time: TimeSource
     announcer: Announcer
     concurrency: int = CONCURRENCY
+    timeout: float | None = TIMEOUT
+    """Seconds that a handler may take where its job says nothing."""
 
 
 class Engine:
-    """Runs what is due, on the event loop it was started in. Stopped once, it is not started again: make another."""
+    """Runs what is due, on the event loop it was started in. Stopped once, it is not started again: make another.
+
+    Of the processes that share a store one leads: only its clock rings. The others stand by, and run what they are
+    asked to run at once.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.loop = asyncio.get_running_loop()
         self.forwarding = Forwarding(parts.store, parts.injector, parts.time)
-        self.running = Running(parts.store, parts.injector, parts.time, parts.announcer, self.forwarding.nudge)
+        self.running = Running(parts.store, parts.injector, parts.time, parts.announcer, self)
+        self.running.default_timeout = parts.timeout
         self.executor = LocalExecutor(parts.concurrency)
         self.claiming = Claiming(
-            parts.store, parts.time, set_alarm=self.set_alarm, start=self._start, passed_over=self._passed_over
+            parts.store, parts.time, set_alarm=self.set_alarm, start=self.start_execution, passed_over=self._passed_over
         )
-        self.clock = Clock(parts.time, self.claiming.ring)
+        self.clock = Clock(parts.time, self._ring)
+        self.upkeep = Upkeep(parts.store, parts.time, self)
+        self.leading = False
         self._stopping = False
+        self._waking: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Settle what an earlier engine left, then set every job's alarm."""
+        """Open the store, and lead if no other process does."""
         await self._parts.store.open()
-        await self._settle_left_behind("the event loop it was running in ended before its outcome was known", Status.LOST)
         self.clock.start()
-        for job, standing in await self._parts.store.jobs():
-            if standing.state is JobState.ACTIVE:
-                self.set_alarm(job.job_id, standing.next_run_at)
+        await self.upkeep.start()
         self.forwarding.nudge()
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered."""
-        self._stopping = True
+        self._stopping = self.running.stopping = True
+        await self.upkeep.stop()
         self.clock.shutdown(wait=False)
         await self.claiming.settled()
         await self.executor.drain(seconds * 0.4)
-        await self._settle_left_behind("the scheduler stopped before it started", Status.CANCELLED)
+        await self.running.settled()
+        self.running.close()
+        if not self._parts.store.survives_restart:
+            await self._cancel_waiting()
         await self.forwarding.settled()
         self.forwarding.forget()
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
@@ -74,27 +89,123 @@ class Engine:
         await self.claiming.settled()
         await self.forwarding.settled()
 
+    def lead(self, upcoming: Sequence[Change]) -> None:
+        """Take up the lead: from now on this clock rings."""
+        self.leading = True
+        for job_id, at in upcoming:
+            self.set_alarm(job_id, at)
+
+    def step_down(self) -> None:
+        """Give up the lead. What runs goes on: it is still ours."""
+        self.leading = False
+        self.clock.clear()
+
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
-        """Tell the clock when a job is due next; None: never."""
-        if not self._stopping:
+        """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
+        if self.leading and not self._stopping:
             self.clock.set_alarm(job_id, at)
 
+    def start_execution(self, claimed: Claimed) -> None:
+        """Run a claimed execution as soon as there is room for it."""
+        job, execution = claimed
+        if job is None:
+            return
+        if job.policies.overlap == "cancel_running":
+            for replaced in self.running.running_of(job.job_id):
+                self.running.cancel(replaced, f"replaced by {execution.execution_id} (overlap: cancel_running)")
+        start = partial(self.running.run, job.work, execution)
+        self.executor.submit(execution.execution_id, start, _URGENCY[job.policies.priority], _limits(job, execution))
+
     async def run_now(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
-        """Run an execution that no schedule asked for, at once, in the caller's task."""
-        await self._parts.store.record(execution)
-        outcome = await self.running.run(work, execution)
+        """Run an execution that no schedule asked for, at once, and wait for it."""
+        execution = execution._replace(owner=self._parts.store.owner)
+        await self._parts.store.record([execution])
+        task = self.executor.run_apart(execution.execution_id, partial(self.running.run, work, execution))
+        try:
+            outcome = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self.running.cancel(execution.execution_id, "its caller went away")
+            raise
         await self.forwarding.settled()
         return outcome
 
-    def _start(self, claimed: Claimed) -> None:
-        self.executor.submit(partial(self.running.run, claimed.job.work, claimed.execution))
+    async def cancel_execution(self, execution: Execution, reason: str) -> bool:
+        """End an unfinished execution. Tell whether it was ended or told to end."""
+        if self.running.cancel(execution.execution_id, reason):
+            return True
+        if execution.owner != self._parts.store.owner and execution.status is Status.RUNNING:
+            return await self._parts.store.request_cancel(execution.execution_id)
+        self.executor.withdraw(execution.execution_id)
+        self.clock.set_alarm(execution.execution_id, None)
+        ended = execution._replace(status=Status.CANCELLED, reason=reason, finished_at=self._parts.time.now())
+        done = await self._parts.store.finish(ended, None)
+        if done:
+            self._parts.announcer.became(ended)
+        return done
+
+    # What upkeep and running ask of their surroundings.
+
+    def forward(self) -> None:
+        self.forwarding.nudge()
+
+    def retry_later(self, execution_id: str, at: datetime) -> None:
+        if not self._stopping:
+            self.clock.set_alarm(execution_id, at)
+
+    def give_up(self, execution_id: str) -> None:
+        self.executor.give_up(execution_id)
+
+    def holds(self, execution_id: str) -> bool:
+        return self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)
+
+    def cancel_requested(self, execution_id: str) -> None:
+        self.running.cancel(execution_id, "cancelled by another process")
+
+    def take_over(self, claimed: Claimed) -> None:
+        """Go on with an execution that another process, or an earlier engine, left behind."""
+        execution = claimed.execution
+        if execution.finished:
+            self._parts.announcer.became(execution)
+            self.forwarding.nudge()
+        elif execution.status is Status.RETRYING and execution.retry_at is not None:
+            self.retry_later(execution.execution_id, execution.retry_at)
+        else:
+            self.start_execution(claimed)
+
+    def _ring(self, ids: list[str]) -> None:
+        """Claim the jobs that are due, and wake the executions whose retry is."""
+        if jobs := [id_ for id_ in ids if "@" not in id_]:
+            self.claiming.ring(jobs)
+        for id_ in ids:
+            if "@" in id_:
+                waking = self.loop.create_task(self._wake(id_))
+                self._waking.add(waking)
+                waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self, execution_id: str) -> None:
+        execution = await self._parts.store.execution(execution_id)
+        stored = await self._parts.store.find(execution.job_id) if execution else None
+        if execution is not None and stored is not None and execution.status is Status.RETRYING:
+            self.start_execution(Claimed(stored.job, execution))
 
     def _passed_over(self, claimed: Claimed) -> None:
         self._parts.announcer.became(claimed.execution)
 
-    async def _settle_left_behind(self, reason: str, status: Status) -> None:
+    async def _cancel_waiting(self) -> None:
         now = self._parts.time.now()
-        for execution in await self._parts.store.unfinished():
-            settled = execution._replace(status=status, reason=reason, finished_at=now)
-            if await self._parts.store.finish(settled, None):
-                self._parts.announcer.became(settled)
+        for _, execution in await self._parts.store.take_over(now, lambda _: False):
+            ended = execution._replace(status=Status.CANCELLED, reason="the scheduler stopped before it started", finished_at=now)
+            if await self._parts.store.finish(ended, None):
+                self._parts.announcer.became(ended)
+
+
+def _limits(job: Job, execution: Execution) -> Sequence[Limit]:
+    policies = job.policies
+    limits: list[Limit] = []
+    if execution.trigger == "backfill":
+        limits.append(Limit(f"backfill:{job.job_id}", policies.max_instances))
+    elif policies.overlap in ("queue_one", "queue_all", "cancel_running"):
+        limits.append(Limit(f"job:{job.job_id}", policies.max_instances))
+    if policies.concurrency_key is not None:
+        limits.append(Limit(f"key:{policies.concurrency_key}", 1))
+    return limits

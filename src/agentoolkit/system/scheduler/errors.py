@@ -4,6 +4,8 @@
     ├── JobNotFound       (KeyError)
     ├── JobExists         the job's id or name is taken by a different job
     ├── InvalidSchedule   (ValueError)
+    ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be
+    ├── UnknownTarget     (UnknownAgenTool, so LookupError): there is nothing to run by this name
     └── ExecutionFailed   an AgenTool that was run at once did not succeed
 
 Source: the table "Exceptions" of *Scheduler AgenToolkit*.
@@ -11,7 +13,7 @@ Source: the table "Exceptions" of *Scheduler AgenToolkit*.
 
 from __future__ import annotations
 
-from agentool.errors import AgenToolError
+from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
 
 
 class SchedulerError(AgenToolError, RuntimeError):
@@ -28,6 +30,14 @@ class JobExists(SchedulerError):
 
 class InvalidSchedule(SchedulerError, ValueError):
     """The schedule, its zone or its bounds cannot be read, or would never fire."""
+
+
+class InvalidJob(SchedulerError, InvalidInput):
+    """A job's input would be refused when the time comes, or one of its fields is out of range."""
+
+
+class UnknownTarget(SchedulerError, UnknownAgenTool):
+    """No AgenTool has the name that is to be run, or ``queue`` is missing and an outcome is to be sent to one."""
 
 
 class ExecutionFailed(SchedulerError):

@@ -9,8 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 from agentoolkit.system.scheduler.schedules import Schedule
 
+Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 CatchUp = Literal["latest", "all", "none"]
-Trigger = Literal["schedule", "run_now"]
+OnInterrupt = Literal["retry", "fail"]
+Priority = Literal["critical", "high", "medium", "low"]
+Trigger = Literal["schedule", "run_now", "backfill"]
 
 HISTORY_LENGTH = 100
 """Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
@@ -68,7 +71,25 @@ class Policies:
     """Of several due times found at once, run only the latest."""
     max_runs: int | None = None
     timeout: float | None = None
-    """Seconds after which a running handler is cancelled; None: no limit."""
+    """Seconds after which a running handler is cancelled; None: the setting's, five minutes. Twice that is the hard
+    limit, after which a handler that ignores its cancellation is given up."""
+    max_retries: int = 0
+    """Further attempts at an execution whose handler raised. Bad input is never tried again."""
+    retry_backoff: float = 1.0
+    """Seconds before the first retry; doubled each time, spread, and at most ten minutes."""
+    retry_on: tuple[str, ...] = ()
+    """Names of exception classes that are worth a retry; empty: all but those that another try cannot cure."""
+    overlap: Overlap = "skip"
+    """What happens to a due time while `max_instances` executions still run."""
+    catch_up: CatchUp | None = None
+    """Which late due times run: the ``latest``, ``all`` (at most 100) or ``none``; None: as grace and coalesce say."""
+    catch_up_window: int | None = None
+    """Seconds back to which `catch_up` reaches; None: any."""
+    on_interrupt: OnInterrupt = "retry"
+    """Whether an execution whose process ended is started again, or declared lost."""
+    concurrency_key: str | None = None
+    """Executions that share this key, of whatever job, run one at a time."""
+    priority: Priority = "medium"
 
 
 class Work(NamedTuple):
@@ -78,7 +99,7 @@ class Work(NamedTuple):
     input_data: dict[str, Any]
     result_queue: str | None = None
     error_queue: str | None = None
-    timeout: float | None = None
+    policies: Policies = Policies()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +121,7 @@ class Job:
     @property
     def work(self) -> Work:
         """What each of its executions does."""
-        return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies.timeout)
+        return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies)
 
     def same_as(self, other: Job) -> bool:
         """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
@@ -121,6 +142,14 @@ class Standing(NamedTuple):
     version: int = 1
     """Counts the changes people made, so that two editors cannot overwrite each other."""
     reason: str = ""
+    paused_until: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the scheduler has to look at the job again: at its next due time, or when its pause ends."""
+        if self.state is JobState.ACTIVE:
+            return self.next_run_at
+        return self.paused_until if self.state is JobState.PAUSED else None
 
 
 class ErrorRecord(NamedTuple):
@@ -129,6 +158,15 @@ class ErrorRecord(NamedTuple):
     type: str
     message: str
     traceback: str = ""
+
+
+class Attempt(NamedTuple):
+    """One start of the handler that did not succeed and was not the last."""
+
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: ErrorRecord | None
 
 
 class Execution(NamedTuple):
@@ -151,6 +189,11 @@ class Execution(NamedTuple):
     result: Any = None
     error: ErrorRecord | None = None
     delivery: Delivery = Delivery.NONE
+    retry_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    """Earlier attempts, the oldest first."""
+    owner: str = ""
+    """The process whose it is, by the id it gave itself when it started."""
 
     @property
     def finished(self) -> bool:

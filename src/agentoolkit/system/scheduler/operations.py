@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from agentool.context import RunContext
+from agentool.core.injector import get_injector
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
@@ -19,6 +21,7 @@ from agentoolkit.system.scheduler.schemas import (
     JobList,
     JobOptions,
     JobRef,
+    NewJob,
     RunNow,
     SchedulerOutput,
     SchedulerStatus,
@@ -44,34 +47,30 @@ async def manage_scheduler(ctx: Context, operation: str, **kwargs: Any) -> Sched
 
 async def scheduler_schedule(
     ctx: Context,
-    schedule: str,
-    agentool_name: str,
-    input_data: dict[str, Any],
     job_id: str | None = None,
     job_name: str | None = None,
     schedule_type: ScheduleType | None = None,
+    schedule: str | None = None,
+    agentool_name: str | None = None,
+    input_data: dict[str, Any] | None = None,
     max_instances: int = 1,
-    misfire_grace_time: int | None = 30,
+    misfire_grace_time: int = 30,
     coalesce: bool = True,
     result_queue: str | None = None,
     error_queue: str | None = None,
     **options: Unpack[JobOptions],
 ) -> SchedulerOutput:
-    """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
-
-    Raises:
-        InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
-        InvalidInput: The input does not fit the AgenTool, or a field is out of range.
-        UnknownAgenTool: There is no such AgenTool.
-        JobExists: Another job has this id or name.
-    """
-    request = JobRequest(
-        schedule=schedule,
-        agentool_name=agentool_name,
-        input_data=input_data,
+    """Schedule an AgenTool: operation ``schedule`` as a function, with the documented parameters in their order."""
+    # That order puts what is required in the middle, so this is a door to the handler and not the handler itself.
+    return await manage_scheduler(
+        ctx,
+        "schedule",
         job_id=job_id,
         job_name=job_name,
         schedule_type=schedule_type,
+        schedule=schedule,
+        agentool_name=agentool_name,
+        input_data=input_data,
         max_instances=max_instances,
         misfire_grace_time=misfire_grace_time,
         coalesce=coalesce,
@@ -79,7 +78,20 @@ async def scheduler_schedule(
         error_queue=error_queue,
         **options,
     )
-    added = await ctx.deps.add(request)
+
+
+async def schedule_job(
+    ctx: Context, schedule: str, agentool_name: str, input_data: dict[str, Any], **more: Unpack[NewJob]
+) -> SchedulerOutput:
+    """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
+
+    Raises:
+        InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
+        InvalidJob: The input does not fit the AgenTool, or a field is out of range.
+        UnknownTarget: There is no such AgenTool.
+        JobExists: Another job has this id or name.
+    """
+    added = await ctx.deps.add(JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more))
     result = views.scheduled(added, ctx.deps.now())
     done = "Scheduled" if added.created else "Already scheduled:"
     return _answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
@@ -91,7 +103,7 @@ async def scheduler_update(ctx: Context, job_id: str, version: int | None = None
     Raises:
         JobNotFound: There is no such job.
         SchedulerError: The job was changed since `version`.
-        InvalidSchedule, InvalidInput, UnknownAgenTool: As for ``schedule``; nothing is changed.
+        InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     result = views.scheduled(await ctx.deps.update(job_id, changes, version), ctx.deps.now())
     return _answer("update", f"Updated {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
@@ -143,18 +155,37 @@ async def scheduler_run_now(
 
     Raises:
         ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
-        InvalidInput, UnknownAgenTool, JobNotFound: Nothing was run.
+        InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
     """
     work = await ctx.deps.work_of(job_id) if job_id and not agentool_name else None
     if work is None:
         work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
-    given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue, "timeout": timeout}
+    given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
     work = work._replace(**{name: value for name, value in given.items() if value is not None})
+    if timeout is not None:
+        work = work._replace(policies=replace(work.policies, timeout=timeout))
     execution = await ctx.deps.run_now(work, job_id)
     result = RunNow(
         job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration
     )
     return _answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
+
+
+async def _execute_agentool(
+    job_id: str,
+    agentool_name: str,
+    input_data: dict[str, Any],
+    result_queue: str | None = None,
+    error_queue: str | None = None,
+) -> Any:
+    """Run an AgenTool at once, under a job's id in the history, and return its result.
+
+    Raises:
+        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+    """
+    work = Work(agentool_name, input_data, result_queue, error_queue)
+    service: SchedulerService = get_injector().get("scheduler").deps
+    return (await service.run_now(work, job_id)).result
 
 
 async def scheduler_list(ctx: Context) -> SchedulerOutput:
@@ -222,7 +253,7 @@ async def scheduler_preview(
 
 
 HANDLERS: dict[str, Handler] = {
-    "schedule": scheduler_schedule,
+    "schedule": schedule_job,
     "cancel": scheduler_cancel,
     "pause": scheduler_pause,
     "resume": scheduler_resume,

@@ -12,7 +12,7 @@ from uuid import uuid4
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, FieldProblem, InvalidInput, excerpt, sentence
 from agentool.references import PREFIX, has_references
-from agentoolkit.system.scheduler.jobs import Job, Policies, Standing
+from agentoolkit.system.scheduler.jobs import CatchUp, Job, JobState, OnInterrupt, Overlap, Policies, Priority, Standing
 from agentoolkit.system.scheduler.outcomes import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
 
@@ -36,6 +36,16 @@ class JobRequest:
     exclude: Sequence[str] = ()
     max_runs: int | None = None
     timeout: float | None = None
+    max_retries: int = 0
+    retry_backoff: float | bool = 1.0
+    retry_on: Sequence[str] = ()
+    overlap: Overlap = "skip"
+    catch_up: CatchUp | None = None
+    catch_up_window: int | None = None
+    on_interrupt: OnInterrupt = "retry"
+    concurrency_key: str | None = None
+    priority: Priority = "medium"
+    paused: bool = False
     max_instances: int = 1
     misfire_grace_time: int | None = 30
     coalesce: bool = True
@@ -113,7 +123,8 @@ def plan(request: JobRequest, injector: Injector, now: datetime, default_timezon
         tags=tuple(request.tags),
         created_at=now,
     )
-    return Plan(job, Standing(next_run_at=reading.schedule.first_from(now)), reading)
+    state = JobState.PAUSED if request.paused else JobState.ACTIVE
+    return Plan(job, Standing(state, reading.schedule.first_from(now)), reading)
 
 
 def check_target(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> None:
@@ -150,12 +161,17 @@ def _checked_id(job_id: str) -> str:
 
 
 def _policies(request: JobRequest) -> Policies:
-    policies = Policies(**{field.name: getattr(request, field.name) for field in fields(Policies)})
+    given: dict[str, Any] = {field.name: getattr(request, field.name) for field in fields(Policies)}
+    # True and False are Celery's words for "a second, doubled" and "at once". Source: *Scheduler Service*, "Error Handling".
+    policies = Policies(**{**given, "retry_backoff": float(request.retry_backoff), "retry_on": tuple(request.retry_on)})
     limits: dict[str, tuple[float | None, float]] = {
         "max_instances": (policies.max_instances, 1),
         "misfire_grace_time": (policies.misfire_grace_time, 0),
         "max_runs": (policies.max_runs, 1),
         "timeout": (policies.timeout, 0.001),
+        "max_retries": (policies.max_retries, 0),
+        "retry_backoff": (policies.retry_backoff, 0),
+        "catch_up_window": (policies.catch_up_window, 0),
     }
     for name, (value, least) in limits.items():
         if value is not None and value < least:

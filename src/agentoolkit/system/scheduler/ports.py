@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -16,10 +16,18 @@ class StoredJob(NamedTuple):
     standing: Standing
 
 
+class Change(NamedTuple):
+    """A job that was added, changed or removed, and when it is due now; None: never."""
+
+    job_id: str
+    next_run_at: datetime | None
+
+
 class Claimed(NamedTuple):
     """A due time that now is this process's to deal with, or a record that it was passed over."""
 
-    job: Job
+    job: Job | None
+    """None where an execution outlived its job."""
     execution: Execution
 
 
@@ -28,8 +36,18 @@ class Claims(NamedTuple):
 
     records: Sequence[Claimed]
     """Every record written, in due order per job."""
-    next_times: Sequence[tuple[str, datetime | None]]
+    next_times: Sequence[Change]
     """For every job asked about: when it is due next; None if it is not."""
+
+
+class Owner(NamedTuple):
+    """A process that has the store open."""
+
+    owner: str
+    host: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
 
 
 class Message(NamedTuple):
@@ -45,13 +63,33 @@ class JobStore(Protocol):
     """Holds jobs, executions and messages under way. Every method is one transaction: all of it happens, or none."""
 
     survives_restart: bool
+    shared: bool
+    """Can other processes have it open too?"""
+    owner: str
+    """The id this process gave itself. Executions it claims bear it, and only their owner can change them."""
 
     async def open(self) -> None:
         """Make ready for use. Idempotent."""
         ...
 
     async def close(self) -> None:
-        """Give back what `open` took. Idempotent."""
+        """Give back what `open` took, leadership included. Idempotent."""
+        ...
+
+    async def lead(self, now: datetime) -> bool:
+        """Become or stay the one process that claims; tell whether that holds now."""
+        ...
+
+    async def leader(self) -> Owner | None:
+        """Return the process that claims, if there is one."""
+        ...
+
+    async def halt(self, halted: bool) -> None:
+        """Keep every process from claiming, or let them again, until this is called again."""
+        ...
+
+    async def halted(self) -> bool:
+        """Are all processes kept from claiming?"""
         ...
 
     async def add(self, job: Job, standing: Standing) -> None:
@@ -71,7 +109,7 @@ class JobStore(Protocol):
         ...
 
     async def remove(self, job_id: str) -> bool:
-        """Forget a job and keep its history. Tell whether there was one."""
+        """Forget a job and keep its history; what waits of it is cancelled. Tell whether there was one."""
         ...
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
@@ -81,18 +119,18 @@ class JobStore(Protocol):
         """
         ...
 
-    async def record(self, execution: Execution) -> None:
-        """Write down an execution that no schedule asked for."""
+    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
+        """Write down executions that no schedule asked for now. Return the ids of those that were not there yet."""
         ...
 
     async def begin(self, execution: Execution) -> bool:
-        """Mark an execution as started. Tell whether it was still waiting to be."""
+        """Mark an execution of ours as started. Tell whether it was still waiting to be."""
         ...
 
     async def finish(self, execution: Execution, message: Message | None) -> bool:
         """Write an outcome, put its message into the outbox and prune the job's history to the newest 100.
 
-        Tell whether the execution was still unfinished; if not, nothing changes.
+        Tell whether the execution was still unfinished and ours; if not, nothing changes.
         """
         ...
 
@@ -104,8 +142,35 @@ class JobStore(Protocol):
         """Return the newest executions of a job, or of all jobs, the newest first."""
         ...
 
-    async def unfinished(self) -> Sequence[Execution]:
-        """Return the executions that were claimed and have no outcome."""
+    async def retry(self, execution: Execution) -> bool:
+        """Let an execution of ours wait for its next attempt. Tell whether it was still ours."""
+        ...
+
+    async def release(self, execution: Execution) -> bool:
+        """Give back an execution of ours that was interrupted, for whoever leads next. Tell whether it was ours."""
+        ...
+
+    async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
+        """Settle unfinished executions that nobody works on: of processes that ended, and of ours that are not `held`.
+
+        Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.settled`).
+        """
+        ...
+
+    async def request_cancel(self, execution_id: str) -> bool:
+        """Ask the process that runs an execution to cancel it. Tell whether it is unfinished."""
+        ...
+
+    async def cancel_requests(self) -> Sequence[str]:
+        """Return executions of ours that other processes ask us to cancel; each is returned once."""
+        ...
+
+    async def upcoming(self) -> Sequence[Change]:
+        """Return every job that is due some time, and when."""
+        ...
+
+    async def changes(self) -> Sequence[Change]:
+        """Return the jobs that other processes changed since this was last asked, or since `open`."""
         ...
 
     async def outbox(self, limit: int) -> Sequence[Message]:

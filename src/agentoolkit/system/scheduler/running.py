@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar, cast
 
 from agentool.core.injector import Injector
 from agentool.references import has_references, resolve_references
@@ -15,18 +16,24 @@ from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
 from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.retries import retried
+from agentoolkit.system.scheduler.underway import Underway, UnderwaySet
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
-CANCEL_SECONDS = 5.0
-"""How long a handler that was told to stop may take before it is left alone, and its record says so."""
+T = TypeVar("T")
+
+TIMEOUT = 300.0
+"""Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
+LEAST_GRACE = 5.0
+"""Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
 
 def current_execution() -> Execution | None:
-    """Return the execution this handler runs in: its id, due time and attempt. None outside of one.
+    """Return the execution this handler runs in: its id, due time and underway. None outside of one.
 
     The id is the same for every attempt at one due time, so it can serve as an idempotency key.
     """
@@ -37,44 +44,79 @@ class HandlerTimeout(TimeoutError):
     """The handler did not end within its job's timeout."""
 
 
+class Interrupted(asyncio.CancelledError):
+    """The scheduler stopped while the handler ran."""
+
+
+class Surroundings(Protocol):
+    """What running asks of the engine it is part of."""
+
+    def forward(self) -> None:
+        """There is a message in the outbox."""
+
+    def retry_later(self, execution_id: str, at: datetime) -> None:
+        """An execution waits for its next underway."""
+
+    def give_up(self, execution_id: str) -> None:
+        """An execution's handler does not end: let others have its room."""
+
+
 class Running:
     """Carries out executions and writes down how they ended, whatever happens."""
 
-    def __init__(
-        self, store: JobStore, injector: Injector, time_source: TimeSource, announcer: Announcer, forward: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: JobStore, injector: Injector, time_source: TimeSource, announcer: Announcer, around: Surroundings) -> None:
         self._store = store
         self._injector = injector
         self._time = time_source
         self._announcer = announcer
-        self._forward = forward
-        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._around = around
+        self._underway = UnderwaySet(time_source, self._expired)
+        self._writing: set[asyncio.Task[None]] = set()
+        self.stopping = False
+        self.default_timeout: float | None = TIMEOUT
 
     async def run(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
-        """Run one execution to its recorded end. Return the record, and what the handler raised."""
-        started = execution._replace(status=Status.RUNNING, started_at=self._time.now())
-        if not await self._store.begin(started):
-            return started._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
+        """Run one attempt to its recorded end. Return the record, and what the handler raised."""
+        started = execution._replace(status=Status.RUNNING, started_at=self._time.now(), retry_at=None)
+        if not await self._insist(self._store.begin, started):
+            return execution._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
         self._announcer.became(started)
-        finished, error = await self._attempt(work, started)
-        message = outcomes.message_for(work, finished)
-        if await self._store.finish(finished, message):
-            self._announcer.became(finished)
-            if message is not None:
-                self._forward()
-        if isinstance(error, asyncio.CancelledError):
-            raise error
-        return finished, error
+        underway = self._add(work, started)
+        ended, error = await self._attempt(underway)
+        self._underway.remove(underway)
+        if not underway.given_up:
+            ended = await self._write_down(underway, ended, error)
+        return ended, error
 
-    async def _attempt(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
+    def cancel(self, execution_id: str, reason: str) -> bool:
+        """Cancel a running handler. Tell whether there was one."""
+        underway = self._underway.get(execution_id)
+        if underway is None:
+            return False
+        underway.cancel_reason = reason
+        return underway.task.cancel()
+
+    def running_of(self, job_id: str) -> list[str]:
+        """Return the ids of a job's executions that run here."""
+        return self._underway.of_job(job_id)
+
+    async def settled(self) -> None:
+        """Wait until what was given up is written down."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def close(self) -> None:
+        """Let go of the timer that watches deadlines."""
+        self._underway.close()
+
+    async def _attempt(self, underway: Underway) -> tuple[Execution, BaseException | None]:
+        execution = underway.execution
         token = _current.set(execution)
         began = time.perf_counter()
         try:
-            output = await self._call(work)
+            output = await self._call(underway.work)
         except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) and task.cancelling():
-                return outcomes.cancelled(execution, "the scheduler stopped", self._time.now(), time.perf_counter() - began), error
-            return outcomes.failed(execution, error, self._time.now(), time.perf_counter() - began), error
+            return self._stopped(underway, error, time.perf_counter() - began)
         except (Exception, SystemExit) as error:
             return outcomes.failed(execution, error, self._time.now(), time.perf_counter() - began), error
         else:
@@ -83,37 +125,84 @@ class Running:
             _current.reset(token)
 
     async def _call(self, work: Work) -> Any:
-        if work.timeout is not None:
-            return await self._within(work.timeout, asyncio.ensure_future(self._run_target(work)))
-        return await self._run_target(work)
-
-    async def _within(self, seconds: float, call: asyncio.Task[Any]) -> Any:
-        """Await a call for so long; then cancel it, wait a little, and if need be leave it alone."""
-        try:
-            if await _ended(call, seconds):
-                return call.result()
-            call.cancel()
-            if await _ended(call, CANCEL_SECONDS):
-                raise HandlerTimeout(f"The handler did not end within its timeout of {seconds:g} s and was cancelled.")
-        finally:
-            if not call.done():
-                call.cancel()
-                self._abandoned.add(call)
-                call.add_done_callback(self._abandoned_ended)
-        raise HandlerTimeout(f"The handler did not end within its timeout of {seconds:g} s, and ignored its cancellation.")
-
-    def _abandoned_ended(self, call: asyncio.Task[Any]) -> None:
-        self._abandoned.discard(call)
-        if not call.cancelled() and (error := call.exception()):
-            logger.warning("A handler that had been given up ended with %r", error)
-
-    async def _run_target(self, work: Work) -> Any:
         data = work.input_data
         if has_references(data):
             data = await resolve_references(data, self._injector)
         return await self._injector.run(work.agentool_name, data)
 
+    def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> tuple[Execution, BaseException | None]:
+        now, execution = self._time.now(), underway.execution
+        if not underway.task.cancelling():
+            return outcomes.failed(execution, error, now, took, reason="raised CancelledError itself"), error
+        underway.task.uncancel()
+        if underway.cancel_reason:
+            return outcomes.cancelled(execution, underway.cancel_reason, now, took), error
+        if underway.timed_out:
+            timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s.")
+            return outcomes.failed(execution, timeout, now, took), timeout
+        return outcomes.cancelled(execution, "the scheduler stopped", now, took), Interrupted()
 
-async def _ended(task: asyncio.Task[Any], seconds: float) -> bool:
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    return bool(done)
+    async def _write_down(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
+        """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
+        if isinstance(error, Interrupted) and underway.work.policies.on_interrupt == "retry" and self._store.survives_restart:
+            await self._insist(self._store.release, underway.execution)
+            return ended
+        again = retried(ended, error, underway.work.policies, self._time.now()) if self._may_retry(ended, error) and error else None
+        if again is not None and again.retry_at is not None:
+            if await self._insist(self._store.retry, again):
+                self._announcer.became(again)
+                self._around.retry_later(again.execution_id, again.retry_at)
+            return again
+        message = outcomes.message_for(underway.work, ended)
+        if await self._insist(self._store.finish, ended, message):
+            self._announcer.became(ended)
+            if message is not None:
+                self._around.forward()
+        return ended
+
+    def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
+        return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
+
+    async def _insist(self, write: Callable[..., Awaitable[T]], *facts: Any) -> T:
+        """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full."""
+        delay = 0.05
+        while True:
+            try:
+                return await write(*facts)
+            except Exception:
+                if self.stopping:
+                    raise
+                logger.exception("Writing to the store failed; trying again in %.2g s", delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+    def _add(self, work: Work, started: Execution) -> Underway:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        own = work.policies.timeout
+        underway = Underway(work, started, task, self.default_timeout if own is None else own)
+        self._underway.add(underway)
+        if underway.timeout is not None and started.started_at is not None:
+            self._underway.expect(underway, started.started_at + timedelta(seconds=underway.timeout))
+        return underway
+
+    def _expired(self, underway: Underway) -> None:
+        if underway.timed_out:
+            self._give_up(underway)
+            return
+        underway.timed_out = True
+        self._underway.expect(underway, self._time.now() + timedelta(seconds=max(underway.timeout or 0.0, LEAST_GRACE)))
+        underway.task.cancel()
+
+    def _give_up(self, underway: Underway) -> None:
+        underway.given_up = True
+        execution, now = underway.execution, self._time.now()
+        took = (now - (execution.started_at or now)).total_seconds()
+        timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
+        ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
+        self._around.give_up(execution.execution_id)
+        writing = asyncio.get_running_loop().create_task(self._finish_given_up(underway, ended))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+
+    async def _finish_given_up(self, underway: Underway, ended: Execution) -> None:
+        await self._write_down(underway, ended, None)

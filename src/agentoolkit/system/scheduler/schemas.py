@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, OnInterrupt, Overlap, Priority
 
 ScheduleType = Literal["cron", "interval", "once"]
 
@@ -59,6 +59,20 @@ class SchedulerInput(BaseOperationInput):
     jitter: float | None = Field(None, description="Seconds by which due times are spread, the same for a due time every time")
     exclude: list[str] | None = Field(None, description="Dates '2026-12-25' or quiet hours '22:00-06:00' without due times")
     timeout: float | None = Field(None, description="Seconds after which a running handler is cancelled")
+    max_retries: int | None = Field(None, description="Further attempts at an execution whose handler raised; 0 by default")
+    retry_backoff: float | bool | None = Field(None, description="Seconds before the first retry, doubled each time; 1 by default")
+    retry_on: list[str] | None = Field(None, description="Names of exception classes worth a retry; by default all that may pass")
+    overlap: Overlap | None = Field(None, description="A due time while max_instances executions run: 'skip' it by default")
+    catch_up: CatchUp | None = Field(None, description="Which late due times run; by default as grace and coalesce say")
+    catch_up_window: int | None = Field(None, description="Seconds back to which catch_up reaches; any by default")
+    on_interrupt: OnInterrupt | None = Field(None, description="An execution whose process ended: 'retry' by default, or 'fail'")
+    concurrency_key: str | None = Field(None, description="Executions that share it run one at a time, of whatever job")
+    priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default")
+    paused: bool | None = Field(None, description="Schedule it paused")
+    until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
+    reason: str | None = Field(None, description="For pause and cancel_execution: why")
+    execution_id: str | None = Field(None, description="For get_execution and cancel_execution")
+    status: str | None = Field(None, description="For list: state of jobs; for list_executions: status of executions")
     description: str | None = Field(None, description="What the job is for")
     tags: list[str] | None = Field(None, description="Free labels")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
@@ -76,23 +90,44 @@ class JobOptions(TypedDict, total=False):
     jitter: float
     exclude: list[str]
     timeout: float
+    max_retries: int
+    retry_backoff: float | bool
+    retry_on: list[str]
+    overlap: Overlap
+    catch_up: CatchUp
+    catch_up_window: int
+    on_interrupt: OnInterrupt
+    concurrency_key: str
+    priority: Priority
+    paused: bool
     description: str
     tags: list[str]
 
 
-class JobChanges(JobOptions, total=False):
-    """What ``update`` can change: everything but the id."""
+class JobFields(JobOptions, total=False):
+    """All that a job may do without."""
 
     job_name: str
     schedule_type: ScheduleType
-    schedule: str
-    agentool_name: str
-    input_data: dict[str, Any]
     max_instances: int
     misfire_grace_time: int
     coalesce: bool
     result_queue: str
     error_queue: str
+
+
+class NewJob(JobFields, total=False):
+    """What ``schedule`` takes besides what it needs."""
+
+    job_id: str
+
+
+class JobChanges(JobFields, total=False):
+    """What ``update`` can change: everything but the id."""
+
+    schedule: str
+    agentool_name: str
+    input_data: dict[str, Any]
 
 
 class SchedulerOutput(BaseModel):

@@ -216,7 +216,7 @@ class SchedulerService:
 
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:
-            engine.set_alarm(job.job_id, standing.next_run_at if standing.state is JobState.ACTIVE else None)
+            engine.set_alarm(job.job_id, standing.due_at)
 
     def _running_engine(self) -> Engine:
         if (engine := self.engine) is None:

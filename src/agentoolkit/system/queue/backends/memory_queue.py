@@ -16,8 +16,8 @@ from agentoolkit.system.queue.messages import (
     Queue,
     Receipt,
     State,
-    as_of,
     buried,
+    changed,
     given_back,
     leased,
     next_change_at,
@@ -45,7 +45,8 @@ class MemoryQueue:
     def settle(self, now: datetime) -> None:
         """Let everything happen that time alone does until now."""
         while (first := self._timers.first()) and first[0][0] <= now:
-            self._keep(as_of(self._held[first[1]], now, self.queue.settings.max_retries))
+            (due, _), message_id = first
+            self._keep(changed(self._held[message_id], due, self.queue.settings.max_retries))
 
     def counts(self) -> Counts:
         numbers = self._numbers
@@ -147,7 +148,7 @@ class MemoryQueue:
             return self._dead.pop(message_id, None)
         self._numbers[message.state] -= 1
         self._ready.discard(message_id)
-        self._timers.discard(message_id)
+        pass
         return message
 
     def _drop_oldest_dead(self) -> None:

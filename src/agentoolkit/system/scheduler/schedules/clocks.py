@@ -51,6 +51,8 @@ def _is_clock(cursor: Cursor, ahead: int) -> bool:
 def _clock(cursor: Cursor) -> time:
     token = cursor.peek()
     if token.text in _NAMED:
+        if token.text == "midnight":
+            cursor.remark("midnight is 00:00, with which a day begins")
         return _NAMED[cursor.next().text]
     if token.kind == "clock":
         hour, minute, second = (*(int(part) for part in cursor.next().text.split(":")), 0)[:3]
@@ -73,7 +75,7 @@ def _checked(cursor: Cursor, said: str, hour: int, minute: int, second: int) -> 
             raise cursor.refusal(f"'{said} {half}' is no time of day", "With am or pm an hour lies between 1 and 12; write e.g. '14:00'.")
         hour = hour % 12 + (12 if half == "pm" else 0)
     if (hour, minute) == (24, 0):
-        raise cursor.refusal("'24:00' is two days' midnight", "Write '00:00' of the following day, or '23:59'.")
+        raise cursor.refusal("'24:00' belongs to two days", "Write '00:00' of the following day, or '23:59'.")
     if hour > 23 or minute > 59 or second > 59:
         raise cursor.refusal(f"{said!r} is no time of day", "Hours go from 0 to 23, minutes and seconds from 0 to 59.")
     if bare and hour <= 12:

@@ -74,6 +74,12 @@ def normal_cron(text: str) -> str:
     return " ".join(_normal_field(field, part, text) for field, part in zip(FIELDS, fields, strict=True))
 
 
+def odd_steps(text: str) -> tuple[str, ...]:
+    """Say how the steps of canonical crontab text are read that crontab(5) leaves open, or that never come to a second value."""
+    pairs = ((field, term) for field, part in zip(FIELDS, text.split(), strict=True) for term in part.split(","))
+    return tuple(remark for field, term in pairs if (remark := _odd_step(field, term)))
+
+
 def is_repeating(text: str) -> bool:
     """Whether canonical crontab text counts elapsed time: its minute or hour starts with ``*`` (Debian's cron draws the same line)."""
     minute, hour, *_ = text.split()
@@ -205,6 +211,18 @@ def _value(field: Field, word: str, term: str, text: str) -> int:
     if not field.low <= int(word) <= field.high:
         raise _bad_field(field, term, text, f"is outside {field.low}-{field.high}")
     return int(word)
+
+
+def _odd_step(field: Field, term: str) -> str | None:
+    shape = _TERM.fullmatch(term)
+    if shape is None or not shape[3] or shape[1] == "*":
+        return None
+    if not shape[2]:
+        return f"{field.name} {term!r} is read as {shape[1]}-{field.high}/{shape[3]}"
+    first, last = (_value(field, bound, term, term) for bound in (shape[1], shape[2]))
+    if int(shape[3]) > last - first:
+        return f"{field.name} {term!r} matches {first} only, because the step is longer than the range"
+    return None
 
 
 def _hint(term: str) -> str:

@@ -31,7 +31,14 @@ def weekdays(cursor: Cursor) -> Days:
         if not ahead or _weekday(follows) is None:
             break
         cursor.place += ahead
-    return ("*", "*", ",".join(map(str, sorted(chosen))) if chosen != {1, 2, 3, 4, 5} else "1-5")
+    return ("*", "*", _listed(sorted(chosen)))
+
+
+def _listed(numbers: list[int]) -> str:
+    """Write numbers as crontab does, three or more in a row as a range."""
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ",".join(map(str, numbers))
 
 
 def _weekday_span(cursor: Cursor) -> set[int]:
@@ -115,7 +122,7 @@ def _ordinals(cursor: Cursor) -> str:
         raise cursor.refusal(f"no month has a day {max(numbers) if max(numbers) > 31 else 0}", "Days go from 1st to 31st.")
     if max(numbers) > 28:
         cursor.remark(f"months without a day {max(numbers)} are left out; 'last day of the month' is in all")
-    return ",".join(map(str, sorted(numbers)))
+    return _listed(sorted(numbers))
 
 
 def names_date_of_year(cursor: Cursor) -> bool:

@@ -66,15 +66,15 @@ def whole_number(word: str) -> int | None:
     return high + low if high >= 20 and 1 <= low <= 9 else None
 
 
-def duration(cursor: Cursor) -> Length:
-    """Take a length of time.
+def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
+    """Take a length of time; ``unsaid`` counts the first unit where no number precedes it (``every hour and a half``).
 
     Raises:
         InvalidSchedule: when a unit is missing, unknown, repeated or out of order.
     """
     months, seconds, smallest = 0, Fraction(), None
     while True:
-        count, unit = quantity(cursor), cursor.next().text
+        count, unit = unsaid or quantity(cursor), cursor.next().text
         size = _SECONDS.get(unit, 0) or _MONTHS.get(unit, 0) * 2_592_000
         if not size:
             cursor.place -= 1
@@ -82,7 +82,7 @@ def duration(cursor: Cursor) -> Length:
         count += _HALF if _takes_half(cursor) else 0
         if smallest is not None and size >= smallest:
             raise cursor.refusal("units go from the largest to the smallest, each once", "Write e.g. '1 hour 30 minutes'.")
-        smallest = size
+        smallest, unsaid = size, None
         months += _whole_months(cursor, count, unit)
         seconds += count * _SECONDS.get(unit, 0)
         if not _another_part(cursor):

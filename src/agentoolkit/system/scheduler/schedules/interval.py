@@ -16,7 +16,7 @@ LONGEST = timedelta(days=3653)
 UNITS = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 """Seconds in each unit. All are elapsed time: a day is 24 hours."""
 
-_PART = re.compile(r"(\d+) (week|day|hour|minute|second)s?")
+_PARTS = re.compile(r" ?".join(rf"(?:(\d+) {unit}s?)?" for unit in UNITS))
 _ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _EXAMPLE = "Write e.g. '5 minutes', '1 hour 30 minutes' or 'PT5M'."
 
@@ -73,7 +73,7 @@ def iso_duration(text: str) -> Fraction | None:
     shape = _ISO.fullmatch(wanted)
     if shape is None or not any(shape.groups()) or wanted.endswith("T"):
         return None
-    return sum((Fraction(count) * size for count, size in zip(shape.groups(), UNITS.values(), strict=True) if count), Fraction())
+    return _total(shape)
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +83,12 @@ def interval_step(text: str) -> timedelta:
     Raises:
         InvalidSchedule: when it is not one.
     """
-    parts = _PART.findall(text)
-    if not parts or " ".join(_PART.sub("", text).split()):
+    shape = _PARTS.fullmatch(text)
+    if shape is None or not any(shape.groups()):
         raise InvalidSchedule("is not a length of time.", field="schedule", value=text, remedy=_EXAMPLE)
-    return timedelta(seconds=checked_seconds(Fraction(sum(int(count) * UNITS[unit] for count, unit in parts)), text))
+    return timedelta(seconds=checked_seconds(_total(shape), text))
+
+
+def _total(shape: re.Match[str]) -> Fraction:
+    """Add up the groups of a pattern that has one for each unit, the largest first."""
+    return sum((Fraction(count) * size for count, size in zip(shape.groups(), UNITS.values(), strict=True) if count), Fraction())

@@ -67,7 +67,10 @@ def _elapsed(cursor: Cursor, length: Length, timezone: str) -> datetime:
     start = cursor.now
     if length.months:
         start = _instant(cursor, months_from(cursor, length.months).date, cursor.now.time(), timezone)
-    return start.astimezone(UTC) + timedelta(microseconds=int(length.seconds * 1_000_000))
+    instant = start.astimezone(UTC) + timedelta(microseconds=int(length.seconds * 1_000_000))
+    if length.is_whole_days and instant.astimezone(cursor.now.tzinfo).time() != cursor.now.time():
+        cursor.remark("days are counted as 24 hours each, and clocks change meanwhile")
+    return instant
 
 
 def _today_or_tomorrow(cursor: Cursor, clock_time: time, timezone: str) -> datetime:

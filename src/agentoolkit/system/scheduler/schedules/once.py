@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
-from .zones import load_zone
+from .zones import load_zone, within_the_calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,13 @@ class OnceRule:
 
 
 def once_text(instant: datetime, timezone: str) -> str:
-    """Write an instant the canonical way: ISO 8601 in the schedule's zone, with offset."""
-    return instant.astimezone(load_zone(timezone)).isoformat()
+    """Write an instant the canonical way: ISO 8601 in the schedule's zone, with offset.
+
+    Raises:
+        InvalidSchedule: when that zone's calendar does not reach so far.
+    """
+    with within_the_calendar("schedule", instant):
+        return instant.astimezone(load_zone(timezone)).isoformat()
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from .describe import describe
 from .interval import interval_step
 from .schedule import Kind, Schedule
 from .words import Phrase, understand
-from .zones import instant_of, machine_zone, zone_named
+from .zones import instant_of, machine_zone, within_the_calendar, zone_named
 
 LONGEST_TEXT = 200
 """Characters."""
@@ -69,7 +69,8 @@ def read_schedule(
         raise ValueError("now must be an aware datetime")
     _check_length(text)
     given = zone_named(timezone) if timezone is not None else None
-    phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
+    with within_the_calendar("schedule", text):
+        phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
     zone, zone_remarks = _settle_zone(phrase, given, text)
     bounds = {name: _bound(value, name, zone) for name, value in (("start_at", start_at), ("end_at", end_at))}
     start = bounds["start_at"]
@@ -118,7 +119,8 @@ def _bound(value: datetime | str | None, name: str, zone: str) -> datetime | Non
     moment = _iso(value, name) if isinstance(value, str) else value
     if moment is None or moment.tzinfo is not None:
         return moment
-    return instant_of(zone, moment)
+    with within_the_calendar(name, value):
+        return instant_of(zone, moment)
 
 
 def _iso(text: str, name: str) -> datetime:

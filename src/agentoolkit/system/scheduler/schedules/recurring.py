@@ -20,7 +20,7 @@ from .durations import Length, duration, starts_quantity
 from .tokens import Cursor
 
 _NAMED = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}
-_PLAIN = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+_PLAIN = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800, "fortnight": 1_209_600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ def _thing(cursor: Cursor) -> Cycle:
         return Cycle(days=date_of_year(cursor))
     if days := positions(cursor):
         return Cycle(days=days)
-    unit = cursor.take_one_of("second", "minute", "hour", "day", "week", "month", "year")
+    if cursor.peek().text in _PLAIN and cursor.peek(1).text == "and":
+        return Cycle(every=_seconds(cursor, duration(cursor, unsaid=Fraction(1))))
+    unit = cursor.take_one_of(*_PLAIN, "month", "year")
     if unit:
         return _unit(unit)
     if starts_quantity(cursor):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo
 
 from agentool.errors import did_you_mean, excerpt
@@ -19,10 +19,18 @@ from .exclusions import exclusions
 from .interval import IntervalRule, interval_step, interval_text
 from .once import once_rule, once_text
 from .rules import TICK, Rule
-from .zones import load_zone
+from .zones import load_zone, within_the_calendar
 
 Kind = Literal["cron", "interval", "once"]
 """The three kinds of schedule."""
+
+
+class Leap(NamedTuple):
+    """Due times that were passed over: how many, the last of them, and the one to go on from."""
+
+    passed: int
+    last: datetime | None
+    start: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +86,17 @@ class Schedule:
             return self.next_after(moment - TICK)
         except OverflowError:
             return self.next_after(moment)
+
+    def leap(self, first: datetime, now: datetime, keep: int) -> Leap:
+        """Pass over the due times from ``first`` to ``now``, except the last ``keep``, if they can be counted without a walk."""
+        if self.kind != "interval" or self.jitter or self.exclude:
+            return Leap(0, None, first)
+        step = interval_step(self.text)
+        passed = (min(now, self.end_at or now) - first) // step - keep + 1
+        if passed <= 0:
+            return Leap(0, None, first)
+        start = first + passed * step
+        return Leap(passed, start - step, start)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` makes an equal schedule."""
@@ -178,11 +197,8 @@ def _utc(moment: datetime | None, name: str) -> datetime | None:
     if moment.tzinfo is None:
         remedy = "Give it an offset, e.g. '2026-12-25T09:00:00+01:00'."
         raise InvalidSchedule("has no zone.", field=name, value=moment.isoformat(), remedy=remedy)
-    try:
+    with within_the_calendar(name, moment):
         return moment.astimezone(UTC)
-    except OverflowError as beyond:
-        remedy = "Use the years 1 to 9999."
-        raise InvalidSchedule("is beyond the calendar.", field=name, value=moment.isoformat(), remedy=remedy) from beyond
 
 
 def _checked_record(data: object) -> dict[str, Any]:

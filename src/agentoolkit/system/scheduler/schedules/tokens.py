@@ -97,15 +97,20 @@ class Cursor:
 
     def unexpected(self) -> InvalidSchedule:
         """Return the refusal of the next token, which fits nowhere, with the nearest word that would."""
-        token = self.peek()
+        token = self._stranger() if self.place == 0 else self.peek()
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
         if token.kind == "slash":
             return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
         if token.text in VOCABULARY:
-            return self.refusal(f"{token.text!r} is out of place after {self._read_so_far()!r}", EXAMPLES)
+            where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
+            return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
         near = did_you_mean(token.text, VOCABULARY) if token.kind == "word" else ""
         return self.refusal(f"{token.text!r} is not understood", near if near.startswith("Did") else EXAMPLES)
+
+    def _stranger(self) -> Token:
+        """Return the first word that no phrase has; the first token when there is none."""
+        return next((token for token in self.tokens if token.kind == "word" and token.text not in VOCABULARY), self.peek())
 
     def _read_so_far(self) -> str:
         return " ".join(token.text for token in self.tokens[: self.place])

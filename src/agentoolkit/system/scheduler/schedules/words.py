@@ -15,7 +15,7 @@ from fractions import Fraction
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
 from .clocks import clocks, starts_clock
-from .cron import normal_cron
+from .cron import normal_cron, odd_steps
 from .days import day
 from .durations import Length, duration, starts_quantity
 from .interval import checked_seconds, interval_text, iso_duration
@@ -89,7 +89,7 @@ def _cron_phrase(text: str) -> Phrase:
     crontab = " ".join(fields) if zone else text
     canonical = normal_cron(crontab)
     remarks = (f"read as cron {canonical!r}",) if crontab.lstrip().startswith("@") else ()
-    return Phrase("cron", canonical, remarks, zone)
+    return Phrase("cron", canonical, (*remarks, *odd_steps(canonical)), zone)
 
 
 def _iso_moment(text: str) -> datetime | None:
@@ -203,7 +203,7 @@ def _iso_wall(cursor: Cursor, timezone: str) -> datetime:
     said = cursor.next().text
     moment = _iso_moment(said)
     if moment is None:
-        raise cursor.refusal(f"{said!r} is no date and time", "Write e.g. '2026-12-25T09:00:00'.")
+        raise cursor.refusal(f"{said.upper()!r} is no date and time", "Write e.g. '2026-12-25T09:00:00'.")
     note = clock_note(timezone, moment)
     cursor.remarks += [note] if note else []
     return instant_of(timezone, moment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from datetime import timezone as fixed_offset
@@ -82,6 +83,15 @@ def machine_zone() -> str:
         return name if name and load_zone(name) else "UTC"
     except (LookupError, ValueError, OSError):
         return "UTC"
+
+
+@contextmanager
+def within_the_calendar(field: str, value: object) -> Iterator[None]:
+    """Turn a time before year 1 or after year 9999 into a refusal of ``field``."""
+    try:
+        yield
+    except OverflowError as beyond:
+        raise InvalidSchedule("lies beyond the calendar.", field=field, value=value, remedy="Use the years 1 to 9999.") from beyond
 
 
 @lru_cache(maxsize=1024)

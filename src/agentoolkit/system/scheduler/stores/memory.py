@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions import decide
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
-from agentoolkit.system.scheduler.ports import Claimed, Claims, Message, StoredJob
+from agentoolkit.system.scheduler.outcomes import message_for
+from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.recovery import interrupted, settled
 
 RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, whose history is kept."""
@@ -19,6 +21,8 @@ class MemoryJobStore:
     """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself."""
 
     survives_restart = False
+    shared = False
+    owner = "this process"
 
     def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
         self._jobs: dict[str, StoredJob] = {}
@@ -29,10 +33,23 @@ class MemoryJobStore:
         self._outbox: dict[str, Message] = {}
         self._retired: dict[str, None] = {}
         self._retired_jobs = retired_jobs
+        self._halted = False
 
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def lead(self, now: datetime) -> bool:
+        return True
+
+    async def leader(self) -> Owner | None:
+        return None
+
+    async def halt(self, halted: bool) -> None:
+        self._halted = halted
+
+    async def halted(self) -> bool:
+        return self._halted
 
     async def add(self, job: Job, standing: Standing) -> None:
         for taken in (self._jobs.get(job.job_id), await self.find(job.job_name)):
@@ -59,15 +76,17 @@ class MemoryJobStore:
         if stored is None:
             return False
         self._forget_name(stored.job)
+        for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not Status.RUNNING]:
+            await self.finish(waiting._replace(status=Status.CANCELLED, reason="its job was cancelled"), None)
         self._retire(job_id)
         return True
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         records: list[Claimed] = []
-        next_times: list[tuple[str, datetime | None]] = []
+        next_times: list[Change] = []
         for job_id in job_ids:
             if (stored := self._jobs.get(job_id)) is None:
-                next_times.append((job_id, None))
+                next_times.append(Change(job_id, None))
                 continue
             job = stored.job
             executions, standing = decide(job, stored.standing, now, self._running[job_id])
@@ -77,14 +96,18 @@ class MemoryJobStore:
                 records.append(Claimed(job, execution))
             if standing.state is JobState.DONE:
                 self._retire(job_id)
-            next_times.append((job_id, standing.next_run_at if standing.state is JobState.ACTIVE else None))
+            next_times.append(_change(self._jobs[job_id]))
         return Claims(records, next_times)
 
-    async def record(self, execution: Execution) -> None:
-        self._write(execution)
+    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
+        new = [execution for execution in executions if await self.execution(execution.execution_id) is None]
+        for execution in new:
+            self._write(execution)
+        return [execution.execution_id for execution in new]
 
     async def begin(self, execution: Execution) -> bool:
-        if execution.execution_id not in self._unfinished:
+        before = self._unfinished.get(execution.execution_id)
+        if before is None or before.status is Status.RUNNING:
             return False
         self._unfinished[execution.execution_id] = execution
         return True
@@ -111,8 +134,40 @@ class MemoryJobStore:
         finished = [found for history in histories for found in history]
         return sorted(waiting + finished, key=_newest_last, reverse=True)[:limit]
 
-    async def unfinished(self) -> Sequence[Execution]:
-        return list(self._unfinished.values())
+    async def retry(self, execution: Execution) -> bool:
+        if execution.execution_id not in self._unfinished:
+            return False
+        self._unfinished[execution.execution_id] = execution
+        return True
+
+    async def release(self, execution: Execution) -> bool:
+        return await self.retry(interrupted(execution, execution.started_at or execution.scheduled_at))
+
+    async def request_cancel(self, execution_id: str) -> bool:
+        return False
+
+    async def cancel_requests(self) -> Sequence[str]:
+        return ()
+
+    async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
+        taken: list[Claimed] = []
+        for execution in [left for left in self._unfinished.values() if not held(left.execution_id)]:
+            stored = self._jobs.get(execution.job_id)
+            after = settled(execution, stored.job if stored else None, self.owner, now)
+            if not after.finished:
+                self._unfinished[after.execution_id] = after
+            elif stored:
+                await self.finish(after, message_for(stored.job.work, after))
+            else:
+                await self.finish(after, None)
+            taken.append(Claimed(stored.job if stored else None, after))
+        return taken
+
+    async def upcoming(self) -> Sequence[Change]:
+        return [_change(stored) for stored in self._jobs.values() if stored.standing.state in (JobState.ACTIVE, JobState.PAUSED)]
+
+    async def changes(self) -> Sequence[Change]:
+        return ()
 
     async def outbox(self, limit: int) -> Sequence[Message]:
         return list(self._outbox.values())[:limit]
@@ -167,6 +222,10 @@ class MemoryJobStore:
             if history[index].execution_id == message.execution_id:
                 history[index] = history[index]._replace(delivery=delivery)
                 return
+
+
+def _change(stored: StoredJob) -> Change:
+    return Change(stored.job.job_id, stored.standing.due_at)
 
 
 def _newest_last(execution: Execution) -> tuple[datetime, str]:

@@ -1,0 +1,53 @@
+"""What an annotation promises at run time: which classes its values have, and whether one takes all values of another."""
+
+from __future__ import annotations
+
+import types
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from typing_extensions import is_typeddict
+
+
+def fits(field: Any, parameter: Any) -> bool:
+    """Can every value of the field, other than None, be passed to the parameter?"""
+    accepted = _members(parameter)
+    return field is Any or all(any(_goes_into(member, kind) for kind in accepted) for member in _members(field) - {types.NoneType})
+
+
+def classes(annotation: Any) -> tuple[type, ...]:
+    """Return the classes that values of this annotation are instances of; ``object`` where that cannot be told."""
+    return tuple(dict.fromkeys(found for member in _members(annotation) for found in _classes(member)))
+
+
+def _goes_into(member: Any, kind: Any) -> bool:
+    if member == kind:
+        return True
+    if get_origin(kind) is Literal or get_args(kind) not in ((), get_args(member)):
+        return False
+    return all(issubclass(found, _classes(kind)) for found in _classes(member))
+
+
+def _members(annotation: Any) -> frozenset[Any]:
+    """Take apart unions and Literals, and take off what `Annotated` adds."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _members(inside[0])
+    if origin in (Union, types.UnionType):
+        return frozenset[Any]().union(*map(_members, inside))
+    if origin is Literal:
+        return frozenset(Literal[value] for value in inside)
+    return frozenset([types.NoneType if annotation is None else annotation])
+
+
+def _classes(member: Any) -> tuple[type, ...]:
+    bare = get_origin(member) or member
+    if bare is Literal:
+        (value,) = cast("tuple[object]", get_args(member))
+        return (type(value),)
+    if is_typeddict(bare):
+        return (dict,)
+    if bare is float:
+        return (float, int)
+    if not isinstance(bare, type) or bare is Any or getattr(bare, "_is_protocol", False):
+        return (object,)
+    return (bare,)

@@ -1,0 +1,141 @@
+"""The statements on executions and their messages: each a function of the session it runs in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from agentoolkit.database import Session
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, Status
+from agentoolkit.system.scheduler.outcomes import message_for
+from agentoolkit.system.scheduler.ports import Claimed, Message
+from agentoolkit.system.scheduler.recovery import settled
+from agentoolkit.system.scheduler.stores.sql.claims import INSERT_EXECUTION, Definitions
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, execution_of, execution_parameters, message_of, micros
+
+_NEXT_SEQUENCE = "UPDATE agentool_jobs SET sequence = sequence + 1 WHERE job_id = :job_id RETURNING sequence"
+_BEGIN = """
+    UPDATE agentool_executions SET status = 'running', started_at = :started_at, retry_at = NULL
+    WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt AND status IN ('queued', 'retrying')
+"""
+_FINISH = """
+    UPDATE agentool_executions SET status = :status, reason = :reason, started_at = :started_at, finished_at = :finished_at,
+        duration = :duration, result = :result, error = :error, delivery = :delivery, retry_at = NULL, attempts = :attempts
+    WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt AND finished_at IS NULL
+"""
+_POSTPONE = """
+    UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = NULL,
+        retry_at = :retry_at, attempts = :attempts, owner = :new_owner
+    WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND finished_at IS NULL
+"""
+_PRUNE = """
+    DELETE FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL
+    AND sequence <= (SELECT sequence FROM agentool_jobs WHERE job_id = :job_id) - 100
+"""
+_PUT_OUT = """
+    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at)
+    VALUES (:execution_id, :queue_name, :payload, 0, :created_at) ON CONFLICT (execution_id) DO NOTHING
+"""
+_TAKE = """
+    UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
+        finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
+    WHERE execution_id = :execution_id AND owner = :before AND finished_at IS NULL
+"""
+
+
+def record(session: Session, executions: Sequence[Execution]) -> list[str]:
+    """See `JobStore.record`."""
+    return [execution.execution_id for execution in executions if _record(session, execution)]
+
+
+def begin(session: Session, execution: Execution) -> bool:
+    """See `JobStore.begin`."""
+    started = {"execution_id": execution.execution_id, "owner": execution.owner, "attempt": execution.attempt}
+    return session.run(_BEGIN, {**started, "started_at": micros(execution.started_at)}) == 1
+
+
+def finish(session: Session, execution: Execution, message: Message | None) -> bool:
+    """See `JobStore.finish`."""
+    if message is not None:
+        execution = execution._replace(delivery=Delivery.PENDING)
+    if session.run(_FINISH, execution_parameters(execution)) != 1:
+        return False
+    if message is not None:
+        put_out(session, message, execution)
+    session.run(_PRUNE, {"job_id": execution.job_id})
+    return True
+
+
+def postpone(session: Session, execution: Execution, owner: str, new_owner: str) -> bool:
+    """Let an execution of `owner` wait: for its retry, or for a new owner."""
+    return session.run(_POSTPONE, {**execution_parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
+
+
+def put_out(session: Session, message: Message, execution: Execution) -> None:
+    """Put a message into the outbox."""
+    payload = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":"))
+    row = {"execution_id": message.execution_id, "queue_name": message.queue_name, "payload": payload}
+    session.run(_PUT_OUT, {**row, "created_at": micros(execution.finished_at)})
+
+
+def outbox(session: Session, limit: int) -> list[Message]:
+    """See `JobStore.outbox`."""
+    columns = "execution_id, queue_name, payload, attempts"
+    rows = session.rows(f"SELECT {columns} FROM agentool_outbox ORDER BY created_at, execution_id LIMIT :limit", {"limit": limit})  # noqa: S608
+    return [message_of(row) for row in rows]
+
+
+def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> None:
+    """Take a message out of the outbox and note what became of it."""
+    session.run("DELETE FROM agentool_outbox WHERE execution_id = :execution_id", {"execution_id": execution_id})
+    noted = {"delivery": delivery.value, "execution_id": execution_id}
+    session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)
+
+
+def newest(session: Session, job_id: str | None, limit: int) -> list[Execution]:
+    """See `JobStore.executions`."""
+    where = "" if job_id is None else "WHERE job_id = :job_id"
+    order = "scheduled_at DESC, execution_id DESC"
+    sql = f"SELECT {EXECUTION} FROM agentool_executions {where} ORDER BY {order} LIMIT :limit"  # noqa: S608  column names of ours
+    return [execution_of(row) for row in session.rows(sql, {"job_id": job_id, "limit": limit} if job_id else {"limit": limit})]
+
+
+def one(session: Session, execution_id: str) -> Execution | None:
+    """See `JobStore.execution`."""
+    sql = f"SELECT {EXECUTION} FROM agentool_executions WHERE execution_id = :execution_id"  # noqa: S608  column names of ours
+    row = session.row(sql, {"execution_id": execution_id})
+    return execution_of(row) if row else None
+
+
+def take_over(
+    session: Session, definitions: Definitions, alive: set[str], held: Callable[[str], bool], owner: str, now: datetime
+) -> list[Claimed]:
+    """See `JobStore.take_over`."""
+    taken: list[Claimed] = []
+    for row in session.rows(f"SELECT {EXECUTION} FROM agentool_executions WHERE finished_at IS NULL"):  # noqa: S608
+        execution = execution_of(row)
+        abandoned = not held(execution.execution_id) if execution.owner == owner else execution.owner not in alive
+        if abandoned and (claimed := _take(session, execution, definitions, owner, now)):
+            taken.append(claimed)
+    return taken
+
+
+def _take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
+    columns = "SELECT version, definition FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
+    row = session.row(columns, {"job_id": execution.job_id})
+    job = definitions.get(execution.job_id, *row) if row else None
+    after = settled(execution, job, owner, now)
+    message = message_for(job.work, after) if job is not None and after.status is Status.LOST else None
+    if message is not None:
+        after = after._replace(delivery=Delivery.PENDING)
+    if session.run(_TAKE, {**execution_parameters(after), "before": execution.owner}) != 1:
+        return None
+    if message is not None:
+        put_out(session, message, after)
+    return Claimed(job, after)
+
+
+def _record(session: Session, execution: Execution) -> bool:
+    row = session.row(_NEXT_SEQUENCE, {"job_id": execution.job_id})
+    return session.run(INSERT_EXECUTION, {**execution_parameters(execution), "sequence": row[0] if row else 0}) == 1

@@ -1,0 +1,167 @@
+"""Who has the database open, who leads, and who is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from agentoolkit.database import Dialect, Session
+from agentoolkit.system.scheduler.ports import Owner
+from agentoolkit.system.scheduler.stores.sql.records import instant, micros
+from agentoolkit.time_source import TimeSource
+
+HEARTBEAT_SECONDS = 3.0
+OWNER_SECONDS = 20.0
+"""Silence after which a process counts as ended, unless it is known to be."""
+LEASE_SECONDS = 12.0
+"""Silence after which the lead goes to another process."""
+
+_NOW = {"postgres": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"}
+
+_BEAT = """
+    INSERT INTO agentool_owners (owner, host, pid, started_at, heartbeat_at) VALUES (:owner, :host, :pid, :now, :now)
+    ON CONFLICT (owner) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+"""
+_RENEW = "UPDATE agentool_leases SET expires_at = :expires WHERE name = 'leader' AND owner = :owner AND expires_at > :now"
+_LEASE = """
+    SELECT l.owner, l.expires_at, o.host, o.pid, o.started_at, o.heartbeat_at
+    FROM agentool_leases l LEFT JOIN agentool_owners o ON o.owner = l.owner WHERE l.name = 'leader'
+"""
+_TAKE = """
+    INSERT INTO agentool_leases (name, owner, fence, expires_at) VALUES ('leader', :owner, 1, :expires)
+    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = agentool_leases.fence + 1, expires_at = excluded.expires_at
+    WHERE agentool_leases.owner = :before AND agentool_leases.fence = :fence
+"""
+
+
+class Ownership:
+    """This process's place among those that share a database. A new id for every opening, so that no restart inherits one."""
+
+    def __init__(self, time: TimeSource) -> None:
+        self._time = time
+        self.owner = uuid4().hex
+        self.host = socket.gethostname()
+        self.pid = os.getpid()
+
+    def now(self, session: Session) -> int:
+        """Return the present instant by the clock that all of the database's processes share."""
+        if expression := _NOW.get(session.dialect):
+            row = session.row(f"SELECT {expression}")  # noqa: S608  a constant
+            return int(row[0]) if row else 0
+        return micros(self._time.now()) or 0
+
+    def beat(self, session: Session) -> None:
+        """Say that this process is alive, and keep the lead if it has it."""
+        now = self.now(session)
+        me = {"owner": self.owner, "host": self.host, "pid": self.pid, "now": now}
+        session.run(_BEAT, me)
+        session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
+
+    def leads_now(self, session: Session) -> bool:
+        """Is this process the leader at this moment?"""
+        return self._holds_lease(session, "")
+
+    def leads(self, session: Session) -> bool:
+        """Is this process the leader, and will it be until this transaction ends?"""
+        return self._holds_lease(session, " FOR SHARE" if session.dialect == "postgres" else "")
+
+    def _holds_lease(self, session: Session, lock: str) -> bool:
+        sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock
+        row = session.row(sql, {"owner": self.owner})
+        return row is not None and row[0] > self.now(session)
+
+    def take_lead(self, session: Session) -> bool:
+        """Become the leader if nobody is, or if whoever was has ended."""
+        now = self.now(session)
+        row = session.row("SELECT owner, fence, expires_at FROM agentool_leases WHERE name = 'leader'")
+        before, fence, expires_at = row or ("", 0, 0)
+        if before == self.owner and expires_at > now:
+            return True
+        if expires_at > now and not self._is_gone(session, before):
+            return False
+        taken = {"owner": self.owner, "expires": now + _micros(LEASE_SECONDS), "before": before, "fence": fence}
+        return session.run(_TAKE, taken) == 1
+
+    def leader(self, session: Session) -> Owner | None:
+        """Return the process that leads."""
+        row = session.row(_LEASE)
+        if row is None or row[2] is None or row[1] <= self.now(session):
+            return None
+        owner, _, host, pid, started_at, heartbeat_at = row
+        return Owner(owner, host, pid, instant(started_at), instant(heartbeat_at))
+
+    def alive(self, session: Session) -> set[str]:
+        """Return the ids of the processes that have not ended, this one included."""
+        now = self.now(session)
+        rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
+        return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
+
+    def resign(self, session: Session) -> None:
+        """Give up the lead and leave the list of processes."""
+        session.run("DELETE FROM agentool_leases WHERE name = 'leader' AND owner = :owner", {"owner": self.owner})
+        session.run("DELETE FROM agentool_owners WHERE owner = :owner", {"owner": self.owner})
+
+    def _is_gone(self, session: Session, owner: str) -> bool:
+        row = session.row("SELECT host, pid, heartbeat_at FROM agentool_owners WHERE owner = :owner", {"owner": owner})
+        return row is None or self._has_ended(*row, self.now(session))
+
+    def _has_ended(self, host: str, pid: int, heartbeat_at: int, now: int) -> bool:
+        if now - heartbeat_at > _micros(OWNER_SECONDS):
+            return True
+        return host == self.host and pid != self.pid and not _is_alive(pid)
+
+
+class Heartbeat:
+    """A thread with a connection of its own, so that neither a blocked event loop nor a long commit stops it."""
+
+    def __init__(self, dialect: Dialect, ownership: Ownership) -> None:
+        self._dialect = dialect
+        self._ownership = ownership
+        self._stopping = threading.Event()
+        self._connection: Any = None
+        self._thread = threading.Thread(target=self._run, name="agentool-heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(HEARTBEAT_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(HEARTBEAT_SECONDS):
+            try:
+                self._beat()
+            except Exception:  # the next beat opens a new connection; silence is what the others go by
+                self._disconnect()
+        self._disconnect()
+
+    def _beat(self) -> None:
+        if self._connection is None:
+            self._connection = self._dialect.connect(writes=True)
+        cursor = self._connection.cursor()
+        cursor.execute(self._dialect.begin())
+        self._ownership.beat(Session(cursor, self._dialect, {}))
+        cursor.execute("COMMIT")
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OSError):
+        return True
+    return True
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)

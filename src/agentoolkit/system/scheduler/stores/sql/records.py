@@ -1,0 +1,156 @@
+"""Facts as rows and rows as facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Job, JobState, Policies, Standing, Status
+from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.schedules import Schedule
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+STANDING = "state, next_run_at, runs, version, reason, paused_until"
+EXECUTION = (
+    "execution_id, job_id, agentool_name, scheduled_at, cause, status, reason, due_count, attempt,"
+    " started_at, finished_at, duration, result, error, delivery, retry_at, attempts, owner"
+)
+
+
+def micros(moment: datetime | None) -> int | None:
+    """Turn an instant into what is stored."""
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int | None) -> datetime | None:
+    """Turn what is stored into an instant."""
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+def instant(stored: int) -> datetime:
+    """As `moment`, where there must be one."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def definition_of(job: Job) -> str:
+    """Write a job's definition as JSON."""
+    record = {
+        "job_name": job.job_name,
+        "agentool_name": job.agentool_name,
+        "input_data": job.input_data,
+        "schedule": job.schedule.to_json(),
+        "policies": asdict(job.policies),
+        "result_queue": job.result_queue,
+        "error_queue": job.error_queue,
+        "description": job.description,
+        "tags": job.tags,
+        "created_at": job.created_at.isoformat(),
+    }
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def job_of(job_id: str, definition: str) -> Job:
+    """Read a job's definition.
+
+    Raises:
+        ValueError, KeyError, TypeError: It was damaged.
+    """
+    record: dict[str, Any] = json.loads(definition)
+    policies: Mapping[str, Any] = record.pop("policies")
+    return Job(
+        job_id=job_id,
+        **{
+            **record,
+            "schedule": Schedule.from_json(record["schedule"]),
+            "policies": Policies(**{**policies, "retry_on": tuple(policies["retry_on"])}),
+            "tags": tuple(record["tags"]),
+            "created_at": datetime.fromisoformat(record["created_at"]),
+        },
+    )
+
+
+def standing_of(row: tuple[Any, ...]) -> Standing:
+    """Read the columns `STANDING`."""
+    state, next_run_at, runs, version, reason, paused_until = row
+    return Standing(JobState(state), moment(next_run_at), runs, version, reason, moment(paused_until))
+
+
+def standing_parameters(standing: Standing) -> dict[str, Any]:
+    """Return the columns `STANDING`, and whether the job can still fire."""
+    return {
+        "state": standing.state.value,
+        "live": int(standing.state is not JobState.DONE),
+        "next_run_at": micros(standing.next_run_at),
+        "runs": standing.runs,
+        "version": standing.version,
+        "reason": standing.reason,
+        "paused_until": micros(standing.paused_until),
+    }
+
+
+def execution_of(row: tuple[Any, ...]) -> Execution:
+    """Read the columns `EXECUTION`."""
+    id_, job_id, name, due, cause, status, reason, count, attempt, started, finished, duration, result, error, delivery, retry, past, owner = row
+    return Execution(
+        id_,
+        job_id,
+        name,
+        instant(due),
+        cause,
+        Status(status),
+        reason,
+        count,
+        attempt,
+        moment(started),
+        moment(finished),
+        duration,
+        None if result is None else json.loads(result),
+        None if error is None else ErrorRecord(*json.loads(error)),
+        Delivery(delivery),
+        moment(retry),
+        () if past is None else tuple(map(_attempt_of, json.loads(past))),
+        owner,
+    )
+
+
+def execution_parameters(execution: Execution) -> dict[str, Any]:
+    """Return the columns `EXECUTION`."""
+    return {
+        "execution_id": execution.execution_id,
+        "job_id": execution.job_id,
+        "agentool_name": execution.agentool_name,
+        "scheduled_at": micros(execution.scheduled_at),
+        "cause": execution.trigger,
+        "status": execution.status.value,
+        "reason": execution.reason,
+        "due_count": execution.due_count,
+        "attempt": execution.attempt,
+        "started_at": micros(execution.started_at),
+        "finished_at": micros(execution.finished_at),
+        "duration": execution.duration,
+        "result": None if execution.result is None else json.dumps(execution.result, ensure_ascii=False, separators=(",", ":")),
+        "error": None if execution.error is None else json.dumps(execution.error, ensure_ascii=False),
+        "delivery": execution.delivery.value,
+        "retry_at": micros(execution.retry_at),
+        "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,
+        "owner": execution.owner,
+    }
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """Read ``execution_id, queue_name, payload, attempts``."""
+    return Message(row[0], row[1], json.loads(row[2]), row[3])
+
+
+def _attempt_record(past: Attempt) -> list[Any]:
+    return [past.attempt, micros(past.started_at), micros(past.finished_at), past.error]
+
+
+def _attempt_of(record: list[Any]) -> Attempt:
+    number, started, finished, error = record
+    return Attempt(number, moment(started), moment(finished), None if error is None else ErrorRecord(*error))

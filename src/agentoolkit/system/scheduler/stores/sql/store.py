@@ -1,0 +1,228 @@
+"""The `JobStore` on a `Database`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from agentoolkit.database import Database, Session
+from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing
+from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.recovery import interrupted
+from agentoolkit.system.scheduler.stores.sql import executions
+from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
+from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
+from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, micros, moment, standing_of, standing_parameters
+from agentoolkit.time_source import TimeSource
+
+_JOB = f"SELECT job_id, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
+_CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
+_INSERT = """
+    INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
+        sequence, revision, created_at)
+    VALUES (:job_id, :job_name, :definition, :state, :live, :next_run_at, :paused_until, :runs, :version, :reason,
+        COALESCE((SELECT MAX(sequence) FROM agentool_executions WHERE job_id = :job_id), 0), :revision, :created_at)
+"""
+_REPLACE = """
+    UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
+        next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
+        revision = :revision WHERE job_id = :job_id AND version = :version
+"""
+_REMOVE = """
+    UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
+    WHERE job_id = :job_id AND state <> 'removed'
+"""
+_CANCEL_WAITING = """
+    UPDATE agentool_executions SET status = 'cancelled', reason = 'its job was cancelled', finished_at = :now
+    WHERE job_id = :job_id AND status IN ('queued', 'retrying')
+"""
+
+
+class NotLeading(SchedulerError):
+    """Another process leads now; nothing was claimed."""
+
+
+class SqlJobStore:
+    """Jobs, executions and messages in SQLite or PostgreSQL, shared by every process that opens it."""
+
+    survives_restart = True
+    shared = True
+
+    def __init__(self, database: Database, time: TimeSource) -> None:
+        self._database = database
+        self._ownership = Ownership(time)
+        self._definitions = Definitions()
+        self._heartbeat: Heartbeat | None = None
+        self._seen = 0
+        self.owner = self._ownership.owner
+
+    async def open(self) -> None:
+        if self._heartbeat is None:
+            await self._database.open()
+            self._seen = await self._database.write(self._enter)
+            self._heartbeat = Heartbeat(self._database.dialect, self._ownership)
+
+    async def close(self) -> None:
+        heartbeat, self._heartbeat = self._heartbeat, None
+        if heartbeat is not None:
+            heartbeat.stop()
+            await self._database.write(self._ownership.resign)
+        await self._database.close()
+
+    async def lead(self, now: datetime) -> bool:
+        return await self._database.read(self._ownership.leads_now) or await self._database.write(self._ownership.take_lead)
+
+    async def leader(self) -> Owner | None:
+        return await self._database.read(self._ownership.leader)
+
+    async def halt(self, halted: bool) -> None:
+        value = {"value": int(halted)}
+        await self._database.write(lambda session: session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", value))
+
+    async def halted(self) -> bool:
+        row = await self._database.read(lambda session: session.row("SELECT value FROM agentool_counters WHERE name = 'halted'"))
+        return bool(row and row[0])
+
+    async def add(self, job: Job, standing: Standing) -> None:
+        await self._database.write(lambda session: self._add(session, job, standing))
+
+    async def find(self, id_or_name: str) -> StoredJob | None:
+        where = " WHERE state <> 'removed' AND (job_id = :key OR job_name = :key) ORDER BY (job_id = :key) DESC, live DESC, created_at DESC"
+        row = await self._database.read(lambda session: session.row(_JOB + where, {"key": id_or_name}))
+        return None if row is None else self._stored(row)
+
+    async def jobs(self) -> Sequence[StoredJob]:
+        order = " WHERE state <> 'removed' ORDER BY created_at, job_id"
+        rows = await self._database.read(lambda session: session.rows(_JOB + order))
+        return [stored for row in rows if (stored := self._readable(row)) is not None]
+
+    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
+        return await self._database.write(lambda session: self._replace(session, job, standing, version))
+
+    async def remove(self, job_id: str) -> bool:
+        return await self._database.write(lambda session: self._remove(session, job_id))
+
+    async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
+        return await self._database.write(lambda session: self._claim(session, job_ids, now))
+
+    async def record(self, executions_: Sequence[Execution]) -> Sequence[str]:
+        return await self._database.write(lambda session: executions.record(session, executions_))
+
+    async def begin(self, execution: Execution) -> bool:
+        return await self._database.write(lambda session: executions.begin(session, execution))
+
+    async def finish(self, execution: Execution, message: Message | None) -> bool:
+        return await self._database.write(lambda session: executions.finish(session, execution, message))
+
+    async def retry(self, execution: Execution) -> bool:
+        return await self._database.write(lambda session: executions.postpone(session, execution, self.owner, self.owner))
+
+    async def release(self, execution: Execution) -> bool:
+        waiting = interrupted(execution, execution.started_at or execution.scheduled_at)
+        return await self._database.write(lambda session: executions.postpone(session, waiting, self.owner, ""))
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        return await self._database.read(lambda session: executions.one(session, execution_id))
+
+    async def executions(self, job_id: str | None, limit: int) -> Sequence[Execution]:
+        return await self._database.read(lambda session: executions.newest(session, job_id, limit))
+
+    async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
+        return await self._database.write(lambda session: self._take_over(session, held, now))
+
+    async def request_cancel(self, execution_id: str) -> bool:
+        sql = "UPDATE agentool_executions SET cancel_requested = 1 WHERE execution_id = :id AND finished_at IS NULL"
+        return await self._database.write(lambda session: session.run(sql, {"id": execution_id}) == 1)
+
+    async def cancel_requests(self) -> Sequence[str]:
+        where = "WHERE finished_at IS NULL AND cancel_requested = 1 AND owner = :owner"
+        mine = {"owner": self.owner}
+        rows = await self._database.read(lambda session: session.rows(f"SELECT execution_id FROM agentool_executions {where}", mine))  # noqa: S608
+        if rows:
+            await self._database.write(lambda session: session.run(f"UPDATE agentool_executions SET cancel_requested = 2 {where}", mine))  # noqa: S608
+        return [execution_id for (execution_id,) in rows]
+
+    async def upcoming(self) -> Sequence[Change]:
+        where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL)"
+        return [_change(row) for row in await self._database.read(lambda session: session.rows(_CHANGE + where))]
+
+    async def changes(self) -> Sequence[Change]:
+        rows = await self._database.read(lambda session: session.rows(_CHANGE + " WHERE revision > :seen", {"seen": self._seen}))
+        self._seen = max([self._seen, *(row[4] for row in rows)])
+        return [_change(row) for row in rows]
+
+    async def outbox(self, limit: int) -> Sequence[Message]:
+        return await self._database.read(lambda session: executions.outbox(session, limit))
+
+    async def delivered(self, execution_id: str) -> None:
+        await self._database.write(lambda session: executions.note_delivery(session, execution_id, Delivery.DELIVERED))
+
+    async def undelivered(self, message: Message, *, give_up: bool) -> None:
+        def note(session: Session) -> None:
+            if give_up:
+                executions.note_delivery(session, message.execution_id, Delivery.FAILED)
+            else:
+                sql = "UPDATE agentool_outbox SET attempts = attempts + 1 WHERE execution_id = :id"
+                session.run(sql, {"id": message.execution_id})
+
+        await self._database.write(note)
+
+    def _enter(self, session: Session) -> int:
+        self._ownership.beat(session)
+        row = session.row("SELECT value FROM agentool_counters WHERE name = 'revision'")
+        return row[0] if row else 0
+
+    def _add(self, session: Session, job: Job, standing: Standing) -> None:
+        key = {"job_id": job.job_id, "job_name": job.job_name}
+        taken = "SELECT job_id FROM agentool_jobs WHERE live = 1 AND (job_id IN (:job_id, :job_name) OR job_name IN (:job_id, :job_name))"
+        if row := session.row(taken, key):
+            raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
+        session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
+        self._definitions.forget(job.job_id)
+        session.run(_INSERT, self._parameters(session, job, standing))
+
+    def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
+        return session.run(_REPLACE, {**self._parameters(session, job, standing), "version": version}) == 1
+
+    def _remove(self, session: Session, job_id: str) -> bool:
+        removed = session.run(_REMOVE, {"job_id": job_id, "revision": _next_revision(session)}) == 1
+        session.run(_CANCEL_WAITING, {"job_id": job_id, "now": self._ownership.now(session)})
+        return removed
+
+    def _claim(self, session: Session, job_ids: Sequence[str], now: datetime) -> Claims:
+        if not self._ownership.leads(session):
+            raise NotLeading("Another process leads now.")
+        return claim(session, self._definitions, job_ids, now, self.owner)
+
+    def _take_over(self, session: Session, held: Callable[[str], bool], now: datetime) -> Sequence[Claimed]:
+        if not self._ownership.leads(session):
+            return ()
+        return executions.take_over(session, self._definitions, self._ownership.alive(session), held, self.owner, now)
+
+    def _parameters(self, session: Session, job: Job, standing: Standing) -> dict[str, Any]:
+        named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at)}
+        return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
+
+    def _stored(self, row: tuple[Any, ...]) -> StoredJob:
+        job_id, definition, *standing = row
+        where = standing_of(tuple(standing))
+        return StoredJob(self._definitions.get(job_id, where.version, definition), where)
+
+    def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
+        try:
+            return self._stored(row)
+        except Exception:
+            return None
+
+
+def _next_revision(session: Session) -> int:
+    row = session.row("UPDATE agentool_counters SET value = value + 1 WHERE name = 'revision' RETURNING value")
+    return row[0] if row else 0
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    job_id, state, next_run_at, paused_until, _ = row
+    at = {JobState.ACTIVE: next_run_at, JobState.PAUSED: paused_until}.get(state)
+    return Change(job_id, moment(at))

@@ -1,0 +1,187 @@
+"""Errors say what was wrong, where, and the way out; and they are the builtins they claim to be."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from agentool import AgenToolError, BaseOperationInput, ConfigurationError, InvalidInput, InvalidOutput, MissingExtra, UnknownAgenTool
+from agentool.errors import FieldProblem, did_you_mean, excerpt, sentence
+
+
+class Colours(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    ink: str = "black"
+
+
+class PrintInput(BaseOperationInput):
+    operation: Literal["print"]
+    pages: int | None = Field(None, ge=1)
+    colours: Colours | None = None
+
+    @field_validator("pages")
+    @classmethod
+    def _is_not_13(cls, pages: int | None) -> int | None:
+        if pages == 13:
+            raise PydanticCustomError("unlucky", "")
+        return pages
+
+
+def refusal(**data: object) -> InvalidInput:
+    with pytest.raises(ValidationError) as caught:
+        PrintInput.model_validate({"operation": "print", **data})
+    return InvalidInput.from_validation("printer", caught.value, PrintInput.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (UnknownAgenTool, LookupError),
+        (InvalidInput, ValueError),
+        (InvalidOutput, TypeError),
+        (MissingExtra, ImportError),
+        (MissingExtra, ConfigurationError),
+        (ConfigurationError, AgenToolError),
+    ],
+)
+def test_each_error_is_the_builtin_drawn_in_the_tree(error: type[AgenToolError], builtin: type[Exception]) -> None:
+    """Code that catches the builtin of the same meaning catches ours."""
+    assert isinstance(error("It went wrong."), (builtin, AgenToolError))
+    assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("kind", [AgenToolError, ConfigurationError, MissingExtra, UnknownAgenTool, InvalidInput, InvalidOutput])
+def test_an_error_survives_pickling(kind: type[AgenToolError]) -> None:
+    """An error that crosses a process keeps its message and data."""
+    copy = pickle.loads(pickle.dumps(kind("It is missing.", field="name", value=7, remedy="Give it.")))
+    assert (type(copy), str(copy), copy.field, copy.value) == (kind, "name: It is missing. Give it.", "name", 7)
+
+
+def test_a_message_is_field_problem_and_remedy() -> None:
+    """The message names the field, then the problem, then the way out."""
+    assert str(AgenToolError("It is too long.", field="title", remedy="Shorten it.")) == "title: It is too long. Shorten it."
+
+
+def test_a_message_without_field_and_remedy_is_the_problem() -> None:
+    """What is not known is left out of the message."""
+    assert str(AgenToolError("It is too long.")) == "It is too long."
+
+
+def test_a_refusal_names_the_agentool() -> None:
+    """A refusal of input says whose input it was."""
+    assert "AgenTool 'printer'" in str(refusal(pages="x"))
+
+
+def test_a_refusal_lists_every_problem() -> None:
+    """Two wrong fields are two problems of one refusal."""
+    assert [problem.field for problem in refusal(pages="x", ink=1).problems] == ["pages", "ink"]
+
+
+def test_a_refusal_carries_its_first_field() -> None:
+    """A program reads the field concerned from the error, not from its text."""
+    assert refusal(pages="x").field == "pages"
+
+
+def test_a_refusal_carries_its_first_value() -> None:
+    """A program reads the offending value from the error."""
+    assert refusal(pages="x").value == "x"
+
+
+def test_a_refusal_names_a_field_once() -> None:
+    """The field is named by its problem and not again in front of the message."""
+    assert str(refusal(pages="x")).count("pages") == 1
+
+
+def test_a_wrong_value_is_shown() -> None:
+    """The message shows the value that was refused."""
+    assert "got 'many'" in str(refusal(pages="many"))
+
+
+def test_a_missing_field_is_called_required() -> None:
+    """A field that the model requires and nobody gave is called required and missing."""
+    with pytest.raises(ValidationError) as caught:
+        PrintInput.model_validate({})
+    error = InvalidInput.from_validation("printer", caught.value)
+    assert error.problems == (FieldProblem("operation", None, "is required and missing"),)
+
+
+def test_a_misspelt_field_gets_the_nearest_name() -> None:
+    """A field nobody declared is answered with the nearest one that exists."""
+    assert "page: is not a field. Did you mean 'pages'?" in str(refusal(page=1))
+
+
+def test_a_question_ends_without_a_full_stop() -> None:
+    """A message never ends in a question mark and a full stop."""
+    assert str(refusal(page=1)).endswith("'pages'?")
+
+
+def test_a_nested_field_is_dotted() -> None:
+    """A wrong field inside a field is named with its way there."""
+    assert refusal(colours={"ink": 1}).problems[0].field == "colours.ink"
+
+
+def test_a_misspelt_nested_field_is_not_compared_with_outer_fields() -> None:
+    """The fields of the outer model are no advice for a field of an inner one."""
+    assert refusal(colours={"page": "red"}).problems[0].problem == "is not a field."
+
+
+def test_a_finding_without_words_is_reported() -> None:
+    """A validator that raises an empty message still leads to a refusal that names the field."""
+    assert refusal(pages=13).problems[0].field == "pages"
+
+
+def test_input_that_is_no_object_is_called_input() -> None:
+    """Where the whole input is wrong, the field is called 'input'."""
+    with pytest.raises(ValidationError) as caught:
+        PrintInput.model_validate([])
+    assert InvalidInput.from_validation("printer", caught.value).problems[0].field == "input"
+
+
+def test_problems_make_one_sentence() -> None:
+    """Problems are joined by semicolons and end with one full stop."""
+    assert sentence([FieldProblem("a", 1, "is odd."), FieldProblem("b", 2, "is even")]) == "a: is odd; b: is even."
+
+
+def test_a_near_miss_is_named() -> None:
+    """A name with a typing error is answered with the name that was meant."""
+    assert did_you_mean("schedular", ["queue", "scheduler"]) == "Did you mean 'scheduler'?"
+
+
+def test_without_a_near_miss_all_are_named() -> None:
+    """Where nothing is near, everything known is listed in order."""
+    assert did_you_mean("zzz", ["scheduler", "queue"]) == "Known: queue, scheduler."
+
+
+def test_nothing_known_is_nothing_said() -> None:
+    """Where nothing is known, no remedy is made up."""
+    assert did_you_mean("zzz", []) == ""
+
+
+def test_a_short_value_is_shown_whole() -> None:
+    """A value with a short repr is shown by its repr."""
+    assert excerpt({"a": 1}) == "{'a': 1}"
+
+
+def test_a_cut_value_tells_its_length() -> None:
+    """A cut excerpt says how long the whole was."""
+    assert excerpt("x" * 998).endswith("… (1000 characters)")
+
+
+@given(st.text(max_size=2000) | st.lists(st.integers(), max_size=500) | st.binary(max_size=500))
+def test_an_excerpt_is_short(value: object) -> None:
+    """However long a value is, its excerpt is a readable line."""
+    assert len(excerpt(value)) <= 120 + len("… (10000 characters)")
+
+
+@given(st.text(), st.lists(st.text(min_size=1)))
+def test_a_remedy_names_only_what_is_known(word: str, known: list[str]) -> None:
+    """A suggestion is one of the names that exist, or all of them, or nothing."""
+    said = did_you_mean(word, known)
+    everything = f"Known: {', '.join(sorted(known))}." if known else ""
+    assert said in {everything, *(f"Did you mean {name!r}?" for name in known)}

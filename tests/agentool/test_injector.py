@@ -1,0 +1,278 @@
+"""The injector: AgenTools are registered, found, replaced and called."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import pytest
+
+from agentool import (
+    AgenTool,
+    BaseOperationInput,
+    ConfigurationError,
+    Injector,
+    InvalidInput,
+    RunContext,
+    UnknownAgenTool,
+    create_agentool,
+    get_injector,
+)
+
+
+class OneInput(BaseOperationInput):
+    operation: Literal["do"]
+
+
+def answering(answer: object, declared: Any, name: str = "one") -> AgenTool[Any]:
+    """Make an AgenTool of its own injector that answers always alike."""
+
+    async def do(ctx: RunContext[Any]) -> Any:
+        return answer
+
+    do.__annotations__["return"] = declared
+    return create_agentool(name, OneInput, {"do": do}, injector=Injector())
+
+
+DO = {"operation": "do"}
+
+
+# Registered and found
+
+
+def test_a_registered_agentool_is_found_by_name(injector: Injector, counter: AgenTool[Any]) -> None:
+    """What was registered is what is found."""
+    assert injector.get("counter") is counter
+
+
+def test_registering_the_same_again_is_allowed(injector: Injector, counter: AgenTool[Any]) -> None:
+    """Registering one AgenTool twice changes nothing."""
+    assert injector.register(counter) is counter
+
+
+def test_an_unknown_name_gets_the_nearest(injector: Injector, counter: AgenTool[Any]) -> None:
+    """A misspelt name is answered with the one that was meant."""
+    with pytest.raises(UnknownAgenTool, match="Did you mean 'counter'"):
+        injector.get("conter")
+
+
+def test_an_unknown_name_is_carried_by_the_error(injector: Injector) -> None:
+    """The error says which field was wrong and what stood there."""
+    with pytest.raises(UnknownAgenTool) as caught:
+        injector.get("nothing")
+    assert (caught.value.field, caught.value.value) == ("agentool_name", "nothing")
+
+
+def test_an_empty_injector_says_that_nothing_is_registered(injector: Injector) -> None:
+    """Where nothing is registered, the remedy is to make an AgenTool first."""
+    with pytest.raises(UnknownAgenTool, match="Nothing is registered yet"):
+        injector.get("counter")
+
+
+def test_the_catalog_is_in_order_of_names(injector: Injector, counter: AgenTool[Any]) -> None:
+    """The catalogue lists every AgenTool by name."""
+    abacus = injector.register(answering(1, int, "abacus"))
+    assert list(injector.catalog()) == [abacus, counter]
+
+
+def test_a_cleared_injector_knows_nothing(injector: Injector, counter: AgenTool[Any]) -> None:
+    """After clearing, no AgenTool is registered."""
+    injector.clear()
+    assert not injector.catalog()
+
+
+# Replaced
+
+
+async def test_an_override_answers_to_the_name(injector: Injector, counter: AgenTool[Any]) -> None:
+    """Inside the block, the other AgenTool is called."""
+    with injector.override("counter", answering(42, int)):
+        assert await injector.run("counter", DO) == 42
+
+
+def test_an_override_ends_with_its_block(injector: Injector, counter: AgenTool[Any]) -> None:
+    """After the block, the name means what it meant before."""
+    with injector.override("counter", answering(42, int)):
+        pass
+    assert injector.get("counter") is counter
+
+
+def test_an_override_ends_when_its_block_fails(injector: Injector, counter: AgenTool[Any]) -> None:
+    """An exception inside the block leaves no override behind."""
+    with pytest.raises(KeyError), injector.override("counter", answering(42, int)):
+        raise KeyError
+    assert injector.get("counter") is counter
+
+
+def test_overrides_nest(injector: Injector, counter: AgenTool[Any]) -> None:
+    """The inner of two overrides holds, and then the outer one again."""
+    outer, inner = answering(1, int), answering(2, int)
+    with injector.override("counter", outer):
+        with injector.override("counter", inner):
+            assert injector.get("counter") is inner
+        assert injector.get("counter") is outer
+
+
+def test_an_override_of_a_new_name_leaves_no_trace(injector: Injector) -> None:
+    """A name that nobody had is free again after the block."""
+    with injector.override("fake", answering(1, int)):
+        assert "fake" in injector
+    assert "fake" not in injector
+
+
+# The current injector
+
+
+def test_the_activated_injector_is_the_current_one() -> None:
+    """Inside `activate`, `get_injector` gives this injector."""
+    with Injector().activate() as injector:
+        assert get_injector() is injector
+
+
+def test_activation_ends_with_its_block() -> None:
+    """After `activate`, the current injector is what it was before."""
+    before = get_injector()
+    with Injector().activate():
+        pass
+    assert get_injector() is before
+
+
+def test_activations_nest() -> None:
+    """The inner of two activated injectors is the current one, and then the outer again."""
+    with Injector().activate() as outer:
+        with Injector().activate() as inner:
+            assert get_injector() is inner
+        assert get_injector() is outer
+
+
+def test_without_activation_there_is_one_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none is activated, there is one injector, made at first use."""
+    monkeypatch.setattr("agentool.core.injector._default", None)
+    assert get_injector() is get_injector()
+
+
+def test_two_event_loops_share_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second `asyncio.run` in one process finds what was registered in the first."""
+    monkeypatch.setattr("agentool.core.injector._default", None)
+
+    async def register() -> None:
+        get_injector().register(answering(42, int))
+
+    async def call() -> Any:
+        return await get_injector().run("one", DO)
+
+    asyncio.run(register())
+    assert asyncio.run(call()) == 42
+
+
+def test_a_task_keeps_the_injector_it_was_started_with() -> None:
+    """Two tasks, each started under another injector, do not meet."""
+
+    async def current() -> Injector:
+        return get_injector()
+
+    async def two() -> list[Injector]:
+        tasks = []
+        for injector in injectors:
+            with injector.activate():
+                tasks.append(asyncio.create_task(current()))
+        return await asyncio.gather(*tasks)
+
+    injectors = [Injector(), Injector()]
+    assert asyncio.run(two()) == injectors
+
+
+# Called
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"operation": "add", "name": "a"}, '{"operation": "add", "name": "a"}', b'{"operation": "add", "name": "a"}'],
+    ids=["dict", "text", "bytes"],
+)
+async def test_input_comes_as_dict_or_json(injector: Injector, counter: AgenTool[Any], data: object) -> None:
+    """A dict and JSON, as text or bytes, mean the same call."""
+    assert (await injector.run("counter", data)).value == 1
+
+
+async def test_input_comes_as_a_model(injector: Injector, counter: AgenTool[Any]) -> None:
+    """An instance of the input model is called with as it is."""
+    data = counter.input_type.model_validate({"operation": "add", "name": "a", "by": 5})
+    assert (await injector.run("counter", data)).value == 5
+
+
+async def test_the_output_is_the_handlers_own(injector: Injector) -> None:
+    """The very object that the handler returned comes back."""
+    answer = {"a": 1}
+    injector.register(answering(answer, dict))
+    assert await injector.run("one", DO) is answer
+
+
+async def test_deps_last_from_call_to_call(injector: Injector, counter: AgenTool[Any]) -> None:
+    """What an AgenTool holds is its deps, the same at every call."""
+    await injector.run("counter", {"operation": "add", "name": "a"})
+    assert (await injector.run("counter", {"operation": "add", "name": "a"})).value == 2
+
+
+async def test_two_injectors_share_nothing() -> None:
+    """AgenTools of the same name in two injectors do not meet."""
+    first, second = Injector(), Injector()
+    first.register(answering(1, int))
+    second.register(answering(2, int))
+    assert [await injector.run("one", DO) for injector in (first, second)] == [1, 2]
+
+
+async def test_the_context_tells_who_is_called(injector: Injector) -> None:
+    """A handler is told its deps, the injector that called it and its AgenTool's name."""
+
+    async def do(ctx: RunContext[str]) -> tuple[object, ...]:
+        return ctx.deps, ctx.injector, ctx.agentool_name
+
+    create_agentool("one", OneInput, {"do": do}, deps="held")
+    assert await injector.run("one", DO) == ("held", injector, "one")
+
+
+async def test_an_unknown_agentool_is_an_exception(injector: Injector) -> None:
+    """Calling what is not registered raises; no text stands for an error."""
+    with pytest.raises(UnknownAgenTool):
+        await injector.run("nothing", DO)
+
+
+async def test_invalid_input_calls_nothing(injector: Injector, counter: AgenTool[Any]) -> None:
+    """A handler is not called with input that does not fit."""
+    with pytest.raises(InvalidInput):
+        await injector.run("counter", {"operation": "add", "name": "a", "by": "x"})
+    assert counter.deps == {}
+
+
+async def test_a_missing_required_field_calls_nothing(injector: Injector, counter: AgenTool[Any]) -> None:
+    """A handler is not called without a field that it requires."""
+    with pytest.raises(InvalidInput, match="name: is required for operation 'add'"):
+        await injector.run("counter", {"operation": "add"})
+    assert counter.deps == {}
+
+
+async def test_a_model_with_an_unrouted_operation_is_refused(injector: Injector, counter: AgenTool[Any]) -> None:
+    """An operation that has no handler is invalid input, however it got there."""
+    with pytest.raises(InvalidInput, match="add, break, read"):
+        await injector.run("counter", counter.input_type.model_construct(operation="burn"))
+
+
+async def test_what_a_handler_raises_comes_unchanged(injector: Injector, counter: AgenTool[Any]) -> None:
+    """An exception of a handler reaches the caller as it is, not as text."""
+    with pytest.raises(ZeroDivisionError, match=r"^broken on purpose$"):
+        await injector.run("counter", {"operation": "break"})
+
+
+# From synchronous code
+
+
+def test_a_call_without_an_event_loop(injector: Injector, counter: AgenTool[Any]) -> None:
+    """`run_sync` calls from code that has no event loop."""
+    assert injector.run_sync("counter", {"operation": "add", "name": "a"}).value == 1
+
+
+async def test_a_sync_call_inside_an_event_loop_is_refused(injector: Injector, counter: AgenTool[Any]) -> None:
+    """`run_sync` inside an event loop is a mistake that is named, with the remedy."""
+    with pytest.raises(ConfigurationError, match=r"await injector\.run"):
+        injector.run_sync("counter", {"operation": "add", "name": "a"})

@@ -1,0 +1,300 @@
+"""The signature of a handler is its route, its required fields and its schema."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+from typing_extensions import TypedDict, Unpack
+
+from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext
+from agentool.operations import Operation, read_operations
+
+Copies = Annotated[int, Field(ge=0)]
+
+
+class ShelfInput(BaseOperationInput):
+    operation: Literal["put", "look"]
+    title: str | None = None
+    copies: Copies = 1
+    kind: Literal["book", "map"] | None = None
+    tags: list[str] = Field(default_factory=list)
+    notes: dict[str, Any] | None = None
+
+
+class Options(TypedDict, total=False):
+    copies: int
+    tags: list[str]
+
+
+class Foreign(TypedDict, total=False):
+    colour: str
+
+
+async def put(ctx: RunContext, title: str, copies: int = 1, **options: Unpack[Options]) -> dict[str, Any]:
+    """Put a title on the shelf.
+
+    A second paragraph, which is not for catalogues.
+    """
+    return {}
+
+
+async def look(ctx: RunContext, kind: Literal["book", "map"] | None = None) -> list[str]:
+    return []
+
+
+def read(**handlers: Any) -> dict[str, Operation]:
+    return read_operations(ShelfInput, {"put": put, "look": look} | handlers)
+
+
+def shelf(operation: str, **fields: Any) -> ShelfInput:
+    return ShelfInput.model_validate({"operation": operation, **fields})
+
+
+def complaint(**handlers: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        read(**handlers)
+    return str(caught.value)
+
+
+def refusal(operation: str, **fields: Any) -> InvalidInput:
+    with pytest.raises(InvalidInput) as caught:
+        read()[operation].arguments(shelf(operation, **fields))
+    return caught.value
+
+
+# What is checked when an AgenTool is made
+
+
+def test_every_operation_has_a_route() -> None:
+    """Each accepted operation leads to the handler given for it."""
+    assert {name: operation.handler for name, operation in read().items()} == {"put": put, "look": look}
+
+
+def test_an_operation_without_a_handler_is_refused() -> None:
+    """An accepted but unrouted operation cannot exist."""
+    with pytest.raises(ConfigurationError, match="'look'"):
+        read_operations(ShelfInput, {"put": put})
+
+
+def test_a_handler_without_an_operation_is_refused() -> None:
+    """A handler that no input could reach is a mistake."""
+    assert "'burn'" in complaint(burn=look)
+
+
+def test_an_operation_that_is_no_literal_is_refused() -> None:
+    """A model that accepts any text as operation cannot be routed."""
+    with pytest.raises(ConfigurationError, match="must be a Literal"):
+        read_operations(BaseOperationInput, {})
+
+
+def test_a_sync_handler_is_refused() -> None:
+    """A handler is an async function."""
+
+    def sync(ctx: RunContext) -> None: ...
+
+    assert "'look' must be an async function" in complaint(look=sync)
+
+
+def test_a_parameter_that_is_no_field_is_refused_with_the_nearest_field() -> None:
+    """A misspelt parameter is answered with the field that was meant."""
+
+    async def misspelt(ctx: RunContext, titel: str) -> None: ...
+
+    assert "Did you mean 'title'?" in complaint(look=misspelt)
+
+
+def test_a_parameter_of_another_type_is_refused() -> None:
+    """A parameter that cannot take the field's values is refused, and both types are named."""
+
+    async def typed(ctx: RunContext, title: int) -> None: ...
+
+    assert "int" in (said := complaint(look=typed))
+    assert "str" in said
+
+
+def test_differing_defaults_are_refused() -> None:
+    """Two defaults for one field are a fact written twice and differently."""
+
+    async def doubled(ctx: RunContext, copies: int = 2) -> None: ...
+
+    assert "defaults to 2, and the field to 1" in complaint(look=doubled)
+
+
+def test_a_default_beside_a_default_factory_is_allowed() -> None:
+    """A field whose default is made by a factory has no default to compare with."""
+
+    async def tagged(ctx: RunContext, tags: Sequence[str] = ()) -> None: ...
+
+    assert read(look=tagged)["look"].fields == {"tags"}
+
+
+def test_an_unknown_name_in_an_annotation_is_refused() -> None:
+    """An annotation that was imported for type checkers only is named, with the remedy."""
+
+    async def unresolvable(ctx: RunContext, title: "Titel") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert "Import the name outside" in complaint(look=unresolvable)
+
+
+def test_an_unknown_attribute_in_an_annotation_is_refused() -> None:
+    """An annotation that names nothing in its module is a configuration error too."""
+
+    async def unresolvable(ctx: RunContext, title: "pytest.Titel") -> None: ...  # type: ignore[name-defined]
+
+    assert "'pytest.Titel'" in complaint(look=unresolvable)
+
+
+def test_plain_keyword_arguments_are_refused() -> None:
+    """``**kwargs`` without ``Unpack`` would take fields that nobody declared."""
+
+    async def greedy(ctx: RunContext, **kwargs: Any) -> None: ...
+
+    assert "Unpack" in complaint(look=greedy)
+
+
+def test_an_unpacked_key_that_is_no_field_is_refused() -> None:
+    """Each key of an unpacked TypedDict is a field of the input model."""
+
+    async def foreign(ctx: RunContext, **options: Unpack[Foreign]) -> None: ...
+
+    assert "'colour'" in complaint(look=foreign)
+
+
+def test_a_handler_without_context_is_refused() -> None:
+    """A handler takes the context first."""
+
+    async def alone() -> None: ...
+
+    assert "context" in complaint(look=alone)
+
+
+def test_a_positional_only_field_is_refused() -> None:
+    """Fields are passed by name, so a handler must take them by name."""
+
+    async def positional(ctx: RunContext, title: str, /) -> None: ...
+
+    assert "by name" in complaint(look=positional)
+
+
+def test_star_arguments_are_refused() -> None:
+    """``*args`` cannot be filled from named fields, even if a field has that name."""
+
+    async def starred(ctx: RunContext, *tags: str) -> None: ...
+
+    assert "by name" in complaint(look=starred)
+
+
+# What a handler's signature says
+
+
+def test_fields_are_taken_by_keyword_too() -> None:
+    """A handler may take its fields by keyword only."""
+
+    async def named(ctx: RunContext, *, title: str) -> None: ...
+
+    assert read(look=named)["look"].required == {"title"}
+
+
+def test_annotations_may_be_text() -> None:
+    """An annotation written as text means what it means in the handler's module."""
+
+    async def quoted(ctx: RunContext, copies: "Copies" = 1) -> "ShelfInput": ...  # type: ignore[empty-body]
+
+    assert read(look=quoted)["look"].output_type is ShelfInput
+
+
+def test_a_parameter_without_default_is_required() -> None:
+    """Required for an operation is what its handler has no default for."""
+    assert read()["put"].required == {"title"}
+
+
+def test_unpacked_keys_are_fields() -> None:
+    """A handler takes the keys of the TypedDict that it unpacks."""
+    assert read()["put"].fields == {"title", "copies", "tags"}
+
+
+def test_the_description_is_the_first_paragraph() -> None:
+    """An operation is described by the first paragraph of its handler's docstring."""
+    assert read()["put"].description == "Put a title on the shelf."
+
+
+def test_without_docstring_there_is_no_description() -> None:
+    """An undocumented handler leads to an empty description."""
+    assert read()["look"].description == ""
+
+
+def test_the_output_type_is_the_return_annotation() -> None:
+    """An operation's output type is what its handler declares to return."""
+    assert read()["look"].output_type == list[str]
+
+
+# What a handler is passed
+
+
+def test_fields_left_out_are_not_passed() -> None:
+    """What the caller left out is left to the handler's own default."""
+    assert read()["put"].arguments(shelf("put", title="Atlas")) == {"title": "Atlas"}
+
+
+def test_a_null_counts_as_left_out() -> None:
+    """An explicit null for an optional field is not passed."""
+    assert read()["look"].arguments(shelf("look", kind=None)) == {}
+
+
+def test_a_missing_required_field_is_refused() -> None:
+    """A field that the operation needs and did not get is named with the operation."""
+    assert "title: is required for operation 'put'" in str(refusal("put"))
+
+
+def test_a_null_for_a_required_field_is_refused() -> None:
+    """Null is no value for a field that the operation needs."""
+    assert refusal("put", title=None).field == "title"
+
+
+def test_a_field_of_another_operation_is_refused() -> None:
+    """A field that the operation does not take is refused, and what it takes is listed."""
+    assert "title: is not used by operation 'look', which takes kind" in str(refusal("look", title="Atlas"))
+
+
+def test_an_operation_without_fields_says_so() -> None:
+    """Where an operation takes nothing, the refusal says that it takes no fields."""
+
+    async def bare(ctx: RunContext) -> None: ...
+
+    with pytest.raises(InvalidInput, match="which takes no fields"):
+        read(look=bare)["look"].arguments(shelf("look", title="Atlas"))
+
+
+def test_a_foreign_field_at_its_default_is_left_out() -> None:
+    """Callers that send every field with its default are not refused."""
+    assert read()["look"].arguments(shelf("look", copies=1)) == {}
+
+
+def test_a_foreign_field_at_its_made_default_is_left_out() -> None:
+    """A default made by a factory is a default too."""
+    assert read()["look"].arguments(shelf("look", tags=[])) == {}
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """A missing and a foreign field are one refusal with two problems."""
+    assert [problem.field for problem in refusal("put", kind="map").problems] == ["title", "kind"]
+
+
+def test_the_refusal_of_a_field_carries_its_value() -> None:
+    """A program finds the foreign value on the error."""
+    assert refusal("look", title="Atlas").value == "Atlas"
+
+
+GIVEN = st.fixed_dictionaries(
+    {"title": st.text()},
+    optional={"copies": st.integers(min_value=0), "tags": st.lists(st.text(), max_size=3)},
+)
+
+
+@given(GIVEN)
+def test_exactly_the_given_fields_are_passed(fields: dict[str, Any]) -> None:
+    """A handler is passed the fields that were given, all of them, with their values, and nothing else."""
+    assert read()["put"].arguments(shelf("put", **fields)) == fields

@@ -1,0 +1,43 @@
+"""The names that `agentool` promises are those it has and those its page documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import agentool
+
+PAGE = Path(__file__).parents[2] / "docs" / "CRAFTING_AGENTOOLS.md"
+
+
+def test_public_names_are_listed() -> None:
+    """Every public name of the package is listed in ``__all__``, and nothing else is."""
+    held = {name for name, value in vars(agentool).items() if not name.startswith("_") and not isinstance(value, ModuleType)}
+    assert held == set(agentool.__all__)
+
+
+def test_public_names_are_listed_once_and_in_order() -> None:
+    """The list of public names is sorted and has no name twice."""
+    assert list(agentool.__all__) == sorted(set(agentool.__all__))
+
+
+@pytest.mark.parametrize("name", agentool.__all__)
+def test_a_public_name_has_a_docstring(name: str) -> None:
+    """Each public name says what it is."""
+    assert getattr(agentool, name).__doc__
+
+
+@pytest.mark.parametrize("name", agentool.__all__)
+def test_a_public_name_is_documented(name: str) -> None:
+    """Each public name occurs on the page about crafting AgenTools."""
+    assert re.search(rf"\b{name}\b", PAGE.read_text(encoding="utf-8"))
+
+
+def test_documented_import_paths_hold() -> None:
+    """The import paths that documents name lead to the same objects."""
+    from agentool.core.injector import get_injector
+
+    assert get_injector is agentool.get_injector

@@ -1,0 +1,183 @@
+"""A reference in input stands for a value that another AgenTool holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
+from agentool.references import PREFIX, has_references, resolve_references
+
+
+class ShelfInput(BaseOperationInput):
+    operation: Literal["get"]
+    key: str | None = None
+
+
+class Held(BaseModel):
+    value: Any
+
+
+class Answered(BaseModel):
+    operation: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    value: Any
+
+
+ANSWERS: dict[str, Any] = {
+    "dict": {"value": 7},
+    "model": Held(value=7),
+    "data": Answered(operation="get", data={"value": 7}),
+    "slots": Slotted(7),
+    "null": {"value": None},
+    "list": Held(value=[1, 2]),
+    "nested": Held(value="!ref:shelf:dict"),
+    "empty": {},
+    "text": "value",
+    "none": None,
+    "without": Answered(operation="get", data=None),
+    "other": Answered(operation="get", data={"size": 7}),
+}
+
+
+async def shelf_get(ctx: RunContext[dict[str, Any]], key: str) -> Any:
+    return ctx.deps[key]
+
+
+def shelved() -> Injector:
+    injector = Injector()
+    create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps=ANSWERS, injector=injector)
+    return injector
+
+
+async def resolved(data: Any) -> Any:
+    return await resolve_references(data, shelved())
+
+
+@pytest.mark.parametrize("key", ["dict", "model", "data", "slots"])
+async def test_the_value_is_found_in_every_kind_of_answer(key: str) -> None:
+    """A dict, a model, a model's `data` and a dataclass with slots can each hold the value."""
+    assert await resolved(f"!ref:shelf:{key}") == 7
+
+
+async def test_null_is_a_value() -> None:
+    """A reference to null becomes null."""
+    assert await resolved("!ref:shelf:null") is None
+
+
+async def test_references_are_resolved_at_any_depth() -> None:
+    """References inside dicts and lists are replaced where they stand."""
+    assert await resolved({"a": ["!ref:shelf:dict", {"b": "!ref:shelf:list"}], "c": 1}) == {"a": [7, {"b": [1, 2]}], "c": 1}
+
+
+async def test_references_inside_tuples_are_resolved() -> None:
+    """A tuple is taken as the list that it is in JSON."""
+    assert await resolved(("!ref:shelf:dict", 1)) == [7, 1]
+
+
+async def test_references_inside_any_mapping_are_resolved() -> None:
+    """A mapping that is no dict is taken as the object that it is in JSON."""
+    assert await resolved(MappingProxyType({"a": "!ref:shelf:dict"})) == {"a": 7}
+
+
+async def test_a_resolved_value_is_not_resolved_again() -> None:
+    """What a reference leads to is data, even if it looks like a reference."""
+    assert await resolved("!ref:shelf:nested") == "!ref:shelf:dict"
+
+
+async def test_a_key_may_hold_colons() -> None:
+    """Only the first colon separates, so a key may have colons of its own."""
+    injector = Injector()
+    create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps={"a:b": {"value": 1}}, injector=injector)
+    assert await resolve_references("!ref:shelf:a:b", injector) == 1
+
+
+async def test_the_given_data_stays_as_it_is() -> None:
+    """Resolving makes a copy; the references stay in the original."""
+    data = {"a": ["!ref:shelf:dict"]}
+    await resolved(data)
+    assert data == {"a": ["!ref:shelf:dict"]}
+
+
+async def test_text_with_a_reference_inside_is_text() -> None:
+    """Only text that begins with the mark is a reference."""
+    assert await resolved("see !ref:shelf:dict") == "see !ref:shelf:dict"
+
+
+@pytest.mark.parametrize("wrong", ["!ref:", "!ref:shelf", "!ref:shelf:", "!ref::dict"])
+async def test_a_wrongly_written_reference_is_refused(wrong: str) -> None:
+    """A reference that names no AgenTool or no key is refused with the notation."""
+    with pytest.raises(InvalidInput, match="!ref:storage_kv:my_key") as caught:
+        await resolved(wrong)
+    assert caught.value.value == wrong
+
+
+@pytest.mark.parametrize("key", ["empty", "text", "none", "without", "other"])
+async def test_an_answer_without_a_value_is_refused(key: str) -> None:
+    """An AgenTool that answers without a value cannot be referred to."""
+    with pytest.raises(InvalidInput, match="'shelf' answered 'get' without a value") as caught:
+        await resolved(f"!ref:shelf:{key}")
+    assert caught.value.value == f"!ref:shelf:{key}"
+
+
+async def test_what_the_agentool_raises_comes_unchanged() -> None:
+    """A missing key is reported by the AgenTool that was asked, in its own words."""
+    with pytest.raises(KeyError, match="nowhere"):
+        await resolved("!ref:shelf:nowhere")
+
+
+async def test_a_reference_to_an_unknown_agentool_is_refused() -> None:
+    """A reference to what is not registered names what was meant."""
+    with pytest.raises(UnknownAgenTool, match="Did you mean 'shelf'"):
+        await resolved("!ref:shelv:dict")
+
+
+@pytest.mark.parametrize("data", ["!ref:a:b", ["x", "!ref:a:b"], {"k": {"l": ("!ref:a:b",)}}, MappingProxyType({"k": "!ref:a:b"})])
+def test_a_reference_is_seen_at_any_depth(data: object) -> None:
+    """Data with a reference anywhere is data with references."""
+    assert has_references(data)
+
+
+def test_a_key_is_no_reference() -> None:
+    """Only values are references, never the names of fields."""
+    assert not has_references({"!ref:a:b": 1})
+
+
+def without_references(text: str) -> bool:
+    return not text.startswith(PREFIX)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text().filter(without_references),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(PLAIN)
+def test_data_without_references_stays_the_same(data: Any) -> None:
+    """Resolving data without references changes nothing."""
+    assert asyncio.run(resolve_references(data, Injector())) == data
+
+
+@given(PLAIN)
+def test_plain_data_has_no_references(data: Any) -> None:
+    """No reference is seen where there is none."""
+    assert not has_references(data)
+
+
+@given(PLAIN, st.sampled_from([lambda inner: [inner], lambda inner: {"k": inner}, lambda inner: [1, {"k": [inner]}]]))
+def test_a_reference_beside_any_data_is_resolved(data: Any, wrap: Any) -> None:
+    """Whatever stands beside a reference, the reference is replaced and the rest stays."""
+    assert asyncio.run(resolved([data, wrap("!ref:shelf:dict")])) == [data, wrap(7)]

@@ -1,0 +1,129 @@
+"""Natural language: what is understood, what is refused, what is remarked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules import Reading, read_schedule
+
+from .said import READ, REFUSED
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=BERLIN)
+
+
+def said(text: str, now: datetime = NOW, **more: object) -> Reading:
+    return read_schedule(text, now=now, **{"timezone": "Europe/Berlin", **more})  # type: ignore[arg-type]
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(("text", "kind", "canonical"), READ)
+def test_is_understood_as(text: str, kind: str, canonical: str) -> None:
+    """Each phrase becomes exactly this schedule."""
+    schedule = said(text).schedule
+    assert (schedule.kind, schedule.text) == (kind, canonical)
+
+
+@pytest.mark.parametrize(("text", "problem"), REFUSED)
+def test_is_refused_because(text: str, problem: str) -> None:
+    """Each phrase is refused with exactly this sentence, the text itself as value, and a way out."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    assert refusal.value.problem == problem
+    assert refusal.value.field == "schedule"
+    assert refusal.value.value
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize("text", ["Tomorrow  At 2PM", "TOMORROW AT 2PM", "\ttomorrow at\n2pm ", "tomorrow at 2pm."])
+def test_case_blanks_and_a_full_stop_do_not_matter(text: str) -> None:
+    """However it is typed, the same phrase means the same."""
+    assert said(text).schedule == said("tomorrow at 2pm").schedule
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("every weekday at 9am", "read as cron '0 9 * * 1-5'"),
+        ("@daily", "read as cron '0 0 * * *'"),
+        ("every 5 minutes", "read as an interval of 5 minutes"),
+        ("every other day", "read as an interval of 2 days"),
+        ("at 14:30", "that time has passed today, so tomorrow"),
+        ("friday at 9:00", "that time has passed today, so 2026-11-27"),
+        ("tomorrow", "no time of day given: the present one, 15:00"),
+        ("every monday", "no time of day given: at midnight, 00:00"),
+        ("2026-12-25", "no time of day given: 00:00"),
+        ("tomorrow at 9", "'9' without am or pm is read on the 24-hour clock, as 09:00"),
+        ("tonight at 8", "tonight, so 20:00"),
+        ("end of month", "the end of a month is its last minute, 23:59, unless a time is named"),
+        ("every 31st at 9:00", "months without a day 31 are left out; 'last day of the month' is in all"),
+        ("every 15 minutes between 9:00 and 17:00", "from 09:00 until just before 17:00"),
+        ("28 march 2027 at 02:30", "on 2027-03-28 02:30 does not exist in Europe/Berlin; runs at 03:00+02:00"),
+        ("31 october 2027 at 02:30", "on 2027-10-31 02:30 comes twice in Europe/Berlin; runs once, the first time, at 02:30+02:00"),
+    ],
+)
+def test_remarks_say_what_was_decided(text: str, remark: str) -> None:
+    """Whatever the reader decides by itself, it says."""
+    assert remark in said(text).remarks
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "answer"),
+    [
+        ("2027-01-31T10:00", "next month", "2027-02-28T10:00:00+01:00"),
+        ("2028-02-29T10:00", "next year", "2029-02-28T10:00:00+01:00"),
+        ("2026-11-30T10:00", "end of month", "2026-11-30T23:59:00+01:00"),
+        ("2026-12-31T10:00", "tomorrow", "2027-01-01T10:00:00+01:00"),
+        ("2026-11-22T10:00", "end of week", "2026-11-22T23:59:00+01:00"),
+        ("2026-11-23T07:00", "monday at 8:00", "2026-11-23T08:00:00+01:00"),
+        ("2026-11-23T07:00", "next monday at 8:00", "2026-11-30T08:00:00+01:00"),
+        ("2027-03-27T02:30", "tomorrow", "2027-03-28T03:00:00+02:00"),
+        ("2027-03-27T12:00", "tomorrow", "2027-03-28T12:00:00+02:00"),
+        ("2027-03-27T12:00", "in 24 hours", "2027-03-28T13:00:00+02:00"),
+        ("2026-10-25T00:30", "in 2 hours", "2026-10-25T02:30:00+02:00"),
+        ("2026-10-25T00:30", "in 3 hours", "2026-10-25T02:30:00+01:00"),
+    ],
+)
+def test_dates_at_the_edges_of_months_and_changes_of_clocks(now: str, text: str, answer: str) -> None:
+    """Days keep the time on the wall, hours are elapsed time, and a month too short gives its last day."""
+    assert said(text, now=at(now)).schedule.text == answer
+
+
+def test_today_is_the_day_in_the_zone_named() -> None:
+    """``today`` is judged in the zone of the text: at 15:00 in Berlin it is already Saturday in Auckland."""
+    reading = said("today at 9am Pacific/Auckland", timezone=None)
+    assert reading.schedule.text == "2026-11-21T09:00:00+13:00"
+    assert reading.schedule.timezone == "Pacific/Auckland"
+
+
+def test_a_zone_in_the_text_becomes_the_schedules() -> None:
+    """Without a ``timezone`` of its own, a schedule lives in the zone the text names."""
+    assert said("every day at 8:30 Asia/Tokyo", timezone=None).schedule.timezone == "Asia/Tokyo"
+    assert said("30 8 * * * Asia/Tokyo", timezone=None).schedule.timezone == "Asia/Tokyo"
+
+
+def test_two_zones_for_something_that_comes_again_are_refused() -> None:
+    """A recurring text in one zone and a ``timezone`` of another contradict each other."""
+    with pytest.raises(InvalidSchedule, match="says UTC, timezone says Europe/Berlin") as refusal:
+        said("every day at 9am UTC")
+    assert refusal.value.field == "timezone"
+
+
+@pytest.mark.parametrize("text", ["tomorow at 9am", "evry monday", "every wednsday at 9"])
+def test_a_near_miss_names_the_nearest_word(text: str) -> None:
+    """A misspelt word is refused with the word that was probably meant."""
+    with pytest.raises(InvalidSchedule, match=r"Did you mean '(tomorrow|every|wednesday)'\?"):
+        said(text)
+
+
+def test_a_near_miss_of_a_zone_names_the_nearest_zone() -> None:
+    """A misspelt zone is refused with the zone that was probably meant."""
+    with pytest.raises(InvalidSchedule, match="Did you mean 'Europe/Berlin'"):
+        said("tomorrow at 9am Europe/Berln")
