@@ -15,7 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from agentool.errors import AgenToolError
 
@@ -37,6 +37,7 @@ class Cursor(Protocol):
     """The part of a database driver's cursor that is used here."""
 
     rowcount: int
+    description: Any
 
     def execute(self, sql: str, parameters: Any = ..., /) -> object: ...
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> object: ...
@@ -59,6 +60,10 @@ class Dialect(Protocol):
 
     def begin(self) -> str:
         """Return the statement that begins a writing transaction."""
+        ...
+
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
+        """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
         ...
 
     def is_lost(self, error: BaseException) -> bool:
@@ -104,6 +109,15 @@ class Session:
         if parameters:
             self._cursor.executemany(self._sql(sql), parameters)
 
+    def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns."""
+        returned: list[Row] = []
+        for table, parameters in self._dialect.with_rows(columns, rows):
+            self._cursor.execute(table + sql, parameters)
+            if self._cursor.description:
+                returned += self._cursor.fetchall()
+        return returned
+
     def _sql(self, sql: str) -> str:
         if (translated := self._translated.get(sql)) is None:
             translated = self._translated[sql] = self._dialect.translate(sql)
@@ -111,13 +125,17 @@ class Session:
 
 
 Work = Callable[[Session], T]
+BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
+"""Takes the facts of everybody who asked for the same, and answers each in order."""
 
 
 class _Item(NamedTuple):
     """Work that waits, and the future of whoever waits for it."""
 
-    work: Work[Any]
+    work: Work[Any] | BulkWork
     future: asyncio.Future[Any]
+    fact: Any = None
+    bulk: bool = False
 
 
 class Database:
@@ -167,6 +185,13 @@ class Database:
         """
         return await self._worker(self._writer).do(work)
 
+    async def write_together(self, work: BulkWork, fact: Any) -> Any:
+        """Do work together with all who ask for the same work at the same time: one statement for a thousand of them.
+
+        A statement for each would give up and take back Python's global lock each time, and wait for a busy event loop.
+        """
+        return await self._worker(self._writer).do(work, fact, bulk=True)
+
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
         return await self._worker(self._reader).do(work)
@@ -210,9 +235,9 @@ class _Worker:
         self._thread = threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True)
         self._thread.start()
 
-    def do(self, work: Work[T]) -> asyncio.Future[T]:
+    def do(self, work: Work[Any] | BulkWork, fact: Any = None, *, bulk: bool = False) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Item(work, future))
+        self._waiting.put(_Item(work, future, fact, bulk))
         return future
 
     def stop(self) -> None:
@@ -247,7 +272,7 @@ class _Worker:
             cursor = self._cursor()
             cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
             session = Session(cursor, self._dialect, self._translated)
-            results = [item.work(session) for item in batch]
+            results = _results(session, batch)
             cursor.execute("COMMIT")
         except BaseException as error:
             self._undo(error)
@@ -275,6 +300,22 @@ class _Worker:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+
+def _results(session: Session, batch: Sequence[_Item]) -> list[Any]:
+    """Do all the work of a batch, each kind of bulk work once, and answer in the order of the batch."""
+    results: list[Any] = [None] * len(batch)
+    bulks: dict[Any, list[int]] = {}
+    for position, item in enumerate(batch):
+        if item.bulk:
+            bulks.setdefault(item.work, []).append(position)
+        else:
+            results[position] = cast("Work[Any]", item.work)(session)
+    for work, positions in bulks.items():
+        answers = work(session, [batch[position].fact for position in positions])
+        for position, answer in zip(positions, answers, strict=True):
+            results[position] = answer
+    return results
 
 
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]

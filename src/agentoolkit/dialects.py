@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +18,9 @@ Durability = Literal["normal", "full"]
 
 BALLAST_BYTES = 1_000_000
 """Size of the file that is given up when the disk is full, so that old records can still be deleted."""
+
+_PORTIONS = (512, 128, 32, 8, 1)
+"""Rows in one statement: few sizes, so that SQLite meets the same statements again."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -56,6 +62,14 @@ class Sqlite:
 
     def begin(self) -> str:
         return "BEGIN IMMEDIATE"
+
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+        start = 0
+        while start < len(rows):
+            number = next(size for size in _PORTIONS if size <= len(rows) - start)
+            portion = rows[start : start + number]
+            yield _values(tuple(columns), number), [row[name] for row in portion for name in columns]
+            start += number
 
     def is_lost(self, error: BaseException) -> bool:
         return False
@@ -105,11 +119,23 @@ class Postgres:
     def begin(self) -> str:
         return "BEGIN"
 
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+        if rows:
+            listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            table = f"WITH r AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS t({listed}))"
+            yield table, {"rows": json.dumps(rows)}
+
     def is_lost(self, error: BaseException) -> bool:
         return isinstance(error, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
 
     def relieve(self, error: BaseException) -> None:
         """Nothing can be done from here."""
+
+
+@lru_cache(maxsize=256)
+def _values(columns: tuple[str, ...], number: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"WITH r ({', '.join(columns)}) AS (VALUES {', '.join([row] * number)})"
 
 
 def dialect_for(database: str, durability: Durability = "full") -> Dialect:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 NAMES = {
-    3: {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)},
-    4: {name: number for number, name in enumerate("sun mon tue wed thu fri sat".split())},
+    3: {name.lower(): number for number, name in enumerate(calendar.month_abbr) if number},
+    4: {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6},
 }
 LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
@@ -57,7 +57,7 @@ def wall_times(text: str, after: datetime, horizon: timedelta = timedelta(days=3
     while day <= end:
         if crontab.matches_day(day):
             for hour, minute in crontab.clocks:
-                wall = datetime(day.year, day.month, day.day, hour, minute)
+                wall = datetime.combine(day, time(hour, minute))
                 if wall > after:
                     yield wall
         day += timedelta(days=1)

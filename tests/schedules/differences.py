@@ -11,7 +11,7 @@ ONE_VALUE_RANGE = "a range of one value"
 NTH_WEEKDAY = "`#` in a list, or beside a day-of-month"
 LAST_WEEKDAY = "`5L` and `LW`"
 WEEKDAY_STEP = "a step in day-of-week"
-ALL_LISTED = "both days given, one naming all its values"
+STAR_LATER = "both days given, a `*` further on in one, the other naming all its values"
 
 REASONS = {
     EITHER_DAY: "Debian's cron takes a day that matches both fields as soon as one of them starts with `*`; croniter takes either one.",
@@ -19,14 +19,14 @@ REASONS = {
     NTH_WEEKDAY: "An extension, not in crontab(5). Here it is one more weekday term under the ordinary rule; croniter refuses the list, "
     "and lets a day-of-month and an nth weekday match only together.",
     LAST_WEEKDAY: "Extensions, not in crontab(5). croniter does not know them; it writes the last Friday `L5`.",
-    ALL_LISTED: "`0-6` is not `*`: it names every day, so beside a day-of-month every day matches, as in Debian's cron; croniter makes it a `*`.",
+    STAR_LATER: "Only a field's first character decides between either and both; croniter also heeds a `*` further on.",
     WEEKDAY_STEP: "The field runs from 0 to 7, both Sunday, so a step may reach 7; croniter stops at 6.",
 }
 
 
 def differences(text: str) -> list[str]:
     """Return the classes that a valid crontab text belongs to."""
-    found = {EITHER_DAY: _days_and(text), ALL_LISTED: _all_listed(text), ONE_VALUE_RANGE: _one_value_range(text), **_day_of_week(text)}
+    found = {EITHER_DAY: _days_and(text), STAR_LATER: _star_later(text), ONE_VALUE_RANGE: _one_value_range(text), **_day_of_week(text)}
     return [name for name, present in found.items() if present]
 
 
@@ -35,10 +35,11 @@ def _days_and(text: str) -> bool:
     return "*" not in (day, weekday) and (day[0] == "*" or weekday[0] == "*")
 
 
-def _all_listed(text: str) -> bool:
+def _star_later(text: str) -> bool:
     _, _, day, _, weekday = text.split()
     crontab = read(text)
-    return "*" not in (day, weekday) and (set(range(1, 32)) <= crontab.days or set(range(7)) <= crontab.weekdays)
+    all_listed = set(range(1, 32)) <= crontab.days or set(range(7)) <= crontab.weekdays
+    return all_listed and ("*" in day[1:] or "*" in weekday[1:])
 
 
 def _day_of_week(text: str) -> dict[str, bool]:

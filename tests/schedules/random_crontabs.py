@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 
 LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-WEEKDAYS = "sun mon tue wed thu fri sat".split()
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def crontabs(seed: int, count: int) -> Iterator[str]:

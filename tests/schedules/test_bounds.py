@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -110,7 +111,7 @@ def test_jitter_is_the_same_whenever_it_is_asked_for(text: str) -> None:
     """Asked from any moment, a schedule with jitter names the same due times."""
     schedule = made(text, jitter=900.0, jitter_key="job-1")
     chain = runs(schedule, 8)[:60]
-    for earlier, due in zip(chain, chain[1:], strict=False):
+    for earlier, due in itertools.pairwise(chain):
         for share in (0.0, 0.3, 0.999):
             assert schedule.next_after(earlier + (due - earlier) * share) == due
 

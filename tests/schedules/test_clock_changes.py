@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -56,6 +57,18 @@ def test_repeating_patterns_hold_through_every_change(zone: str, change: datetim
     assert answers == {text: [due for due in repeating(text, walk) if due > walk.start] for text in REPEATING}
 
 
+@pytest.mark.parametrize(("zone", "change"), [change for zone in ZONES for change in transitions() if change[0] == zone][::2])
+def test_the_answer_is_the_same_from_every_moment(zone: str, change: datetime) -> None:
+    """Asked at any minute around a change, also within the doubled hour, the next time is the first one of the walk that is later."""
+    walk = Walk(zone, change - AROUND, change + AROUND)
+    moments = [change + timedelta(minutes=minute, seconds=17) for minute in range(-150, 240, 13)]
+    for text in ("30 2 * * *", "45 1 * * *", "0,30 1-3 * * *", "*/20 2 * * *", "15 */2 * * *"):
+        schedule = Schedule(kind="cron", text=text, timezone=zone)
+        due = (fixed if text in FIXED else repeating)(text, walk)
+        answers = {moment: schedule.next_after(moment) for moment in moments}
+        assert answers == {moment: next(time for time in due if time > moment) for moment in moments}, text
+
+
 def two_years(zone: str, text: str) -> list[datetime]:
     start, end = ZONES[zone]
     return [due.astimezone(ZoneInfo(zone)) for due in firings(Schedule(kind="cron", text=text, timezone=zone), start, end)]
@@ -94,20 +107,20 @@ def test_every_quarter_of_an_hour_is_elapsed_time(zone: str) -> None:
     schedule = Schedule(kind="cron", text="*/15 * * * *", timezone=zone)
     for first, last in spans:
         runs = list(firings(schedule, first, last))
-        assert {later - run for run, later in zip(runs, runs[1:], strict=False)} == {timedelta(minutes=15)}
+        assert {later - run for run, later in itertools.pairwise(runs)} == {timedelta(minutes=15)}
 
 
 @pytest.mark.parametrize("zone", [zone for zone in ZONES if zone != "Australia/Lord_Howe"])
 def test_hourly_is_elapsed_time(zone: str) -> None:
     """``0 * * * *`` runs every 3,600 seconds for two years wherever clocks move by whole hours."""
     runs = two_years(zone, "0 * * * *")
-    assert {later.timestamp() - run.timestamp() for run, later in zip(runs, runs[1:], strict=False)} == {3_600.0}
+    assert {later.timestamp() - run.timestamp() for run, later in itertools.pairwise(runs)} == {3_600.0}
 
 
 def test_hourly_in_lord_howe_keeps_to_the_full_hour() -> None:
     """Where clocks move by half an hour, ``0 * * * *`` is due at full hours, once 90 minutes apart at each change."""
     runs = two_years("Australia/Lord_Howe", "0 * * * *")
-    apart = [later.timestamp() - run.timestamp() for run, later in zip(runs, runs[1:], strict=False)]
+    apart = [later.timestamp() - run.timestamp() for run, later in itertools.pairwise(runs)]
     assert {run.minute for run in runs} == {0}
     assert sorted(set(apart)) == [3_600.0, 5_400.0]
     assert apart.count(5_400.0) == 4
@@ -118,4 +131,4 @@ def test_hourly_in_lord_howe_keeps_to_the_full_hour() -> None:
 def test_weekly_runs_once_in_every_week(zone: str, text: str) -> None:
     """A weekly time runs 7 days apart by the calendar for two years."""
     days = [run.date() for run in two_years(zone, text)]
-    assert {(later - day).days for day, later in zip(days, days[1:], strict=False)} == {7}
+    assert {(later - day).days for day, later in itertools.pairwise(days)} == {7}

@@ -151,7 +151,7 @@ def test_odd_steps_are_remarked_upon(text: str, remark: str) -> None:
         ("0 9 * * 5L", "the last Friday of the month at 09:00"),
         ("0 0 13 * 5", "on day 13 of the month and also on every Friday (either one is enough) at 00:00"),
         ("0 0 13 1-3 5", "on day 13 of January to March and also on every Friday in January to March (either one is enough) at 00:00"),
-        ("0 0 */2 * 1", "every Monday that is also day 1, 3, 5 … 31 of the month, at 00:00"),
+        ("0 0 */2 * 1", "every Monday that is also day 1, 3, 5 … 31 of the month at 00:00"),
     ],
 )
 def test_words(text: str, words: str) -> None:

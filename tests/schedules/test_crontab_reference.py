@@ -18,7 +18,7 @@ from .crontab_reference import wall_times
 from .random_crontabs import crontabs
 
 COUNT = 100_000 if os.environ.get("AGENTOOL_FULL") else 8_000
-START = datetime(2026, 11, 20, 14, 37, 12)
+START = datetime.fromisoformat("2026-11-20T14:37:12")
 
 
 def expected(text: str) -> list[datetime]:
@@ -29,8 +29,7 @@ def actual(text: str) -> list[datetime]:
     try:
         schedule = Schedule(kind="cron", text=text, timezone="UTC")
     except InvalidSchedule as refused:
-        assert "never" in str(refused), text
-        return []
+        return [] if "never" in refused.problem else [datetime.max.replace(tzinfo=UTC)]
     found, moment = [], START.replace(tzinfo=UTC)
     while len(found) < 5 and (due := schedule.next_after(moment)) is not None:
         found.append(due)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -50,7 +51,7 @@ def test_a_million_steps_do_not_drift() -> None:
 def test_an_interval_does_not_notice_changes_of_clocks() -> None:
     """Through the night in which Berlin's clocks go forward, an hour is an hour."""
     runs = list(firings(interval("1 hour", "Europe/Berlin"), datetime(2027, 3, 27, tzinfo=UTC), datetime(2027, 3, 29, tzinfo=UTC)))
-    assert {later - run for run, later in zip(runs, runs[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - run for run, later in itertools.pairwise(runs)} == {timedelta(hours=1)}
 
 
 def test_now_is_the_anchor_unless_one_is_given() -> None:
@@ -80,6 +81,13 @@ def test_a_text_that_is_no_length_makes_no_schedule(text: str) -> None:
     """A damaged text is refused when the schedule is made."""
     with pytest.raises(InvalidSchedule):
         interval(text)
+
+
+def test_a_leap_is_not_taken_where_nothing_is_gained() -> None:
+    """Few due times, or due times that cannot be counted without a walk, are all left to the walk."""
+    now, first = ANCHOR + timedelta(hours=1), ANCHOR + timedelta(minutes=7)
+    assert interval("7 minutes").leap(first, now, keep=100) == (0, None, first)
+    assert Schedule(kind="cron", text="* * * * *", timezone="UTC").leap(first, now, keep=2) == (0, None, first)
 
 
 def test_a_leap_passes_over_what_a_walk_would() -> None:

@@ -67,6 +67,8 @@ def test_a_schedule_cannot_be_changed() -> None:
         ("text", {"text": None}),
         ("schedule", {"text": "0 9 * *"}),
         ("schedule", {"kind": "once"}),
+        ("schedule", {"kind": "once", "text": "2026-12-25T09:00:00"}),
+        ("schedule", {"kind": "once", "text": "9999-12-31T23:59:59+00:00", "timezone": "Asia/Tokyo"}),
         ("timezone", {"timezone": "Mars/Olympus"}),
         ("timezone", {"timezone": ["UTC"]}),
         ("timezone", {"timezone": "UTC+05:30"}),

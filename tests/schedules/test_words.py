@@ -103,17 +103,17 @@ def test_today_is_the_day_in_the_zone_named() -> None:
     assert reading.schedule.timezone == "Pacific/Auckland"
 
 
-def test_a_zone_in_the_text_becomes_the_schedules() -> None:
-    """Without a ``timezone`` of its own, a schedule lives in the zone the text names."""
-    assert said("every day at 8:30 Asia/Tokyo", timezone=None).schedule.timezone == "Asia/Tokyo"
-    assert said("30 8 * * * Asia/Tokyo", timezone=None).schedule.timezone == "Asia/Tokyo"
-
-
-def test_two_zones_for_something_that_comes_again_are_refused() -> None:
-    """A recurring text in one zone and a ``timezone`` of another contradict each other."""
-    with pytest.raises(InvalidSchedule, match="says UTC, timezone says Europe/Berlin") as refusal:
-        said("every day at 9am UTC")
-    assert refusal.value.field == "timezone"
+@pytest.mark.parametrize(
+    "text", ["every day at 8:30 Asia/Tokyo", "30 8 * * * Asia/Tokyo", "tomorrow at 8:30 Asia/Tokyo", "every 5 minutes Asia/Tokyo"]
+)
+@pytest.mark.parametrize(
+    ("timezone", "remark"), [(None, None), ("Europe/Berlin", "the text names Asia/Tokyo, which goes before Europe/Berlin")]
+)
+def test_a_zone_in_the_text_goes_before_any_other(text: str, timezone: str | None, remark: str | None) -> None:
+    """A schedule lives in the zone its text names; when ``timezone`` says otherwise, the reading says so."""
+    reading = said(text, timezone=timezone)
+    assert reading.schedule.timezone == "Asia/Tokyo"
+    assert [said for said in reading.remarks if "goes before" in said] == ([remark] if remark else [])
 
 
 @pytest.mark.parametrize("text", ["tomorow at 9am", "evry monday", "every wednsday at 9"])

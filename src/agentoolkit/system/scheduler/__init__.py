@@ -1,6 +1,7 @@
 """The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
 
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.core import execute_agentool as _execute_agentool
 from agentoolkit.system.scheduler.errors import (
     ExecutionFailed,
     InvalidJob,
@@ -11,7 +12,6 @@ from agentoolkit.system.scheduler.errors import (
     UnknownTarget,
 )
 from agentoolkit.system.scheduler.operations import (
-    _execute_agentool,  # pyright: ignore[reportPrivateUsage]  documented under this name
     manage_scheduler,
     scheduler_cancel,
     scheduler_get_history,

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from agentool.context import RunContext
-from agentool.core.injector import get_injector
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
@@ -169,23 +168,6 @@ async def scheduler_run_now(
         job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration
     )
     return _answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
-
-
-async def _execute_agentool(
-    job_id: str,
-    agentool_name: str,
-    input_data: dict[str, Any],
-    result_queue: str | None = None,
-    error_queue: str | None = None,
-) -> Any:
-    """Run an AgenTool at once, under a job's id in the history, and return its result.
-
-    Raises:
-        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
-    """
-    work = Work(agentool_name, input_data, result_queue, error_queue)
-    service: SchedulerService = get_injector().get("scheduler").deps
-    return (await service.run_now(work, job_id)).result
 
 
 async def scheduler_list(ctx: Context) -> SchedulerOutput:

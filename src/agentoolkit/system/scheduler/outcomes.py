@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 import traceback
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
+from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status, Work
 from agentoolkit.system.scheduler.ports import Message
@@ -38,6 +40,34 @@ def recordable(output: object) -> Any:
             f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}.",
             remedy="Return a Pydantic model or plain JSON values.",
         ) from error
+
+
+class NotJson(SchedulerError):
+    """A value has no place in JSON; ``field`` says where it is."""
+
+
+def json_copy(value: Any, where: str, depth: int = 100) -> Any:
+    """Return a copy of JSON values that shares nothing with them.
+
+    Raises:
+        NotJson: There is something else among them, or they are nested more than `depth` deep.
+    """
+    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if depth == 0:
+        raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
+    if isinstance(value, dict):
+        held = cast("dict[object, Any]", value).items()
+        return {_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
+    if isinstance(value, (list, tuple)):
+        return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
+    raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
+
+
+def _key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
+    return key
 
 
 def succeeded(execution: Execution, output: object, now: datetime, duration: float) -> Execution:

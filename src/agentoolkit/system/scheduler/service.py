@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing, Status, Work
-from agentoolkit.system.scheduler.planning import JobRequest, check_target, plan
+from agentoolkit.system.scheduler.planning import JobRequest, plan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
 
@@ -87,7 +88,7 @@ class SchedulerService:
 
         Raises:
             JobExists: The id or name belongs to a different job.
-            InvalidSchedule, InvalidInput, UnknownAgenTool: See `planning.plan`.
+            InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
         await self._ready()
         planned = plan(request, self._parts.injector, self.now(), self._timezone)
@@ -181,14 +182,13 @@ class SchedulerService:
 
         Raises:
             ExecutionFailed: It did not succeed; the cause is what it raised.
-            UnknownAgenTool, InvalidInput: Nothing was run.
+            UnknownTarget, InvalidJob: Nothing was run.
         """
         await self._ready()
-        check_target(work.agentool_name, work.input_data, self._parts.injector)
-        if work.result_queue or work.error_queue:
-            self._parts.injector.get("queue")
+        work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
+        check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         stored = await self.store.find(job_id) if job_id else None
-        name = stored.job.job_id if stored else job_id or f"run-{uuid4().hex[:12]}"
+        name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self.now(), trigger="run_now")
         execution, error = await self._running_engine().run_now(work, asked)
         if execution.status is Status.SUCCESS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -73,7 +74,7 @@ def job_summary(stored: StoredJob) -> JobSummary:
     )
 
 
-def job_details(stored: StoredJob, executions: list[Execution], *, pending: bool) -> JobDetails:
+def job_details(stored: StoredJob, executions: Sequence[Execution], *, pending: bool) -> JobDetails:
     """A job with everything that is known of it."""
     job, standing = stored
     return JobDetails(

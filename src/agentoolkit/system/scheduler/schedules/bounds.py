@@ -12,8 +12,8 @@ from .rules import TICK, Rule
 LONGEST_JITTER = 604_800.0
 """One week, in seconds."""
 
-_PATIENCE = 1_000
-"""How many due times in a row may be excluded before a schedule counts as finished: nearly three years of daily ones."""
+_PATIENCE = 500
+"""How many due times in a row may be excluded before a schedule counts as finished: more than a year of daily ones."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -43,7 +43,7 @@ class Outside:
     excluded: Exclusions
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Return the first due time strictly later than ``moment``; None after a thousand excluded ones in a row."""
+        """Return the first due time strictly later than ``moment``; None after five hundred excluded ones in a row."""
         due = self.rule.next_after(moment)
         for _ in range(_PATIENCE):
             end = self.excluded.end_after(due) if due is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -25,7 +24,7 @@ def describe_cron(text: str) -> str:
     matcher = wall_times(text).matcher
     minute, hour, *_ = text.split()
     days, clock = _days(text, matcher), _clock(minute, hour, matcher)
-    return f"{days} {clock}" if re.match(r"at \d", clock) else f"{clock}, {days.removesuffix(',')}"
+    return f"{days} {clock}" if _names_times(clock) else f"{clock}, {days}"
 
 
 def either_day_is_enough(text: str) -> bool:
@@ -38,7 +37,7 @@ def _clock(minute: str, hour: str, matcher: CronSim) -> str:
     minutes, hours = sorted(matcher.minutes), sorted(matcher.hours)
     if len(minutes) * len(hours) <= _MOST_CLOCKS and not hour.startswith("*"):
         return f"at {_join(f'{h:02}:{m:02}' for h in hours for m in minutes)}"
-    within = "" if len(hours) == 24 else f" {_hours(hour, hours)}"
+    within = "" if len(hours) == 24 else f" of {_hours(hours)}"
     if len(minutes) == 60:
         return f"every minute{within}"
     if (step := _even_step(minutes, 60)) and minute.startswith("*"):
@@ -47,11 +46,15 @@ def _clock(minute: str, hour: str, matcher: CronSim) -> str:
         return "every hour, on the hour" if step == 1 else f"every {step} hours, on the hour"
     if minutes == [0] and hours == list(range(hours[0], hours[-1] + 1)):
         return f"every hour from {hours[0]:02}:00 to {hours[-1]:02}:00"
-    return f"at minute {_join(map(str, _runs(minutes)))} of {'every hour' if len(hours) == 24 else _hours(hour, hours).removeprefix('of ')}"
+    return f"at minute {_join(_runs(minutes))}{within or ' of every hour'}"
 
 
-def _hours(hour: str, hours: list[int]) -> str:
-    return f"of hour{'s' if len(hours) > 1 else ''} {_join(_runs(hours))}"
+def _names_times(clock: str) -> bool:
+    return clock[3:5].isdigit()
+
+
+def _hours(hours: list[int]) -> str:
+    return f"hour{'s' if len(hours) > 1 else ''} {_join(_runs(hours))}"
 
 
 def _days(text: str, matcher: CronSim) -> str:
@@ -61,7 +64,7 @@ def _days(text: str, matcher: CronSim) -> str:
     weekdays = None if day_of_week == "*" else _weekdays(matcher)
     if dates and weekdays:
         if matcher.day_and:
-            return f"{weekdays} that is also {dates},"
+            return f"{weekdays} that is also {dates}"
         return f"on {dates} and also on {weekdays}{months and f' in {months}'} (either one is enough)"
     if dates:
         return f"on {dates}"
@@ -77,7 +80,7 @@ def _dates(matcher: CronSim, months: str) -> str:
 
 
 def _weekdays(matcher: CronSim) -> str:
-    plain = sorted({item % 7 for item in matcher.weekdays if isinstance(item, int)})
+    plain = sorted({item % 7 or 7 for item in matcher.weekdays if isinstance(item, int)})
     special = sorted(item for item in matcher.weekdays if not isinstance(item, int))
     parts = [_plain_weekdays(plain)] if plain else []
     return _join([*parts, *(_special_weekday(day % 7, nth) for day, nth in special)])
@@ -86,8 +89,6 @@ def _weekdays(matcher: CronSim) -> str:
 def _plain_weekdays(days: list[int]) -> str:
     if days == [1, 2, 3, 4, 5]:
         return "every weekday (Monday to Friday)"
-    if days == [0, 6]:
-        return "every Saturday and Sunday"
     return "every day of the week" if len(days) == 7 else f"every {_join(_runs(days, _weekday))}"
 
 
@@ -119,7 +120,7 @@ def _month(number: int) -> str:
 
 
 def _weekday(number: int) -> str:
-    return _WEEKDAYS[number]
+    return _WEEKDAYS[number % 7]
 
 
 def _join(parts: Iterable[str]) -> str:

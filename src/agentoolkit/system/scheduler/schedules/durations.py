@@ -41,11 +41,6 @@ class Length:
         return bool(self.months or self.seconds) and self.seconds % 86_400 == 0
 
 
-def unit_size(word: str) -> int | None:
-    """Return a unit's seconds, None when the word is no unit of fixed length."""
-    return _SECONDS.get(word)
-
-
 def is_unit(word: str) -> bool:
     """Whether a word is a unit of time."""
     return word in _SECONDS or word in _MONTHS

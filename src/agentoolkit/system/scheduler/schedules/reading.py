@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
@@ -53,42 +54,29 @@ def read_schedule(
         text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters.
         now: The present (aware).
         kind: What the text must be; None lets the text decide.
-        timezone: IANA name; None takes a zone named in the text, else this machine's.
+        timezone: IANA name, for a text that names no zone itself; None is this machine's.
         anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
-        start_at: No due time before it: a datetime or ISO 8601 text, read in the zone when it has none.
-        end_at: No due time after it, written likewise.
-        jitter: Longest delay in seconds.
-        jitter_key: What tells this schedule's delays from another's.
-        exclude: Dates, ranges of dates and quiet windows, as in :class:`Schedule`.
+        start_at, end_at, jitter, jitter_key, exclude: Bounds as in :class:`Schedule`; times also naive or as ISO 8601, read in the zone.
 
     Raises:
         InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
         ValueError: when ``now`` is naive.
     """
-    if now.tzinfo is None:
-        raise ValueError("now must be an aware datetime")
-    _check_length(text)
+    _check(text, now)
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
         phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
-    zone, zone_remarks = _settle_zone(phrase, given, text)
-    bounds = {name: _bound(value, name, zone) for name, value in (("start_at", start_at), ("end_at", end_at))}
-    start = bounds["start_at"]
-    schedule = Schedule(
-        kind=phrase.kind,
-        text=phrase.text,
-        timezone=zone,
-        anchor=_anchor(phrase, anchor, start, now),
-        jitter=jitter,
-        jitter_key=jitter_key,
-        exclude=tuple(exclude),
-        **bounds,
-    )
+    zone, zone_remarks = _settle_zone(phrase, given)
+    start, end = _bound(start_at, "start_at", zone), _bound(end_at, "end_at", zone)
+    bounds: dict[str, Any] = {"start_at": start, "end_at": end, "jitter": jitter, "jitter_key": jitter_key, "exclude": tuple(exclude)}
+    schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now), **bounds)
     _check_it_fires(schedule, now, text)
     return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
 
 
-def _check_length(text: object) -> None:
+def _check(text: object, now: datetime) -> None:
+    if now.tzinfo is None:
+        raise ValueError("now must be an aware datetime")
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
     if len(text) > LONGEST_TEXT:
@@ -98,20 +86,21 @@ def _check_length(text: object) -> None:
         raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
 
 
-def _settle_zone(phrase: Phrase, given: str | None, text: str) -> tuple[str, tuple[str, ...]]:
-    if phrase.zone is not None and given is not None and phrase.zone != given and phrase.kind == "cron":
-        problem = f"the schedule says {phrase.zone}, timezone says {given}."
-        raise InvalidSchedule(problem, field="timezone", value=given, remedy="Leave one of them out.")
-    if given is not None or phrase.zone is not None:
-        return given or phrase.zone or "", ()
-    return machine_zone(), (f"no zone given: read in {machine_zone()}, this machine's",)
+def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...]]:
+    if phrase.zone is None and given is None:
+        remark = f"no zone given: read in {machine_zone()}, this machine's"
+        return machine_zone(), () if phrase.kind == "interval" else (remark,)
+    if phrase.zone is not None and given not in (None, phrase.zone):
+        return phrase.zone, (f"the text names {phrase.zone}, which goes before {given}",)
+    return phrase.zone or given or "UTC", ()
 
 
 def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime) -> datetime | None:
     if phrase.kind != "interval":
         return None
     if anchor is None and start is not None:
-        return start - interval_step(phrase.text)
+        with within_the_calendar("start_at", start):
+            return start - interval_step(phrase.text)
     return anchor or now
 
 

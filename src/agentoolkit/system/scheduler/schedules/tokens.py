@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 
 _TOKEN = re.compile(
     r"""(?P<iso>\d{4}-\d\d-\d\d(?:t\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?![\d-]))
-      | (?P<offset>[+-]\d\d:?\d\d(?!\d))
+      | (?P<offset>[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))
       | (?P<clock>\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
       | (?P<slash>\d+[/.]\d+[/.]\d+|\d+/\d+)
       | (?P<ordinal>\d+(?:st|nd|rd|th)(?![a-z]))

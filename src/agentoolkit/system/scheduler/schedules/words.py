@@ -106,7 +106,7 @@ def _iso_phrase(moment: datetime, text: str, now: datetime, timezone: str) -> Ph
     if moment.tzinfo is None:
         note = clock_note(timezone, moment)
         remarks += [note] if note else []
-        moment = instant_of(timezone, moment)
+        moment = instant_of(timezone, moment).astimezone(load_zone(timezone))
     return _once_phrase(moment, text, now, tuple(remarks), None)
 
 

@@ -7,7 +7,7 @@ which now and then shifts: a forward shift leaves a **gap** of wall times that d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -86,7 +86,7 @@ def machine_zone() -> str:
 
 
 @contextmanager
-def within_the_calendar(field: str, value: object) -> Iterator[None]:
+def within_the_calendar(field: str, value: object) -> Generator[None]:
     """Turn a time before year 1 or after year 9999 into a refusal of ``field``."""
     try:
         yield

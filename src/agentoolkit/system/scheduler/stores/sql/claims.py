@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
 from agentoolkit.system.scheduler.decisions import Decision, decide
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.stores.sql.records import (
-    EXECUTION,
+    EXECUTION_TYPES,
     STANDING,
     execution_parameters,
     job_of,
@@ -22,21 +22,42 @@ from agentoolkit.system.scheduler.stores.sql.records import (
 
 _EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 
-INSERT_EXECUTION = f"""
-    INSERT INTO agentool_executions ({EXECUTION}, sequence) VALUES (
-        :execution_id, :job_id, :agentool_name, :scheduled_at, :cause, :status, :reason, :due_count, :attempt,
-        :started_at, :finished_at, :duration, :result, :error, :delivery, :retry_at, :attempts, :owner, :sequence)
-    ON CONFLICT (execution_id) DO NOTHING
+_NEW = {**EXECUTION_TYPES, "sequence": "BIGINT"}
+_INSERT = f"""
+    INSERT INTO agentool_executions ({", ".join(_NEW)}) SELECT {", ".join(f"r.{name}" for name in _NEW)} FROM r WHERE TRUE
+    ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id
 """  # noqa: S608  column names of ours
-
+_STOOD = {
+    "job_id": "TEXT",
+    "state": "TEXT",
+    "live": "BIGINT",
+    "next_run_at": "BIGINT",
+    "paused_until": "BIGINT",
+    "runs": "BIGINT",
+    "reason": "TEXT",
+    "sequence": "BIGINT",
+}
 _MOVE = """
-    UPDATE agentool_jobs SET state = :state, live = :live, next_run_at = :next_run_at, runs = :runs, reason = :reason,
-        paused_until = :paused_until, sequence = :sequence WHERE job_id = :job_id
+    UPDATE agentool_jobs SET state = r.state, live = r.live, next_run_at = r.next_run_at, runs = r.runs, reason = r.reason,
+        paused_until = r.paused_until, sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
 """
-_PRUNE = """
-    DELETE FROM agentool_executions
-    WHERE job_id = :job_id AND sequence <= :sequence - 100 AND finished_at IS NOT NULL
-"""
+
+
+_PRUNE = f"""
+    DELETE FROM agentool_executions WHERE execution_id IN (
+        SELECT e.execution_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id JOIN agentool_executions e
+        ON e.job_id = r.job_id AND e.sequence <= j.sequence - {HISTORY_LENGTH} AND e.finished_at IS NOT NULL)
+"""  # noqa: S608  a constant
+
+
+def prune(session: Session, job_ids: Iterable[str]) -> None:
+    """Keep the newest hundred executions of these jobs."""
+    session.from_rows(_PRUNE, {"job_id": "TEXT"}, [{"job_id": job_id} for job_id in job_ids])
+
+
+def insert(session: Session, executions: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Write new executions down, and return the ids of those that were not there yet."""
+    return {row[0] for row in session.from_rows(_INSERT, _NEW, executions)}
 
 
 class Definitions:
@@ -50,11 +71,11 @@ class Definitions:
         if known is not None and known[0] == version:
             return known[1]
         job = job_of(job_id, definition)
-        self._known[job_id] = (version, job)
+        self.remember(job, version)
         return job
 
-    def forget(self, job_id: str) -> None:
-        self._known.pop(job_id, None)
+    def remember(self, job: Job, version: int) -> None:
+        self._known[job.job_id] = (version, job)
 
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
@@ -68,9 +89,10 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     round_ = _Round(now, owner)
     for job_id, definition, sequence, *columns_ in session.rows(columns, ids):
         round_.add(job_id, definition, sequence, standing_of(tuple(columns_)), definitions, unfinished.get(job_id, 0))
-    session.run_many(INSERT_EXECUTION, round_.inserts)
-    session.run_many(_MOVE, round_.moves)
-    session.run_many(_PRUNE, [move for move in round_.moves if move["sequence"] > 100])
+    insert(session, round_.inserts)
+    session.from_rows(_MOVE, _STOOD, round_.moves)
+    if any(move["sequence"] > HISTORY_LENGTH for move in round_.moves):
+        prune(session, [move["job_id"] for move in round_.moves])
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
     return Claims(round_.records, [*round_.changes, *gone])
 
@@ -114,5 +136,6 @@ class _Round:
         return execution._replace(owner=self._owner, finished_at=self._now)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
-        self.moves.append({**standing_parameters(standing), "sequence": sequence, "job_id": job_id})
+        columns = {**standing_parameters(standing), "sequence": sequence, "job_id": job_id}
+        self.moves.append({name: columns[name] for name in _STOOD})
         self.changes.append(Change(job_id, standing.due_at))

@@ -5,37 +5,54 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from agentoolkit.database import Session
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import Claimed, Message
 from agentoolkit.system.scheduler.recovery import settled
-from agentoolkit.system.scheduler.stores.sql.claims import INSERT_EXECUTION, Definitions
+from agentoolkit.system.scheduler.stores.sql.claims import Definitions, insert, prune
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, execution_of, execution_parameters, message_of, micros
 
 _NEXT_SEQUENCE = "UPDATE agentool_jobs SET sequence = sequence + 1 WHERE job_id = :job_id RETURNING sequence"
+
+_STARTED = {"execution_id": "TEXT", "owner": "TEXT", "attempt": "BIGINT", "started_at": "BIGINT"}
 _BEGIN = """
-    UPDATE agentool_executions SET status = 'running', started_at = :started_at, retry_at = NULL
-    WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt AND status IN ('queued', 'retrying')
+    UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL FROM r
+    WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
+    AND agentool_executions.attempt = r.attempt AND agentool_executions.status IN ('queued', 'retrying')
+    RETURNING agentool_executions.execution_id
 """
+_ENDED = {
+    **_STARTED,
+    "status": "TEXT",
+    "reason": "TEXT",
+    "finished_at": "BIGINT",
+    "duration": "DOUBLE PRECISION",
+    "result": "TEXT",
+    "error": "TEXT",
+    "delivery": "TEXT",
+    "attempts": "TEXT",
+}
 _FINISH = """
-    UPDATE agentool_executions SET status = :status, reason = :reason, started_at = :started_at, finished_at = :finished_at,
-        duration = :duration, result = :result, error = :error, delivery = :delivery, retry_at = NULL, attempts = :attempts
-    WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt AND finished_at IS NULL
+    UPDATE agentool_executions SET status = r.status, reason = r.reason, started_at = r.started_at, finished_at = r.finished_at,
+        duration = r.duration, result = r.result, error = r.error, delivery = r.delivery, retry_at = NULL, attempts = r.attempts
+    FROM r
+    WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
+    AND agentool_executions.attempt = r.attempt AND agentool_executions.finished_at IS NULL
+    RETURNING agentool_executions.execution_id
+"""
+_MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT"}
+_PUT_OUT = """
+    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at)
+    SELECT r.execution_id, r.queue_name, r.payload, 0, r.created_at FROM r WHERE TRUE
+    ON CONFLICT (execution_id) DO NOTHING
 """
 _POSTPONE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = NULL,
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND finished_at IS NULL
-"""
-_PRUNE = """
-    DELETE FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL
-    AND sequence <= (SELECT sequence FROM agentool_jobs WHERE job_id = :job_id) - 100
-"""
-_PUT_OUT = """
-    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at)
-    VALUES (:execution_id, :queue_name, :payload, 0, :created_at) ON CONFLICT (execution_id) DO NOTHING
 """
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
@@ -49,22 +66,24 @@ def record(session: Session, executions: Sequence[Execution]) -> list[str]:
     return [execution.execution_id for execution in executions if _record(session, execution)]
 
 
-def begin(session: Session, execution: Execution) -> bool:
-    """See `JobStore.begin`."""
-    started = {"execution_id": execution.execution_id, "owner": execution.owner, "attempt": execution.attempt}
-    return session.run(_BEGIN, {**started, "started_at": micros(execution.started_at)}) == 1
+def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
+    """See `JobStore.begin`, for many."""
+    rows = [{**_fence(execution), "started_at": micros(execution.started_at)} for execution in executions]
+    begun = {row[0] for row in session.from_rows(_BEGIN, _STARTED, rows)}
+    return [execution.execution_id in begun for execution in executions]
 
 
-def finish(session: Session, execution: Execution, message: Message | None) -> bool:
-    """See `JobStore.finish`."""
-    if message is not None:
-        execution = execution._replace(delivery=Delivery.PENDING)
-    if session.run(_FINISH, execution_parameters(execution)) != 1:
-        return False
-    if message is not None:
-        put_out(session, message, execution)
-    session.run(_PRUNE, {"job_id": execution.job_id})
-    return True
+Ending = tuple[Execution, Message | None]
+
+
+def finish(session: Session, endings: Sequence[Ending]) -> list[bool]:
+    """See `JobStore.finish`, for many."""
+    noted = [(_noted(execution, message), message) for execution, message in endings]
+    rows = [{name: value for name, value in execution_parameters(execution).items() if name in _ENDED} for execution, _ in noted]
+    finished = {row[0] for row in session.from_rows(_FINISH, _ENDED, rows)}
+    put_out(session, [(execution, message) for execution, message in noted if message and execution.execution_id in finished])
+    prune(session, {execution.job_id for execution, _ in noted})
+    return [execution.execution_id in finished for execution, _ in noted]
 
 
 def postpone(session: Session, execution: Execution, owner: str, new_owner: str) -> bool:
@@ -72,11 +91,18 @@ def postpone(session: Session, execution: Execution, owner: str, new_owner: str)
     return session.run(_POSTPONE, {**execution_parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
 
 
-def put_out(session: Session, message: Message, execution: Execution) -> None:
-    """Put a message into the outbox."""
-    payload = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":"))
-    row = {"execution_id": message.execution_id, "queue_name": message.queue_name, "payload": payload}
-    session.run(_PUT_OUT, {**row, "created_at": micros(execution.finished_at)})
+def put_out(session: Session, endings: Sequence[tuple[Execution, Message]]) -> None:
+    """Put messages into the outbox."""
+    rows = [
+        {
+            "execution_id": message.execution_id,
+            "queue_name": message.queue_name,
+            "payload": json.dumps(message.payload, separators=(",", ":")),
+            "created_at": micros(execution.finished_at),
+        }
+        for execution, message in endings
+    ]
+    session.from_rows(_PUT_OUT, _MESSAGE, rows)
 
 
 def outbox(session: Session, limit: int) -> list[Message]:
@@ -127,15 +153,22 @@ def _take(session: Session, execution: Execution, definitions: Definitions, owne
     job = definitions.get(execution.job_id, *row) if row else None
     after = settled(execution, job, owner, now)
     message = message_for(job.work, after) if job is not None and after.status is Status.LOST else None
-    if message is not None:
-        after = after._replace(delivery=Delivery.PENDING)
+    after = _noted(after, message)
     if session.run(_TAKE, {**execution_parameters(after), "before": execution.owner}) != 1:
         return None
     if message is not None:
-        put_out(session, message, after)
+        put_out(session, [(after, message)])
     return Claimed(job, after)
+
+
+def _fence(execution: Execution) -> dict[str, Any]:
+    return {"execution_id": execution.execution_id, "owner": execution.owner, "attempt": execution.attempt}
+
+
+def _noted(execution: Execution, message: Message | None) -> Execution:
+    return execution if message is None else execution._replace(delivery=Delivery.PENDING)
 
 
 def _record(session: Session, execution: Execution) -> bool:
     row = session.row(_NEXT_SEQUENCE, {"job_id": execution.job_id})
-    return session.run(INSERT_EXECUTION, {**execution_parameters(execution), "sequence": row[0] if row else 0}) == 1
+    return bool(insert(session, [{**execution_parameters(execution), "sequence": row[0] if row else 0}]))

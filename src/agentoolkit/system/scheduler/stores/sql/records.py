@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +12,32 @@ from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Ex
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.schedules import Schedule
 
+_POLICIES = tuple(field.name for field in fields(Policies))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 STANDING = "state, next_run_at, runs, version, reason, paused_until"
-EXECUTION = (
-    "execution_id, job_id, agentool_name, scheduled_at, cause, status, reason, due_count, attempt,"
-    " started_at, finished_at, duration, result, error, delivery, retry_at, attempts, owner"
-)
+EXECUTION_TYPES = {
+    "execution_id": "TEXT",
+    "job_id": "TEXT",
+    "agentool_name": "TEXT",
+    "scheduled_at": "BIGINT",
+    "cause": "TEXT",
+    "status": "TEXT",
+    "reason": "TEXT",
+    "due_count": "BIGINT",
+    "attempt": "BIGINT",
+    "started_at": "BIGINT",
+    "finished_at": "BIGINT",
+    "duration": "DOUBLE PRECISION",
+    "result": "TEXT",
+    "error": "TEXT",
+    "delivery": "TEXT",
+    "retry_at": "BIGINT",
+    "attempts": "TEXT",
+    "owner": "TEXT",
+}
+EXECUTION = ", ".join(EXECUTION_TYPES)
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -44,14 +62,14 @@ def definition_of(job: Job) -> str:
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,
         "schedule": job.schedule.to_json(),
-        "policies": asdict(job.policies),
+        "policies": {name: getattr(job.policies, name) for name in _POLICIES},
         "result_queue": job.result_queue,
         "error_queue": job.error_queue,
         "description": job.description,
         "tags": job.tags,
         "created_at": job.created_at.isoformat(),
     }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(record, separators=(",", ":"))
 
 
 def job_of(job_id: str, definition: str) -> Job:
@@ -133,8 +151,8 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "started_at": micros(execution.started_at),
         "finished_at": micros(execution.finished_at),
         "duration": execution.duration,
-        "result": None if execution.result is None else json.dumps(execution.result, ensure_ascii=False, separators=(",", ":")),
-        "error": None if execution.error is None else json.dumps(execution.error, ensure_ascii=False),
+        "result": None if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
+        "error": None if execution.error is None else json.dumps(execution.error),
         "delivery": execution.delivery.value,
         "retry_at": micros(execution.retry_at),
         "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,

@@ -25,6 +25,11 @@ _INSERT = """
     VALUES (:job_id, :job_name, :definition, :state, :live, :next_run_at, :paused_until, :runs, :version, :reason,
         COALESCE((SELECT MAX(sequence) FROM agentool_executions WHERE job_id = :job_id), 0), :revision, :created_at)
 """
+# Two queries, because an OR of the two would read the whole table.
+_TAKEN = """
+    SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_id IN (:job_id, :job_name)
+    UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name IN (:job_id, :job_name)
+"""
 _REPLACE = """
     UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
         next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
@@ -111,10 +116,10 @@ class SqlJobStore:
         return await self._database.write(lambda session: executions.record(session, executions_))
 
     async def begin(self, execution: Execution) -> bool:
-        return await self._database.write(lambda session: executions.begin(session, execution))
+        return await self._database.write_together(executions.begin, execution)
 
     async def finish(self, execution: Execution, message: Message | None) -> bool:
-        return await self._database.write(lambda session: executions.finish(session, execution, message))
+        return await self._database.write_together(executions.finish, (execution, message))
 
     async def retry(self, execution: Execution) -> bool:
         return await self._database.write(lambda session: executions.postpone(session, execution, self.owner, self.owner))
@@ -176,12 +181,11 @@ class SqlJobStore:
 
     def _add(self, session: Session, job: Job, standing: Standing) -> None:
         key = {"job_id": job.job_id, "job_name": job.job_name}
-        taken = "SELECT job_id FROM agentool_jobs WHERE live = 1 AND (job_id IN (:job_id, :job_name) OR job_name IN (:job_id, :job_name))"
-        if row := session.row(taken, key):
+        if row := session.row(_TAKEN, key):
             raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
         session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
-        self._definitions.forget(job.job_id)
         session.run(_INSERT, self._parameters(session, job, standing))
+        self._definitions.remember(job, standing.version)
 
     def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
         return session.run(_REPLACE, {**self._parameters(session, job, standing), "version": version}) == 1

@@ -1,0 +1,125 @@
+"""What is refused before anything is stored: targets, inputs, queues, ids, and sizes that nobody can mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentool.core.injector import Injector
+from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
+from agentool.references import PREFIX, has_references
+from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
+from agentoolkit.system.scheduler.jobs import Policies
+from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
+
+LONGEST_NAME = 200
+LONGEST_DESCRIPTION = 2_000
+MOST_TAGS = 50
+LARGEST_INPUT = 1_000_000
+"""Characters, as JSON."""
+_TEN_YEARS = 10 * 366 * 86_400
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "max_instances": (1, 10_000),
+    "misfire_grace_time": (0, _TEN_YEARS),
+    "max_runs": (1, 10**9),
+    "timeout": (0.001, _TEN_YEARS),
+    "max_retries": (0, 1_000),
+    "retry_backoff": (0, _TEN_YEARS),
+    "catch_up_window": (0, _TEN_YEARS),
+}
+"""Least and greatest value of each policy that is a number."""
+
+
+def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> dict[str, Any]:
+    """Refuse a target that does not exist, or an input that it would refuse when the time comes. Return a copy of the input.
+
+    Values that are references cannot be checked before they are resolved, so they are taken on trust.
+    """
+    try:
+        agentool = injector.get(agentool_name)
+    except UnknownAgenTool as error:
+        raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
+    copy = _json_input(input_data)
+    try:
+        agentool.check(copy)
+    except InvalidInput as error:
+        problems = [problem for problem in error.problems if not _is_reference(problem.value)]
+        if problems or not has_references(copy):
+            raise _about_input_data(agentool_name, error, problems) from error
+    return copy
+
+
+def check_queues(injector: Injector, **queues: str | None) -> None:
+    """Refuse an outcome queue that the AgenTool ``queue`` would refuse when there is an outcome; name its field."""
+    for field, queue_name in queues.items():
+        if queue_name is None:
+            continue
+        if "queue" not in injector:
+            remedy = "Create it with create_queue_agent(), or leave out result_queue and error_queue."
+            raise UnknownTarget("It needs the AgenTool 'queue', which is not registered.", field=field, value=queue_name, remedy=remedy)
+        try:
+            injector.get("queue").check({"operation": "enqueue", "queue_name": queue_name, "message": {}})
+        except InvalidInput as error:
+            raise InvalidJob(str(error), field=field, value=queue_name, remedy="Give a name that 'enqueue' accepts.") from error
+
+
+def checked_id(job_id: str) -> str:
+    """Return a job's id if it can be one."""
+    if not (0 < len(job_id) <= LONGEST_NAME) or not job_id.isprintable() or "@" in job_id:
+        remedy = f"Use 1 to {LONGEST_NAME} printable characters other than '@'."
+        raise InvalidJob(f"{excerpt(job_id)} cannot be a job's id.", field="job_id", value=job_id, remedy=remedy)
+    return job_id
+
+
+def check_text(field: str, text: str | None, most: int = LONGEST_NAME, least: int = 0) -> None:
+    """Refuse text that is empty where it must not be, or absurdly long."""
+    if text is not None and not least <= len(text.strip()) <= len(text) <= most:
+        remedy = f"Use {least} to {most:,} characters, or leave it out."
+        raise InvalidJob(f"It has {len(text):,} characters: {excerpt(text)}.", field=field, value=text, remedy=remedy)
+
+
+def check_tags(tags: Sequence[str]) -> None:
+    """Refuse too many tags, and ones that are too long."""
+    if len(tags) > MOST_TAGS:
+        raise InvalidJob(f"There are {len(tags):,}.", field="tags", value=tags, remedy=f"Use at most {MOST_TAGS}.")
+    for place, tag in enumerate(tags):
+        check_text(f"tags.{place}", tag, least=1)
+
+
+def check_ranges(policies: Policies) -> None:
+    """Refuse numbers that no job can mean, NaN among them."""
+    for field, (least, most) in RANGES.items():
+        value: float | None = getattr(policies, field)
+        if value is not None and not least <= value <= most:
+            raise InvalidJob(f"{value!r} is out of range.", field=field, value=value, remedy=f"Use {least:,} to {most:,}.")
+
+
+def _json_input(input_data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        copy = json_copy(input_data, "input_data")
+    except NotJson as error:
+        remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
+        raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
+    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
+        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
+        raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
+    return copy
+
+
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequence[FieldProblem]) -> InvalidJob:
+    inside = tuple(replace(problem, field=f"input_data.{problem.field}") for problem in problems)
+    said = sentence(inside) if inside else str(error)
+    return InvalidJob(
+        f"AgenTool {agentool_name!r} would refuse this input: {said}",
+        field=None if inside else "input_data",
+        value=None if inside else error.value,
+        remedy=f"Correct input_data so that injector.run({agentool_name!r}, input_data) accepts it.",
+        problems=inside,
+    )
