@@ -8,6 +8,8 @@ from typing import Self
 
 from agentool.core.injector import Injector
 from agentoolkit.actions.function import create_function_agent
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.agent import create_queue_agent
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
@@ -15,8 +17,10 @@ from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
 
 
@@ -35,7 +39,9 @@ class Toolkit:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
         time = time or SystemTime()
-        parts = Parts(MemoryJobStore(), self.injector, time, Announcer(), self.settings.concurrency)
+        self.database = _database(self.settings)
+        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time)
+        parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout)
         self.scheduler = SchedulerService(parts, self.settings.timezone)
         self.queue = QueueService(MemoryQueueBackend(), time)
         create_queue_agent(self.queue, injector=self.injector)
@@ -46,7 +52,7 @@ class Toolkit:
     async def __aenter__(self) -> Self:
         self._active = self.injector.activate()
         self._active.__enter__()
-        await self.scheduler.start()
+        await self.scheduler.open()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -55,3 +61,9 @@ class Toolkit:
         finally:
             if self._active is not None:
                 self._active.__exit__(kind, error, trace)
+
+
+def _database(settings: Settings) -> Database | None:
+    if settings.database is None:
+        return None
+    return Database(dialect_for(settings.database, settings.durability), MIGRATIONS)

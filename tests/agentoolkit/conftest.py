@@ -70,6 +70,10 @@ class Asking:
         """Perform an operation and return its data."""
         return (await self._injector.run("scheduler", {"operation": operation, **fields})).data
 
+    def begin(self, operation: str, **fields: Any) -> asyncio.Task[dict[str, Any]]:
+        """Begin an operation that takes time."""
+        return asyncio.ensure_future(self(operation, **fields))
+
     async def add(self, schedule: str, **fields: Any) -> dict[str, Any]:
         """Schedule the probe, unless the fields name another target."""
         target = {"agentool_name": "probe", "input_data": {"operation": "run"}}

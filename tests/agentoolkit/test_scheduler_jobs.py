@@ -120,6 +120,44 @@ async def test_update_of_the_zone_moves_the_next_run(scheduler):
     assert updated["next_run"] == "2030-01-02T06:00:00+09:00"
 
 
+async def test_update_of_jitter_keeps_an_intervals_grid(kit, scheduler):
+    """An interval that gets another jitter still counts from when it was scheduled."""
+    await scheduler.add("1 hour", job_id="report", jitter=60)
+    await kit.advance(minutes=50)
+    updated = await scheduler("update", job_id="report", jitter=0)
+    assert updated["next_run"] == "2030-01-01T01:00:00+00:00"
+
+
+@pytest.mark.parametrize(("max_runs", "state", "runs"), [(1, "done", 2), (2, "done", 2), (3, "done", 3), (9, "active", 5)])
+async def test_update_of_max_runs_counts_the_runs_there_were(kit, scheduler, max_runs, state, runs):
+    """A new max_runs counts from the job's beginning: after two runs, 1 and 2 end it, 3 leaves one more."""
+    await scheduler.add("1 hour", job_id="report")
+    await kit.advance(hours=2)
+    await scheduler("update", job_id="report", max_runs=max_runs)
+    await kit.advance(hours=3)
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["state"], info["runs"]) == (state, runs)
+
+
+async def test_update_of_max_runs_revives_a_finished_job(kit, scheduler, probe):
+    """A job that had all its runs goes on when it is given more."""
+    await scheduler.add("1 hour", job_id="report", max_runs=1)
+    await kit.advance(hours=2)
+    await scheduler("update", job_id="report", max_runs=2)
+    await kit.advance(hours=5)
+    assert probe.calls == ["2030-01-01T01:00:00+00:00", "2030-01-01T03:00:00+00:00"]
+
+
+async def test_update_can_pause_and_resume(kit, scheduler, probe):
+    """`paused` can be changed like any field."""
+    await scheduler.add("1 hour", job_id="report")
+    await scheduler("update", job_id="report", paused=True)
+    await kit.advance(hours=2.5)
+    await scheduler("update", job_id="report", paused=False)
+    await kit.advance(hours=1)
+    assert probe.calls == ["2030-01-01T03:00:00+00:00"]
+
+
 async def test_update_of_bounds_moves_the_next_run(scheduler):
     """A start in the future moves the due time behind it."""
     await scheduler.add("0 6 * * *", job_id="report")
@@ -288,10 +326,10 @@ async def test_run_now_that_fails_leaves_history(scheduler, probe):
 async def test_run_now_has_a_timeout(kit, scheduler, probe):
     """run_now with a timeout ends a handler that takes longer."""
     probe.blocks()
-    async with kit.scheduler_call("run_now", agentool_name="probe", input_data=RUN, timeout=5) as running:
-        await kit.advance(seconds=5)
+    running = scheduler.begin("run_now", agentool_name="probe", input_data=RUN, timeout=5)
+    await kit.advance(seconds=5)
     with pytest.raises(ExecutionFailed, match="timeout of 5 s"):
-        running.result()
+        await running
 
 
 async def test_history_of_all_jobs_is_the_newest_first(kit, scheduler):

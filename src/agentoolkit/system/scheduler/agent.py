@@ -19,9 +19,7 @@ Runs AgenTools at set times: by crontab, at intervals or once. Forwards results 
 100 executions of each job."""
 
 
-def create_scheduler_agent(
-    service: SchedulerService | None = None, *, injector: Injector | None = None
-) -> AgenTool[SchedulerService]:
+def create_scheduler_agent(service: SchedulerService | None = None, *, injector: Injector | None = None) -> AgenTool[SchedulerService]:
     """Make the AgenTool ``scheduler`` and register it; where there is one already, return that.
 
     Args:

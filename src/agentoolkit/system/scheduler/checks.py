@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
@@ -123,3 +125,13 @@ def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequenc
         remedy=f"Correct input_data so that injector.run({agentool_name!r}, input_data) accepts it.",
         problems=inside,
     )
+
+
+def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
+    """Read an ISO 8601 time; without an offset it is one of the zone. Raises `InvalidJob`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
+        raise InvalidJob(f"{excerpt(text)} is no time.", field=field, value=text, remedy=remedy) from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)

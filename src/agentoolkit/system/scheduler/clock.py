@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor  # pyright: ignore[reportMissingTypeStubs]
@@ -130,6 +130,9 @@ class Clock(AsyncIOScheduler):
         self._ring = ring
         self._alarms = AlarmStore()
         self._timer: Cancellable | None = None
+        self._expected: datetime | None = None
+        self.delay = 0.0
+        """Seconds by which the event loop was late at the last ring: what else runs on it blocks it so long."""
         super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
@@ -156,6 +159,7 @@ class Clock(AsyncIOScheduler):
             return None
         try:
             now = self._time.now()
+            self._measure(now)
             if due := self._alarms.take_due(now):
                 self._ring(due)
             upcoming = self._alarms.get_next_run_time()
@@ -168,7 +172,13 @@ class Clock(AsyncIOScheduler):
         self._stop_timer()
         waits = [seconds for seconds in (wait_seconds, self._time.longest_sleep) if seconds is not None]
         if waits and self.running:
+            self._expected = self._time.now() + timedelta(seconds=min(waits))
             self._timer = self._time.call_later(min(waits), self.wakeup)
+
+    def _measure(self, now: datetime) -> None:
+        expected, self._expected = self._expected, None
+        if expected is not None and now >= expected:
+            self.delay = (now - expected).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

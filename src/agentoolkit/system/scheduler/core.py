@@ -6,6 +6,8 @@ from typing import Any
 
 from agentool.core.injector import get_injector
 from agentoolkit.system.scheduler.jobs import Work
+from agentoolkit.system.scheduler.runs import Runs
+from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.service import SchedulerService
 
 
@@ -23,5 +25,5 @@ async def execute_agentool(
         InvalidJob, UnknownTarget: Nothing was run.
     """
     service: SchedulerService = get_injector().get("scheduler").deps
-    execution = await service.run_now(Work(agentool_name, input_data, result_queue, error_queue), job_id)
+    execution = await Runs(service).run_now(Work(agentool_name, input_data, result_queue, error_queue), job_id)
     return execution.result

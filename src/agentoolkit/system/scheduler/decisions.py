@@ -79,7 +79,7 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
     passed_over, chosen = _choose(job, due, now)
     room = math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
     runs, records = _start_or_skip(job, chosen, unfinished, room)
-    exhausted = due.following is None or runs == room
+    exhausted = due.following is None or runs >= room
     after = standing._replace(
         next_run_at=None if exhausted else due.following,
         runs=standing.runs + runs,
@@ -147,7 +147,7 @@ def _start_or_skip(job: Job, times: Sequence[datetime], unfinished: int, room: f
     records: list[Execution] = []
     runs = 0
     for due in times:
-        if runs == room:
+        if runs >= room:
             break
         if reason := _no_room(job.policies, unfinished + runs):
             records.append(_record(job, due)._replace(status=Status.SKIPPED, reason=reason))

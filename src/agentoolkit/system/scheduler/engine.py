@@ -59,6 +59,7 @@ class Engine:
         self.clock = Clock(parts.time, self._ring)
         self.upkeep = Upkeep(parts.store, parts.time, self)
         self.leading = False
+        self.leads_lost = 0
         self._stopping = False
         self._waking: set[asyncio.Task[None]] = set()
 
@@ -98,6 +99,7 @@ class Engine:
     def step_down(self) -> None:
         """Give up the lead. What runs goes on: it is still ours."""
         self.leading = False
+        self.leads_lost += 1
         self.clock.clear()
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:

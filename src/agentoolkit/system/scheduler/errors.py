@@ -2,6 +2,7 @@
 
     SchedulerError (RuntimeError)
     ├── JobNotFound       (KeyError)
+    ├── ExecutionNotFound (KeyError)
     ├── JobExists         the job's id or name is taken by a different job
     ├── InvalidSchedule   (ValueError)
     ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be
@@ -22,6 +23,10 @@ class SchedulerError(AgenToolError, RuntimeError):
 
 class JobNotFound(SchedulerError, KeyError):
     """No job has this id or name."""
+
+
+class ExecutionNotFound(SchedulerError, KeyError):
+    """No execution has this id, or it is no longer kept."""
 
 
 class JobExists(SchedulerError):

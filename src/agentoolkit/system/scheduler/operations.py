@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
-from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler import execution_operations, views
+from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobState, Work
 from agentoolkit.system.scheduler.planning import JobRequest
+from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.schemas import (
     History,
     JobChanges,
@@ -93,7 +95,7 @@ async def schedule_job(
     added = await ctx.deps.add(JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more))
     result = views.scheduled(added, ctx.deps.now())
     done = "Scheduled" if added.created else "Already scheduled:"
-    return _answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+    return views.answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
 
 
 async def scheduler_update(ctx: Context, job_id: str, version: int | None = None, **changes: Unpack[JobChanges]) -> SchedulerOutput:
@@ -105,7 +107,7 @@ async def scheduler_update(ctx: Context, job_id: str, version: int | None = None
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     result = views.scheduled(await ctx.deps.update(job_id, changes, version), ctx.deps.now())
-    return _answer("update", f"Updated {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+    return views.answer("update", f"Updated {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -115,17 +117,20 @@ async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     job = await ctx.deps.cancel(job_id)
-    return _answer("cancel", f"Cancelled {job.job_id!r}.", JobRef(job_id=job.job_id, state="cancelled"))
+    return views.answer("cancel", f"Cancelled {job.job_id!r}.", JobRef(job_id=job.job_id, state="cancelled"))
 
 
-async def scheduler_pause(ctx: Context, job_id: str) -> SchedulerOutput:
-    """Keep a job's definition and let it not fire.
+async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, reason: str = "") -> SchedulerOutput:
+    """Keep a job's definition and let it not fire, for good or until a time.
 
     Raises:
         JobNotFound: There is no such job.
+        InvalidJob: `until` is no time.
     """
-    result = views.job_ref(await ctx.deps.pause(job_id))
-    return _answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
+    job = (await ctx.deps.job(job_id)).job
+    end = checked_moment(until, "until", ZoneInfo(job.schedule.timezone)) if until else None
+    result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
+    return views.answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
 
 
 async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -135,7 +140,7 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     result = views.job_ref(await ctx.deps.resume(job_id))
-    return _answer("resume", f"Job {result.job_id!r} is {result.state}, next at {result.next_run}.", result)
+    return views.answer("resume", f"Job {result.job_id!r} is {result.state}, next at {result.next_run}.", result)
 
 
 async def scheduler_run_now(
@@ -156,24 +161,22 @@ async def scheduler_run_now(
         ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
         InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
     """
-    work = await ctx.deps.work_of(job_id) if job_id and not agentool_name else None
+    work = await Runs(ctx.deps).work_of(job_id) if job_id and not agentool_name else None
     if work is None:
         work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
     given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
     work = work._replace(**{name: value for name, value in given.items() if value is not None})
     if timeout is not None:
         work = work._replace(policies=replace(work.policies, timeout=timeout))
-    execution = await ctx.deps.run_now(work, job_id)
-    result = RunNow(
-        job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration
-    )
-    return _answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
+    execution = await Runs(ctx.deps).run_now(work, job_id)
+    result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
+    return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
 
 
 async def scheduler_list(ctx: Context) -> SchedulerOutput:
     """List the jobs that can fire again, and the paused and broken ones."""
     jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobState.DONE]
-    return _answer("list", f"{len(jobs)} jobs.", JobList(jobs=jobs, count=len(jobs)))
+    return views.answer("list", f"{len(jobs)} jobs.", JobList(jobs=jobs, count=len(jobs)))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -183,9 +186,9 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     stored = await ctx.deps.job(job_id)
-    recent = await ctx.deps.history(stored.job.job_id, views.RECENT)
+    recent = await Runs(ctx.deps).history(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
-    return _answer("get_job", f"Job {result.job_id!r}, next at {result.next_run}.", result)
+    return views.answer("get_job", f"Job {result.job_id!r}, next at {result.next_run}.", result)
 
 
 async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
@@ -194,27 +197,33 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
     """
-    history = [views.execution_info(execution) for execution in await ctx.deps.history(job_id, limit or HISTORY_LENGTH)]
-    return _answer("get_history", f"{len(history)} executions.", History(job_id=job_id, history=history, count=len(history)))
+    history = [views.execution_info(execution) for execution in await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH)]
+    return views.answer("get_history", f"{len(history)} executions.", History(job_id=job_id, history=history, count=len(history)))
 
 
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
     """Start the scheduler after ``stop``. It starts by itself at first use."""
     await ctx.deps.start()
-    return _answer("start", "The scheduler is running.", await _status(ctx.deps))
+    return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
 
 
 async def scheduler_stop(ctx: Context) -> SchedulerOutput:
     """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``."""
     await ctx.deps.stop()
-    return _answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
+    return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
+
+
+async def scheduler_restart(ctx: Context) -> SchedulerOutput:
+    """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
+    await ctx.deps.stop()
+    return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
 
 
 async def scheduler_status(ctx: Context) -> SchedulerOutput:
     """Tell whether the scheduler runs, and what it has to do."""
     status = await _status(ctx.deps)
     state = "running" if status.running else "stopped"
-    return _answer("status", f"The scheduler is {state}, with {status.jobs_count} jobs.", status)
+    return views.answer("status", f"The scheduler is {state}, with {status.jobs_count} jobs.", status)
 
 
 async def scheduler_preview(
@@ -231,7 +240,7 @@ async def scheduler_preview(
     """
     reading = await ctx.deps.preview(schedule, schedule_type, timezone)
     result = views.timing(reading, ctx.deps.now(), count or views.NEXT_RUNS)
-    return _answer("preview", f"{result.words}, next at {result.next_runs[0]}.", result)
+    return views.answer("preview", f"{result.words}, next at {result.next_runs[0]}.", result)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -248,11 +257,9 @@ HANDLERS: dict[str, Handler] = {
     "status": scheduler_status,
     "preview": scheduler_preview,
     "update": scheduler_update,
+    "restart": scheduler_restart,
+    **execution_operations.HANDLERS,
 }
-
-
-def _answer(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
-    return SchedulerOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
 
 
 def _needed(field: str, value: T | None) -> T:
@@ -266,8 +273,12 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     engine = service.engine
     states = [stored.standing.state for stored in await service.jobs()]
     can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
+    leader = await service.store.leader()
     return SchedulerStatus(
         running=engine is not None,
+        leading=engine is not None and engine.leading,
+        stopped=await service.store.halted(),
+        leader=f"pid {leader.pid} on {leader.host}" if leader else None,
         jobs_count=can_fire,
         apscheduler_available=True,
         scheduler_state=engine.clock.state if engine else 0,
@@ -275,4 +286,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         paused=states.count(JobState.PAUSED),
         executing=engine.executor.running if engine else 0,
         waiting=engine.executor.waiting if engine else 0,
+        lag=engine.running.lag if engine else None,
+        loop_delay=engine.clock.delay if engine else 0.0,
+        leads_lost=engine.leads_lost if engine else 0,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -20,7 +20,11 @@ from agentoolkit.system.scheduler.checks import (
     checked_input,
 )
 from agentoolkit.system.scheduler.jobs import CatchUp, Job, JobState, OnInterrupt, Overlap, Policies, Priority, Standing
-from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
+from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
+
+_WHEN = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude"})
+"""The fields that make a schedule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class JobRequest:
     job_name: str | None = None
     schedule_type: Kind | None = None
     timezone: str | None = None
+    anchor: datetime | None = None
+    """Instant that an interval counts from; now, if not given."""
     start_at: datetime | str | None = None
     end_at: datetime | str | None = None
     jitter: float = 0.0
@@ -67,6 +73,7 @@ class JobRequest:
             schedule=when.text,
             schedule_type=when.kind,
             timezone=when.timezone,
+            anchor=when.anchor,
             start_at=when.start_at,
             end_at=when.end_at,
             jitter=when.jitter,
@@ -99,22 +106,64 @@ def plan(request: JobRequest, injector: Injector, now: datetime, default_timezon
         InvalidJob: The input does not fit the target, a field is out of range, or an id cannot be one.
         InvalidSchedule: The schedule, its zone or its bounds cannot be read, or nothing would ever be due.
     """
-    input_data = checked_input(request.agentool_name, request.input_data, injector)
-    check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)
     _check_texts(request)
     job_id = id_from_name(request.job_name) if request.job_id is None else checked_id(request.job_id)
-    reading = read_schedule(
+    reading = _read(request, job_id, now, default_timezone)
+    job = _job(request, job_id, reading, injector, now)
+    state = JobState.PAUSED if request.paused else JobState.ACTIVE
+    return Plan(job, Standing(state, reading.schedule.first_from(now)), reading)
+
+
+def replan(stored: StoredJob, changes: Mapping[str, Any], injector: Injector, now: datetime, default_timezone: str | None) -> Plan:
+    """Check the changes to a job and make the changed one. What is not named stays, its next due time included.
+
+    Raises:
+        UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
+    """
+    job, standing = stored
+    if "schedule" in changes:
+        changes = {"schedule_type": None, "anchor": None, **changes}
+    elif "start_at" in changes:
+        changes = {"anchor": None, **changes}
+    request = replace(JobRequest.again(job), **changes)
+    _check_texts(request)
+    if _WHEN.isdisjoint(changes):
+        reading = Reading(job.schedule, preview(job.schedule, now=now, count=0).words, ())
+    else:
+        reading = _read(request, job.job_id, now, default_timezone)
+    changed = _job(request, job.job_id, reading, injector, job.created_at)
+    return Plan(changed, _standing(changed, standing, changes, now), reading)
+
+
+def _standing(job: Job, before: Standing, changes: Mapping[str, Any], now: datetime) -> Standing:
+    if {*_WHEN, "max_runs", "paused"}.isdisjoint(changes):
+        return before
+    paused = changes.get("paused", before.state is JobState.PAUSED)
+    due = job.schedule.first_from(now)
+    if due is None or (job.policies.max_runs is not None and before.runs >= job.policies.max_runs):
+        return before._replace(state=JobState.DONE, next_run_at=None)
+    return before._replace(state=JobState.PAUSED if paused else JobState.ACTIVE, next_run_at=due, reason="")
+
+
+def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str | None) -> Reading:
+    return read_schedule(
         request.schedule,
         now=now,
         kind=request.schedule_type,
         timezone=request.timezone or default_timezone,
+        anchor=request.anchor,
         start_at=request.start_at,
         end_at=request.end_at,
         jitter=request.jitter,
         jitter_key=job_id,
         exclude=request.exclude,
     )
-    job = Job(
+
+
+def _job(request: JobRequest, job_id: str, reading: Reading, injector: Injector, created_at: datetime) -> Job:
+    input_data = checked_input(request.agentool_name, request.input_data, injector)
+    check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)
+    return Job(
         job_id=job_id,
         job_name=job_id if request.job_name is None else request.job_name,
         agentool_name=request.agentool_name,
@@ -125,10 +174,8 @@ def plan(request: JobRequest, injector: Injector, now: datetime, default_timezon
         error_queue=request.error_queue,
         description=request.description,
         tags=tuple(request.tags),
-        created_at=now,
+        created_at=created_at,
     )
-    state = JobState.PAUSED if request.paused else JobState.ACTIVE
-    return Plan(job, Standing(state, reading.schedule.first_from(now)), reading)
 
 
 def id_from_name(job_name: str | None) -> str:

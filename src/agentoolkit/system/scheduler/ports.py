@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, Standing
+from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
 
 
 class StoredJob(NamedTuple):
@@ -138,8 +138,8 @@ class JobStore(Protocol):
         """Return one execution."""
         ...
 
-    async def executions(self, job_id: str | None, limit: int) -> Sequence[Execution]:
-        """Return the newest executions of a job, or of all jobs, the newest first."""
+    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
+        """Return the newest executions, of a job or of all, in one status or in any; the newest first."""
         ...
 
     async def retry(self, execution: Execution) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -72,21 +73,30 @@ class Running:
         self._around = around
         self._underway = UnderwaySet(time_source, self._expired)
         self._writing: set[asyncio.Task[None]] = set()
+        self._lateness: deque[float] = deque(maxlen=100)
         self.stopping = False
         self.default_timeout: float | None = TIMEOUT
 
     async def run(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run one attempt to its recorded end. Return the record, and what the handler raised."""
-        started = execution._replace(status=Status.RUNNING, started_at=self._time.now(), retry_at=None)
+        now = self._time.now()
+        started = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
         if not await self._insist(self._store.begin, started):
             return execution._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
         self._announcer.became(started)
+        if execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.append((now - started.scheduled_at).total_seconds())
         underway = self._add(work, started)
         ended, error = await self._attempt(underway)
         self._underway.remove(underway)
         if not underway.given_up:
             ended = await self._write_down(underway, ended, error)
         return ended, error
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds between due time and start, the worst of the last hundred executions."""
+        return max(self._lateness, default=None)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel a running handler. Tell whether there was one."""
@@ -128,6 +138,8 @@ class Running:
         data = work.input_data
         if has_references(data):
             data = await resolve_references(data, self._injector)
+        else:
+            data = outcomes.json_copy(data, "input_data")  # what a handler does to its input must not reach the next run
         return await self._injector.run(work.agentool_name, data)
 
     def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> tuple[Execution, BaseException | None]:

@@ -16,6 +16,8 @@ from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, OnInterru
 
 ScheduleType = Literal["cron", "interval", "once"]
 
+ExecutionStatus = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
+
 SchedulerOperation = Literal[
     "schedule",
     "cancel",
@@ -30,6 +32,11 @@ SchedulerOperation = Literal[
     "status",
     "preview",
     "update",
+    "restart",
+    "list_executions",
+    "get_execution",
+    "cancel_execution",
+    "backfill",
 ]
 
 
@@ -39,9 +46,7 @@ class SchedulerInput(BaseOperationInput):
     operation: SchedulerOperation = Field(description="The scheduler operation to perform")
     job_id: str | None = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
     job_name: str | None = Field(None, description="Human-readable, unique job name")
-    schedule_type: ScheduleType | None = Field(
-        None, description="Type of schedule; may be left out where the text of the schedule decides"
-    )
+    schedule_type: ScheduleType | None = Field(None, description="Type of schedule; may be left out where the text of the schedule decides")
     schedule: str | None = Field(
         None, description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', or words"
     )
@@ -72,7 +77,7 @@ class SchedulerInput(BaseOperationInput):
     until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: str | None = Field(None, description="For pause and cancel_execution: why")
     execution_id: str | None = Field(None, description="For get_execution and cancel_execution")
-    status: str | None = Field(None, description="For list: state of jobs; for list_executions: status of executions")
+    execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     description: str | None = Field(None, description="What the job is for")
     tags: list[str] | None = Field(None, description="Free labels")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
@@ -175,6 +180,15 @@ class ErrorInfo(BaseModel):
     traceback: str = ""
 
 
+class AttemptInfo(BaseModel):
+    """An earlier attempt at an execution."""
+
+    attempt: int
+    started_at: str | None
+    finished_at: str | None
+    error: ErrorInfo | None
+
+
 class ExecutionInfo(BaseModel):
     """One record of a job's history."""
 
@@ -194,6 +208,17 @@ class ExecutionInfo(BaseModel):
     result: Any
     error: ErrorInfo | None
     delivery: str = Field(description="Whether the outcome reached its queue: none, pending, delivered or failed")
+    attempts: list[AttemptInfo] = Field(default=[], description="Earlier attempts, the oldest first")
+    retry_at: str | None = Field(default=None, description="When the next attempt starts")
+
+
+class BackfillInfo(BaseModel):
+    """Answer to ``backfill``."""
+
+    job_id: str
+    created: int = Field(description="Executions that this call added")
+    total: int = Field(description="Due times in the range")
+    statuses: dict[str, int] = Field(description="How many of the range's executions stand how")
 
 
 class RunNow(BaseModel):
@@ -248,6 +273,9 @@ class SchedulerStatus(BaseModel):
     """Answer to ``start``, ``stop`` and ``status``."""
 
     running: bool
+    leading: bool = Field(description="This process claims what is due; false while another does, or while stopped")
+    stopped: bool = Field(description="Stopped by operation 'stop', for every process that shares the store")
+    leader: str | None = Field(description="The process that claims: its pid and host; None where there is but one")
     jobs_count: int = Field(description="Jobs that can fire again")
     apscheduler_available: bool
     scheduler_state: int = Field(description="APScheduler's own: 0 stopped, 1 running, 2 paused")
@@ -255,3 +283,6 @@ class SchedulerStatus(BaseModel):
     paused: int
     executing: int = Field(description="Executions under way in this process")
     waiting: int = Field(description="Executions that wait for room in this process")
+    lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred; None without any")
+    loop_delay: float = Field(description="Seconds by which the event loop was late at the clock's last ring")
+    leads_lost: int = Field(description="How often this process lost the lead to another")

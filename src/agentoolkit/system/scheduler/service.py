@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from agentool.errors import did_you_mean, excerpt
-from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
-from agentoolkit.system.scheduler.errors import ExecutionFailed, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing, Status, Work
-from agentoolkit.system.scheduler.planning import JobRequest, plan
+from agentoolkit.system.scheduler.jobs import Job, JobState, Standing
+from agentoolkit.system.scheduler.planning import JobRequest, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
 
@@ -45,11 +42,17 @@ class SchedulerService:
         self.store = parts.store
         self._timezone = timezone
         self._engine: Engine | None = None
-        self._stopped = False
+        self._starting: asyncio.Task[None] | None = None
+        self._closed = False
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a listener with every event; the answer ends that."""
         return self._parts.announcer.subscribe(listener)
+
+    @property
+    def parts(self) -> Parts:
+        """What it works with."""
+        return self._parts
 
     @property
     def engine(self) -> Engine | None:
@@ -61,21 +64,30 @@ class SchedulerService:
         """Return the present instant, by the scheduler's own time source."""
         return self._parts.time.now()
 
+    async def open(self) -> None:
+        """Make ready and, unless it was stopped, start. A second time does nothing."""
+        self._closed = False
+        await self.ready()
+
     async def start(self) -> None:
-        """Start, or go on after `stop`. A second time does nothing."""
-        self._stopped = False
-        await self._ready()
+        """Go on after `stop`, also one that another process asked for. A second time does nothing."""
+        await self.open()
+        await self.store.halt(False)
+        if engine := self.engine:
+            await engine.upkeep.look_after()
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop within so many seconds: no new executions, running ones ended or cancelled. Jobs are kept."""
-        self._stopped = True
-        engine, self._engine = self.engine, None
-        if engine is not None:
-            await engine.stop(seconds)
+        """Stop every process that shares the store, and this one within so many seconds, until `start`. Jobs are kept.
 
-    async def close(self) -> None:
-        """Stop and give back the store."""
-        await self.stop()
+        Running executions here may end, and are cancelled if they do not. The stop outlives the process if the store does.
+        """
+        await self.ready()
+        await self.store.halt(True)
+        await self._end(seconds)
+
+    async def close(self, seconds: float = STOP_SECONDS) -> None:
+        """End this process's part and give back the store. What is due later is due when it is opened again."""
+        await self._end(seconds)
         await self.store.close()
 
     async def settled(self) -> None:
@@ -90,7 +102,7 @@ class SchedulerService:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        await self._ready()
+        await self.ready()
         planned = plan(request, self._parts.injector, self.now(), self._timezone)
         for taken in (await self.store.find(planned.job.job_id), await self.store.find(planned.job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
@@ -106,24 +118,20 @@ class SchedulerService:
         Raises:
             JobNotFound: There is no such job.
             SchedulerError: The job was changed since `version`.
+            JobExists: Another job has the new name.
+            InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
-        job, standing = await self.job(job_id)
+        job, standing = stored = await self.job(job_id)
         if version is not None and version != standing.version:
             raise _changed_meanwhile(job, version, standing)
-        if "schedule" in changes:
-            changes = {"schedule_type": None, **changes}
-        planned = plan(replace(JobRequest.again(job), **changes), self._parts.injector, self.now(), self._timezone)
-        changed = replace(planned.job, created_at=job.created_at)
-        same_times = changed.schedule == job.schedule or "schedule" not in changes
-        after = planned.standing._replace(state=standing.state, runs=standing.runs, reason=standing.reason)
-        if same_times and standing.next_run_at is not None:
-            after = after._replace(next_run_at=standing.next_run_at)
-        elif standing.state is JobState.DONE:
-            after = after._replace(state=JobState.ACTIVE)
+        changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
+        taken = await self.store.find(changed.job_name)
+        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
+            raise _taken(taken.job, "job_name", changed.job_name)
         if not await self.store.replace(changed, after, standing.version):
             raise _changed_meanwhile(job, standing.version, standing)
         self._set_alarm(changed, after)
-        return Added(changed, after._replace(version=standing.version + 1), planned.reading, created=False)
+        return Added(changed, after._replace(version=standing.version + 1), reading, created=False)
 
     async def cancel(self, job_id: str) -> Job:
         """Remove a job for good; its history stays readable.
@@ -138,13 +146,19 @@ class SchedulerService:
         self._parts.announcer.cancelled(job)
         return job
 
-    async def pause(self, job_id: str) -> StoredJob:
-        """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record."""
-        return await self._change_state(job_id, JobState.PAUSED)
+    async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
+        """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record.
+
+        Args:
+            job_id: Its id or name.
+            until: When it resumes by itself.
+            reason: Why, for whoever looks at it later.
+        """
+        return await self._change_state(job_id, Standing(JobState.PAUSED, paused_until=until, reason=reason))
 
     async def resume(self, job_id: str) -> StoredJob:
         """Let a paused job fire again, from now on."""
-        return await self._change_state(job_id, JobState.ACTIVE)
+        return await self._change_state(job_id, Standing(JobState.ACTIVE))
 
     async def job(self, job_id: str) -> StoredJob:
         """Return a job by its id or its unique name.
@@ -152,7 +166,7 @@ class SchedulerService:
         Raises:
             JobNotFound: There is no such job; the nearest id is named.
         """
-        await self._ready()
+        await self.ready()
         if stored := await self.store.find(job_id):
             return stored
         known = [stored.job.job_id for stored in await self.store.jobs()]
@@ -161,82 +175,68 @@ class SchedulerService:
 
     async def jobs(self) -> Sequence[StoredJob]:
         """Return all jobs, the oldest first."""
-        await self._ready()
+        await self.ready()
         return await self.store.jobs()
-
-    async def history(self, job_id: str | None, limit: int = HISTORY_LENGTH) -> Sequence[Execution]:
-        """Return the newest executions of a job, also of a cancelled one, or of all; the newest first."""
-        await self._ready()
-        stored = await self.store.find(job_id) if job_id else None
-        found = await self.store.executions(stored.job.job_id if stored else job_id, limit)
-        if job_id and not stored and not found:
-            await self.job(job_id)
-        return found
-
-    async def work_of(self, job_id: str) -> Work:
-        """Return what a job's executions do. Raises `JobNotFound`."""
-        return (await self.job(job_id)).job.work
-
-    async def run_now(self, work: Work, job_id: str | None = None) -> Execution:
-        """Run an AgenTool at once and wait for it. It leaves history under `job_id`, else under an id of its own.
-
-        Raises:
-            ExecutionFailed: It did not succeed; the cause is what it raised.
-            UnknownTarget, InvalidJob: Nothing was run.
-        """
-        await self._ready()
-        work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
-        check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
-        stored = await self.store.find(job_id) if job_id else None
-        name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
-        asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self.now(), trigger="run_now")
-        execution, error = await self._running_engine().run_now(work, asked)
-        if execution.status is Status.SUCCESS:
-            return execution
-        why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
-        raise ExecutionFailed(f"AgenTool {work.agentool_name!r} did not succeed: {why}", value=execution.execution_id) from error
 
     async def preview(self, schedule: str, kind: Kind | None, timezone: str | None) -> Reading:
         """Read a schedule without scheduling anything."""
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
 
-    async def _change_state(self, job_id: str, state: JobState) -> StoredJob:
+    async def _change_state(self, job_id: str, wanted: Standing) -> StoredJob:
         job, standing = await self.job(job_id)
-        if standing.state in (state, JobState.DONE):
+        if standing.state is JobState.DONE or (standing.state is wanted.state and wanted.state is JobState.ACTIVE):
             return StoredJob(job, standing)
-        changed = standing._replace(state=state)
-        if state is JobState.ACTIVE:
+        changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
+        if wanted.state is JobState.ACTIVE:
             changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
         if changed.next_run_at is None:
             changed = changed._replace(state=JobState.DONE)
         if not await self.store.replace(job, changed, standing.version):
             raise _changed_meanwhile(job, standing.version, standing)
         self._set_alarm(job, changed)
-        return StoredJob(job, changed)
+        return StoredJob(job, changed._replace(version=standing.version + 1))
 
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:
             engine.set_alarm(job.job_id, standing.due_at)
 
-    def _running_engine(self) -> Engine:
+    def running_engine(self) -> Engine:
+        """Return the engine. Raises `SchedulerError` if the scheduler is stopped."""
         if (engine := self.engine) is None:
             raise SchedulerError("The scheduler is stopped.", remedy="Call operation 'start' first.")
         return engine
 
-    async def _ready(self) -> None:
-        if self._stopped or self.engine is not None:
+    async def ready(self) -> None:
+        """Start at first use, and again on another event loop."""
+        if self._closed:
             return
-        self._engine = engine = Engine(self._parts)
-        await engine.start()
+        if self.engine is None:
+            self._engine = Engine(self._parts)
+            self._starting = asyncio.get_running_loop().create_task(self._engine.start())
+        if self._starting is not None and not self._starting.done():
+            await asyncio.wait({self._starting})
+        if self._starting is not None and (error := self._starting.exception()):
+            self._engine = None
+            raise error
+
+    async def _end(self, seconds: float) -> None:
+        self._closed = True
+        engine, self._engine = self.engine, None
+        if engine is not None:
+            await engine.stop(seconds)
 
 
 def _already_there(taken: StoredJob, job: Job, reading: Reading) -> Added:
     if taken.job.same_as(job):
         return Added(*taken, reading, created=False)
-    raise JobExists(
-        f"A different job has the id {taken.job.job_id!r} and the name {taken.job.job_name!r}.",
-        field="job_id",
-        value=job.job_id,
+    raise _taken(taken.job, "job_id", job.job_id)
+
+
+def _taken(by: Job, field: str, value: str) -> JobExists:
+    return JobExists(
+        f"A different job has the id {by.job_id!r} and the name {by.job_name!r}.",
+        field=field,
+        value=value,
         remedy="Change it with operation 'update', cancel it first, or choose another job_id and job_name.",
     )
 

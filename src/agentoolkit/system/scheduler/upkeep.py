@@ -46,7 +46,7 @@ class Upkeep:
 
     async def start(self) -> None:
         """Do a first round; what goes wrong in it is raised."""
-        await self._look_after()
+        await self.look_after()
         self._wait()
 
     async def stop(self) -> None:
@@ -66,12 +66,13 @@ class Upkeep:
 
     async def _guarded(self) -> None:
         try:
-            await self._look_after()
+            await self.look_after()
         except Exception:
             logger.exception("Looking after the store failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
-    async def _look_after(self) -> None:
+    async def look_after(self) -> None:
+        """Do one round."""
         leads = not await self._store.halted() and await self._store.lead(self._time.now())
         if leads and not self._engine.leading:
             self._engine.lead(await self._store.upcoming())

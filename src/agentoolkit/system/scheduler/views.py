@@ -8,16 +8,33 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
+from pydantic import BaseModel
+
+from agentoolkit.system.scheduler.jobs import Attempt, Execution, Job, Standing, Status
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
-from agentoolkit.system.scheduler.schemas import ErrorInfo, ExecutionInfo, JobDetails, JobRef, JobSummary, Scheduled, Timing
+from agentoolkit.system.scheduler.schemas import (
+    AttemptInfo,
+    ErrorInfo,
+    ExecutionInfo,
+    JobDetails,
+    JobRef,
+    JobSummary,
+    Scheduled,
+    SchedulerOutput,
+    Timing,
+)
 from agentoolkit.system.scheduler.service import Added
 
 NEXT_RUNS = 5
 """Due times that an answer shows."""
 RECENT = 10
 """Executions that ``get_job`` shows."""
+
+
+def answer(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
+    """Put a result into the answer that every operation gives."""
+    return SchedulerOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
 
 
 def local(moment: datetime | None, timezone: str) -> str | None:
@@ -107,6 +124,18 @@ def execution_info(execution: Execution) -> ExecutionInfo:
         result=execution.result,
         error=ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None,
         delivery=execution.delivery,
+        attempts=[_attempt_info(attempt) for attempt in execution.attempts],
+        retry_at=execution.retry_at.isoformat() if execution.retry_at else None,
+    )
+
+
+def _attempt_info(attempt: Attempt) -> AttemptInfo:
+    error = attempt.error
+    return AttemptInfo(
+        attempt=attempt.attempt,
+        started_at=attempt.started_at.isoformat() if attempt.started_at else None,
+        finished_at=attempt.finished_at.isoformat() if attempt.finished_at else None,
+        error=ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None,
     )
 
 

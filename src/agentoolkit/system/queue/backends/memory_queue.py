@@ -148,7 +148,7 @@ class MemoryQueue:
             return self._dead.pop(message_id, None)
         self._numbers[message.state] -= 1
         self._ready.discard(message_id)
-        pass
+        self._timers.discard(message_id)
         return message
 
     def _drop_oldest_dead(self) -> None:

@@ -22,7 +22,7 @@ class MemoryJobStore:
 
     survives_restart = False
     shared = False
-    owner = "this process"
+    owner = ""
 
     def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
         self._jobs: dict[str, StoredJob] = {}
@@ -128,11 +128,12 @@ class MemoryJobStore:
         history = self._history.get(execution_id.rpartition("@")[0], ())
         return next((found for found in history if found.execution_id == execution_id), None)
 
-    async def executions(self, job_id: str | None, limit: int) -> Sequence[Execution]:
+    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
         waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
         histories = self._history.values() if job_id is None else [self._history.get(job_id, ())]
         finished = [found for history in histories for found in history]
-        return sorted(waiting + finished, key=_newest_last, reverse=True)[:limit]
+        found = [execution for execution in waiting + finished if status in (None, execution.status)]
+        return sorted(found, key=_newest_last, reverse=True)[:limit]
 
     async def retry(self, execution: Execution) -> bool:
         if execution.execution_id not in self._unfinished:

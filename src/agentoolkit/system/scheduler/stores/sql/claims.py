@@ -89,12 +89,14 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     round_ = _Round(now, owner)
     for job_id, definition, sequence, *columns_ in session.rows(columns, ids):
         round_.add(job_id, definition, sequence, standing_of(tuple(columns_)), definitions, unfinished.get(job_id, 0))
-    insert(session, round_.inserts)
+    inserted = insert(session, round_.inserts)
     session.from_rows(_MOVE, _STOOD, round_.moves)
     if any(move["sequence"] > HISTORY_LENGTH for move in round_.moves):
         prune(session, [move["job_id"] for move in round_.moves])
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
-    return Claims(round_.records, [*round_.changes, *gone])
+    # A due time that has its record already, as after a backfill, is not run again.
+    records = [claimed for claimed in round_.records if claimed.execution.execution_id in inserted]
+    return Claims(records, [*round_.changes, *gone])
 
 
 class _Round:

@@ -119,12 +119,13 @@ def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> No
     session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)
 
 
-def newest(session: Session, job_id: str | None, limit: int) -> list[Execution]:
+def newest(session: Session, job_id: str | None, limit: int, status: Status | None) -> list[Execution]:
     """See `JobStore.executions`."""
-    where = "" if job_id is None else "WHERE job_id = :job_id"
+    wanted = {name: value for name, value in (("job_id", job_id), ("status", status and status.value)) if value is not None}
+    where = " AND ".join(["TRUE", *(f"{name} = :{name}" for name in wanted)])
     order = "scheduled_at DESC, execution_id DESC"
-    sql = f"SELECT {EXECUTION} FROM agentool_executions {where} ORDER BY {order} LIMIT :limit"  # noqa: S608  column names of ours
-    return [execution_of(row) for row in session.rows(sql, {"job_id": job_id, "limit": limit} if job_id else {"limit": limit})]
+    sql = f"SELECT {EXECUTION} FROM agentool_executions WHERE {where} ORDER BY {order} LIMIT :limit"  # noqa: S608  column names of ours
+    return [execution_of(row) for row in session.rows(sql, {**wanted, "limit": limit})]
 
 
 def one(session: Session, execution_id: str) -> Execution | None:

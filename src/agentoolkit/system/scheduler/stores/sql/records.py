@@ -113,7 +113,26 @@ def standing_parameters(standing: Standing) -> dict[str, Any]:
 
 def execution_of(row: tuple[Any, ...]) -> Execution:
     """Read the columns `EXECUTION`."""
-    id_, job_id, name, due, cause, status, reason, count, attempt, started, finished, duration, result, error, delivery, retry, past, owner = row
+    (
+        id_,
+        job_id,
+        name,
+        due,
+        cause,
+        status,
+        reason,
+        count,
+        attempt,
+        started,
+        finished,
+        duration,
+        result,
+        error,
+        delivery,
+        retry,
+        past,
+        owner,
+    ) = row
     return Execution(
         id_,
         job_id,

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentoolkit.database import Database, Session
 from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import interrupted
 from agentoolkit.system.scheduler.stores.sql import executions
@@ -131,8 +131,8 @@ class SqlJobStore:
     async def execution(self, execution_id: str) -> Execution | None:
         return await self._database.read(lambda session: executions.one(session, execution_id))
 
-    async def executions(self, job_id: str | None, limit: int) -> Sequence[Execution]:
-        return await self._database.read(lambda session: executions.newest(session, job_id, limit))
+    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
+        return await self._database.read(lambda session: executions.newest(session, job_id, limit, status))
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
         return await self._database.write(lambda session: self._take_over(session, held, now))

@@ -1,0 +1,75 @@
+"""The operations on executions: input → runs → output."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from agentool.context import RunContext
+from agentool.operations import Handler
+from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Status
+from agentoolkit.system.scheduler.runs import Runs
+from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionStatus, History, SchedulerOutput
+from agentoolkit.system.scheduler.service import SchedulerService
+
+Context = RunContext[SchedulerService]
+
+
+async def scheduler_list_executions(
+    ctx: Context, job_id: str | None = None, execution_status: ExecutionStatus | None = None, limit: int | None = None
+) -> SchedulerOutput:
+    """List the newest executions, of one job or of all, in one status or in any.
+
+    Raises:
+        JobNotFound: There is neither such a job nor a record of it.
+    """
+    status = Status(execution_status) if execution_status else None
+    found = await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH, status)
+    result = History(job_id=job_id, history=[views.execution_info(execution) for execution in found], count=len(found))
+    return views.answer("list_executions", f"{len(found)} executions.", result)
+
+
+async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerOutput:
+    """Return one execution with its result or error and its earlier attempts.
+
+    Raises:
+        ExecutionNotFound: There is no record of it, or no longer.
+    """
+    execution = await Runs(ctx.deps).get(execution_id)
+    return views.answer("get_execution", f"The execution is {execution.status}.", views.execution_info(execution))
+
+
+async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: str = "") -> SchedulerOutput:
+    """End an execution that waits or runs. Its handler is cancelled; one that has ended stays as it is.
+
+    Raises:
+        ExecutionNotFound: There is no record of it, or no longer.
+    """
+    execution = await Runs(ctx.deps).cancel(execution_id, reason or "cancelled on request")
+    return views.answer("cancel_execution", f"The execution is {execution.status}.", views.execution_info(execution))
+
+
+async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
+    """Run a job for the past due times of a range that have no record yet, at most ``max_instances`` at once.
+
+    The same call again adds nothing and tells how far the range has come.
+
+    Raises:
+        JobNotFound: There is no such job.
+        InvalidJob: The range holds no past due time, or more than a thousand.
+    """
+    job = (await ctx.deps.job(job_id)).job
+    zone = ZoneInfo(job.schedule.timezone)
+    start, end = checked_moment(start_at, "start_at", zone), checked_moment(end_at, "end_at", zone)
+    done = await Runs(ctx.deps).backfill(job_id, start, end)
+    result = BackfillInfo(job_id=job.job_id, created=done.created, total=done.total, statuses=dict(done.statuses))
+    return views.answer("backfill", f"{done.created} of {done.total} due times are new.", result)
+
+
+HANDLERS: dict[str, Handler] = {
+    "list_executions": scheduler_list_executions,
+    "get_execution": scheduler_get_execution,
+    "cancel_execution": scheduler_cancel_execution,
+    "backfill": scheduler_backfill,
+}
