@@ -90,6 +90,7 @@ class Asking:
 
     async def messages(self, queue_name: str) -> list[Any]:
         """Take every message out of a queue."""
+        await self._injector.run("queue", {"operation": "create_queue", "queue_name": queue_name})  # unless it is there
         taken = await self._injector.run("queue", {"operation": "dequeue", "queue_name": queue_name, "count": 1000, "auto_ack": True})
         return [message["message"] for message in taken.data["messages"]]
 

@@ -142,10 +142,22 @@ async def test_update_of_max_runs_counts_the_runs_there_were(kit, scheduler, max
 async def test_update_of_max_runs_revives_a_finished_job(kit, scheduler, probe):
     """A job that had all its runs goes on when it is given more."""
     await scheduler.add("1 hour", job_id="report", max_runs=1)
-    await kit.advance(hours=2)
+    await kit.advance(hours=2.5)
     await scheduler("update", job_id="report", max_runs=2)
     await kit.advance(hours=5)
     assert probe.calls == ["2030-01-01T01:00:00+00:00", "2030-01-01T03:00:00+00:00"]
+
+
+async def test_change_at_the_moment_of_a_run_makes_no_second(kit, scheduler, probe):
+    """A job that is paused and resumed, or changed, at the very instant of its due time does not run for it twice."""
+    await scheduler.add("1 hour", job_id="report")
+    await kit.advance(hours=1)
+    await scheduler("pause", job_id="report")
+    resumed = await scheduler("resume", job_id="report")
+    updated = await scheduler("update", job_id="report", timezone="Europe/Berlin")
+    await kit.advance()
+    assert (resumed["next_run"], updated["next_run"]) == ("2030-01-01T02:00:00+00:00", "2030-01-01T03:00:00+01:00")
+    assert len(probe.calls) == 1
 
 
 async def test_update_can_pause_and_resume(kit, scheduler, probe):

@@ -236,6 +236,16 @@ async def test_second_claim_gives_nothing(store: JobStore):
     assert (list(again.records), list(again.next_times)) == ([], [("job", at(2))])
 
 
+async def test_due_time_put_back_is_not_given_out_again(store: JobStore):
+    """A due time that has its execution is passed over, also if an editor put the job's standing back meanwhile."""
+    job = await add(store)
+    ended = await run(store)
+    await store.replace(job, Standing(next_run_at=at(1)), version=1)
+    claims = await store.claim(["job"], at(1))
+    assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
+    assert await store.execution(ended.execution_id) == ended
+
+
 async def test_claim_of_many_jobs_answers_for_each(store: JobStore):
     """One claim deals with due, paused, finished and unknown jobs alike."""
     await add(store, "due")

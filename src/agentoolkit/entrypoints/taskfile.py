@@ -96,7 +96,7 @@ def load_tasks(path: Path) -> Sequence[Task]:
 def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """Read tasks from YAML text. Raises `TaskFileError`."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
     except (yaml.YAMLError, RecursionError) as error:
         raise TaskFileError(f"{source} is no YAML: {_one_line(error)}", field="file", value=source) from error
     nodes = _task_nodes(root, source)
@@ -145,9 +145,13 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     if id(node) not in known:
         known[id(node)] = MOST_NODES  # an alias of what it stands in would have no end
         parts = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
-        flat = [part for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
-        known[id(node)] = 1 + sum(_size(part, known) for part in flat)
+        known[id(node)] = 1 + sum(_size(part, known) for pair in parts for part in _parts(pair))
     return known[id(node)]
+
+
+def _parts(pair: Any) -> Sequence[yaml.Node]:
+    """Return key and value of a mapping's entry, or an entry of a list by itself."""
+    return cast("Sequence[yaml.Node]", pair if isinstance(pair, tuple) else (pair,))
 
 
 def _read_task(node: yaml.Node, source: str) -> Task:

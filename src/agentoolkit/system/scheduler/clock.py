@@ -73,7 +73,7 @@ class AlarmStore(BaseJobStore):
     def unset(self, job_id: str) -> None:
         self._alarms.pop(job_id, None)
 
-    def get_next_run_time(self) -> datetime | None:
+    def get_next_run_time(self) -> datetime | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         first = self._first()
         return first.next_run_time if first else None
 
@@ -87,13 +87,13 @@ class AlarmStore(BaseJobStore):
 
     # What APScheduler asks of a job store besides.
 
-    def lookup_job(self, job_id: str) -> Alarm | None:
+    def lookup_job(self, job_id: str) -> Alarm | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._alarms.get(job_id)
 
-    def get_due_jobs(self, now: datetime) -> list[Alarm]:
+    def get_due_jobs(self, now: datetime) -> list[Alarm]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [alarm for alarm in self.get_all_jobs() if alarm.next_run_time <= now]
 
-    def get_all_jobs(self) -> list[Alarm]:
+    def get_all_jobs(self) -> list[Alarm]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return sorted(self._alarms.values(), key=lambda alarm: alarm.next_run_time)
 
     def add_job(self, job: Alarm) -> None:
@@ -133,7 +133,7 @@ class Clock(AsyncIOScheduler):
         self._expected: datetime | None = None
         self.delay = 0.0
         """Seconds by which the event loop was late at the last ring: what else runs on it blocks it so long."""
-        super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})
+        super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})  # pyright: ignore[reportUnknownMemberType]
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Set, move or, with None, remove a job's alarm."""

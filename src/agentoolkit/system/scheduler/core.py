@@ -7,7 +7,6 @@ from typing import Any
 from agentool.core.injector import get_injector
 from agentoolkit.system.scheduler.jobs import Work
 from agentoolkit.system.scheduler.runs import Runs
-from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.service import SchedulerService
 
 

@@ -8,7 +8,7 @@ import traceback
 from datetime import datetime
 from typing import Any, cast
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -34,7 +34,8 @@ def recordable(output: object) -> Any:
     if isinstance(output, (bytes, bytearray)):
         return {"encoding": "base64", "data": base64.b64encode(output).decode()}
     try:
-        return to_jsonable_python(output, bytes_mode="base64", inf_nan_mode="strings")
+        # Through text, because only text gives NaN, lone surrogates and bottomless nesting away.
+        return from_json(to_json(output, bytes_mode="base64", inf_nan_mode="strings"))
     except Exception as error:
         raise UnrecordableResult(
             f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}.",
@@ -82,10 +83,17 @@ def succeeded(execution: Execution, output: object, now: datetime, duration: flo
 def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler raised."""
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
-    record = ErrorRecord(type(error).__name__, str(error), frames)
+    record = ErrorRecord(type(error).__name__, _text(error), frames)
     return execution._replace(
         status=Status.FAILED, reason=reason or f"raised {record.type}", error=record, finished_at=now, duration=duration
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unwritable:
+        return f"(its text cannot be written: {unwritable!r})"
 
 
 def cancelled(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:

@@ -11,7 +11,7 @@ from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
 from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
-from agentoolkit.system.scheduler.jobs import Job, JobState, Standing
+from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
 from agentoolkit.system.scheduler.planning import JobRequest, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
@@ -128,6 +128,7 @@ class SchedulerService:
         taken = await self.store.find(changed.job_name)
         if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
             raise _taken(taken.job, "job_name", changed.job_name)
+        after = await self._past_given_out(changed, after)
         if not await self.store.replace(changed, after, standing.version):
             raise _changed_meanwhile(job, standing.version, standing)
         self._set_alarm(changed, after)
@@ -189,12 +190,21 @@ class SchedulerService:
         changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
         if wanted.state is JobState.ACTIVE:
             changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
+            changed = await self._past_given_out(job, changed)
         if changed.next_run_at is None:
             changed = changed._replace(state=JobState.DONE)
         if not await self.store.replace(job, changed, standing.version):
             raise _changed_meanwhile(job, standing.version, standing)
         self._set_alarm(job, changed)
         return StoredJob(job, changed._replace(version=standing.version + 1))
+
+    async def _past_given_out(self, job: Job, standing: Standing) -> Standing:
+        """Pass over a next due time that has its execution already: it fell on this very instant."""
+        due = standing.next_run_at
+        if due is None or await self.store.execution(execution_id(job.job_id, due)) is None:
+            return standing
+        following = job.schedule.next_after(due)
+        return standing._replace(next_run_at=following, state=standing.state if following else JobState.DONE)
 
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:

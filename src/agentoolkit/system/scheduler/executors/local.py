@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 CONCURRENCY = 100
 """Executions that run at once in one process, unless set otherwise."""
 
-Start = Callable[[], Coroutine[Any, Any, object]]
+Start = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class Limit(NamedTuple):
@@ -42,9 +42,9 @@ class LocalExecutor:
         self._waiting: list[Entry] = []
         self._parked: defaultdict[str, list[Entry]] = defaultdict(list)
         self._held: Counter[str] = Counter()
-        self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._slots: dict[str, Entry] = {}
-        self._given_up: set[asyncio.Task[object]] = set()
+        self._given_up: set[asyncio.Task[Any]] = set()
 
     @property
     def running(self) -> int:
@@ -70,7 +70,7 @@ class LocalExecutor:
         if len(self._tasks) < self._concurrency:
             self._pump()
 
-    def run_apart(self, execution_id: str, start: Start) -> asyncio.Task[object]:
+    def run_apart(self, execution_id: str, start: Start) -> asyncio.Task[Any]:
         """Run `start()` now, whatever else runs. For callers that wait for it: they could wait for each other's room."""
         return self._start(Entry(0, 0, execution_id, start, ()))
 
@@ -116,7 +116,7 @@ class LocalExecutor:
             else:
                 self._parked[full].append(entry)
 
-    def _start(self, entry: Entry) -> asyncio.Task[object]:
+    def _start(self, entry: Entry) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(entry.start())
         self._tasks[entry.execution_id] = task
         if entry.limits:
@@ -125,7 +125,7 @@ class LocalExecutor:
         task.add_done_callback(partial(self._ended, entry.execution_id))
         return task
 
-    def _ended(self, execution_id: str, task: asyncio.Task[object]) -> None:
+    def _ended(self, execution_id: str, task: asyncio.Task[Any]) -> None:
         if self._tasks.get(execution_id) is task:
             self._leave(execution_id)
         if self._given_up:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class MemoryJobStore:
         self._names: dict[str, str] = {}
         self._unfinished: dict[str, Execution] = {}
         self._running: Counter[str] = Counter()
-        self._history: dict[str, deque[Execution]] = {}
+        self._history: dict[str, dict[str, Execution]] = {}
         self._outbox: dict[str, Message] = {}
         self._retired: dict[str, None] = {}
         self._retired_jobs = retired_jobs
@@ -55,7 +55,6 @@ class MemoryJobStore:
         for taken in (self._jobs.get(job.job_id), await self.find(job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
                 raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
-        self._retired.pop(job.job_id, None)
         self._keep(StoredJob(job, standing))
 
     async def find(self, id_or_name: str) -> StoredJob | None:
@@ -92,8 +91,10 @@ class MemoryJobStore:
             executions, standing = decide(job, stored.standing, now, self._running[job_id])
             self._jobs[job_id] = StoredJob(job, standing)
             for execution in executions:
-                self._write(execution)
-                records.append(Claimed(job, execution))
+                if not self._knows(execution):
+                    execution = execution._replace(owner=self.owner)
+                    self._write(execution)
+                    records.append(Claimed(job, execution))
             if standing.state is JobState.DONE:
                 self._retire(job_id)
             next_times.append(_change(self._jobs[job_id]))
@@ -116,6 +117,8 @@ class MemoryJobStore:
         if self._unfinished.pop(execution.execution_id, None) is None:
             return False
         self._running[execution.job_id] -= 1
+        if self._running[execution.job_id] <= 0:
+            del self._running[execution.job_id]
         if message is not None:
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=Delivery.PENDING)
@@ -125,13 +128,12 @@ class MemoryJobStore:
     async def execution(self, execution_id: str) -> Execution | None:
         if execution := self._unfinished.get(execution_id):
             return execution
-        history = self._history.get(execution_id.rpartition("@")[0], ())
-        return next((found for found in history if found.execution_id == execution_id), None)
+        return self._history.get(execution_id.rpartition("@")[0], {}).get(execution_id)
 
     async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
         waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
-        histories = self._history.values() if job_id is None else [self._history.get(job_id, ())]
-        finished = [found for history in histories for found in history]
+        histories = self._history.values() if job_id is None else [self._history.get(job_id, {})]
+        finished = [found for history in histories for found in history.values()]
         found = [execution for execution in waiting + finished if status in (None, execution.status)]
         return sorted(found, key=_newest_last, reverse=True)[:limit]
 
@@ -189,10 +191,18 @@ class MemoryJobStore:
             self._forget_name(before.job)
         self._jobs[stored.job.job_id] = stored
         self._names[stored.job.job_name] = stored.job.job_id
+        if stored.standing.state is JobState.DONE:
+            self._retire(stored.job.job_id)
+        else:
+            self._retired.pop(stored.job.job_id, None)
 
     def _forget_name(self, job: Job) -> None:
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
+
+    def _knows(self, execution: Execution) -> bool:
+        history = self._history.get(execution.job_id)
+        return execution.execution_id in self._unfinished or (history is not None and execution.execution_id in history)
 
     def _write(self, execution: Execution) -> None:
         if execution.status is Status.QUEUED:
@@ -204,8 +214,12 @@ class MemoryJobStore:
     def _remember(self, execution: Execution) -> None:
         history = self._history.get(execution.job_id)
         if history is None:
-            history = self._history[execution.job_id] = deque(maxlen=HISTORY_LENGTH)
-        history.append(execution)
+            history = self._history[execution.job_id] = {}
+            if execution.job_id not in self._jobs:
+                self._retire(execution.job_id)
+        history[execution.execution_id] = execution
+        if len(history) > HISTORY_LENGTH:
+            del history[next(iter(history))]
 
     def _retire(self, job_id: str) -> None:
         self._retired[job_id] = None
@@ -218,11 +232,9 @@ class MemoryJobStore:
                 self._forget_name(stored.job)
 
     def _note_delivery(self, message: Message, delivery: Delivery) -> None:
-        history = self._history.get(message.execution_id.rpartition("@")[0], deque[Execution]())
-        for index in range(len(history) - 1, -1, -1):
-            if history[index].execution_id == message.execution_id:
-                history[index] = history[index]._replace(delivery=delivery)
-                return
+        history = self._history.get(message.execution_id.rpartition("@")[0], {})
+        if execution := history.get(message.execution_id):
+            history[message.execution_id] = execution._replace(delivery=delivery)
 
 
 def _change(stored: StoredJob) -> Change:

@@ -107,7 +107,10 @@ class Ownership:
 
     def _is_gone(self, session: Session, owner: str) -> bool:
         row = session.row("SELECT host, pid, heartbeat_at FROM agentool_owners WHERE owner = :owner", {"owner": owner})
-        return row is None or self._has_ended(*row, self.now(session))
+        if row is None:
+            return True
+        host, pid, heartbeat_at = row
+        return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
     def _has_ended(self, host: str, pid: int, heartbeat_at: int, now: int) -> bool:
         if now - heartbeat_at > _micros(OWNER_SECONDS):

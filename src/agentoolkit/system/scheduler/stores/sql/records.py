@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,17 +78,13 @@ def job_of(job_id: str, definition: str) -> Job:
         ValueError, KeyError, TypeError: It was damaged.
     """
     record: dict[str, Any] = json.loads(definition)
-    policies: Mapping[str, Any] = record.pop("policies")
-    return Job(
-        job_id=job_id,
-        **{
-            **record,
-            "schedule": Schedule.from_json(record["schedule"]),
-            "policies": Policies(**{**policies, "retry_on": tuple(policies["retry_on"])}),
-            "tags": tuple(record["tags"]),
-            "created_at": datetime.fromisoformat(record["created_at"]),
-        },
-    )
+    policies: dict[str, Any] = record["policies"]
+    policies["retry_on"] = tuple(policies["retry_on"])
+    record["schedule"] = Schedule.from_json(record["schedule"])
+    record["policies"] = Policies(**policies)
+    record["tags"] = tuple(record["tags"])
+    record["created_at"] = datetime.fromisoformat(record["created_at"])
+    return Job(job_id=job_id, **record)
 
 
 def standing_of(row: tuple[Any, ...]) -> Standing:

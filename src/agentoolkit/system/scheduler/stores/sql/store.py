@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import interrupted
-from agentoolkit.system.scheduler.stores.sql import executions
+from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
 from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, micros, moment, standing_of, standing_parameters
@@ -112,27 +112,27 @@ class SqlJobStore:
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         return await self._database.write(lambda session: self._claim(session, job_ids, now))
 
-    async def record(self, executions_: Sequence[Execution]) -> Sequence[str]:
-        return await self._database.write(lambda session: executions.record(session, executions_))
+    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
+        return await self._database.write(lambda session: statements.record(session, executions))
 
     async def begin(self, execution: Execution) -> bool:
-        return await self._database.write_together(executions.begin, execution)
+        return await self._database.write_together(statements.begin, execution)
 
     async def finish(self, execution: Execution, message: Message | None) -> bool:
-        return await self._database.write_together(executions.finish, (execution, message))
+        return await self._database.write_together(statements.finish, (execution, message))
 
     async def retry(self, execution: Execution) -> bool:
-        return await self._database.write(lambda session: executions.postpone(session, execution, self.owner, self.owner))
+        return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
 
     async def release(self, execution: Execution) -> bool:
         waiting = interrupted(execution, execution.started_at or execution.scheduled_at)
-        return await self._database.write(lambda session: executions.postpone(session, waiting, self.owner, ""))
+        return await self._database.write(lambda session: statements.postpone(session, waiting, self.owner, ""))
 
     async def execution(self, execution_id: str) -> Execution | None:
-        return await self._database.read(lambda session: executions.one(session, execution_id))
+        return await self._database.read(lambda session: statements.one(session, execution_id))
 
     async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
-        return await self._database.read(lambda session: executions.newest(session, job_id, limit, status))
+        return await self._database.read(lambda session: statements.newest(session, job_id, limit, status))
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
         return await self._database.write(lambda session: self._take_over(session, held, now))
@@ -159,15 +159,15 @@ class SqlJobStore:
         return [_change(row) for row in rows]
 
     async def outbox(self, limit: int) -> Sequence[Message]:
-        return await self._database.read(lambda session: executions.outbox(session, limit))
+        return await self._database.read(lambda session: statements.outbox(session, limit))
 
     async def delivered(self, execution_id: str) -> None:
-        await self._database.write(lambda session: executions.note_delivery(session, execution_id, Delivery.DELIVERED))
+        await self._database.write(lambda session: statements.note_delivery(session, execution_id, Delivery.DELIVERED))
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
         def note(session: Session) -> None:
             if give_up:
-                executions.note_delivery(session, message.execution_id, Delivery.FAILED)
+                statements.note_delivery(session, message.execution_id, Delivery.FAILED)
             else:
                 sql = "UPDATE agentool_outbox SET attempts = attempts + 1 WHERE execution_id = :id"
                 session.run(sql, {"id": message.execution_id})
@@ -203,7 +203,7 @@ class SqlJobStore:
     def _take_over(self, session: Session, held: Callable[[str], bool], now: datetime) -> Sequence[Claimed]:
         if not self._ownership.leads(session):
             return ()
-        return executions.take_over(session, self._definitions, self._ownership.alive(session), held, self.owner, now)
+        return statements.take_over(session, self._definitions, self._ownership.alive(session), held, self.owner, now)
 
     def _parameters(self, session: Session, job: Job, standing: Standing) -> dict[str, Any]:
         named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at)}

@@ -1,0 +1,199 @@
+"""Bad input is refused at once, by an error that names the field, the value and the way out, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+import pytest
+
+from agentool import AgenToolError, InvalidInput
+from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, UnknownTarget
+
+GOOD = {"schedule": "1 hour", "agentool_name": "probe", "input_data": {"operation": "run"}}
+
+
+def nested(depth):
+    """Return a list so many lists deep."""
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def run(**fields):
+    """Return input for the probe."""
+    return {"operation": "run", **fields}
+
+
+async def refusal(scheduler, operation, fields):
+    """Return the error that an operation is refused with."""
+    with pytest.raises(AgenToolError) as refused:
+        await scheduler(operation, **fields)
+    return refused.value
+
+
+SCHEDULES = [
+    "-5 seconds",
+    "0 minutes",
+    "0.5 seconds",
+    "5 parsecs",
+    "5",
+    "",
+    "   ",
+    "2029-12-31T23:59:59",
+    "2030-02-30T00:00:00",
+    "0 0 31 2 *",
+    "61 * * * *",
+    "* * * *",
+    "every blue moon",
+    "1000000 weeks",
+    "1 hour" * 1000,
+    "'; DROP TABLE jobs; --",
+    "0 9 * * 1-5\n0 9 * * *",
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+async def test_impossible_schedule_is_refused(scheduler, schedule):
+    """A schedule that is malformed, negative, past, never due or absurd is refused by field, value and remedy."""
+    error = await refusal(scheduler, "schedule", {**GOOD, "schedule": schedule})
+    assert isinstance(error, InvalidSchedule)
+    assert (error.field, error.value, bool(error.remedy)) == ("schedule", schedule, True)
+
+
+CASES = [
+    ("schedule", {"schedule_type": "cron"}, InvalidSchedule),
+    ("timezone", {"timezone": "Mars/Olympus"}, InvalidSchedule),
+    ("timezone", {"timezone": "../../etc/passwd"}, InvalidSchedule),
+    ("end_at", {"end_at": "soon"}, InvalidSchedule),
+    ("end_at", {"start_at": "2030-02-01", "end_at": "2030-01-15"}, InvalidSchedule),
+    ("jitter", {"jitter": -1}, InvalidSchedule),
+    ("jitter", {"jitter": math.nan}, InvalidSchedule),
+    ("exclude", {"exclude": ["never"]}, InvalidSchedule),
+    ("agentool_name", {"agentool_name": "prob"}, UnknownTarget),
+    ("max_instances", {"max_instances": 0}, InvalidJob),
+    ("max_instances", {"max_instances": 10**9}, InvalidJob),
+    ("misfire_grace_time", {"misfire_grace_time": -1}, InvalidJob),
+    ("misfire_grace_time", {"misfire_grace_time": 10**12}, InvalidJob),
+    ("max_runs", {"max_runs": 0}, InvalidJob),
+    ("timeout", {"timeout": 0}, InvalidJob),
+    ("timeout", {"timeout": math.nan}, InvalidJob),
+    ("timeout", {"timeout": math.inf}, InvalidJob),
+    ("timeout", {"timeout": 1e300}, InvalidJob),
+    ("max_retries", {"max_retries": -1}, InvalidJob),
+    ("retry_backoff", {"retry_backoff": math.nan}, InvalidJob),
+    ("job_id", {"job_id": ""}, InvalidJob),
+    ("job_id", {"job_id": "a@b"}, InvalidJob),
+    ("job_id", {"job_id": "a\nb"}, InvalidJob),
+    ("job_id", {"job_id": "x" * 201}, InvalidJob),
+    ("job_name", {"job_name": ""}, InvalidJob),
+    ("job_name", {"job_name": " "}, InvalidJob),
+    ("job_name", {"job_id": "j", "job_name": "x" * 201}, InvalidJob),
+    ("description", {"description": "x" * 10_000}, InvalidJob),
+    ("tags", {"tags": ["a"] * 1000}, InvalidJob),
+    ("tags.1", {"tags": ["a", "x" * 1000]}, InvalidJob),
+    ("concurrency_key", {"concurrency_key": "x" * 1000}, InvalidJob),
+    ("result_queue", {"result_queue": ""}, InvalidJob),
+    ("error_queue", {"error_queue": "x" * 1000}, InvalidJob),
+    ("input_data.number", {"input_data": run(number="many")}, InvalidJob),
+    ("input_data.nmber", {"input_data": run(nmber=1)}, InvalidJob),
+    ("input_data.operation", {"input_data": {}}, InvalidJob),
+    ("input_data.operation", {"input_data": {"operation": "fly"}}, InvalidJob),
+    ("input_data.data.when", {"input_data": run(data={"when": datetime(2030, 1, 1)})}, InvalidJob),  # noqa: DTZ001
+    ("input_data.data.set", {"input_data": run(data={"set": {1}})}, InvalidJob),
+    ("input_data.data.bytes", {"input_data": run(data={"bytes": b"x"})}, InvalidJob),
+    ("input_data.data.list.1", {"input_data": run(data={"list": [1, math.nan]})}, InvalidJob),
+    ("input_data.data", {"input_data": run(data={1: "one"})}, InvalidJob),
+    ("input_data", {"input_data": run(data={"deep": nested(500)})}, InvalidJob),
+    ("input_data", {"input_data": run(data={"big": "x" * 1_000_000})}, InvalidJob),
+]
+
+
+@pytest.mark.parametrize(("field", "fields", "kind"), CASES)
+async def test_impossible_field_is_refused(scheduler, field, fields, kind):
+    """Every field that cannot be is refused by an error of its kind, which names it and the way out."""
+    error = await refusal(scheduler, "schedule", {**GOOD, **fields})
+    assert isinstance(error, kind)
+    assert (error.field, bool(error.remedy), field in str(error)) == (field, True, True)
+
+
+@pytest.mark.parametrize("fields", [{**GOOD, "schedule": "-5 seconds"}, *({**GOOD, **fields} for _, fields, _ in CASES)])
+async def test_refused_job_is_not_left_behind(scheduler, fields):
+    """After a refusal there is no job."""
+    await refusal(scheduler, "schedule", fields)
+    assert (await scheduler("list"))["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "field", "named"),
+    [
+        ("shedule", GOOD, "operation", "'schedule'"),
+        ("schedule", {**GOOD, "scedule": "1 hour"}, "scedule", "Did you mean 'schedule'?"),
+        ("schedule", {**GOOD, "max_instances": "many"}, "max_instances", "'many'"),
+        ("schedule", {**GOOD, "input_data": "text"}, "input_data", "'text'"),
+        ("schedule", {**GOOD, "coalesce": "perhaps"}, "coalesce", "'perhaps'"),
+        ("cancel", {"job_id": 7}, "job_id", "7"),
+        ("cancel", {"job_id": "j", "schedule": "1 hour"}, "schedule", "not used by operation 'cancel'"),
+        ("get_history", {"limit": 0}, "limit", "0"),
+        ("preview", {"schedule": "1 hour", "count": 1000}, "count", "1000"),
+    ],
+)
+async def test_input_that_fits_no_operation_is_refused(scheduler, operation, fields, field, named):
+    """An unknown operation, an unknown field, or a value of the wrong type raises InvalidInput and names what is right."""
+    error = await refusal(scheduler, operation, fields)
+    assert isinstance(error, InvalidInput)
+    assert error.field == field
+    assert named in str(error)
+
+
+@pytest.mark.parametrize("operation", ["cancel", "pause", "resume", "get_job", "get_history", "update", "run_now"])
+async def test_unknown_job_is_named_with_the_nearest(scheduler, operation):
+    """An operation on a job that there is not raises KeyError, and names the job that was perhaps meant."""
+    await scheduler.add("1 hour", job_id="daily_report")
+    with pytest.raises(KeyError) as refused:
+        await scheduler(operation, job_id="daily_reprot")
+    assert str(refused.value) == "job_id: No job has the id or name 'daily_reprot'. Did you mean 'daily_report'?"
+
+
+async def test_unknown_job_where_there_is_none(scheduler):
+    """Where nothing is scheduled the error says so."""
+    with pytest.raises(KeyError, match="Nothing is scheduled"):
+        await scheduler("get_job", job_id="report")
+
+
+async def test_outcome_queue_without_queue_tool_is_refused(scheduler, kit, monkeypatch):
+    """A result queue needs the AgenTool 'queue'; where there is none, the field is named; without the field it is not needed."""
+    monkeypatch.delitem(kit.injector._agentools, "queue")
+    error = await refusal(scheduler, "schedule", {**GOOD, "error_queue": "errors"})
+    assert isinstance(error, UnknownTarget)
+    assert (error.field, error.value) == ("error_queue", "errors")
+    await scheduler("schedule", **GOOD)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"agentool_name": "nobody", "input_data": {}}, "agentool_name"),
+        ({"agentool_name": "probe", "input_data": {"operation": "fly"}}, "input_data.operation"),
+        ({"agentool_name": "probe", "input_data": {"operation": "run"}, "result_queue": ""}, "result_queue"),
+        ({"agentool_name": "probe", "input_data": {"operation": "run"}, "job_id": "a@b"}, "job_id"),
+        ({"agentool_name": "probe", "input_data": {"operation": "run"}, "timeout": math.nan}, "timeout"),
+    ],
+)
+async def test_run_now_of_what_cannot_be_is_refused(scheduler, probe, fields, field):
+    """run_now checks what it is given before anything runs, and leaves no history of what did not run."""
+    error = await refusal(scheduler, "run_now", fields)
+    assert (error.field, probe.calls, await scheduler.history()) == (field, [], [])
+
+
+async def test_reference_in_input_is_taken_on_trust(scheduler):
+    """A reference in the place of a number is no reason to refuse: it may become one when it is looked up."""
+    added = await scheduler.add("1 hour", input_data=run(number="!ref:storage_kv:how_many"))
+    assert added["created"]
+
+
+async def test_wrong_field_beside_a_reference_is_refused(scheduler):
+    """A reference in one field does not hide what is wrong with another."""
+    data = run(number="!ref:storage_kv:how_many", data="text")
+    assert (await refusal(scheduler, "schedule", {**GOOD, "input_data": data})).field == "input_data.data"
