@@ -81,7 +81,7 @@ async def ours() -> float:
         rate = await tally.rate(due)
         await kit.scheduler.settled()
         await asyncio.sleep(0.05)
-        recorded = await kit.scheduler.history(None, JOBS)
+        recorded = await kit.scheduler.store.executions(None, JOBS)
         assert len(recorded) >= 1_000
         assert all(execution.finished for execution in recorded)
     return rate

@@ -13,116 +13,21 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
-from agentool.errors import AgenToolError
+from agentoolkit.sql import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
+
+__all__ = ["Database", "DatabaseError", "Dialect", "Session", "migrate"]
 
 T = TypeVar("T")
 
 MOST_AT_ONCE = 1_000
 """Pieces of work in one transaction."""
 CLOSE_SECONDS = 5.0
-
-Row = tuple[Any, ...]
-Parameters = Mapping[str, Any]
-
-
-class DatabaseError(AgenToolError, RuntimeError):
-    """The database cannot be used; the cause is what its driver said."""
-
-
-class Cursor(Protocol):
-    """The part of a database driver's cursor that is used here."""
-
-    rowcount: int
-    description: Any
-
-    def execute(self, sql: str, parameters: Any = ..., /) -> object: ...
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> object: ...
-    def fetchall(self) -> list[Any]: ...
-    def fetchone(self) -> Any: ...
-
-
-class Dialect(Protocol):
-    """What differs between database systems."""
-
-    name: str
-
-    def connect(self, *, writes: bool) -> Any:
-        """Open a connection in autocommit mode. Raises `DatabaseError` with a way out."""
-        ...
-
-    def translate(self, sql: str) -> str:
-        """Turn ``:name`` parameters into the driver's own."""
-        ...
-
-    def begin(self) -> str:
-        """Return the statement that begins a writing transaction."""
-        ...
-
-    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
-        """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
-        ...
-
-    def is_lost(self, error: BaseException) -> bool:
-        """Does this error mean that the connection is of no more use?"""
-        ...
-
-    def relieve(self, error: BaseException) -> None:
-        """Do what can be done against an error, such as freeing the ballast of a full disk."""
-        ...
-
-
-class Session:
-    """Runs statements inside a transaction that somebody else begins and ends."""
-
-    __slots__ = ("_cursor", "_dialect", "_translated")
-
-    def __init__(self, cursor: Cursor, dialect: Dialect, translated: dict[str, str]) -> None:
-        self._cursor = cursor
-        self._dialect = dialect
-        self._translated = translated
-
-    @property
-    def dialect(self) -> str:
-        return self._dialect.name
-
-    def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        """Run a query and return all of its rows."""
-        self._cursor.execute(self._sql(sql), parameters or {})
-        return self._cursor.fetchall()
-
-    def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
-        """Run a query and return its first row."""
-        self._cursor.execute(self._sql(sql), parameters or {})
-        return self._cursor.fetchone()
-
-    def run(self, sql: str, parameters: Parameters | None = None) -> int:
-        """Run a statement and return how many rows it changed."""
-        self._cursor.execute(self._sql(sql), parameters or {})
-        return self._cursor.rowcount
-
-    def run_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
-        """Run a statement once for each of the parameters."""
-        if parameters:
-            self._cursor.executemany(self._sql(sql), parameters)
-
-    def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns."""
-        returned: list[Row] = []
-        for table, parameters in self._dialect.with_rows(columns, rows):
-            self._cursor.execute(table + sql, parameters)
-            if self._cursor.description:
-                returned += self._cursor.fetchall()
-        return returned
-
-    def _sql(self, sql: str) -> str:
-        if (translated := self._translated.get(sql)) is None:
-            translated = self._translated[sql] = self._dialect.translate(sql)
-        return translated
-
+TRIES = 3
+"""At work that was kept from its commit by what may pass: a lost connection, a deadlock."""
 
 Work = Callable[[Session], T]
 BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
@@ -208,8 +113,10 @@ def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
     Raises:
         DatabaseError: The database has more of them than this program knows.
     """
-    session.run("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    row = session.row("SELECT version FROM schema_version")
+    if session.dialect == "postgres":  # two processes may meet at a new database
+        session.run("SELECT pg_advisory_xact_lock(4919)")
+    session.run("CREATE TABLE IF NOT EXISTS agentool_schema (version INTEGER NOT NULL)")
+    row = session.row("SELECT version FROM agentool_schema")
     version = row[0] if row else 0
     if version > len(migrations):
         raise DatabaseError(
@@ -219,8 +126,8 @@ def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
     for statements in migrations[version:]:
         for statement in statements:
             session.run(statement)
-    session.run("DELETE FROM schema_version")
-    session.run("INSERT INTO schema_version (version) VALUES (:version)", {"version": len(migrations)})
+    session.run("DELETE FROM agentool_schema")
+    session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
 
 
 class _Worker:
@@ -255,29 +162,41 @@ class _Worker:
             self._do_all(batch)
         self._disconnect()
 
-    def _do_all(self, batch: Sequence[_Item]) -> None:
+    def _do_all(self, batch: Sequence[_Item], tries: int = TRIES) -> None:
         try:
             results = self._transaction(batch)
+        except (Unreachable, CommitUnknown) as error:
+            _settle([(item.future, None, error) for item in batch])
         except BaseException as error:
             if len(batch) > 1:
                 for item in batch:
                     self._do_all([item])
+            elif tries > 1 and self._dialect.may_pass(error):
+                self._do_all(batch, tries - 1)
             else:
-                _settle([(batch[0].future, None, error)])
+                _settle([(batch[0].future, None, self._dialect.explained(error))])
         else:
             _settle([(item.future, result, None) for item, result in zip(batch, results, strict=True)])
 
     def _transaction(self, batch: Sequence[_Item]) -> list[Any]:
+        cursor = self._cursor()
         try:
-            cursor = self._cursor()
             cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
-            session = Session(cursor, self._dialect, self._translated)
-            results = _results(session, batch)
-            cursor.execute("COMMIT")
+            results = _results(Session(cursor, self._dialect, self._translated), batch)
         except BaseException as error:
             self._undo(error)
             raise
+        self._commit(cursor)
         return results
+
+    def _commit(self, cursor: Cursor) -> None:
+        try:
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            self._undo(error)
+            if self._writes and self._dialect.is_lost(error):
+                raise CommitUnknown(f"The connection was lost during a commit: {error}") from error
+            raise
 
     def _cursor(self) -> Cursor:
         if self._connection is None:
@@ -285,9 +204,8 @@ class _Worker:
         return self._connection.cursor()
 
     def _undo(self, error: BaseException) -> None:
-        self._dialect.relieve(error)
-        if self._connection is None:
-            return
+        with suppress(OSError):
+            self._dialect.relieve(error)
         try:
             self._connection.rollback()
         except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -12,17 +13,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentool.errors import MissingExtra
-from agentoolkit.database import DatabaseError, Dialect
+from agentoolkit.sql import DatabaseError, Dialect, Unreachable
 
 Durability = Literal["normal", "full"]
 
 BALLAST_BYTES = 1_000_000
 """Size of the file that is given up when the disk is full, so that old records can still be deleted."""
 
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another process to end its transaction."""
+
 _PORTIONS = (512, 128, 32, 8, 1)
 """Rows in one statement: few sizes, so that SQLite meets the same statements again."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Make room on its disk.",
+    sqlite3.SQLITE_READONLY: "Let this user write the file and its folder, or name another by AGENTOOL_DATABASE.",
+    sqlite3.SQLITE_BUSY: "Another program has kept it locked for long: end that one.",
+}
 
 
 class Sqlite:
@@ -40,21 +51,21 @@ class Sqlite:
         self.path = path
         self._durability = durability
         self._ballast = path.with_name(f"{path.name}.ballast")
+        self._relieved = False
 
     def connect(self, *, writes: bool) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
-            connection.execute("PRAGMA foreign_keys = ON")
-            if writes:
-                self._lay_ballast()
-            else:
-                connection.execute("PRAGMA query_only = ON")
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            self._prepare(connection, writes=writes)
         except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                connection.close()
             remedy = "Name a file in a folder that can be written, by AGENTOOL_DATABASE."
-            raise DatabaseError(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
+            raise Unreachable(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
         return connection
 
     def translate(self, sql: str) -> str:
@@ -74,12 +85,32 @@ class Sqlite:
     def is_lost(self, error: BaseException) -> bool:
         return False
 
+    def may_pass(self, error: BaseException) -> bool:
+        return False
+
+    def explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        explained = DatabaseError(f"The database {self.path} refused: {error}.", field="database", remedy=_REMEDIES.get(_code(error), ""))
+        explained.__cause__ = error
+        return explained
+
     def relieve(self, error: BaseException) -> None:
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        if _code(error) == sqlite3.SQLITE_FULL:
+            self._relieved = True
             self._ballast.unlink(missing_ok=True)
 
+    def _prepare(self, connection: sqlite3.Connection, *, writes: bool) -> None:
+        _use_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if writes:
+            self._lay_ballast()
+        else:
+            connection.execute("PRAGMA query_only = ON")
+
     def _lay_ballast(self) -> None:
-        if not self._ballast.exists():
+        if not self._relieved and not self._ballast.exists():
             with suppress(OSError):
                 self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
 
@@ -103,14 +134,17 @@ class Postgres:
         self._psycopg = psycopg
 
     def connect(self, *, writes: bool) -> Any:
+        connection: Any = None
         try:
             connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
             connection.execute("SET timezone = 'UTC'")
             if not writes:
                 connection.execute("SET default_transaction_read_only = on")
         except self._psycopg.Error as error:
+            if connection is not None:
+                connection.close()
             remedy = "Check AGENTOOL_DATABASE, and that the server runs."
-            raise DatabaseError(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
+            raise Unreachable(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
         return connection
 
     def translate(self, sql: str) -> str:
@@ -126,10 +160,41 @@ class Postgres:
             yield table, {"rows": json.dumps(rows)}
 
     def is_lost(self, error: BaseException) -> bool:
-        return isinstance(error, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
+        if isinstance(error, self._psycopg.InterfaceError):
+            return True
+        # An error without a state is the connection's own, not one that the server told.
+        return isinstance(error, self._psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] in ("08", "57"))
+
+    def may_pass(self, error: BaseException) -> bool:
+        return self.is_lost(error) or (isinstance(error, self._psycopg.OperationalError) and error.sqlstate in ("40001", "40P01"))
+
+    def explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, self._psycopg.Error):
+            return error
+        explained = DatabaseError(f"PostgreSQL refused: {error}", field="database")
+        explained.__cause__ = error
+        return explained
 
     def relieve(self, error: BaseException) -> None:
         """Nothing can be done from here."""
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary code of an error; 0: it is none of SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log. SQLite does not wait for another connection that is switching: so wait here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 @lru_cache(maxsize=256)

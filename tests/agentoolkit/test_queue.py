@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from agentoolkit.system.queue import (
     manage_queue,
 )
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.backends.ranking import Ranking
 from agentoolkit.testing import ManualTime
 from agentoolkit.time_source import Cancellable, SystemTime
 
@@ -292,7 +294,7 @@ async def test_a_full_queue_refuses_at_once(queue: Call):
     """`QueueFull` tells the sizes and the way out, and is a RuntimeError."""
     await queue("create_queue", max_size=1)
     await queue("enqueue", message=1)
-    with pytest.raises(QueueFull, match="holds 1 of 1 messages.*acknowledge") as refused:
+    with pytest.raises(QueueFull, match=r"holds 1 of 1 messages.*acknowledge") as refused:
         await queue("enqueue", message=2)
     assert isinstance(refused.value, QueueError)
     assert isinstance(refused.value, RuntimeError)
@@ -378,7 +380,7 @@ async def test_a_stale_receipt_is_refused(queue: Call, time: CountedTime):
     old = (await queue("dequeue"))["messages"][0]["receipt"]
     await time.advance(seconds=30)
     new = (await queue("dequeue"))["messages"][0]["receipt"]
-    with pytest.raises(StaleReceipt, match="another took it.*visibility_timeout") as refused:
+    with pytest.raises(StaleReceipt, match=r"another took it.*visibility_timeout") as refused:
         await queue("ack", receipt=old)
     assert (refused.value.field, refused.value.value) == ("receipt", old)
     await queue("ack", receipt=new)
@@ -588,6 +590,8 @@ async def test_a_clock_that_is_set_is_noticed(queue: Call, waiting: Call, time: 
     time.longest_sleep = 1.0
     await queue("enqueue", message=1, delay=3600)
     task = await waiting(300)
+    await time.advance(seconds=5)
+    assert not task.done()
     time.jump(START + timedelta(hours=2))
     await time.let_run()
     await time.advance(seconds=1)
@@ -729,7 +733,9 @@ async def test_a_dead_letter_is_requeued_with_another_payload(queue: Call):
     assert payloads(await queue("dequeue")) == [{"n": 1}]
 
 
-@pytest.mark.parametrize(("fields", "named"), [({"message": 1}, "message_id: Which message"), ({"message_id": "a", "limit": 1}, "limit: One")])
+@pytest.mark.parametrize(
+    ("fields", "named"), [({"message": 1}, "message_id: Which message"), ({"message_id": "a", "limit": 1}, "limit: One")]
+)
 async def test_requeue_refuses_what_makes_no_sense(queue: Call, fields: dict[str, Any], named: str):
     """A payload for several, or a limit for one, is refused."""
     await queue("create_queue")
@@ -862,6 +868,30 @@ async def test_work_that_outlives_its_lease_is_reported(queue: Call, worker: Wor
     assert (await task)["errors"][0]["type"] == "StaleReceipt"
 
 
+async def test_an_agentool_that_cancels_itself_has_failed(queue: Call, injector: Injector):
+    """Only a cancellation from outside ends the whole call."""
+
+    async def cancelled(ctx: RunContext, n: int) -> None:
+        raise asyncio.CancelledError
+
+    create_agentool("worker", WorkInput, {"work": cancelled}, injector=injector)
+    await queue("enqueue", message={"n": 1})
+    assert (await execute(queue))["errors"][0]["type"] == "CancelledError"
+    assert await numbers(queue) == (0, 1, 0, 0)
+
+
+async def test_failed_work_that_outlives_its_lease_keeps_its_error(queue: Call, worker: Worker, waiting: Call, time: CountedTime):
+    """What the AgenTool raised is reported, although its message is another's now."""
+    worker.hold = asyncio.Event()
+    await queue("enqueue", message={"n": -1})
+    task = await waiting(0, auto_execute=True, agentool_name="worker", visibility_timeout=5)
+    await time.advance(seconds=5)
+    await queue("dequeue")
+    worker.hold.set()
+    assert (await task)["errors"][0]["type"] == "ValueError"
+    assert await numbers(queue) == (0, 0, 1, 0)
+
+
 async def test_a_result_that_is_not_json_is_reported(queue: Call, injector: Injector):
     """The work is done and the message acknowledged; only the result cannot be shown."""
 
@@ -887,6 +917,27 @@ async def test_options_that_contradict_each_other_are_refused(queue: Call, field
     await queue("create_queue")
     with pytest.raises(InvalidInput, match=named):
         await queue("dequeue", **fields)
+
+
+def test_a_ranking_holds_no_more_than_what_is_in_it():
+    """What was taken out of the order of a queue is soon out of memory, also if it never came up."""
+    ranking: Ranking[tuple[int]] = Ranking()
+    ranking.put("last", (99_999,))
+    for number in range(10_000):
+        ranking.put(str(number), (number + 1,))
+        ranking.discard(str(number))
+    ranking.put("first", (0,))
+    assert len(pickle.dumps(ranking)) < 5_000
+    assert ranking.smallest(3) == ["first", "last"]
+
+
+async def test_a_closed_service_opens_again(time: CountedTime):
+    """`close` gives back the back end, twice without harm, and the next use opens it."""
+    service = QueueService(MemoryQueueBackend(), time)
+    await service.create("q", {})
+    await service.close()
+    await service.close()
+    assert len(await service.queues()) == 1
 
 
 def test_the_time_source_of_the_tests_is_one():

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict, Unpack
 from agentool import BaseOperationInput, Injector, create_agentool
 from agentoolkit.testing import TestToolkit, toolkit
 
-PAGE = (Path(__file__).parent / "scheduler_examples.md").read_text()
+PAGE = (Path(__file__).parent / "scheduler_examples.txt").read_text()
 EXAMPLES = dict(re.findall(r"### (.+?)\n```python\n(.+?)```", PAGE, flags=re.DOTALL))
 CREATION, BASIC, QUEUES, MANAGEMENT, IMMEDIATE, ADVANCED, ONCE, STATUS = EXAMPLES.values()
 

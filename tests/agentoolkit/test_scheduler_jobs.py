@@ -55,7 +55,7 @@ async def test_different_job_under_the_same_name_is_refused(scheduler, other):
     """A job that differs in anything from the one that has its name is refused, and the first stays as it is."""
     await scheduler.add("1 hour", job_name="report")
     before = await scheduler("get_job", job_id="report")
-    with pytest.raises(JobExists, match="'report'.*update"):
+    with pytest.raises(JobExists, match="'report'"):
         await scheduler.add(**{"schedule": "1 hour", **other}, job_name="report")
     assert await scheduler("get_job", job_id="report") == before
 

@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Job, JobState, Policies, Standing, Status
 from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
 from agentoolkit.system.scheduler.schedules import read_schedule
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.testing import ManualTime
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-@asynccontextmanager
-async def memory() -> AsyncIterator[JobStore]:
-    yield MemoryJobStore()
+def memory(request: pytest.FixtureRequest) -> JobStore:
+    return MemoryJobStore()
 
 
-Opened = Callable[[], AbstractAsyncContextManager[JobStore]]
-STORES: dict[str, Opened] = {"memory": memory}
+def sqlite(request: pytest.FixtureRequest) -> JobStore:
+    path = request.getfixturevalue("sqlite_database")
+    return SqlJobStore(Database(dialect_for(str(path), "normal"), MIGRATIONS), ManualTime(START))
+
+
+def postgres(request: pytest.FixtureRequest) -> JobStore:
+    url = request.getfixturevalue("postgres_url")
+    return SqlJobStore(Database(dialect_for(url), MIGRATIONS), ManualTime(START))
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
 """Each makes a store that holds nothing."""
 
 
 @pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
-    async with STORES[request.param]() as made:
-        await made.open()
-        assert await made.lead(START)
-        yield made
-        await made.close()
+async def store(request: pytest.FixtureRequest, nothing_left: None) -> AsyncIterator[JobStore]:
+    made = STORES[request.param](request)
+    await made.open()
+    assert await made.lead(START)
+    yield made
+    await made.close()
 
 
 def at(minutes: float) -> datetime:
@@ -85,6 +96,24 @@ def none_held(execution_id: str) -> bool:
     return False
 
 
+EVERY_POLICY: dict[str, Any] = {
+    "max_instances": 3,
+    "misfire_grace_time": None,
+    "coalesce": False,
+    "max_runs": 7,
+    "timeout": 1.5,
+    "max_retries": 2,
+    "retry_backoff": 0.5,
+    "retry_on": ("OSError",),
+    "overlap": "queue_one",
+    "catch_up": "all",
+    "catch_up_window": 60,
+    "on_interrupt": "fail",
+    "concurrency_key": "k",
+    "priority": "high",
+}
+
+
 # Jobs
 
 
@@ -100,9 +129,7 @@ async def test_store_comes_back_as_it_was_added(store: JobStore):
         description="what it is for",
         tags=("a", "b"),
         created_at=at(0.5),
-        **{"max_instances": 3, "misfire_grace_time": None, "coalesce": False, "max_runs": 7, "timeout": 1.5},
-        **{"max_retries": 2, "retry_backoff": 0.5, "retry_on": ("OSError",), "overlap": "queue_one", "catch_up": "all"},
-        **{"catch_up_window": 60, "on_interrupt": "fail", "concurrency_key": "k", "priority": "high"},
+        **EVERY_POLICY,
     )
     standing = Standing(JobState.PAUSED, at(540), 4, 1, "why", at(600))
     await store.add(job, standing)
@@ -127,26 +154,24 @@ async def test_find_tells_when_there_is_none(store: JobStore):
 
 
 async def test_id_goes_before_name(store: JobStore):
-    """Of a job with this id and one with this name, the one with the id is found."""
-    await add(store, "a", job_name="first")
-    await store.remove("a")
-    await add(store, "b", job_name="a")
-    await add(store, "a", job_name="third")
+    """Of a job with this id and one that is done with this name, the one with the id is found."""
+    await add(store, "b", JobState.DONE, job_name="a")
+    await add(store, "a", job_name="c")
     found = await store.find("a")
     assert found is not None
     assert found.job.job_id == "a"
 
 
 async def test_jobs_are_listed_oldest_first(store: JobStore):
-    """All jobs are listed in the order they were added."""
-    for job_id in ("c", "a", "b"):
-        await add(store, job_id)
+    """All jobs are listed in the order they were made."""
+    for minute, job_id in enumerate(("c", "a", "b")):
+        await add(store, job_id, created_at=at(minute))
     assert [stored.job.job_id for stored in await store.jobs()] == ["c", "a", "b"]
 
 
-@pytest.mark.parametrize(("job_id", "job_name"), [("job", "other"), ("other", "name")])
+@pytest.mark.parametrize(("job_id", "job_name"), [("job", "other"), ("other", "name"), ("name", "other"), ("other", "job")])
 async def test_taken_id_or_name_is_refused(store: JobStore, job_id: str, job_name: str):
-    """A second job with the id, or the name, of one that can fire raises JobExists, and the first stays."""
+    """A second job with the id or name of one that can fire, crosswise too, raises JobExists, and the first stays."""
     first = await add(store, job_name="name")
     with pytest.raises(JobExists):
         await add(store, job_id, job_name=job_name)

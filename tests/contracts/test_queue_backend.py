@@ -455,10 +455,12 @@ async def test_a_message_can_be_buried_from_anywhere(backend: QueueBackend, wher
 
 
 async def test_burying_the_dead_changes_nothing(backend: QueueBackend):
-    """The first reason stays."""
-    await add(backend, "a")
+    """The first reason stays, and the place among the dead."""
+    await add(backend, "a", "b")
     first = await backend.bury("q", Receipt("a"), "poison", at(1))
-    assert await backend.bury("q", Receipt("a"), "again", at(2)) == first
+    await backend.bury("q", Receipt("b"), "poison", at(2))
+    assert await backend.bury("q", Receipt("a"), "again", at(3)) == first
+    assert await dead_ids(backend, 3) == ["a", "b"]
 
 
 async def test_dead_letters_come_in_the_order_they_died(backend: QueueBackend):

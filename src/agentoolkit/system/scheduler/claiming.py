@@ -50,10 +50,12 @@ class Claiming:
         self._rounds.add(claim)
         claim.add_done_callback(self._rounds.discard)
 
-    async def settled(self) -> None:
-        """Wait until every claim under way has ended."""
+    async def settled(self, seconds: float | None = None) -> None:
+        """Wait until every claim under way has ended, or for so long."""
         while self._rounds:
-            await asyncio.wait(self._rounds)
+            _, unfinished = await asyncio.wait(self._rounds, timeout=seconds)
+            if unfinished:
+                break
 
     async def _claim(self, job_ids: list[str]) -> None:
         try:
@@ -64,7 +66,8 @@ class Claiming:
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
             claims = Claims((), [Change(job_id, again) for job_id in job_ids])
         for job_id, at in claims.next_times:
-            self._set_alarm(job_id, at)
+            if at is not None:  # its alarm has rung, so there is none to remove
+                self._set_alarm(job_id, at)
         for claimed in claims.records:
             act = self._start if claimed.execution.status is Status.QUEUED else self._passed_over
             act(claimed)

@@ -80,11 +80,8 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
     room = math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
     runs, records = _start_or_skip(job, chosen, unfinished, room)
     exhausted = due.following is None or runs >= room
-    after = standing._replace(
-        next_run_at=None if exhausted else due.following,
-        runs=standing.runs + runs,
-        state=JobState.DONE if exhausted else JobState.ACTIVE,
-    )
+    state, following = (JobState.DONE, None) if exhausted else (JobState.ACTIVE, due.following)
+    after = Standing(state, following, standing.runs + runs, standing.version)
     return Decision([*passed_over, *records], after)
 
 

@@ -75,14 +75,13 @@ class Engine:
         self._stopping = self.running.stopping = True
         await self.upkeep.stop()
         self.clock.shutdown(wait=False)
-        await self.claiming.settled()
+        await self.claiming.settled(seconds * 0.1)
         await self.executor.drain(seconds * 0.4)
         await self.running.settled()
         self.running.close()
         if not self._parts.store.survives_restart:
             await self._cancel_waiting()
-        await self.forwarding.settled()
-        self.forwarding.forget()
+        await self.forwarding.stop(seconds * 0.1)
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def settled(self) -> None:
@@ -154,8 +153,8 @@ class Engine:
         if not self._stopping:
             self.clock.set_alarm(execution_id, at)
 
-    def give_up(self, execution_id: str) -> None:
-        self.executor.give_up(execution_id)
+    def release(self, execution_id: str) -> None:
+        self.executor.release(execution_id)
 
     def holds(self, execution_id: str) -> bool:
         return self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)

@@ -52,12 +52,17 @@ class Announcer:
     """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        self._listeners: dict[object, Listener] = {}
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the answer removes it again."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        """Add a listener; the answer removes it again, and may be called twice."""
+        key = object()
+        self._listeners[key] = listener
+
+        def unsubscribe() -> None:
+            self._listeners.pop(key, None)
+
+        return unsubscribe
 
     def scheduled(self, job: Job) -> None:
         self._tell(Event("scheduler.task.scheduled", job.job_id, job=job))
@@ -71,7 +76,7 @@ class Announcer:
             self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution))
 
     def _tell(self, event: Event) -> None:
-        for listener in tuple(self._listeners):
+        for listener in tuple(self._listeners.values()):
             try:
                 listener(event)
             except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.ports import JobStore, Message
@@ -13,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """Tries at one delivery before it is given up."""
+DELIVERY_SECONDS = 10.0
+"""How long one delivery may take before it counts as refused."""
 BATCH = 1_000
 
 
@@ -26,6 +29,7 @@ class Forwarding:
         self._round: asyncio.Task[None] | None = None
         self._again = False
         self._retry: Cancellable | None = None
+        self._next_tries: dict[str, datetime] = {}
 
     def nudge(self) -> None:
         """There is something in the outbox. Returns at once; `settled` waits."""
@@ -38,11 +42,13 @@ class Forwarding:
         while self._round is not None and not self._round.done():
             await asyncio.wait({self._round})
 
-    def forget(self) -> None:
-        """Let go of what belongs to an event loop that is gone, or to a scheduler that stops."""
+    async def stop(self, seconds: float) -> None:
+        """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""
+        if self._round is not None and not self._round.done():
+            await asyncio.wait({self._round}, timeout=seconds)
+            self._round.cancel()
         if self._retry is not None:
             self._retry.cancel()
-        self._round = self._retry = None
 
     async def _rounds(self) -> None:
         while self._again:
@@ -54,12 +60,23 @@ class Forwarding:
                 self._retry_after(1.0)
 
     async def _deliver_all(self) -> None:
-        messages = await self._store.outbox(BATCH)
-        refused = [message for message in messages if not await self._deliver(message)]
-        if refused:
-            self._retry_after(2.0 ** min(message.attempts for message in refused))
+        """Deliver all that does not wait for its next try."""
+        while True:
+            limit = BATCH + len(self._next_tries)
+            messages = await self._store.outbox(limit)
+            now = self._time.now()
+            for message in messages:
+                if self._next_tries.get(message.execution_id, now) <= now:
+                    await self._deliver(message)
+            if len(messages) < limit:
+                break
+        # What another process delivered meanwhile is not waited for.
+        left = {message.execution_id for message in messages}
+        self._next_tries = {id_: at for id_, at in self._next_tries.items() if id_ in left}
+        if self._next_tries:
+            self._retry_after((min(self._next_tries.values()) - now).total_seconds())
 
-    async def _deliver(self, message: Message) -> bool:
+    async def _deliver(self, message: Message) -> None:
         enqueue = {
             "operation": "enqueue",
             "queue_name": message.queue_name,
@@ -67,15 +84,23 @@ class Forwarding:
             "message_id": message.execution_id,
         }
         try:
-            await self._injector.run("queue", enqueue)
+            async with asyncio.timeout(DELIVERY_SECONDS):
+                await self._injector.run("queue", enqueue)
         except Exception as error:
-            give_up = message.attempts + 1 >= ATTEMPTS
-            outcome = "given up" if give_up else "will be tried again"
-            logger.warning("Delivering %s to queue %r failed (%s): %s", message.execution_id, message.queue_name, outcome, error)
-            await self._store.undelivered(message, give_up=give_up)
-            return give_up
+            await self._refused(message, error)
+            return
         await self._store.delivered(message.execution_id)
-        return True
+        self._next_tries.pop(message.execution_id, None)
+
+    async def _refused(self, message: Message, error: Exception) -> None:
+        give_up = message.attempts + 1 >= ATTEMPTS
+        outcome = "given up" if give_up else "will be tried again"
+        logger.warning("Delivering %s to queue %r failed (%s): %s", message.execution_id, message.queue_name, outcome, error)
+        await self._store.undelivered(message, give_up=give_up)
+        if give_up:
+            self._next_tries.pop(message.execution_id, None)
+        else:
+            self._next_tries[message.execution_id] = self._time.now() + timedelta(seconds=2.0**message.attempts)
 
     def _retry_after(self, seconds: float) -> None:
         if self._retry is not None:

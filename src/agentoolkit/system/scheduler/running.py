@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from agentool.core.injector import Injector
-from agentool.references import has_references, resolve_references
+from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
@@ -29,6 +29,8 @@ TIMEOUT = 300.0
 """Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
 LEAST_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
+
+_ATOMS = frozenset({int, float, bool, type(None)})
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
@@ -58,8 +60,8 @@ class Surroundings(Protocol):
     def retry_later(self, execution_id: str, at: datetime) -> None:
         """An execution waits for its next underway."""
 
-    def give_up(self, execution_id: str) -> None:
-        """An execution's handler does not end: let others have its room."""
+    def release(self, execution_id: str) -> None:
+        """An execution's handler has ended, or never will: let others have its room."""
 
 
 class Running:
@@ -89,6 +91,8 @@ class Running:
         underway = self._add(work, started)
         ended, error = await self._attempt(underway)
         self._underway.remove(underway)
+        if self._store.shared:  # writing takes a while there, and the next handler need not wait for it
+            self._around.release(execution.execution_id)
         if not underway.given_up:
             ended = await self._write_down(underway, ended, error)
         return ended, error
@@ -127,7 +131,9 @@ class Running:
             output = await self._call(underway.work)
         except asyncio.CancelledError as error:
             return self._stopped(underway, error, time.perf_counter() - began)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # the event loop ends
+        except BaseException as error:
             return outcomes.failed(execution, error, self._time.now(), time.perf_counter() - began), error
         else:
             return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began), None
@@ -136,10 +142,8 @@ class Running:
 
     async def _call(self, work: Work) -> Any:
         data = work.input_data
-        if has_references(data):
-            data = await resolve_references(data, self._injector)
-        else:
-            data = outcomes.json_copy(data, "input_data")  # what a handler does to its input must not reach the next run
+        if not _is_flat(data):
+            data = await resolve_references(data, self._injector)  # a copy, so that a handler cannot change its job
         return await self._injector.run(work.agentool_name, data)
 
     def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> tuple[Execution, BaseException | None]:
@@ -193,8 +197,6 @@ class Running:
         own = work.policies.timeout
         underway = Underway(work, started, task, self.default_timeout if own is None else own)
         self._underway.add(underway)
-        if underway.timeout is not None and started.started_at is not None:
-            self._underway.expect(underway, started.started_at + timedelta(seconds=underway.timeout))
         return underway
 
     def _expired(self, underway: Underway) -> None:
@@ -202,7 +204,7 @@ class Running:
             self._give_up(underway)
             return
         underway.timed_out = True
-        self._underway.expect(underway, self._time.now() + timedelta(seconds=max(underway.timeout or 0.0, LEAST_GRACE)))
+        self._underway.extend(underway, max(underway.timeout or 0.0, LEAST_GRACE))
         underway.task.cancel()
 
     def _give_up(self, underway: Underway) -> None:
@@ -211,10 +213,22 @@ class Running:
         took = (now - (execution.started_at or now)).total_seconds()
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
         ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
-        self._around.give_up(execution.execution_id)
+        self._around.release(execution.execution_id)
         writing = asyncio.get_running_loop().create_task(self._finish_given_up(underway, ended))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
 
     async def _finish_given_up(self, underway: Underway, ended: Execution) -> None:
         await self._write_down(underway, ended, None)
+
+
+def _is_flat(data: dict[str, Any]) -> bool:
+    """Is there nothing in this input to resolve or to copy? Most inputs are so, and every execution asks."""
+    for value in data.values():
+        kind = type(value)
+        if kind is str:
+            if value.startswith(PREFIX):
+                return False
+        elif kind not in _ATOMS:
+            return False
+    return True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentoolkit.system.scheduler.jobs import Execution, Work
@@ -14,17 +15,25 @@ from agentoolkit.time_source import Cancellable, TimeSource
 class Underway:
     """A handler that runs."""
 
-    __slots__ = ("cancel_reason", "deadline", "execution", "given_up", "task", "timed_out", "timeout", "work")
+    __slots__ = ("cancel_reason", "execution", "given_up", "hard_deadline", "task", "timed_out", "timeout", "work")
 
     def __init__(self, work: Work, execution: Execution, task: asyncio.Task[Any], timeout: float | None) -> None:
         self.work = work
         self.execution = execution
         self.task = task
         self.timeout = timeout
-        self.deadline: datetime | None = None
+        self.hard_deadline: datetime | None = None
         self.cancel_reason = ""
         self.timed_out = False
         self.given_up = False
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When its time is up: first to be cancelled, then to be given up; None: never."""
+        started_at = self.execution.started_at
+        if self.given_up or self.timeout is None or started_at is None:
+            return None
+        return self.hard_deadline or started_at + timedelta(seconds=self.timeout)
 
 
 class UnderwaySet:
@@ -40,10 +49,13 @@ class UnderwaySet:
         self._expired = expired
         self._members: dict[str, Underway] = {}
         self._timer: Cancellable | None = None
-        self._rings_at: datetime | None = None
+        self._reach = math.inf
+        """Seconds that lay between the timer's setting and its ring: whatever has as long a timeout need not set it."""
 
     def add(self, underway: Underway) -> None:
         self._members[underway.execution.execution_id] = underway
+        if underway.timeout is not None and underway.timeout < self._reach:
+            self._set_timer(underway.timeout)
 
     def remove(self, underway: Underway) -> None:
         self._members.pop(underway.execution.execution_id, None)
@@ -59,25 +71,22 @@ class UnderwaySet:
         """Return the ids of a job's executions."""
         return [id_ for id_, underway in self._members.items() if underway.execution.job_id == job_id]
 
-    def expect(self, underway: Underway, deadline: datetime) -> None:
-        """Set when a handler's time is up."""
-        underway.deadline = deadline
-        if self._rings_at is None or deadline < self._rings_at:
-            self._set_timer(deadline)
+    def extend(self, underway: Underway, seconds: float) -> None:
+        """Give a handler that was cancelled so long to end."""
+        underway.hard_deadline = self._time.now() + timedelta(seconds=seconds)
 
     def _ring(self) -> None:
-        self._timer = self._rings_at = None
+        self._set_timer(None)
         now = self._time.now()
         for underway in list(self._members.values()):
             if underway.deadline is not None and underway.deadline <= now:
-                underway.deadline = None
                 self._expired(underway)
-        deadlines = [underway.deadline for underway in self._members.values() if underway.deadline is not None]
-        self._set_timer(min(deadlines, default=None))
+        if deadlines := [underway.deadline for underway in self._members.values() if underway.deadline is not None]:
+            self._set_timer((min(deadlines) - now).total_seconds())
 
-    def _set_timer(self, at: datetime | None) -> None:
+    def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._rings_at = None, at
-        if at is not None:
-            self._timer = self._time.call_later((at - self._time.now()).total_seconds(), self._ring)
+        self._timer, self._reach = None, math.inf
+        if seconds is not None:
+            self._timer, self._reach = self._time.call_later(seconds, self._ring), seconds

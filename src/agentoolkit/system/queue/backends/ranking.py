@@ -21,9 +21,6 @@ class Ranking(Generic[Rank]):
         self._entries: dict[str, tuple[Rank, str]] = {}
         self._heap: list[tuple[Rank, str]] = []
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def put(self, key: str, rank: Rank) -> None:
         """Add a key that is not there."""
         entry = self._entries[key] = (rank, key)

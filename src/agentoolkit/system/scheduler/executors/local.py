@@ -42,9 +42,11 @@ class LocalExecutor:
         self._waiting: list[Entry] = []
         self._parked: defaultdict[str, list[Entry]] = defaultdict(list)
         self._held: Counter[str] = Counter()
+        self._ids: set[str] = set()
+        """Everything here, waiting, running or released."""
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._slots: dict[str, Entry] = {}
-        self._given_up: set[asyncio.Task[Any]] = set()
+        self._released: dict[str, asyncio.Task[Any]] = {}
 
     @property
     def running(self) -> int:
@@ -58,20 +60,18 @@ class LocalExecutor:
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution running or waiting here?"""
-        return execution_id in self._tasks or any(entry.execution_id == execution_id for entry in self._all_waiting())
+        return execution_id in self._ids
 
     def submit(self, execution_id: str, start: Start, priority: int = 0, limits: Sequence[Limit] = ()) -> None:
         """Run `start()` as soon as there is room, in all and under each limit; a lower priority number goes first."""
-        entry = Entry(priority, next(self._arrival), execution_id, start, limits)
-        if not limits and not self._waiting and len(self._tasks) < self._concurrency:
-            self._start(entry)
-            return
-        heapq.heappush(self._waiting, entry)
+        self._ids.add(execution_id)
+        heapq.heappush(self._waiting, Entry(priority, next(self._arrival), execution_id, start, limits))
         if len(self._tasks) < self._concurrency:
             self._pump()
 
     def run_apart(self, execution_id: str, start: Start) -> asyncio.Task[Any]:
         """Run `start()` now, whatever else runs. For callers that wait for it: they could wait for each other's room."""
+        self._ids.add(execution_id)
         return self._start(Entry(0, 0, execution_id, start, ()))
 
     def cancel(self, execution_id: str) -> bool:
@@ -81,25 +81,28 @@ class LocalExecutor:
 
     def withdraw(self, execution_id: str) -> bool:
         """Take a waiting execution out. Tell whether it was waiting."""
-        before = self.waiting
+        if execution_id not in self._ids or execution_id in self._tasks or execution_id in self._released:
+            return False
         self._waiting = [entry for entry in self._waiting if entry.execution_id != execution_id]
         heapq.heapify(self._waiting)
         for name, entries in self._parked.items():
             self._parked[name] = [entry for entry in entries if entry.execution_id != execution_id]
-        return self.waiting < before
+        self._ids.discard(execution_id)
+        return True
 
-    def give_up(self, execution_id: str) -> None:
-        """Give an execution's room to others although its task does not end. The task stays owned until it does."""
+    def release(self, execution_id: str) -> None:
+        """Give an execution's room to others: its handler has ended, or never will. Its task stays owned until it ends."""
         if (task := self._tasks.get(execution_id)) is not None:
-            self._given_up.add(task)
+            self._released[execution_id] = task
             self._leave(execution_id)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more; let what runs end by itself for so long, then cancel it and wait as long again at most."""
+        self._ids.difference_update(entry.execution_id for entry in self._all_waiting())
         self._waiting.clear()
         self._parked.clear()
         for _ in ("by itself", "cancelled"):
-            if tasks := [*self._tasks.values(), *self._given_up]:
+            if tasks := [*self._tasks.values(), *self._released.values()]:
                 await asyncio.wait(tasks, timeout=seconds)
             for task in self._tasks.values():
                 task.cancel()
@@ -110,11 +113,16 @@ class LocalExecutor:
     def _pump(self) -> None:
         while self._waiting and len(self._tasks) < self._concurrency:
             entry = heapq.heappop(self._waiting)
-            full = next((limit.name for limit in entry.limits if self._held[limit.name] >= limit.capacity), None)
-            if full is None:
-                self._start(entry)
-            else:
+            if full := self._full_limit(entry):
                 self._parked[full].append(entry)
+            else:
+                self._start(entry)
+
+    def _full_limit(self, entry: Entry) -> str:
+        for limit in entry.limits:
+            if self._held[limit.name] >= limit.capacity:
+                return limit.name
+        return ""
 
     def _start(self, entry: Entry) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(entry.start())
@@ -126,10 +134,10 @@ class LocalExecutor:
         return task
 
     def _ended(self, execution_id: str, task: asyncio.Task[Any]) -> None:
-        if self._tasks.get(execution_id) is task:
-            self._leave(execution_id)
-        if self._given_up:
-            self._given_up.discard(task)
+        self._ids.discard(execution_id)
+        if self._released and self._released.pop(execution_id, None) is task:
+            return
+        self._leave(execution_id)
 
     def _leave(self, execution_id: str) -> None:
         del self._tasks[execution_id]

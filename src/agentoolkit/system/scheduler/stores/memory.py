@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -31,7 +31,7 @@ class MemoryJobStore:
         self._running: Counter[str] = Counter()
         self._history: dict[str, dict[str, Execution]] = {}
         self._outbox: dict[str, Message] = {}
-        self._retired: dict[str, None] = {}
+        self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
         self._halted = False
 
@@ -52,7 +52,7 @@ class MemoryJobStore:
         return self._halted
 
     async def add(self, job: Job, standing: Standing) -> None:
-        for taken in (self._jobs.get(job.job_id), await self.find(job.job_name)):
+        for taken in (await self.find(job.job_id), await self.find(job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
                 raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
         self._keep(StoredJob(job, standing))
@@ -88,11 +88,10 @@ class MemoryJobStore:
                 next_times.append(Change(job_id, None))
                 continue
             job = stored.job
-            executions, standing = decide(job, stored.standing, now, self._running[job_id])
+            executions, standing = decide(job, stored.standing, now, self._running.get(job_id, 0))
             self._jobs[job_id] = StoredJob(job, standing)
             for execution in executions:
                 if not self._knows(execution):
-                    execution = execution._replace(owner=self.owner)
                     self._write(execution)
                     records.append(Claimed(job, execution))
             if standing.state is JobState.DONE:
@@ -116,8 +115,10 @@ class MemoryJobStore:
     async def finish(self, execution: Execution, message: Message | None) -> bool:
         if self._unfinished.pop(execution.execution_id, None) is None:
             return False
-        self._running[execution.job_id] -= 1
-        if self._running[execution.job_id] <= 0:
+        running = self._running[execution.job_id] - 1
+        if running:
+            self._running[execution.job_id] = running
+        else:
             del self._running[execution.job_id]
         if message is not None:
             self._outbox[execution.execution_id] = message
@@ -224,8 +225,7 @@ class MemoryJobStore:
     def _retire(self, job_id: str) -> None:
         self._retired[job_id] = None
         if len(self._retired) > self._retired_jobs:
-            oldest = next(iter(self._retired))
-            del self._retired[oldest]
+            oldest, _ = self._retired.popitem(last=False)
             self._history.pop(oldest, None)
             self._running.pop(oldest, None)
             if stored := self._jobs.pop(oldest, None):

@@ -1,0 +1,122 @@
+"""What a piece of work sees of a database: a session, and the seam between database systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from agentool.errors import AgenToolError
+
+Row = tuple[Any, ...]
+Parameters = Mapping[str, Any]
+
+
+class DatabaseError(AgenToolError, RuntimeError):
+    """The database cannot be used; the cause is what its driver said."""
+
+
+class Unreachable(DatabaseError):
+    """There is no connection, and none can be made."""
+
+
+class CommitUnknown(DatabaseError):
+    """The connection was lost during a commit: what was to be written may be there or not."""
+
+
+class Cursor(Protocol):
+    """The part of a database driver's cursor that is used here."""
+
+    rowcount: int
+    description: Any
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> object: ...
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> object: ...
+    def fetchall(self) -> list[Any]: ...
+    def fetchone(self) -> Any: ...
+
+
+class Dialect(Protocol):
+    """What differs between database systems."""
+
+    name: str
+
+    def connect(self, *, writes: bool) -> Any:
+        """Open a connection in autocommit mode. Raises `Unreachable` with a way out."""
+        ...
+
+    def translate(self, sql: str) -> str:
+        """Turn ``:name`` parameters into the driver's own."""
+        ...
+
+    def begin(self) -> str:
+        """Return the statement that begins a writing transaction."""
+        ...
+
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
+        """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
+        ...
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Does this error mean that the connection is of no more use?"""
+        ...
+
+    def may_pass(self, error: BaseException) -> bool:
+        """Might the very same work succeed at once, if it is certain that nothing was committed?"""
+        ...
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Turn a driver's error into a `DatabaseError`; leave others as they are."""
+        ...
+
+    def relieve(self, error: BaseException) -> None:
+        """Do what can be done against an error, such as freeing the ballast of a full disk."""
+        ...
+
+
+class Session:
+    """Runs statements inside a transaction that somebody else begins and ends."""
+
+    __slots__ = ("_cursor", "_dialect", "_translated")
+
+    def __init__(self, cursor: Cursor, dialect: Dialect, translated: dict[str, str]) -> None:
+        self._cursor = cursor
+        self._dialect = dialect
+        self._translated = translated
+
+    @property
+    def dialect(self) -> str:
+        return self._dialect.name
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """Run a query and return all of its rows."""
+        self._cursor.execute(self._sql(sql), parameters or {})
+        return self._cursor.fetchall()
+
+    def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
+        """Run a query and return its first row."""
+        self._cursor.execute(self._sql(sql), parameters or {})
+        return self._cursor.fetchone()
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> int:
+        """Run a statement and return how many rows it changed."""
+        self._cursor.execute(self._sql(sql), parameters or {})
+        return self._cursor.rowcount
+
+    def run_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
+        """Run a statement once for each of the parameters."""
+        if parameters:
+            self._cursor.executemany(self._sql(sql), parameters)
+
+    def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns."""
+        returned: list[Row] = []
+        for table, parameters in self._dialect.with_rows(columns, rows):
+            self._cursor.execute(table + sql, parameters)
+            if self._cursor.description:
+                returned += self._cursor.fetchall()
+        return returned
+
+    def _sql(self, sql: str) -> str:
+        if (translated := self._translated.get(sql)) is None:
+            translated = self._translated[sql] = self._dialect.translate(sql)
+        return translated

