@@ -14,7 +14,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, NamedTuple, TypeVar, cast
 
 from agentoolkit.sql import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
@@ -179,15 +179,16 @@ class _Worker:
             _settle([(item.future, result, None) for item, result in zip(batch, results, strict=True)])
 
     def _transaction(self, batch: Sequence[_Item]) -> list[Any]:
-        cursor = self._cursor()
-        try:
-            cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
-            results = _results(Session(cursor, self._dialect, self._translated), batch)
-        except BaseException as error:
-            self._undo(error)
-            raise
-        self._commit(cursor)
-        return results
+        # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
+        with closing(self._cursor()) as cursor:
+            try:
+                cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
+                results = _results(Session(cursor, self._dialect, self._translated), batch)
+            except BaseException as error:
+                self._undo(error)
+                raise
+            self._commit(cursor)
+            return results
 
     def _commit(self, cursor: Cursor) -> None:
         try:

@@ -33,15 +33,23 @@ class Toolkit:
         settings: Read from the environment by default.
         injector: Where to register; a new one by default, so that two toolkits do not meet.
         time: The machine's by default.
+        claims: False for a visitor, which manages what another process runs: it starts nothing that is due.
     """
 
-    def __init__(self, settings: Settings | None = None, *, injector: Injector | None = None, time: TimeSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        injector: Injector | None = None,
+        time: TimeSource | None = None,
+        claims: bool = True,
+    ) -> None:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
         time = time or SystemTime()
         self.database = _database(self.settings)
         store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time)
-        parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout)
+        parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout, claims)
         self.scheduler = SchedulerService(parts, self.settings.timezone)
         self.queue = QueueService(MemoryQueueBackend(), time)
         create_queue_agent(self.queue, injector=self.injector)

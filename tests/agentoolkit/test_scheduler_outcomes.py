@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -13,7 +13,6 @@ import pytest
 from pydantic import BaseModel
 
 from agentool import BaseOperationInput, RunContext, create_agentool
-from agentoolkit.system.scheduler import current_execution
 
 QUEUES = {"result_queue": "results", "error_queue": "errors"}
 
@@ -269,35 +268,3 @@ async def test_handler_within_its_timeout_succeeds(kit, scheduler, probe):
     record = await run_once(kit, scheduler, timeout=5)
     await kit.advance(minutes=1)
     assert (record["status"], await scheduler.statuses("job")) == ("success", ["success"])
-
-
-# What handlers know
-
-
-async def test_handler_knows_its_execution(kit, scheduler, probe, monkeypatch):
-    """A handler can ask for the execution it runs in: its id, due time and attempt; outside of one there is none."""
-    seen = []
-
-    async def look(**given):
-        seen.append(current_execution())
-
-    monkeypatch.setattr(probe, "run", look)
-    await scheduler.add("1 minute", job_id="job")
-    await kit.advance(minutes=1)
-    (execution,) = seen
-    assert (execution.execution_id, execution.attempt) == ("job@2030-01-01T00:01:00+00:00", 1)
-    assert execution.scheduled_at == datetime(2030, 1, 1, tzinfo=UTC) + timedelta(minutes=1)
-    assert current_execution() is None
-
-
-async def test_record_has_times_and_duration(kit, scheduler, probe):
-    """A record says when it was due, when it began and ended, how long the handler took, and which attempt it was."""
-    probe.blocks()
-    await scheduler.add("1 minute", job_id="job")
-    await kit.advance(minutes=1.5)
-    probe.may_end.set()
-    await kit.advance()
-    (record,) = await scheduler.history("job")
-    times = {"scheduled_at": "2030-01-01T00:01:00+00:00", "started_at": "2030-01-01T00:01:00+00:00", "attempt": 1}
-    assert {**times, "finished_at": "2030-01-01T00:01:30+00:00"}.items() <= record.items()
-    assert record["duration"] >= 0

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import trace
 
-from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt
 
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool
+    from agentool.operations import Operation
 
     Tool = TypeVar("Tool", bound=AgenTool[Any])
 
 _tracer = trace.get_tracer("agentool")
+
+
+_UNTRACED = nullcontext()
 
 
 class Injector:
@@ -88,21 +91,16 @@ class Injector:
         """
         agentool = self.get(name)
         validated = agentool.validate(data)
-        span = _tracer.start_span(f"{name}.{validated.operation}")
-        if not span.get_span_context().is_valid:
-            # Nobody traces: making the span current would cost as much as all the rest.
-            return await self._call(agentool, validated)
-        with trace.use_span(span, end_on_exit=True):
-            return await self._call(agentool, validated)
-
-    async def _call(self, agentool: AgenTool[Any], validated: BaseOperationInput) -> Any:
         operation = agentool.operation(validated)
-        arguments = operation.arguments(validated)
-        output = await operation.handler(RunContext(agentool.deps, self, agentool.name), **arguments)
-        if not isinstance(output, operation.output_classes):
-            declared = " | ".join(found.__name__ for found in operation.output_classes)
-            raise InvalidOutput(f"{agentool.name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
-        return output
+        span = _tracer.start_span(f"{name}.{operation.name}")
+        # Where nobody traces, making the span current would cost as much as all the rest.
+        traced = trace.use_span(span, end_on_exit=True) if span.get_span_context().is_valid else _UNTRACED
+        with traced:
+            arguments = operation.arguments(validated)
+            output = await operation.handler(RunContext(agentool.deps, self, name), **arguments)
+            if not isinstance(output, operation.output_classes):
+                raise _invalid_output(name, operation, output)
+            return output
 
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.
@@ -132,6 +130,11 @@ class Injector:
             yield self
         finally:
             _current.reset(token)
+
+
+def _invalid_output(name: str, operation: Operation, output: object) -> InvalidOutput:
+    declared = " | ".join(found.__name__ for found in operation.output_classes)
+    return InvalidOutput(f"{name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
 
 
 # Global state lives here and nowhere else: the injector that `get_injector` gives where none is activated.

@@ -69,7 +69,8 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
         unfinished: How many executions of the job run or wait.
     """
     try:
-        standing = _awoken(job, standing, now)
+        if standing.state is JobState.PAUSED:
+            standing = _awoken(job, standing, now)
         if standing.state is not JobState.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
             return Decision((), standing)
         due = due_times(job.schedule, standing.next_run_at, now)
@@ -88,7 +89,7 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
 def _awoken(job: Job, standing: Standing, now: datetime) -> Standing:
     """Resume a job whose pause is over. Due times within the pause were not its own."""
     until = standing.paused_until
-    if standing.state is not JobState.PAUSED or until is None or until > now:
+    if until is None or until > now:
         return standing
     following = job.schedule.first_from(until)
     state = JobState.ACTIVE if following is not None else JobState.DONE
@@ -104,9 +105,9 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
 
 def _choose(job: Job, due: DueTimes, now: datetime) -> tuple[Sequence[Execution], Sequence[datetime]]:
     """Divide due times into records of those that came too late, and those that may run."""
-    window, coalesce = _lateness(job.policies)
     times = due.times
-    if due.earlier == 0 and len(times) == 1 and (now - times[0]).total_seconds() <= window:
+    window, coalesce = _lateness(job.policies)
+    if len(times) == 1 and due.earlier == 0 and (now - times[0]).total_seconds() <= window:
         return (), times
     oldest = now - timedelta(seconds=window) if window != math.inf else due.first
     fresh = [moment for moment in times if moment >= oldest]

@@ -23,6 +23,7 @@ from agentoolkit.time_source import TimeSource
 STOP_SECONDS = 10.0
 """Longest time that stopping takes, whatever the handlers do."""
 
+_QUEUEING = frozenset({"queue_one", "queue_all", "cancel_running"})
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
@@ -37,6 +38,8 @@ class Parts:
     concurrency: int = CONCURRENCY
     timeout: float | None = TIMEOUT
     """Seconds that a handler may take where its job says nothing."""
+    claims: bool = True
+    """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
 
 
 class Engine:
@@ -57,7 +60,7 @@ class Engine:
             parts.store, parts.time, set_alarm=self.set_alarm, start=self.start_execution, passed_over=self._passed_over
         )
         self.clock = Clock(parts.time, self._ring)
-        self.upkeep = Upkeep(parts.store, parts.time, self)
+        self.upkeep = Upkeep(parts.store, parts.time, self, claims=parts.claims)
         self.leading = False
         self.leads_lost = 0
         self._stopping = False
@@ -68,7 +71,7 @@ class Engine:
         await self._parts.store.open()
         self.clock.start()
         await self.upkeep.start()
-        self.forwarding.nudge()
+        self.forward()
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered."""
@@ -147,11 +150,15 @@ class Engine:
     # What upkeep and running ask of their surroundings.
 
     def forward(self) -> None:
-        self.forwarding.nudge()
+        if self._parts.claims:
+            self.forwarding.nudge()
 
     def retry_later(self, execution_id: str, at: datetime) -> None:
         if not self._stopping:
             self.clock.set_alarm(execution_id, at)
+
+    def cancel_task(self, execution_id: str) -> bool:
+        return self.executor.cancel(execution_id)
 
     def release(self, execution_id: str) -> None:
         self.executor.release(execution_id)
@@ -202,11 +209,11 @@ class Engine:
 
 def _limits(job: Job, execution: Execution) -> Sequence[Limit]:
     policies = job.policies
-    limits: list[Limit] = []
+    limits: Sequence[Limit] = ()
     if execution.trigger == "backfill":
-        limits.append(Limit(f"backfill:{job.job_id}", policies.max_instances))
-    elif policies.overlap in ("queue_one", "queue_all", "cancel_running"):
-        limits.append(Limit(f"job:{job.job_id}", policies.max_instances))
+        limits = (Limit(f"backfill:{job.job_id}", policies.max_instances),)
+    elif policies.overlap in _QUEUEING:
+        limits = (Limit(f"job:{job.job_id}", policies.max_instances),)
     if policies.concurrency_key is not None:
-        limits.append(Limit(f"key:{policies.concurrency_key}", 1))
+        limits = (*limits, Limit(f"key:{policies.concurrency_key}", 1))
     return limits

@@ -82,7 +82,7 @@ async def scheduler_schedule(
 
 
 async def schedule_job(
-    ctx: Context, schedule: str, agentool_name: str, input_data: dict[str, Any], **more: Unpack[NewJob]
+    ctx: Context, schedule: str, agentool_name: str, input_data: dict[str, Any], replace: bool = False, **more: Unpack[NewJob]
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
 
@@ -92,9 +92,10 @@ async def schedule_job(
         UnknownTarget: There is no such AgenTool.
         JobExists: Another job has this id or name.
     """
-    added = await ctx.deps.add(JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more))
+    request = JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more)
+    added = await (ctx.deps.put(request) if replace else ctx.deps.add(request))
     result = views.scheduled(added, ctx.deps.now())
-    done = "Scheduled" if added.created else "Already scheduled:"
+    done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
     return views.answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
 
 

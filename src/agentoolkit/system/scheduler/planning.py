@@ -90,6 +90,10 @@ class JobRequest:
         )
 
 
+_WANTED = frozenset(field.name for field in fields(JobRequest)) - {"job_id", "anchor", "paused"}
+"""What makes two requests different; where a job stands is not part of it."""
+
+
 class Plan(NamedTuple):
     """A job that can be stored as it is."""
 
@@ -133,6 +137,21 @@ def replan(stored: StoredJob, changes: Mapping[str, Any], injector: Injector, no
         reading = _read(request, job.job_id, now, default_timezone)
     changed = _job(request, job.job_id, reading, injector, job.created_at)
     return Plan(changed, _standing(changed, standing, changes, now), reading)
+
+
+def changes_wanted(job: Job, request: JobRequest, injector: Injector, default_timezone: str | None) -> dict[str, Any]:
+    """Return what has to change for a job to be what is asked for; nothing, if it is.
+
+    The schedule is read as of when the job was made, so that 'tomorrow at 9am' in a file is the same task the day after.
+
+    Raises:
+        UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
+    """
+    before, asked = JobRequest.again(job), JobRequest.again(plan(request, injector, job.created_at, default_timezone).job)
+    different = {name for name in _WANTED if getattr(asked, name) != getattr(before, name)}
+    if not _WHEN.isdisjoint(different):
+        different |= _WHEN
+    return {name: getattr(request, name) for name in different}
 
 
 def _standing(job: Job, before: Standing, changes: Mapping[str, Any], now: datetime) -> Standing:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
+
+KEPT = 1_000
+"""Jobs that are over, and executions without a job, that are kept however old they are."""
+RETENTION = timedelta(days=30)
+"""How long others of them are kept at least, where they outlive the process."""
 
 
 class StoredJob(NamedTuple):
@@ -80,6 +85,10 @@ class JobStore(Protocol):
         """Become or stay the one process that claims; tell whether that holds now."""
         ...
 
+    async def give_back(self) -> None:
+        """Give up the lead, and what waits of our executions: whoever leads next starts it."""
+        ...
+
     async def leader(self) -> Owner | None:
         """Return the process that claims, if there is one."""
         ...
@@ -105,7 +114,11 @@ class JobStore(Protocol):
         ...
 
     async def replace(self, job: Job, standing: Standing, version: int) -> bool:
-        """Change a job if its version is still `version`; tell whether it was. The new version is one higher."""
+        """Change a job, to a version one higher, and tell whether it was changed.
+
+        It is not if its version is not `version` any more, or if it ran more often than `standing` says: then whoever
+        changes it has not seen where it stands.
+        """
         ...
 
     async def remove(self, job_id: str) -> bool:
@@ -151,7 +164,7 @@ class JobStore(Protocol):
         ...
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
-        """Settle unfinished executions that nobody works on: of processes that ended, and of ours that are not `held`.
+        """Settle unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
 
         Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.settled`).
         """
@@ -174,7 +187,7 @@ class JobStore(Protocol):
         ...
 
     async def outbox(self, limit: int) -> Sequence[Message]:
-        """Return messages still to be delivered, the oldest first."""
+        """Return messages to be delivered by us: ours and, if we lead, those of processes that ended. The oldest first."""
         ...
 
     async def delivered(self, execution_id: str) -> None:
@@ -183,4 +196,11 @@ class JobStore(Protocol):
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
         """Note a failed attempt at delivery; with `give_up`, take the message out and say so in the history."""
+        ...
+
+    async def tidy(self, now: datetime) -> None:
+        """Forget what nobody will ask for: jobs that are over, history without a job, processes that ended.
+
+        Of both kinds of history the newest `KEPT` and whatever is younger than `RETENTION` may stay.
+        """
         ...

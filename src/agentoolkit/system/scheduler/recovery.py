@@ -9,33 +9,38 @@ from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, J
 MOST_INTERRUPTIONS = 3
 """Attempts at one execution that may end with their process; after that it is held to be what ends it."""
 
-_INTERRUPTED = "ProcessEnded"
+_ENDED = ErrorRecord("ProcessEnded", "The process ended while the handler ran.")
+_STOPPED = ErrorRecord("SchedulerStopped", "The scheduler was stopped while the handler ran.")
 
 
 def settled(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
     """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost."""
-    if execution.status is not Status.RUNNING:
-        return execution._replace(owner=owner) if job is not None else _lost(execution, "its job is gone", owner, now)
-    if job is None or execution.trigger == "run_now":
+    if execution.trigger == "run_now":
         return _lost(execution, "its process ended, and with it whoever waited for the result", owner, now)
+    if job is None:
+        return _lost(execution, "its process ended, and its job is gone or cannot be read", owner, now)
+    if execution.status is not Status.RUNNING:
+        return execution._replace(owner=owner)
     if job.policies.on_interrupt == "fail":
         return _lost(execution, "its process ended before an outcome was known (on_interrupt: fail)", owner, now)
-    again = interrupted(execution, now)._replace(owner=owner)
-    if sum(earlier.error is not None and earlier.error.type == _INTERRUPTED for earlier in again.attempts) < MOST_INTERRUPTIONS:
-        return again
+    again = _again(execution, now, _ENDED, "started again after its process ended")
+    if sum(earlier.error is not None and earlier.error.type == _ENDED.type for earlier in again.attempts) < MOST_INTERRUPTIONS:
+        return again._replace(owner=owner)
     return _lost(execution, f"its process ended during {MOST_INTERRUPTIONS} attempts at it", owner, now)
 
 
-def interrupted(execution: Execution, now: datetime) -> Execution:
-    """Return an execution whose attempt was cut short as one that waits for the next."""
-    error = ErrorRecord(_INTERRUPTED, "The process ended while the handler ran.")
+def released(execution: Execution, now: datetime) -> Execution:
+    """Return an execution whose scheduler stopped as one that waits, owned by nobody, for the next to start it again."""
+    return _again(execution, now, _STOPPED, "started again after the scheduler stopped")._replace(owner="")
+
+
+def _again(execution: Execution, now: datetime, error: ErrorRecord, reason: str) -> Execution:
     return execution._replace(
         status=Status.QUEUED,
-        reason="started again after its process ended",
+        reason=reason,
         attempt=execution.attempt + 1,
         attempts=(*execution.attempts, Attempt(execution.attempt, execution.started_at, now, error)),
         started_at=None,
-        owner="",
     )
 
 

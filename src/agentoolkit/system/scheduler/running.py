@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
@@ -60,6 +60,10 @@ class Surroundings(Protocol):
     def retry_later(self, execution_id: str, at: datetime) -> None:
         """An execution waits for its next underway."""
 
+    def cancel_task(self, execution_id: str) -> bool:
+        """Cancel the task that a handler runs in. Tell whether there was one."""
+        ...
+
     def release(self, execution_id: str) -> None:
         """An execution's handler has ended, or never will: let others have its room."""
 
@@ -108,7 +112,7 @@ class Running:
         if underway is None:
             return False
         underway.cancel_reason = reason
-        return underway.task.cancel()
+        return self._around.cancel_task(execution_id)
 
     def running_of(self, job_id: str) -> list[str]:
         """Return the ids of a job's executions that run here."""
@@ -148,9 +152,10 @@ class Running:
 
     def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> tuple[Execution, BaseException | None]:
         now, execution = self._time.now(), underway.execution
-        if not underway.task.cancelling():
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
             return outcomes.failed(execution, error, now, took, reason="raised CancelledError itself"), error
-        underway.task.uncancel()
+        task.uncancel()
         if underway.cancel_reason:
             return outcomes.cancelled(execution, underway.cancel_reason, now, took), error
         if underway.timed_out:
@@ -193,9 +198,8 @@ class Running:
             delay = min(delay * 2, 2.0)
 
     def _add(self, work: Work, started: Execution) -> Underway:
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
         own = work.policies.timeout
-        underway = Underway(work, started, task, self.default_timeout if own is None else own)
+        underway = Underway(work, started, self.default_timeout if own is None else own)
         self._underway.add(underway)
         return underway
 
@@ -205,7 +209,7 @@ class Running:
             return
         underway.timed_out = True
         self._underway.extend(underway, max(underway.timeout or 0.0, LEAST_GRACE))
-        underway.task.cancel()
+        self._around.cancel_task(underway.execution.execution_id)
 
     def _give_up(self, underway: Underway) -> None:
         underway.given_up = True

@@ -114,13 +114,14 @@ class Runs:
             found = f"more than {MOST_BACKFILLED} due times" if due else "no past due time"
             problem = f"From {start.isoformat()} to {end.isoformat()} the job has {found}."
             raise InvalidJob(problem, field="start_at", value=start, remedy="Give another range.")
+        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves them to whoever leads
         wanted = [
-            Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=self._store.owner)
+            Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
             for moment in due
         ]
         new = set(await self._store.record(wanted))
         for execution in wanted:
-            if execution.execution_id in new:
+            if owner == self._store.owner and execution.execution_id in new:
                 engine.start_execution(Claimed(job, execution))
         found_now = [await self._store.execution(execution.execution_id) for execution in wanted]
         return Backfill(len(new), Counter(execution.status.value for execution in found_now if execution), len(due))

@@ -74,6 +74,7 @@ class SchedulerInput(BaseOperationInput):
     concurrency_key: str | None = Field(None, description="Executions that share it run one at a time, of whatever job")
     priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default")
     paused: bool | None = Field(None, description="Schedule it paused")
+    replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
     until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: str | None = Field(None, description="For pause and cancel_execution: why")
     execution_id: str | None = Field(None, description="For get_execution and cancel_execution")
@@ -160,7 +161,9 @@ class Scheduled(Timing):
     job_id: str
     job_name: str
     next_run: str | None
+    state: str
     created: bool = Field(description="False if the very same job was there already")
+    changed: bool = Field(description="True if it was there and is different now")
     version: int
 
 

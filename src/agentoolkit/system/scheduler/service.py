@@ -12,9 +12,9 @@ from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
 from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
-from agentoolkit.system.scheduler.planning import JobRequest, plan, replan
+from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import Kind, Reading, read_schedule
+from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
 
 class Added(NamedTuple):
@@ -25,6 +25,8 @@ class Added(NamedTuple):
     reading: Reading
     created: bool
     """False if the very same job was there already."""
+    changed: bool = False
+    """True if it was there, and other than it is now."""
 
 
 class SchedulerService:
@@ -111,6 +113,26 @@ class SchedulerService:
         self._set_alarm(planned.job, planned.standing)
         self._parts.announcer.scheduled(planned.job)
         return Added(*planned, created=True)
+
+    async def put(self, request: JobRequest) -> Added:
+        """Schedule a job, or change the one of this id or name into it. One that is the very same stays, also when it is done.
+
+        Raises:
+            InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
+        """
+        await self.ready()
+        stored = await self.store.find(request.job_id or id_from_name(request.job_name))
+        if stored is None:
+            return await self.add(request)
+        job = stored.job
+        changes = changes_wanted(job, request, self._parts.injector, self._timezone)
+        if not changes:
+            return Added(*stored, Reading(job.schedule, preview(job.schedule, now=self.now(), count=0).words, ()), created=False)
+        if "schedule" in changes and job.schedule.kind == "once":
+            # Made anew, because what 'in an hour' means counts from when a job was made.
+            await self.cancel(job.job_id)
+            return (await self.add(request))._replace(created=False, changed=True)
+        return (await self.update(job.job_id, changes))._replace(changed=True)
 
     async def update(self, job_id: str, changes: Mapping[str, Any], version: int | None = None) -> Added:
         """Change some fields of a job; all of the others stay.

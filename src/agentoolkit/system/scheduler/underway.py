@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.time_source import Cancellable, TimeSource
@@ -15,12 +13,11 @@ from agentoolkit.time_source import Cancellable, TimeSource
 class Underway:
     """A handler that runs."""
 
-    __slots__ = ("cancel_reason", "execution", "given_up", "hard_deadline", "task", "timed_out", "timeout", "work")
+    __slots__ = ("cancel_reason", "execution", "given_up", "hard_deadline", "timed_out", "timeout", "work")
 
-    def __init__(self, work: Work, execution: Execution, task: asyncio.Task[Any], timeout: float | None) -> None:
+    def __init__(self, work: Work, execution: Execution, timeout: float | None) -> None:
         self.work = work
         self.execution = execution
-        self.task = task
         self.timeout = timeout
         self.hard_deadline: datetime | None = None
         self.cancel_reason = ""

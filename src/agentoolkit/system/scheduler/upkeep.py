@@ -30,15 +30,17 @@ class Kept(Protocol):
     def holds(self, execution_id: str) -> bool: ...
     def take_over(self, claimed: Claimed) -> None: ...
     def cancel_requested(self, execution_id: str) -> None: ...
+    def forward(self) -> None: ...
 
 
 class Upkeep:
     """A round at start, and one every half second where other processes can use the store too."""
 
-    def __init__(self, store: JobStore, time: TimeSource, engine: Kept) -> None:
+    def __init__(self, store: JobStore, time: TimeSource, engine: Kept, *, claims: bool = True) -> None:
         self._store = store
         self._time = time
         self._engine = engine
+        self._claims = claims
         self._timer: Cancellable | None = None
         self._round: asyncio.Task[None] | None = None
         self._next_take_over: datetime | None = None
@@ -73,7 +75,7 @@ class Upkeep:
 
     async def look_after(self) -> None:
         """Do one round."""
-        leads = not await self._store.halted() and await self._store.lead(self._time.now())
+        leads = self._claims and not await self._store.halted() and await self._store.lead(self._time.now())
         if leads and not self._engine.leading:
             self._engine.lead(await self._store.upcoming())
         elif not leads and self._engine.leading:
@@ -92,3 +94,4 @@ class Upkeep:
         self._next_take_over = now + timedelta(seconds=TAKE_OVER_SECONDS)
         for claimed in await self._store.take_over(now, self._engine.holds):
             self._engine.take_over(claimed)
+        self._engine.forward()  # what visitors left in the outbox

@@ -65,7 +65,9 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=local(standing.next_run_at, job.schedule.timezone),
+        state=standing.state,
         created=added.created,
+        changed=added.changed,
         version=standing.version,
     )
 

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
-from agentoolkit.system.scheduler.recovery import interrupted, settled
+from agentoolkit.system.scheduler.recovery import released, settled
 
 RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, whose history is kept."""
@@ -42,6 +42,8 @@ class MemoryJobStore:
     async def lead(self, now: datetime) -> bool:
         return True
 
+    async def give_back(self) -> None: ...
+
     async def leader(self) -> Owner | None:
         return None
 
@@ -65,7 +67,7 @@ class MemoryJobStore:
 
     async def replace(self, job: Job, standing: Standing, version: int) -> bool:
         stored = self._jobs.get(job.job_id)
-        if stored is None or stored.standing.version != version:
+        if stored is None or stored.standing.version != version or stored.standing.runs > standing.runs:
             return False
         self._keep(StoredJob(job, standing._replace(version=version + 1)))
         return True
@@ -94,9 +96,7 @@ class MemoryJobStore:
                 if not self._knows(execution):
                     self._write(execution)
                     records.append(Claimed(job, execution))
-            if standing.state is JobState.DONE:
-                self._retire(job_id)
-            next_times.append(_change(self._jobs[job_id]))
+            next_times.append(Change(job_id, standing.due_at))
         return Claims(records, next_times)
 
     async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
@@ -145,7 +145,7 @@ class MemoryJobStore:
         return True
 
     async def release(self, execution: Execution) -> bool:
-        return await self.retry(interrupted(execution, execution.started_at or execution.scheduled_at))
+        return await self.retry(released(execution, execution.started_at or execution.scheduled_at))
 
     async def request_cancel(self, execution_id: str) -> bool:
         return False
@@ -187,6 +187,9 @@ class MemoryJobStore:
         else:
             self._outbox[message.execution_id] = message._replace(attempts=message.attempts + 1)
 
+    async def tidy(self, now: datetime) -> None:
+        """There is nothing to forget: never are more than so many kept."""
+
     def _keep(self, stored: StoredJob) -> None:
         if before := self._jobs.get(stored.job.job_id):
             self._forget_name(before.job)
@@ -213,14 +216,16 @@ class MemoryJobStore:
             self._remember(execution)
 
     def _remember(self, execution: Execution) -> None:
-        history = self._history.get(execution.job_id)
+        job_id = execution.job_id
+        history = self._history.get(job_id)
         if history is None:
-            history = self._history[execution.job_id] = {}
-            if execution.job_id not in self._jobs:
-                self._retire(execution.job_id)
+            history = self._history[job_id] = {}
         history[execution.execution_id] = execution
         if len(history) > HISTORY_LENGTH:
             del history[next(iter(history))]
+        stored = self._jobs.get(job_id)
+        if (stored is None or stored.standing.state is JobState.DONE) and job_id not in self._running:
+            self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
         self._retired[job_id] = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
+from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.decisions import Decision, decide
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
@@ -60,22 +61,28 @@ def insert(session: Session, executions: Sequence[Mapping[str, Any]]) -> set[str
     return {row[0] for row in session.from_rows(_INSERT, _NEW, executions)}
 
 
+MOST_REMEMBERED = 100_000
+"""Definitions, so that jobs that come and go do not fill the memory."""
+
+
 class Definitions:
-    """Job definitions that were read before. A definition changes only with its version."""
+    """Job definitions that were read before, by their text: another process may have put a new one under an old id."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, Job]] = {}
+        self._known: dict[str, tuple[str, Job]] = {}
 
-    def get(self, job_id: str, version: int, definition: str) -> Job:
+    def get(self, job_id: str, definition: str) -> Job:
         known = self._known.get(job_id)
-        if known is not None and known[0] == version:
+        if known is not None and known[0] == definition:
             return known[1]
         job = job_of(job_id, definition)
-        self.remember(job, version)
+        self.remember(job, definition)
         return job
 
-    def remember(self, job: Job, version: int) -> None:
-        self._known[job.job_id] = (version, job)
+    def remember(self, job: Job, definition: str) -> None:
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[job.job_id] = (definition, job)
 
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
@@ -85,10 +92,10 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     ids = {"ids": json.dumps(list(job_ids))}
     counted = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
     unfinished = dict(session.rows(counted, ids))
-    columns = f"SELECT job_id, definition, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}){lock}"  # noqa: S608
+    columns = f"SELECT job_id, definition, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
     round_ = _Round(now, owner)
     for job_id, definition, sequence, *columns_ in session.rows(columns, ids):
-        round_.add(job_id, definition, sequence, standing_of(tuple(columns_)), definitions, unfinished.get(job_id, 0))
+        round_.add(job_id, definition, sequence, tuple(columns_), definitions, unfinished.get(job_id, 0))
     inserted = insert(session, round_.inserts)
     session.from_rows(_MOVE, _STOOD, round_.moves)
     if any(move["sequence"] > HISTORY_LENGTH for move in round_.moves):
@@ -110,13 +117,13 @@ class _Round:
         self.inserts: list[dict[str, Any]] = []
         self.moves: list[dict[str, Any]] = []
 
-    def add(self, job_id: str, definition: str, sequence: int, standing: Standing, definitions: Definitions, unfinished: int) -> None:
+    def add(self, job_id: str, definition: str, sequence: int, stands: Row, definitions: Definitions, unfinished: int) -> None:
         try:
-            job = definitions.get(job_id, standing.version, definition)
+            standing = standing_of(stands)
+            job = definitions.get(job_id, definition)
         except Exception as error:
             # A row somebody damaged stops its own job only, and is kept for whoever mends it.
-            broken = standing._replace(state=JobState.BROKEN, reason=f"its definition cannot be read: {error!r}")
-            self._move(job_id, broken, sequence)
+            self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
             return
         decision = decide(job, standing, self._now, unfinished)
         if decision.standing == standing and not decision.executions:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, Status
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import Claimed, Message
 from agentoolkit.system.scheduler.recovery import settled
@@ -43,10 +43,10 @@ _FINISH = """
     AND agentool_executions.attempt = r.attempt AND agentool_executions.finished_at IS NULL
     RETURNING agentool_executions.execution_id
 """
-_MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT"}
+_MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT", "owner": "TEXT"}
 _PUT_OUT = """
-    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at)
-    SELECT r.execution_id, r.queue_name, r.payload, 0, r.created_at FROM r WHERE TRUE
+    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at, owner)
+    SELECT r.execution_id, r.queue_name, r.payload, 0, r.created_at, r.owner FROM r WHERE TRUE
     ON CONFLICT (execution_id) DO NOTHING
 """
 _POSTPONE = """
@@ -57,8 +57,9 @@ _POSTPONE = """
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
-    WHERE execution_id = :execution_id AND owner = :before AND finished_at IS NULL
+    WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
 """
+_GIVE_BACK = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND status IN ('queued', 'retrying')"
 
 
 def record(session: Session, executions: Sequence[Execution]) -> list[str]:
@@ -68,9 +69,9 @@ def record(session: Session, executions: Sequence[Execution]) -> list[str]:
 
 def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     """See `JobStore.begin`, for many."""
-    rows = [{**_fence(execution), "started_at": micros(execution.started_at)} for execution in executions]
+    rows = [{**_fence(execution), "started_at": micros(execution.started_at)} for execution in _once(executions)]
     begun = {row[0] for row in session.from_rows(_BEGIN, _STARTED, rows)}
-    return [execution.execution_id in begun for execution in executions]
+    return _told(executions, begun)
 
 
 Ending = tuple[Execution, Message | None]
@@ -78,12 +79,31 @@ Ending = tuple[Execution, Message | None]
 
 def finish(session: Session, endings: Sequence[Ending]) -> list[bool]:
     """See `JobStore.finish`, for many."""
-    noted = [(_noted(execution, message), message) for execution, message in endings]
-    rows = [{name: value for name, value in execution_parameters(execution).items() if name in _ENDED} for execution, _ in noted]
+    messages = {execution.execution_id: message for execution, message in reversed(endings)}
+    ended = [_noted(execution, messages[execution.execution_id]) for execution in _once([execution for execution, _ in endings])]
+    rows = [{name: value for name, value in execution_parameters(execution).items() if name in _ENDED} for execution in ended]
     finished = {row[0] for row in session.from_rows(_FINISH, _ENDED, rows)}
-    put_out(session, [(execution, message) for execution, message in noted if message and execution.execution_id in finished])
-    prune(session, {execution.job_id for execution, _ in noted})
-    return [execution.execution_id in finished for execution, _ in noted]
+    outgoing = [(execution, messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
+    put_out(session, [(execution, message) for execution, message in outgoing if message is not None])
+    prune(session, {execution.job_id for execution in ended})
+    return _told([execution for execution, _ in endings], finished)
+
+
+def _once(executions: Sequence[Execution]) -> list[Execution]:
+    """Return the first of those with the same id: only one of them can come true."""
+    first: dict[str, Execution] = {}
+    for execution in executions:
+        first.setdefault(execution.execution_id, execution)
+    return list(first.values())
+
+
+def _told(executions: Sequence[Execution], done: set[str]) -> list[bool]:
+    """Answer the first of those with the same id."""
+    answers: list[bool] = []
+    for execution in executions:
+        answers.append(execution.execution_id in done)
+        done.discard(execution.execution_id)
+    return answers
 
 
 def postpone(session: Session, execution: Execution, owner: str, new_owner: str) -> bool:
@@ -99,17 +119,31 @@ def put_out(session: Session, endings: Sequence[tuple[Execution, Message]]) -> N
             "queue_name": message.queue_name,
             "payload": json.dumps(message.payload, separators=(",", ":")),
             "created_at": micros(execution.finished_at),
+            "owner": execution.owner,
         }
         for execution, message in endings
     ]
     session.from_rows(_PUT_OUT, _MESSAGE, rows)
 
 
-def outbox(session: Session, limit: int) -> list[Message]:
-    """See `JobStore.outbox`."""
-    columns = "execution_id, queue_name, payload, attempts"
-    rows = session.rows(f"SELECT {columns} FROM agentool_outbox ORDER BY created_at, execution_id LIMIT :limit", {"limit": limit})  # noqa: S608
-    return [message_of(row) for row in rows]
+def outbox(session: Session, limit: int, owner: str, alive: set[str]) -> list[Message]:
+    """Return the messages of `owner`, and of whoever is not `alive`, the oldest first."""
+    others = {f"other{number}": other for number, other in enumerate(sorted(alive - {owner}))}
+    of_others = " AND ".join(["TRUE", *(f"owner <> :{name}" for name in others)])
+    sql = f"""
+        SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox WHERE {of_others}
+        ORDER BY created_at, execution_id LIMIT :limit
+    """  # noqa: S608  names of ours
+    return [message_of(row) for row in session.rows(sql, {"limit": limit, **others})]
+
+
+def own_outbox(session: Session, limit: int, owner: str) -> list[Message]:
+    """Return the messages of `owner`, the oldest first."""
+    sql = """
+        SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox WHERE owner = :owner
+        ORDER BY created_at, execution_id LIMIT :limit
+    """
+    return [message_of(row) for row in session.rows(sql, {"limit": limit, "owner": owner})]
 
 
 def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> None:
@@ -135,31 +169,42 @@ def one(session: Session, execution_id: str) -> Execution | None:
     return execution_of(row) if row else None
 
 
-def take_over(
-    session: Session, definitions: Definitions, alive: set[str], held: Callable[[str], bool], owner: str, now: datetime
-) -> list[Claimed]:
-    """See `JobStore.take_over`."""
-    taken: list[Claimed] = []
-    for row in session.rows(f"SELECT {EXECUTION} FROM agentool_executions WHERE finished_at IS NULL"):  # noqa: S608
-        execution = execution_of(row)
-        abandoned = not held(execution.execution_id) if execution.owner == owner else execution.owner not in alive
-        if abandoned and (claimed := _take(session, execution, definitions, owner, now)):
-            taken.append(claimed)
-    return taken
+def abandoned(session: Session, owner: str, held: Callable[[str], bool], alive: set[str] | None) -> list[Execution]:
+    """Return unfinished executions that nobody works on: of `owner` and, if it is known who is `alive`, of who is not."""
+    whose = "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL"
+    if alive is None:
+        rows = session.rows(whose + " AND owner = :owner", {"owner": owner})
+    else:
+        rows = [row for row in session.rows(whose) if row[1] == owner or row[1] not in alive]
+    found = [one(session, execution_id) for execution_id, of in rows if of != owner or not held(execution_id)]
+    return [execution for execution in found if execution is not None]
 
 
-def _take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
-    columns = "SELECT version, definition FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
-    row = session.row(columns, {"job_id": execution.job_id})
-    job = definitions.get(execution.job_id, *row) if row else None
+def take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
+    """Settle an execution that was left behind. Return nothing if it is not as it was any more."""
+    row = session.row("SELECT definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'", {"id": execution.job_id})
+    job = _readable(definitions, execution.job_id, row[0]) if row else None
     after = settled(execution, job, owner, now)
     message = message_for(job.work, after) if job is not None and after.status is Status.LOST else None
     after = _noted(after, message)
-    if session.run(_TAKE, {**execution_parameters(after), "before": execution.owner}) != 1:
+    before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
+    if session.run(_TAKE, {**execution_parameters(after), **before}) != 1:
         return None
     if message is not None:
         put_out(session, [(after, message)])
     return Claimed(job, after)
+
+
+def give_back(session: Session, owner: str) -> None:
+    """Let whoever leads next start what waits of `owner`."""
+    session.run(_GIVE_BACK, {"owner": owner})
+
+
+def _readable(definitions: Definitions, job_id: str, definition: str) -> Job | None:
+    try:
+        return definitions.get(job_id, definition)
+    except Exception:
+        return None
 
 
 def _fence(execution: Execution) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -100,9 +100,19 @@ class Ownership:
         rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
         return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
 
+    def forget_ended(self, session: Session) -> None:
+        """Strike those that ended from the list of processes: who is not on it counts as ended."""
+        alive = self.alive(session)
+        ended = [{"owner": owner} for (owner,) in session.rows("SELECT owner FROM agentool_owners") if owner not in alive]
+        session.run_many("DELETE FROM agentool_owners WHERE owner = :owner", ended)
+
+    def step_down(self, session: Session) -> None:
+        """Give up the lead."""
+        session.run("DELETE FROM agentool_leases WHERE name = 'leader' AND owner = :owner", {"owner": self.owner})
+
     def resign(self, session: Session) -> None:
         """Give up the lead and leave the list of processes."""
-        session.run("DELETE FROM agentool_leases WHERE name = 'leader' AND owner = :owner", {"owner": self.owner})
+        self.step_down(session)
         session.run("DELETE FROM agentool_owners WHERE owner = :owner", {"owner": self.owner})
 
     def _is_gone(self, session: Session, owner: str) -> bool:
@@ -144,10 +154,10 @@ class Heartbeat:
     def _beat(self) -> None:
         if self._connection is None:
             self._connection = self._dialect.connect(writes=True)
-        cursor = self._connection.cursor()
-        cursor.execute(self._dialect.begin())
-        self._ownership.beat(Session(cursor, self._dialect, {}))
-        cursor.execute("COMMIT")
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(self._dialect.begin())
+            self._ownership.beat(Session(cursor, self._dialect, {}))
+            cursor.execute("COMMIT")
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -75,5 +75,11 @@ FIRST = (
     "INSERT INTO agentool_counters (name, value) VALUES ('revision', 0), ('halted', 0)",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (FIRST,)
+SECOND = (
+    # Whose a message is to deliver: the process that wrote it, as long as it lives.
+    "ALTER TABLE agentool_outbox ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX agentool_jobs_over ON agentool_jobs (created_at) WHERE live = 0",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (FIRST, SECOND)
 """Each is run once, in order. A published one is never changed; what is to be different comes as a further one."""

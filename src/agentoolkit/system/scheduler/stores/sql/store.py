@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from agentoolkit.database import Database, Session
+from agentoolkit.database import Database, DatabaseError, Session
 from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing, Status
-from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
-from agentoolkit.system.scheduler.recovery import interrupted
+from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.recovery import released
 from agentoolkit.system.scheduler.stores.sql import executions as statements
+from agentoolkit.system.scheduler.stores.sql import tidying
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
 from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, micros, moment, standing_of, standing_parameters
 from agentoolkit.time_source import TimeSource
+
+logger = logging.getLogger(__name__)
 
 _JOB = f"SELECT job_id, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
@@ -33,7 +38,7 @@ _TAKEN = """
 _REPLACE = """
     UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
         next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
-        revision = :revision WHERE job_id = :job_id AND version = :version
+        revision = :revision WHERE job_id = :job_id AND version = :version AND runs <= :runs AND state <> 'removed'
 """
 _REMOVE = """
     UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
@@ -42,6 +47,13 @@ _REMOVE = """
 _CANCEL_WAITING = """
     UPDATE agentool_executions SET status = 'cancelled', reason = 'its job was cancelled', finished_at = :now
     WHERE job_id = :job_id AND status IN ('queued', 'retrying')
+"""
+
+
+_CANCEL_REQUESTS = "SELECT 1 FROM agentool_executions WHERE finished_at IS NULL AND cancel_requested = 1 AND owner = :owner"
+_TAKE_CANCEL_REQUESTS = """
+    UPDATE agentool_executions SET cancel_requested = 2 WHERE finished_at IS NULL AND cancel_requested = 1 AND owner = :owner
+    RETURNING execution_id
 """
 
 
@@ -55,8 +67,10 @@ class SqlJobStore:
     survives_restart = True
     shared = True
 
-    def __init__(self, database: Database, time: TimeSource) -> None:
+    def __init__(self, database: Database, time: TimeSource, *, kept: int = KEPT, retention: timedelta = RETENTION) -> None:
         self._database = database
+        self._kept = kept
+        self._retention = retention
         self._ownership = Ownership(time)
         self._definitions = Definitions()
         self._heartbeat: Heartbeat | None = None
@@ -71,13 +85,20 @@ class SqlJobStore:
 
     async def close(self) -> None:
         heartbeat, self._heartbeat = self._heartbeat, None
-        if heartbeat is not None:
-            heartbeat.stop()
-            await self._database.write(self._ownership.resign)
-        await self._database.close()
+        try:
+            if heartbeat is not None:
+                await asyncio.to_thread(heartbeat.stop)
+                await self._database.write(self._ownership.resign)
+        except DatabaseError:
+            logger.warning("The database did not hear that this process ends; others will notice by its silence", exc_info=True)
+        finally:
+            await self._database.close()
 
     async def lead(self, now: datetime) -> bool:
         return await self._database.read(self._ownership.leads_now) or await self._database.write(self._ownership.take_lead)
+
+    async def give_back(self) -> None:
+        await self._database.write(self._give_back)
 
     async def leader(self) -> Owner | None:
         return await self._database.read(self._ownership.leader)
@@ -125,7 +146,7 @@ class SqlJobStore:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
 
     async def release(self, execution: Execution) -> bool:
-        waiting = interrupted(execution, execution.started_at or execution.scheduled_at)
+        waiting = released(execution, execution.started_at or execution.scheduled_at)
         return await self._database.write(lambda session: statements.postpone(session, waiting, self.owner, ""))
 
     async def execution(self, execution_id: str) -> Execution | None:
@@ -142,12 +163,10 @@ class SqlJobStore:
         return await self._database.write(lambda session: session.run(sql, {"id": execution_id}) == 1)
 
     async def cancel_requests(self) -> Sequence[str]:
-        where = "WHERE finished_at IS NULL AND cancel_requested = 1 AND owner = :owner"
         mine = {"owner": self.owner}
-        rows = await self._database.read(lambda session: session.rows(f"SELECT execution_id FROM agentool_executions {where}", mine))  # noqa: S608
-        if rows:
-            await self._database.write(lambda session: session.run(f"UPDATE agentool_executions SET cancel_requested = 2 {where}", mine))  # noqa: S608
-        return [execution_id for (execution_id,) in rows]
+        if not await self._database.read(lambda session: session.row(_CANCEL_REQUESTS, mine)):
+            return ()
+        return [row[0] for row in await self._database.write(lambda session: session.rows(_TAKE_CANCEL_REQUESTS, mine))]
 
     async def upcoming(self) -> Sequence[Change]:
         where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL)"
@@ -159,7 +178,7 @@ class SqlJobStore:
         return [_change(row) for row in rows]
 
     async def outbox(self, limit: int) -> Sequence[Message]:
-        return await self._database.read(lambda session: statements.outbox(session, limit))
+        return await self._database.read(lambda session: self._outbox(session, limit))
 
     async def delivered(self, execution_id: str) -> None:
         await self._database.write(lambda session: statements.note_delivery(session, execution_id, Delivery.DELIVERED))
@@ -174,18 +193,24 @@ class SqlJobStore:
 
         await self._database.write(note)
 
+    async def tidy(self, now: datetime) -> None:
+        await self._database.write(lambda session: tidying.tidy(session, micros(now - self._retention) or 0, self._kept))
+        await self._database.write(self._ownership.forget_ended)
+
     def _enter(self, session: Session) -> int:
         self._ownership.beat(session)
         row = session.row("SELECT value FROM agentool_counters WHERE name = 'revision'")
         return row[0] if row else 0
 
     def _add(self, session: Session, job: Job, standing: Standing) -> None:
+        # First the next revision: its row is locked, so that another process cannot add the same between look and write.
+        parameters = self._parameters(session, job, standing)
         key = {"job_id": job.job_id, "job_name": job.job_name}
         if row := session.row(_TAKEN, key):
             raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
         session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
-        session.run(_INSERT, self._parameters(session, job, standing))
-        self._definitions.remember(job, standing.version)
+        session.run(_INSERT, parameters)
+        self._definitions.remember(job, parameters["definition"])
 
     def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
         return session.run(_REPLACE, {**self._parameters(session, job, standing), "version": version}) == 1
@@ -201,9 +226,19 @@ class SqlJobStore:
         return claim(session, self._definitions, job_ids, now, self.owner)
 
     def _take_over(self, session: Session, held: Callable[[str], bool], now: datetime) -> Sequence[Claimed]:
-        if not self._ownership.leads(session):
-            return ()
-        return statements.take_over(session, self._definitions, self._ownership.alive(session), held, self.owner, now)
+        alive = self._ownership.alive(session) if self._ownership.leads(session) else None
+        left = statements.abandoned(session, self.owner, held, alive)
+        taken = [statements.take(session, execution, self._definitions, self.owner, now) for execution in left]
+        return [claimed for claimed in taken if claimed is not None]
+
+    def _outbox(self, session: Session, limit: int) -> Sequence[Message]:
+        if self._ownership.leads_now(session):
+            return statements.outbox(session, limit, self.owner, self._ownership.alive(session))
+        return statements.own_outbox(session, limit, self.owner)
+
+    def _give_back(self, session: Session) -> None:
+        self._ownership.step_down(session)
+        statements.give_back(session, self.owner)
 
     def _parameters(self, session: Session, job: Job, standing: Standing) -> dict[str, Any]:
         named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at)}
@@ -212,7 +247,7 @@ class SqlJobStore:
     def _stored(self, row: tuple[Any, ...]) -> StoredJob:
         job_id, definition, *standing = row
         where = standing_of(tuple(standing))
-        return StoredJob(self._definitions.get(job_id, where.version, definition), where)
+        return StoredJob(self._definitions.get(job_id, definition), where)
 
     def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
         try:

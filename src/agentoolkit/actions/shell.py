@@ -1,0 +1,251 @@
+"""Runs programs that the application allows: an argument list, never a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentoolkit.actions.processes import Command, Ended, run_command
+
+TIMEOUT = 60.0
+"""Seconds that a command may take, unless set otherwise."""
+OUTPUT_LIMIT = 1_000_000
+"""Bytes kept of each of stdout and stderr, unless set otherwise."""
+TAIL = 2_000
+"""Characters of output that a failure shows."""
+BASIC_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""What every command gets of this process's environment, as far as it is set."""
+
+_SHELL_WORDS = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"})
+
+
+class ShellInput(BaseOperationInput):
+    """Input of the shell AgenTool."""
+
+    operation: Literal["run"]
+    command: list[str] | str | None = Field(
+        None, description="Program and arguments; a string is split as a shell would, and given to none"
+    )
+    cwd: str | None = Field(None, description="Working folder, inside of an allowed one; the first of these by default")
+    env: dict[str, str] | None = Field(None, description="Variables for the command; their names must be allowed")
+    stdin: str | None = Field(None, description="Text for its standard input; empty by default")
+    timeout: float | None = Field(None, gt=0, description="Seconds, at most and by default the setting's")
+    check: bool | None = Field(True, description="Fail if the exit code is not 0")
+
+
+class ShellOutput(BaseModel):
+    """How a command ended and what it wrote."""
+
+    command: list[str]
+    exit_code: int = Field(description="Negative: the number of the signal that ended it")
+    stdout: str
+    stderr: str
+    dropped: int = Field(description="Bytes written beyond the limit, which are not here")
+    duration: float = Field(description="Seconds")
+
+
+class CommandNotAllowed(AgenToolError, PermissionError):
+    """The program, the folder or a variable is not allowed."""
+
+
+class CommandFailed(AgenToolError, RuntimeError):
+    """The command ended with another exit code than 0. ``exit_code`` and ``output``, the tail of what it wrote, say more."""
+
+    exit_code: int | None = None
+    output: str = ""
+
+
+class CommandTimedOut(CommandFailed, TimeoutError):
+    """The command's time was up; it and all that it had started were ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShellRules:
+    """What commands may do. Nothing, by default."""
+
+    programs: tuple[str, ...] = ()
+    """Names, looked up on the PATH, and paths."""
+    folders: tuple[str, ...] = ()
+    """Where a command may work; without any, only where this process does."""
+    variables: tuple[str, ...] = ()
+    """Names of variables that commands inherit, and that a call may set."""
+    timeout: float = TIMEOUT
+    output_limit: int = OUTPUT_LIMIT
+
+    def command(self, call: ShellInput) -> Command:
+        """Turn a call into what is run.
+
+        Raises:
+            CommandNotAllowed: The program, the folder or a variable is not allowed.
+            InvalidInput: The command cannot be read.
+        """
+        program, *arguments = words(call.command or "")
+        cwd = self._cwd(call.cwd)
+        return Command(
+            executable=self._executable(program, cwd),
+            arguments=arguments,
+            cwd=cwd,
+            env=self._environment(call.env or {}),
+            stdin=call.stdin,
+            timeout=min(call.timeout or self.timeout, self.timeout),
+            output_limit=self.output_limit,
+        )
+
+    def _executable(self, program: str, cwd: Path) -> Path:
+        allowed = [found for name in self.programs if (found := _located(name))]
+        if os.sep in program:
+            wanted = _placed(cwd / program)
+            found = wanted if wanted in allowed else None
+        else:
+            found = next((path for path in allowed if path.name == program), None)
+        if found is None:
+            problem = f"Program {excerpt(program)} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
+            remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
+            raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
+        return found
+
+    def _cwd(self, asked: str | None) -> Path:
+        folders = [Path(folder).expanduser().resolve() for folder in self.folders]
+        if asked is None:
+            return folders[0] if folders else Path.cwd()
+        cwd = Path(asked).expanduser().resolve()
+        if not any(cwd.is_relative_to(folder) for folder in folders):
+            problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(self.folders) or 'there is none'}."
+            remedy = "Add one to the setting `shell_folders` (AGENTOOL_SHELL_FOLDERS)."
+            raise CommandNotAllowed(problem, field="cwd", value=asked, remedy=remedy)
+        if not cwd.is_dir():
+            raise InvalidInput(f"There is no folder {excerpt(asked)}.", field="cwd", value=asked)
+        return cwd
+
+    def _environment(self, asked: Mapping[str, str]) -> dict[str, str]:
+        # With a variable such as LD_PRELOAD any program can be made to do anything.
+        if refused := sorted(asked.keys() - set(self.variables)):
+            problem = f"Variables {', '.join(refused)} are not allowed; allowed are {', '.join(self.variables) or 'none'}."
+            remedy = "Add them to the setting `shell_variables` (AGENTOOL_SHELL_VARIABLES)."
+            raise CommandNotAllowed(problem, field="env", value=refused, remedy=remedy)
+        inherited = {name: os.environ[name] for name in (*BASIC_VARIABLES, *self.variables) if name in os.environ}
+        return {**inherited, **asked}
+
+
+async def shell_run(
+    ctx: RunContext[ShellRules],
+    command: list[str] | str,
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+) -> ShellOutput:
+    """Run a program and wait for it. When its time is up, or the execution is cancelled, all that it started is ended.
+
+    Raises:
+        CommandFailed: Its exit code is not 0, and `check` is true.
+        CommandTimedOut: Its time was up.
+        CommandNotAllowed: The program, the folder or a variable is not allowed.
+    """
+    call = ShellInput(operation="run", command=command, cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+    wanted = ctx.deps.command(call)
+    try:
+        ended = await run_command(wanted)
+    except OSError as error:
+        raise CommandFailed(f"It cannot be started: {error.strerror}.", field="command", value=command) from error
+    if ended.exit_code is None:
+        raise _timed_out(wanted, ended)
+    if check and ended.exit_code != 0:
+        raise _failed(command, ended.exit_code, ended)
+    return ShellOutput(
+        command=words(command),
+        exit_code=ended.exit_code,
+        stdout=ended.stdout,
+        stderr=ended.stderr,
+        dropped=ended.dropped,
+        duration=ended.duration,
+    )
+
+
+def words(command: list[str] | str) -> list[str]:
+    """Return a command as program and arguments.
+
+    Raises:
+        InvalidInput: It is empty, has an open quote, or was written for a shell.
+    """
+    if not isinstance(command, str):
+        split = list(command)
+    else:
+        try:
+            split = shlex.split(command)
+        except ValueError as error:
+            raise InvalidInput(f"{excerpt(command)} cannot be split: {error}.", field="command", value=command) from error
+        if found := sorted(_SHELL_WORDS.intersection(split)):
+            remedy = "Give one program and its arguments; for several, use the AgenTool 'sequence'."
+            problem = f"{excerpt(command)} is written for a shell ({' '.join(found)}), and there is none here."
+            raise InvalidInput(problem, field="command", value=command, remedy=remedy)
+    if not split or not split[0] or any("\0" in word for word in split):
+        raise InvalidInput("It names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
+    return split
+
+
+def check_run(rules: ShellRules, call: ShellInput) -> None:
+    """Refuse what `run` would refuse, without running it."""
+    if call.command is not None:
+        rules.command(call)
+
+
+def create_shell_agent(rules: ShellRules | None = None, *, injector: Injector | None = None) -> AgenTool[ShellRules]:
+    """Make the AgenTool ``shell`` and register it.
+
+    Args:
+        rules: What commands may do; nothing by default.
+        injector: Where to register; the current one by default.
+    """
+    return create_agentool(
+        "shell",
+        ShellInput,
+        {"run": shell_run},
+        deps=rules or ShellRules(),
+        description="Runs programs, only such that the application allows, with a time limit and without a shell.",
+        precheck=check_run,
+        examples=({"operation": "run", "command": ["git", "fetch", "--all"], "timeout": 30},),
+        injector=injector,
+    )
+
+
+def _located(program: str) -> Path | None:
+    if os.sep in program:
+        return _placed(Path(program).expanduser())
+    found = shutil.which(program)
+    return _placed(Path(found)) if found else None
+
+
+def _placed(path: Path) -> Path:
+    """Name a file by where it really lies. Its own name stays: many programs are one file that looks at how it was called."""
+    return path.parent.resolve() / path.name
+
+
+def _failed(command: Sequence[str] | str, exit_code: int, ended: Ended) -> CommandFailed:
+    tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
+    how = f"ended with exit code {exit_code}" if exit_code > 0 else f"was ended by {signal.Signals(-exit_code).name}"
+    failed = CommandFailed(f"It {how}: {tail or 'it wrote nothing'}", field="command", value=command)
+    failed.exit_code, failed.output = exit_code, tail
+    return failed
+
+
+def _timed_out(wanted: Command, ended: Ended) -> CommandTimedOut:
+    tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
+    problem = f"It did not end within {wanted.timeout:g} s and was ended, with all that it had started."
+    error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
+    error.output = tail
+    return error

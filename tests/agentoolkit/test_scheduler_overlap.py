@@ -1,0 +1,143 @@
+"""Policies of ours: overlapping runs, catching up, priorities, shared keys, pauses with an end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+
+async def late(kit, **length):
+    """Let time pass unnoticed, then let the scheduler notice."""
+    kit.clock.jump(kit.clock.now() + timedelta(**length))
+    await kit.advance()
+
+
+@pytest.mark.parametrize(
+    ("overlap", "during", "after"),
+    [
+        ("skip", ["running", "skipped", "skipped"], ["success", "skipped", "skipped"]),
+        ("queue_one", ["running", "queued", "skipped"], ["success", "success", "skipped"]),
+        ("queue_all", ["running", "queued", "queued"], ["success", "success", "success"]),
+        ("allow", ["running", "running", "running"], ["success", "success", "success"]),
+        ("cancel_running", ["cancelled", "cancelled", "running"], ["cancelled", "cancelled", "success"]),
+    ],
+)
+async def test_overlap_decides_on_due_times_while_one_runs(kit, scheduler, probe, overlap, during, after):
+    """With one of at most one running, two further due times are skipped, wait, run beside it or replace it, as `overlap` says."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", overlap=overlap, max_runs=3)
+    await kit.advance(minutes=3)
+    assert await scheduler.statuses("job") == during
+    await scheduler("pause", job_id="job")
+    probe.may_end.set()
+    await kit.advance()
+    await kit.advance()
+    assert await scheduler.statuses("job") == after
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"catch_up": "latest"}, [("missed", 9), ("success", 1)]),
+        ({"catch_up": "all", "overlap": "queue_all"}, [("success", 1)] * 10),
+        ({"catch_up": "none"}, [("missed", 10)]),
+        ({"catch_up": "all", "overlap": "queue_all", "catch_up_window": 150}, [("missed", 8), ("success", 1), ("success", 1)]),
+    ],
+)
+async def test_catch_up_decides_on_late_due_times(kit, scheduler, fields, expected):
+    """Of ten due times noticed late, catch_up runs the latest, all, or none, as far back as its window."""
+    await scheduler.add("1 minute", job_id="job", **fields)
+    await late(kit, minutes=10, seconds=45)
+    await kit.advance()
+    assert [(record["status"], record["due_count"]) for record in await scheduler.history("job")] == expected
+
+
+async def test_shared_key_lets_one_run_at_a_time(kit, scheduler, probe):
+    """Executions of different jobs with one concurrency_key run one after another."""
+    probe.blocks()
+    for job_id in ("a", "b", "c"):
+        await scheduler.add("1 minute", job_id=job_id, concurrency_key="database", max_runs=1)
+    await kit.advance(minutes=1)
+    running = probe.running
+    probe.may_end.set()
+    await kit.advance()
+    assert (running, probe.most_running, len(probe.calls)) == (1, 1, 3)
+
+
+async def test_urgent_executions_go_first(kit, scheduler, probe):
+    """Of executions that wait for room, those of higher priority start first."""
+    probe.blocks()
+    kit.scheduler.engine.executor._concurrency = 1
+    for number, priority in enumerate(("medium", "low", "medium", "high", "critical")):
+        data = {"operation": "run", "number": number}
+        await scheduler.add("now", job_id=f"job{number}", input_data=data, priority=priority)
+        await kit.advance()
+    probe.may_end.set()
+    await kit.advance()
+    assert [given["number"] for given in probe.inputs] == [0, 4, 3, 2, 1]
+
+
+async def test_pause_may_have_an_end(kit, scheduler, probe):
+    """A job paused until a time fires again after it by itself, and says until then why it does not."""
+    await scheduler.add("1 hour", job_id="job")
+    await scheduler("pause", job_id="job", until="2030-01-01T02:30:00", reason="maintenance")
+    info = (await scheduler("get_job", job_id="job"))["info"]
+    await kit.advance(hours=4)
+    assert (info["state"], info["reason"]) == ("paused", "maintenance")
+    assert [call[11:13] for call in probe.calls] == ["03", "04"]
+
+
+async def test_end_of_a_pause_must_be_a_time(scheduler):
+    """A pause until what is no time is refused, and the job goes on."""
+    await scheduler.add("1 hour", job_id="job")
+    with pytest.raises(ValueError, match="until: 'soon' is no time"):
+        await scheduler("pause", job_id="job", until="soon")
+    assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "active"
+
+
+async def test_job_may_be_scheduled_paused(kit, scheduler, probe):
+    """A job scheduled with paused does not fire before it is resumed."""
+    await scheduler.add("1 hour", job_id="job", paused=True)
+    await kit.advance(hours=1.5)
+    await scheduler("resume", job_id="job")
+    await kit.advance(hours=1)
+    assert probe.calls == ["2030-01-01T02:00:00+00:00"]
+
+
+async def test_exclusions_are_no_due_times(kit, scheduler, probe):
+    """Dates and quiet hours that are excluded leave neither runs nor records."""
+    await scheduler.add("0 */6 * * *", job_id="job", exclude=["2030-01-02", "17:00-19:00"])
+    await kit.advance(days=2, hours=1)
+    assert [call[5:13] for call in probe.calls] == ["01-01T00", "01-01T06", "01-01T12", "01-03T00"]
+    assert set(await scheduler.statuses("job")) == {"success"}
+
+
+async def test_jitter_delays_each_due_time_alike_each_time(scheduler):
+    """With jitter a due time is delayed by less than so many seconds, and asked again by the same."""
+    added = await scheduler.add("1 hour", job_id="job", jitter=600)
+    again = await scheduler("get_job", job_id="job")
+    assert "2030-01-01T01:00:00" <= added["next_run"] < "2030-01-01T01:10:00"
+    assert again["next_run"] == added["next_run"]
+
+
+async def test_given_up_handler_leaves_its_room_to_others(kit, scheduler, probe, monkeypatch):
+    """A handler that is given up no longer counts against concurrency."""
+    ended = asyncio.Event()
+
+    async def stubborn(number, data):
+        while number == 1 and not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:
+                continue
+
+    monkeypatch.setattr(probe, "run", stubborn)
+    kit.scheduler.engine.executor._concurrency = 1
+    await scheduler.add("now", job_id="stubborn", timeout=10, input_data={"operation": "run", "number": 1})
+    await kit.advance()
+    await scheduler.add("now", job_id="other")
+    await kit.advance(minutes=1)
+    assert await scheduler.statuses("other") == ["success"]
+    ended.set()

@@ -1,0 +1,154 @@
+"""Changing a job: what is not named stays, what is impossible is refused, and no run is lost or repeated by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentoolkit.system.scheduler import JobExists, JobNotFound, SchedulerError
+
+
+async def test_update_keeps_what_is_not_named(scheduler):
+    """update changes the named fields, and every other one stays, the due time included."""
+    added = await scheduler.add("1 hour", job_id="report", max_instances=3, coalesce=False, tags=["a"], timeout=9, jitter=2)
+    updated = await scheduler("update", job_id="report", description="new")
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    kept = {"max_instances": 3, "coalesce": False, "tags": ["a"], "timeout": 9, "jitter": 2, "description": "new", "schedule": "1 hour"}
+    assert kept.items() <= info.items()
+    assert updated["next_run"] == added["next_run"]
+
+
+async def test_update_of_the_schedule_moves_the_next_run(kit, scheduler, probe):
+    """A new schedule, of whatever type, counts from now on."""
+    await scheduler.add("1 hour", job_id="report")
+    updated = await scheduler("update", job_id="report", schedule="0 6 * * *")
+    await kit.advance(hours=6)
+    assert (updated["schedule_type"], probe.calls) == ("cron", ["2030-01-01T06:00:00+00:00"])
+
+
+async def test_update_of_the_zone_moves_the_next_run(scheduler):
+    """A new zone moves the due time of a cron schedule: six in Tokyo is nine in the evening before, UTC."""
+    await scheduler.add("0 6 * * *", job_id="report")
+    updated = await scheduler("update", job_id="report", timezone="Asia/Tokyo")
+    assert updated["next_run"] == "2030-01-02T06:00:00+09:00"
+
+
+async def test_update_of_jitter_keeps_an_intervals_grid(kit, scheduler):
+    """An interval that gets another jitter still counts from when it was scheduled."""
+    await scheduler.add("1 hour", job_id="report", jitter=60)
+    await kit.advance(minutes=50)
+    updated = await scheduler("update", job_id="report", jitter=0)
+    assert updated["next_run"] == "2030-01-01T01:00:00+00:00"
+
+
+@pytest.mark.parametrize(("max_runs", "state", "runs"), [(1, "done", 2), (2, "done", 2), (3, "done", 3), (9, "active", 5)])
+async def test_update_of_max_runs_counts_the_runs_there_were(kit, scheduler, max_runs, state, runs):
+    """A new max_runs counts from the job's beginning: after two runs, 1 and 2 end it, 3 leaves one more."""
+    await scheduler.add("1 hour", job_id="report")
+    await kit.advance(hours=2)
+    await scheduler("update", job_id="report", max_runs=max_runs)
+    await kit.advance(hours=3)
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["state"], info["runs"]) == (state, runs)
+
+
+async def test_update_of_max_runs_revives_a_finished_job(kit, scheduler, probe):
+    """A job that had all its runs goes on when it is given more."""
+    await scheduler.add("1 hour", job_id="report", max_runs=1)
+    await kit.advance(hours=2.5)
+    await scheduler("update", job_id="report", max_runs=2)
+    await kit.advance(hours=5)
+    assert probe.calls == ["2030-01-01T01:00:00+00:00", "2030-01-01T03:00:00+00:00"]
+
+
+async def test_change_at_the_moment_of_a_run_makes_no_second(kit, scheduler, probe):
+    """A job that is paused and resumed, or changed, at the very instant of its due time does not run for it twice."""
+    await scheduler.add("1 hour", job_id="report")
+    await kit.advance(hours=1)
+    await scheduler("pause", job_id="report")
+    resumed = await scheduler("resume", job_id="report")
+    updated = await scheduler("update", job_id="report", timezone="Europe/Berlin")
+    await kit.advance()
+    assert (resumed["next_run"], updated["next_run"]) == ("2030-01-01T02:00:00+00:00", "2030-01-01T03:00:00+01:00")
+    assert len(probe.calls) == 1
+
+
+async def test_update_can_pause_and_resume(kit, scheduler, probe):
+    """`paused` can be changed like any field."""
+    await scheduler.add("1 hour", job_id="report")
+    await scheduler("update", job_id="report", paused=True)
+    await kit.advance(hours=2.5)
+    await scheduler("update", job_id="report", paused=False)
+    await kit.advance(hours=1)
+    assert probe.calls == ["2030-01-01T03:00:00+00:00"]
+
+
+async def test_update_of_bounds_moves_the_next_run(scheduler):
+    """A start in the future moves the due time behind it."""
+    await scheduler.add("0 6 * * *", job_id="report")
+    updated = await scheduler("update", job_id="report", start_at="2030-03-01T00:00:00")
+    assert updated["next_run"] == "2030-03-01T06:00:00+00:00"
+
+
+async def test_update_with_an_old_version_is_refused(scheduler):
+    """update with the version that was read refuses to overwrite a change made since."""
+    version = (await scheduler.add("1 hour", job_id="report"))["version"]
+    await scheduler("update", job_id="report", description="theirs", version=version)
+    with pytest.raises(SchedulerError, match="changed meanwhile") as refused:
+        await scheduler("update", job_id="report", description="ours", version=version)
+    assert (refused.value.field, refused.value.value) == ("version", version)
+    assert (await scheduler("get_job", job_id="report"))["info"]["description"] == "theirs"
+
+
+async def test_update_to_another_jobs_name_is_refused(scheduler):
+    """A job cannot be given the name or id of another."""
+    await scheduler.add("1 hour", job_id="j1", job_name="first")
+    await scheduler.add("1 hour", job_id="j2", job_name="second")
+    for taken in ("first", "j1"):
+        with pytest.raises(JobExists):
+            await scheduler("update", job_id="j2", job_name=taken)
+    assert (await scheduler("get_job", job_id="first"))["job_id"] == "j1"
+
+
+async def test_update_can_rename(scheduler):
+    """A renamed job is found by its new name and no longer by the old."""
+    await scheduler.add("1 hour", job_id="j1", job_name="first")
+    await scheduler("update", job_id="first", job_name="better")
+    assert (await scheduler("get_job", job_id="better"))["job_id"] == "j1"
+    with pytest.raises(JobNotFound):
+        await scheduler("get_job", job_id="first")
+
+
+async def test_refused_update_changes_nothing(scheduler):
+    """An update that cannot be is refused as a whole."""
+    await scheduler.add("1 hour", job_id="report")
+    before = await scheduler("get_job", job_id="report")
+    with pytest.raises(ValueError, match="number"):
+        await scheduler("update", job_id="report", description="new", input_data={"operation": "run", "number": "many"})
+    assert await scheduler("get_job", job_id="report") == before
+
+
+async def test_update_revives_a_finished_job(kit, scheduler, probe):
+    """A new schedule makes a job that is done fire again."""
+    await scheduler.add("now", job_id="report")
+    await kit.advance()
+    await scheduler("update", job_id="report", schedule="in 1 hour")
+    await kit.advance(hours=1)
+    assert len(probe.calls) == 2
+
+
+async def test_finished_job_can_be_described(kit, scheduler):
+    """A job that is done can have its description changed, and stays done."""
+    await scheduler.add("now", job_id="report")
+    await kit.advance(hours=1)
+    await scheduler("update", job_id="report", description="was once")
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["description"], info["state"]) == ("was once", "done")
+
+
+async def test_update_leaves_a_paused_job_paused(kit, scheduler, probe):
+    """A paused job that is changed does not fire before it is resumed."""
+    await scheduler.add("1 hour", job_id="report")
+    await scheduler("pause", job_id="report")
+    await scheduler("update", job_id="report", schedule="1 minute")
+    await kit.advance(hours=2)
+    assert probe.calls == []

@@ -1,0 +1,43 @@
+"""The stores of jobs that the contract suite runs on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
+from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.testing import ManualTime
+
+from .job_store_steps import START
+
+
+def memory(request: pytest.FixtureRequest) -> JobStore:
+    return MemoryJobStore()
+
+
+def sqlite(request: pytest.FixtureRequest) -> JobStore:
+    path = request.getfixturevalue("sqlite_database")
+    return SqlJobStore(Database(dialect_for(str(path), "normal"), MIGRATIONS), ManualTime(START))
+
+
+def postgres(request: pytest.FixtureRequest) -> JobStore:
+    url = request.getfixturevalue("postgres_url")
+    return SqlJobStore(Database(dialect_for(url), MIGRATIONS), ManualTime(START))
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+"""Each makes a store that holds nothing."""
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest, nothing_left: None) -> AsyncIterator[JobStore]:
+    made = STORES[request.param](request)
+    await made.open()
+    assert await made.lead(START)
+    yield made
+    await made.close()

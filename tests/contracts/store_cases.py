@@ -1,0 +1,59 @@
+"""What the suites of the stores share: jobs and executions as short as a test can say them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status
+from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.schedules import read_schedule
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def make(job_id: str = "job", schedule: str = "1 minute", **fields: Any) -> Job:
+    policies = Policies(**{name: fields.pop(name) for name in list(fields) if name in Policies.__dataclass_fields__})
+    made = {"job_name": job_id, "agentool_name": "probe", "input_data": {"operation": "run"}, "created_at": START, **fields}
+    return Job(job_id=job_id, schedule=read_schedule(schedule, now=START, timezone="UTC").schedule, policies=policies, **made)
+
+
+async def add(store: JobStore, job_id: str = "job", state: JobState = JobState.ACTIVE, **fields: Any) -> Job:
+    job = make(job_id, **fields)
+    await store.add(job, Standing(state, job.schedule.first_from(START)))
+    return job
+
+
+async def claim(store: JobStore, minutes: float, *job_ids: str) -> list[Execution]:
+    return [claimed.execution for claimed in (await store.claim(job_ids or ("job",), at(minutes))).records]
+
+
+async def claim_one(store: JobStore, minutes: float = 1) -> Execution:
+    (execution,) = await claim(store, minutes)
+    return execution
+
+
+def started(execution: Execution) -> Execution:
+    return execution._replace(status=Status.RUNNING, started_at=execution.scheduled_at)
+
+
+async def begin(store: JobStore, execution: Execution) -> Execution:
+    running = started(execution)
+    assert await store.begin(running)
+    return running
+
+
+def succeed(execution: Execution, result: Any = None) -> Execution:
+    return execution._replace(status=Status.SUCCESS, result=result, finished_at=execution.scheduled_at, duration=0.5)
+
+
+def retrying(execution: Execution, minutes: float) -> Execution:
+    return execution._replace(status=Status.RETRYING, attempt=execution.attempt + 1, retry_at=at(minutes), started_at=None)
+
+
+def none_held(execution_id: str) -> bool:
+    return False

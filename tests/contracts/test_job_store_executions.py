@@ -1,0 +1,251 @@
+"""What every store of jobs owes: executions, the outbox, and who leads. A new store adds itself to `conftest.STORES`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status
+from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
+
+from .job_store_steps import START, add, at, begin, claim, claim_one, none_held, run, succeed
+
+
+async def test_execution_comes_back_as_it_was_finished(store: JobStore):
+    """Every field of an outcome is kept, times to the microsecond."""
+    await add(store)
+    started = await begin(store, await claim_one(store))
+    error = ErrorRecord("ValueError", "no 'such' thing", "Traceback …")
+    ended = started._replace(
+        status=Status.FAILED,
+        reason="raised ValueError",
+        error=error,
+        finished_at=at(2) + timedelta(microseconds=7),
+        duration=0.25,
+        result={"partial": [1, None, "ü"]},
+    )
+    assert await store.finish(ended, None)
+    assert await store.execution(ended.execution_id) == ended
+
+
+async def test_execution_is_begun_once(store: JobStore):
+    """begin tells whether the execution was still waiting: the first time only."""
+    await add(store)
+    started = await begin(store, await claim_one(store))
+    assert not await store.begin(started)
+
+
+async def test_begun_execution_is_seen_running(store: JobStore):
+    """Between begin and finish the execution is in the history as running."""
+    await add(store)
+    started = await begin(store, await claim_one(store))
+    assert await store.execution(started.execution_id) == started
+    assert list(await store.executions("job", 10)) == [started]
+
+
+async def test_execution_is_finished_once(store: JobStore):
+    """A second outcome changes nothing, sends nothing, and finish says so."""
+    await add(store)
+    ended = await run(store)
+    other = ended._replace(status=Status.FAILED)
+    assert not await store.finish(other, Message(other.execution_id, "q", {}))
+    assert await store.execution(ended.execution_id) == ended
+    assert list(await store.outbox(10)) == []
+
+
+async def test_finished_execution_is_not_begun(store: JobStore):
+    """An execution that was cancelled before it began cannot be begun."""
+    await add(store)
+    waiting = await claim_one(store)
+    await store.finish(waiting._replace(status=Status.CANCELLED), None)
+    assert not await store.begin(waiting._replace(status=Status.RUNNING))
+
+
+async def test_unknown_execution_is_neither_begun_nor_finished(store: JobStore):
+    """begin and finish of an execution nobody claimed say no and write nothing."""
+    ghost = Execution("ghost@now", "ghost", "probe", START, owner=store.owner)
+    assert not await store.begin(ghost._replace(status=Status.RUNNING))
+    assert not await store.finish(succeed(ghost), None)
+    assert await store.execution("ghost@now") is None
+
+
+async def test_record_writes_down_once(store: JobStore):
+    """record returns the ids that were new, and an id that is there stays as it is."""
+    asked = Execution("job@now-1", "job", "probe", START, trigger="run_now", owner=store.owner)
+    assert list(await store.record([asked])) == ["job@now-1"]
+    assert list(await store.record([asked._replace(reason="other"), asked._replace(execution_id="job@now-2")])) == ["job@now-2"]
+    assert await store.execution("job@now-1") == asked
+
+
+async def test_history_holds_the_newest_hundred(store: JobStore):
+    """Of 103 outcomes of a job the newest hundred are kept, and another job's stay."""
+    await add(store, "other")
+    await store.finish(succeed(await begin(store, (await claim(store, 1, "other"))[0])), None)
+    await add(store)
+    for minute in range(1, 104):
+        await run(store, minute)
+    history = await store.executions("job", 1000)
+    assert (len(history), history[0].scheduled_at, history[-1].scheduled_at) == (100, at(103), at(4))
+    assert len(await store.executions("other", 10)) == 1
+
+
+async def test_history_of_passed_over_times_is_pruned_too(store: JobStore):
+    """Skipped due times are pruned like outcomes, and the execution that still runs is not."""
+    await add(store)
+    running = await begin(store, await claim_one(store, 1))
+    for minute in range(2, 110):
+        await claim(store, minute)
+    history = await store.executions("job", 1000)
+    assert len([found for found in history if found.finished]) == 100
+    assert running in history
+
+
+async def test_executions_are_limited_newest_first(store: JobStore):
+    """A limit gives the newest, of one job or of all."""
+    await add(store, "a")
+    await add(store, "b", schedule="90 seconds")
+    await claim(store, 1, "a")
+    await claim(store, 1.5, "b")
+    assert [found.job_id for found in await store.executions(None, 10)] == ["b", "a"]
+    assert [found.job_id for found in await store.executions(None, 1)] == ["b"]
+
+
+async def test_executions_are_listed_by_status(store: JobStore):
+    """With a status only the executions that stand so are listed, the limit counting those."""
+    await add(store, max_instances=2)
+    done = await run(store, 1)
+    waiting, running = await claim_one(store, 2), await begin(store, await claim_one(store, 3))
+    for status, expected in [(Status.SUCCESS, done), (Status.QUEUED, waiting), (Status.RUNNING, running)]:
+        assert list(await store.executions("job", 1, status)) == [expected]
+    assert list(await store.executions(None, 10, Status.LOST)) == []
+
+
+async def test_released_execution_is_there_for_the_next_owner(store: JobStore):
+    """An interrupted execution that was given back is started again by whoever takes over, as its next attempt."""
+    await add(store)
+    started = await begin(store, await claim_one(store))
+    assert await store.release(started)
+    (taken,) = await store.take_over(at(2), none_held)
+    assert (taken.execution.execution_id, taken.execution.status, taken.execution.attempt) == (started.execution_id, Status.QUEUED, 2)
+    assert await store.begin(taken.execution._replace(status=Status.RUNNING))
+
+
+async def test_retry_waits_and_can_be_begun_again(store: JobStore):
+    """An execution that waits for its next attempt is unfinished, and is begun like a new one."""
+    await add(store)
+    started = await begin(store, await claim_one(store))
+    waiting = started._replace(status=Status.RETRYING, attempt=2, retry_at=at(3), started_at=None)
+    assert await store.retry(waiting)
+    assert await store.execution(started.execution_id) == waiting
+    assert await store.begin(waiting._replace(status=Status.RUNNING, started_at=at(3)))
+
+
+async def test_finished_execution_is_not_retried(store: JobStore):
+    """An outcome is final."""
+    await add(store)
+    ended = await run(store)
+    assert not await store.retry(ended._replace(status=Status.RETRYING, retry_at=at(3)))
+    assert await store.execution(ended.execution_id) == ended
+
+
+async def test_take_over_leaves_what_is_held(store: JobStore):
+    """Executions that this process works on are left alone."""
+    await add(store)
+    await begin(store, await claim_one(store))
+    assert list(await store.take_over(at(2), lambda _: True)) == []
+
+
+async def test_take_over_starts_waiting_executions(store: JobStore):
+    """An execution that was claimed, not begun, and is held by nobody is given out to be started."""
+    job = await add(store)
+    waiting = await claim_one(store)
+    (taken,) = await store.take_over(at(2), none_held)
+    assert taken == Claimed(job, waiting)
+    assert await store.begin(waiting._replace(status=Status.RUNNING))
+
+
+@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", Status.QUEUED), ("fail", Status.LOST)])
+async def test_take_over_settles_running_executions(store: JobStore, on_interrupt: str, status: Status):
+    """An execution whose process ended is to be started again, or is lost and says why, as its job chose."""
+    await add(store, on_interrupt=on_interrupt, error_queue="errors")
+    started = await begin(store, await claim_one(store))
+    (taken,) = await store.take_over(at(2), none_held)
+    found = await store.execution(started.execution_id)
+    assert found is not None
+    assert (taken.execution.status, found.status, bool(found.reason)) == (status, status, True)
+    assert [message.queue_name for message in await store.outbox(10)] == (["errors"] if status is Status.LOST else [])
+
+
+# Outbox
+
+
+async def test_outcome_and_message_are_written_together(store: JobStore):
+    """A finished execution with a message is pending delivery, and its message is in the outbox."""
+    await add(store)
+    ended = await run(store, queue_name="results")
+    found = await store.execution(ended.execution_id)
+    assert found is not None
+    assert found.delivery == "pending"
+    assert list(await store.outbox(10)) == [Message(ended.execution_id, "results", {"result": None})]
+
+
+async def test_outbox_is_in_order_and_limited(store: JobStore):
+    """The oldest messages come first, at most so many."""
+    await add(store)
+    ended = [await run(store, minute, "results") for minute in (1, 2, 3)]
+    assert [message.execution_id for message in await store.outbox(2)] == [execution.execution_id for execution in ended[:2]]
+
+
+async def test_delivered_message_leaves_the_outbox(store: JobStore):
+    """A delivered message is gone, and the history says delivered; a second time changes nothing."""
+    await add(store)
+    ended = await run(store, queue_name="results")
+    for _ in range(2):
+        await store.delivered(ended.execution_id)
+        found = await store.execution(ended.execution_id)
+        assert found is not None
+        assert (list(await store.outbox(10)), found.delivery) == ([], "delivered")
+
+
+async def test_undelivered_message_stays_and_counts(store: JobStore):
+    """After a failed attempt the message stays, keeps its place, and knows how many there were."""
+    await add(store)
+    first, second = [await run(store, minute, "results") for minute in (1, 2)]
+    await store.undelivered((await store.outbox(1))[0], give_up=False)
+    found = [(message.execution_id, message.attempts) for message in await store.outbox(10)]
+    assert found == [(first.execution_id, 1), (second.execution_id, 0)]
+
+
+async def test_message_given_up_leaves_the_outbox(store: JobStore):
+    """A message that was given up is gone, and the history says so."""
+    await add(store)
+    ended = await run(store, queue_name="results")
+    await store.undelivered((await store.outbox(1))[0], give_up=True)
+    found = await store.execution(ended.execution_id)
+    assert found is not None
+    assert (list(await store.outbox(10)), found.delivery) == ([], "failed")
+
+
+# Lifetime and leadership
+
+
+async def test_open_and_close_twice(store: JobStore):
+    """open and close do no harm the second time."""
+    await store.open()
+    await store.close()
+    await store.close()
+
+
+async def test_halted_until_told_otherwise(store: JobStore):
+    """halt is remembered."""
+    assert not await store.halted()
+    await store.halt(True)
+    assert await store.halted()
+    await store.halt(False)
+    assert not await store.halted()
+
+
+async def test_leadership_is_kept(store: JobStore):
+    """Who leads goes on leading."""
+    assert await store.lead(at(1))

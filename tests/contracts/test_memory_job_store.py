@@ -1,0 +1,95 @@
+"""What the store in memory owes besides: it does not grow for ever."""
+
+from __future__ import annotations
+
+from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing
+from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
+
+from .job_store_steps import START, add, at, make, run, succeed
+
+
+async def run_apart(store: JobStore, name: str) -> None:
+    """Let something run once that belongs to no job."""
+    asked = Execution(f"{name}@now-1", name, "probe", START)
+    await store.record([asked])
+    await store.finish(succeed(asked), None)
+
+
+async def histories(store: JobStore, *job_ids: str) -> list[int]:
+    return [len(await store.executions(job_id, 10)) for job_id in job_ids]
+
+
+async def test_only_the_latest_retired_histories_are_kept():
+    """Of jobs that were removed the histories of the latest are kept, as many as the limit."""
+    store = MemoryJobStore(retired_jobs=2)
+    for job_id in ("a", "b", "c"):
+        await add(store, job_id)
+        await run_job(store, job_id)
+        await store.remove(job_id)
+    assert await histories(store, "a", "b", "c") == [0, 1, 1]
+
+
+async def run_job(store: JobStore, job_id: str) -> None:
+    for claimed in (await store.claim([job_id], at(1))).records:
+        await store.finish(succeed(claimed.execution), None)
+
+
+async def test_finished_jobs_are_forgotten_like_removed_ones():
+    """Of jobs that are done the latest are kept, with their names; the others are forgotten."""
+    store = MemoryJobStore(retired_jobs=1)
+    for job_id in ("a", "b"):
+        await add(store, job_id, max_runs=1)
+        await run_job(store, job_id)
+    assert [stored.job.job_id for stored in await store.jobs()] == ["b"]
+    assert (await store.find("a"), await histories(store, "a", "b")) == (None, [0, 1])
+
+
+async def test_runs_without_a_job_are_forgotten_too():
+    """What was run by hand, each time under an id of its own, does not pile up."""
+    store = MemoryJobStore(retired_jobs=2)
+    for name in ("r1", "r2", "r3"):
+        await run_apart(store, name)
+    assert await histories(store, "r1", "r2", "r3") == [0, 1, 1]
+
+
+async def test_revived_job_is_not_forgotten():
+    """A job that was done and is active again is kept, however many retire after it."""
+    store = MemoryJobStore(retired_jobs=1)
+    job = await add(store, "revived", JobState.DONE)
+    await store.replace(job, Standing(next_run_at=at(1)), version=1)
+    for name in ("r1", "r2", "r3"):
+        await run_apart(store, name)
+    assert await store.find("revived") is not None
+
+
+async def test_job_that_is_made_done_is_forgotten_in_its_turn():
+    """A job that an editor made done retires like any other."""
+    store = MemoryJobStore(retired_jobs=1)
+    job = await add(store, "over")
+    await store.replace(job, Standing(JobState.DONE), version=1)
+    await run_apart(store, "r1")
+    assert await store.find("over") is None
+
+
+async def test_name_of_a_forgotten_job_stays_with_its_new_owner():
+    """Forgetting a finished job does not take its name from the job that has it now."""
+    store = MemoryJobStore(retired_jobs=1)
+    await store.add(make("old", job_name="name"), Standing(JobState.DONE))
+    await store.add(make("new", job_name="name"), Standing(next_run_at=at(1)))
+    await run_apart(store, "r1")
+    found = await store.find("name")
+    assert found is not None
+    assert found.job.job_id == "new"
+
+
+async def test_limit_is_a_thousand_by_default():
+    """A thousand retired jobs are kept unless told otherwise."""
+    store = MemoryJobStore()
+    await add(store)
+    await run(store)
+    await store.remove("job")
+    for number in range(RETIRED_JOBS):
+        assert await histories(store, "job") == [1]
+        await run_apart(store, f"r{number}")
+    assert await histories(store, "job") == [0]
