@@ -1,13 +1,13 @@
-"""``python -m bench``: every comparison, or those named: ``python -m bench call burst``."""
+"""``python -m bench``: every comparison, or those named: ``python -m bench call memory``."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
-from bench import burst, call
+from bench import bulk, burst, call, steady
 
-ALL = {"call": call.run, "burst": burst.run}
+ALL = {"call": call.run, "memory": burst.memory, "durable": burst.durable, "steady": steady.run, "bulk": bulk.run}
 
 
 async def main(names: list[str]) -> int:

@@ -22,19 +22,25 @@ class Bar:
 
     relation: Literal["at most", "at least"]
     factor: float
+    above: bool = False
+    """The figure is not a ratio: ours may be so much above the peer's."""
 
-    def holds(self, ratio: float) -> bool:
-        return ratio <= self.factor if self.relation == "at most" else ratio >= self.factor
+    def figure(self, ours: float, peer: float) -> float:
+        return ours - peer if self.above else ours / peer
+
+    def holds(self, figure: float) -> bool:
+        return figure <= self.factor if self.relation == "at most" else figure >= self.factor
 
 
 async def compare(title: str, unit: str, ours: Side, peer: Side, bar: Bar, rounds: int = 5) -> bool:
     """Measure both sides in turn, A B A B …, and compare medians of the pairs. Returns whether the bar is met."""
     pairs = [(await ours.measure(), await peer.measure()) for _ in range(rounds)]
-    ratio = median(a / b for a, b in pairs)
-    low, high = min(a / b for a, b in pairs), max(a / b for a, b in pairs)
-    met = bar.holds(ratio)
+    figures = [bar.figure(a, b) for a, b in pairs]
+    met = bar.holds(median(figures))
     print(f"\n{title}")
     for side, values in ((ours, [a for a, _ in pairs]), (peer, [b for _, b in pairs])):
         print(f"  {side.name:<46} {median(values):>12,.2f} {unit}   ({min(values):,.2f} to {max(values):,.2f})")
-    print(f"  ratio {ratio:.2f} ({low:.2f} to {high:.2f}), wanted {bar.relation} {bar.factor:g}: {'met' if met else 'MISSED'}")
+    name = "difference" if bar.above else "ratio"
+    spread = f"{min(figures):.2f} to {max(figures):.2f}"
+    print(f"  {name} {median(figures):.2f} ({spread}), wanted {bar.relation} {bar.factor:g}: {'met' if met else 'MISSED'}", flush=True)
     return met

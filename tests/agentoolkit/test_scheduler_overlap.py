@@ -85,7 +85,7 @@ async def test_pause_may_have_an_end(kit, scheduler, probe):
     await scheduler("pause", job_id="job", until="2030-01-01T02:30:00", reason="maintenance")
     info = (await scheduler("get_job", job_id="job"))["info"]
     await kit.advance(hours=4)
-    assert (info["state"], info["reason"]) == ("paused", "maintenance")
+    assert (info["state"], info["reason"], info["paused_until"]) == ("paused", "maintenance", "2030-01-01T02:30:00+00:00")
     assert [call[11:13] for call in probe.calls] == ["03", "04"]
 
 

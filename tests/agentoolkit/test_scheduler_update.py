@@ -152,3 +152,76 @@ async def test_update_leaves_a_paused_job_paused(kit, scheduler, probe):
     await scheduler("update", job_id="report", schedule="1 minute")
     await kit.advance(hours=2)
     assert probe.calls == []
+
+
+@pytest.mark.parametrize("operation", ["update", "pause"])
+async def test_change_that_a_firing_came_between_is_repeated(kit, scheduler, monkeypatch, operation):
+    """A change is made also when the job fired between being read and written."""
+    await scheduler.add("1 hour", job_id="report")
+    replace, refusals = kit.scheduler.store.replace, [1, 2, 3]
+
+    async def refuses(*args):
+        return False if refusals and refusals.pop() else await replace(*args)
+
+    monkeypatch.setattr(kit.scheduler.store, "replace", refuses)
+    changed = await scheduler(operation, job_id="report", **({"description": "new"} if operation == "update" else {}))
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (changed["job_id"], info["version"]) == ("report", 2)
+
+
+@pytest.mark.parametrize("operation", ["update", "pause", "resume"])
+async def test_change_that_cannot_be_written_is_refused(kit, scheduler, monkeypatch, operation):
+    """If somebody else changes the job again and again, the change is refused and says what to do."""
+    await scheduler.add("1 hour", job_id="report", paused=operation == "resume")
+
+    async def refuses(*args):
+        return False
+
+    monkeypatch.setattr(kit.scheduler.store, "replace", refuses)
+    with pytest.raises(SchedulerError, match="changed meanwhile"):
+        await scheduler(operation, job_id="report")
+
+
+# Replacing
+
+
+async def test_replace_makes_a_job_where_there_is_none(scheduler):
+    """schedule with replace makes a new job like schedule without."""
+    assert (await scheduler.add("1 hour", job_name="report", replace=True))["created"]
+
+
+async def test_replace_changes_what_differs(kit, scheduler, probe):
+    """schedule with replace makes a different job of that name into the one asked for, and keeps its id and history."""
+    await scheduler.add("1 hour", job_name="report", tags=["old"])
+    await kit.advance(hours=1)
+    answer = await scheduler.add("30 minutes", job_name="report", replace=True)
+    await kit.advance(minutes=30)
+    job = await scheduler("get_job", job_id="report")
+    assert (answer["created"], answer["changed"], job["info"]["schedule"], job["info"]["tags"]) == (False, True, "30 minutes", [])
+    assert await scheduler.statuses("report") == ["success", "success"]
+
+
+async def test_replace_leaves_the_very_same_alone(kit, scheduler):
+    """schedule with replace of the very same job changes nothing, not even its next due time."""
+    first = await scheduler.add("1 hour", job_name="report")
+    await kit.advance(minutes=10)
+    second = await scheduler.add("1 hour", job_name="report", replace=True)
+    assert (second["created"], second["changed"], second["next_run"], second["version"]) == (False, False, first["next_run"], 1)
+
+
+async def test_replace_of_a_single_time_counts_from_now(kit, scheduler, probe):
+    """A single time that is replaced by another one, said in words, counts from now."""
+    await scheduler.add("in 1 hour", job_name="report")
+    await kit.advance(minutes=30)
+    answer = await scheduler.add("in 2 hours", job_name="report", replace=True)
+    await kit.advance(hours=3)
+    assert (answer["changed"], probe.calls) == (True, ["2030-01-01T02:30:00+00:00"])
+
+
+async def test_refused_replacement_leaves_the_job(scheduler):
+    """A replacement that cannot be is refused, and the job stays as it is."""
+    await scheduler.add("in 1 hour", job_name="report")
+    before = await scheduler("get_job", job_id="report")
+    with pytest.raises(ValueError, match="schedule"):
+        await scheduler.add("-5 seconds", job_name="report", replace=True)
+    assert await scheduler("get_job", job_id="report") == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,14 +50,13 @@ class SharedStore(MemoryJobStore):
 
 
 @pytest.fixture
-async def store(kit: TestToolkit) -> AsyncIterator[SharedStore]:
+async def store(kit: TestToolkit) -> SharedStore:
     """The toolkit's store, in the place of its own."""
     await kit.scheduler.close()
-    store = SharedStore()
-    object.__setattr__(kit.scheduler.parts, "store", store)
-    kit.scheduler.store = store
+    store = kit.scheduler.store = SharedStore()
+    kit.scheduler._parts = replace(kit.scheduler.parts, store=store)
     await kit.scheduler.open()
-    yield store
+    return store
 
 
 async def added_by_another(kit: TestToolkit, store: SharedStore, schedule: str, job_id: str = "job", **fields: Any) -> None:

@@ -182,7 +182,7 @@ async def test_due_time_put_back_is_not_given_out_again(store: JobStore):
     """A due time that has its execution is passed over, also if an editor put the job's standing back meanwhile."""
     job = await add(store)
     ended = await run(store)
-    await store.replace(job, Standing(next_run_at=at(1)), version=1)
+    assert await store.replace(job, Standing(next_run_at=at(1), runs=1), version=1)
     claims = await store.claim(["job"], at(1))
     assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
     assert await store.execution(ended.execution_id) == ended
@@ -226,10 +226,24 @@ async def test_claim_keeps_where_the_job_stands(store: JobStore):
 
 
 async def test_claim_does_not_count_as_a_change(store: JobStore):
-    """Firing leaves a job's version as it is: who edits it need not read it again."""
+    """Firing leaves a job's version as it is: who edits it since need not read the definition again."""
     job = await add(store)
     await claim(store, 1)
-    assert await store.replace(job, Standing(next_run_at=at(2)), version=1)
+    found = await store.find("job")
+    assert found is not None
+    assert await store.replace(job, found.standing, version=1)
+
+
+async def test_change_that_a_firing_came_between_is_refused(store: JobStore):
+    """A standing from before the latest run is not written over the one after it."""
+    job = await add(store)
+    before = await store.find("job")
+    await claim(store, 1)
+    assert before is not None
+    assert not await store.replace(job, before.standing, version=1)
+    after = await store.find("job")
+    assert after is not None
+    assert (after.standing.runs, after.standing.next_run_at) == (1, at(2))
 
 
 async def test_upcoming_names_what_is_due_some_time(store: JobStore):

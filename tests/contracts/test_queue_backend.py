@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State, waiting
 from agentoolkit.system.queue.ports import Lease, QueueBackend, Revival
@@ -24,18 +27,37 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def memory() -> AsyncIterator[QueueBackend]:
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
     yield MemoryQueueBackend(DEAD_LETTERS, REMEMBERED_IDS)
 
 
-Opened = Callable[[], AbstractAsyncContextManager[QueueBackend]]
-BACKENDS: dict[str, Opened] = {"memory": memory}
+@asynccontextmanager
+async def sql(database_url: str) -> AsyncIterator[QueueBackend]:
+    backend = SqlQueueBackend(Database(dialect_for(database_url, "normal"), MIGRATIONS), DEAD_LETTERS, REMEMBERED_IDS)
+    await backend.open()
+    for status in await backend.queues(START):
+        await backend.delete(status.queue.queue_name, START)
+    yield backend
+
+
+def sqlite(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[QueueBackend]:
+    return sql(str(request.getfixturevalue("sqlite_database")))
+
+
+def postgres(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[QueueBackend]:
+    return sql(request.getfixturevalue("postgres_url"))
+
+
+Opened = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[QueueBackend]]
+BACKENDS: dict[str, Opened] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
 """Each opens a back end that holds nothing, with the two limits above."""
+EXAMPLES = {"memory": 200, "sqlite": 20, "postgres": 10}
+"""Sequences of calls that are compared with a dictionary."""
 
 
 @pytest.fixture(params=BACKENDS)
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
-    async with BACKENDS[request.param]() as opened:
+    async with BACKENDS[request.param](request) as opened:
         await opened.open()
         yield opened
         await opened.close()
@@ -559,10 +581,10 @@ class QueueModel(RuleBasedStateMachine):
 
     SETTINGS = QueueSettings(max_size=5, max_retries=2)
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: AbstractAsyncContextManager[QueueBackend]) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.context = opened()
+        self.context = opened
         self.backend = self.runner.run(self.context.__aenter__())
         self.run(self.backend.open())
         self.run(self.backend.create(Queue("q", self.SETTINGS, START)))
@@ -735,7 +757,9 @@ class QueueModel(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_back_end_does_what_a_dictionary_would(name: str):
+def test_a_back_end_does_what_a_dictionary_would(name: str, request: pytest.FixtureRequest):
     """Whatever is done in whatever order, every message is in exactly one place, in order, with the right attempts."""
-    checked = settings(max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    run_state_machine_as_test(lambda: QueueModel(BACKENDS[name]), settings=checked)
+    checked = settings(
+        max_examples=EXAMPLES[name], stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    run_state_machine_as_test(lambda: QueueModel(BACKENDS[name](request)), settings=checked)

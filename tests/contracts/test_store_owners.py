@@ -15,13 +15,13 @@ import pytest
 from agentoolkit.database import Database
 from agentoolkit.dialects import dialect_for
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
 
-from .store_cases import START, add, at, begin, claim, claim_one, make, none_held, retrying, started, succeed
+from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, succeed
 
 
 @pytest.fixture
@@ -70,6 +70,14 @@ async def falls_silent(store: SqlJobStore) -> None:
     store._heartbeat.stop()
     await sql(store, "UPDATE agentool_owners SET heartbeat_at = 0 WHERE owner = :owner", owner=store.owner)
     await sql(store, "UPDATE agentool_leases SET expires_at = 0 WHERE owner = :owner", owner=store.owner)
+
+
+def started(execution: Execution) -> Execution:
+    return execution._replace(status=Status.RUNNING, started_at=execution.scheduled_at)
+
+
+def retrying(execution: Execution, minutes: float) -> Execution:
+    return execution._replace(status=Status.RETRYING, attempt=execution.attempt + 1, retry_at=at(minutes), started_at=None)
 
 
 # Leading
@@ -354,5 +362,61 @@ async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, damage: s
     await add(first, "b")
     await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
     assert [execution.job_id for execution in await claim(first, 1, "a", "b")] == ["b"]
-    assert [stored.job.job_id for stored in await first.jobs()] == ["b"]
-    assert (len(await claim(first, 2, "a", "b")), await count(first, "agentool_jobs")) == (1, 2)
+    assert [execution.job_id for execution in await claim(first, 2, "a", "b")] == ["b"]
+    assert "b" in [stored.job.job_id for stored in await first.jobs()]
+    row = await first._database.read(lambda session: session.row("SELECT state, reason FROM agentool_jobs WHERE job_id = 'a'"))
+    assert (row[0], "cannot be read" in row[1]) == ("broken", True)
+
+
+@pytest.mark.parametrize("damage", ["definition = 'nonsense'", "definition = '{}'"])
+async def test_unfinished_execution_of_a_damaged_job_is_lost(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """What a process left behind of a job that cannot be read is lost and says why; the others are taken up."""
+    await add(first, "a")
+    await add(first, "b")
+    await claim(first, 1, "a", "b")
+    await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
+    await dies(first)
+    assert await second.lead(START)
+    taken = {claimed.execution.job_id: claimed.execution.status for claimed in await second.take_over(at(2), none_held)}
+    assert taken == {"a": Status.LOST, "b": Status.QUEUED}
+
+
+# Forgetting
+
+
+async def test_tidy_forgets_what_is_over_and_old(first: SqlJobStore):
+    """Jobs that are done or removed are forgotten with their history, except the newest, the young and the unfinished."""
+    first._kept = 1
+    for number, job_id in enumerate(("gone", "busy", "done", "newest", "alive")):
+        await add(first, job_id, created_at=at(number), max_runs=1 if job_id == "busy" else None)
+    await claim(first, 1, "gone", "busy", "alive")
+    await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at WHERE job_id = 'gone'")
+    await first.remove("gone")
+    for job_id in ("done", "newest"):
+        await sql(first, "UPDATE agentool_jobs SET state = 'done', live = 0 WHERE job_id = :job_id", job_id=job_id)
+    await first.tidy(at(5))
+    before = await count(first, "agentool_jobs")
+    await first.tidy(at(60 * 24 * 31))
+    assert (before, {stored.job.job_id for stored in await first.jobs()}) == (5, {"busy", "newest", "alive"})
+    assert {found.job_id for found in await first.executions(None, 10)} == {"busy", "alive"}
+
+
+async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
+    """Of executions that no job asked for the newest stay, and the young."""
+    first._kept = 2
+    for minute in range(5):
+        asked = Execution(f"x{minute}@now", f"x{minute}", "probe", at(minute), trigger="run_now", owner=first.owner)
+        await first.record([asked])
+        await first.finish(asked._replace(status=Status.SUCCESS, finished_at=at(minute)), None)
+    await first.tidy(at(60 * 24 * 30 + 1))
+    left = [await count(first, "agentool_executions")]
+    await first.tidy(at(60 * 24 * 31))
+    left.append(await count(first, "agentool_executions"))
+    assert left == [4, 2]
+
+
+async def test_tidy_strikes_processes_that_ended(first: SqlJobStore, second: SqlJobStore):
+    """A process that ended leaves the list; one that lives stays on it."""
+    await dies(second)
+    await first.tidy(at(1))
+    assert await count(first, "agentool_owners") == 1

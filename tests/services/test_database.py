@@ -328,7 +328,9 @@ async def test_killed_connections_are_replaced(postgres_url: str, nothing_left: 
     await database.write(note(1))
     await database.read(notes)
     with psycopg.connect(postgres_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
     await database.write(note(2))
     assert await database.read(notes) == [1, 2]
     await database.close()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from uuid import uuid4
 
 GRACE = 1.5
 """Seconds between SIGTERM and SIGKILL."""
-_LINGER = 0.5
-"""Seconds that output is waited for after the program itself has ended."""
+_LINGER = 0.3
+"""Seconds that the last output, and the kernel after SIGKILL, are waited for."""
 _POLL = 0.02
 _DRAIN_PAUSE = 0.005
 _MARK = "AGENTOOL_PROCESS"
@@ -64,14 +64,16 @@ async def run_command(command: Command) -> Ended:
         in_time = await _within(command.timeout, capture.exited)
         if in_time:
             await _within(_LINGER, capture.closed)
+            await group.end_rest()
+        else:
+            await group.end()
+            await _within(_LINGER, capture.closed)
     except asyncio.CancelledError:
         await group.end()
         raise
-    else:
-        await (group.end_rest() if in_time else group.end())
     finally:
-        group.kill()
-        transport.close()
+        # Closed before its end is noticed, the transport would collect the process behind the event loop's back.
+        capture.exited.add_done_callback(lambda _: transport.close())
     exit_code = transport.get_returncode() if in_time else None
     return Ended(exit_code, capture.text(1), capture.text(2), capture.dropped, time.monotonic() - began)
 
@@ -128,43 +130,43 @@ class _Group:
         self._mark = f"{_MARK}={mark}".encode()
 
     async def end(self) -> None:
-        """Ask all of it to end, wait a little, and leave the rest to `kill`."""
+        """Ask all of it to end, wait a little, then end the rest."""
         try:
-            strays = self._signal(signal.SIGTERM)
-            await self._gone(GRACE, strays)
+            self._signal(signal.SIGTERM)
+            await self._gone(GRACE)
         finally:
             self._signal(signal.SIGKILL)
+        await self._gone(_LINGER)
 
     async def end_rest(self) -> None:
-        """End what a program that has ended by itself left in its group."""
-        if self._is_alive():
+        """End what a program that has ended by itself left in its group; what left the group was meant to stay."""
+        if _exists(self._leader):
             await self.end()
 
-    def kill(self) -> None:
-        """End the group at once; a second time does nothing."""
-        _send(self._leader, signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> list[int]:
-        _send(self._leader, number)
-        strays = _marked(self._mark)
-        for pid in strays:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-        return strays
-
-    async def _gone(self, seconds: float, strays: Sequence[int]) -> None:
+    async def _gone(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
-        while time.monotonic() < ends and (self._is_alive() or any(Path(f"/proc/{pid}").exists() for pid in strays)):
+        while time.monotonic() < ends and self._is_alive():  # noqa: ASYNC110  the kernel tells of our own children only
             await asyncio.sleep(_POLL)
 
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._leader, number)
+        for pid, group in self._members():
+            if group != self._leader:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+
     def _is_alive(self) -> bool:
-        try:
-            os.killpg(self._leader, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        # Zombies still count for killpg, and in a container nobody may ever collect them.
+        return any(True for _ in self._members()) if Path("/proc/self/stat").exists() else _exists(self._leader)
+
+    def _members(self) -> Iterator[tuple[int, int]]:
+        """Find them and their groups; only where there is a /proc."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+                if state != "Z" and (int(group) == self._leader or self._mark in (folder / "environ").read_bytes()):
+                    yield int(folder.name), int(group)
 
 
 async def _started(command: Command, mark: str) -> tuple[asyncio.SubprocessTransport, _Capture]:
@@ -195,16 +197,11 @@ def _resume(pipe: asyncio.ReadTransport) -> None:
         pipe.resume_reading()
 
 
-def _send(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _marked(mark: bytes) -> list[int]:
-    """Find processes by a variable they inherited; only where there is a /proc."""
-    found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-    return found
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -36,9 +36,7 @@ class ShellInput(BaseOperationInput):
     """Input of the shell AgenTool."""
 
     operation: Literal["run"]
-    command: list[str] | str | None = Field(
-        None, description="Program and arguments; a string is split as a shell would, and given to none"
-    )
+    command: list[str] | str | None = Field(None, description="Program and arguments; a string is split as in a shell, but none runs it")
     cwd: str | None = Field(None, description="Working folder, inside of an allowed one; the first of these by default")
     env: dict[str, str] | None = Field(None, description="Variables for the command; their names must be allowed")
     stdin: str | None = Field(None, description="Text for its standard input; empty by default")
@@ -156,7 +154,7 @@ async def shell_run(
         CommandTimedOut: Its time was up.
         CommandNotAllowed: The program, the folder or a variable is not allowed.
     """
-    call = ShellInput(operation="run", command=command, cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+    call = ShellInput(operation="run", command=command, cwd=cwd, env=env, stdin=stdin, timeout=timeout, check=check)
     wanted = ctx.deps.command(call)
     try:
         ended = await run_command(wanted)

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentool.errors import InvalidInput, excerpt
+from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
@@ -53,6 +54,15 @@ class Task(BaseModel):
     jitter: float | None = None
     exclude: list[str] | None = None
     timeout: float | None = None
+    max_retries: int | None = None
+    retry_backoff: float | bool | None = None
+    retry_on: list[str] | None = None
+    overlap: Overlap | None = None
+    catch_up: CatchUp | None = None
+    catch_up_window: int | None = None
+    on_interrupt: OnInterrupt | None = None
+    concurrency_key: str | None = None
+    priority: Priority | None = None
     tags: list[str] | None = None
 
     @model_validator(mode="after")

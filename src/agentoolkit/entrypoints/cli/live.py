@@ -1,87 +1,126 @@
-"""How executions look on a terminal."""
+"""Executions as lines: while they happen, and out of the history."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Column, Table
 from rich.text import Text
 
+from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, cut, present, print_table, result_text, short_time, took
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, Status
-from agentoolkit.system.scheduler.schemas import SchedulerOutput
 
-_COLOURS = {
-    Status.SUCCESS: "green",
-    Status.FAILED: "red",
-    Status.LOST: "red",
-    Status.MISSED: "yellow",
-    Status.SKIPPED: "yellow",
-    Status.CANCELLED: "yellow",
-}
-_NAME_WIDTH = 18
+NAME_WIDTH = 20
+_TOOL_WIDTH = 10
 _RESULT_WIDTH = 100
 
 
+class Line(NamedTuple):
+    """What a line tells of an execution."""
+
+    due: datetime
+    job_id: str
+    tool: str
+    status: str
+    duration: float | None
+    told: str
+    times: int = 1
+
+    @classmethod
+    def of_event(cls, execution: Execution) -> Line:
+        """Read an execution that an event brought."""
+        error = f"{execution.error.type}: {execution.error.message}" if execution.error else ""
+        told = _told(execution.status, error, execution.reason, execution.result)
+        named = execution.job_id, execution.agentool_name, execution.status.value
+        return cls(execution.scheduled_at, *named, execution.duration, told, execution.due_count)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Line:
+        """Read a record of an answer."""
+        error = f"{record['error']['type']}: {record['error']['message']}" if record["error"] else ""
+        told = _told(record["status"], error, record["reason"], record["result"])
+        due = datetime.fromisoformat(record["scheduled_at"])
+        return cls(due, record["job_id"], record["agentool_name"], record["status"], record["duration"], told)
+
+    def text(self, now: datetime, due_width: int = 8) -> Text:
+        """Write the line in columns."""
+        return Text.assemble(
+            (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
+            (f"{cut(self.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
+            f"{cut(self.tool, _TOOL_WIDTH):<{_TOOL_WIDTH}} ",
+            (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
+            f"{took(self.duration):>9}  ",
+            cut(self.told, _RESULT_WIDTH),
+        )
+
+
+def heading(due_width: int = 8) -> Text:
+    """Return the line above such lines."""
+    return Text(f"{'due':<{due_width}}  {'job':<{NAME_WIDTH}} {'tool':<{_TOOL_WIDTH}} {'status':<9} {'took':>9}  result", "dim")
+
+
 class LiveLog:
-    """Prints a line for each job scheduled and each execution ended, and counts them."""
+    """Prints a line for each execution that ended, and counts them. What happens before `begin` is printed then."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._counts: Counter[tuple[str, Status]] = Counter()
-        self._headed = False
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._early: list[Line] | None = []
+        self._underway: dict[str, str] = {}
 
-    def scheduled(self, output: SchedulerOutput) -> None:
-        """Say how a task was understood."""
-        data = output.data or {}
-        next_run = datetime.fromisoformat(data["next_run"]).strftime("%H:%M:%S") if data["next_run"] else "now"
-        self._console.print(f"[bold]{data['job_id']:<{_NAME_WIDTH}}[/] {data['words']}, next at {next_run}")
-
-    def show(self, event: Event) -> None:
-        """Print an execution that has ended; ignore other events."""
-        execution = event.execution
-        if execution is None or not execution.finished:
+    def hear(self, event: Event) -> None:
+        """Take note of an event."""
+        if event.execution is None:
             return
-        if not self._headed:
-            self._headed = True
-            self._console.print(f"[dim]\n{'due':<8}  {'job':<{_NAME_WIDTH}} {'tool':<10} {'status':<9} {'took':>8}  result[/]")
-        self._counts[execution.job_id, execution.status] += execution.due_count
-        self._console.print(_line(execution), overflow="ellipsis", no_wrap=True)
+        self._follow(event.execution)
+        if not event.execution.finished:
+            return
+        line = Line.of_event(event.execution)
+        self._counts[line.job_id, line.status] += line.times
+        if self._early is None:
+            self._print(line)
+        else:
+            self._early.append(line)
+
+    def begin(self) -> None:
+        """Print the heading and whatever happened before."""
+        self._console.print()
+        self._console.print(heading(), no_wrap=True, overflow="ellipsis")
+        early, self._early = self._early or [], None
+        for line in early:
+            self._print(line)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print something else in between."""
+        self._console.print(Text(text, style), soft_wrap=True)
 
     def summary(self) -> None:
-        """Print how often each job ended in which way."""
-        table = Table("job", "outcome", Column("times", justify="right"), title="Summary", title_justify="left")
-        for (job_id, status), number in sorted(self._counts.items()):
-            table.add_row(job_id, Text(status, _COLOURS.get(status, "")), str(number))
-        self._console.print(table)
+        """Print how often each job ended in which way, and what was cut short."""
+        if self._underway:
+            self.say(f"Cut short, to be started again next time: {', '.join(sorted(set(self._underway.values())))}.", "yellow")
+        if not self._counts:
+            self.say("Nothing ran.")
+            return
+        counted = sorted(self._counts.items())
+        rows = [(cut(job_id, 40), coloured(status), str(number)) for (job_id, status), number in counted]
+        self._console.print()
+        print_table(rows, ("job", "outcome", "times"))
+
+    def _follow(self, execution: Execution) -> None:
+        if execution.status is Status.RUNNING:
+            self._underway[execution.execution_id] = execution.job_id
+        else:
+            self._underway.pop(execution.execution_id, None)
+
+    def _print(self, line: Line) -> None:
+        self._console.print(line.text(present()), no_wrap=True, overflow="ellipsis")
 
 
-def _line(execution: Execution) -> Text:
-    due = execution.scheduled_at.astimezone().strftime("%H:%M:%S")
-    took = "" if execution.duration is None else f"{execution.duration * 1000:.1f} ms"
-    return Text.assemble(
-        (f"{due:<8}  ", "dim"),
-        (f"{execution.job_id:<{_NAME_WIDTH}} ", "bold"),
-        f"{execution.agentool_name:<10} ",
-        (f"{execution.status:<9} ", _COLOURS.get(execution.status, "")),
-        f"{took:>8}  ",
-        _told(execution),
-    )
-
-
-def _told(execution: Execution) -> str:
-    if execution.error is not None:
-        return f"{execution.error.type}: {execution.error.message}"
-    if execution.status is not Status.SUCCESS:
-        return execution.reason
-    return _short(execution.result)
-
-
-def _short(result: Any) -> str:
-    shown = result.get("result", result) if isinstance(result, dict) else result
-    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
-    return text if len(text) <= _RESULT_WIDTH else f"{text[:_RESULT_WIDTH]}…"
+def _told(status: str, error: str, reason: str, result: Any) -> str:
+    if error:
+        return " ".join(error.split())
+    return result_text(result) if status == "success" else reason

@@ -4,12 +4,19 @@ from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.core import execute_agentool as _execute_agentool
 from agentoolkit.system.scheduler.errors import (
     ExecutionFailed,
+    ExecutionNotFound,
     InvalidJob,
     InvalidSchedule,
     JobExists,
     JobNotFound,
     SchedulerError,
     UnknownTarget,
+)
+from agentoolkit.system.scheduler.execution_operations import (
+    scheduler_backfill,
+    scheduler_cancel_execution,
+    scheduler_get_execution,
+    scheduler_list_executions,
 )
 from agentoolkit.system.scheduler.operations import (
     manage_scheduler,
@@ -19,6 +26,7 @@ from agentoolkit.system.scheduler.operations import (
     scheduler_list,
     scheduler_pause,
     scheduler_preview,
+    scheduler_restart,
     scheduler_resume,
     scheduler_run_now,
     scheduler_schedule,
@@ -33,6 +41,7 @@ from agentoolkit.system.scheduler.service import SchedulerService
 
 __all__ = [
     "ExecutionFailed",
+    "ExecutionNotFound",
     "InvalidJob",
     "InvalidSchedule",
     "JobExists",
@@ -46,12 +55,17 @@ __all__ = [
     "create_scheduler_agent",
     "current_execution",
     "manage_scheduler",
+    "scheduler_backfill",
     "scheduler_cancel",
+    "scheduler_cancel_execution",
+    "scheduler_get_execution",
     "scheduler_get_history",
     "scheduler_get_job",
     "scheduler_list",
+    "scheduler_list_executions",
     "scheduler_pause",
     "scheduler_preview",
+    "scheduler_restart",
     "scheduler_resume",
     "scheduler_run_now",
     "scheduler_schedule",

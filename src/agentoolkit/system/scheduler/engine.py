@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from agentool.core.injector import Injector
-from agentoolkit.system.scheduler.claiming import Claiming
+from agentoolkit.system.scheduler.claiming import RETRY_SECONDS, Claiming
 from agentoolkit.system.scheduler.clock import Clock
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, Limit, LocalExecutor
@@ -19,6 +20,8 @@ from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore
 from agentoolkit.system.scheduler.running import TIMEOUT, Running
 from agentoolkit.system.scheduler.upkeep import Upkeep
 from agentoolkit.time_source import TimeSource
+
+logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
 """Longest time that stopping takes, whatever the handlers do."""
@@ -56,21 +59,32 @@ class Engine:
         self.running = Running(parts.store, parts.injector, parts.time, parts.announcer, self)
         self.running.default_timeout = parts.timeout
         self.executor = LocalExecutor(parts.concurrency)
-        self.claiming = Claiming(
-            parts.store, parts.time, set_alarm=self.set_alarm, start=self.start_execution, passed_over=self._passed_over
-        )
         self.clock = Clock(parts.time, self._ring)
         self.upkeep = Upkeep(parts.store, parts.time, self, claims=parts.claims)
+        self.claiming = Claiming(
+            parts.store,
+            parts.time,
+            set_alarm=self.set_alarm,
+            start=self.start_execution,
+            passed_over=self._passed_over,
+            in_doubt=self.upkeep.hurry,
+        )
         self.leading = False
         self.leads_lost = 0
         self._stopping = False
         self._waking: set[asyncio.Task[None]] = set()
+        self._expected: set[str] = set()
+        """Executions that are between the store and the executor."""
 
     async def start(self) -> None:
         """Open the store, and lead if no other process does."""
         await self._parts.store.open()
         self.clock.start()
-        await self.upkeep.start()
+        try:
+            await self.upkeep.start()
+        except BaseException:
+            self.clock.shutdown(wait=False)
+            raise
         self.forward()
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
@@ -85,6 +99,7 @@ class Engine:
         if not self._parts.store.survives_restart:
             await self._cancel_waiting()
         await self.forwarding.stop(seconds * 0.1)
+        await self._give_back()
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def settled(self) -> None:
@@ -123,8 +138,12 @@ class Engine:
     async def run_now(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run an execution that no schedule asked for, at once, and wait for it."""
         execution = execution._replace(owner=self._parts.store.owner)
-        await self._parts.store.record([execution])
-        task = self.executor.run_apart(execution.execution_id, partial(self.running.run, work, execution))
+        self._expected.add(execution.execution_id)
+        try:
+            await self._parts.store.record([execution])
+            task = self.executor.run_apart(execution.execution_id, partial(self.running.run, work, execution))
+        finally:
+            self._expected.discard(execution.execution_id)
         try:
             outcome = await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -144,6 +163,8 @@ class Engine:
         ended = execution._replace(status=Status.CANCELLED, reason=reason, finished_at=self._parts.time.now())
         done = await self._parts.store.finish(ended, None)
         if done:
+            if execution.trigger != "run_now":
+                self.executor.cancel(execution.execution_id)  # it may have begun at this very moment
             self._parts.announcer.became(ended)
         return done
 
@@ -164,7 +185,8 @@ class Engine:
         self.executor.release(execution_id)
 
     def holds(self, execution_id: str) -> bool:
-        return self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)
+        """Is this execution taken care of here? Asked from the store's thread too."""
+        return execution_id in self._expected or self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)
 
     def cancel_requested(self, execution_id: str) -> None:
         self.running.cancel(execution_id, "cancelled by another process")
@@ -174,7 +196,9 @@ class Engine:
         execution = claimed.execution
         if execution.finished:
             self._parts.announcer.became(execution)
-            self.forwarding.nudge()
+            self.forward()
+        elif self.holds(execution.execution_id):
+            return  # its claim was answered in the meantime
         elif execution.status is Status.RETRYING and execution.retry_at is not None:
             self.retry_later(execution.execution_id, execution.retry_at)
         else:
@@ -186,15 +210,29 @@ class Engine:
             self.claiming.ring(jobs)
         for id_ in ids:
             if "@" in id_:
+                self._expected.add(id_)
                 waking = self.loop.create_task(self._wake(id_))
                 self._waking.add(waking)
                 waking.add_done_callback(self._waking.discard)
 
     async def _wake(self, execution_id: str) -> None:
-        execution = await self._parts.store.execution(execution_id)
-        stored = await self._parts.store.find(execution.job_id) if execution else None
-        if execution is not None and stored is not None and execution.status is Status.RETRYING:
-            self.start_execution(Claimed(stored.job, execution))
+        try:
+            execution = await self._parts.store.execution(execution_id)
+            stored = await self._parts.store.find(execution.job_id) if execution else None
+            if execution is not None and stored is not None and execution.status is Status.RETRYING:
+                self.start_execution(Claimed(stored.job, execution))
+        except Exception:
+            logger.exception("Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
+            self.retry_later(execution_id, self._parts.time.now() + timedelta(seconds=RETRY_SECONDS))
+        finally:
+            self._expected.discard(execution_id)
+
+    async def _give_back(self) -> None:
+        """Let others lead and start what waits, also if this process goes on. If they are not told they notice in time."""
+        try:
+            await self._parts.store.give_back()
+        except Exception:
+            logger.exception("The store was not told that this process stops")
 
     def _passed_over(self, claimed: Claimed) -> None:
         self._parts.announcer.became(claimed.execution)

@@ -30,6 +30,12 @@ TIMEOUT = 300.0
 LEAST_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
+LEAST_DELAY = 0.05
+"""Seconds after which a write that the store refused is tried again; doubled each time."""
+STOPPING_DELAY = 0.4
+"""The delay up to which that goes on while the scheduler stops."""
+LONGEST_DELAY = 2.0
+
 _ATOMS = frozenset({int, float, bool, type(None)})
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
@@ -165,7 +171,7 @@ class Running:
 
     async def _write_down(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
         """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
-        if isinstance(error, Interrupted) and underway.work.policies.on_interrupt == "retry" and self._store.survives_restart:
+        if isinstance(error, Interrupted) and self._may_be_released(underway):
             await self._insist(self._store.release, underway.execution)
             return ended
         again = retried(ended, error, underway.work.policies, self._time.now()) if self._may_retry(ended, error) and error else None
@@ -184,18 +190,30 @@ class Running:
     def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
         return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
 
-    async def _insist(self, write: Callable[..., Awaitable[T]], *facts: Any) -> T:
-        """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full."""
-        delay = 0.05
+    def _may_be_released(self, underway: Underway) -> bool:
+        kept = self._store.survives_restart and underway.execution.trigger != "run_now"
+        return kept and underway.work.policies.on_interrupt == "retry"
+
+    async def _insist(self, write: Callable[..., Awaitable[bool]], execution: Execution, *facts: Any) -> bool:
+        """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
+
+        Tell whether the execution was still ours to write. A commit whose answer was lost was one all the same: then a
+        further try finds it written already, by us.
+        """
+        delay = LEAST_DELAY
         while True:
             try:
-                return await write(*facts)
+                return await write(execution, *facts) or (delay > LEAST_DELAY and await self._is_written(execution))
             except Exception:
-                if self.stopping:
+                if self.stopping and delay >= STOPPING_DELAY:
                     raise
                 logger.exception("Writing to the store failed; trying again in %.2g s", delay)
             await asyncio.sleep(delay)
-            delay = min(delay * 2, 2.0)
+            delay = min(delay * 2, LONGEST_DELAY)
+
+    async def _is_written(self, execution: Execution) -> bool:
+        found = await self._store.execution(execution.execution_id)
+        return found is not None and _fence(found) == _fence(execution)
 
     def _add(self, work: Work, started: Execution) -> Underway:
         own = work.policies.timeout
@@ -224,6 +242,10 @@ class Running:
 
     async def _finish_given_up(self, underway: Underway, ended: Execution) -> None:
         await self._write_down(underway, ended, None)
+
+
+def _fence(execution: Execution) -> tuple[object, ...]:
+    return execution.owner, execution.attempt, execution.status, execution.started_at, execution.retry_at
 
 
 def _is_flat(data: dict[str, Any]) -> bool:

@@ -16,6 +16,9 @@ from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
+_TRIES = 5
+"""How often a change is repeated that a firing came between."""
+
 
 class Added(NamedTuple):
     """A job that is scheduled now."""
@@ -129,7 +132,8 @@ class SchedulerService:
         if not changes:
             return Added(*stored, Reading(job.schedule, preview(job.schedule, now=self.now(), count=0).words, ()), created=False)
         if "schedule" in changes and job.schedule.kind == "once":
-            # Made anew, because what 'in an hour' means counts from when a job was made.
+            # Made anew, because what 'in an hour' means counts from when a job was made; planned first, so that none is lost.
+            plan(request, self._parts.injector, self.now(), self._timezone)
             await self.cancel(job.job_id)
             return (await self.add(request))._replace(created=False, changed=True)
         return (await self.update(job.job_id, changes))._replace(changed=True)
@@ -143,18 +147,15 @@ class SchedulerService:
             JobExists: Another job has the new name.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
-        job, standing = stored = await self.job(job_id)
-        if version is not None and version != standing.version:
-            raise _changed_meanwhile(job, version, standing)
-        changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
-        taken = await self.store.find(changed.job_name)
-        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
-            raise _taken(taken.job, "job_name", changed.job_name)
-        after = await self._past_given_out(changed, after)
-        if not await self.store.replace(changed, after, standing.version):
-            raise _changed_meanwhile(job, standing.version, standing)
-        self._set_alarm(changed, after)
-        return Added(changed, after._replace(version=standing.version + 1), reading, created=False)
+        for _ in range(_TRIES):
+            stored = await self._caught_up(job_id)
+            if version not in (None, stored.standing.version):
+                break
+            changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
+            await self._check_name(changed)
+            if replaced := await self._replaced(stored, changed, after):
+                return Added(*replaced, reading, created=False)
+        raise _changed_meanwhile(job_id, version)
 
     async def cancel(self, job_id: str) -> Job:
         """Remove a job for good; its history stays readable.
@@ -162,7 +163,7 @@ class SchedulerService:
         Raises:
             JobNotFound: There is no such job.
         """
-        job, _ = await self.job(job_id)
+        job, _ = await self._caught_up(job_id)
         await self.store.remove(job.job_id)
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
@@ -206,27 +207,46 @@ class SchedulerService:
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
 
     async def _change_state(self, job_id: str, wanted: Standing) -> StoredJob:
-        job, standing = await self.job(job_id)
-        if standing.state is JobState.DONE or (standing.state is wanted.state and wanted.state is JobState.ACTIVE):
-            return StoredJob(job, standing)
-        changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
-        if wanted.state is JobState.ACTIVE:
-            changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
-            changed = await self._past_given_out(job, changed)
-        if changed.next_run_at is None:
-            changed = changed._replace(state=JobState.DONE)
-        if not await self.store.replace(job, changed, standing.version):
-            raise _changed_meanwhile(job, standing.version, standing)
-        self._set_alarm(job, changed)
-        return StoredJob(job, changed._replace(version=standing.version + 1))
+        for _ in range(_TRIES):
+            job, standing = stored = await self._caught_up(job_id)
+            if standing.state is JobState.DONE or (standing.state is wanted.state and wanted.state is JobState.ACTIVE):
+                return stored
+            changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
+            if wanted.state is JobState.ACTIVE:
+                changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
+            if replaced := await self._replaced(stored, job, changed):
+                return replaced
+        raise _changed_meanwhile(job_id, None)
+
+    async def _caught_up(self, job_id: str) -> StoredJob:
+        """Return a job when what it was due for is claimed: a change counts from now, whatever a slow store left undone."""
+        stored = await self.job(job_id)
+        due, engine = stored.standing.due_at, self.engine
+        if due is None or due >= self.now() or engine is None or not engine.leading:
+            return stored
+        engine.claiming.ring([stored.job.job_id])
+        await engine.claiming.settled()
+        return await self.job(job_id)
+
+    async def _check_name(self, job: Job) -> None:
+        taken = await self.store.find(job.job_name)
+        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
+            raise _taken(taken.job, "job_name", job.job_name)
+
+    async def _replaced(self, before: StoredJob, job: Job, standing: Standing) -> StoredJob | None:
+        """Write a changed job; None if it fired, or was changed, since it was read."""
+        standing = await self._past_given_out(job, standing)
+        if not await self.store.replace(job, standing, before.standing.version):
+            return None
+        self._set_alarm(job, standing)
+        return StoredJob(job, standing._replace(version=before.standing.version + 1))
 
     async def _past_given_out(self, job: Job, standing: Standing) -> Standing:
         """Pass over a next due time that has its execution already: it fell on this very instant."""
         due = standing.next_run_at
-        if due is None or await self.store.execution(execution_id(job.job_id, due)) is None:
-            return standing
-        following = job.schedule.next_after(due)
-        return standing._replace(next_run_at=following, state=standing.state if following else JobState.DONE)
+        if due is not None and await self.store.execution(execution_id(job.job_id, due)):
+            standing = standing._replace(next_run_at=job.schedule.next_after(due))
+        return standing if standing.next_run_at else standing._replace(state=JobState.DONE)
 
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:
@@ -273,10 +293,11 @@ def _taken(by: Job, field: str, value: str) -> JobExists:
     )
 
 
-def _changed_meanwhile(job: Job, version: int, standing: Standing) -> SchedulerError:
+def _changed_meanwhile(job_id: str, version: int | None) -> SchedulerError:
+    expected = "" if version is None else f", and it is no longer version {version}"
     return SchedulerError(
-        f"Job {job.job_id!r} was changed meanwhile: version {version} was expected, and it is {standing.version}.",
-        field="version",
-        value=version,
+        f"Job {job_id!r} was changed meanwhile{expected}.",
+        field="job_id" if version is None else "version",
+        value=job_id if version is None else version,
         remedy="Read it again with operation 'get_job' and repeat the change.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore
@@ -15,8 +15,10 @@ logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
 """How often changes of other processes are looked for."""
-TAKE_OVER_SECONDS = 5.0
-"""How often executions left behind are looked for."""
+TAKE_OVER_ROUNDS = 10
+"""Rounds between two looks for executions left behind. Counted, because the wall clock may be set back."""
+TIDY_ROUNDS = 7_200
+"""Rounds between two tidyings: an hour."""
 
 
 class Kept(Protocol):
@@ -43,13 +45,18 @@ class Upkeep:
         self._claims = claims
         self._timer: Cancellable | None = None
         self._round: asyncio.Task[None] | None = None
-        self._next_take_over: datetime | None = None
+        self._rounds_to_take_over = 0
+        self._rounds_to_tidy = TAKE_OVER_ROUNDS
         self._stopped = False
 
     async def start(self) -> None:
         """Do a first round; what goes wrong in it is raised."""
         await self.look_after()
         self._wait()
+
+    def hurry(self) -> None:
+        """Look in the next round for executions that nobody works on: there may be some of our own."""
+        self._rounds_to_take_over = 0
 
     async def stop(self) -> None:
         """Do no further round, and wait for the one under way."""
@@ -75,23 +82,33 @@ class Upkeep:
 
     async def look_after(self) -> None:
         """Do one round."""
-        leads = self._claims and not await self._store.halted() and await self._store.lead(self._time.now())
+        halted = await self._store.halted()
+        leads = self._claims and not halted and await self._store.lead(self._time.now())
         if leads and not self._engine.leading:
             self._engine.lead(await self._store.upcoming())
         elif not leads and self._engine.leading:
             self._engine.step_down()
+            self.hurry()  # what of our own waits for a retry has lost its alarm
         for job_id, at in await self._store.changes():
             self._engine.set_alarm(job_id, at)
         for execution_id in await self._store.cancel_requests():
             self._engine.cancel_requested(execution_id)
-        if leads:
+        if self._claims and not halted:
             await self._take_over()
+        if leads:
+            await self._tidy()
 
     async def _take_over(self) -> None:
-        now = self._time.now()
-        if self._next_take_over is not None and now < self._next_take_over:
+        self._rounds_to_take_over -= 1
+        if self._rounds_to_take_over > 0:
             return
-        self._next_take_over = now + timedelta(seconds=TAKE_OVER_SECONDS)
-        for claimed in await self._store.take_over(now, self._engine.holds):
+        for claimed in await self._store.take_over(self._time.now(), self._engine.holds):
             self._engine.take_over(claimed)
-        self._engine.forward()  # what visitors left in the outbox
+        self._engine.forward()  # what visitors, and processes that ended, left in the outbox
+        self._rounds_to_take_over = TAKE_OVER_ROUNDS
+
+    async def _tidy(self) -> None:
+        self._rounds_to_tidy -= 1
+        if self._rounds_to_tidy <= 0:
+            await self._store.tidy(self._time.now())
+            self._rounds_to_tidy = TIDY_ROUNDS

@@ -162,4 +162,5 @@ def _info(job: Job, standing: Standing) -> dict[str, Any]:
         "runs": standing.runs,
         "version": standing.version,
         "reason": standing.reason,
+        "paused_until": local(standing.paused_until, job.schedule.timezone),
     }

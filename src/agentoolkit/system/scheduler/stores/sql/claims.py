@@ -21,7 +21,8 @@ from agentoolkit.system.scheduler.stores.sql.records import (
     standing_parameters,
 )
 
-_EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
+EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
+"""The parameter ``ids``, a JSON list, as a table."""
 
 _NEW = {**EXECUTION_TYPES, "sequence": "BIGINT"}
 _INSERT = f"""
@@ -87,7 +88,7 @@ class Definitions:
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
     """Decide on every due time of these jobs up to `now`, write the records down, and move the jobs on."""
-    each = _EACH[session.dialect]
+    each = EACH[session.dialect]
     lock = " ORDER BY job_id FOR UPDATE" if session.dialect == "postgres" else ""
     ids = {"ids": json.dumps(list(job_ids))}
     counted = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608

@@ -12,7 +12,7 @@ from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import Claimed, Message
 from agentoolkit.system.scheduler.recovery import settled
-from agentoolkit.system.scheduler.stores.sql.claims import Definitions, insert, prune
+from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, insert, prune
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, execution_of, execution_parameters, message_of, micros
 
 _NEXT_SEQUENCE = "UPDATE agentool_jobs SET sequence = sequence + 1 WHERE job_id = :job_id RETURNING sequence"
@@ -74,19 +74,20 @@ def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     return _told(executions, begun)
 
 
-Ending = tuple[Execution, Message | None]
+Ending = tuple[Execution, Message | None, str]
+"""An outcome, its message, and who is to deliver that: an owner; empty: whoever leads."""
 
 
 def finish(session: Session, endings: Sequence[Ending]) -> list[bool]:
     """See `JobStore.finish`, for many."""
-    messages = {execution.execution_id: message for execution, message in reversed(endings)}
-    ended = [_noted(execution, messages[execution.execution_id]) for execution in _once([execution for execution, _ in endings])]
+    messages = {execution.execution_id: (message, deliverer) for execution, message, deliverer in reversed(endings)}
+    ended = [_noted(execution, messages[execution.execution_id][0]) for execution in _once([ending[0] for ending in endings])]
     rows = [{name: value for name, value in execution_parameters(execution).items() if name in _ENDED} for execution in ended]
     finished = {row[0] for row in session.from_rows(_FINISH, _ENDED, rows)}
-    outgoing = [(execution, messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
-    put_out(session, [(execution, message) for execution, message in outgoing if message is not None])
+    outgoing = [(execution, *messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
+    put_out(session, [(execution, message, deliverer) for execution, message, deliverer in outgoing if message is not None])
     prune(session, {execution.job_id for execution in ended})
-    return _told([execution for execution, _ in endings], finished)
+    return _told([ending[0] for ending in endings], finished)
 
 
 def _once(executions: Sequence[Execution]) -> list[Execution]:
@@ -111,7 +112,7 @@ def postpone(session: Session, execution: Execution, owner: str, new_owner: str)
     return session.run(_POSTPONE, {**execution_parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
 
 
-def put_out(session: Session, endings: Sequence[tuple[Execution, Message]]) -> None:
+def put_out(session: Session, endings: Sequence[tuple[Execution, Message, str]]) -> None:
     """Put messages into the outbox."""
     rows = [
         {
@@ -119,31 +120,22 @@ def put_out(session: Session, endings: Sequence[tuple[Execution, Message]]) -> N
             "queue_name": message.queue_name,
             "payload": json.dumps(message.payload, separators=(",", ":")),
             "created_at": micros(execution.finished_at),
-            "owner": execution.owner,
+            "owner": deliverer,
         }
-        for execution, message in endings
+        for execution, message, deliverer in endings
     ]
     session.from_rows(_PUT_OUT, _MESSAGE, rows)
 
 
-def outbox(session: Session, limit: int, owner: str, alive: set[str]) -> list[Message]:
-    """Return the messages of `owner`, and of whoever is not `alive`, the oldest first."""
-    others = {f"other{number}": other for number, other in enumerate(sorted(alive - {owner}))}
-    of_others = " AND ".join(["TRUE", *(f"owner <> :{name}" for name in others)])
+def outbox(session: Session, limit: int, owner: str, alive: set[str] | None) -> list[Message]:
+    """Return the messages of `owner` and, if it is known who is `alive`, of who is not; the oldest first."""
+    others = f"owner NOT IN ({EACH[session.dialect]})" if alive is not None else "FALSE"
     sql = f"""
-        SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox WHERE {of_others}
+        SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox WHERE owner = :owner OR {others}
         ORDER BY created_at, execution_id LIMIT :limit
-    """  # noqa: S608  names of ours
-    return [message_of(row) for row in session.rows(sql, {"limit": limit, **others})]
-
-
-def own_outbox(session: Session, limit: int, owner: str) -> list[Message]:
-    """Return the messages of `owner`, the oldest first."""
-    sql = """
-        SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox WHERE owner = :owner
-        ORDER BY created_at, execution_id LIMIT :limit
-    """
-    return [message_of(row) for row in session.rows(sql, {"limit": limit, "owner": owner})]
+    """  # noqa: S608  a query of ours
+    parameters = {"limit": limit, "owner": owner, **({} if alive is None else {"ids": json.dumps(list(alive))})}
+    return [message_of(row) for row in session.rows(sql, parameters)]
 
 
 def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> None:
@@ -191,7 +183,7 @@ def take(session: Session, execution: Execution, definitions: Definitions, owner
     if session.run(_TAKE, {**execution_parameters(after), **before}) != 1:
         return None
     if message is not None:
-        put_out(session, [(after, message)])
+        put_out(session, [(after, message, owner)])
     return Claimed(job, after)
 
 

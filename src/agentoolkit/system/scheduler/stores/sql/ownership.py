@@ -70,7 +70,7 @@ class Ownership:
         return self._holds_lease(session, " FOR SHARE" if session.dialect == "postgres" else "")
 
     def _holds_lease(self, session: Session, lock: str) -> bool:
-        sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock
+        sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock  # noqa: S608  a constant of ours
         row = session.row(sql, {"owner": self.owner})
         return row is not None and row[0] > self.now(session)
 

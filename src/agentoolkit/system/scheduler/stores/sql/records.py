@@ -159,7 +159,7 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "scheduled_at": micros(execution.scheduled_at),
         "cause": execution.trigger,
         "status": execution.status.value,
-        "reason": execution.reason,
+        "reason": _plain(execution.reason),
         "due_count": execution.due_count,
         "attempt": execution.attempt,
         "started_at": micros(execution.started_at),
@@ -172,6 +172,11 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,
         "owner": execution.owner,
     }
+
+
+def _plain(text: str) -> str:
+    """Return text that every database can hold: without lone surrogates and NUL."""
+    return text if text.isprintable() else text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def message_of(row: tuple[Any, ...]) -> Message:

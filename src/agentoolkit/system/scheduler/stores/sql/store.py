@@ -62,12 +62,22 @@ class NotLeading(SchedulerError):
 
 
 class SqlJobStore:
-    """Jobs, executions and messages in SQLite or PostgreSQL, shared by every process that opens it."""
+    """Jobs, executions and messages in SQLite or PostgreSQL, shared by every process that opens it.
+
+    Args:
+        database: Where; it is opened and closed with the store.
+        time: The time source.
+        delivers: Does this process deliver outcomes? If not, whoever leads delivers those of what it ran.
+        kept: See `ports.KEPT`.
+        retention: See `ports.RETENTION`.
+    """
 
     survives_restart = True
     shared = True
 
-    def __init__(self, database: Database, time: TimeSource, *, kept: int = KEPT, retention: timedelta = RETENTION) -> None:
+    def __init__(
+        self, database: Database, time: TimeSource, *, delivers: bool = True, kept: int = KEPT, retention: timedelta = RETENTION
+    ) -> None:
         self._database = database
         self._kept = kept
         self._retention = retention
@@ -76,6 +86,7 @@ class SqlJobStore:
         self._heartbeat: Heartbeat | None = None
         self._seen = 0
         self.owner = self._ownership.owner
+        self._deliverer = self.owner if delivers else ""
 
     async def open(self) -> None:
         if self._heartbeat is None:
@@ -140,7 +151,7 @@ class SqlJobStore:
         return await self._database.write_together(statements.begin, execution)
 
     async def finish(self, execution: Execution, message: Message | None) -> bool:
-        return await self._database.write_together(statements.finish, (execution, message))
+        return await self._database.write_together(statements.finish, (execution, message, self._deliverer))
 
     async def retry(self, execution: Execution) -> bool:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
@@ -232,9 +243,8 @@ class SqlJobStore:
         return [claimed for claimed in taken if claimed is not None]
 
     def _outbox(self, session: Session, limit: int) -> Sequence[Message]:
-        if self._ownership.leads_now(session):
-            return statements.outbox(session, limit, self.owner, self._ownership.alive(session))
-        return statements.own_outbox(session, limit, self.owner)
+        alive = self._ownership.alive(session) if self._ownership.leads_now(session) else None
+        return statements.outbox(session, limit, self.owner, alive)
 
     def _give_back(self, session: Session) -> None:
         self._ownership.step_down(session)

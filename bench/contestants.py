@@ -1,0 +1,133 @@
+"""What is measured more than once: our toolkit with jobs in it, raw APScheduler with the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from apscheduler.job import Job as RawJob
+from apscheduler.jobstores.base import BaseJobStore
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from pydantic import BaseModel
+
+from agentool import BaseOperationInput, Injector, RunContext, create_agentool
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.jobs import Job, Standing
+from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.wiring import Toolkit
+
+OPTIONS: dict[str, Any] = {
+    "args": (),
+    "kwargs": {},
+    "executor": "default",
+    "misfire_grace_time": None,
+    "coalesce": True,
+    "max_instances": 3,
+}
+
+
+class Tally:
+    """Counts firings, and remembers how late each was and when the last one came."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+        self.last = 0.0
+
+    def count(self, due: float) -> None:
+        self.last = time.time()
+        self.late.append(self.last - due)
+
+    async def rate(self, number: int, due: datetime) -> float:
+        """Wait until so many have fired, and return how many a second that is since they were due."""
+        deadline = time.time() + 120
+        while len(self.late) < number:
+            if time.time() > deadline:
+                raise RuntimeError(f"{len(self.late)} of {number} fired")
+            await asyncio.sleep(0.01)
+        return number / (self.last - due.timestamp())
+
+    def p99_ms(self) -> float:
+        return sorted(self.late)[int(len(self.late) * 0.99)] * 1e3
+
+
+class TickInput(BaseOperationInput):
+    operation: Literal["tick"]
+    due: float
+
+
+class TickOutput(BaseModel):
+    late: float
+
+
+async def tick(ctx: RunContext[Tally], due: float) -> TickOutput:
+    ctx.deps.count(due)
+    return TickOutput(late=ctx.deps.late[-1])
+
+
+async def on_grid(ctx: RunContext[Tally], due: float) -> TickOutput:
+    ctx.deps.count(time.time() - (time.time() - due) % 1.0)
+    return TickOutput(late=ctx.deps.late[-1])
+
+
+@asynccontextmanager
+async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> AsyncIterator[Toolkit]:
+    injector = Injector()
+    create_agentool("tick", TickInput, {"tick": handler}, deps=tally, injector=injector)
+    async with Toolkit(Settings(timezone="UTC", database=database), injector=injector) as kit:
+        yield kit
+
+
+def once(number: int, due: datetime) -> Job:
+    return _job(number, Schedule(kind="once", text=due.isoformat(), timezone="UTC"), due)
+
+
+def every_second(number: int, due: datetime) -> Job:
+    return _job(number, Schedule(kind="interval", text="1 second", timezone="UTC", anchor=due - timedelta(seconds=1)), due)
+
+
+def _job(number: int, schedule: Schedule, due: datetime) -> Job:
+    name = f"job{number:06d}"
+    data = {"operation": "tick", "due": due.timestamp()}
+    return Job(job_id=name, job_name=name, agentool_name="tick", input_data=data, schedule=schedule, created_at=datetime.now(UTC))
+
+
+async def add(kit: Toolkit, jobs: Sequence[tuple[Job, datetime]]) -> None:
+    """Put jobs into the store, all at once, and set their alarms."""
+    await asyncio.gather(*(kit.scheduler.store.add(job, Standing(next_run_at=due)) for job, due in jobs))
+    engine = kit.scheduler.engine
+    assert engine is not None
+    for job, due in jobs:
+        engine.set_alarm(job.job_id, due)
+
+
+TALLY = Tally()
+"""For APScheduler's SQL job store, which can only call what can be imported."""
+
+
+async def count(due: float) -> None:
+    TALLY.count(due)
+
+
+async def count_on_grid(due: float) -> None:
+    TALLY.count(time.time() - (time.time() - due) % 1.0)
+
+
+@asynccontextmanager
+async def raw_apscheduler(store: BaseJobStore) -> AsyncIterator[AsyncIOScheduler]:
+    scheduler = AsyncIOScheduler(jobstores={"default": store}, timezone=UTC)
+    scheduler.start(paused=True)
+    try:
+        yield scheduler
+    finally:
+        scheduler.shutdown(wait=False)
+        await asyncio.sleep(0.01)
+
+
+def raw_job(scheduler: AsyncIOScheduler, number: int, trigger: BaseTrigger, due: datetime, func: Any = count) -> RawJob:
+    options = {**OPTIONS, "args": (due.timestamp(),)}
+    return RawJob(scheduler, id=f"job{number:06d}", name="job", func=func, trigger=trigger, next_run_time=due, **options)

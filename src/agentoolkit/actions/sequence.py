@@ -1,0 +1,195 @@
+"""Runs several AgenTools as one execution: one after the other or side by side, with a record of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
+from agentool.references import has_references
+from agentoolkit.actions.course import CONCURRENCY, Course, OnFailure, StepRecord
+from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, open_values, planned
+from agentoolkit.actions.task_types import TaskTypes
+from agentoolkit.time_source import SystemTime, TimeSource
+
+
+class TaskCall(BaseModel):
+    """A task by its type. Source of the form: *Nagatha Assistant Task Scheduler*, "Task Dependencies"."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    args: dict[str, Any] = Field(default={})
+
+
+class TaskDefinition(TaskCall):
+    """A task as a step. The last four fields: see `Step`."""
+
+    name: str | None = None
+    needs: list[str] | None = None
+    when: str = "success"
+    compensate: TaskCall | None = None
+
+
+class SequenceInput(BaseOperationInput):
+    """Input of the sequence AgenTool: either steps, or tasks by their type."""
+
+    operation: Literal["run"]
+    steps: list[Step] | None = Field(None, description="Calls of AgenTools")
+    task_definitions: list[TaskDefinition] | None = Field(None, description="Tasks, as {'type': …, 'args': {…}}")
+    on_failure: OnFailure | None = Field(
+        "stop", description="'stop': start nothing more; 'continue': run what does not need it; 'compensate': stop, then undo what was done"
+    )
+
+
+class SequenceOutput(BaseModel):
+    """What became of each step, in the order of the list."""
+
+    status: Literal["success", "failed"]
+    steps: list[StepRecord]
+    compensations: list[StepRecord] = Field(default=[], description="What was undone, in the order in which it was")
+    duration: float = Field(description="Seconds")
+
+
+class SequenceFailed(AgenToolError, RuntimeError):
+    """At least one step failed. ``result`` is the `SequenceOutput`, which the scheduler keeps with the failed execution."""
+
+    result: SequenceOutput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What the AgenTool ``sequence`` works with."""
+
+    injector: Injector
+    time: TimeSource = field(default_factory=SystemTime)
+    types: TaskTypes = field(default_factory=TaskTypes)
+    concurrency: int = CONCURRENCY
+
+    def plan(self, steps: Sequence[Step] | None, tasks: Sequence[TaskDefinition] | None) -> list[PlannedStep]:
+        """Name every step and what it needs.
+
+        Raises:
+            InvalidInput: Both or neither are given, or see `planned`.
+        """
+        if (steps is None) == (tasks is None):
+            raise InvalidInput("Either steps or task_definitions are needed.", field="steps", remedy="Give one of the two.")
+        return planned(steps if steps is not None else [self._step(task, place) for place, task in enumerate(tasks or ())])
+
+    def check(self, plan: Sequence[PlannedStep]) -> None:
+        """Refuse a step whose AgenTool does not exist, or would refuse its input.
+
+        Raises:
+            InvalidInput: The field names the step.
+        """
+        for step in plan:
+            for call in filter(None, (step.call, step.compensate)):
+                self._check_call(call, f"steps.{step.name}")
+
+    def _step(self, task: TaskDefinition, place: int) -> Step:
+        return Step(
+            **self._call(task, f"task_definitions.{place}"),
+            name=task.name,
+            needs=task.needs,
+            when=task.when,
+            compensate=TargetCall(**self._call(task.compensate, f"task_definitions.{place}.compensate")) if task.compensate else None,
+        )
+
+    def _call(self, task: TaskCall, where: str) -> dict[str, Any]:
+        try:
+            return self.types.call(task.type, task.args)._asdict()
+        except InvalidInput as error:
+            raise InvalidInput(error.problem, field=f"{where}.{error.field}", value=error.value, remedy=error.remedy) from error
+
+    def _check_call(self, call: TargetCall, where: str) -> None:
+        try:
+            agentool = self.injector.get(call.agentool_name)
+            if not has_references(call.input_data) and not any(open_values(call.input_data)):
+                agentool.check(call.input_data)
+                return
+            # The precheck would judge values that are still to come.
+            validated = agentool.validate(call.input_data)
+            agentool.operation(validated).arguments(validated)
+        except InvalidInput as error:
+            if not _is_open(error):
+                raise InvalidInput(str(error), field=where, value=error.value) from error
+        except UnknownAgenTool as error:
+            raise InvalidInput(error.problem, field=f"{where}.agentool_name", value=call.agentool_name, remedy=error.remedy) from error
+
+
+async def sequence_run(
+    ctx: RunContext[Sequences],
+    steps: list[Step] | None = None,
+    task_definitions: list[TaskDefinition] | None = None,
+    on_failure: OnFailure = "stop",
+) -> SequenceOutput:
+    """Run steps, each when those it needs are done, as one execution.
+
+    Raises:
+        SequenceFailed: A step failed; ``result`` has the record of each, ``__cause__`` is what it raised.
+        InvalidInput: The steps do not fit each other; nothing was run.
+    """
+    plan = ctx.deps.plan(steps, task_definitions)
+    course = Course(plan, ctx.injector, ctx.deps.time, on_failure, ctx.deps.concurrency)
+    await course.run()
+    failed = course.first_failure
+    output = SequenceOutput(
+        status="failed" if failed else "success",
+        steps=course.in_order(),
+        compensations=course.compensations,
+        duration=course.duration,
+    )
+    if failed is None:
+        return output
+    raise _failure(output, failed[0]) from failed[1]
+
+
+def check_run(sequences: Sequences, call: SequenceInput) -> None:
+    """Refuse steps that do not fit each other, and inputs that their AgenTools would refuse."""
+    sequences.check(sequences.plan(call.steps, call.task_definitions))
+
+
+def create_sequence_agent(
+    *, injector: Injector | None = None, time: TimeSource | None = None, concurrency: int = CONCURRENCY
+) -> AgenTool[Sequences]:
+    """Make the AgenTool ``sequence`` and register it.
+
+    Args:
+        injector: Where to register, and where it finds the AgenTools of its steps; the current one by default.
+        time: Where the steps' times come from; the machine's clock by default.
+        concurrency: Steps of one sequence that run at once.
+    """
+    injector = injector or get_injector()
+    return create_agentool(
+        "sequence",
+        SequenceInput,
+        {"run": sequence_run},
+        deps=Sequences(injector, time or SystemTime(), TaskTypes(), concurrency),
+        description="Runs several AgenTools as one: in order or side by side, handing results on, and undoing what was done if one fails.",
+        precheck=check_run,
+        examples=({"operation": "run", "task_definitions": [{"type": "notification", "args": {"message": "Starting backup"}}]},),
+        injector=injector,
+    )
+
+
+def _is_open(error: InvalidInput) -> bool:
+    """Are all that is wrong values that only stand for others?"""
+    values = [problem.value for problem in error.problems]
+    return bool(values) and all(isinstance(value, str) and (has_references(value) or any(open_values(value))) for value in values)
+
+
+def _failure(output: SequenceOutput, failed: StepRecord) -> SequenceFailed:
+    others = [step.name for step in output.steps if step.status == "skipped"]
+    said = failed.error.message if failed.error else failed.reason
+    not_run = f" Not run: {', '.join(others)}." if others else ""
+    place = output.steps.index(failed) + 1
+    error = SequenceFailed(f"Step {place} of {len(output.steps)}, {failed.name!r}, failed: {said}{not_run}", field=f"steps.{failed.name}")
+    error.result = output
+    return error

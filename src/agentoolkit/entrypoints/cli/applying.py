@@ -1,0 +1,61 @@
+"""A task file becomes jobs: each task is scheduled, found again, or changed; nothing is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.taskfile import Task, TaskFileError
+
+DISABLED = "enabled: false in its task file"
+"""Why a job is paused, so that one a person paused is not resumed by a file."""
+
+Mark = Literal["new", "changed", "kept"]
+
+
+class Applied(NamedTuple):
+    """What became of a task."""
+
+    job_id: str
+    mark: Mark
+    state: str
+    words: str
+    next_run: str | None
+
+
+async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[Applied]:
+    """Make jobs of tasks, in order.
+
+    Raises:
+        TaskFileError: A task is refused; those before it are scheduled.
+    """
+    return [await _apply(injector, task) for task in tasks]
+
+
+async def _apply(injector: Injector, task: Task) -> Applied:
+    paused = {} if task.enabled else {"paused": True}
+    try:
+        data = await _run(injector, **task.scheduler_input(), replace=True, **paused)
+    except AgenToolError as error:
+        raise TaskFileError(f"Task {task.name!r} is refused: {error}", field="tasks", value=task.name) from error
+    mark: Mark = "new" if data["created"] else "changed" if data["changed"] else "kept"
+    state = await _settled_state(injector, task, data["job_id"], data["state"])
+    return Applied(data["job_id"], mark, state, data["words"], data["next_run"])
+
+
+async def _settled_state(injector: Injector, task: Task, job_id: str, state: str) -> str:
+    if not task.enabled and state in ("active", "paused"):
+        return (await _run(injector, operation="pause", job_id=job_id, reason=DISABLED))["state"]
+    if task.enabled and state == "paused" and await _reason(injector, job_id) == DISABLED:
+        return (await _run(injector, operation="resume", job_id=job_id))["state"]
+    return state
+
+
+async def _reason(injector: Injector, job_id: str) -> str:
+    return (await _run(injector, operation="get_job", job_id=job_id))["info"]["reason"]
+
+
+async def _run(injector: Injector, **fields: Any) -> dict[str, Any]:
+    return (await injector.run("scheduler", fields)).data

@@ -1,0 +1,24 @@
+"""``agentool cancel-execution``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentoolkit.entrypoints.cli.options import Reason
+
+
+def cancel_execution(
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="As `agentool history --json` shows it.", show_default=False)],
+    reason: Reason = None,
+) -> None:
+    """End an execution that waits or runs, also one of another process."""
+    from agentoolkit.entrypoints.cli.opening import ask
+    from agentoolkit.entrypoints.cli.printing import say
+
+    status = ask("cancel_execution", execution_id=execution_id, reason=reason)["status"]
+    if status in ("queued", "running", "retrying"):
+        say("The process that runs it was asked to cancel it.")
+    else:
+        say(f"The execution is {status}.")

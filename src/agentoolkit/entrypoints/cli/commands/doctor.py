@@ -1,0 +1,3 @@
+"""``agentool doctor``."""
+def doctor() -> None:
+    """Stub."""

@@ -1,0 +1,3 @@
+"""``agentool export``."""
+def export() -> None:
+    """Stub."""

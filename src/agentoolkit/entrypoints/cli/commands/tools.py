@@ -1,0 +1,3 @@
+"""``agentool tools``."""
+def tools() -> None:
+    """Stub."""

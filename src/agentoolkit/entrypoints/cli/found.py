@@ -1,0 +1,56 @@
+"""What a scheduler finds when it starts: due times it was not there for, and executions that were cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from agentoolkit.entrypoints.cli.printing import moment_of
+
+
+class Found(NamedTuple):
+    """Counted from the records."""
+
+    missed: int = 0
+    """Due times that were recorded as missed."""
+    caught_up: int = 0
+    """Due times from before the start that run now."""
+    skipped: int = 0
+    started_again: int = 0
+    lost: int = 0
+
+    def sentences(self) -> list[str]:
+        """Say it; nothing where there is nothing to say."""
+        said: list[str] = []
+        if self.missed or self.caught_up or self.skipped:
+            skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+            said.append(f"While it was down: {_number(self.missed, 'due time')} missed, {self.caught_up:,} caught up{skipped}.")
+        if cut_short := self.started_again + self.lost:
+            said.append(f"{_number(cut_short, 'execution')} interrupted: {self.started_again} started again, {self.lost} lost.")
+        return said
+
+
+def found(records: Iterable[Mapping[str, Any]], opened: datetime) -> Found:
+    """Count what belongs to the time before `opened` and was dealt with after it."""
+    counts = dict.fromkeys(Found._fields, 0)
+    for record in records:
+        finished = moment_of(record["finished_at"])
+        if (finished is None or finished >= opened) and (kind := _kind(record, opened)):
+            counts[kind] += record["due_count"]
+    return Found(**counts)
+
+
+def _kind(record: Mapping[str, Any], opened: datetime) -> str | None:
+    if record["status"] == "lost":
+        return "lost"
+    if any(attempt["error"] and attempt["error"]["type"] == "ProcessEnded" for attempt in record["attempts"][-1:]):
+        return "started_again"
+    scheduled_at = moment_of(record["scheduled_at"])
+    if record["trigger"] != "schedule" or scheduled_at is None or scheduled_at >= opened or record["retry_at"]:
+        return None
+    return record["status"] if record["status"] in ("missed", "skipped") else "caught_up"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,129 @@
+"""How things look: on a terminal as wide as it is and in colours, elsewhere plain and never wrapped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from agentoolkit.time_source import SystemTime
+
+STATUS_COLOURS = {
+    "success": "green",
+    "failed": "red",
+    "lost": "red",
+    "missed": "yellow",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+    "active": "green",
+    "paused": "yellow",
+    "broken": "red",
+}
+_PIPE_WIDTH = 240
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def console() -> Console:
+    """Return a console for stdout as it is now."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def print_json(data: Any) -> None:
+    """Print data for programs."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def say(line: str | Text) -> None:
+    """Print a line. Its text is not read as markup."""
+    console().print(Text(line) if isinstance(line, str) else line, soft_wrap=True)
+
+
+def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), indent: int = 0) -> None:
+    """Print rows in columns as wide as they need; what is too long for the terminal is cut."""
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    head = [[Text(name, "dim") for name in header]] if header else []
+    widths = [max(map(len, column)) for column in zip(*head, *cells, strict=True)]
+    lines = [_line(row, widths, indent) for row in [*head, *cells]]
+    if lines:
+        console().print(Text("\n").join(lines), no_wrap=True, overflow="ellipsis")
+
+
+def _line(row: Sequence[Text], widths: Sequence[int], indent: int) -> Text:
+    for cell, width in zip(row[:-1], widths, strict=False):
+        cell.pad_right(width - len(cell))
+    line = Text(" " * indent) + Text("  ").join(row)
+    line.rstrip()
+    return line
+
+
+def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:
+    """Print names and values in two columns; what is None or empty is left out."""
+    told = {name: value for name, value in facts.items() if value not in (None, "", [], ())}
+    width = max(map(len, told), default=0)
+    for name, value in told.items():
+        say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), value if isinstance(value, Text) else str(value)))
+
+
+def coloured(status: str) -> Text:
+    """Return a status or state in its colour."""
+    return Text(status, STATUS_COLOURS.get(status, ""))
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten text to a width."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def moment_of(iso: str | None) -> datetime | None:
+    """Read a time of an answer."""
+    return datetime.fromisoformat(iso) if iso else None
+
+
+def long_time(moment: datetime, *, seconds: bool = False) -> str:
+    """Write ``Mon 2026-11-23 09:00 +01:00``, with seconds where there are some or they are asked for."""
+    clock = moment.strftime("%H:%M:%S" if moment.second or seconds else "%H:%M")
+    return f"{moment:%a} {moment.date().isoformat()} {clock} {moment.isoformat()[-6:]}"
+
+
+def short_time(moment: datetime, now: datetime) -> str:
+    """Write the time of day, with the date where it is another day's; in this machine's zone."""
+    local = moment.astimezone()
+    if local.date() == now.astimezone().date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%a %Y-%m-%d %H:%M}"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """Write ``in 3 days``, ``in 90 minutes`` or ``2 hours ago``: the greatest unit of which there are two, rounded."""
+    seconds = (moment - now) / timedelta(seconds=1)
+    name, size = next((unit for unit in _UNITS if abs(seconds) >= 1.95 * unit[1]), _UNITS[-1])
+    number = round(abs(seconds) / size)
+    if number == 0:
+        return "now"
+    amount = f"{number:,} {name}{'s' if number > 1 else ''}"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def present() -> datetime:
+    """Return the present instant."""
+    return SystemTime().now().astimezone(UTC)
+
+
+def took(seconds: float | None) -> str:
+    """Write how long something took."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+
+
+def result_text(result: Any) -> str:
+    """Show a result on one line; of an answer that wraps one, the inner, else its message."""
+    held = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
+    shown = held.get("result", held.get("message", result) if "operation" in held else result)
+    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+    return " ".join(text.split())

@@ -1,0 +1,47 @@
+"""What becomes of an error: one line on stderr and an exit code, 2 for the user's mistake and 1 for what failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from agentool.errors import AgenToolError
+
+MISTAKE = 2
+FAILURE = 1
+
+
+class ReportingGroup(TyperGroup):
+    """A group of commands whose errors are told and not traced, unless they are defects of this program."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # Imported here, because --help must not wait for it.
+            from agentool.errors import AgenToolError
+
+            if not isinstance(error, AgenToolError):
+                raise
+            tell(str(error))
+            raise typer.Exit(exit_code(error)) from error
+
+
+def tell(problem: str) -> None:
+    """Say on stderr what is wrong."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False).print(Text.assemble(("agentool: ", "bold red"), problem), soft_wrap=True)
+
+
+def exit_code(error: AgenToolError) -> int:
+    """Return 2 for what the user can put right by asking otherwise, 1 for what was asked rightly and failed."""
+    from agentool.errors import ConfigurationError
+    from agentoolkit.system.scheduler import JobExists
+
+    mistakes = (ValueError, LookupError, PermissionError, ConfigurationError, JobExists)
+    return MISTAKE if isinstance(error, mistakes) else FAILURE

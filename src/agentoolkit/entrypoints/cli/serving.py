@@ -1,0 +1,148 @@
+"""``agentool serve``: a toolkit, the tasks of a file, and a line for each execution."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.cli.applying import Applied, apply_tasks
+from agentoolkit.entrypoints.cli.found import found
+from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
+from agentoolkit.entrypoints.cli.opening import call, settings_for
+from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
+from agentoolkit.entrypoints.cli.signals import FunctionThreads, leave, stopping_on_signals
+from agentoolkit.entrypoints.taskfile import Task, load_tasks
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+_POLL_SECONDS = 1.0
+_MOST_NAMED = 3
+_RECENT = 10_000
+
+
+def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool) -> None:
+    """Serve until a signal comes or the time is over.
+
+    Raises:
+        AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
+    """
+    settings = settings_for(allow, memory=memory)
+    with _file(path) as source:
+        tasks = load_tasks(source)
+    shown = console()
+    name = path.name if path else "the bundled example"
+    if not asyncio.run(Serving(shown, settings, tasks, name).run(seconds)):
+        shown.print("[dim]A function still ran in a thread and was left behind.[/]")
+        leave(0)
+
+
+def _file(path: Path | None) -> contextlib.AbstractContextManager[Path]:
+    return contextlib.nullcontext(path) if path else as_file(files("agentoolkit.example") / "tasks.yaml")
+
+
+class Serving:
+    """One run of ``serve``."""
+
+    def __init__(self, shown: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
+        self._console = shown
+        self._settings = settings
+        self._tasks = tasks
+        self._source = source
+        self._log = LiveLog(shown)
+        self._standing = ""
+
+    async def run(self, seconds: float | None) -> bool:
+        """Serve, stop, print the summary. Tell whether every thread of a function has ended."""
+        threads = FunctionThreads(self._settings.concurrency)
+        opened = present()
+        with stopping_on_signals() as stopped:
+            kit = Toolkit(self._settings)
+            kit.scheduler.subscribe(self._log.hear)
+            async with kit:
+                await self._begin(kit, opened)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._watch(kit, stopped)
+                self._log.say("Stopping…", "dim")
+            self._log.summary()
+            return threads.end()
+
+    async def _begin(self, kit: Toolkit, opened: datetime) -> None:
+        kept = [job["job_id"] for job in (await call(kit, "list"))["jobs"]]
+        self._introduce(len(kept))
+        self._tell_tasks(await apply_tasks(kit.injector, self._tasks), kept)
+        await kit.scheduler.settled()
+        status = await call(kit, "status")
+        if status["leading"]:
+            for sentence in found((await call(kit, "list_executions", limit=_RECENT))["history"], opened).sentences():
+                self._log.say(sentence, "yellow")
+        self._tell_standing(status)
+        self._log.begin()
+
+    def _introduce(self, kept: int) -> None:
+        where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
+        jobs = f", {kept} job{'' if kept == 1 else 's'} kept there" if self._settings.database else ""
+        self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
+
+    def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
+        self._log.say(f"{len(applied)} tasks of {self._source}:")
+        for task in applied:
+            self._console.print(_task_line(task), no_wrap=True, overflow="ellipsis")
+        others = sorted(set(kept) - {task.job_id for task in applied})
+        if others:
+            more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+            named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MOST_NAMED])
+            self._log.say(f"Kept, though not in {self._source}: {named}{more}")
+
+    async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await stopped.wait()
+            try:
+                self._tell_standing(await call(kit, "status"))
+            except AgenToolError as error:
+                self._tell_once(f"The scheduler does not answer: {error}", "red")
+
+    def _tell_standing(self, status: dict[str, Any]) -> None:
+        if status["stopped"]:
+            self._tell_once("The scheduler was stopped by operation 'stop': nothing fires. `agentool start` lets it go on.", "yellow")
+        elif status["leading"]:
+            self._tell_once("Ctrl-C ends it." if not self._standing else "This process leads now.", "dim")
+        else:
+            who = status["leader"] or "Another process"
+            self._tell_once(f"{who} leads this database and runs what is due; this process stands by.", "yellow")
+
+    def _tell_once(self, sentence: str, style: str) -> None:
+        leads = ("Ctrl-C ends it.", "This process leads now.")
+        if sentence != self._standing and not (sentence in leads and self._standing in leads):
+            self._log.say(sentence, style)
+            self._standing = sentence
+
+
+def _task_line(task: Applied) -> Text:
+    moment = moment_of(task.next_run)
+    following = task.state if task.state != "active" or moment is None else f"next {short_time(moment, present())}"
+    return Text.assemble(
+        (f"  {cut(task.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
+        (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
+        f"{cut(task.words, 40):<40} ",
+        (following, "dim" if task.state == "active" else "yellow"),
+    )
+
+
+def _shown_database(database: str) -> str:
+    from agentoolkit.entrypoints.cli.redacting import without_password
+
+    shown, user = without_password(database), str(Path.home())
+    return f"~{shown.removeprefix(user)}" if shown.startswith(f"{user}/") else shown

@@ -1,0 +1,105 @@
+"""``agentool simulate``: the range, the firings, and their days on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from agentool.errors import InvalidInput, excerpt
+from agentoolkit.entrypoints.cli.opening import read_settings
+from agentoolkit.entrypoints.cli.printing import present, print_table, say
+from agentoolkit.entrypoints.taskfile import load_tasks
+from agentoolkit.simulation import MOST_FIRINGS, Firing, simulate
+from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
+
+_DAY = timedelta(days=1)
+
+
+class Simulated(NamedTuple):
+    """What was asked for, and what came of it."""
+
+    start: datetime
+    end: datetime
+    zone: str
+    firings: Sequence[Firing]
+    is_cut: bool
+
+
+def simulated(path: Path, start: str | None, end: str | None, timezone: str | None) -> Simulated:
+    """Simulate a task file.
+
+    Raises:
+        TaskFileError, InvalidInput, InvalidSchedule: The file, a time or a schedule cannot be read.
+    """
+    name = zone_named(timezone or read_settings().timezone or machine_zone())
+    zone = ZoneInfo(name)
+    first = _moment(start, "--from", zone, timedelta()) if start else present().astimezone(zone)
+    last = _moment(end, "--to", zone, _DAY) if end else _later(first, _DAY)
+    if last <= first:
+        raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
+    found = simulate(load_tasks(path), first, last, timezone=name, limit=MOST_FIRINGS + 1)
+    return Simulated(first, last, name, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS)
+
+
+def print_days(found: Simulated) -> None:
+    """Print the firings by day, with a note on each day of which clocks change."""
+    zone = ZoneInfo(found.zone)
+    by_day = {day: list(firings) for day, firings in groupby(found.firings, lambda firing: firing.due.astimezone(zone).date())}
+    clock = "%H:%M:%S" if any(firing.due.second for firing in found.firings) else "%H:%M"
+    for day in sorted({*by_day, *_days_of_change(found)}):
+        say(Text(f"{day:%A} {day.isoformat()}", "bold"))
+        for note in _notes(day, found.zone):
+            say(Text(f"  {note}", "yellow"))
+        print_table([_row(firing, zone, clock) for firing in by_day.get(day, ())], indent=2)
+    say(_total(found))
+
+
+def _total(found: Simulated) -> Text:
+    if found.is_cut:
+        last = found.firings[-1].due.astimezone(ZoneInfo(found.zone)).isoformat(" ", "minutes")
+        return Text(f"Cut after {MOST_FIRINGS:,} firings, at {last}; there are more.", "yellow")
+    number = len(found.firings)
+    span = f"{found.start.isoformat(' ', 'minutes')} to {found.end.isoformat(' ', 'minutes')}"
+    return Text(f"{number:,} firing{'' if number == 1 else 's'} from {span} in {found.zone}. Nothing was run.", "dim")
+
+
+def _row(firing: Firing, zone: ZoneInfo, clock: str) -> tuple[str | Text, ...]:
+    local, own = firing.due.astimezone(zone), firing.due.tzinfo
+    elsewhere = "" if own == zone else f"{firing.due:%a %H:%M} in {own}"
+    return f"{local.strftime(clock)} {local.isoformat()[-6:]}", Text(firing.name, "bold"), firing.tool, Text(elsewhere, "dim")
+
+
+def _days_of_change(found: Simulated) -> Iterator[date]:
+    start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (found.start, found.end))
+    for shift in shifts_between(found.zone, start, end):
+        yield shift.edges[0].date()
+
+
+def _notes(day: date, zone: str) -> Iterator[str]:
+    midnight = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+    for shift in shifts_between(zone, midnight - timedelta(hours=1), midnight + timedelta(hours=26)):
+        first, after = shift.edges
+        if first.date() == day:
+            happens = "are skipped" if shift.leaves_gap else "come twice"
+            yield f"clocks go {'forward' if shift.leaves_gap else 'back'}: {first:%H:%M} to {after:%H:%M} {happens}"
+
+
+def _moment(text: str, flag: str, zone: ZoneInfo, for_a_date: timedelta) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        remedy = "Write ISO 8601, e.g. '2026-03-28' or '2026-03-28T09:00'."
+        raise InvalidInput(f"{excerpt(text)} is no time.", field=flag, value=text, remedy=remedy) from error
+    if len(text) == len("2026-03-28"):
+        moment += for_a_date
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _later(moment: datetime, span: timedelta) -> datetime:
+    return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)

@@ -1,0 +1,1 @@
+"""AgenTools that tell how things stand."""

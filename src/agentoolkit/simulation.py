@@ -1,0 +1,94 @@
+"""What tasks would do in a stretch of time, without running anything and without waiting for it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.planning import id_from_name
+from agentoolkit.system.scheduler.schedules import Reading, firings, read_schedule
+
+MOST_FIRINGS = 10_000
+"""Firings that one simulation returns."""
+
+_WHEN = ("timezone", "start_at", "end_at", "jitter", "exclude")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Firing(NamedTuple):
+    """One due time of one task."""
+
+    due: datetime
+    """Aware, in the task's zone."""
+    name: str
+    tool: str
+
+
+class Schedulable(Protocol):
+    """Something that knows how it would be scheduled, such as a task of a task file."""
+
+    def scheduler_input(self) -> Mapping[str, Any]:
+        """Return the input of the scheduler's operation ``schedule``."""
+        ...
+
+
+def simulate(
+    tasks: Iterable[Schedulable | Mapping[str, Any]],
+    start: datetime,
+    end: datetime,
+    *,
+    timezone: str | None = None,
+    limit: int = MOST_FIRINGS,
+) -> list[Firing]:
+    """Return every firing from `start` (included) to `end` (not included), in order, as if all were scheduled at `start`.
+
+    Args:
+        tasks: Inputs of operation ``schedule``, or tasks of a file; paused and disabled ones do not fire.
+        start: Aware; intervals count from it, and 'tomorrow' is the day after it.
+        end: Aware.
+        timezone: IANA name of the zone of tasks that name none; this machine's by default.
+        limit: Firings after which to stop.
+
+    Raises:
+        InvalidSchedule: A schedule cannot be read.
+    """
+    wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
+    streams = [_firings_of(task, start, end, timezone) for task in wanted if not task.get("paused")]
+    return list(islice(heapq.merge(*streams, key=_order), limit))
+
+
+def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:
+    name = task.get("job_name") or task.get("job_id") or task["agentool_name"]
+    schedule = _read(task, task.get("job_id") or id_from_name(name), start, timezone).schedule
+    zone = ZoneInfo(schedule.timezone)
+    due = islice(firings(schedule, start, end), task.get("max_runs"))
+    return (Firing(moment.astimezone(zone), name, task["agentool_name"]) for moment in due)
+
+
+def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str | None) -> Reading:
+    given: dict[str, Any] = {name: task[name] for name in _WHEN if task.get(name) is not None}
+    given = {"timezone": timezone, **given, "kind": task.get("schedule_type"), "jitter_key": job_id}
+    try:
+        return read_schedule(task["schedule"], now=start, **given)
+    except InvalidSchedule:
+        # What is over by then is no error here: it simply does not fire.
+        with_past = _read_long_ago(task["schedule"], given)
+        if with_past is None:
+            raise
+        return with_past
+
+
+def _read_long_ago(text: str, given: Mapping[str, Any]) -> Reading | None:
+    try:
+        return read_schedule(text, now=_LONG_AGO, **given)
+    except InvalidSchedule:
+        return None
+
+
+def _order(firing: Firing) -> tuple[datetime, str]:
+    return firing.due, firing.name

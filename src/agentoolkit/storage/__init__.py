@@ -1,0 +1,1 @@
+"""AgenTools that keep things: values by key, and files."""

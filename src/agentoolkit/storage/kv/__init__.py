@@ -1,0 +1,8 @@
+"""Values by key, in memory or in the toolkit's database."""
+
+from agentoolkit.storage.kv.agent import create_storage_kv_agent
+from agentoolkit.storage.kv.errors import KeyNotFound, NotANumber, ValueTooLarge
+from agentoolkit.storage.kv.schemas import KvInput
+from agentoolkit.storage.kv.service import KvService
+
+__all__ = ["KeyNotFound", "KvInput", "KvService", "NotANumber", "ValueTooLarge", "create_storage_kv_agent"]

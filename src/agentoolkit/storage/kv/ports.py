@@ -1,0 +1,46 @@
+"""The seam of the key-value storage, written as obligations. A back end is done when the contract suite passes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """A value under its key."""
+
+    text: str
+    """The value as canonical JSON text: equal values are equal text."""
+    expires_at: datetime | None = None
+    """From this instant on the entry is not there; None: never."""
+
+
+Change = Callable[[Entry | None], Entry | None]
+"""Is given what is there and returns what shall be there, None meaning nothing. May be called twice: it only computes."""
+
+
+class Changed(NamedTuple):
+    """What a change found, and what it left."""
+
+    before: Entry | None
+    after: Entry | None
+
+
+class KeyValueStore(Protocol):
+    """Holds entries. Every method is one transaction, and an entry that has expired is nowhere to be seen."""
+
+    async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
+        """Return an entry."""
+        ...
+
+    async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+        """Replace an entry by what the function makes of it.
+
+        Nobody else changes the entry meanwhile. What the function raises is raised, and nothing is changed.
+        """
+        ...
+
+    async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
+        """Return keys that begin with the prefix, in the order of their code points, at most so many."""
+        ...

@@ -1,0 +1,96 @@
+"""What goes into the key-value storage and what comes out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, JsonValue
+from typing_extensions import TypedDict
+
+from agentool.base import BaseOperationInput
+
+NAMESPACE = "default"
+LONGEST_KEY = 500
+"""Characters of a key or a namespace."""
+LONGEST_TTL = 10 * 366 * 86_400.0
+"""Seconds."""
+LARGEST_PAGE = 10_000
+PAGE = 1_000
+"""Keys in a list, unless a limit is given."""
+
+
+class KvInput(BaseOperationInput):
+    """Input of the AgenTool ``storage_kv``. Which fields an operation takes, and needs, is said by its handler."""
+
+    operation: Literal["get", "set", "delete", "exists", "keys", "increment", "compare_and_set"]
+    key: str | None = Field(None, min_length=1, max_length=LONGEST_KEY, description="Printable characters, none of them special")
+    namespace: str | None = Field(NAMESPACE, min_length=1, max_length=LONGEST_KEY, description="Keeps keys of different users apart")
+    value: JsonValue | None = Field(None, description="Any JSON value but null")
+    default: JsonValue | None = Field(None, description="For get: the answer where there is no such key")
+    expected: JsonValue | None = Field(None, description="For compare_and_set: the value that must be there; left out, there must be none")
+    ttl: float | None = Field(None, gt=0, le=LONGEST_TTL, description="Seconds from now that the value is kept; for ever by default")
+    by: int | float | None = Field(1, allow_inf_nan=False, description="For increment: what is added; negative to subtract")
+    prefix: str | None = Field("", max_length=LONGEST_KEY, description="For keys: how they begin")
+    limit: int | None = Field(PAGE, ge=1, le=LARGEST_PAGE, description="For keys: how many at most")
+
+
+class Lifetime(TypedDict, total=False):
+    """What all that writes takes besides key and value."""
+
+    namespace: str
+    ttl: float
+
+
+class KvValue(BaseModel):
+    """Answer to ``get``."""
+
+    key: str
+    namespace: str
+    value: JsonValue
+    found: bool = Field(description="False where `value` is the default")
+    expires_at: str | None = Field(description="ISO 8601; None: never")
+
+
+class KvWritten(BaseModel):
+    """Answer to ``set`` and ``increment``."""
+
+    key: str
+    namespace: str
+    value: JsonValue = Field(description="What is there now")
+    created: bool = Field(description="There was nothing before")
+    expires_at: str | None = Field(description="ISO 8601; None: never")
+
+
+class KvCompared(BaseModel):
+    """Answer to ``compare_and_set``."""
+
+    key: str
+    namespace: str
+    changed: bool
+    value: JsonValue | None = Field(description="What is there now; null where there is nothing")
+
+
+class KvDeleted(BaseModel):
+    """Answer to ``delete``."""
+
+    key: str
+    namespace: str
+    deleted: bool = Field(description="False if there was nothing")
+
+
+class KvExists(BaseModel):
+    """Answer to ``exists``."""
+
+    key: str
+    namespace: str
+    exists: bool
+
+
+class KvKeys(BaseModel):
+    """Answer to ``keys``."""
+
+    namespace: str
+    prefix: str
+    keys: list[str]
+    count: int
+    more: bool = Field(description="There are further keys beyond the limit")

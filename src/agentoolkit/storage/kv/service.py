@@ -1,0 +1,137 @@
+"""Values by key: the use cases, over the port."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from agentool.errors import InvalidInput, excerpt
+from agentoolkit.storage.kv.errors import KeyNotFound, NotANumber, ValueTooLarge
+from agentoolkit.storage.kv.ports import Change, Changed, Entry, KeyValueStore
+from agentoolkit.time_source import TimeSource
+
+LARGEST_VALUE = 1_000_000
+"""Characters, as JSON."""
+_NEAREST_OF = 1_000
+
+
+class Place(NamedTuple):
+    """Where a value is."""
+
+    namespace: str
+    key: str
+
+
+class KvService:
+    """Values by key, in one store.
+
+    Args:
+        store: Where they live.
+        time: The time source.
+        largest_value: Characters of a value as JSON.
+    """
+
+    def __init__(self, store: KeyValueStore, time: TimeSource, largest_value: int = LARGEST_VALUE) -> None:
+        self._store = store
+        self._time = time
+        self._largest_value = largest_value
+
+    async def find(self, place: Place) -> Entry | None:
+        """Return an entry if it is there."""
+        return await self._store.get(*_checked(place), self._time.now())
+
+    async def missing(self, place: Place) -> KeyNotFound:
+        """Make the error that names the nearest key."""
+        known = await self._store.keys(place.namespace, "", _NEAREST_OF, self._time.now())
+        return KeyNotFound.among(place.namespace, place.key, known)
+
+    async def set(self, place: Place, value: JsonValue, ttl: float | None) -> Changed:
+        """Put a value there, whatever was there before."""
+        entry = self._entry(value, ttl)
+        return await self._change(place, lambda _: entry)
+
+    async def delete(self, place: Place) -> Changed:
+        """Remove a value."""
+        return await self._change(place, lambda _: None)
+
+    async def increment(self, place: Place, by: float, ttl: float | None) -> Changed:
+        """Add to a number; nothing counts as 0. A value keeps its time to live unless one is given.
+
+        Raises:
+            NotANumber: Something else is there.
+        """
+        until = self._until(ttl)
+
+        def added(before: Entry | None) -> Entry:
+            expires_at = until if until is not None or before is None else before.expires_at
+            return Entry(encoded(_number(before, place) + by), expires_at)
+
+        return await self._change(place, added)
+
+    async def compare_and_set(self, place: Place, expected: JsonValue, value: JsonValue, ttl: float | None) -> Changed:
+        """Put a value there if what is there equals `expected`; None: if nothing is there."""
+        entry, wanted = self._entry(value, ttl), None if expected is None else encoded(expected)
+
+        def replaced(before: Entry | None) -> Entry | None:
+            return entry if (before and before.text) == wanted else before
+
+        return await self._change(place, replaced)
+
+    async def keys(self, namespace: str, prefix: str, limit: int) -> Sequence[str]:
+        """Return keys in order."""
+        _refuse_unprintable("namespace", namespace)
+        _refuse_unprintable("prefix", prefix)
+        return await self._store.keys(namespace, prefix, limit, self._time.now())
+
+    async def _change(self, place: Place, change: Change) -> Changed:
+        return await self._store.change(*_checked(place), change, self._time.now())
+
+    def _entry(self, value: JsonValue, ttl: float | None) -> Entry:
+        text = encoded(value)
+        if len(text) > self._largest_value:
+            remedy = f"Keep at most {self._largest_value:,} (setting `kv_value_size`), or write a file and keep its path."
+            raise ValueTooLarge(f"It has {len(text):,} characters as JSON.", field="value", value=value, remedy=remedy)
+        return Entry(text, self._until(ttl))
+
+    def _until(self, ttl: float | None) -> datetime | None:
+        return None if ttl is None else self._time.now() + timedelta(seconds=ttl)
+
+
+def encoded(value: JsonValue) -> str:
+    """Write a value as JSON text in the one form that equal values share.
+
+    Raises:
+        InvalidInput: It has a number that JSON does not have, or no end.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{excerpt(value)} is not JSON.", field="value", value=value, remedy="Use finite numbers.") from error
+
+
+def decoded(entry: Entry) -> JsonValue:
+    """Read a value as it was written."""
+    return json.loads(entry.text)
+
+
+def _number(entry: Entry | None, place: Place) -> float:
+    held = 0 if entry is None else decoded(entry)
+    if isinstance(held, bool) or not isinstance(held, (int, float)):
+        remedy = "Use another key, or 'set' a number first."
+        raise NotANumber(f"{place.key!r} holds {excerpt(held)}.", field="key", value=place.key, remedy=remedy)
+    return held
+
+
+def _checked(place: Place) -> Place:
+    for field, text in place._asdict().items():
+        _refuse_unprintable(field, text)
+    return place
+
+
+def _refuse_unprintable(field: str, text: str) -> None:
+    if not text.isprintable():
+        raise InvalidInput(f"{excerpt(text)} has characters that cannot be printed.", field=field, value=text, remedy="Leave them out.")

@@ -1,0 +1,76 @@
+"""The storage in the toolkit's database, shared by every process that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from agentoolkit.database import Database, Session
+from agentoolkit.sql import Row
+from agentoolkit.storage.kv.ports import Change, Changed, Entry
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LIVING = "namespace = :namespace AND (expires_at IS NULL OR expires_at > :now)"
+_GET = f"SELECT value, expires_at FROM agentool_values WHERE key = :key AND {_LIVING}"  # noqa: S608  text of ours
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext(:namespace), hashtext(:key))"
+_PUT = """
+    INSERT INTO agentool_values (namespace, key, value, expires_at) VALUES (:namespace, :key, :value, :expires_at)
+    ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+"""
+_REMOVE = "DELETE FROM agentool_values WHERE namespace = :namespace AND key = :key"
+_EXPIRE = "DELETE FROM agentool_values WHERE expires_at <= :now"
+# As much of a key is compared as the prefix has characters; LIKE would read % and _ as something else.
+_KEYS = f"SELECT key FROM agentool_values WHERE {_LIVING} AND substr(key, 1, :length) = :prefix ORDER BY "  # noqa: S608  text of ours
+
+
+class SqlKeyValueStore:
+    """Entries in one table of a `Database` that somebody else opens and closes, and whose migrations hold `schema.FIRST`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
+        return await self._database.read(lambda session: _get(session, namespace, key, now))
+
+    async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+        return await self._database.write(lambda session: _change(session, namespace, key, change, now))
+
+    async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
+        return await self._database.read(lambda session: _keys(session, namespace, prefix, limit, now))
+
+
+def _get(session: Session, namespace: str, key: str, now: datetime) -> Entry | None:
+    row = session.row(_GET, {"namespace": namespace, "key": key, "now": _micros(now)})
+    return None if row is None else _entry(row)
+
+
+def _change(session: Session, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+    place = {"namespace": namespace, "key": key}
+    if session.dialect == "postgres":  # SQLite has one writer at a time anyway
+        session.run(_LOCK, place)
+    before = _get(session, namespace, key, now)
+    after = change(before)
+    if after is before:
+        return Changed(before, after)
+    if after is None:
+        session.run(_REMOVE, place)
+    else:
+        session.run(_PUT, {**place, "value": after.text, "expires_at": after.expires_at and _micros(after.expires_at)})
+        if after.expires_at is not None:
+            session.run(_EXPIRE, {"now": _micros(now)})
+    return Changed(before, after)
+
+
+def _keys(session: Session, namespace: str, prefix: str, limit: int, now: datetime) -> list[str]:
+    order = 'key COLLATE "C"' if session.dialect == "postgres" else "key"
+    asked = {"namespace": namespace, "now": _micros(now), "length": len(prefix), "prefix": prefix, "limit": limit}
+    return [row[0] for row in session.rows(f"{_KEYS}{order} LIMIT :limit", asked)]
+
+
+def _entry(row: Row) -> Entry:
+    text, expires_at = row
+    return Entry(text, None if expires_at is None else _EPOCH + timedelta(microseconds=expires_at))
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

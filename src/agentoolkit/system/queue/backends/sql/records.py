@@ -1,0 +1,148 @@
+"""Facts as rows and rows as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from agentoolkit.database import Session
+from agentoolkit.system.queue.messages import Message, Queue, QueueSettings, State, next_change_at
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"
+MESSAGE_TYPES = {
+    "message_id": "TEXT",
+    "queue_name": "TEXT",
+    "body": "TEXT",
+    "enqueued_at": "BIGINT",
+    "available_at": "BIGINT",
+    "priority": "BIGINT",
+    "expires_at": "BIGINT",
+    "arrival": "BIGINT",
+    "state": "TEXT",
+    "attempts": "BIGINT",
+    "token": "TEXT",
+    "leased_until": "BIGINT",
+    "reason": "TEXT",
+    "died_at": "BIGINT",
+}
+"""The columns of a message, in the order of `Message`."""
+ROW_TYPES = {**MESSAGE_TYPES, "change_at": "BIGINT", "death": "BIGINT"}
+"""All columns: also when time alone changes it next, and the how manieth death of its queue it died."""
+
+
+class Found(NamedTuple):
+    """A queue as the database has it."""
+
+    queue: Queue
+    arrivals: int
+    """Messages that were ever added."""
+    remembered: int
+    """Ids that are remembered."""
+    next_change_at: datetime | None
+    """When time alone changes a message next, or has already: then that is still to be written down."""
+
+    def is_due(self, now: datetime) -> bool:
+        """Has time changed a message, and it was not written down yet?"""
+        return self.next_change_at is not None and self.next_change_at <= now
+
+
+class Known(NamedTuple):
+    """What a queue knows of a message id."""
+
+    message: Message | None = None
+    remembered_until: datetime | None = None
+
+    def recognises(self, message: Message) -> bool:
+        """Was this message here before?"""
+        return self.message is not None or (self.remembered_until is not None and self.remembered_until > message.enqueued_at)
+
+
+def micros(moment: datetime | None) -> int | None:
+    """Turn an instant into what is stored."""
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int | None) -> datetime | None:
+    """Turn what is stored into an instant."""
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+def found_of(row: Sequence[Any]) -> Found:
+    """Read the columns `QUEUE`, then arrivals, remembered ids and the next change."""
+    queue_name, max_size, visibility_timeout, max_retries, description, created_at, arrivals, remembered, change_at = row
+    settings = QueueSettings(max_size, visibility_timeout, max_retries, description)
+    return Found(Queue(queue_name, settings, _instant(created_at)), arrivals, remembered, moment(change_at))
+
+
+def queue_parameters(queue: Queue) -> dict[str, Any]:
+    """Return the columns `QUEUE`."""
+    settings = queue.settings
+    return {
+        "queue_name": queue.queue_name,
+        "max_size": settings.max_size,
+        "visibility_timeout": settings.visibility_timeout,
+        "max_retries": settings.max_retries,
+        "description": _storable(settings.description),
+        "created_at": micros(queue.created_at),
+    }
+
+
+def message_of(row: Sequence[Any]) -> Message:
+    """Read the columns `MESSAGE_TYPES`."""
+    id_, queue_name, body, enqueued, available, priority, expires, arrival, state, attempts, token, leased, reason, died = row
+    return Message(
+        id_,
+        queue_name,
+        body,
+        _instant(enqueued),
+        _instant(available),
+        priority,
+        moment(expires),
+        arrival,
+        State(state),
+        attempts,
+        token,
+        moment(leased),
+        reason,
+        moment(died),
+    )
+
+
+def message_parameters(message: Message, death: int | None = None) -> dict[str, Any]:
+    """Return the columns `ROW_TYPES`."""
+    return {
+        "message_id": message.message_id,
+        "queue_name": message.queue_name,
+        "body": message.body,
+        "enqueued_at": micros(message.enqueued_at),
+        "available_at": micros(message.available_at),
+        "priority": message.priority,
+        "expires_at": micros(message.expires_at),
+        "arrival": message.arrival,
+        "state": message.state.value,
+        "attempts": message.attempts,
+        "token": message.token,
+        "leased_until": micros(message.leased_until),
+        "reason": _storable(message.reason),
+        "died_at": micros(message.died_at),
+        "change_at": micros(next_change_at(message)),
+        "death": death,
+    }
+
+
+def locked(session: Session, sql: str, lock: str) -> str:
+    """Add a lock to a query, where rows can be locked: SQLite has one writer at a time instead."""
+    return f"{sql} {lock}" if session.dialect == "postgres" else sql
+
+
+def _instant(stored: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def _storable(text: str) -> str:
+    """Write out what no database takes: half characters, and the character zero for PostgreSQL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

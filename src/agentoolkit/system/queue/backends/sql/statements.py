@@ -1,0 +1,152 @@
+"""The statements on messages: each a function of the session it runs in. All find their rows through an index.
+
+Who takes messages passes over those that another process has locked, so that each goes to one of them and none waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from agentoolkit.database import Session
+from agentoolkit.system.queue.backends.sql.records import (
+    MESSAGE_TYPES,
+    ROW_TYPES,
+    Known,
+    locked,
+    message_of,
+    message_parameters,
+    micros,
+    moment,
+)
+from agentoolkit.system.queue.messages import Message, State
+
+_MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_TYPES)
+_ONE_ID = {"queue_name": "TEXT", "message_id": "TEXT"}
+_SKIP = "FOR UPDATE SKIP LOCKED"
+
+_READY = f"""
+    SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name AND m.state = 'ready'
+    ORDER BY m.priority, m.available_at, m.arrival LIMIT :limit
+"""  # noqa: S608  column names of ours
+_DUE = f"""
+    SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name AND m.change_at <= :now
+    ORDER BY m.change_at, m.arrival LIMIT :limit
+"""  # noqa: S608  column names of ours
+_DEAD = f"""
+    SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name AND m.death IS NOT NULL
+    ORDER BY m.death LIMIT :limit
+"""  # noqa: S608  column names of ours
+_BY_ID = f"""
+    SELECT {_MESSAGE} FROM r JOIN agentool_queue_messages m ON m.queue_name = r.queue_name AND m.message_id = r.message_id
+    ORDER BY m.message_id
+"""  # noqa: S608  column names of ours
+_KNOWN = f"""
+    SELECT r.message_id, i.remembered_until, {_MESSAGE} FROM r
+    LEFT JOIN agentool_queue_ids i ON i.queue_name = r.queue_name AND i.message_id = r.message_id
+    LEFT JOIN agentool_queue_messages m ON m.queue_name = r.queue_name AND m.message_id = r.message_id
+"""  # noqa: S608  column names of ours
+_AVAILABLE = """
+    SELECT message_id FROM agentool_queue_messages WHERE queue_name = :queue_name AND change_at <= :now
+    AND state = 'delayed' AND available_at <= :now AND (expires_at IS NULL OR expires_at > :now)
+"""
+_WAKE = """
+    UPDATE agentool_queue_messages SET state = 'ready', change_at = expires_at
+    WHERE queue_name = :queue_name AND message_id IN (SELECT message_id FROM chosen)
+"""
+_DROP = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND message_id IN (SELECT message_id FROM chosen)"
+_INSERT = f"""
+    INSERT INTO agentool_queue_messages ({", ".join(ROW_TYPES)}) SELECT {", ".join(f"r.{name}" for name in ROW_TYPES)} FROM r
+"""  # noqa: S608  column names of ours
+_CHANGED = [name for name in ROW_TYPES if name not in ("message_id", "queue_name", "enqueued_at", "priority", "arrival")]
+_SAVE = f"""
+    UPDATE agentool_queue_messages SET {", ".join(f"{name} = r.{name}" for name in _CHANGED)} FROM r
+    WHERE agentool_queue_messages.queue_name = r.queue_name AND agentool_queue_messages.message_id = r.message_id
+"""  # noqa: S608  column names of ours
+_DELETE = "DELETE FROM agentool_queue_messages WHERE (queue_name, message_id) IN (SELECT r.queue_name, r.message_id FROM r)"
+
+
+def next_change(session: Session, queue_name: str, now: datetime) -> datetime | None:
+    """Return when time alone changes a message next, after now."""
+    sql = "SELECT MIN(change_at) FROM agentool_queue_messages WHERE queue_name = :queue_name AND change_at > :now"
+    row = session.row(sql, {"queue_name": queue_name, "now": micros(now)})
+    return moment(row[0]) if row else None
+
+
+def wake(session: Session, queue_name: str, now: datetime) -> int:
+    """Make ready what was delayed until now, and return how many."""
+    chosen = locked(session, _AVAILABLE, _SKIP)
+    return session.run(f"WITH chosen AS ({chosen}) {_WAKE}", {"queue_name": queue_name, "now": micros(now)})
+
+
+def due(session: Session, queue_name: str, now: datetime, limit: int) -> list[Message]:
+    """Return, and lock, messages that time alone has changed, in order of that time."""
+    return _messages(session, _DUE, _SKIP, {"queue_name": queue_name, "now": micros(now), "limit": limit})
+
+
+def ready(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[Message]:
+    """Return messages that are ready, in the order they are to be taken; with a lock, those that nobody else has locked."""
+    return _messages(session, _READY, _SKIP if lock else "", {"queue_name": queue_name, "limit": limit})
+
+
+def dead(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[Message]:
+    """Return the first that died."""
+    return _messages(session, _DEAD, "FOR UPDATE" if lock else "", {"queue_name": queue_name, "limit": limit})
+
+
+def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock: bool = False) -> dict[str, Message]:
+    """Return those of these messages that are held."""
+    sql = locked(session, _BY_ID, "FOR UPDATE OF m" if lock else "")
+    return {row[0]: message_of(row) for row in session.from_rows(sql, _ONE_ID, _ids(queue_name, message_ids))}
+
+
+def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict[str, Known]:
+    """Return what a queue knows of ids."""
+    rows = session.from_rows(_KNOWN, _ONE_ID, _ids(queue_name, message_ids))
+    return {id_: Known(None if row[0] is None else message_of(row), moment(until)) for id_, until, *row in rows}
+
+
+def insert(session: Session, messages: Iterable[Message]) -> None:
+    """Keep new messages."""
+    session.from_rows(_INSERT, ROW_TYPES, [message_parameters(message) for message in messages])
+
+
+def save(session: Session, queue_name: str, messages: Sequence[Message]) -> None:
+    """Write down messages that changed, those that died in the order of their deaths."""
+    deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
+    rows: list[dict[str, Any]] = []
+    for number, message in enumerate(messages, deaths + 1):
+        rows.append(message_parameters(message, number if message.state is State.DEAD else None))
+    session.from_rows(_SAVE, ROW_TYPES, rows)
+
+
+def delete(session: Session, queue_name: str, message_ids: Iterable[str]) -> None:
+    """Remove messages."""
+    session.from_rows(_DELETE, _ONE_ID, _ids(queue_name, message_ids))
+
+
+def delete_all(session: Session, queue_name: str, state: State) -> int:
+    """Remove every message in a state, and return how many."""
+    sql = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND state = :state"
+    return session.run(sql, {"queue_name": queue_name, "state": state.value})
+
+
+def drop_dead(session: Session, queue_name: str, number: int) -> int:
+    """Remove the first that died, and return how many."""
+    chosen = locked(session, _DEAD, _SKIP)
+    return session.run(f"WITH chosen AS ({chosen}) {_DROP}", {"queue_name": queue_name, "limit": number})
+
+
+def _messages(session: Session, sql: str, lock: str, parameters: dict[str, Any]) -> list[Message]:
+    return [message_of(row) for row in session.rows(locked(session, sql, lock), parameters)]
+
+
+def _deaths(session: Session, queue_name: str) -> int:
+    sql = "SELECT MAX(death) FROM agentool_queue_messages WHERE queue_name = :queue_name AND death IS NOT NULL"
+    row = session.row(sql, {"queue_name": queue_name})
+    return (row[0] or 0) if row else 0
+
+
+def _ids(queue_name: str, message_ids: Iterable[str]) -> list[dict[str, str]]:
+    return [{"queue_name": queue_name, "message_id": message_id} for message_id in sorted(set(message_ids))]

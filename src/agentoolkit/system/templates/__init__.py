@@ -1,0 +1,17 @@
+"""Templates in the language of Jinja2, rendered in a sandbox with limits."""
+
+from agentoolkit.system.templates.agent import create_templates_agent
+from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError, TemplateNotFound
+from agentoolkit.system.templates.rendering import Limits
+from agentoolkit.system.templates.schemas import TemplatesInput
+
+__all__ = [
+    "InvalidTemplate",
+    "Limits",
+    "RenderingFailed",
+    "RenderingRefused",
+    "TemplateError",
+    "TemplateNotFound",
+    "TemplatesInput",
+    "create_templates_agent",
+]

@@ -1,0 +1,251 @@
+"""A process that schedules and runs jobs, and can be told to die at a named point. Started by the tests, as a script.
+
+It is told what to do by one JSON argument (see `Orders`), and leaves three traces for an oracle that does not trust the
+scheduler: a line in a file for every start of the handler, a row in a database of its own for every message that
+reached the queue, and what it prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from agentool import BaseOperationInput, RunContext, create_agentool
+from agentool.agentool import AgenTool
+from agentool.operations import read_operations
+from agentoolkit import database as database_module
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.executors.local import LocalExecutor
+from agentoolkit.system.scheduler.running import Running
+from agentoolkit.system.scheduler.stores.sql import executions as statements
+from agentoolkit.system.scheduler.stores.sql import ownership
+from agentoolkit.system.scheduler.stores.sql import store as store_module
+from agentoolkit.wiring import Toolkit
+
+
+@dataclass
+class Orders:
+    """What to do."""
+
+    folder: str
+    database: str
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    crash: str = ""
+    at: int = 1
+    """At which passing of the crash point."""
+    naps: float = 0.0
+    """Seconds that the handler takes."""
+    poison: str = ""
+    """The job whose handler kills its process."""
+    lease: float = 0.0
+    """Seconds, where the leader's lease and heartbeat are to be short."""
+    until_done: float = 0.0
+    """Seconds to wait, at most, until every job is over and every message delivered; 0: until a signal."""
+    concurrency: int = 100
+    stubborn: bool = False
+    """Does the handler swallow its cancellation for two seconds?"""
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Traces:
+    """What this process did, where the test finds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._starts = os.open(folder / "starts", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._queue = sqlite3.connect(folder / "queue.db", timeout=20, isolation_level=None)
+        self._queue.execute("PRAGMA journal_mode = WAL")
+        self._queue.execute("PRAGMA synchronous = OFF")
+        self._queue.execute("CREATE TABLE IF NOT EXISTS messages (id TEXT PRIMARY KEY, payload TEXT, times INTEGER)")
+
+    def started(self, *facts: object) -> None:
+        os.write(self._starts, (" ".join(map(str, facts)) + "\n").encode())
+
+    def delivered(self, message_id: str, payload: str) -> None:
+        sql = "INSERT INTO messages VALUES (?, ?, 1) ON CONFLICT (id) DO UPDATE SET times = times + 1"
+        self._queue.execute(sql, (message_id, payload))
+
+
+class WorkInput(BaseOperationInput):
+    operation: Literal["run"]
+
+
+class QueueInput(BaseOperationInput):
+    operation: Literal["enqueue"]
+    queue_name: str
+    message: dict[str, Any]
+    message_id: str = ""
+
+
+@dataclass
+class World:
+    orders: Orders
+    traces: Traces
+    crash: Callable[[str], None]
+
+
+async def work_run(ctx: RunContext[World]) -> str:
+    execution, world = current_execution(), ctx.deps
+    assert execution is not None
+    world.traces.started(execution.execution_id, execution.attempt, os.getpid())
+    if execution.job_id == world.orders.poison:
+        die()
+    world.crash("handler")
+    if world.orders.stubborn:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(2)
+    elif world.orders.naps:
+        await asyncio.sleep(world.orders.naps)
+    return "done"
+
+
+async def queue_enqueue(ctx: RunContext[World], queue_name: str, message: dict[str, Any], message_id: str = "") -> str:
+    ctx.deps.traces.delivered(message_id, json.dumps(message))
+    ctx.deps.crash("enqueued")
+    return "kept"
+
+
+class CrashPoints:
+    """Dies at one point, at its n-th passing. Every point is put in from outside: the product knows nothing of it."""
+
+    def __init__(self, wanted: str, at: int) -> None:
+        self._wanted, self._left = wanted, at
+        self._written: set[str] = set()
+
+    def passed(self, point: str) -> None:
+        if point == self._wanted:
+            self._left -= 1
+            if self._left <= 0:
+                die()
+
+    def install(self) -> None:
+        self._around_method(store_module.SqlJobStore, "claim", before="before_claim")
+        self._around_method(Running, "_attempt", after="handled")
+        self._around_method(store_module.SqlJobStore, "delivered", after="delivered")
+        self._in_transaction(store_module, "claim", "in_claim", "claimed")
+        self._in_transaction(statements, "begin", "in_begin", "begun")
+        self._in_transaction(statements, "finish", "in_finish", "finished")
+        self._after_commit()
+        submit = LocalExecutor.submit
+
+        def submitted(*given: Any, **more: Any) -> None:
+            submit(*given, **more)
+            self.passed("submitted")
+
+        LocalExecutor.submit = submitted  # type: ignore[method-assign]
+
+    def _around_method(self, of: type, name: str, before: str = "", after: str = "") -> None:
+        original = getattr(of, name)
+
+        async def wrapped(*given: Any, **more: Any) -> Any:
+            self.passed(before)
+            result = await original(*given, **more)
+            self.passed(after)
+            return result
+
+        setattr(of, name, wrapped)
+
+    def _in_transaction(self, module: Any, name: str, inside: str, afterwards: str) -> None:
+        original = getattr(module, name)
+
+        def wrapped(*given: Any) -> Any:
+            result = original(*given)
+            self.passed(inside)
+            self._written.add(afterwards)
+            return result
+
+        setattr(module, name, wrapped)
+
+    def _after_commit(self) -> None:
+        transaction = database_module._Worker._transaction
+
+        def wrapped(worker: Any, batch: Any) -> Any:
+            result = transaction(worker, batch)
+            if worker._writes:
+                written, self._written = self._written, set()
+                for point in written:
+                    self.passed(point)
+            return result
+
+        database_module._Worker._transaction = wrapped  # type: ignore[method-assign]
+
+
+POINTS = (
+    "before_claim",
+    "in_claim",
+    "claimed",
+    "submitted",
+    "in_begin",
+    "begun",
+    "handler",
+    "handled",
+    "in_finish",
+    "finished",
+    "enqueued",
+    "delivered",
+)
+
+
+async def serve(orders: Orders) -> None:
+    points = CrashPoints(orders.crash, orders.at)
+    points.install()
+    world = World(orders, Traces(Path(orders.folder)), points.passed)
+    settings = Settings(database=orders.database, durability="normal", timezone="UTC", concurrency=orders.concurrency)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    kit = Toolkit(settings)
+    create_agentool("work", WorkInput, {"run": work_run}, deps=world, injector=kit.injector)
+    queue = AgenTool("queue", QueueInput, read_operations(QueueInput, {"enqueue": queue_enqueue}), world)
+    with kit.injector.override("queue", queue):
+        async with kit:
+            for job in orders.jobs:
+                await kit.injector.run("scheduler", {"operation": "schedule", "agentool_name": "work", **job})
+            print("ready", flush=True)
+            if orders.until_done:
+                await until_done(kit, orders.until_done)
+            else:
+                await ended.wait()
+    print("closed", flush=True)
+
+
+async def until_done(kit: Toolkit, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            jobs = await kit.scheduler.jobs()
+            left = await kit.database.read(_left)
+            if left == 0 and not any(stored.standing.due_at for stored in jobs):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _left(session: Any) -> int:
+    unfinished = session.row("SELECT COUNT(*) FROM agentool_executions WHERE finished_at IS NULL")[0]
+    return unfinished + session.row("SELECT COUNT(*) FROM agentool_outbox")[0]
+
+
+def main() -> None:
+    orders = Orders(**json.loads(sys.argv[1]))
+    logging.disable(logging.CRITICAL)
+    if orders.lease:
+        ownership.LEASE_SECONDS = orders.lease
+        ownership.OWNER_SECONDS = orders.lease * 1.5
+        ownership.HEARTBEAT_SECONDS = orders.lease / 5
+    asyncio.run(serve(orders))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Starts and kills processes on one database, and judges what they left by the jobs' definitions alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+CHILD = Path(__file__).with_name("child.py")
+ALL_OF_THEM = {"misfire_grace_time": None, "coalesce": False, "max_instances": 1000}
+"""Policies under which every due time runs, however late."""
+
+
+def every_second(number: int, first: datetime, seconds: int, **fields: Any) -> list[dict[str, Any]]:
+    """Return jobs that are due each second from `first` on, so many seconds long."""
+    bounds = {"start_at": first.isoformat(), "end_at": (first + timedelta(seconds=seconds - 0.5)).isoformat()}
+    data = {"input_data": {"operation": "run"}, **ALL_OF_THEM, **bounds, **fields}
+    return [{"job_id": f"job{index}", "schedule": "1 second", **data} for index in range(number)]
+
+
+def soon(seconds: float = 1.0) -> datetime:
+    """Return a whole second that is so far ahead at least."""
+    return datetime.fromtimestamp(int(time.time() + seconds) + 1, UTC)
+
+
+@dataclass
+class Verdict:
+    """How what is there differs from what the definitions say."""
+
+    expected: int = 0
+    no_row: int = 0
+    second_row: int = 0
+    row_without_due_time: int = 0
+    not_successful: int = 0
+    extra_starts: int = 0
+    in_flight_at_kills: int = 0
+    unstarted: int = 0
+    messages_lost: int = 0
+    messages_doubled: int = 0
+
+    @property
+    def wrong(self) -> int:
+        return self.no_row + self.second_row + self.row_without_due_time
+
+    @property
+    def clean(self) -> bool:
+        wrong = (self.wrong, self.not_successful, self.unstarted, self.messages_lost, self.messages_doubled)
+        return not any(wrong) and self.extra_starts <= self.in_flight_at_kills
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in asdict(self).items())
+
+
+class Stage:
+    """One database, its processes, and their traces."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.folder, self.database = folder, database
+        self.children: list[subprocess.Popen[str]] = []
+        self.in_flight = 0
+
+    def start(self, *, ready: bool = True, **orders: Any) -> subprocess.Popen[str]:
+        """Start a process, and wait until it is open."""
+        told = json.dumps({"folder": str(self.folder), "database": self.database, **orders})
+        errors = (self.folder / "errors").open("a")
+        child = subprocess.Popen([sys.executable, str(CHILD), told], stdout=subprocess.PIPE, stderr=errors, text=True)
+        errors.close()
+        self.children.append(child)
+        if ready:
+            child.stdout.readline()
+        return child
+
+    def kill(self, child: subprocess.Popen[str]) -> None:
+        """End a process as kill -9 does; count what it had under way."""
+        child.kill()
+        self.reap(child)
+
+    def reap(self, child: subprocess.Popen[str], seconds: float = 30) -> int:
+        """Wait for a process that ends by itself; count what it had under way."""
+        code = child.wait(seconds)
+        child.stdout.close()
+        if code:
+            self.in_flight += self.count("agentool_executions WHERE status = 'running'")
+        return code
+
+    def finish(self, seconds: float = 30, **orders: Any) -> None:
+        """Let a new process do what is left."""
+        child = self.start(until_done=seconds, **orders)
+        assert self.reap(child, seconds + 15) == 0, (self.folder / "errors").read_text()[-2000:]
+
+    def close(self) -> None:
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait(10)
+            with contextlib.suppress(OSError):
+                child.stdout.close()
+
+    # What there is, by plain SQL.
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        if self.database.startswith("postgresql"):
+            import psycopg
+
+            with psycopg.connect(self.database, autocommit=True) as connection:
+                return connection.execute(sql).fetchall()
+        with contextlib.closing(sqlite3.connect(self.database, timeout=20)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def count(self, of: str) -> int:
+        return self.query(f"SELECT COUNT(*) FROM {of}")[0][0]
+
+    def starts(self) -> list[tuple[str, int, int]]:
+        """Return execution, attempt and process of every start of the handler."""
+        path = self.folder / "starts"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(id_, int(attempt), int(pid)) for id_, attempt, pid in (line.rsplit(" ", 2) for line in lines)]
+
+    def messages(self) -> dict[str, int]:
+        """Return the messages in the queue, and how often each was sent."""
+        path = self.folder / "queue.db"
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
+            return dict(connection.execute("SELECT id, times FROM messages").fetchall())
+
+    # Judgement
+
+    def verdict(self, jobs: Sequence[dict[str, Any]]) -> Verdict:
+        """Compare rows, handler starts and messages with the due times that follow from the definitions."""
+        due = {(job["job_id"], moment) for job in jobs for moment in due_seconds(job)}
+        rows = self.query("SELECT execution_id, job_id, scheduled_at, status, due_count FROM agentool_executions")
+        found = Counter((job_id, at) for _, job_id, at, _, _ in rows)
+        starts = Counter(id_ for id_, _, _ in self.starts())
+        verdict = Verdict(expected=len(due), in_flight_at_kills=self.in_flight)
+        verdict.no_row = len(due - found.keys())
+        verdict.second_row = sum(number - 1 for number in found.values())
+        verdict.row_without_due_time = len(found.keys() - due)
+        verdict.not_successful = sum(status != "success" or count != 1 for *_, status, count in rows)
+        verdict.unstarted = sum(starts[id_] == 0 for id_, *_ in rows)
+        verdict.extra_starts = sum(number - 1 for number in starts.values())
+        if any(job.get("result_queue") for job in jobs):
+            sent = self.messages()
+            verdict.messages_lost = sum(id_ not in sent for id_, *_ in rows)
+            verdict.messages_doubled = len(sent.keys() - {id_ for id_, *_ in rows})
+        return verdict
+
+
+def due_seconds(job: dict[str, Any]) -> Iterator[int]:
+    """Yield a job's due times, in microseconds, by counting seconds: nothing here knows the product's schedules."""
+    at = int(datetime.fromisoformat(job["start_at"]).timestamp())
+    last = datetime.fromisoformat(job["end_at"]).timestamp()
+    while at <= last:
+        yield at * 1_000_000
+        at += 1
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> float:
+    """Look again and again, for so long at most; return the seconds it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it did not come true in time"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def kill_at_random(stage: Stage, jobs: Sequence[dict[str, Any]], kills: int, randomness: random.Random, **orders: Any) -> Verdict:
+    """Kill one process after the other at a random moment, then let the last one finish."""
+    ends = datetime.fromisoformat(jobs[0]["end_at"]).timestamp()
+    stage.start(jobs=list(jobs), **orders)
+    for _ in range(kills):
+        time.sleep(randomness.uniform(0.05, 0.7))
+        stage.kill(stage.children[-1])
+        stage.start(**orders)
+    os.kill(stage.children[-1].pid, signal.SIGKILL)
+    stage.reap(stage.children[-1])
+    stage.finish(max(ends - time.time(), 0) + 60, **orders)
+    return stage.verdict(jobs)

@@ -1,0 +1,308 @@
+"""The AgenTool ``shell`` with real programs: what it runs, what it refuses, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agentool import Injector, InvalidInput
+from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, ShellRules, create_shell_agent
+
+PYTHON = sys.executable
+RULES = {"programs": (PYTHON, "echo", "cat", "sleep", "yes", "env", "pwd", "sh"), "timeout": 20.0}
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(3):
+    if os.fork() == 0:
+        if len(sys.argv) > 1:
+            os.setsid()
+        while True:
+            time.sleep(1)
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
+"""A program that ignores SIGTERM, with three children that do too."""
+
+
+def shell(**rules):
+    injector = Injector()
+    create_shell_agent(ShellRules(**{**RULES, **rules}), injector=injector)
+
+    async def run(command, **fields):
+        return await injector.run("shell", {"operation": "run", "command": command, **fields})
+
+    run.check = lambda command, **fields: injector.get("shell").check({"operation": "run", "command": command, **fields})
+    return run
+
+
+def running(mark: str) -> list[psutil.Process]:
+    """Processes, other than zombies, whose command line holds a mark."""
+    listed = psutil.process_iter(["cmdline", "status"])
+    alive = [process for process in listed if process.info["status"] != psutil.STATUS_ZOMBIE]
+    return [process for process in alive if mark in " ".join(process.info["cmdline"] or ())]
+
+
+async def running_soon(mark: str, number: int) -> None:
+    """Wait until so many processes bear the mark, five seconds at most."""
+    for _ in range(250):
+        if len(running(mark)) == number:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"{len(running(mark))} processes run instead of {number}")
+
+
+# What it runs
+
+
+async def test_a_list_is_program_and_arguments():
+    """A list of words reaches the program as it is, whatever characters are in it."""
+    output = await shell()([PYTHON, "-c", "import sys; print(sys.argv[1:])", "a b", "$HOME; rm *"])
+    assert (output.exit_code, output.stdout) == (0, "['a b', '$HOME; rm *']\n")
+
+
+async def test_a_string_is_split_and_not_given_to_a_shell():
+    """A string is split at spaces with respect to quotes, and nothing in it is expanded."""
+    assert (await shell()("echo 'a  b' $HOME *")).stdout == "a  b $HOME *\n"
+
+
+@pytest.mark.parametrize("command", ["echo a | cat", "echo a && echo b", "echo a > file", "echo a ; echo b"])
+def test_a_string_for_a_shell_is_refused(command):
+    """Pipes, lists and redirections are refused with a way out, and not passed on as arguments."""
+    with pytest.raises(InvalidInput, match=r"none here.*sequence"):
+        shell().check(command)
+
+
+@pytest.mark.parametrize("command", ["", "   ", [], [""], ["echo", "a\0b"], "echo 'open"])
+def test_no_command_is_refused(command):
+    """Nothing, an open quote and a null character are no command."""
+    with pytest.raises(InvalidInput):
+        shell().check(command)
+
+
+async def test_stdin_reaches_the_program():
+    """Text given as stdin is what the program reads, to its end."""
+    assert (await shell()(["cat"], stdin="ä\n" * 50_000)).stdout == "ä\n" * 50_000
+
+
+async def test_without_stdin_the_program_reads_nothing():
+    """A program that reads its standard input meets its end at once."""
+    assert (await shell()(["cat"])).stdout == ""
+
+
+async def test_a_program_that_does_not_read_its_stdin_ends_well():
+    """Input that nobody reads is no failure."""
+    assert (await shell()(["echo", "a"], stdin="x" * 1_000_000)).exit_code == 0
+
+
+async def test_bytes_that_are_no_text_are_replaced():
+    """Output that is not UTF-8 comes with replacement characters."""
+    assert (await shell()([PYTHON, "-c", "import os; os.write(1, b'a\\xffb')"])).stdout == "a\ufffdb"
+
+
+# Failure
+
+
+async def test_another_exit_code_than_0_is_a_failure():
+    """The failure tells the exit code and the end of stderr."""
+    code = "import sys; print('x' * 5000, 'disk full', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(CommandFailed, match="exit code 3") as failed:
+        await shell()([PYTHON, "-c", code])
+    assert (failed.value.exit_code, len(failed.value.output), failed.value.output[-9:]) == (3, 2000, "disk full")
+
+
+async def test_check_false_accepts_any_exit_code():
+    """With check false the exit code is part of the answer."""
+    assert (await shell()([PYTHON, "-c", "import sys; sys.exit(3)"], check=False)).exit_code == 3
+
+
+async def test_a_signal_is_named():
+    """A program that a signal ended fails with the signal's name."""
+    with pytest.raises(CommandFailed, match="SIGKILL"):
+        await shell()([PYTHON, "-c", "import os; os.kill(os.getpid(), 9)"])
+
+
+async def test_a_file_that_is_no_program_fails(tmp_path):
+    """An allowed file that cannot be executed is a failure that says why."""
+    script = tmp_path / "script"
+    script.write_text("not a program")
+    with pytest.raises(CommandFailed, match="Permission denied"):
+        await shell(programs=(str(script),))([str(script)])
+
+
+# What is allowed
+
+
+def test_without_a_list_every_program_is_refused():
+    """By default nothing runs, and the refusal names the setting."""
+    with pytest.raises(CommandNotAllowed, match=r"none.*`programs`"):
+        shell(programs=()).check("echo a")
+
+
+def test_a_program_that_is_not_listed_is_refused():
+    """The refusal names what is allowed."""
+    with pytest.raises(CommandNotAllowed, match="'rm' is not allowed; allowed are echo"):
+        shell(programs=("echo",)).check("rm -rf /")
+
+
+def test_a_file_of_the_same_name_elsewhere_is_refused(tmp_path):
+    """What counts is the file that would be run, not what it is called."""
+    fake = tmp_path / "echo"
+    fake.write_text("#!/bin/sh\n")
+    fake.chmod(0o755)
+    with pytest.raises(CommandNotAllowed):
+        shell().check([str(fake)])
+
+
+def test_a_path_to_an_allowed_program_may_be_written_in_another_way(tmp_path):
+    """A detour to the very file that is allowed is allowed."""
+    detour = Path(PYTHON).parent / ".." / Path(PYTHON).parent.name / Path(PYTHON).name
+    assert shell().check([str(detour), "-V"])
+
+
+async def test_a_listed_path_can_be_called_by_its_name(tmp_path):
+    """A script that is listed with its path can be called without it."""
+    script = tmp_path / "backup.sh"
+    script.write_text("#!/bin/sh\necho saved $1\n")
+    script.chmod(0o755)
+    assert (await shell(programs=(str(script),))("backup.sh all")).stdout == "saved all\n"
+
+
+async def test_a_command_works_in_an_allowed_folder(tmp_path):
+    """The first allowed folder is where a command works, and those inside of it can be chosen."""
+    (tmp_path / "inner").mkdir()
+    run = shell(folders=(str(tmp_path),))
+    assert (await run("pwd")).stdout.strip() == str(tmp_path)
+    assert (await run("pwd", cwd=str(tmp_path / "inner"))).stdout.strip() == str(tmp_path / "inner")
+
+
+@pytest.mark.parametrize("cwd", ["/", "..", "link"])
+def test_a_folder_elsewhere_is_refused(tmp_path, cwd):
+    """Neither a path, nor dots, nor a link lead out of the allowed folders."""
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    (allowed / "link").symlink_to("/")
+    with pytest.raises(CommandNotAllowed, match="shell_folders"):
+        shell(folders=(str(allowed),)).check("pwd", cwd=str(allowed / cwd))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    """A folder is looked for when the command is scheduled."""
+    with pytest.raises(InvalidInput, match="no folder"):
+        shell(folders=(str(tmp_path),)).check("pwd", cwd=str(tmp_path / "gone"))
+
+
+async def test_the_environment_is_clean(monkeypatch):
+    """A command gets a few basic variables and the named ones, and no secret of this process."""
+    monkeypatch.setenv("API_SECRET", "hidden")
+    monkeypatch.setenv("REGION", "north")
+    lines = (await shell(variables=("REGION", "MODE"))("env", env={"MODE": "fast"})).stdout.splitlines()
+    assert {"REGION=north", "MODE=fast"} <= set(lines)
+    assert not any("hidden" in line for line in lines)
+
+
+def test_a_variable_that_is_not_named_is_refused():
+    """A call sets only variables whose names are allowed."""
+    with pytest.raises(CommandNotAllowed, match="LD_PRELOAD"):
+        shell(variables=("MODE",)).check("env", env={"LD_PRELOAD": "x.so"})
+
+
+# Limits
+
+
+async def test_output_beyond_the_limit_is_dropped_and_counted():
+    """Of each stream the beginning is kept, and the answer says how much is not."""
+    output = await shell(output_limit=1000)([PYTHON, "-c", "print('x' * 99_999)"])
+    assert (len(output.stdout), output.dropped) == (1000, 99_000)
+
+
+async def test_a_call_cannot_take_longer_than_the_setting():
+    """The setting's limit holds whatever a call asks for."""
+    with pytest.raises(CommandTimedOut, match=r"within 0\.1 s"):
+        await shell(timeout=0.1)("sleep 30", timeout=60)
+
+
+# Nothing is left behind
+
+
+async def test_endless_output_ends_in_time_and_within_the_limit():
+    """`yes` is ended when its time is up, with no more kept than the limit."""
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut) as failed:
+        await shell(output_limit=1000)("yes endless-7f3a", timeout=0.3)
+    assert time.monotonic() - began < 0.3 + 2
+    assert len(failed.value.output) <= 1000
+    assert running("endless-7f3a") == []
+
+
+async def test_endless_output_leaves_the_event_loop_to_others():
+    """While a program writes without end, a timer is late by some milliseconds at most."""
+    flood = asyncio.ensure_future(shell(output_limit=1000)("yes", timeout=0.5))
+    latest = 0.0
+    while not flood.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        latest = max(latest, time.monotonic() - before - 0.01)
+    assert isinstance(flood.exception(), CommandTimedOut)
+    assert latest < 0.1
+
+
+@pytest.mark.parametrize("leaves", ["in the group", "in sessions of their own"])
+async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves):
+    """Within two seconds of the limit nothing is left of a tree that ignores SIGTERM, even if it left the group."""
+    mark = f"stubborn-{leaves[-3:]}-91c"
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut):
+        await shell()([PYTHON, "-c", f"#{mark}\n{STUBBORN}", *(["apart"] if "own" in leaves else [])], timeout=0.5)
+    assert time.monotonic() - began < 0.5 + 2
+    assert running(mark) == []
+
+
+async def test_a_cancelled_call_ends_its_program():
+    """Cancelling the caller ends the program and its children, as a timeout does."""
+    call = asyncio.ensure_future(shell()([PYTHON, "-c", f"#cancelled-55e\n{STUBBORN}"]))
+    await running_soon("cancelled-55e", 4)
+    call.cancel()
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert time.monotonic() - began < 2
+    assert running("cancelled-55e") == []
+
+
+async def test_a_call_cancelled_twice_ends_its_program_at_once():
+    """A caller that cannot wait for SIGTERM to work leaves nothing behind either."""
+    call = asyncio.ensure_future(shell()([PYTHON, "-c", f"#twice-55e\n{STUBBORN}"]))
+    await running_soon("twice-55e", 4)
+    call.cancel()
+    await asyncio.sleep(0.05)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await running_soon("twice-55e", 0)
+
+
+async def test_what_a_program_leaves_in_the_background_is_ended_with_it():
+    """A program that ends well while a child of its holds the output open is not waited for."""
+    began = time.monotonic()
+    output = await shell()(["sh", "-c", "sleep 3117 & echo done"])
+    assert output.stdout == "done\n"
+    assert time.monotonic() - began < 2
+    assert running("sleep 3117") == []
+
+
+async def test_a_program_that_cleans_up_may_do_so():
+    """SIGTERM comes first, so a program can end in good order."""
+    code = (
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('cleaned up', flush=True), sys.exit()))\ntime.sleep(60)"
+    )
+    with pytest.raises(CommandTimedOut) as failed:
+        await shell()([PYTHON, "-c", code], timeout=0.5)
+    assert failed.value.output == "cleaned up"

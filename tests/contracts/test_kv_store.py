@@ -1,0 +1,143 @@
+"""What every key-value store owes. One suite, every store; a new one adds itself to `STORES`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
+from agentoolkit.storage.kv import schema
+from agentoolkit.storage.kv.memory import MemoryKeyValueStore
+from agentoolkit.storage.kv.ports import Changed, Entry, KeyValueStore
+from agentoolkit.storage.kv.sql import SqlKeyValueStore
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+LATER = START + timedelta(seconds=10)
+
+
+@pytest.fixture(params=["memory", "sqlite_database", "postgres_url"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyValueStore]:
+    if request.param == "memory":
+        yield MemoryKeyValueStore()
+        return
+    database = Database(dialect_for(str(request.getfixturevalue(request.param)), "normal"), [schema.FIRST])
+    await database.open()
+    yield SqlKeyValueStore(database)
+    await database.close()
+
+
+async def put(store: KeyValueStore, key: str, text: str = "1", expires_at: datetime | None = None, namespace: str = "n") -> Changed:
+    return await store.change(namespace, key, lambda _: Entry(text, expires_at), START)
+
+
+async def test_what_is_put_is_found(store: KeyValueStore):
+    """An entry comes back as it was put, its expiry to the microsecond."""
+    at = START + timedelta(days=1, microseconds=1)
+    await put(store, "ключ 'x' %", '{"a":"ü"}', at)
+    assert await store.get("n", "ключ 'x' %", START) == Entry('{"a":"ü"}', at)
+
+
+async def test_nothing_is_found_where_nothing_is(store: KeyValueStore):
+    """A key that was never put is not there."""
+    assert await store.get("n", "a", START) is None
+
+
+async def test_change_is_given_what_was_there(store: KeyValueStore):
+    """A change sees the present entry, or None, and the answer has both."""
+    assert await put(store, "a", "1") == (None, Entry("1"))
+    assert await put(store, "a", "2") == (Entry("1"), Entry("2"))
+
+
+async def test_change_to_none_removes(store: KeyValueStore):
+    """An entry that becomes None is gone; a second time changes nothing."""
+    await put(store, "a")
+    assert await store.change("n", "a", lambda _: None, START) == (Entry("1"), None)
+    assert await store.change("n", "a", lambda _: None, START) == (None, None)
+    assert await store.keys("n", "", 10, START) == []
+
+
+async def test_change_that_raises_changes_nothing(store: KeyValueStore):
+    """What the function raises comes out, and the entry stays."""
+    await put(store, "a")
+
+    def refuse(before: Entry | None) -> Entry:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await store.change("n", "a", refuse, START)
+    assert await store.get("n", "a", START) == Entry("1")
+
+
+async def test_namespaces_do_not_meet(store: KeyValueStore):
+    """The same key in two namespaces is two entries."""
+    await put(store, "a", "1", namespace="one")
+    await put(store, "a", "2", namespace="two")
+    assert [await store.get(name, "a", START) for name in ("one", "two")] == [Entry("1"), Entry("2")]
+
+
+async def test_an_expired_entry_is_nowhere(store: KeyValueStore):
+    """From its expiry on an entry is not got, not listed, and not seen by a change."""
+    await put(store, "a", expires_at=LATER)
+    assert await store.get("n", "a", LATER - timedelta(microseconds=1)) is not None
+    assert await store.get("n", "a", LATER) is None
+    assert await store.keys("n", "", 10, LATER) == []
+    assert await store.change("n", "a", lambda before: before, LATER) == (None, None)
+
+
+async def test_a_new_entry_has_its_own_expiry(store: KeyValueStore):
+    """An entry put without expiry over one with an expiry stays."""
+    await put(store, "a", expires_at=LATER)
+    await put(store, "a", "2")
+    assert await store.get("n", "a", LATER) == Entry("2")
+
+
+async def test_keys_are_ordered_by_code_point(store: KeyValueStore):
+    """Upper case comes before lower case and before what is not ASCII, on every system."""
+    for key in ("ä", "b", "B", "a", "_", "a1"):
+        await put(store, key)
+    assert await store.keys("n", "", 10, START) == ["B", "_", "a", "a1", "b", "ä"]
+
+
+async def test_keys_are_limited(store: KeyValueStore):
+    """The first so many keys are listed."""
+    for key in ("c", "a", "b"):
+        await put(store, key)
+    assert await store.keys("n", "", 2, START) == ["a", "b"]
+
+
+async def test_a_prefix_is_taken_literally(store: KeyValueStore):
+    """Percent and underscore in a prefix stand for themselves, and case matters."""
+    for key in ("a_b", "axb", "a%b", "A_b", "a_"):
+        await put(store, key)
+    assert await store.keys("n", "a_", 10, START) == ["a_", "a_b"]
+    assert await store.keys("n", "a%", 10, START) == ["a%b"]
+
+
+async def test_changes_do_not_lose_each_other(store: KeyValueStore):
+    """A hundred changes at once happen one after the other."""
+
+    def one_more(before: Entry | None) -> Entry:
+        return Entry(str(int(before.text if before else 0) + 1))
+
+    await asyncio.gather(*(store.change("n", "a", one_more, START) for _ in range(100)))
+    assert await store.get("n", "a", START) == Entry("100")
+
+
+async def test_two_databases_do_not_lose_changes(database_url: str):
+    """Changes through two connections, as of two processes, happen one after the other too, from the first one on."""
+
+    def one_more(before: Entry | None) -> Entry:
+        return Entry(str(int(before.text if before else 0) + 1))
+
+    databases = [Database(dialect_for(database_url, "normal"), [schema.FIRST]) for _ in range(2)]
+    for database in databases:
+        await database.open()
+    stores = [SqlKeyValueStore(database) for database in databases]
+    await asyncio.gather(*(store.change("n", key, one_more, START) for _ in range(50) for store in stores for key in "ab"))
+    assert [await stores[0].get("n", key, START) for key in "ab"] == [Entry("100"), Entry("100")]
+    for database in databases:
+        await database.close()

@@ -1,0 +1,76 @@
+"""Every call of the database fails once, at call 1, 2, 3 … until the scenario passes without: SQLite's own method."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from agentoolkit.system.scheduler.jobs import Status
+
+from .scenario import START, Faults, Scenario
+
+STEP = 1 if os.environ.get("AGENTOOL_FULL") else 23
+"""In the short form every so many-th call fails, each time beginning with another."""
+DUE = {"a": [1, 2, 4, 5, 6, 7], "b": [1, 2, 3, 4, 5, 6, 7], "c": [1, 2, 3, 4]}
+"""The seconds at which each job is due: a is paused from 2.25 to 3.25, c cancelled at 4.25, the others end at 7.5."""
+
+
+async def carried_out(database: str, number: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> Scenario:
+    with monkeypatch.context() as patching:
+        scenario = Scenario(database, Faults(number, kind))
+        scenario.faults.install(patching)
+        await scenario.run()
+    return scenario
+
+
+def wrong(scenario: Scenario) -> list[str]:
+    """Compare rows, handler starts and deliveries with what the definitions of the jobs alone say."""
+    expected = {f"{job}@{(START + timedelta(seconds=second)).isoformat()}" for job, seconds in DUE.items() for second in seconds}
+    rows = Counter(row.execution_id for row in scenario.rows)
+    found = [f"{id_}: no row" for id_ in expected - rows.keys()]
+    found += [f"{id_}: {number} rows for {int(id_ in expected)}" for id_, number in rows.items() if (number, id_ in expected) != (1, True)]
+    for row in scenario.rows:
+        starts = [scenario.handler.starts[row.execution_id, attempt] for attempt in range(1, row.attempt + 1)]
+        never_started = row.job_id == "c" and row.status is Status.CANCELLED and starts == [0]  # its job was cancelled first
+        if (row.status is not Status.SUCCESS or starts != [1] * row.attempt) and not never_started:
+            found.append(f"{row.execution_id}: {row.status} {row.reason}, started {starts}")
+    delivered = Counter(message["execution_id"] for message in scenario.messages)
+    if delivered != Counter(row.execution_id for row in scenario.rows if row.job_id == "c" and row.status is Status.SUCCESS):
+        found.append(f"delivered {dict(delivered)}")
+    return found
+
+
+@pytest.mark.parametrize("kind", ["refused", "unknown"])
+async def test_every_call_may_fail_once(
+    database_url: str, tmp_path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog, nothing_left: None
+):
+    """Whichever call fails, refused or done without an answer: every due time has one true row, every result one delivery."""
+    caplog.set_level(logging.CRITICAL)
+    is_sqlite = not database_url.startswith("postgresql")
+    problems: dict[str, list[str]] = {}
+    number = 1
+    while True:
+        if is_sqlite:
+            database = str(tmp_path / f"{number}.db")
+        else:
+            database = database_url
+            await forget_everything(database)
+        scenario = await carried_out(database, number, kind, monkeypatch)
+        if found := wrong(scenario):
+            problems[f"call {number}, a {scenario.faults.failed}"] = found
+        if scenario.faults.calls < number:
+            break
+        number += STEP
+    assert problems == {}
+
+
+async def forget_everything(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
