@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from agentool.core.injector import Injector
-from agentoolkit.actions.function import create_function_agent
+from agentoolkit.actions.registration import register_actions
 from agentoolkit.database import Database
 from agentoolkit.dialects import dialect_for
+from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.agent import create_queue_agent
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
@@ -54,7 +55,9 @@ class Toolkit:
         self.queue = QueueService(MemoryQueueBackend(), time)
         create_queue_agent(self.queue, injector=self.injector)
         create_scheduler_agent(self.scheduler, injector=self.injector)
-        create_function_agent(self.settings.functions, injector=self.injector)
+        register_actions(self.settings, self.injector, time)
+        ping = self.settings.ping_url
+        self._ping = Ping(ping, self.settings.ping_every, time, self.scheduler.is_well) if ping and claims else None
         self._active: AbstractContextManager[Injector] | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,6 +65,8 @@ class Toolkit:
         self._active.__enter__()
         try:
             await self.scheduler.open()
+            if self._ping is not None:
+                self._ping.start()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -69,6 +74,8 @@ class Toolkit:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
+            if self._ping is not None:
+                await self._ping.stop()
             await self.scheduler.close()
         finally:
             if self._active is not None:

@@ -14,9 +14,9 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +40,6 @@ class Orders:
 
     folder: str
     database: str
-    jobs: list[dict[str, Any]] = field(default_factory=list)
     crash: str = ""
     at: int = 1
     """At which passing of the crash point."""
@@ -127,7 +126,7 @@ class CrashPoints:
         self._written: set[str] = set()
 
     def passed(self, point: str) -> None:
-        if point == self._wanted:
+        if point and point == self._wanted:
             self._left -= 1
             if self._left <= 0:
                 die()
@@ -207,19 +206,30 @@ async def serve(orders: Orders) -> None:
     settings = Settings(database=orders.database, durability="normal", timezone="UTC", concurrency=orders.concurrency)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    kit = Toolkit(settings)
+    async with opened(Toolkit(settings), world) as kit:
+        print("ready", flush=True)
+        if orders.until_done:
+            await until_done(kit, orders.until_done)
+        else:
+            await ended.wait()
+    print("closed", flush=True)
+
+
+@asynccontextmanager
+async def opened(kit: Toolkit, world: World | None) -> AsyncIterator[Toolkit]:
+    """Open a toolkit with the AgenTools of these tests."""
     create_agentool("work", WorkInput, {"run": work_run}, deps=world, injector=kit.injector)
     queue = AgenTool("queue", QueueInput, read_operations(QueueInput, {"enqueue": queue_enqueue}), world)
     with kit.injector.override("queue", queue):
         async with kit:
-            for job in orders.jobs:
-                await kit.injector.run("scheduler", {"operation": "schedule", "agentool_name": "work", **job})
-            print("ready", flush=True)
-            if orders.until_done:
-                await until_done(kit, orders.until_done)
-            else:
-                await ended.wait()
-    print("closed", flush=True)
+            yield kit
+
+
+async def ask(database: str, requests: Sequence[dict[str, Any]]) -> list[Any]:
+    """Ask the scheduler on a database, as a visitor that starts nothing itself, and return the answers' data."""
+    kit = Toolkit(Settings(database=database, durability="normal", timezone="UTC"), claims=False)
+    async with opened(kit, None):
+        return [(await kit.injector.run("scheduler", request)).data for request in requests]
 
 
 async def until_done(kit: Toolkit, seconds: float) -> None:

@@ -268,3 +268,19 @@ async def test_handler_within_its_timeout_succeeds(kit, scheduler, probe):
     record = await run_once(kit, scheduler, timeout=5)
     await kit.advance(minutes=1)
     assert (record["status"], await scheduler.statuses("job")) == ("success", ["success"])
+
+
+async def test_handler_that_ends_after_its_timeout_succeeds_late(kit, scheduler, probe, monkeypatch):
+    """A handler that puts its cancellation off and then returns has succeeded, and its record says that it was late."""
+
+    async def finishing(**given):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "saved"
+
+    monkeypatch.setattr(probe, "run", finishing)
+    await scheduler.add("now", job_id="job", timeout=10)
+    await kit.advance(seconds=10)
+    (record,) = await scheduler.history("job")
+    assert (record["status"], record["reason"]) == ("success", "ended after its timeout")

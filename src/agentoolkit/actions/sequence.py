@@ -190,6 +190,8 @@ def _failure(output: SequenceOutput, failed: StepRecord) -> SequenceFailed:
     said = failed.error.message if failed.error else failed.reason
     not_run = f" Not run: {', '.join(others)}." if others else ""
     place = output.steps.index(failed) + 1
-    error = SequenceFailed(f"Step {place} of {len(output.steps)}, {failed.name!r}, failed: {said}{not_run}", field=f"steps.{failed.name}")
+    error = SequenceFailed(
+        f"Step {place} of {len(output.steps)}, {failed.name!r}, failed: {said.rstrip('.')}.{not_run}", field=f"steps.{failed.name}"
+    )
     error.result = output
     return error

@@ -137,7 +137,7 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
     ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
+    cast(Any, _Loader).add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
 
 
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
@@ -167,7 +167,7 @@ def _parts(pair: Any) -> Sequence[yaml.Node]:
 def _read_task(node: yaml.Node, source: str) -> Task:
     line = node.start_mark.line + 1
     try:
-        loader = _Loader("")
+        loader: Any = _Loader("")
         return Task.model_validate(loader.construct_document(node))
     except yaml.YAMLError as error:
         raise TaskFileError(f"{source} is no YAML: {_one_line(error)}", field="file", value=source) from error

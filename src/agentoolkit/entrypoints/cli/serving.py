@@ -142,7 +142,7 @@ def _task_line(task: Applied) -> Text:
 
 
 def _shown_database(database: str) -> str:
-    from agentoolkit.entrypoints.cli.redacting import without_password
+    from agentoolkit.redaction import redacted_text
 
-    shown, user = without_password(database), str(Path.home())
+    shown, user = redacted_text(database), str(Path.home())
     return f"~{shown.removeprefix(user)}" if shown.startswith(f"{user}/") else shown

@@ -48,6 +48,8 @@ class Claiming:
         self._passed_over = passed_over
         self._in_doubt = in_doubt
         self._rounds: set[asyncio.Task[None]] = set()
+        self.failing = False
+        """Did the latest claim fail?"""
 
     def ring(self, job_ids: list[str]) -> None:
         """Claim these jobs' due times. Returns at once; `settled` waits."""
@@ -70,7 +72,9 @@ class Claiming:
     async def _claim(self, job_ids: list[str]) -> None:
         try:
             claims = await self._store.claim(job_ids, self._time.now())
+            self.failing = False
         except Exception:
+            self.failing = True
             # What was not written is still due, so the alarm must ring again; what was is found by the store's owner.
             logger.exception("Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)

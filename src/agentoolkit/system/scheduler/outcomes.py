@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json, to_json
 
-from agentool.errors import excerpt
+from agentool.errors import AgenToolError, excerpt
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status, Work
 from agentoolkit.system.scheduler.ports import Message
@@ -71,22 +71,29 @@ def _key(key: object, where: str) -> str:
     return key
 
 
-def succeeded(execution: Execution, output: object, now: datetime, duration: float) -> Execution:
+def succeeded(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
     try:
         result = recordable(output)
     except UnrecordableResult as error:
         return failed(execution, error, now, duration, reason="its result could not be recorded")
-    return execution._replace(status=Status.SUCCESS, result=result, finished_at=now, duration=duration)
+    return execution._replace(status=Status.SUCCESS, reason=reason, result=result, finished_at=now, duration=duration)
 
 
 def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler raised."""
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     record = ErrorRecord(type(error).__name__, _text(error), frames)
-    return execution._replace(
-        status=Status.FAILED, reason=reason or f"raised {record.type}", error=record, finished_at=now, duration=duration
-    )
+    ended = execution._replace(status=Status.FAILED, result=_part_done(error), finished_at=now, duration=duration)
+    return ended._replace(reason=reason or f"raised {record.type}", error=record)
+
+
+def _part_done(error: BaseException) -> Any:
+    """Return what an error says was done before it: its ``result``, as a sequence's has one for each step."""
+    try:
+        return recordable(getattr(error, "result", None)) if isinstance(error, AgenToolError) else None
+    except UnrecordableResult:
+        return None
 
 
 def _text(error: BaseException) -> str:

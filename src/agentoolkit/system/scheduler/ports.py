@@ -93,6 +93,10 @@ class JobStore(Protocol):
         """Return the process that claims, if there is one."""
         ...
 
+    async def owners(self) -> Sequence[Owner]:
+        """Return the processes that have the store open, the oldest first; none where it is not shared."""
+        ...
+
     async def halt(self, halted: bool) -> None:
         """Keep every process from claiming, or let them again, until this is called again."""
         ...

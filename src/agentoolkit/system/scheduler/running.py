@@ -146,7 +146,8 @@ class Running:
         except BaseException as error:
             return outcomes.failed(execution, error, self._time.now(), time.perf_counter() - began), error
         else:
-            return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began), None
+            late = "ended after its timeout" if underway.timed_out else ""
+            return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began, late), None
         finally:
             _current.reset(token)
 

@@ -95,6 +95,11 @@ class SchedulerService:
         await self._end(seconds)
         await self.store.close()
 
+    async def is_well(self) -> bool:
+        """Does this process lead, and do its claims and its store work? Raises what the store raises."""
+        engine = self.engine
+        return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.halted()
+
     async def settled(self) -> None:
         """Wait for claims and deliveries under way, not for handlers."""
         if engine := self.engine:

@@ -1,3 +1,28 @@
 """``agentool export``."""
-def export() -> None:
-    """Stub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", show_default=False)
+    ] = None,
+) -> None:
+    """Write everything in the database as JSON lines: jobs, executions, and messages still to be delivered."""
+    import sys
+    from contextlib import nullcontext
+
+    from agentoolkit.entrypoints.cli.opening import Toolkit, visit
+    from agentoolkit.moving import export_lines
+
+    async def write(kit: Toolkit) -> None:
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+            async for line in export_lines(kit.scheduler.store, kit.scheduler.now()):
+                file.write(line + "\n")
+
+    visit(write)

@@ -1,6 +1,73 @@
-"""``agentool import``."""
+"""``agentool import``: one command for each place that jobs can come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
-app = typer.Typer(name="import", help="Stub.")
+
+if TYPE_CHECKING:
+    from agentoolkit.moving import Translation
+
+app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="The file, or - for stdin.", show_default=False)]
+
+
 @app.command()
-def jsonl() -> None:
-    """Stub."""
+def crontab(file: Source) -> None:
+    """Print a user's crontab as a task file; what could not be translated is said line by line on stderr."""
+    from agentoolkit.entrypoints.cli.printing import present
+    from agentoolkit.moving import read_crontab
+
+    _show(read_crontab(_text(file), now=present()))
+
+
+@app.command("scheduler-tasks")
+def scheduler_tasks(file: Source) -> None:
+    """Print a scheduler_tasks.json as a task file; what could not be translated is said on stderr."""
+    from agentoolkit.entrypoints.cli.printing import present
+    from agentoolkit.moving import read_scheduler_tasks
+
+    _show(read_scheduler_tasks(_text(file), now=present()))
+
+
+@app.command()
+def jsonl(file: Source) -> None:
+    """Add what `agentool export` wrote to the database. A second time adds nothing."""
+    from agentoolkit.entrypoints.cli.opening import Toolkit, visit
+    from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.moving import Arrived, import_lines
+
+    lines = _text(file).splitlines()
+
+    async def read(kit: Toolkit) -> Arrived:
+        return await import_lines(kit.scheduler.store, lines, kit.scheduler.now())
+
+    jobs, executions, messages = visit(read)
+    say(f"Added {jobs} jobs, {executions} executions and {messages} messages.")
+
+
+def _text(file: Path) -> str:
+    import sys
+
+    from agentool.errors import InvalidInput
+
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}.", field="file", value=str(file)) from error
+
+
+def _show(translation: Translation) -> None:
+    """Print the task file, and the notes beside it. The exit code is 1 if something was left out."""
+    import sys
+
+    from agentoolkit.entrypoints.cli.reporting import FAILURE, tell
+    from agentoolkit.moving import as_task_file
+
+    sys.stdout.write(as_task_file(translation))
+    for note in translation.notes:
+        tell(f"{note.where}{': not translated' if note.refused else ''}: {note.told}")
+    raise typer.Exit(0 if translation.is_complete else FAILURE)

@@ -47,6 +47,9 @@ class MemoryJobStore:
     async def leader(self) -> Owner | None:
         return None
 
+    async def owners(self) -> Sequence[Owner]:
+        return ()
+
     async def halt(self, halted: bool) -> None:
         self._halted = halted
 

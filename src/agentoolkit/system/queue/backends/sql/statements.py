@@ -53,9 +53,9 @@ _AVAILABLE = """
 """
 _WAKE = """
     UPDATE agentool_queue_messages SET state = 'ready', change_at = expires_at
-    WHERE queue_name = :queue_name AND message_id IN (SELECT message_id FROM chosen)
+    WHERE queue_name = :queue_name AND message_id IN
 """
-_DROP = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND message_id IN (SELECT message_id FROM chosen)"
+_DROP = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND message_id IN"
 _INSERT = f"""
     INSERT INTO agentool_queue_messages ({", ".join(ROW_TYPES)}) SELECT {", ".join(f"r.{name}" for name in ROW_TYPES)} FROM r
 """  # noqa: S608  column names of ours
@@ -76,8 +76,7 @@ def next_change(session: Session, queue_name: str, now: datetime) -> datetime | 
 
 def wake(session: Session, queue_name: str, now: datetime) -> int:
     """Make ready what was delayed until now, and return how many."""
-    chosen = locked(session, _AVAILABLE, _SKIP)
-    return session.run(f"WITH chosen AS ({chosen}) {_WAKE}", {"queue_name": queue_name, "now": micros(now)})
+    return session.run(_WAKE + _chosen(session, _AVAILABLE), {"queue_name": queue_name, "now": micros(now)})
 
 
 def due(session: Session, queue_name: str, now: datetime, limit: int) -> list[Message]:
@@ -134,12 +133,16 @@ def delete_all(session: Session, queue_name: str, state: State) -> int:
 
 def drop_dead(session: Session, queue_name: str, number: int) -> int:
     """Remove the first that died, and return how many."""
-    chosen = locked(session, _DEAD, _SKIP)
-    return session.run(f"WITH chosen AS ({chosen}) {_DROP}", {"queue_name": queue_name, "limit": number})
+    return session.run(_DROP + _chosen(session, _DEAD), {"queue_name": queue_name, "limit": number})
 
 
 def _messages(session: Session, sql: str, lock: str, parameters: dict[str, Any]) -> list[Message]:
     return [message_of(row) for row in session.rows(locked(session, sql, lock), parameters)]
+
+
+def _chosen(session: Session, sql: str) -> str:
+    """Turn a query into the list of its ids, which is made once, of rows that nobody else has locked."""
+    return f" (WITH chosen AS MATERIALIZED ({locked(session, sql, _SKIP)}) SELECT message_id FROM chosen)"
 
 
 def _deaths(session: Session, queue_name: str) -> int:

@@ -94,6 +94,11 @@ class Ownership:
         owner, _, host, pid, started_at, heartbeat_at = row
         return Owner(owner, host, pid, instant(started_at), instant(heartbeat_at))
 
+    def owners(self, session: Session) -> list[Owner]:
+        """Return the processes that have the database open."""
+        rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY started_at, owner")
+        return [Owner(owner, host, pid, instant(started_at), instant(beat)) for owner, host, pid, started_at, beat in rows]
+
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""
         now = self.now(session)

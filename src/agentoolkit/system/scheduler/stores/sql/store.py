@@ -114,6 +114,9 @@ class SqlJobStore:
     async def leader(self) -> Owner | None:
         return await self._database.read(self._ownership.leader)
 
+    async def owners(self) -> Sequence[Owner]:
+        return await self._database.read(self._ownership.owners)
+
     async def halt(self, halted: bool) -> None:
         value = {"value": int(halted)}
         await self._database.write(lambda session: session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", value))

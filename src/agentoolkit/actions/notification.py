@@ -1,0 +1,206 @@
+"""Tells people something: in the log, to listeners, on the desktop, or by a service that the application has set up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, Field, SecretStr
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, InvalidInput, did_you_mean, excerpt
+from agentoolkit.actions.processes import Command, run_command
+from agentoolkit.actions.services import NotificationType, Services
+
+logger = logging.getLogger("agentoolkit.notifications")
+
+LONGEST_MESSAGE = 10_000
+"""Characters."""
+_LEVELS: Mapping[NotificationType, int] = {
+    "info": logging.INFO,
+    "success": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_DESKTOP_VARIABLES = ("PATH", "HOME", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+_DESKTOP_SECONDS = 5.0
+
+
+class NotificationInput(BaseOperationInput):
+    """Input of the notification AgenTool."""
+
+    operation: Literal["send"]
+    message: str | None = Field(None, min_length=1, max_length=LONGEST_MESSAGE, description="What is to be said")
+    title: str | None = Field(None, max_length=200, description="A headline")
+    notification_type: NotificationType | None = Field("info", description="How it is meant")
+    targets: list[str] | None = Field(None, description="'log' (the default), 'event', 'desktop', and names of configured services")
+
+
+class NotificationOutput(BaseModel):
+    """Where a notification arrived."""
+
+    delivered: list[str]
+    failed: dict[str, str] = Field(default={}, description="Target → why it did not arrive there")
+
+
+class NotificationFailed(AgenToolError, RuntimeError):
+    """At least one target did not take the notification. ``result``, a `NotificationOutput`, says which did and which did not."""
+
+    result: NotificationOutput | None = None
+
+
+class Notification(NamedTuple):
+    """What listeners are told."""
+
+    message: str
+    title: str
+    notification_type: NotificationType
+
+
+Listener = Callable[[Notification], None]
+
+
+class Notifier:
+    """Knows the targets.
+
+    Args:
+        services: Apprise URLs by the names that calls use.
+    """
+
+    def __init__(self, services: Mapping[str, SecretStr] | None = None) -> None:
+        self.services = Services(services or {})
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call a listener with what is sent to the target ``event``; the answer ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def check(self, target: str) -> None:
+        """Refuse a target that there is not.
+
+        Raises:
+            InvalidInput: There is none of this name, or no desktop here.
+            ConfigurationError: See `Services.check`.
+        """
+        if target == "desktop":
+            _notify_send()
+        elif target in self.services.names:
+            self.services.check(target)
+        elif target not in ("log", "event"):
+            known = ["log", "event", "desktop", *self.services.names]
+            remedy = f"{did_you_mean(target, known)} Services are named in the setting `notification_services`."
+            raise InvalidInput(f"{excerpt(target)} is no target.", field="targets", value=target, remedy=remedy)
+
+    async def send(self, target: str, notification: Notification) -> None:
+        """Deliver to one target; raises whatever keeps it from arriving."""
+        message, title, kind = notification
+        if target == "log":
+            logger.log(_LEVELS[kind], "%s", f"{title}: {message}" if title else message)
+        elif target == "event":
+            for listener in tuple(self._listeners):
+                listener(notification)
+        elif target == "desktop":
+            await _show_on_desktop(notification)
+        else:
+            await self.services.send(target, message, title, kind)
+
+
+async def notification_send(
+    ctx: RunContext[Notifier],
+    message: str,
+    title: str = "",
+    notification_type: NotificationType = "info",
+    targets: list[str] | None = None,
+) -> NotificationOutput:
+    """Send a notification to every target. One that fails does not keep it from the others.
+
+    Raises:
+        NotificationFailed: It did not arrive everywhere.
+        InvalidInput: A target does not exist; nothing was sent.
+    """
+    wanted = list(dict.fromkeys(targets or ["log"]))
+    for target in wanted:
+        ctx.deps.check(target)
+    output = NotificationOutput(delivered=[])
+    for target in wanted:
+        try:
+            await ctx.deps.send(target, Notification(message, title, notification_type))
+        except Exception as error:
+            output.failed[target] = str(error) or type(error).__name__
+        else:
+            output.delivered.append(target)
+    if output.failed:
+        raise _failure(output)
+    return output
+
+
+def check_send(notifier: Notifier, call: NotificationInput) -> None:
+    """Refuse targets that there are not, without sending anything."""
+    for target in call.targets or ():
+        notifier.check(target)
+
+
+def create_notification_agent(services: Mapping[str, SecretStr] | None = None, *, injector: Injector | None = None) -> AgenTool[Notifier]:
+    """Make the AgenTool ``notification`` and register it.
+
+    Args:
+        services: Apprise URLs by the names that calls use; none by default.
+        injector: Where to register; the current one by default.
+    """
+    return create_agentool(
+        "notification",
+        NotificationInput,
+        {"send": notification_send},
+        deps=Notifier(services),
+        description="Tells people something: in the log, to listeners, on the desktop, or by services that the application has set up.",
+        precheck=check_send,
+        examples=({"operation": "send", "message": "Backup complete", "notification_type": "success"},),
+        injector=injector,
+    )
+
+
+async def _show_on_desktop(notification: Notification) -> None:
+    message, title, kind = notification
+    urgency = "critical" if kind == "error" else "normal"
+    ended = await run_command(
+        Command(
+            executable=_notify_send(),
+            arguments=[f"--urgency={urgency}", "--", title or kind.capitalize(), message],
+            cwd=Path.home(),
+            env={name: os.environ[name] for name in _DESKTOP_VARIABLES if name in os.environ},
+            stdin=None,
+            timeout=_DESKTOP_SECONDS,
+            output_limit=1_000,
+        )
+    )
+    if ended.exit_code != 0:
+        raise RuntimeError(f"notify-send did not show it: {ended.stderr.strip() or f'exit code {ended.exit_code}'}")
+
+
+def _notify_send() -> Path:
+    if found := shutil.which("notify-send"):
+        return Path(found)
+    remedy = "Install libnotify, or choose another target."
+    raise InvalidInput(
+        "There is no notify-send here, so nothing can be shown on a desktop.", field="targets", value="desktop", remedy=remedy
+    )
+
+
+def _failure(output: NotificationOutput) -> NotificationFailed:
+    said = "; ".join(f"{target}: {reason}" for target, reason in output.failed.items())
+    arrived = f" It did arrive at {', '.join(output.delivered)}." if output.delivered else ""
+    error = NotificationFailed(f"It was not delivered to {said}.{arrived}", field="targets", value=_names(output.failed))
+    error.result = output
+    return error
+
+
+def _names(failed: Mapping[str, str]) -> Sequence[str]:
+    return list(failed)

@@ -1,0 +1,96 @@
+"""Notification services reached by an Apprise URL. The one file that imports apprise; no URL, nor a part of one, leaves it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from agentool.errors import ConfigurationError, MissingExtra
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+NotificationType = Literal["info", "warning", "error", "success"]
+TIMEOUT = 30.0
+"""Seconds that a service may take."""
+_SHORTEST_SECRET = 4
+_LONGEST_REASON = 300
+
+
+class ServiceRefused(Exception):
+    """A service did not take a notification."""
+
+
+class Services:
+    """Services by the names that the application gave them.
+
+    Args:
+        urls: Name → Apprise URL.
+    """
+
+    def __init__(self, urls: Mapping[str, SecretStr]) -> None:
+        self._urls = urls
+
+    @property
+    def names(self) -> list[str]:
+        """What can be named as a target."""
+        return sorted(self._urls)
+
+    def check(self, name: str) -> None:
+        """Refuse a service whose URL cannot be read.
+
+        Raises:
+            MissingExtra: apprise is not installed.
+            ConfigurationError: Its URL is none that apprise knows.
+        """
+        self._opened(name)
+
+    async def send(self, name: str, message: str, title: str, kind: NotificationType) -> None:
+        """Send a notification.
+
+        Raises:
+            ServiceRefused: It did not arrive; the reason has no secrets in it.
+            MissingExtra, ConfigurationError: See `check`.
+        """
+        service = self._opened(name)
+        result = await service.async_notify(body=message, title=title, notify_type=_meaning(kind), timeout=TIMEOUT)
+        if not result:
+            reason = " ".join(entry.message for entry in result.logs())
+            raise ServiceRefused(self._without_secrets(reason)[:_LONGEST_REASON] or result.status.name.lower())
+
+    def _opened(self, name: str) -> Apprise:
+        service = _module().Apprise()
+        if not service.add(self._urls[name].get_secret_value()):
+            problem = f"The URL of service {name!r} is none that Apprise knows."
+            raise ConfigurationError(problem, field="notification_services", remedy="Correct it in the settings; it is not shown here.")
+        return service
+
+    def _without_secrets(self, text: str) -> str:
+        secrets = {part for url in self._urls.values() for part in _parts(url.get_secret_value())}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return text
+
+
+def _parts(url: str) -> Iterable[str]:
+    """Return everything in a URL that may be a token, as it is written and as it is meant."""
+    for part in re.split(r"[:/@?&=,]+", url.partition("://")[2]):
+        yield from (form for form in (part, unquote(part)) if len(form) >= _SHORTEST_SECRET)
+
+
+def _meaning(kind: NotificationType) -> str:
+    return "failure" if kind == "error" else kind
+
+
+def _module() -> ModuleType:
+    try:
+        import apprise
+    except ImportError as error:
+        remedy = "Install it: pip install 'agentool[notify]'."
+        raise MissingExtra("Notification services need apprise, which is not installed.", field="targets", remedy=remedy) from error
+    return apprise

@@ -1,0 +1,156 @@
+"""A Python door in the words of *Nagatha Assistant Task Scheduler*: tasks, by their type and by arguments with names.
+
+Each method makes one call of the scheduler AgenTool, so whatever holds there holds here: everything is checked when it is
+scheduled, and a task's id is its job's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import Unpack
+
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentoolkit.actions.services import NotificationType
+from agentoolkit.actions.task_types import TaskTypes
+from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.jobs import JobState, Status
+from agentoolkit.system.scheduler.schemas import JobOptions
+from agentoolkit.wiring import Toolkit
+
+MAX_RETRIES = 3
+"""Further attempts at a task that fails. Source: *Nagatha Assistant Task Scheduler*, "Celery Configuration"."""
+MOST_LISTED = 1_000
+"""Executions that a list by their status looks at, the newest."""
+
+_STATES: Mapping[str, str] = {"scheduled": JobState.ACTIVE, "paused": JobState.PAUSED, "broken": JobState.BROKEN}
+
+
+class TaskOptions(JobOptions, total=False):
+    """What any task may be given besides. Meanings: see `SchedulerInput`."""
+
+    task_name: str
+    result_queue: str
+    error_queue: str
+
+
+class SchedulerClient:
+    """Schedules tasks and looks after them.
+
+    Args:
+        injector: Where the scheduler and the AgenTools are that tasks call.
+    """
+
+    def __init__(self, injector: Injector) -> None:
+        self._injector = injector
+
+    async def schedule_task(self, task_type: str, task_args: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]) -> str:
+        """Schedule a task of any type and return its id.
+
+        Args:
+            task_type: ``mcp_tool``, ``plugin_command``, ``notification``, ``shell_command``, ``sequence``, ``function``,
+                ``agentool``, or a registered one (see `register_task_type`).
+            task_args: What a task of this type takes.
+            schedule_spec: When: words, a crontab expression or an ISO 8601 time.
+            options: ``task_name``, which is unique, and how it is carried out.
+
+        Raises:
+            InvalidInput: The type is unknown.
+            InvalidSchedule, InvalidJob, UnknownTarget, JobExists: As for the scheduler's ``schedule``.
+        """
+        call = self._types.call(task_type, task_args)
+        named: dict[str, Any] = {"max_retries": MAX_RETRIES, **options}
+        if "task_name" in named:
+            named["job_name"] = named.pop("task_name")
+        return (await self._ask("schedule", **call._asdict(), schedule=schedule_spec, **named))["job_id"]
+
+    async def schedule_notification(
+        self,
+        message: str,
+        schedule_spec: str,
+        notification_type: NotificationType = "info",
+        **options: Unpack[TaskOptions],
+    ) -> str:
+        """Schedule a notification and return the task's id."""
+        args = {"message": message, "notification_type": notification_type}
+        return await self.schedule_task("notification", args, schedule_spec, **options)
+
+    async def schedule_mcp_tool(
+        self, server_name: str, tool_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]
+    ) -> str:
+        """Schedule a call of a tool on an MCP server and return the task's id."""
+        args = {"server_name": server_name, "tool_name": tool_name, "arguments": dict(arguments)}
+        return await self.schedule_task("mcp_tool", args, schedule_spec, **options)
+
+    async def schedule_plugin_command(
+        self, plugin_name: str, command_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]
+    ) -> str:
+        """Schedule an operation of any AgenTool, here called a plugin's command, and return the task's id."""
+        args = {"plugin_name": plugin_name, "command_name": command_name, "arguments": dict(arguments)}
+        return await self.schedule_task("plugin_command", args, schedule_spec, **options)
+
+    async def schedule_shell_command(self, command: str | list[str], schedule_spec: str, **options: Unpack[TaskOptions]) -> str:
+        """Schedule a program and return the task's id."""
+        return await self.schedule_task("shell_command", {"command": command}, schedule_spec, **options)
+
+    async def cancel_task(self, task_id: str) -> None:
+        """Cancel a task for good; its history stays.
+
+        Raises:
+            JobNotFound: There is no such task.
+        """
+        await self._ask("cancel", job_id=task_id)
+
+    async def get_task(self, task_id: str) -> dict[str, Any]:
+        """Return a task's definition, where it stands, and its latest executions.
+
+        Raises:
+            JobNotFound: There is no such task.
+        """
+        return {"task_id": task_id, **await self._ask("get_job", job_id=task_id)}
+
+    async def list_tasks(self, status: str | None = None) -> list[dict[str, Any]]:
+        """List tasks.
+
+        Args:
+            status: ``scheduled``, ``paused`` or ``broken``; or how an execution can stand, such as ``failed``: tasks that
+                have one that does. By default, all that can fire again.
+
+        Raises:
+            InvalidInput: There is no such status.
+        """
+        if status is None or status in _STATES:
+            jobs = (await self._ask("list"))["jobs"]
+            return [{"task_id": job["job_id"], **job} for job in jobs if status is None or job["state"] == _STATES[status]]
+        if status not in set(Status):
+            remedy = did_you_mean(status, [*_STATES, *Status])
+            raise InvalidInput(f"{excerpt(status)} is no status.", field="status", value=status, remedy=remedy)
+        found = await self._ask("list_executions", execution_status=status, limit=MOST_LISTED)
+        ids = dict.fromkeys(execution["job_id"] for execution in found["history"])
+        return [task for task_id in ids if (task := await self._found(task_id))]
+
+    async def _found(self, task_id: str) -> dict[str, Any] | None:
+        try:
+            return await self.get_task(task_id)
+        except JobNotFound:
+            return None  # it was cancelled, and only its history is left
+
+    async def _ask(self, operation: str, **fields: Any) -> dict[str, Any]:
+        return (await self._injector.run("scheduler", {"operation": operation, **fields})).data
+
+    @property
+    def _types(self) -> TaskTypes:
+        return self._injector.get("sequence").deps.types if "sequence" in self._injector else TaskTypes()
+
+
+def get_scheduler(injector: Injector | None = None) -> SchedulerClient:
+    """Return the scheduler of the current injector.
+
+    Where nothing is registered yet, a toolkit with the settings of the environment is; its scheduler starts at first use.
+    """
+    injector = injector or get_injector()
+    if "scheduler" not in injector:
+        Toolkit(injector=injector)
+    return SchedulerClient(injector)

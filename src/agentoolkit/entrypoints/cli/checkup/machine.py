@@ -1,0 +1,107 @@
+"""What the scheduler stands on: Python, packages, settings, clock, event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agentool.errors import ConfigurationError, did_you_mean
+from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
+from agentoolkit.entrypoints.cli.opening import read_settings
+from agentoolkit.redaction import redacted_text
+from agentoolkit.settings import Settings, home
+from agentoolkit.system.scheduler.schedules.zones import machine_zone
+
+_NEEDED = (3, 11)
+_PACKAGES = ("agentool", "apscheduler", "cronsim", "pydantic", "pydantic-ai-slim", "tzdata")
+_EXTRA = re.compile(r"^(?P<package>[\w.-]+).*;.*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
+_DRIFT_SECONDS = 0.05
+_LOOP_SECONDS = 0.1
+_STEPS = 20
+
+
+def check_python() -> Iterator[Finding]:
+    """Is this Python new enough, and which packages are there?"""
+    said = f"{sys.version.split()[0]} on {sys.platform}"
+    if sys.version_info < _NEEDED:
+        yield broken("python", said, f"Use Python {'.'.join(map(str, _NEEDED))} or newer.")
+    else:
+        yield ok("python", said)
+    yield ok("packages", ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name))))
+
+
+def check_extras() -> Iterator[Finding]:
+    """Which optional parts are installed?"""
+    packages: dict[str, list[str]] = {}
+    for line in requires("agentool") or ():
+        if found := _EXTRA.match(line):
+            packages.setdefault(found["extra"], []).append(found["package"])
+    for extra, needed in sorted(packages.items()):
+        absent = [package for package in needed if not _version(package)]
+        said = f"not installed: pip install 'agentool[{extra}]'" if absent else f"installed: {', '.join(needed)}"
+        yield ok(f"extra {extra}", said)
+
+
+def check_settings() -> Iterator[Finding]:
+    """Which settings were read, and from where?"""
+    env_file = Path(".env")
+    variables = sorted(name for name in os.environ if name.startswith("AGENTOOL_"))
+    sources = [*variables, *([".env"] if env_file.is_file() else [])]
+    try:
+        settings = read_settings()
+    except ConfigurationError as error:
+        yield broken("settings", error.problem, error.remedy or "")
+        return
+    given = [f"{name}={_shown(name, getattr(settings, name))}" for name in sorted(settings.model_fields_set)]
+    yield ok("settings", f"{', '.join(given) or 'all by default'} (from {', '.join(sources) or 'no variable and no .env file'})")
+    yield ok("home", str(home()))
+    known = [f"AGENTOOL_{name.upper()}" for name in Settings.model_fields]
+    for name in set(variables) - set(known) - {"AGENTOOL_HOME"}:
+        yield warning("settings", f"{name} is no setting and is ignored", did_you_mean(name, known))
+
+
+async def check_time() -> Iterator[Finding]:
+    """Do the clocks agree, and does the event loop keep up, within one second?"""
+    wall, steady, worst = time.time(), time.monotonic(), 0.0
+    for _ in range(_STEPS):
+        began = time.monotonic()
+        await asyncio.sleep(1 / _STEPS)
+        worst = max(worst, time.monotonic() - began - 1 / _STEPS)
+    return iter([_clock(time.time() - wall - (time.monotonic() - steady)), _loop(worst)])
+
+
+def _clock(drift: float) -> Finding:
+    said = f"zone {machine_zone()}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}, {abs(drift) * 1000:.1f} ms off the steady clock in a second"
+    if abs(drift) > _DRIFT_SECONDS:
+        return warning("clock", said, "The clock is being set: look at the time synchronisation of this machine.")
+    return ok("clock", said)
+
+
+def _loop(delay: float) -> Finding:
+    said = f"at most {delay * 1000:.1f} ms late"
+    if delay > _LOOP_SECONDS:
+        return warning("event loop", said, "This machine is busy: executions start late by as much.")
+    return ok("event loop", said)
+
+
+def _shown(name: str, value: object) -> str:
+    text = str(value)
+    if name == "ping_url":
+        return f"{urlsplit(text).scheme}://{urlsplit(text).hostname}/…"  # its path is its password
+    return redacted_text(text)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+

@@ -1,0 +1,110 @@
+"""What the scheduler keeps: its database, who serves it, what is late, and what could not be delivered."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from agentool.errors import AgenToolError
+from agentoolkit.database import Database, Session
+from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
+from agentoolkit.entrypoints.cli.opening import call, settings_for
+from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
+from agentoolkit.redaction import redacted_text
+from agentoolkit.wiring import Toolkit
+
+_LEAST_FREE_BYTES = 500_000_000
+_OLD_HEARTBEAT = timedelta(seconds=10)
+_LATE = timedelta(seconds=30)
+_MOST = 10_000
+
+
+async def check_records() -> AsyncIterator[Finding]:
+    """Open the database as a visitor and look at everything in it."""
+    settings = settings_for()
+    where = redacted_text(settings.database or "")
+    try:
+        async with Toolkit(settings, claims=False) as kit:
+            if kit.database is not None:
+                for finding in await _database(kit.database, where):
+                    yield finding
+            for check in (_leader, _owners, _backlog, _outbox, _queue):
+                yield await check(kit)
+    except AgenToolError as error:
+        yield broken("database", error.problem, error.remedy or "")
+
+
+async def _database(database: Database, where: str) -> Iterator[Finding]:
+    version = await database.read(_schema_version)
+    found = [ok("database", f"{where}, {database.dialect.name}, schema version {version}, can be read and written")]
+    if database.dialect.name == "sqlite":
+        said = await database.read(lambda session: session.rows("PRAGMA integrity_check(5)"))
+        problems = "; ".join(str(row[0]) for row in said)
+        found.append(
+            ok("integrity", "every page is sound")
+            if problems == "ok"
+            else broken("integrity", problems, "Stop the scheduler and restore a backup, or `agentool export` what can be read.")
+        )
+        found.append(_free(Path(where)))
+    return iter(found)
+
+
+def _schema_version(session: Session) -> int:
+    row = session.row("SELECT version FROM agentool_schema")
+    return row[0] if row else 0
+
+
+def _free(path: Path) -> Finding:
+    free = shutil.disk_usage(path.parent).free
+    said = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
+    if free < _LEAST_FREE_BYTES:
+        return warning("disk", said, "Make room: without it nothing can be recorded, so nothing is started.")
+    return ok("disk", said)
+
+
+async def _leader(kit: Toolkit) -> Finding:
+    if (await call(kit, "status"))["stopped"]:
+        return warning("leader", "the scheduler is stopped, nothing fires", "agentool start")
+    leader = await kit.scheduler.store.leader()
+    if leader is None:
+        return warning("leader", "no process serves this database, nothing fires", "agentool serve")
+    said = f"pid {leader.pid} on {leader.host}, heartbeat {relative(leader.heartbeat_at, kit.scheduler.now())}"
+    if kit.scheduler.now() - leader.heartbeat_at > _OLD_HEARTBEAT:
+        return warning("leader", said, "Look whether that process hangs; another one takes the lead when its lease ends.")
+    return ok("leader", said)
+
+
+async def _owners(kit: Toolkit) -> Finding:
+    now = kit.scheduler.now()
+    others = [owner for owner in await kit.scheduler.store.owners() if owner.owner != kit.scheduler.store.owner]
+    said = [f"pid {owner.pid} on {owner.host} (heartbeat {relative(owner.heartbeat_at, now)})" for owner in others]
+    return ok("processes", "; ".join(said) or "none besides this one")
+
+
+async def _backlog(kit: Toolkit) -> Finding:
+    jobs = (await call(kit, "list"))["jobs"]
+    due = [(moment, job["job_id"]) for job in jobs if job["state"] == "active" and (moment := moment_of(job["next_run"]))]
+    late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
+    if late:
+        oldest, job_id = late[0]
+        said = f"{len(late)} of {len(jobs)} jobs are late, the oldest is {job_id}, due {relative(oldest, present())}"
+        return warning("due jobs", said, "See 'leader': somebody has to run them.")
+    return ok("due jobs", f"{len(jobs)} jobs, none is late")
+
+
+async def _outbox(kit: Toolkit) -> Finding:
+    waiting = len(await kit.scheduler.store.outbox(_MOST))
+    records = (await call(kit, "list_executions", limit=_MOST))["history"]
+    given_up = sum(record["delivery"] == "failed" for record in records)
+    said = f"{waiting:,} outcomes wait for their queue, {given_up:,} were given up"
+    return warning("outbox", said, "The history names them: delivery 'failed'.") if given_up else ok("outbox", said)
+
+
+async def _queue(kit: Toolkit) -> Finding:
+    if "queue" in kit.injector:
+        return ok("queue", "the AgenTool is there")
+    return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
+
+

@@ -1,0 +1,21 @@
+"""Moving in from other schedulers, and out again."""
+
+from agentoolkit.moving.crontab import read_crontab
+from agentoolkit.moving.from_apscheduler import Imported, RefusedJob, import_apscheduler
+from agentoolkit.moving.jsonl import Arrived, export_lines, import_lines
+from agentoolkit.moving.scheduler_tasks import read_scheduler_tasks
+from agentoolkit.moving.translation import Note, Translation, as_task_file
+
+__all__ = [
+    "Arrived",
+    "Imported",
+    "Note",
+    "RefusedJob",
+    "Translation",
+    "as_task_file",
+    "export_lines",
+    "import_apscheduler",
+    "import_lines",
+    "read_crontab",
+    "read_scheduler_tasks",
+]

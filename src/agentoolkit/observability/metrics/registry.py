@@ -1,0 +1,167 @@
+"""Counters, gauges and histograms. Plain objects of one thread, because every event of the scheduler passes here."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, cast
+
+from agentoolkit.observability.metrics.errors import MetricConflict, MetricNotFound, TooManySeries
+
+Kind = Literal["counter", "gauge", "histogram"]
+Labels = tuple[tuple[str, str], ...]
+"""Sorted by name."""
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds; made for seconds."""
+MOST_SERIES = 1_000
+"""Combinations of labels of one metric."""
+MOST_METRICS = 1_000
+
+
+class Number:
+    """A counter or a gauge with one combination of labels."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, amount: float) -> None:
+        self.value += amount
+
+
+class Histogram:
+    """Observations with one combination of labels, counted by size."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        """By upper bound, each by itself; the last one is what is above all of them."""
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        # A bound is part of its bucket, so the first bound that is not below the value is the one.
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+
+Series = Number | Histogram
+S = TypeVar("S", Number, Histogram)
+
+
+@dataclass(slots=True)
+class Metric:
+    """A metric with all of its series."""
+
+    name: str
+    kind: Kind
+    help: str = ""
+    buckets: tuple[float, ...] = ()
+    series: dict[Labels, Series] = field(default_factory=dict[Labels, Series])
+
+
+class Registry:
+    """All metrics of a process.
+
+    Args:
+        most_series: Combinations of labels that one metric may have.
+        most_metrics: Metrics there may be.
+    """
+
+    def __init__(self, most_series: int = MOST_SERIES, most_metrics: int = MOST_METRICS) -> None:
+        self._most_series = most_series
+        self._most_metrics = most_metrics
+        self._metrics: dict[str, Metric] = {}
+
+    def counter(self, name: str, labels: Mapping[str, str] | None = None, help: str = "") -> Number:
+        """Return a counter, made if it is not there; the holder may add to it without asking again.
+
+        Raises:
+            MetricConflict, TooManySeries: See their descriptions.
+        """
+        return self._series(self._metric(Metric(name, "counter", help)), labels, Number)
+
+    def gauge(self, name: str, labels: Mapping[str, str] | None = None, help: str = "") -> Number:
+        """Return a gauge, made if it is not there. Raises as `counter`."""
+        return self._series(self._metric(Metric(name, "gauge", help)), labels, Number)
+
+    def histogram(
+        self, name: str, labels: Mapping[str, str] | None = None, help: str = "", buckets: Sequence[float] | None = None
+    ) -> Histogram:
+        """Return a histogram, made if it is not there; without buckets, with those it has, else `BUCKETS`. Raises as `counter`."""
+        there = self._metrics.get(name)
+        bounds = tuple(buckets) if buckets is not None else there.buckets if there else BUCKETS
+        metric = self._metric(Metric(name, "histogram", help, bounds))
+        return self._series(metric, labels, lambda: Histogram(metric.buckets))
+
+    def find(self, name: str) -> Metric:
+        """Return a metric. Raises `MetricNotFound`."""
+        try:
+            return self._metrics[name]
+        except KeyError:
+            raise MetricNotFound.among(name, self._metrics) from None
+
+    def all(self) -> list[Metric]:
+        """Return every metric by name."""
+        return [self._metrics[name] for name in sorted(self._metrics)]
+
+    def reset(self, name: str | None = None) -> int:
+        """Forget a metric, or all; tell how many. Raises `MetricNotFound`."""
+        if name is not None:
+            del self._metrics[self.find(name).name]
+            return 1
+        number = len(self._metrics)
+        self._metrics.clear()
+        return number
+
+    def _metric(self, wanted: Metric) -> Metric:
+        metric = self._metrics.get(wanted.name)
+        if metric is None:
+            if len(self._metrics) >= self._most_metrics:
+                raise _too_many(f"There are {self._most_metrics:,} metrics", "name", wanted.name, "metrics")
+            metric = self._metrics[wanted.name] = wanted
+        if metric.kind != wanted.kind or metric.buckets != wanted.buckets:
+            has = metric.kind if metric.kind != wanted.kind else f"histogram with the buckets {metric.buckets}"
+            remedy = "Use another name, or 'reset' this one."
+            raise MetricConflict(f"{wanted.name!r} is a {has}.", field="name", value=wanted.name, remedy=remedy)
+        metric.help = metric.help or wanted.help
+        return metric
+
+    def _series(self, metric: Metric, labels: Mapping[str, str] | None, make: Callable[[], S]) -> S:
+        key = sorted_labels(labels)
+        series = metric.series.get(key)
+        if series is None:
+            if len(metric.series) >= self._most_series:
+                said = f"{metric.name!r} has {self._most_series:,} combinations of labels"
+                raise _too_many(said, "labels", labels, "metrics_series")
+            series = metric.series[key] = make()
+        return cast("S", series)  # all series of a metric are of one kind
+
+
+def sorted_labels(labels: Mapping[str, str] | None) -> Labels:
+    """Return labels in the form that the same ones always have."""
+    return tuple(sorted(labels.items())) if labels else ()
+
+
+def cumulated(histogram: Histogram, buckets: Sequence[float]) -> list[tuple[float, int]]:
+    """Return how many observations are at most each bound, infinity last."""
+    so_far = 0
+    rows: list[tuple[float, int]] = []
+    for bound, count in zip((*buckets, math.inf), histogram.counts, strict=True):
+        so_far += count
+        rows.append((bound, so_far))
+    return rows
+
+
+def _too_many(said: str, field: str, value: object, setting: str) -> TooManySeries:
+    remedy = f"Put no ids, times or free text into names and labels; or raise the setting `{setting}`."
+    return TooManySeries(f"{said}, and no more are made.", field=field, value=value, remedy=remedy)

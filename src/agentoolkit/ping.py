@@ -1,0 +1,87 @@
+"""A dead man's switch: an address that is called while the scheduler does its work, so that silence raises the alarm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from urllib import request
+from urllib.parse import urlsplit
+
+from agentoolkit.time_source import Cancellable, TimeSource
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 5.0
+"""Longest time that a ping waits for its answer."""
+
+
+class Ping:
+    """Calls an address again and again for as long as all is well, and not when it is not.
+
+    Args:
+        url: ``http://`` or ``https://``. Its path is often a secret, so only its host is ever logged.
+        every: Seconds between two pings.
+        time: Where the time comes from.
+        is_well: Does this process lead, and does claiming work?
+    """
+
+    def __init__(self, url: str, every: float, time: TimeSource, is_well: Callable[[], Awaitable[bool]]) -> None:
+        self._url = url
+        self._every = every
+        self._time = time
+        self._is_well = is_well
+        self._timer: Cancellable | None = None
+        self._round: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def start(self) -> None:
+        """Ping now, and from now on."""
+        self._round = asyncio.get_running_loop().create_task(self._ping())
+
+    async def stop(self) -> None:
+        """Ping no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.wait({self._round})
+
+    async def _ping(self) -> None:
+        try:
+            if await self._is_well():
+                await asyncio.to_thread(fetch, self._url)
+                self._note(None)
+        except Exception as error:
+            self._note(error)
+        self._timer = self._time.call_later(self._every, self.start)
+
+    def _note(self, error: Exception | None) -> None:
+        """Log what changed: a monitor that is down for a night must not fill the log."""
+        host = urlsplit(self._url).hostname
+        if error is not None and not self._failing:
+            logger.warning("The ping to %s failed: %s", host, error)
+        elif error is None and self._failing:
+            logger.info("The ping to %s works again", host)
+        self._failing = error is not None
+
+
+def fetch(url: str, seconds: float = SECONDS) -> None:
+    """Get an address and forget the answer. Raises `OSError` if there is none, or one that tells of an error."""
+    with _opener().open(url, timeout=seconds) as answer:
+        answer.read(1)
+
+
+def _opener() -> request.OpenerDirector:
+    # Not urlopen, which reads file: and ftp: too.
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler(),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener

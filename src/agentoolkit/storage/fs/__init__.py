@@ -1,0 +1,19 @@
+"""Files, only below folders that the application declares."""
+
+from agentoolkit.storage.fs.agent import create_storage_fs_agent
+from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathNotFound, PathTaken, WrongKind
+from agentoolkit.storage.fs.schemas import FsInput
+from agentoolkit.storage.fs.service import FileService, Limits
+
+__all__ = [
+    "FileError",
+    "FileService",
+    "FileTooLarge",
+    "FsInput",
+    "Limits",
+    "PathNotAllowed",
+    "PathNotFound",
+    "PathTaken",
+    "WrongKind",
+    "create_storage_fs_agent",
+]

@@ -1,0 +1,199 @@
+"""What can be done with files below the roots. Every method blocks, and is called in a thread."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from agentool.errors import excerpt
+from agentoolkit.storage.fs import trees
+from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
+from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
+from agentoolkit.storage.fs.roots import Location, Roots
+from agentoolkit.storage.fs.trees import Copying, Found, Progress
+
+LARGEST_FILE = 10_000_000
+"""Bytes that are read or written by one call."""
+LARGEST_TREE = 10_000_000_000
+"""Bytes that are copied by one call."""
+MOST_ENTRIES = 100_000
+"""Files and folders that are copied or deleted by one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may take."""
+
+    file_size: int = LARGEST_FILE
+    tree_size: int = LARGEST_TREE
+    tree_entries: int = MOST_ENTRIES
+
+
+class FileService:
+    """Files below declared roots.
+
+    Args:
+        folders: Folders by what paths into them begin with; without any, every path is refused.
+        limits: What one call may take.
+    """
+
+    def __init__(self, folders: Mapping[str, Path | str], limits: Limits | None = None) -> None:
+        self.roots = Roots(folders)
+        self._limits = limits or Limits()
+
+    def progress(self) -> Progress:
+        """Begin to count what one call does."""
+        return Progress(self._limits.tree_entries, self._limits.tree_size)
+
+    def read(self, location: Location) -> bytes:
+        """Return the content of a file."""
+        with _told(location), location.parent() as folder, folder.reading(location.name) as file:
+            content = file.read(self._limits.file_size + 1)
+            self._refuse_large(len(content), location)
+            return content
+
+    def write(self, location: Location, content: bytes, mode: Literal["replace", "append"]) -> bool:
+        """Write a file, whole or at its end. Tell whether it is new."""
+        self._refuse_large(len(content), location)
+        with _told(location), location.parent() as folder:
+            new = folder.kind(location.name) is None
+            if mode == "replace":
+                with folder.replacing(location.name) as file:
+                    file.write(content)
+            else:
+                with folder.appending(location.name) as file:
+                    self._append(file, content, location)
+            return new
+
+    def info(self, location: Location) -> Found:
+        """Tell what is there."""
+        with _told(location):
+            if not location.parts:
+                with location.opened() as root:
+                    return Found(location.path, "folder", root.status())
+            with location.parent() as folder:
+                status = folder.status(location.name)
+                return Found(location.path, kind_of(status), status)
+
+    def found(self, location: Location, matching: Callable[[Found], bool], limit: int, recursive: bool) -> list[Found]:
+        """Return what is in a folder, at most so many."""
+        with _told(location), location.opened() as folder:
+            return list(islice(filter(matching, trees.walk(folder, recursive)), limit))
+
+    def make_folder(self, location: Location) -> bool:
+        """Make a folder, and those it is to be in. Tell whether it is new."""
+        with _told(location):
+            try:
+                with location.opened():
+                    return False
+            except FileNotFoundError:
+                self._make(location)
+                return True
+
+    def delete(self, location: Location, progress: Progress, recursive: bool) -> None:
+        """Remove a file, a link or a folder; one that is not empty only if `recursive`."""
+        with _told(location), location.parent() as folder:
+            kind = folder.kind(location.name)
+            if kind == "folder" and recursive:
+                with folder.child(location.name) as below:
+                    trees.empty(below, progress)
+            folder.remove(location.name)
+            progress.entries += 1
+
+    def copy(self, source: Location, destination: Location, copying: Copying) -> Kind:
+        """Copy a file, or what is in a folder, and tell which it was."""
+        kind = self.info(source).kind
+        _refuse_inside(source, destination)
+        with _told(source):
+            if kind == "folder":
+                with source.opened() as folder, _opened_or_made(destination) as other:
+                    copying.folder(folder, other)
+            else:
+                with source.parent() as folder, destination.parent() as other:
+                    copying.file(folder, source.name, other, destination.name)
+        return kind
+
+    def move(self, source: Location, destination: Location, copying: Copying) -> Kind:
+        """Move a file or a folder, and tell which it was. Between disks it is copied, then deleted."""
+        kind = self.info(source).kind
+        if kind not in ("file", "folder"):
+            raise WrongKind(f"It is a {kind}.", field="source", value=source.path, remedy="Only files and folders are moved.")
+        _refuse_inside(source, destination)
+        try:
+            with _told(source), source.parent() as folder, destination.parent() as other:
+                _refuse_taken(other, destination, copying.overwrite and kind == "file")
+                folder.rename(source.name, other, destination.name)
+                copying.progress.add(entries=1)
+        except FileError as error:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EXDEV:
+                raise
+            self._move_between_disks(source, destination, copying)
+        return kind
+
+    def _move_between_disks(self, source: Location, destination: Location, copying: Copying) -> None:
+        self.copy(source, destination, copying)
+        if skipped := copying.progress.skipped:
+            remedy = "What could be copied was; nothing was deleted."
+            raise WrongKind(f"It holds links or special files: {excerpt(skipped)}.", field="source", value=source.path, remedy=remedy)
+        self.delete(source, self.progress(), recursive=True)
+
+    def _append(self, file: BinaryIO, content: bytes, location: Location) -> None:
+        self._refuse_large(file.seek(0, 2) + len(content), location)
+        file.write(content)
+
+    def _refuse_large(self, size: int, location: Location) -> None:
+        if size > self._limits.file_size:
+            remedy = f"At most {self._limits.file_size:,} are read and written at once (setting `files_size`); 'copy' and 'move' take more."
+            raise FileTooLarge("It has too many bytes.", field="path", value=location.path, remedy=remedy)
+
+    def _make(self, location: Location) -> None:
+        above = Location(location.path, location.folder, location.parts[:-1])
+        with _told(location):
+            try:
+                with above.opened() as folder:
+                    folder.make(location.name)
+            except FileNotFoundError:
+                if not above.parts:
+                    raise
+                self._make(above)
+                self._make(location)
+
+
+@contextmanager
+def _told(location: Location) -> Generator[None]:
+    """Turn what the system says into an error that names the path."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise explained(error, location.path) from error
+
+
+@contextmanager
+def _opened_or_made(location: Location) -> Generator[Folder]:
+    with ExitStack() as stack:
+        with _told(location):
+            if location.parts:
+                folder = trees.made(stack.enter_context(location.parent()), location.name)
+                stack.enter_context(folder)
+            else:
+                folder = stack.enter_context(location.opened())
+        yield folder
+
+
+def _refuse_inside(source: Location, destination: Location) -> None:
+    if destination.real().is_relative_to(source.real()):
+        raise PathNotAllowed("It is in, or is, the source.", field="destination", value=destination.path, remedy="Name another place.")
+
+
+def _refuse_taken(folder: Folder, destination: Location, may_replace: bool) -> None:
+    kind = folder.kind(destination.name)
+    if kind is not None and not (may_replace and kind == "file"):
+        remedy = "Set overwrite to replace a file by a file, or delete it first."
+        raise PathTaken(f"A {kind} is there already.", field="destination", value=destination.path, remedy=remedy)

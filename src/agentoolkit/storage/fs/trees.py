@@ -1,0 +1,151 @@
+"""Copying, removing and listing what is in folders, with limits, and in a way that can be stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from threading import Event
+
+from agentoolkit.storage.fs.errors import FileTooLarge, PathTaken, WrongKind
+from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
+from agentoolkit.storage.fs.roots import DEEPEST
+
+_CHUNK = 1 << 20
+_MOST_NAMED = 20
+
+
+class Stopped(Exception):
+    """Whoever wanted it does not any more."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How much was done, and how much more may be."""
+
+    most_entries: int
+    most_bytes: int
+    entries: int = 0
+    bytes: int = 0
+    skipped: list[str] = field(default_factory=list[str])
+    """Links and special files, which are not copied; the first few."""
+    skipped_count: int = 0
+    stop: Event = field(default_factory=Event)
+
+    def add(self, entries: int = 0, size: int = 0) -> None:
+        """Count. Raises `FileTooLarge`, `Stopped`."""
+        self.entries += entries
+        self.bytes += size
+        if self.stop.is_set():
+            raise Stopped
+        if self.entries > self.most_entries or self.bytes > self.most_bytes:
+            limits = f"{self.most_entries:,} entries (setting `files_tree_entries`) or {self.most_bytes:,} bytes (`files_tree_size`)"
+            raise FileTooLarge(f"There are more than {limits}.", field="path", remedy="Take one part after the other.")
+
+    def skip(self, path: str) -> None:
+        """Note what was left out."""
+        self.skipped_count += 1
+        if len(self.skipped) < _MOST_NAMED:
+            self.skipped.append(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A thing in a folder."""
+
+    path: str
+    """From the folder that was listed."""
+    kind: Kind
+    status: os.stat_result
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """One copy under way."""
+
+    progress: Progress
+    overwrite: bool
+
+    def file(self, source: Folder, name: str, target: Folder, new_name: str) -> None:
+        """Copy a file with its time and mode."""
+        kind = target.kind(new_name)
+        if kind not in ("file", None):
+            raise WrongKind(
+                f"A {kind} is there.", field="destination", value=new_name, remedy="Name the new file, not the folder it is to be in."
+            )
+        if kind is not None and not self.overwrite:
+            raise PathTaken(f"A file {new_name!r} is there.", field="destination", value=new_name, remedy="Set overwrite to replace it.")
+        with source.reading(name) as reader, target.replacing(new_name) as writer:
+            while chunk := reader.read(_CHUNK):
+                self.progress.add(size=len(chunk))
+                writer.write(chunk)
+            writer.flush()
+            status = os.fstat(reader.fileno())
+            os.fchmod(writer.fileno(), status.st_mode & 0o777)
+            os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+        self.progress.add(entries=1)
+
+    def folder(self, source: Folder, target: Folder, path: str = "", depth: int = 0) -> None:
+        """Copy everything in a folder into another one, which keeps what else it has."""
+        refuse_deep(depth)
+        for name in source.names():
+            inner = f"{path}{name}"
+            kind = source.kind(name)
+            if kind == "file":
+                self.file(source, name, target, name)
+            elif kind == "folder":
+                self.progress.add(entries=1)
+                with source.child(name) as below, made(target, name) as other:
+                    self.folder(below, other, f"{inner}/", depth + 1)
+            elif kind is not None:
+                self.progress.skip(inner)
+
+
+def made(parent: Folder, name: str) -> Folder:
+    """Open a folder in another one; make it if it is not there."""
+    if parent.kind(name) is None:
+        parent.make(name)
+    return parent.child(name)
+
+
+def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Iterator[Found]:
+    """Yield what is in a folder, each folder before what it holds."""
+    refuse_deep(depth)
+    for name in folder.names():
+        try:
+            status = folder.status(name)
+        except FileNotFoundError:  # it went away meanwhile
+            continue
+        found = Found(f"{path}{name}", kind_of(status), status)
+        yield found
+        if recursive and found.kind == "folder":
+            yield from _below(folder, name, f"{found.path}/", depth + 1)
+
+
+def matches(found: Found, pattern: str) -> bool:
+    """Does a thing fit a pattern? One with a slash is about its path, others are about its name."""
+    return fnmatchcase(found.path if "/" in pattern else PurePosixPath(found.path).name, pattern)
+
+
+def empty(folder: Folder, progress: Progress, depth: int = 0) -> None:
+    """Remove everything in a folder. Links are removed, not followed."""
+    refuse_deep(depth)
+    for name in folder.names():
+        if folder.kind(name) == "folder":
+            with folder.child(name) as below:
+                empty(below, progress, depth + 1)
+        folder.remove(name)
+        progress.add(entries=1)
+
+
+def refuse_deep(depth: int) -> None:
+    """Raise `WrongKind` where folders are nested beyond all reason."""
+    if depth > DEEPEST:
+        raise WrongKind(f"Folders are nested more than {DEEPEST} deep.", field="path")
+
+
+def _below(folder: Folder, name: str, path: str, depth: int) -> Generator[Found]:
+    with folder.child(name) as below:
+        yield from walk(below, True, path, depth)

@@ -1,0 +1,6 @@
+"""A log with data, on the console and in files that rotate."""
+
+from agentoolkit.system.logging.agent import LoggingInput, create_logging_agent
+from agentoolkit.system.logging.service import LogService, LogSettings
+
+__all__ = ["LogService", "LogSettings", "LoggingInput", "create_logging_agent"]

@@ -1,0 +1,66 @@
+"""YAML without the surprises of version 1.1: ``12:30`` and ``on`` are text, and a key stands once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import yaml
+
+MOST_NODES = 100_000
+"""Values in a text, with every alias counted as what it stands for."""
+
+
+class SafeLoader(yaml.SafeLoader):
+    """Safe YAML, read by the rules of version 1.2."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_AMBIGUOUS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
+SafeLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AMBIGUOUS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
+):
+    cast("Any", SafeLoader).add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Parse a text into nodes, which know their lines. Raises `yaml.YAMLError`, `RecursionError`."""
+    return cast("yaml.Node | None", yaml.compose(text, Loader=SafeLoader))  # pyright: ignore[reportUnknownMemberType]
+
+
+def construct(node: yaml.Node) -> Any:
+    """Turn a node into values. Raises `yaml.YAMLError`."""
+    return cast("Any", SafeLoader("")).construct_document(node)
+
+
+def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:
+    """Count the values below a node as if every alias were written out, without writing them out."""
+    known = {} if known is None else known
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES  # an alias of what it stands in would have no end
+        parts = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
+        known[id(node)] = 1 + sum(size(part, known) for entry in parts for part in _parts(entry))
+    return known[id(node)]
+
+
+def one_line(error: Exception) -> str:
+    """Say in one sentence what is wrong with a text, and where."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{getattr(error, 'problem', None) or str(error)[:200]}{where}."
+
+
+def _parts(entry: Any) -> tuple[yaml.Node, ...]:
+    """Return key and value of a mapping's entry, or an entry of a list by itself."""
+    return cast("tuple[yaml.Node, ...]", entry if isinstance(entry, tuple) else (entry,))

@@ -1,0 +1,276 @@
+"""The AgenTool ``sequence``: order, values handed on, failure, undoing, and what is refused when it is scheduled."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentool import Injector, InvalidInput
+from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
+from agentoolkit.actions.task_types import register_task_type
+from agentoolkit.testing import toolkit
+
+from .conftest import create_note
+
+
+def step(name=None, operation="take", value=None, **more):
+    return {"name": name, "agentool_name": "note", "input_data": {"operation": operation, "value": value or name}, **more}
+
+
+class Sequencing:
+    """A sequence AgenTool and the notes its steps take."""
+
+    def __init__(self):
+        self.injector = Injector()
+        self.notes = create_note(self.injector)
+        self.agentool = create_sequence_agent(injector=self.injector)
+
+    async def run(self, *steps, **fields):
+        return await self.injector.run("sequence", {"operation": "run", "steps": list(steps), **fields})
+
+    async def fail(self, *steps, **fields):
+        with pytest.raises(SequenceFailed) as failed:
+            await self.run(*steps, **fields)
+        return failed.value
+
+    def refuse(self, *steps, **fields):
+        with pytest.raises(InvalidInput) as refused:
+            self.agentool.check({"operation": "run", "steps": list(steps), **fields})
+        return str(refused.value)
+
+
+@pytest.fixture
+def sequence():
+    return Sequencing()
+
+
+def statuses(output):
+    return {record.name: record.status for record in output.steps}
+
+
+# Order
+
+
+async def test_steps_go_in_the_order_of_the_list(sequence):
+    """A step that names no needs comes after the one before it."""
+    output = await sequence.run(step("a", "wait"), step("b"), step("c"))
+    assert sequence.notes.taken == ["a", "b", "c"]
+    assert statuses(output) == {"a": "success", "b": "success", "c": "success"}
+
+
+async def test_steps_that_need_nothing_go_side_by_side(sequence):
+    """Steps with an empty list of needs run at once."""
+    await sequence.run(*[step(name, "wait", needs=[]) for name in "abc"])
+    assert sequence.notes.together == 3
+
+
+async def test_a_step_waits_for_all_that_it_needs(sequence):
+    """A step starts when every step it names is done, wherever it stands in the list."""
+    await sequence.run(step("last", needs=["a", "b"]), step("a", "wait", needs=[]), step("b", "wait", needs=[]))
+    assert sequence.notes.taken == ["a", "b", "last"]
+
+
+async def test_so_many_steps_run_at_once_at_most():
+    """The number of steps that run at once is bounded."""
+    injector = Injector()
+    notes = create_note(injector)
+    create_sequence_agent(injector=injector, concurrency=2)
+    steps = [step(name, "wait", needs=[]) for name in "abcde"]
+    await injector.run("sequence", {"operation": "run", "steps": steps})
+    assert notes.together == 2
+
+
+async def test_steps_without_a_name_are_numbered(sequence):
+    """A step's default name is its place."""
+    assert list(statuses(await sequence.run(step(value=1), step(value=2)))) == ["step_1", "step_2"]
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("!step:a.value", "a"),
+        ("!step:a.items.0.number", 7),
+        ("!step:a", {"value": "a", "items": [{"number": 7}], "passed": True}),
+    ],
+)
+async def test_a_step_uses_the_result_of_an_earlier_one(sequence, reference, expected):
+    """A reference, at any depth, becomes the result or a part of it, as the value that it is."""
+    await sequence.run(step("a"), step("b", value={"deep": [reference]}))
+    assert sequence.notes.taken[-1] == {"deep": [expected]}
+
+
+async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):
+    """The failure names the part that is missing, and the near miss."""
+    error = await sequence.fail(step("a"), step("b", value="!step:a.valu"))
+    assert "has no 'valu'. Did you mean 'value'?" in str(error)
+
+
+# Conditions
+
+
+async def test_a_step_runs_when_a_value_is_true(sequence):
+    """A condition on a result runs or skips one step, and those after it go on."""
+    output = await sequence.run(step("a"), step("b", when="!step:a.passed"), step("c", when="!step:a.none", needs=["a"]), step("d"))
+    assert statuses(output) == {"a": "success", "b": "success", "c": "skipped", "d": "success"}
+    assert output.steps[2].reason == "!step:a.none is not true"
+
+
+async def test_a_step_for_failures_runs_after_one_only(sequence):
+    """`when: failure` runs where something it needs failed, `when: always` in any case."""
+    error = await sequence.fail(step("a", "fail"), step("b"), step("alarm", when="failure"), step("tidy", when="always"))
+    assert statuses(error.result) == {"a": "failed", "b": "skipped", "alarm": "success", "tidy": "success"}
+    output = await sequence.run(step("a"), step("alarm", when="failure"), step("tidy", when="always"))
+    assert statuses(output) == {"a": "success", "alarm": "skipped", "tidy": "success"}
+
+
+# Failure
+
+
+async def test_a_failing_step_in_the_middle_is_visible_as_such(sequence):
+    """The error names the step, why it failed and what was not run; each step has its record."""
+    error = await sequence.fail(step("a"), step("b", "fail"), step("c"))
+    assert str(error) == "steps.b: Step 2 of 3, 'b', failed: failed on b. Not run: c."
+    assert isinstance(error.__cause__, RuntimeError)
+    assert statuses(error.result) == {"a": "success", "b": "failed", "c": "skipped"}
+    assert error.result.steps[1].error.type == "RuntimeError"
+
+
+async def test_stop_starts_nothing_more(sequence):
+    """After a failure not even steps that do not depend on it start."""
+    error = await sequence.fail(step("b", "wait", needs=[]), step("a", "fail", needs=[]), step("c", needs=["b"]))
+    assert statuses(error.result) == {"a": "failed", "b": "success", "c": "skipped"}
+
+
+async def test_continue_runs_what_does_not_need_the_failed_step(sequence):
+    """With `continue` independent steps run, and the sequence fails in the end all the same."""
+    steps = (step("a", "fail", needs=[]), step("after_a"), step("b", needs=[]), step("after_b"))
+    error = await sequence.fail(*steps, on_failure="continue")
+    assert statuses(error.result) == {"a": "failed", "after_a": "skipped", "b": "success", "after_b": "success"}
+
+
+async def test_compensate_undoes_what_was_done_in_reverse_order(sequence):
+    """Steps that succeeded are undone, the last first, with their own results."""
+
+    def undone(name):
+        return {"agentool_name": "note", "input_data": {"operation": "take", "value": f"!step:{name}.value"}}
+
+    steps = [step(name, compensate=undone(name)) for name in ("a", "b")]
+    error = await sequence.fail(*steps, step("c", "fail", compensate=undone("c")), on_failure="compensate")
+    assert sequence.notes.taken == ["a", "b", "c", "b", "a"]
+    assert [(record.name, record.status) for record in error.result.compensations] == [("b", "success"), ("a", "success")]
+
+
+async def test_an_undoing_that_fails_does_not_keep_the_others_from_being_undone(sequence):
+    """Each compensation has its own record, and the error is that of the step."""
+    fails = {"agentool_name": "note", "input_data": {"operation": "fail"}}
+    steps = [step("a", compensate=fails), step("b", compensate=fails), step("c", "fail")]
+    error = await sequence.fail(*steps, on_failure="compensate")
+    assert [record.status for record in error.result.compensations] == ["failed", "failed"]
+    assert "'c', failed" in str(error)
+
+
+# What is refused when it is scheduled
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([], "0 steps"),
+        ([step("a"), step("a")], "another step bears it"),
+        ([step("a.b")], "has a dot"),
+        ([step("alpha"), step("b", needs=["alpa"])], "Did you mean 'alpha'?"),
+        ([step("a", needs=["b"]), step("b", needs=["a"])], "wait for each other: "),
+        ([step("a", needs=["a"])], "wait for each other: a → a"),
+        ([step("a", needs=[]), step("b", value="!step:a.value", needs=[])], "takes a value of 'a', which does not come before it"),
+        ([step("a", value="!step:")], "A reference names a step"),
+        ([step("a", when="sometimes")], "is no condition"),
+        ([step("a", "tak")], "steps.a"),
+        ([step("a", other=1)], "is not a field"),
+        ([{**step("a"), "agentool_name": "nota"}], "Did you mean 'note'?"),
+        ([step("a", compensate={"agentool_name": "note", "input_data": {}})], "steps.a"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(sequence, steps, said):
+    """Every step, its target, its input and its place are checked before anything runs."""
+    assert said in sequence.refuse(*steps)
+
+
+def test_more_than_a_hundred_steps_are_refused(sequence):
+    """A sequence has a bounded number of steps."""
+    assert "101 steps" in sequence.refuse(*[step() for _ in range(101)])
+
+
+def test_values_that_are_still_to_come_are_taken_on_trust(sequence):
+    """A reference may stand where the AgenTool wants another type than text."""
+    assert sequence.agentool.check({"operation": "run", "steps": [step("a"), step("b", operation="!step:a.value")]})
+
+
+def test_steps_and_tasks_cannot_both_be_given(sequence):
+    """Exactly one of the two forms is given."""
+    assert "Either steps or task_definitions" in sequence.refuse(step("a"), task_definitions=[])
+
+
+# Tasks by their type
+
+
+async def test_a_task_is_a_step_by_its_type(sequence):
+    """A task of type agentool calls any AgenTool, and takes part in everything that steps do."""
+    task = {"type": "agentool", "args": {"agentool_name": "note", "input_data": {"operation": "take", "value": 1}}}
+    undo = {"type": "plugin_command", "args": {"plugin_name": "note", "command_name": "take", "arguments": {"value": -1}}}
+    fails = {"type": "plugin_command", "args": {"plugin_name": "note", "command_name": "fail"}, "name": "broken"}
+    definitions = [{**task, "compensate": undo}, fails]
+    with pytest.raises(SequenceFailed) as failed:
+        await sequence.injector.run("sequence", {"operation": "run", "task_definitions": definitions, "on_failure": "compensate"})
+    assert statuses(failed.value.result) == {"step_1": "success", "broken": "failed"}
+    assert sequence.notes.taken == [1, None, -1]
+
+
+async def test_a_sequence_can_be_a_step(sequence):
+    """A task of type sequence runs within another one."""
+    inner = {"type": "sequence", "args": {"steps": [step("deep")]}}
+    output = await sequence.injector.run("sequence", {"operation": "run", "task_definitions": [inner]})
+    assert output.steps[0].result["steps"][0]["name"] == "deep"
+
+
+async def test_a_registered_task_type_can_be_used(sequence):
+    """One call makes a further type known."""
+    register_task_type("memo", "note", lambda args: {"operation": "take", "value": args["text"]}, injector=sequence.injector)
+    await sequence.injector.run("sequence", {"operation": "run", "task_definitions": [{"type": "memo", "args": {"text": "hello"}}]})
+    assert sequence.notes.taken == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"type": "shell_comand"}, "task_definitions.0.type: 'shell_comand' is no task type. Did you mean 'shell_command'?"),
+        ({"type": "plugin_command", "args": {"plugin_name": "note"}}, "needs 'command_name'"),
+        ({"type": "mcp_tool", "args": {}}, "No AgenTool is named 'mcp'"),
+    ],
+)
+def test_a_task_that_is_none_is_refused(sequence, task, said):
+    """The refusal names the task's place, what is wrong and the near miss."""
+    with pytest.raises(InvalidInput, match=r"task_definitions|step_1") as refused:
+        sequence.agentool.check({"operation": "run", "task_definitions": [task]})
+    assert said in str(refused.value)
+
+
+# Scheduled
+
+
+async def test_a_scheduled_sequence_is_one_execution_with_a_record_of_each_step():
+    """The execution fails as one, and its result tells which step failed."""
+    async with toolkit() as kit:
+        create_note(kit.injector)
+        if "sequence" not in kit.injector:
+            create_sequence_agent(injector=kit.injector, time=kit.clock)
+        steps = [step("a"), step("b", "fail"), step("c")]
+        fields = {"operation": "schedule", "schedule": "1 hour", "agentool_name": "sequence", "job_id": "chain"}
+        await kit.injector.run("scheduler", {**fields, "input_data": {"operation": "run", "steps": steps}})
+        await kit.advance(hours=1)
+        answer = await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "chain"})
+        (execution,) = answer.data["history"]
+    assert (execution["status"], execution["error"]["type"]) == ("failed", "SequenceFailed")
+    assert [record["status"] for record in execution["result"]["steps"]] == ["success", "failed", "skipped"]
+    assert execution["result"]["steps"][0]["started_at"] == "2030-01-01T01:00:00Z"

@@ -1,0 +1,196 @@
+"""`agentool serve`: tasks of a file become jobs that outlive the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.testing import ManualTime
+from agentoolkit.wiring import Toolkit
+
+from .conftest import Cli
+
+GREET = """
+tasks:
+  - name: greeting
+    schedule: every day at 9am
+    timezone: Europe/Berlin
+    function: chores:greet
+"""
+
+
+def earlier(work: Callable[[Toolkit], Awaitable[object]], **ago: float) -> None:
+    """Do something in the database at a time that has passed, and close it."""
+
+    async def visit() -> None:
+        settings = Settings(database=str(Path("home/agentool.db")), functions=("chores",), timezone="UTC")
+        async with Toolkit(settings, time=ManualTime(datetime.now(UTC) - timedelta(**ago)), claims=False) as kit:
+            await work(kit)
+
+    asyncio.run(visit())
+
+
+def marks(output: str) -> dict[str, str]:
+    """Return what became of each task."""
+    words = [line.split() for line in output.splitlines() if line.startswith("  ")]
+    return {line[0]: line[1] for line in words}
+
+
+def test_a_task_becomes_a_job(cli: Cli) -> None:
+    """A task of the file is scheduled, and the job outlives the process."""
+    assert marks(cli.serve(GREET).stdout) == {"greeting": "new"}
+    assert [job["job_id"] for job in cli.data("list")["jobs"]] == ["greeting"]
+
+
+def test_the_same_task_is_found_again(cli: Cli) -> None:
+    """The very same task, served again, is the same job."""
+    cli.serve(GREET)
+    assert marks(cli.serve(GREET).stdout) == {"greeting": "kept"}
+
+
+def test_a_changed_task_is_updated(cli: Cli) -> None:
+    """A task that was changed changes its job, and serve says so."""
+    cli.serve(GREET)
+    assert marks(cli.serve(GREET.replace("9am", "10am")).stdout) == {"greeting": "changed"}
+    assert cli.data("info", "greeting")["info"]["schedule"] == "0 10 * * *"
+
+
+def test_a_task_that_is_gone_stays_as_a_job(cli: Cli) -> None:
+    """A job whose task is no longer in the file stays, and is mentioned."""
+    cli.serve(GREET)
+    output = cli.serve(GREET.replace("greeting", "other")).stdout
+    assert "Kept, though not in tasks.yaml: greeting" in output
+    assert len(cli.data("list")["jobs"]) == 2
+
+
+def test_a_disabled_task_is_scheduled_paused(cli: Cli) -> None:
+    """`enabled: false` makes a paused job."""
+    cli.serve(GREET + "    enabled: false\n")
+    assert cli.data("list")["jobs"][0]["state"] == "paused"
+
+
+def test_disabling_a_task_pauses_its_job(cli: Cli) -> None:
+    """`enabled: false` pauses a job that is there."""
+    cli.serve(GREET)
+    cli.serve(GREET + "    enabled: false\n")
+    assert cli.data("list")["jobs"][0]["state"] == "paused"
+
+
+def test_enabling_a_task_again_resumes_its_job(cli: Cli) -> None:
+    """A job that its task file paused is resumed by it."""
+    cli.serve(GREET + "    enabled: false\n")
+    cli.serve(GREET)
+    assert cli.data("list")["jobs"][0]["state"] == "active"
+
+
+def test_a_job_that_a_person_paused_stays_paused(cli: Cli) -> None:
+    """Serving a task again does not resume what somebody paused."""
+    cli.serve(GREET)
+    cli("pause", "greeting", "--reason", "holidays")
+    cli.serve(GREET)
+    assert cli.data("list")["jobs"][0]["state"] == "paused"
+
+
+def test_once_is_once(cli: Cli) -> None:
+    """A task that ran once does not run again because its file is served again."""
+    once = GREET.replace("every day at 9am", "now")
+    assert "hello world" in cli.serve(once).stdout
+    second = cli.serve(once).stdout
+    assert marks(second) == {"greeting": "kept"}
+    assert "Nothing ran." in second
+
+
+def test_memory_keeps_nothing(cli: Cli, folder: Path) -> None:
+    """With --memory there is no database."""
+    cli.serve(GREET, "--memory")
+    assert not (folder / "home").exists()
+
+
+def test_the_database_setting_is_used(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AGENTOOL_DATABASE names another place."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(folder / "other.db"))
+    cli.serve(GREET)
+    assert (folder / "other.db").exists()
+    assert not (folder / "home").exists()
+
+
+def test_the_example_runs_without_a_file(cli: Cli) -> None:
+    """Without a file the bundled example is served."""
+    assert "sample_machine" in cli("serve", "--for", "0.2").stdout
+
+
+def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:
+    """A file that is not there ends with 2 and one line."""
+    result = cli("serve", "nowhere.yaml", code=2)
+    assert result.stderr == "agentool: file: nowhere.yaml cannot be read: No such file or directory.\n"
+
+
+def test_a_refused_task_is_named(cli: Cli) -> None:
+    """A task that cannot be scheduled is named with the reason."""
+    assert "Task 'greeting' is refused" in cli.serve(GREET.replace("every day", "evry day"), code=2).stderr
+
+
+def test_a_function_that_is_not_allowed_is_refused(cli: Cli) -> None:
+    """A package that is not named by --allow is not called."""
+    Path("tasks.yaml").write_text(GREET)
+    assert "is not allowed" in cli("serve", "tasks.yaml", "--for", "0", code=2).stderr
+
+
+def test_an_execution_is_a_line(cli: Cli) -> None:
+    """Each execution that ends is printed with its result."""
+    line = next(line for line in cli.serve(GREET.replace("every day at 9am", "now")).stdout.splitlines() if "hello" in line)
+    assert line.split()[1:4] == ["greeting", "function", "success"]
+
+
+def test_nothing_is_wider_than_its_columns(cli: Cli) -> None:
+    """Long names and long results are cut, so that a piped line has a bounded length."""
+    long = GREET.replace("greeting", "g" * 60).replace("every day at 9am", "now") + f"    kwargs: {{name: {'x' * 500}}}\n"
+    assert max(map(len, cli.serve(long).stdout.splitlines())) < 200
+
+
+def test_due_times_missed_while_down_are_told(cli: Cli) -> None:
+    """Serve says how many due times passed while nothing ran, and how many it makes up for."""
+
+    async def add(kit: Toolkit) -> None:
+        call = {"operation": "call", "function": "chores:greet"}
+        job = {"operation": "schedule", "job_name": "often", "schedule": "1 minute", "agentool_name": "function", "input_data": call}
+        await kit.injector.run("scheduler", job)
+
+    earlier(add, seconds=5 * 60 + 5)
+    assert "While it was down: 4 due times missed, 1 caught up." in cli.serve(GREET).stdout
+
+
+def test_interrupted_executions_are_told(cli: Cli) -> None:
+    """Serve says which executions were under way when their process ended."""
+
+    async def leave_behind(kit: Toolkit) -> None:
+        call = {"operation": "call", "function": "chores:greet"}
+        for name, on_interrupt in (("again", "retry"), ("never", "fail")):
+            job = {"operation": "schedule", "job_name": name, "schedule": "1 day", "on_interrupt": on_interrupt}
+            await kit.injector.run("scheduler", {**job, "agentool_name": "function", "input_data": call})
+            due = kit.scheduler.now()
+            cut_short = Execution(f"{name}@1", name, "function", due, status=Status.RUNNING, started_at=due, owner="gone")
+            await kit.scheduler.store.record([cut_short])
+
+    earlier(leave_behind, hours=1)
+    assert "2 executions interrupted: 1 started again, 1 lost." in cli.serve(GREET).stdout
+
+
+def test_a_stopped_scheduler_says_so(cli: Cli) -> None:
+    """After `agentool stop` serve runs nothing, and says how to go on."""
+    cli("stop")
+    output = cli.serve(GREET.replace("every day at 9am", "now")).stdout
+    assert "`agentool start` lets it go on" in output
+    assert "Nothing ran." in output
+
+
+def test_serving_does_not_stop_the_next_one(cli: Cli) -> None:
+    """The end of one serve is not operation 'stop'."""
+    cli.serve(GREET)
+    assert not cli.data("status")["stopped"]
