@@ -10,8 +10,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agentoolkit.actions import course, shell
 from agentoolkit.dialects import Durability
+from agentoolkit.observability.metrics import registry
+from agentoolkit.storage.fs import service as fs
+from agentoolkit.storage.kv import service as kv
+from agentoolkit.system.logging import records
+from agentoolkit.system.logging import service as log
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY
 from agentoolkit.system.scheduler.running import TIMEOUT
+from agentoolkit.system.templates import rendering
 
 
 class Settings(BaseSettings):
@@ -36,6 +42,30 @@ class Settings(BaseSettings):
     notification_services: dict[str, SecretStr] = Field(default={}, description="Apprise URLs, by the names of targets")
     sequence_concurrency: int = Field(default=course.CONCURRENCY, ge=1, description="Steps of one sequence that run at once")
     functions: tuple[str, ...] = Field(default=(), description="Prefixes 'package.module' under which the function AgenTool may call")
+    log_level: records.Level = Field(default="INFO", description="Level from which records are logged")
+    log_console: bool = Field(default=True, description="Whether the log is written to standard error")
+    log_format: records.Format = Field(default="text", description="Form on the console: text or json; a file always has JSON lines")
+    log_file: Path | None = Field(default=None, description="File that the log is written to as well")
+    log_file_size: int = Field(default=log.FILE_SIZE, ge=1_000, description="Bytes at which a new log file is begun")
+    log_files: int = Field(default=log.FILES, ge=1, description="Old log files that are kept")
+    log_memory: int = Field(default=log.MEMORY, ge=0, description="Records that are remembered")
+    metrics_series: int = Field(default=registry.MOST_SERIES, ge=1, description="Combinations of labels that one metric may have")
+    metrics_count: int = Field(default=registry.MOST_METRICS, ge=1, description="Metrics there may be")
+    config_files: tuple[Path, ...] = Field(default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one")
+    kv_value_size: int = Field(default=kv.LARGEST_VALUE, ge=1, description="Characters of a value in storage_kv, as JSON")
+    files: dict[str, Path] = Field(default={}, description="Folders of storage_fs, by what paths into them begin with; none by default")
+    files_size: int = Field(default=fs.LARGEST_FILE, ge=1, description="Bytes of a file that are read or written by one call")
+    files_tree_size: int = Field(default=fs.LARGEST_TREE, ge=1, description="Bytes that are copied by one call")
+    files_tree_entries: int = Field(default=fs.MOST_ENTRIES, ge=1, description="Entries copied, deleted or looked at by one call")
+    template_folder: Path | None = Field(default=None, description="Folder of templates; without it they live in memory")
+    template_size: int = Field(default=rendering.LARGEST_SOURCE, ge=1, description="Characters of a template")
+    template_output_size: int = Field(default=rendering.LARGEST_OUTPUT, ge=1, description="Characters of what a template becomes")
+    template_variables_size: int = Field(default=rendering.LARGEST_VARIABLES, ge=2, description="Characters of variables, as JSON")
+    template_seconds: float = Field(default=rendering.SECONDS, gt=0, description="Seconds that rendering may take")
+    template_memory: int = Field(
+        default=rendering.MEMORY, ge=64_000_000, description="Bytes that rendering may take, on Linux"
+    )
+    template_processes: int = Field(default=rendering.PROCESSES, ge=1, description="Templates rendered at once")
 
 
 def home() -> Path:

@@ -12,8 +12,13 @@ from agentoolkit.database import Database
 from agentoolkit.dialects import dialect_for
 from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
+from agentoolkit.storage.kv.memory import MemoryKeyValueStore
+from agentoolkit.storage.kv.schema import MIGRATIONS as VALUES
+from agentoolkit.storage.kv.sql import SqlKeyValueStore
 from agentoolkit.system.queue.agent import create_queue_agent
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.backends.sql import MIGRATIONS as QUEUES
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.engine import Parts
@@ -21,8 +26,13 @@ from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
-from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import MIGRATIONS as JOBS
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
+from agentoolkit.tools import Tools
+
+SCHEMA = (*JOBS, *VALUES, *QUEUES)
+"""All migrations of the one database. A place in here is a version that databases have reached: only ever append at the end."""
 
 
 class Toolkit:
@@ -52,10 +62,13 @@ class Toolkit:
         store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time, delivers=claims)
         parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout, claims)
         self.scheduler = SchedulerService(parts, self.settings.timezone)
-        self.queue = QueueService(MemoryQueueBackend(), time)
+        self.queue = QueueService(MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database), time)
         create_queue_agent(self.queue, injector=self.injector)
         create_scheduler_agent(self.scheduler, injector=self.injector)
         register_actions(self.settings, self.injector, time)
+        values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
+        self._tools = Tools(self.settings, self.injector, time, values)
+        self._tools.watch(self.scheduler, self.queue)
         ping = self.settings.ping_url
         self._ping = Ping(ping, self.settings.ping_every, time, self.scheduler.is_well) if ping and claims else None
         self._active: AbstractContextManager[Injector] | None = None
@@ -80,9 +93,11 @@ class Toolkit:
         finally:
             if self._active is not None:
                 self._active.__exit__(kind, error, trace)
+            await self.queue.close()
+            await self._tools.close()
 
 
 def _database(settings: Settings) -> Database | None:
     if settings.database is None:
         return None
-    return Database(dialect_for(settings.database, settings.durability), MIGRATIONS)
+    return Database(dialect_for(settings.database, settings.durability), SCHEMA)

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import pytest
 from pydantic import BaseModel, create_model
 from typing_extensions import TypedDict, Unpack
 
-from agentool import BaseOperationInput, Injector, create_agentool
+from agentool import AgenTool, BaseOperationInput, Injector, create_agentool
 from agentoolkit.testing import TestToolkit, toolkit
 
 PAGE = (Path(__file__).parent / "scheduler_examples.txt").read_text()
@@ -28,8 +29,8 @@ class Answer(BaseModel):
     value: str = "12:00"
 
 
-def create_stand_in(injector: Injector, calls: list[Any], name: str, operation: str, **fields: Any) -> None:
-    """Register a tiny AgenTool in the place of one that the examples name; it notes its calls."""
+def create_stand_in(calls: list[Any], name: str, operation: str, **fields: Any) -> AgenTool[Any]:
+    """Make a tiny AgenTool, to stand in the place of one that the examples name; it notes its calls."""
 
     async def answer(ctx, **given):
         calls.append((name, given))
@@ -38,7 +39,7 @@ def create_stand_in(injector: Injector, calls: list[Any], name: str, operation: 
     answer.__annotations__ = {"given": Unpack[TypedDict("Given", fields, total=False)], "return": Answer}
     optional = {field: (kind | None, None) for field, kind in fields.items()}
     model = create_model(f"{name}_input", __base__=BaseOperationInput, operation=(Literal[operation], ...), **optional)
-    create_agentool(name, model, {operation: answer}, injector=injector)
+    return create_agentool(name, model, {operation: answer}, injector=Injector())
 
 
 class Examples:
@@ -70,17 +71,18 @@ class Examples:
 async def examples() -> AsyncIterator[Examples]:
     """A toolkit that stands at 1 December 2024, so that the documented dates are still to come."""
     async with toolkit(at="2024-12-01T00:00:00+00:00") as kit:
-        examples = Examples(kit)
-        for name, operation, fields in [
-            ("metrics", "export", {"format": str}),
-            ("storage_fs", "copy", {"source": str, "destination": str}),
-            ("templates", "render", {"template_name": str, "variables": dict[str, Any]}),
-            ("storage_kv", "get", {"key": str}),
-            ("logging", "log", {"level": str, "message": str, "data": dict[str, Any]}),
-            ("config", "get", {"key": str, "default": bool}),
-        ]:
-            create_stand_in(kit.injector, examples.calls, name, operation, **fields)
-        yield examples
+        with ExitStack() as stack:
+            examples = Examples(kit)
+            for name, operation, fields in [
+                ("metrics", "export", {"format": str}),
+                ("storage_fs", "copy", {"source": str, "destination": str}),
+                ("templates", "render", {"template_name": str, "variables": dict[str, Any]}),
+                ("storage_kv", "get", {"key": str}),
+                ("logging", "log", {"level": str, "message": str, "data": dict[str, Any]}),
+                ("config", "get", {"key": str, "default": bool}),
+            ]:
+                stack.enter_context(kit.injector.override(name, create_stand_in(examples.calls, name, operation, **fields)))
+            yield examples
 
 
 async def test_creation(examples):

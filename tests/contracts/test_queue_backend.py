@@ -656,6 +656,7 @@ class QueueModel(RuleBasedStateMachine):
         if self.refusal(receipt, "nack", call) is None:
             self.fail(self.held[receipt.message_id], self.now + delay)
             self.held[receipt.message_id]["token"] = ""
+            self.tick(self.held[receipt.message_id])  # its life may have ended while it was in flight
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())

@@ -133,6 +133,14 @@ async def test_only_the_leader_claims(first: SqlJobStore, second: SqlJobStore):
     assert len(await claim(second, 1)) == 1
 
 
+async def test_lease_that_nobody_took_is_taken_up_again(first: SqlJobStore, second: SqlJobStore):
+    """A leader that slept longer than its lease claims on, if no other leads meanwhile, and is not held to be dead."""
+    await add(first)
+    await falls_silent(first)
+    assert len(await claim(first, 1)) == 1
+    assert not await second.lead(START)
+
+
 async def test_new_leader_goes_on_where_the_old_one_was(first: SqlJobStore, second: SqlJobStore):
     """Due times that were given out are not given out by the next leader."""
     await add(first)
@@ -356,10 +364,10 @@ async def test_removed_job_does_not_hold_up_others(first: SqlJobStore, second: S
 @pytest.mark.parametrize(
     "damage", ["definition = 'nonsense'", "definition = '{}'", "state = 'unheard of'", "paused_until = 9223372036854775807"]
 )
-async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, damage: str):
+async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, second: SqlJobStore, damage: str):
     """A row that cannot be read stops its own job, which says so and is kept; the others go on."""
-    await add(first, "a")
-    await add(first, "b")
+    await add(second, "a")  # not by the first, which would go on with the definition that it has read
+    await add(second, "b")
     await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
     assert [execution.job_id for execution in await claim(first, 1, "a", "b")] == ["b"]
     assert [execution.job_id for execution in await claim(first, 2, "a", "b")] == ["b"]

@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AGENTOOL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "chores", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "chores.py").write_text(WORK)
@@ -81,7 +81,7 @@ class Cli:
     def serve(self, tasks: str, *more: str, code: int = 0) -> Result:
         """Serve the text of a task file for a moment."""
         Path("tasks.yaml").write_text(tasks)
-        return self("serve", "tasks.yaml", "--allow", "chores", "--for", "0.2", *more, code=code)
+        return self("serve", "tasks.yaml", "--allow", "chores", "--for", "0.1", *more, code=code)
 
 
 @pytest.fixture

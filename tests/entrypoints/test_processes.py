@@ -82,7 +82,7 @@ def test_a_serving_process_is_managed_from_outside(start: Start, cli: Cli) -> No
     """Scheduling, running and stopping from another process work while one serves."""
     server = start(QUICK)
     server.wait_for("hello world")
-    cli("schedule", "new", "now", "function", "operation=call", "function=chores:greet", "kwargs={\"name\": \"there\"}", "--allow", "chores")
+    cli("schedule", "new", "now", "function", "operation=call", "function=chores:greet", 'kwargs={"name": "there"}', "--allow", "chores")
     server.wait_for("hello there", 3)
     assert f"pid {server.process.pid} on" in cli("status").stdout
     cli("stop")

@@ -6,7 +6,6 @@ or any AgenTool by ``agentool_name`` and ``input_data``, and may set whatever th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -14,13 +13,12 @@ from typing import Any, Literal, Self, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import InvalidInput
+from agentoolkit import yaml_text
 from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
-MOST_NODES = 100_000
-"""Values in a file, with every alias counted as what it stands for."""
 
 
 class TaskFileError(InvalidInput):
@@ -106,9 +104,9 @@ def load_tasks(path: Path) -> Sequence[Task]:
 def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """Read tasks from YAML text. Raises `TaskFileError`."""
     try:
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
+        root = yaml_text.compose(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise TaskFileError(f"{source} is no YAML: {_one_line(error)}", field="file", value=source) from error
+        raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
     nodes = _task_nodes(root, source)
     tasks = [_read_task(node, source) for node in nodes]
     names = [task.name for task in tasks]
@@ -117,51 +115,14 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     return tasks
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without the surprises of version 1.1: ``12:30`` and ``on`` are text, a key stands once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := next((key for key in keys if keys.count(key) > 1), None):
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_AMBIGUOUS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AMBIGUOUS]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
-    ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
-):
-    cast(Any, _Loader).add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
-
-
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
     if isinstance(root, yaml.MappingNode):
-        if _size(root, {}) > MOST_NODES:
-            raise TaskFileError(f"{source} holds more than {MOST_NODES:,} values.", field="file", value=source)
+        if yaml_text.size(root) > yaml_text.MOST_NODES:
+            raise TaskFileError(f"{source} holds more than {yaml_text.MOST_NODES:,} values.", field="file", value=source)
         held = {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}
         if set(held) == {"tasks"} and isinstance(held["tasks"], yaml.SequenceNode):
             return cast("Sequence[yaml.Node]", held["tasks"].value)
     raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
-
-
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Count the values below a node as if every alias were written out, without writing them out."""
-    if id(node) not in known:
-        known[id(node)] = MOST_NODES  # an alias of what it stands in would have no end
-        parts = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
-        known[id(node)] = 1 + sum(_size(part, known) for pair in parts for part in _parts(pair))
-    return known[id(node)]
-
-
-def _parts(pair: Any) -> Sequence[yaml.Node]:
-    """Return key and value of a mapping's entry, or an entry of a list by itself."""
-    return cast("Sequence[yaml.Node]", pair if isinstance(pair, tuple) else (pair,))
 
 
 def _read_task(node: yaml.Node, source: str) -> Task:
@@ -170,7 +131,7 @@ def _read_task(node: yaml.Node, source: str) -> Task:
         loader: Any = _Loader("")
         return Task.model_validate(loader.construct_document(node))
     except yaml.YAMLError as error:
-        raise TaskFileError(f"{source} is no YAML: {_one_line(error)}", field="file", value=source) from error
+        raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)
         said = "; ".join(str(problem) for problem in wrong.problems)

@@ -16,6 +16,8 @@ from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.schedules.cron import normal_cron, wall_times
 
 _UNKNOWN = object()
+_DEFAULTS: Mapping[str, Any] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": 1}
+"""Its own, where a scheduler names no others."""
 
 
 class RefusedJob(NamedTuple):
@@ -37,15 +39,17 @@ def import_apscheduler(scheduler: Any) -> Imported:
     """Translate the jobs of an APScheduler 3 scheduler. It is only read: stop it before what is returned is scheduled."""
     inputs: list[dict[str, Any]] = []
     refused: list[RefusedJob] = []
+    # Jobs of a scheduler that was never started do not have these yet.
+    defaults = {**_DEFAULTS, **getattr(scheduler, "_job_defaults", {})}
     for job in scheduler.get_jobs():
         try:
-            inputs.append(_translated(job))
+            inputs.append(_translated(job, defaults))
         except Untranslatable as error:
             refused.append(RefusedJob(str(job.id), str(error)))
     return Imported(inputs, refused)
 
 
-def _translated(job: Any) -> dict[str, Any]:
+def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "operation": "schedule",
         "job_id": str(job.id),
@@ -53,7 +57,7 @@ def _translated(job: Any) -> dict[str, Any]:
         **_when(job.trigger),
         "agentool_name": "function",
         "input_data": _call(job),
-        **_policies(job),
+        **_policies(job, defaults),
     }
 
 
@@ -70,10 +74,11 @@ def _call(job: Any) -> dict[str, Any]:
     return {"operation": "call", "function": function, **given}
 
 
-def _policies(job: Any) -> dict[str, Any]:
-    # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
-    grace = int(RANGES["misfire_grace_time"][1]) if job.misfire_grace_time is None else max(int(job.misfire_grace_time), 1)
-    policies = {"max_instances": job.max_instances, "coalesce": bool(job.coalesce), "misfire_grace_time": grace}
+def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
+    if policies["misfire_grace_time"] is None:
+        # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
+        policies["misfire_grace_time"] = int(RANGES["misfire_grace_time"][1])
     # A paused job has no next run; one of a scheduler that was never started has no such attribute.
     paused = {"paused": True} if getattr(job, "next_run_time", _UNKNOWN) is None else {}
     described = {"description": str(job.name)} if job.name and job.name != job.id else {}

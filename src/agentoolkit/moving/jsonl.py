@@ -38,7 +38,7 @@ async def export_lines(store: JobStore, now: datetime) -> AsyncIterator[str]:
         yield _line(records.job_record(stored))
     for execution in reversed(await store.executions(None, _ALL)):
         yield _line(records.execution_record(execution))
-    for message in await store.outbox(_ALL):
+    for message in await store.messages(_ALL):
         yield _line(records.message_record(message))
 
 

@@ -47,7 +47,7 @@ def read_settings() -> Settings:
         said = "; ".join(f"AGENTOOL_{problem.field.upper()}: {problem.problem}" for problem in wrong.problems)
         raise ConfigurationError(f"{said}.", remedy="Correct the variable or the .env file.") from error
     except SettingsError as error:
-        raise ConfigurationError(f"{error}.", remedy='Write lists as JSON: \'["my_package"]\'.') from error
+        raise ConfigurationError(f"{error}.", remedy="Write lists as JSON: '[\"my_package\"]'.") from error
 
 
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:

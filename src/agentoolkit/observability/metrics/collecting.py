@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
-from agentool.core.injector import Injector
-from agentoolkit.observability.metrics.errors import TooManySeries
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
+from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.system.scheduler.ports import StoredJob
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -22,7 +21,7 @@ RETRIES = "agentool_execution_retries_total"
 JOBS = "agentool_jobs"
 QUEUE = "agentool_queue_messages"
 OTHERS = "(others)"
-"""Stands for AgenTools beyond the number of series that a metric may have."""
+"""Stands for the AgenTools for which there is no room among the labels."""
 
 
 class SchedulerFigures:
@@ -30,80 +29,79 @@ class SchedulerFigures:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._ended: dict[tuple[Status, str], Number] = {}
-        self._durations: dict[str, Histogram] = {}
-        self._lateness: Histogram | None = None
+        self._most_names = max(1, registry.most_series // len(Status))
+        self._forget()
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
         execution = event.execution
         if execution is None:
             return
+        if self._resets != self._registry.resets:
+            self._forget()
         if execution.finished_at is not None:
-            self._count_end(execution)
+            self._ended(execution)
         elif execution.status is Status.RETRYING:
-            self._registry.counter(RETRIES, {"agentool": execution.agentool_name}, "Failed attempts that are followed by another").add(1)
-        elif execution.attempt == 1 and execution.started_at is not None and execution.trigger == "schedule":
-            self._late().observe((execution.started_at - execution.scheduled_at).total_seconds())
+            self._retried(execution)
+        elif execution.trigger == "schedule" and execution.attempt == 1 and execution.started_at is not None:
+            self._lateness.observe((execution.started_at - execution.scheduled_at).total_seconds())
 
-    def forget(self) -> None:
-        """Begin anew, after the registry was reset."""
-        self._ended.clear()
-        self._durations.clear()
-        self._lateness = None
+    def _forget(self) -> None:
+        """Ask for the series anew: what was kept of them counts for nothing any more."""
+        self._resets = self._registry.resets
+        self._names: set[str] = set()
+        self._counters: dict[tuple[Status, str], Number] = {}
+        self._durations: dict[str, Histogram] = {}
+        self._lateness = self._registry.histogram(LATENESS, help="Seconds between due time and start of scheduled executions")
 
-    def _count_end(self, execution: Execution) -> None:
-        name = execution.agentool_name
-        if (counter := self._ended.get((execution.status, name))) is None:
-            counter = self._ended[execution.status, name] = self._new_counter(execution.status, name)
+    def _ended(self, execution: Execution) -> None:
+        key = (execution.status, execution.agentool_name)
+        counter = self._counters.get(key) or self._counter(*key)
         counter.value += 1
-        if execution.duration is None:
-            return
-        if (histogram := self._durations.get(name)) is None:
-            histogram = self._durations[name] = self._new_histogram(name)
-        histogram.observe(execution.duration)
+        if execution.duration is not None:
+            duration = self._durations.get(execution.agentool_name) or self._duration(execution.agentool_name)
+            duration.observe(execution.duration)
 
-    def _late(self) -> Histogram:
-        if self._lateness is None:
-            self._lateness = self._registry.histogram(LATENESS, help="Seconds between due time and start of scheduled executions")
-        return self._lateness
+    def _retried(self, execution: Execution) -> None:
+        labels = {"agentool": self._label(execution.agentool_name)}
+        self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
 
-    def _new_counter(self, status: Status, name: str) -> Number:
-        said = "Executions that ended, by outcome"
-        try:
-            return self._registry.counter(EXECUTIONS, {"status": status.value, "agentool": name}, said)
-        except TooManySeries:
-            return self._ended.get((status, OTHERS)) or Number()
+    def _counter(self, status: Status, name: str) -> Number:
+        labels = {"status": status.value, "agentool": self._label(name)}
+        made = self._counters[status, name] = self._registry.counter(EXECUTIONS, labels, "Executions by outcome")
+        return made
 
-    def _new_histogram(self, name: str) -> Histogram:
-        return self._registry.histogram(DURATION, {"agentool": name}, "Seconds that handlers took")
+    def _duration(self, name: str) -> Histogram:
+        labels = {"agentool": self._label(name)}
+        made = self._durations[name] = self._registry.histogram(DURATION, labels, "Seconds that handlers took")
+        return made
+
+    def _label(self, name: str) -> str:
+        if name in self._names or len(self._names) < self._most_names - 1:
+            self._names.add(name)
+            return name
+        return OTHERS
 
 
-def job_figures(injector: Injector) -> Collect:
-    """Make what counts jobs by state, as the AgenTool ``scheduler`` lists them."""
+def job_figures(jobs: Callable[[], Awaitable[Sequence[StoredJob]]]) -> Collect:
+    """Make what counts jobs by state."""
 
     async def collect(registry: Registry) -> None:
-        listed = await injector.run("scheduler", {"operation": "list"})
-        states: Counter[str] = Counter(job["state"] for job in listed.data["jobs"])
-        _replace(registry, JOBS, "Jobs by state", [({"state": state}, number) for state, number in states.items()])
+        states = Counter(stored.standing.state.value for stored in await jobs())
+        registry.replace(JOBS, "Jobs by state", (({"state": state}, number) for state, number in states.items()))
 
     return collect
 
 
-def queue_figures(injector: Injector) -> Collect:
-    """Make what tells how many messages are in which queue, as the AgenTool ``queue`` lists them."""
+def queue_figures(queues: Callable[[], Awaitable[Sequence[QueueStatus]]]) -> Collect:
+    """Make what tells how many messages are in which queue."""
 
     async def collect(registry: Registry) -> None:
-        listed = await injector.run("queue", {"operation": "list_queues"})
-        rows: list[tuple[dict[str, str], Any]] = [
-            ({"queue": queue["queue_name"], "state": state}, queue[state])
-            for queue in listed.data["queues"]
+        rows = (
+            ({"queue": status.queue.queue_name, "state": state}, getattr(status.counts, state))
+            for status in await queues()
             for state in ("ready", "delayed", "in_flight", "dead")
-        ]
-        _replace(registry, QUEUE, "Messages by queue and state", rows)
+        )
+        registry.replace(QUEUE, "Messages by queue and state", rows)
 
     return collect
-
-
-def _replace(registry: Registry, name: str, said: str, rows: list[tuple[dict[str, str], float]]) -> None:
-    """Put new figures in place of all old ones, so that what is gone is gone here too."""

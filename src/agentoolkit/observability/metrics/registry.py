@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, TypeVar, cast
 
 from agentoolkit.observability.metrics.errors import MetricConflict, MetricNotFound, TooManySeries
@@ -78,7 +79,9 @@ class Registry:
     """
 
     def __init__(self, most_series: int = MOST_SERIES, most_metrics: int = MOST_METRICS) -> None:
-        self._most_series = most_series
+        self.most_series = most_series
+        self.resets = 0
+        """Whoever keeps a series asks anew after each of them."""
         self._most_metrics = most_metrics
         self._metrics: dict[str, Metric] = {}
 
@@ -116,6 +119,7 @@ class Registry:
 
     def reset(self, name: str | None = None) -> int:
         """Forget a metric, or all; tell how many. Raises `MetricNotFound`."""
+        self.resets += 1
         if name is not None:
             del self._metrics[self.find(name).name]
             return 1
@@ -123,11 +127,18 @@ class Registry:
         self._metrics.clear()
         return number
 
+    def replace(self, name: str, help: str, rows: Iterable[tuple[Mapping[str, str], float]]) -> None:
+        """Put the present figures of a gauge in the place of all earlier ones; no more than fit are kept."""
+        metric = self._metric(Metric(name, "gauge", help))
+        metric.series.clear()
+        for labels, value in islice(rows, self.most_series):
+            self._series(metric, labels, Number).value = value
+
     def _metric(self, wanted: Metric) -> Metric:
         metric = self._metrics.get(wanted.name)
         if metric is None:
             if len(self._metrics) >= self._most_metrics:
-                raise _too_many(f"There are {self._most_metrics:,} metrics", "name", wanted.name, "metrics")
+                raise _too_many(f"There are {self._most_metrics:,} metrics", "name", wanted.name, "metrics_count")
             metric = self._metrics[wanted.name] = wanted
         if metric.kind != wanted.kind or metric.buckets != wanted.buckets:
             has = metric.kind if metric.kind != wanted.kind else f"histogram with the buckets {metric.buckets}"
@@ -140,8 +151,8 @@ class Registry:
         key = sorted_labels(labels)
         series = metric.series.get(key)
         if series is None:
-            if len(metric.series) >= self._most_series:
-                said = f"{metric.name!r} has {self._most_series:,} combinations of labels"
+            if len(metric.series) >= self.most_series:
+                said = f"{metric.name!r} has {self.most_series:,} combinations of labels"
                 raise _too_many(said, "labels", labels, "metrics_series")
             series = metric.series[key] = make()
         return cast("S", series)  # all series of a metric are of one kind

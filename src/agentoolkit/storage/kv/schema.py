@@ -16,4 +16,6 @@ FIRST: Sequence[str] = (
     """,
     "CREATE INDEX agentool_values_expiry ON agentool_values (expires_at) WHERE expires_at IS NOT NULL",
 )
-"""A migration. A published one is never changed; what is to be different comes as a further one."""
+
+MIGRATIONS: Sequence[Sequence[str]] = (FIRST,)
+"""Each is run once, in order. A published one is never changed; what is to be different comes as a further one."""

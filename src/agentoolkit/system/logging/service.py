@@ -96,7 +96,8 @@ class LogService:
 
     async def close(self) -> None:
         """Write what is left. The next record starts anew."""
-        await asyncio.to_thread(self._output.close)
+        if self._output.is_open:
+            await asyncio.to_thread(self._output.close)
 
 
 def _handlers(settings: LogSettings) -> list[tuple[logging.Handler, Format]]:

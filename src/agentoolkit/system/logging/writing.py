@@ -34,6 +34,10 @@ class Output:
         self._listener: QueueListener | None = None
         self._ending: Callable[[], object] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self._listener is not None
+
     def write(self, record: Record) -> None:
         """Hand over a record and return at once."""
         if not self._handlers:

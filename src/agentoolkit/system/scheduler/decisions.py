@@ -59,7 +59,7 @@ def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
     return DueTimes(first, earlier, last_earlier, tuple(times), following)
 
 
-def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Decision:
+def decide(job: Job, standing: Standing, now: datetime, unfinished: int, owner: str = "") -> Decision:
     """Decide which of a job's due times run.
 
     Args:
@@ -67,6 +67,7 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
         standing: Where it stands; an inactive job, or one that is not due, gets no decision.
         now: The present instant.
         unfinished: How many executions of the job run or wait.
+        owner: Whose the records are.
     """
     try:
         if standing.state is JobState.PAUSED:
@@ -77,9 +78,10 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int) -> Deci
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
         return Decision((), standing._replace(state=JobState.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
-    passed_over, chosen = _choose(job, due, now)
+    scribe = _Scribe(job, now, owner)
+    passed_over, chosen = _choose(scribe, due)
     room = math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
-    runs, records = _start_or_skip(job, chosen, unfinished, room)
+    runs, records = _start_or_skip(scribe, chosen, unfinished, room)
     exhausted = due.following is None or runs >= room
     state, following = (JobState.DONE, None) if exhausted else (JobState.ACTIVE, due.following)
     after = Standing(state, following, standing.runs + runs, standing.version)
@@ -103,10 +105,32 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
     return following
 
 
-def _choose(job: Job, due: DueTimes, now: datetime) -> tuple[Sequence[Execution], Sequence[datetime]]:
+class _Scribe(NamedTuple):
+    """Writes the records of one decision."""
+
+    job: Job
+    now: datetime
+    owner: str
+
+    def starts(self, due: datetime) -> Execution:
+        job = self.job
+        return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due, owner=self.owner)
+
+    def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
+        span = f"; {number} due times from {first.isoformat()} to {last.isoformat()}" if number > 1 else ""
+        return self._passed_over(last, Status.MISSED, why + span)._replace(due_count=number)
+
+    def skipped(self, due: datetime, why: str) -> Execution:
+        return self._passed_over(due, Status.SKIPPED, why)
+
+    def _passed_over(self, due: datetime, status: Status, reason: str) -> Execution:
+        return self.starts(due)._replace(status=status, reason=reason, finished_at=self.now)
+
+
+def _choose(scribe: _Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
     """Divide due times into records of those that came too late, and those that may run."""
-    times = due.times
-    window, coalesce = _lateness(job.policies)
+    times, now = due.times, scribe.now
+    window, coalesce = _lateness(scribe.job.policies)
     if len(times) == 1 and due.earlier == 0 and (now - times[0]).total_seconds() <= window:
         return (), times
     oldest = now - timedelta(seconds=window) if window != math.inf else due.first
@@ -117,9 +141,9 @@ def _choose(job: Job, due: DueTimes, now: datetime) -> tuple[Sequence[Execution]
     last = late[-1] if late else due.last_earlier
     if last is not None:
         why = f"noticed more than {window:g} s late" if late else f"more than {MOST_CAUGHT_UP} due times late"
-        records.append(_missed(job, due.first, last, number, why))
+        records.append(scribe.missed(due.first, last, number, why))
     if coalesce and len(fresh) > 1:
-        records.append(_missed(job, fresh[0], fresh[-2], len(fresh) - 1, f"coalesced into the run due {fresh[-1].isoformat()}"))
+        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, f"coalesced into the run due {fresh[-1].isoformat()}"))
         fresh = fresh[-1:]
     return records, fresh
 
@@ -135,23 +159,18 @@ def _lateness(policies: Policies) -> tuple[float, bool]:
     return window, policies.catch_up == "latest"
 
 
-def _missed(job: Job, first: datetime, last: datetime, number: int, why: str) -> Execution:
-    span = f"; {number} due times from {first.isoformat()} to {last.isoformat()}" if number > 1 else ""
-    return _record(job, last)._replace(status=Status.MISSED, reason=why + span, due_count=number)
-
-
-def _start_or_skip(job: Job, times: Sequence[datetime], unfinished: int, room: float) -> tuple[int, Iterable[Execution]]:
+def _start_or_skip(scribe: _Scribe, times: Sequence[datetime], unfinished: int, room: float) -> tuple[int, Iterable[Execution]]:
     """Return how many executions start, and the records of them and of those that are skipped."""
     records: list[Execution] = []
     runs = 0
     for due in times:
         if runs >= room:
             break
-        if reason := _no_room(job.policies, unfinished + runs):
-            records.append(_record(job, due)._replace(status=Status.SKIPPED, reason=reason))
+        if reason := _no_room(scribe.job.policies, unfinished + runs):
+            records.append(scribe.skipped(due, reason))
         else:
             runs += 1
-            records.append(_record(job, due))
+            records.append(scribe.starts(due))
     return runs, records
 
 
@@ -162,7 +181,3 @@ def _no_room(policies: Policies, unfinished: int) -> str:
     if policies.overlap == "queue_one" and unfinished > limit:
         return f"{limit} executions run and one waits already (overlap: queue_one)"
     return ""
-
-
-def _record(job: Job, due: datetime) -> Execution:
-    return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due)

@@ -194,6 +194,10 @@ class JobStore(Protocol):
         """Return messages to be delivered by us: ours and, if we lead, those of processes that ended. The oldest first."""
         ...
 
+    async def messages(self, limit: int) -> Sequence[Message]:
+        """Return every message that is still to be delivered, by whomever. The oldest first."""
+        ...
+
     async def delivered(self, execution_id: str) -> None:
         """Take a message out of the outbox: it arrived."""
         ...

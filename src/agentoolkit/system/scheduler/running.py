@@ -36,8 +36,6 @@ STOPPING_DELAY = 0.4
 """The delay up to which that goes on while the scheduler stops."""
 LONGEST_DELAY = 2.0
 
-_ATOMS = frozenset({int, float, bool, type(None)})
-
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
 
@@ -252,10 +250,9 @@ def _fence(execution: Execution) -> tuple[object, ...]:
 def _is_flat(data: dict[str, Any]) -> bool:
     """Is there nothing in this input to resolve or to copy? Most inputs are so, and every execution asks."""
     for value in data.values():
-        kind = type(value)
-        if kind is str:
+        if isinstance(value, str):
             if value.startswith(PREFIX):
                 return False
-        elif kind not in _ATOMS:
+        elif not (value is None or isinstance(value, (int, float))):
             return False
     return True

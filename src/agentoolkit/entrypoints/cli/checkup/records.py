@@ -95,7 +95,7 @@ async def _backlog(kit: Toolkit) -> Finding:
 
 
 async def _outbox(kit: Toolkit) -> Finding:
-    waiting = len(await kit.scheduler.store.outbox(_MOST))
+    waiting = len(await kit.scheduler.store.messages(_MOST))
     records = (await call(kit, "list_executions", limit=_MOST))["history"]
     given_up = sum(record["delivery"] == "failed" for record in records)
     said = f"{waiting:,} outcomes wait for their queue, {given_up:,} were given up"
@@ -106,5 +106,3 @@ async def _queue(kit: Toolkit) -> Finding:
     if "queue" in kit.injector:
         return ok("queue", "the AgenTool is there")
     return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
-
-

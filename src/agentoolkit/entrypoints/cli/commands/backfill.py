@@ -33,5 +33,3 @@ def backfill(
     say("  ".join(f"{status}: {number}" for status, number in sorted(data["statuses"].items())))
     if not leader and "queued" in data["statuses"]:
         say("They wait for a process that serves: agentool serve")
-
-

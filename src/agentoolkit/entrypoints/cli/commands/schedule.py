@@ -11,9 +11,7 @@ from agentoolkit.entrypoints.cli.options import Allow, Json, Timezone, optional
 
 def schedule(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The job's unique name.", show_default=False)],
-    when: Annotated[
-        str, typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, or words.", show_default=False)
-    ],
+    when: Annotated[str, typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, or words.", show_default=False)],
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="The AgenTool to run; `agentool tools` lists them.", show_default=False)],
     fields: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its input; a value is JSON, else text.", show_default=False)

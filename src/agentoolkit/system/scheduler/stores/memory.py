@@ -179,6 +179,9 @@ class MemoryJobStore:
     async def outbox(self, limit: int) -> Sequence[Message]:
         return list(self._outbox.values())[:limit]
 
+    async def messages(self, limit: int) -> Sequence[Message]:
+        return list(self._outbox.values())[:limit]
+
     async def delivered(self, execution_id: str) -> None:
         if message := self._outbox.pop(execution_id, None):
             self._note_delivery(message, Delivery.DELIVERED)

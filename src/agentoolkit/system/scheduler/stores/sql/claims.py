@@ -10,7 +10,7 @@ from typing import Any
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.decisions import Decision, decide
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION_TYPES,
@@ -67,23 +67,28 @@ MOST_REMEMBERED = 100_000
 
 
 class Definitions:
-    """Job definitions that were read before, by their text: another process may have put a new one under an old id."""
+    """Job definitions that were read before, by their revision: no two definitions ever have the same."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Job]] = {}
+        self._known: dict[str, tuple[int, Job]] = {}
 
-    def get(self, job_id: str, definition: str) -> Job:
+    def known(self, job_id: str, revision: int) -> Job | None:
+        """Return a job that was read before, if it has not changed since."""
         known = self._known.get(job_id)
-        if known is not None and known[0] == definition:
-            return known[1]
-        job = job_of(job_id, definition)
-        self.remember(job, definition)
+        return known[1] if known is not None and known[0] == revision else None
+
+    def read(self, job_id: str, revision: int, definition: str) -> Job:
+        """Return the job of a row. Raises `ValueError`, `KeyError` or `TypeError` if it was damaged."""
+        job = self.known(job_id, revision)
+        if job is None:
+            job = job_of(job_id, definition)
+            self.remember(job, revision)
         return job
 
-    def remember(self, job: Job, definition: str) -> None:
+    def remember(self, job: Job, revision: int) -> None:
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[job.job_id] = (definition, job)
+        self._known[job.job_id] = (revision, job)
 
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
@@ -93,10 +98,19 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     ids = {"ids": json.dumps(list(job_ids))}
     counted = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
     unfinished = dict(session.rows(counted, ids))
-    columns = f"SELECT job_id, definition, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
+    columns = f"SELECT job_id, revision, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
+    rows = session.rows(columns, ids)
+    texts = _unknown(session, definitions, rows)
     round_ = _Round(now, owner)
-    for job_id, definition, sequence, *columns_ in session.rows(columns, ids):
-        round_.add(job_id, definition, sequence, tuple(columns_), definitions, unfinished.get(job_id, 0))
+    for job_id, revision, sequence, *stands in rows:
+        job = definitions.known(job_id, revision)
+        try:
+            standing = standing_of(tuple(stands))
+            job = job or definitions.read(job_id, revision, texts[job_id])
+        except Exception as error:
+            round_.break_(job_id, sequence, error)
+            continue
+        round_.add(job, standing, sequence, unfinished.get(job_id, 0))
     inserted = insert(session, round_.inserts)
     session.from_rows(_MOVE, _STOOD, round_.moves)
     if any(move["sequence"] > HISTORY_LENGTH for move in round_.moves):
@@ -105,6 +119,15 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     # A due time that has its record already, as after a backfill, is not run again.
     records = [claimed for claimed in round_.records if claimed.execution.execution_id in inserted]
     return Claims(records, [*round_.changes, *gone])
+
+
+def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
+    """Fetch the definitions that were not read before: they are most of what a job weighs."""
+    ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
+    if not ids:
+        return {}
+    each = EACH[session.dialect]
+    return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
 
 
 class _Round:
@@ -118,34 +141,32 @@ class _Round:
         self.inserts: list[dict[str, Any]] = []
         self.moves: list[dict[str, Any]] = []
 
-    def add(self, job_id: str, definition: str, sequence: int, stands: Row, definitions: Definitions, unfinished: int) -> None:
-        try:
-            standing = standing_of(stands)
-            job = definitions.get(job_id, definition)
-        except Exception as error:
-            # A row somebody damaged stops its own job only, and is kept for whoever mends it.
-            self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
-            return
-        decision = decide(job, standing, self._now, unfinished)
+    def break_(self, job_id: str, sequence: int, error: Exception) -> None:
+        """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
+        self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
+
+    def add(self, job: Job, standing: Standing, sequence: int, unfinished: int) -> None:
+        """Decide on a job."""
+        decision = decide(job, standing, self._now, unfinished, self._owner)
         if decision.standing == standing and not decision.executions:
-            self.changes.append(Change(job_id, standing.due_at))
-            return
-        self._write(job, decision, sequence)
+            self.changes.append(Change(job.job_id, standing.due_at))
+        else:
+            self._write(job, decision, sequence)
 
     def _write(self, job: Job, decision: Decision, sequence: int) -> None:
-        for execution in decision.executions:
+        recorded = decision.executions
+        # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
+        for execution in sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded:
             sequence += 1
-            recorded = self._owned(execution)
-            self.inserts.append({**execution_parameters(recorded), "sequence": sequence})
-            self.records.append(Claimed(job, recorded))
+            self.inserts.append({**execution_parameters(execution), "sequence": sequence})
+        self.records += [Claimed(job, execution) for execution in recorded]
         self._move(job.job_id, decision.standing, sequence)
-
-    def _owned(self, execution: Execution) -> Execution:
-        if execution.status is Status.QUEUED:
-            return execution._replace(owner=self._owner)
-        return execution._replace(owner=self._owner, finished_at=self._now)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
         columns = {**standing_parameters(standing), "sequence": sequence, "job_id": job_id}
         self.moves.append({name: columns[name] for name in _STOOD})
         self.changes.append(Change(job_id, standing.due_at))
+
+
+def _is_passed_over(execution: Execution) -> bool:
+    return execution.finished

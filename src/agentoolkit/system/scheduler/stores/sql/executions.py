@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
+from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import Claimed, Message
@@ -138,6 +139,12 @@ def outbox(session: Session, limit: int, owner: str, alive: set[str] | None) -> 
     return [message_of(row) for row in session.rows(sql, parameters)]
 
 
+def messages(session: Session, limit: int) -> list[Message]:
+    """See `JobStore.messages`."""
+    sql = "SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox ORDER BY created_at, execution_id LIMIT :limit"
+    return [message_of(row) for row in session.rows(sql, {"limit": limit})]
+
+
 def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> None:
     """Take a message out of the outbox and note what became of it."""
     session.run("DELETE FROM agentool_outbox WHERE execution_id = :execution_id", {"execution_id": execution_id})
@@ -174,8 +181,9 @@ def abandoned(session: Session, owner: str, held: Callable[[str], bool], alive: 
 
 def take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
     """Settle an execution that was left behind. Return nothing if it is not as it was any more."""
-    row = session.row("SELECT definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'", {"id": execution.job_id})
-    job = _readable(definitions, execution.job_id, row[0]) if row else None
+    columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
+    row = session.row(columns, {"id": execution.job_id})
+    job = _readable(definitions, row) if row else None
     after = settled(execution, job, owner, now)
     message = message_for(job.work, after) if job is not None and after.status is Status.LOST else None
     after = _noted(after, message)
@@ -192,9 +200,9 @@ def give_back(session: Session, owner: str) -> None:
     session.run(_GIVE_BACK, {"owner": owner})
 
 
-def _readable(definitions: Definitions, job_id: str, definition: str) -> Job | None:
+def _readable(definitions: Definitions, row: Row) -> Job | None:
     try:
-        return definitions.get(job_id, definition)
+        return definitions.read(*row)
     except Exception:
         return None
 

@@ -27,6 +27,7 @@ _BEAT = """
     ON CONFLICT (owner) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
 """
 _RENEW = "UPDATE agentool_leases SET expires_at = :expires WHERE name = 'leader' AND owner = :owner AND expires_at > :now"
+_KEEP = "UPDATE agentool_leases SET expires_at = :expires WHERE name = 'leader' AND owner = :owner"
 _LEASE = """
     SELECT l.owner, l.expires_at, o.host, o.pid, o.started_at, o.heartbeat_at
     FROM agentool_leases l LEFT JOIN agentool_owners o ON o.owner = l.owner WHERE l.name = 'leader'
@@ -66,8 +67,17 @@ class Ownership:
         return self._holds_lease(session, "")
 
     def leads(self, session: Session) -> bool:
-        """Is this process the leader, and will it be until this transaction ends?"""
-        return self._holds_lease(session, " FOR SHARE" if session.dialect == "postgres" else "")
+        """Is this process the leader, and will it be until this transaction ends?
+
+        A lease that ran out while nobody took it, as when the machine slept, is taken up again here.
+        """
+        if self._holds_lease(session, " FOR SHARE" if session.dialect == "postgres" else ""):
+            return True
+        kept = {"owner": self.owner, "expires": self.now(session) + _micros(LEASE_SECONDS)}
+        if session.run(_KEEP, kept) == 0:
+            return False
+        self.beat(session)
+        return True
 
     def _holds_lease(self, session: Session, lock: str) -> bool:
         sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock  # noqa: S608  a constant of ours

@@ -22,7 +22,7 @@ from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
-_JOB = f"SELECT job_id, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
+_JOB = f"SELECT job_id, revision, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
 _INSERT = """
     INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
@@ -126,7 +126,8 @@ class SqlJobStore:
         return bool(row and row[0])
 
     async def add(self, job: Job, standing: Standing) -> None:
-        await self._database.write(lambda session: self._add(session, job, standing))
+        revision = await self._database.write(lambda session: self._add(session, job, standing))
+        self._definitions.remember(job, revision)
 
     async def find(self, id_or_name: str) -> StoredJob | None:
         where = " WHERE state <> 'removed' AND (job_id = :key OR job_name = :key) ORDER BY (job_id = :key) DESC, live DESC, created_at DESC"
@@ -194,6 +195,9 @@ class SqlJobStore:
     async def outbox(self, limit: int) -> Sequence[Message]:
         return await self._database.read(lambda session: self._outbox(session, limit))
 
+    async def messages(self, limit: int) -> Sequence[Message]:
+        return await self._database.read(lambda session: statements.messages(session, limit))
+
     async def delivered(self, execution_id: str) -> None:
         await self._database.write(lambda session: statements.note_delivery(session, execution_id, Delivery.DELIVERED))
 
@@ -216,7 +220,7 @@ class SqlJobStore:
         row = session.row("SELECT value FROM agentool_counters WHERE name = 'revision'")
         return row[0] if row else 0
 
-    def _add(self, session: Session, job: Job, standing: Standing) -> None:
+    def _add(self, session: Session, job: Job, standing: Standing) -> int:
         # First the next revision: its row is locked, so that another process cannot add the same between look and write.
         parameters = self._parameters(session, job, standing)
         key = {"job_id": job.job_id, "job_name": job.job_name}
@@ -224,7 +228,7 @@ class SqlJobStore:
             raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
         session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
         session.run(_INSERT, parameters)
-        self._definitions.remember(job, parameters["definition"])
+        return parameters["revision"]
 
     def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
         return session.run(_REPLACE, {**self._parameters(session, job, standing), "version": version}) == 1
@@ -258,9 +262,9 @@ class SqlJobStore:
         return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
 
     def _stored(self, row: tuple[Any, ...]) -> StoredJob:
-        job_id, definition, *standing = row
+        job_id, revision, definition, *standing = row
         where = standing_of(tuple(standing))
-        return StoredJob(self._definitions.get(job_id, definition), where)
+        return StoredJob(self._definitions.read(job_id, revision, definition), where)
 
     def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
         try:

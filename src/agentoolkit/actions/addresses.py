@@ -1,0 +1,108 @@
+"""Which network addresses may be reached: public ones, and what the application allows besides."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from agentool.errors import AgenToolError, ConfigurationError, excerpt
+
+Address = IPv4Address | IPv6Address
+
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+_CLOUD_SERVICES = frozenset({ip_address("168.63.129.16")})
+"""Addresses that look public and are answered by the machine's own provider."""
+
+
+class AddressNotAllowed(AgenToolError, PermissionError):
+    """The address is not public, and not allowed otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """Which hosts may be reached.
+
+    Args:
+        allow: Host names, addresses, and networks such as ``10.0.0.0/8``, that may be reached besides public addresses.
+    """
+
+    allow: tuple[str, ...] = ()
+
+    def check_host(self, host: str) -> None:
+        """Refuse a host that can be judged without looking it up.
+
+        Raises:
+            AddressNotAllowed: It is an address, or a name of this machine, that is not allowed.
+        """
+        if (address := _as_address(host)) is not None:
+            self._check(host, [address])
+        elif _is_local_name(host) and not self._is_named(host):
+            raise self._refused(host, "this machine")
+
+    async def resolve(self, host: str, port: int) -> str:
+        """Look a host up, and return the address that is to be connected to.
+
+        Raises:
+            AddressNotAllowed: It has none that is allowed.
+            OSError: It has none.
+        """
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        return str(self._check(host, addresses))
+
+    def _check(self, host: str, addresses: Sequence[Address]) -> Address:
+        named = self._is_named(host)
+        networks = [ip_network(entry, strict=False) for entry in self.allow if _is_network(entry)]
+        for address in addresses:
+            if named or is_public(address) or any(address in network for network in networks):
+                return address
+        raise self._refused(host, ", ".join(map(str, addresses)))
+
+    def _is_named(self, host: str) -> bool:
+        return host.lower().rstrip(".") in {entry.lower() for entry in self.allow}
+
+    def _refused(self, host: str, where: str) -> AddressNotAllowed:
+        problem = f"{excerpt(host)} is {where}, which is no public address."
+        return AddressNotAllowed(problem, field="url", value=host, remedy="Add it to the setting `http_allow` (AGENTOOL_HTTP_ALLOW).")
+
+
+def is_public(address: Address) -> bool:
+    """Is this an address of the internet at large, also after what it is a wrapping of?"""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in _TRANSLATED:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast and address not in _CLOUD_SERVICES
+
+
+def check_allowed(allow: Sequence[str]) -> None:
+    """Refuse an entry that looks like a network and is none. Raises `ConfigurationError`."""
+    for entry in allow:
+        if "/" in entry and not _is_network(entry):
+            problem = f"{entry!r} is neither a host nor a network."
+            raise ConfigurationError(problem, field="http_allow", value=entry, remedy="Write 'host', '10.0.0.5' or '10.0.0.0/8'.")
+
+
+def _as_address(host: str) -> Address | None:
+    try:
+        return ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _is_network(entry: str) -> bool:
+    try:
+        ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local_name(host: str) -> bool:
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")

@@ -1,0 +1,237 @@
+"""Sends HTTP requests to public addresses, and to what the application allows besides."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, JsonValue, SecretStr
+from typing_extensions import TypedDict, Unpack
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentoolkit.actions.addresses import AddressRules, check_allowed
+from agentoolkit.actions.web import Answered, Asked, Web
+
+TIMEOUT = 30.0
+"""Seconds that a request may take, redirects included, unless set otherwise."""
+RESPONSE_LIMIT = 1_000_000
+"""Bytes of a response that are read, unless set otherwise."""
+REDIRECTS = 5
+"""Redirects that are followed, unless set otherwise."""
+SIGNATURE = "X-Signature-256"
+_SHOWN = 300
+_LONGEST_WAIT = 86_400.0
+_PASSING = frozenset({408, 425, 429})
+"""Statuses below 500 that another try may cure."""
+_NOT_KEPT = frozenset({"set-cookie", "www-authenticate"})
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class HttpInput(BaseOperationInput):
+    """Input of the http AgenTool."""
+
+    operation: Literal["request"]
+    method: Method | None = Field("GET", description="What to do")
+    url: str | None = Field(None, description="http:// or https://, without a user and password")
+    headers: dict[str, str] | None = Field(None, description="Sent along; after a redirect to another host they are left out")
+    json_data: JsonValue = Field(None, description="A body as JSON")
+    body: str | None = Field(None, description="A body as text")
+    timeout: float | None = Field(None, gt=0, description="Seconds for all of it, at most and by default the setting's")
+    expected_status: list[int] | None = Field(None, description="Statuses that mean success; 200 to 299 by default")
+
+
+class RequestOptions(TypedDict, total=False):
+    """What ``request`` takes besides the URL. Meanings: see `HttpInput`."""
+
+    method: Method
+    headers: dict[str, str]
+    json_data: JsonValue
+    body: str
+    timeout: float
+    expected_status: list[int]
+
+
+class HttpOutput(BaseModel):
+    """An answer with an expected status."""
+
+    status: int
+    url: str = Field(description="Where redirects led")
+    headers: dict[str, str] = Field(description="Their names in lower case; cookies are left out")
+    text: str
+    data: Any = Field(default=None, description="The body, if it is JSON")
+    truncated: bool = Field(description="There was more than the limit allows to read")
+    duration: float = Field(description="Seconds")
+
+
+class HttpFailed(AgenToolError, RuntimeError):
+    """The answer has another status than expected; another try may help. ``status`` and ``text`` are the answer's."""
+
+    status: int = 0
+    text: str = ""
+    retry_after: datetime | float | None = None
+    """When to try again, as the server says: a time, or seconds."""
+
+
+class HttpRejected(HttpFailed, InvalidInput):
+    """The server refuses this very request, so no further try will help."""
+
+    problems = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRules:
+    """What requests may do.
+
+    Args:
+        allow: Hosts and networks that may be reached besides public addresses.
+        signing: Host → secret with which the bodies of requests to it are signed.
+        timeout: Seconds.
+        response_limit: Bytes.
+        redirects: How many are followed.
+    """
+
+    allow: tuple[str, ...] = ()
+    signing: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
+    timeout: float = TIMEOUT
+    response_limit: int = RESPONSE_LIMIT
+    redirects: int = REDIRECTS
+
+    @property
+    def web(self) -> Web:
+        """What sends the requests."""
+        return Web(AddressRules(self.allow), self.response_limit, self.redirects)
+
+    def asked(self, call: HttpInput) -> Asked:
+        """Turn a call into a request.
+
+        Raises:
+            InvalidInput: The URL is none, or there are two bodies.
+            AddressNotAllowed: The URL names an address that is not allowed.
+        """
+        host = self._checked_host(call.url or "")
+        headers, content = dict(call.headers or {}), _content(call)
+        if call.json_data is not None:
+            headers.setdefault("Content-Type", "application/json")
+        if (secret := self.signing.get(host)) is not None:
+            digest = hmac.new(secret.get_secret_value().encode(), content or b"", hashlib.sha256).hexdigest()
+            headers[SIGNATURE] = f"sha256={digest}"
+        timeout = min(call.timeout or self.timeout, self.timeout)
+        return Asked(method=call.method or "GET", url=call.url or "", headers=headers, content=content, timeout=timeout)
+
+    def _checked_host(self, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host, user = parts.hostname, parts.username
+            _ = parts.port
+        except ValueError as error:
+            raise InvalidInput(f"{excerpt(url)} is no URL: {error}.", field="url", value=url) from error
+        if parts.scheme not in ("http", "https") or not host:
+            remedy = "Write 'https://host/path'."
+            raise InvalidInput(f"{excerpt(url)} is no http:// or https:// address.", field="url", value=url, remedy=remedy)
+        if user is not None:
+            raise InvalidInput("The URL has a user in it.", field="url", remedy="Give the header 'Authorization', by reference.")
+        AddressRules(self.allow).check_host(host)
+        return host
+
+
+async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[RequestOptions]) -> HttpOutput:
+    """Send a request and return the answer, if its status is as expected.
+
+    Raises:
+        HttpRejected: The status says that the request is wrong (most of 400 to 499).
+        HttpFailed: It has another status that is not expected; ``retry_after`` is when the server wants to be asked again.
+        Unreachable, TooSlow: There was no answer.
+        AddressNotAllowed: A host, of the request or of a redirect, is no public address, and not allowed.
+    """
+    call = HttpInput(operation="request", url=url, **more)
+    answered = await ctx.deps.web.fetch(ctx.deps.asked(call))
+    expected = answered.status in call.expected_status if call.expected_status else 200 <= answered.status < 300
+    if not expected:
+        raise _failure(answered, url)
+    return HttpOutput(
+        status=answered.status,
+        url=answered.url,
+        headers={name: value for name, value in answered.headers.items() if name not in _NOT_KEPT},
+        text=answered.text,
+        data=_parsed(answered),
+        truncated=answered.truncated,
+        duration=answered.duration,
+    )
+
+
+def check_request(rules: HttpRules, call: HttpInput) -> None:
+    """Refuse a request that would be refused, as far as that can be told without looking anything up."""
+    if call.url is not None:
+        rules.asked(call)
+
+
+def create_http_agent(rules: HttpRules | None = None, *, injector: Injector | None = None) -> AgenTool[HttpRules]:
+    """Make the AgenTool ``http`` and register it.
+
+    Args:
+        rules: What requests may do; by default, reach public addresses.
+        injector: Where to register; the current one by default.
+
+    Raises:
+        ConfigurationError: What is allowed cannot be read.
+    """
+    rules = rules or HttpRules()
+    check_allowed(rules.allow)
+    return create_agentool(
+        "http",
+        HttpInput,
+        {"request": http_request},
+        deps=rules,
+        description="Sends HTTP requests, to public addresses and to what the application allows besides.",
+        precheck=check_request,
+        examples=({"operation": "request", "method": "POST", "url": "https://example.com/hook", "json_data": {"done": True}},),
+        injector=injector,
+    )
+
+
+def _content(call: HttpInput) -> bytes | None:
+    if call.json_data is not None and call.body is not None:
+        raise InvalidInput("There are two bodies.", field="body", remedy="Give either json_data or body.")
+    if call.json_data is not None:
+        return json.dumps(call.json_data, separators=(",", ":")).encode()
+    return call.body.encode() if call.body is not None else None
+
+
+def _parsed(answered: Answered) -> Any:
+    if answered.truncated or "json" not in answered.headers.get("content-type", ""):
+        return None
+    try:
+        return json.loads(answered.text)
+    except ValueError:
+        return None
+
+
+def _failure(answered: Answered, url: str) -> HttpFailed:
+    status, text = answered.status, answered.text
+    rejected = 400 <= status < 500 and status not in _PASSING
+    problem = f"The server answered {status}: {text[:_SHOWN].strip() or 'nothing more'}"
+    error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
+    error.status, error.text = status, text[:_SHOWN]
+    error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
+    return error
+
+
+def _retry_after(said: str) -> datetime | float | None:
+    if said.isascii() and said.isdigit():
+        return min(float(said), _LONGEST_WAIT)
+    try:
+        return parsedate_to_datetime(said)
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,166 @@
+"""Connections to MCP servers, one per call, closed when it ends. The one file that imports the MCP SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import IO, TYPE_CHECKING, Any, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from agentool.errors import AgenToolError, MissingExtra
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+_TAIL = 500
+
+
+class McpServer(BaseModel):
+    """How a server is reached: a program spoken to by its standard input and output, or an address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: str | None = Field(default=None, description="A program; it gets a small clean environment")
+    args: tuple[str, ...] = ()
+    env: dict[str, SecretStr] = Field(default={}, description="Further variables for the program")
+    cwd: str | None = None
+    url: str | None = Field(default=None, description="Streamable HTTP, such as http://127.0.0.1:8000/mcp")
+    headers: dict[str, SecretStr] = Field(default={}, description="Sent with each request, such as Authorization")
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either 'command' or 'url'")
+        return self
+
+
+class McpFailed(AgenToolError, RuntimeError):
+    """The server cannot be reached, or refused what was asked."""
+
+
+class McpTimedOut(McpFailed, TimeoutError):
+    """The server did not answer in time."""
+
+
+class McpToolFailed(McpFailed):
+    """The tool ran and failed; the message is the server's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool returned."""
+
+    structured: Any
+    content: list[dict[str, Any]]
+    text: str
+
+
+class McpConnections:
+    """Calls servers by the names the application gave them.
+
+    Args:
+        servers: Name → how it is reached.
+        timeout: Seconds for a call, the connection included.
+    """
+
+    def __init__(self, servers: Mapping[str, McpServer], timeout: float) -> None:
+        self.servers = servers
+        self.timeout = timeout
+
+    async def tools(self, server_name: str) -> list[dict[str, Any]]:
+        """Return a server's tools: name, description and the schema of their input.
+
+        Raises:
+            McpFailed, McpTimedOut: The server cannot be reached.
+            MissingExtra: The MCP SDK is not installed.
+        """
+        async with self._connected(server_name, self.timeout) as client:
+            found: list[dict[str, Any]] = []
+            cursor: str | None = None
+            while True:
+                page = await client.list_tools(cursor=cursor)
+                found += [
+                    {"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema} for tool in page.tools
+                ]
+                if (cursor := page.next_cursor) is None:
+                    return found
+
+    async def call(self, server_name: str, tool_name: str, arguments: dict[str, Any], timeout: float | None = None) -> ToolAnswer:
+        """Call a tool.
+
+        Raises:
+            McpToolFailed: It failed.
+            McpFailed, McpTimedOut: The server cannot be reached, or refused the call.
+            MissingExtra: The MCP SDK is not installed.
+        """
+        async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
+            result = await client.call_tool(tool_name, arguments)
+            content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
+            text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
+            if result.is_error:
+                raise McpToolFailed(f"{text or 'It failed without a message.'}", field="tool_name", value=tool_name)
+            return ToolAnswer(result.structured_content, content, text)
+
+    @asynccontextmanager
+    async def _connected(self, server_name: str, seconds: float) -> AsyncGenerator[Client]:
+        _require()
+        with tempfile.TemporaryFile() as said:
+            try:
+                async with asyncio.timeout(seconds), AsyncExitStack() as stack:
+                    yield await stack.enter_async_context(await self._client(self.servers[server_name], stack, said))
+            except TimeoutError as error:
+                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{_tail(said)}"
+                raise McpTimedOut(problem, field="server_name", value=server_name) from error
+            except Exception as error:
+                raise _failure(server_name, _innermost(error), said) from error
+
+    async def _client(self, server: McpServer, stack: AsyncExitStack, said: IO[bytes]) -> Client:
+        from mcp import Client, StdioServerParameters
+        from mcp.client.stdio import stdio_client
+        from mcp.client.streamable_http import streamable_http_client
+
+        if server.command is not None:
+            env = _revealed(server.env)
+            program = StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd)
+            return Client(stdio_client(program, errlog=said))  # pyright: ignore[reportArgumentType]  all it needs is a file number
+        import httpx2
+
+        http = await stack.enter_async_context(httpx2.AsyncClient(headers=_revealed(server.headers), timeout=self.timeout))
+        return Client(streamable_http_client(server.url or "", http_client=http))
+
+
+def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def _failure(server_name: str, error: Exception, said: IO[bytes]) -> AgenToolError:
+    if isinstance(error, AgenToolError):
+        return error
+    if isinstance(error, TimeoutError):
+        return McpTimedOut(f"MCP server {server_name!r} did not answer in time.", field="server_name", value=server_name)
+    reason = str(error) or type(error).__name__
+    return McpFailed(f"MCP server {server_name!r}: {reason.rstrip('.')}.{_tail(said)}", field="server_name", value=server_name)
+
+
+def _innermost(error: Exception) -> Exception:
+    """Return what really happened: task groups wrap it."""
+    if isinstance(error, ExceptionGroup):
+        return _innermost(cast("ExceptionGroup[Exception]", error).exceptions[0])
+    return error
+
+
+def _tail(said: IO[bytes]) -> str:
+    said.seek(0)
+    text = said.read().decode(errors="replace").strip()
+    return f" It wrote: {text[-_TAIL:]}" if text else ""
+
+
+def _require() -> None:
+    if find_spec("mcp") is None:
+        remedy = "Install it: pip install 'agentool[mcp]'."
+        raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)

@@ -1,0 +1,162 @@
+"""HTTP with a limit on everything, connecting only to addresses that were checked. The one file that imports httpx2."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentool.errors import AgenToolError, InvalidInput
+from agentoolkit.actions.addresses import AddressRules
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport, AsyncClient, Request, Response
+
+
+class Unreachable(AgenToolError, ConnectionError):
+    """No answer came; another try may help."""
+
+
+class TooSlow(Unreachable, TimeoutError):
+    """No answer came in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    timeout: float
+    """Seconds for all of it, redirects included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A response, its body as far as it was read."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    """Their names in lower case."""
+    text: str
+    truncated: bool
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Sends requests.
+
+    Args:
+        addresses: What may be connected to, at first and after each redirect.
+        response_limit: Bytes of a response's body that are read.
+        redirects: How many are followed.
+    """
+
+    addresses: AddressRules
+    response_limit: int
+    redirects: int
+
+    async def fetch(self, asked: Asked) -> Answered:
+        """Send a request and read the answer, whatever its status.
+
+        Raises:
+            Unreachable, TooSlow: There was none.
+            AddressNotAllowed: A host, of the request or of a redirect, has no address that is allowed.
+            InvalidInput: It cannot be sent, or is redirected too often.
+        """
+        import httpx2
+
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(asked.timeout):
+                async with self._client() as client:
+                    request = client.build_request(asked.method, asked.url, headers=dict(asked.headers), content=asked.content)
+                    response, body, truncated = await self._follow(client, request, asked)
+        except AgenToolError:
+            raise  # one that says already what it is, although it is an OSError or a ValueError too
+        except (TimeoutError, httpx2.TimeoutException) as error:
+            raise TooSlow(f"It did not answer within {asked.timeout:g} s.", field="url", value=asked.url) from error
+        except (OSError, httpx2.TransportError) as error:
+            raise Unreachable(f"It cannot be reached: {error or type(error).__name__}.", field="url", value=asked.url) from error
+        except (httpx2.InvalidURL, httpx2.DecodingError, ValueError) as error:
+            raise InvalidInput(f"It cannot be sent: {error}.", field="url", value=asked.url) from error
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        text = body.decode(_codec(response.charset_encoding), errors="replace")
+        return Answered(response.status_code, str(response.url), headers, text, truncated, time.monotonic() - began)
+
+    async def _follow(self, client: AsyncClient, request: Request, asked: Asked) -> tuple[Response, bytes, bool]:
+        for _ in range(self.redirects + 1):
+            response = await client.send(request, stream=True)
+            following = response.next_request
+            if following is None:
+                return response, *await self._read(response)
+            await response.aclose()
+            if _origin(following) != _origin(request):
+                # What was meant for one host, such as a key, is nothing for another.
+                for name in asked.headers:
+                    following.headers.pop(name, None)
+            request = following
+        problem = f"It was redirected more than {self.redirects} times."
+        raise InvalidInput(problem, field="url", value=asked.url, remedy="Give the address it leads to.")
+
+    async def _read(self, response: Response) -> tuple[bytes, bool]:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self.response_limit:
+                break
+        await response.aclose()
+        return bytes(body[: self.response_limit]), len(body) > self.response_limit
+
+    def _client(self) -> AsyncClient:
+        import httpx2
+
+        # Without a proxy from the environment: it would connect to what was not checked here. Without keeping
+        # connections: names that share an address must not share a connection made for one of them.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+        headers = {"user-agent": "agentool", "accept-encoding": "identity"}
+        return httpx2.AsyncClient(transport=_checking(self.addresses, inner), trust_env=False, timeout=None, headers=headers)
+
+
+def _checking(addresses: AddressRules, inner: AsyncBaseTransport) -> AsyncBaseTransport:
+    import httpx2
+
+    class Checking(httpx2.AsyncBaseTransport):
+        """Looks each host up once, checks what it finds, and connects to that very address."""
+
+        async def handle_async_request(self, request: Request) -> Response:
+            host = request.url.host
+            port = request.url.port or (443 if request.url.scheme == "https" else 80)
+            address = await addresses.resolve(host, port)
+            numbered = httpx2.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+            return await inner.handle_async_request(numbered)
+
+        async def aclose(self) -> None:
+            await inner.aclose()
+
+    return Checking()
+
+
+def _origin(request: Request) -> tuple[str, str, int | None]:
+    return request.url.scheme, request.url.host, request.url.port
+
+
+def _codec(named: str | None) -> str:
+    try:
+        return codecs.lookup(named or "utf-8").name
+    except LookupError:
+        return "utf-8"

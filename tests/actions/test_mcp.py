@@ -1,0 +1,163 @@
+"""The AgenTool ``mcp`` with real servers: a program spoken to over stdio, and one that listens on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from agentool import Injector, InvalidInput, MissingExtra
+from agentoolkit.actions.mcp import create_mcp_agent
+from agentoolkit.actions.mcp_servers import McpFailed, McpServer, McpTimedOut, McpToolFailed
+
+SERVER = str(Path(__file__).with_name("time_server.py"))
+STDIO = McpServer(command=sys.executable, args=(SERVER,))
+
+
+def mcp(timeout=30.0, **servers):
+    injector = Injector()
+    agentool = create_mcp_agent(servers or {"time": STDIO}, timeout, injector=injector)
+
+    async def ask(operation, **fields):
+        return await injector.run("mcp", {"operation": operation, **fields})
+
+    ask.check = lambda **fields: agentool.check({"operation": "call", "tool_name": "say", **fields})
+    return ask
+
+
+def programs():
+    """Processes of this one's that are the test's server."""
+    return [child for child in psutil.Process(os.getpid()).children(recursive=True) if SERVER in " ".join(child.cmdline())]
+
+
+@pytest.fixture(scope="module")
+def http_server():
+    """A server that listens, and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = psutil.Popen([sys.executable, SERVER, str(port)])
+    for _ in range(1000):
+        if socket.socket().connect_ex(("127.0.0.1", port)) == 0:
+            break
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(params=["stdio", "http"])
+def server(request):
+    if request.param == "stdio":
+        return STDIO
+    return McpServer(url=request.getfixturevalue("http_server"), headers={"Authorization": SecretStr("Bearer k")})
+
+
+async def test_a_tool_s_structured_result_is_kept_as_json(server):
+    """A tool is called with its arguments, and its result comes back as values."""
+    answer = await mcp(time=server)("call", server_name="time", tool_name="get_current_time", arguments={"timezone": "Asia/Tokyo"})
+    assert answer.data == {"timezone": "Asia/Tokyo", "time": "12:00"}
+
+
+async def test_a_tool_s_text_is_kept(server):
+    """A tool without a structured result answers with text."""
+    answer = await mcp(time=server)("call", server_name="time", tool_name="say", arguments={"text": "hello"})
+    assert (answer.text, answer.data) == ("hello", None)
+    assert answer.content == [{"type": "text", "text": "hello"}]
+
+
+async def test_the_tools_of_a_server_are_listed(server):
+    """A tool is listed with its description and the schema of its input."""
+    tools = {tool.name: tool for tool in (await mcp(time=server)("list_tools", server_name="time")).tools}
+    assert set(tools) == {"get_current_time", "say", "fail", "sleep"}
+    assert tools["say"].description == "Say something."
+    assert tools["say"].input_schema["required"] == ["text"]
+
+
+async def test_a_tool_that_fails_is_a_failure_with_its_text(server):
+    """What the server says about a failed tool is what the error says."""
+    with pytest.raises(McpToolFailed, match="the clock stands still"):
+        await mcp(time=server)("call", server_name="time", tool_name="fail")
+
+
+@pytest.mark.parametrize(("tool", "arguments"), [("no_such_tool", {}), ("say", {"text": 5, "other": 1}), ("say", {})])
+async def test_a_call_that_is_wrong_is_a_failure(server, tool, arguments):
+    """An unknown tool, and arguments that it does not take, are refused by the server."""
+    with pytest.raises(McpFailed):
+        await mcp(time=server)("call", server_name="time", tool_name=tool, arguments=arguments)
+
+
+async def test_a_slow_tool_is_ended_by_the_timeout(server):
+    """A call takes no longer than its timeout."""
+    began = time.monotonic()
+    with pytest.raises(McpTimedOut, match="within 3 s"):
+        await mcp(time=server)("call", server_name="time", tool_name="sleep", timeout=3)
+    assert time.monotonic() - began < 8
+
+
+async def test_no_program_is_left_after_a_call():
+    """The server that was started for a call ends with it, also when it is cancelled."""
+    await mcp()("call", server_name="time", tool_name="say", arguments={"text": "a"})
+    assert programs() == []
+    call = asyncio.ensure_future(mcp()("call", server_name="time", tool_name="sleep"))
+    for _ in range(500):
+        if programs():
+            break
+        await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert programs() == []
+
+
+async def test_a_program_that_cannot_be_started_is_a_failure():
+    """The failure names the server."""
+    with pytest.raises(McpFailed, match="MCP server 'time'"):
+        await mcp(time=McpServer(command="/no/such/program"))("list_tools", server_name="time")
+
+
+async def test_what_a_broken_program_wrote_is_shown():
+    """A program that ends at once is a failure with the end of what it wrote."""
+    broken = McpServer(command=sys.executable, args=("-c", "import sys; sys.exit('no licence')"))
+    with pytest.raises(McpFailed, match="no licence"):
+        await mcp(time=broken)("list_tools", server_name="time")
+
+
+async def test_an_address_where_nobody_listens_is_a_failure():
+    """A server that is down is a failure, and a job may try again."""
+    with pytest.raises(McpFailed, match="MCP server 'time'"):
+        await mcp(time=McpServer(url="http://127.0.0.1:9/mcp"))("list_tools", server_name="time")
+
+
+async def test_servers_are_listed_without_what_they_are_reached_with():
+    """A list names servers and no command, address or secret."""
+    answer = await mcp(time=STDIO, web=McpServer(url="http://127.0.0.1:9/", headers={"A": SecretStr("k")}))("list_servers")
+    assert answer.model_dump() == {"servers": [{"server_name": "time", "transport": "stdio"}, {"server_name": "web", "transport": "http"}]}
+
+
+def test_a_server_that_is_not_set_up_is_refused_when_scheduled():
+    """The refusal names the near miss, or the setting."""
+    with pytest.raises(InvalidInput, match="Did you mean 'time'"):
+        mcp().check(server_name="tme")
+    with pytest.raises(InvalidInput, match="`mcp_servers`"):
+        create_mcp_agent(injector=Injector()).check({"operation": "list_tools", "server_name": "time"})
+
+
+async def test_without_the_sdk_the_extra_is_named(monkeypatch):
+    """A call without the library is one clear sentence."""
+    monkeypatch.setattr("agentoolkit.actions.mcp_servers.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"agentool\[mcp\]"):
+        await mcp()("list_tools", server_name="time")
+
+
+@pytest.mark.parametrize("fields", [{}, {"command": "a", "url": "http://a"}, {"comand": "a"}])
+def test_a_server_is_a_program_or_an_address(fields):
+    """Neither, both or a misspelt word is refused when settings are read."""
+    with pytest.raises(ValidationError):
+        McpServer(**fields)

@@ -1,0 +1,136 @@
+"""`agentool doctor` names the layer that is broken; `agentool tools` shows what there is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+from .conftest import Cli
+from .test_serve import earlier
+
+FRIENDLY = ("python", "packages", "settings", "clock", "event loop", "database", "integrity", "disk", "due jobs", "outbox", "queue")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the clocks for a moment only."""
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._STEPS", 1_000)
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._LOOP_SECONDS", 10.0)
+
+    async def at_once(seconds: float) -> None:
+        return None
+
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine.asyncio.sleep", at_once, raising=True)
+
+
+def states(cli: Cli, code: int = 0) -> dict[str, str]:
+    import json
+
+    return {finding["layer"]: finding["state"] for finding in json.loads(cli("doctor", "--json", code=code).stdout)}
+
+
+def test_a_healthy_machine_is_ok(cli: Cli) -> None:
+    """Every layer is looked at, and the exit code is 0."""
+    found = states(cli)
+    assert {layer: found[layer] for layer in FRIENDLY} == dict.fromkeys(FRIENDLY, "ok")
+
+
+def test_a_missing_leader_is_a_warning(cli: Cli) -> None:
+    """If nobody serves, the remedy says how to."""
+    output = cli("doctor").stdout
+    assert "no process serves this database" in output
+    assert "→ agentool serve" in output
+
+
+def test_a_leader_is_named(cli: Cli) -> None:
+    """The process that leads is shown with its heartbeat."""
+
+    async def look() -> dict[str, str]:
+        async with Toolkit(Settings(database="home/agentool.db")):
+            return await asyncio.to_thread(states, cli)
+
+    assert asyncio.run(look())["leader"] == "ok"
+
+
+def test_a_stopped_scheduler_is_a_warning(cli: Cli) -> None:
+    """Operation 'stop' is found."""
+    cli("stop")
+    assert states(cli)["leader"] == "warning"
+
+
+def test_a_damaged_database_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is no database is named as the broken layer, and the exit code is 1."""
+    Path("broken.db").write_text("this is no database at all" * 100)
+    monkeypatch.setenv("AGENTOOL_DATABASE", "broken.db")
+    assert states(cli, code=1)["database"] == "broken"
+
+
+def test_late_jobs_are_a_warning(cli: Cli) -> None:
+    """A due time that nobody took care of is counted, and its age is told."""
+
+    async def add(kit: Toolkit) -> None:
+        call = {"operation": "call", "function": "chores:greet"}
+        job = {"operation": "schedule", "job_name": "late", "schedule": "1 minute", "agentool_name": "function", "input_data": call}
+        await kit.injector.run("scheduler", job)
+
+    earlier(add, hours=3)
+    output = cli("doctor").stdout
+    assert "1 of 1 jobs are late, the oldest is late, due 3 hours ago" in output
+
+
+def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that cannot be read is the broken layer."""
+    monkeypatch.setenv("AGENTOOL_TIMEOUT", "-1")
+    assert states(cli, code=1)["settings"] == "broken"
+
+
+def test_a_misspelt_variable_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that nothing reads is pointed out, with the one that was meant."""
+    monkeypatch.setenv("AGENTOOL_DATABSE", "x.db")
+    assert "Did you mean 'AGENTOOL_DATABASE'?" in cli("doctor").stdout
+
+
+def test_secrets_are_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the password of a database nor the path of a ping address is printed."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", "postgresql://me:hush@127.0.0.1:1/nothing")
+    monkeypatch.setenv("AGENTOOL_PING_URL", "https://pings.example/very-secret")
+    output = cli("doctor", code=1).stdout
+    assert "https://pings.example/…" in output
+    assert "hush" not in output
+    assert "very-secret" not in output
+
+
+def test_a_clock_that_is_set_is_a_warning() -> None:
+    """A clock that runs away from the steady one is pointed out."""
+    from agentoolkit.entrypoints.cli.checkup.machine import _clock
+
+    assert _clock(timedelta(seconds=1).total_seconds()).state == "warning"
+
+
+def test_tools_lists_every_agentool(cli: Cli) -> None:
+    """The catalogue names each AgenTool, its operations and an example."""
+    output = cli("tools").stdout
+    assert all(name in output for name in ("function", "queue", "scheduler", "backfill", "hourly_metrics"))
+
+
+def test_a_tool_in_detail(cli: Cli) -> None:
+    """One AgenTool is shown with each field and what it is for."""
+    lines = cli("tools", "function").stdout.splitlines()
+    assert any(line.split()[:3] == ["function", "required", "string"] for line in lines)
+
+
+def test_tools_as_json(cli: Cli) -> None:
+    """--json says the same as data."""
+    (function,) = cli.data("tools", "function")
+    assert function["operations"][0]["required"] == ["function"]
+
+
+def test_an_unknown_tool_is_the_users_mistake(cli: Cli) -> None:
+    """A name that does not exist is refused with the nearest one."""
+    assert "Did you mean 'queue'?" in cli("tools", "qeue", code=2).stderr

@@ -1,0 +1,218 @@
+"""The management commands: each is one call of the scheduler on the shared database."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from agentoolkit.entrypoints.cli.commands.history import STATUSES
+from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.schemas import ExecutionStatus, ScheduleType
+
+from .conftest import Cli
+
+
+def test_an_empty_database_says_what_to_do(cli: Cli) -> None:
+    """Without jobs, the list says how to make one."""
+    assert "agentool schedule NAME WHEN TOOL" in cli("list").stdout
+
+
+def test_schedule_says_how_it_was_understood(cli: Cli) -> None:
+    """The answer names the job, the words, the zone and the next due times."""
+    cli.greeting("before")
+    words = ("schedule", "standup", "every weekday at 9am", "function", "operation=call", "function=chores:greet")
+    output = cli(*words, "--allow", "chores", "--timezone", "Europe/Berlin").stdout
+    assert "Scheduled standup" in output
+    assert "every weekday (Monday to Friday) at 09:00" in output
+    assert "Europe/Berlin" in output
+    assert output.count("09:00 +0") == 3
+
+
+def test_input_is_given_by_fields_or_json(cli: Cli) -> None:
+    """`key=value` words and --input come together; a value is JSON where it can be."""
+    given = ("--input", '{"operation": "call", "function": "chores:rest"}', 'kwargs={"seconds": 0.5}', "--allow", "chores")
+    cli("schedule", "rest", "1 hour", "function", *given)
+    assert cli.data("info", "rest")["info"]["input_data"] == {"operation": "call", "function": "chores:rest", "kwargs": {"seconds": 0.5}}
+
+
+def test_options_reach_the_job(cli: Cli) -> None:
+    """What an option sets is set."""
+    options = (
+        "--max-runs 3 --timeout 5 --max-retries 2 --overlap queue_one --priority high --result-queue done --error-queue wrong --paused"
+    )
+    cli.greeting("greeting", "1 hour", *options.split())
+    info = cli.data("info", "greeting")["info"]
+    found = [info[name] for name in ("max_runs", "timeout", "max_retries", "overlap", "priority", "result_queue", "error_queue", "state")]
+    assert found == [3, 5.0, 2, "queue_one", "high", "done", "wrong", "paused"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "accepted"),
+    [
+        ("skip|queue_one|queue_all|cancel_running|allow", Overlap),
+        ("critical|high|medium|low", Priority),
+        ("latest|all|none", CatchUp),
+        ("retry|fail", OnInterrupt),
+        ("cron|interval|once", ScheduleType),
+    ],
+)
+def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choices in the help of `schedule` are those of the scheduler."""
+    monkeypatch.setenv("COLUMNS", "300")
+    assert tuple(shown.split("|")) == get_args(accepted)
+    assert shown in cli("schedule", "--help").stdout
+
+
+def test_history_help_names_every_status() -> None:
+    """The choices of --status are those of the scheduler."""
+    assert tuple(STATUSES.split("|")) == get_args(ExecutionStatus)
+
+
+def test_replace_changes_a_job(cli: Cli) -> None:
+    """--replace changes the job of that name; without it a different one is refused."""
+    cli.greeting()
+    words = ("schedule", "greeting", "2 hours", "function", "operation=call", "function=chores:greet", "--allow", "chores")
+    cli(*words, code=2)
+    assert "Changed greeting" in cli(*words, "--replace").stdout
+
+
+def test_a_visitor_starts_nothing(cli: Cli) -> None:
+    """A management command neither leads nor runs what is due."""
+    cli.greeting("due", "now")
+    assert cli.data("status")["leader"] is None
+    assert cli.data("history")["count"] == 0
+
+
+def test_list_shows_state_and_next_due_time(cli: Cli) -> None:
+    """A job is a line with its state, its next due time, how far that is, its tool and its schedule."""
+    cli.greeting("greeting", "0 9 * * *", "--timezone", "UTC")
+    line = cli("list").stdout.splitlines()[1]
+    assert line.startswith("greeting  active  ")
+    assert "09:00:00 +00:00  in " in line
+    assert line.endswith("function  0 9 * * *")
+
+
+def test_info_shows_what_is_out_of_the_ordinary(cli: Cli) -> None:
+    """The definition is shown without what every job has."""
+    cli.greeting("greeting", "1 hour", "--tag", "nice", "--max-retries", "2")
+    output = cli("info", "greeting").stdout
+    assert "['nice']" in output
+    assert "max_retries" in output
+    assert "coalesce" not in output
+
+
+def test_an_unknown_job_is_the_users_mistake(cli: Cli) -> None:
+    """A name that does not exist ends with 2, and the nearest one is named."""
+    cli.greeting()
+    assert cli("info", "greting", code=2).stderr.startswith(
+        "agentool: job_id: No job has the id or name 'greting'. Did you mean 'greeting'?"
+    )
+
+
+def test_run_prints_the_result(cli: Cli) -> None:
+    """`run` runs a job here and now and prints what it returned."""
+    cli.greeting()
+    assert '"hello world"' in cli("run", "greeting", "--allow", "chores").stdout
+    assert cli.data("history", "greeting")["history"][0]["trigger"] == "run_now"
+
+
+def test_run_takes_another_input(cli: Cli) -> None:
+    """--input replaces the job's input for this once."""
+    cli.greeting()
+    other = '{"operation": "call", "function": "chores:greet", "kwargs": {"name": "you"}}'
+    assert cli.data("run", "greeting", "--allow", "chores", "--input", other)["result"]["result"] == "hello you"
+
+
+def test_a_run_that_fails_ends_with_1(cli: Cli) -> None:
+    """What was asked rightly and failed is not the user's mistake."""
+    cli("schedule", "failing", "1 hour", "function", "operation=call", "function=chores:fail", "--allow", "chores")
+    assert "ValueError: it cannot be done" in cli("run", "failing", "--allow", "chores", code=1).stderr
+
+
+def test_an_unknown_job_is_not_run(cli: Cli) -> None:
+    """`run` takes the name of a job that exists."""
+    cli("run", "nobody", code=2)
+
+
+def test_history_is_in_the_order_of_events(cli: Cli) -> None:
+    """The newest execution is the last line."""
+    cli.greeting()
+    cli("run", "greeting", "--allow", "chores")
+    cli("run", "greeting", "--allow", "chores")
+    lines = cli("history").stdout.splitlines()
+    assert lines[0].split() == ["due", "job", "tool", "status", "took", "result"]
+    assert len(lines) == 3
+
+
+def test_history_of_one_status(cli: Cli) -> None:
+    """--status shows only those; a word that is no status is refused."""
+    cli.greeting()
+    cli("run", "greeting", "--allow", "chores")
+    assert "Nothing has run yet." in cli("history", "--status", "failed").stdout
+    cli("history", "--status", "happy", code=2)
+
+
+def test_pause_and_resume(cli: Cli) -> None:
+    """A paused job says why, and resumes."""
+    cli.greeting()
+    assert "is paused until 2099-01-01" in cli("pause", "greeting", "--until", "2099-01-01", "--reason", "holidays").stdout
+    assert "holidays" in cli("info", "greeting").stdout
+    assert "is active, next " in cli("resume", "greeting").stdout
+
+
+def test_cancel_keeps_the_history(cli: Cli) -> None:
+    """A cancelled job is gone from the list, and its history is readable."""
+    cli.greeting()
+    cli("run", "greeting", "--allow", "chores")
+    cli("cancel", "greeting")
+    assert cli.data("list")["count"] == 0
+    assert cli.data("history", "greeting")["count"] == 1
+
+
+def test_stop_and_start(cli: Cli) -> None:
+    """`stop` holds for whoever opens the database next, until `start`."""
+    assert "nothing fires until `agentool start`" in cli("stop").stdout
+    assert cli.data("status")["stopped"]
+    assert "started" in cli("start").stdout
+
+
+def test_restart_leaves_it_started(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`restart` is stop and start in one."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    cli("stop")
+    assert "started" in cli("restart").stdout
+
+
+def test_status_says_that_nobody_serves(cli: Cli) -> None:
+    """Without a serving process the status says how to start one."""
+    assert "none: start one with `agentool serve`" in cli("status").stdout
+
+
+def test_input_that_is_no_field_is_refused(cli: Cli) -> None:
+    """A word without = is no field."""
+    assert "Write key=value" in cli("schedule", "a", "1 hour", "function", "nothing", code=2).stderr
+
+
+def test_input_that_is_no_object_is_refused(cli: Cli) -> None:
+    """--input takes a JSON object."""
+    assert "no JSON object" in cli("schedule", "a", "1 hour", "function", "--input", "[1]", code=2).stderr
+    assert "is no JSON" in cli("schedule", "a", "1 hour", "function", "--input", "{", code=2).stderr
+
+
+def test_a_setting_that_cannot_be_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with an impossible value is the user's mistake."""
+    monkeypatch.setenv("AGENTOOL_CONCURRENCY", "many")
+    assert "AGENTOOL_CONCURRENCY" in cli("list", code=2).stderr
+
+
+def test_a_list_that_is_no_json_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that holds a list is written as JSON."""
+    monkeypatch.setenv("AGENTOOL_FUNCTIONS", "chores")
+    assert "JSON" in cli("list", code=2).stderr
+
+
+def test_a_database_that_cannot_be_opened_is_a_failure(cli: Cli, folder: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no mistake of the command ends with 1."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", "chores.py/agentool.db")
+    assert "cannot be opened" in cli("list", code=1).stderr

@@ -1,0 +1,48 @@
+"""`agentool import` and `agentool export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentoolkit.entrypoints.taskfile import read_tasks
+
+from .conftest import Cli
+
+
+def test_a_crontab_is_printed_as_a_task_file(cli: Cli) -> None:
+    """The task file goes to stdout, and notes go to stderr."""
+    Path("crontab").write_text("MAILTO=me\n0 3 * * * backup.sh\n")
+    result = cli("import", "crontab", "crontab")
+    assert read_tasks(result.stdout)[0].name == "backup"
+    assert result.stderr == "agentool: line 1: MAILTO is not carried over; a task can have 'env' in its input_data\n"
+
+
+def test_what_is_left_out_ends_with_1(cli: Cli) -> None:
+    """An entry that could not be translated is named, and the exit code tells a script."""
+    result = cli("import", "crontab", "-", code=1, stdin="@reboot start\n0 3 * * * backup.sh\n")
+    assert "line 1: not translated: @reboot start" in result.stderr
+    assert len(read_tasks(result.stdout)) == 1
+
+
+def test_scheduler_tasks_are_printed_as_a_task_file(cli: Cli) -> None:
+    """The other scheduler's file becomes one of ours."""
+    Path("tasks.json").write_text('{"tasks": {"a": {"cron_expression": "0 3 * * *", "config": {"command": "x"}}}}')
+    assert read_tasks(cli("import", "scheduler-tasks", "tasks.json").stdout)[0].schedule == "0 3 * * *"
+
+
+def test_a_file_that_is_not_there_is_the_users_mistake(cli: Cli) -> None:
+    """A missing file ends with 2."""
+    cli("import", "crontab", "nowhere", code=2)
+
+
+def test_export_and_import(cli: Cli, monkeypatch: object, folder: Path) -> None:
+    """What one database exports, another one imports, once."""
+    cli.greeting()
+    cli("run", "greeting", "--allow", "chores")
+    cli("export", "--output", "all.jsonl")
+    assert cli("export").stdout.splitlines()[1:] == Path("all.jsonl").read_text().splitlines()[1:]
+    (folder / "home" / "agentool.db").rename(folder / "before.db")
+    for name in ("agentool.db-wal", "agentool.db-shm"):
+        (folder / "home" / name).unlink(missing_ok=True)
+    assert "Added 1 jobs, 1 executions and 0 messages." in cli("import", "jsonl", "all.jsonl").stdout
+    assert "Added 0 jobs, 0 executions and 0 messages." in cli("import", "jsonl", "all.jsonl").stdout

@@ -1,0 +1,142 @@
+"""`agentool preview` and `agentool simulate`: schedules on paper."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from agentoolkit.entrypoints.cli.printing import relative
+from agentoolkit.system.scheduler import InvalidSchedule
+from agentoolkit.testing import Firing, simulate
+
+from .conftest import Cli
+
+NOW = datetime(2026, 3, 28, tzinfo=UTC)
+CALL = {"agentool_name": "function", "input_data": {}}
+TASKS = """
+tasks:
+  - {name: backup, schedule: "30 2 * * *", function: "chores:greet"}
+  - {name: standup, schedule: every weekday at 9am, timezone: Asia/Kolkata, function: "chores:greet"}
+  - {name: off, enabled: false, schedule: 1 hour, function: "chores:greet"}
+  - {name: over, schedule: "2026-01-01T09:00:00", function: "chores:greet"}
+"""
+
+
+def test_preview_is_readable(cli: Cli) -> None:
+    """Words, normal form, zone and next due times with weekday and offset."""
+    output = cli("preview", "every weekday at 9am", "--timezone", "Europe/Berlin").stdout
+    assert "every weekday (Monday to Friday) at 09:00" in output
+    assert "0 9 * * 1-5 (cron)" in output
+    assert output.count(" 09:00 +0") == 5
+    assert "in " in output
+
+
+def test_preview_notes_a_change_of_clocks(cli: Cli) -> None:
+    """A due time that a change of clocks swallows or doubles is pointed out."""
+    assert "does not exist in Europe/Berlin" in cli("preview", "30 2 * * *", "--timezone", "Europe/Berlin").stdout
+
+
+def test_preview_shows_as_many_as_asked(cli: Cli) -> None:
+    """--count sets how many due times are shown."""
+    assert len(cli.data("preview", "1 hour", "--count", "7")["next_runs"]) == 7
+
+
+def test_a_schedule_that_cannot_be_read_is_refused(cli: Cli) -> None:
+    """The refusal names the way out, and the exit code is 2."""
+    assert cli("preview", "evry day", code=2).stderr == "agentool: schedule: 'evry' is not understood. Did you mean 'every'?\n"
+
+
+def test_preview_opens_no_database(cli: Cli, folder: Path) -> None:
+    """Looking at a schedule leaves nothing behind."""
+    cli("preview", "1 hour")
+    assert not (folder / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [(0.2, "now"), (1, "in 1 second"), (90, "in 90 seconds"), (600, "in 10 minutes"), (3 * 86_400, "in 3 days"), (-7_200, "2 hours ago")],
+)
+def test_distances_are_rounded(later: float, said: str) -> None:
+    """A distance is told in the greatest unit of which there are two."""
+    assert relative(NOW + timedelta(seconds=later), NOW) == said
+
+
+def test_simulate_groups_by_day(cli: Cli) -> None:
+    """Every firing is listed under its day; --to includes the whole of its day."""
+    Path("tasks.yaml").write_text(TASKS)
+    output = cli("simulate", "tasks.yaml", "--from", "2026-03-28", "--to", "2026-03-30", "--timezone", "Europe/Berlin").stdout
+    assert output.splitlines() == [
+        "Saturday 2026-03-28",
+        "  02:30 +01:00  backup  function",
+        "Sunday 2026-03-29",
+        "  clocks go forward: 02:00 to 03:00 are skipped",
+        "  03:00 +02:00  backup  function",
+        "Monday 2026-03-30",
+        "  02:30 +02:00  backup   function",
+        "  05:30 +02:00  standup  function  Mon 09:00 in Asia/Kolkata",
+        "4 firings from 2026-03-28 00:00+01:00 to 2026-03-31 00:00+02:00 in Europe/Berlin. Nothing was run.",
+    ]
+
+
+def test_a_day_of_change_is_noted_without_firings(cli: Cli) -> None:
+    """A day on which clocks change is shown even if nothing fires."""
+    Path("tasks.yaml").write_text(TASKS.replace("30 2 * * *", "0 0 1 1 *"))
+    output = cli("simulate", "tasks.yaml", "--from", "2026-10-24", "--to", "2026-10-25", "--timezone", "Europe/Berlin").stdout
+    assert "  clocks go back: 02:00 to 03:00 come twice" in output
+
+
+def test_a_month_of_the_example_is_cut_within_two_seconds(cli: Cli) -> None:
+    """Ten thousand firings are shown, and it is said that there are more."""
+    example = str(files("agentoolkit.example") / "tasks.yaml")
+    began = perf_counter()
+    output = cli("simulate", example, "--from", "2026-03-01", "--to", "2026-03-31").stdout
+    assert perf_counter() - began < 2
+    assert "Cut after 10,000 firings" in output
+
+
+def test_simulate_as_json(cli: Cli) -> None:
+    """--json lists firings with aware times."""
+    Path("tasks.yaml").write_text(TASKS)
+    firings = cli.data("simulate", "tasks.yaml", "--from", "2026-03-28", "--to", "2026-03-28", "--timezone", "UTC")
+    assert firings == [{"due": "2026-03-28T02:30:00+00:00", "name": "backup", "tool": "function"}]
+
+
+@pytest.mark.parametrize("words", [("--from", "soon"), ("--from", "2026-03-02", "--to", "2026-02-01"), ("--timezone", "Mars/Base")])
+def test_a_range_that_cannot_be_is_refused(cli: Cli, words: tuple[str, ...]) -> None:
+    """Times, their order and the zone are checked."""
+    Path("tasks.yaml").write_text(TASKS)
+    cli("simulate", "tasks.yaml", *words, code=2)
+
+
+def test_the_function_returns_firings_in_their_zone() -> None:
+    """A firing's due time is in its task's zone."""
+    task = {"job_name": "a", "schedule": "0 9 * * *", "timezone": "Asia/Kolkata", **CALL}
+    (firing,) = simulate([task], NOW, NOW + timedelta(days=1))
+    assert isinstance(firing, Firing)
+    assert firing.due.isoformat() == "2026-03-28T09:00:00+05:30"
+
+
+def test_max_runs_bounds_a_simulation() -> None:
+    """A task with max_runs fires no more often."""
+    assert len(simulate([{"schedule": "1 hour", "max_runs": 3, **CALL}], NOW, NOW + timedelta(days=1))) == 3
+
+
+def test_a_paused_task_does_not_fire() -> None:
+    """What is scheduled paused has no firings."""
+    assert simulate([{"schedule": "1 hour", "paused": True, **CALL}], NOW, NOW + timedelta(days=1)) == []
+
+
+def test_firings_of_several_tasks_are_in_order() -> None:
+    """Firings are merged by time."""
+    tasks = [{"job_name": name, "schedule": schedule, **CALL} for name, schedule in (("a", "2 hours"), ("b", "3 hours"))]
+    assert [firing.name for firing in simulate(tasks, NOW, NOW + timedelta(hours=6), limit=4)] == ["a", "b", "a"]
+
+
+def test_a_simulation_refuses_what_cannot_be_read() -> None:
+    """Text that is no schedule is an error, unlike one that is over."""
+    with pytest.raises(InvalidSchedule):
+        simulate([{"schedule": "evry day", **CALL}], NOW, NOW + timedelta(days=1))

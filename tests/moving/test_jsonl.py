@@ -1,0 +1,155 @@
+"""Everything out of one store and into another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentool import InvalidInput
+from agentoolkit.moving import Arrived, export_lines, import_lines
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Status
+from agentoolkit.system.scheduler.ports import JobStore, Message
+from agentoolkit.testing import ManualTime
+from agentoolkit.wiring import Toolkit
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CALL = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+DONE = Execution("hourly@1", "hourly", "queue", NOW, status=Status.SUCCESS, result={"a": [1]}, finished_at=NOW, duration=0.5)
+FAILED = DONE._replace(
+    execution_id="hourly@2",
+    status=Status.FAILED,
+    result=None,
+    error=ErrorRecord("ValueError", "no", "trace"),
+    attempts=(Attempt(1, NOW, NOW, ErrorRecord("OSError", "first")),),
+)
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[Toolkit]:
+    """Open a database as a visitor."""
+    async with Toolkit(Settings(database=str(path), timezone="UTC"), time=ManualTime(NOW), claims=False) as kit:
+        yield kit
+
+
+async def add_job(kit: Toolkit, name: str = "hourly", **fields: Any) -> None:
+    await kit.injector.run("scheduler", {"operation": "schedule", "job_name": name, "schedule": "1 hour", **CALL, **fields})
+
+
+async def exported(store: JobStore) -> list[str]:
+    return [line async for line in export_lines(store, NOW)]
+
+
+async def moved(source: Path, target: Path) -> tuple[list[str], list[str]]:
+    """Move everything, and return the lines of both sides."""
+    async with opened(source) as kit:
+        lines = await exported(kit.scheduler.store)
+    async with opened(target) as kit:
+        await import_lines(kit.scheduler.store, lines, NOW)
+        return lines, await exported(kit.scheduler.store)
+
+
+async def test_the_header_says_what_it_is(tmp_path: Path) -> None:
+    """The first line has the format's name, its version and the time."""
+    async with opened(tmp_path / "a.db") as kit:
+        (header,) = await exported(kit.scheduler.store)
+    assert json.loads(header) == {"format": "agentool", "version": 1, "exported_at": NOW.isoformat()}
+
+
+async def test_jobs_and_executions_arrive_unchanged(tmp_path: Path) -> None:
+    """Definitions, where jobs stand, results, errors and earlier attempts are the same on the other side."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, tags=["x"], max_retries=3, retry_on=["OSError"], start_at="2031-01-01", exclude=["2031-12-25"])
+        await add_job(kit, "resting", paused=True)
+        await kit.scheduler.store.record([DONE, FAILED])
+    before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
+    assert before == after
+    assert len(before) == 5
+
+
+async def test_a_second_import_adds_nothing(tmp_path: Path) -> None:
+    """An import can be repeated."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit)
+        await kit.scheduler.store.record([DONE])
+        lines = await exported(kit.scheduler.store)
+        assert await import_lines(kit.scheduler.store, lines, NOW) == Arrived()
+
+
+async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
+    """What was still to be delivered is delivered by the other side."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit)
+        owner = kit.scheduler.store.owner
+        await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.finish(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))
+        lines = await exported(kit.scheduler.store)
+    async with opened(tmp_path / "b.db") as kit:
+        assert await import_lines(kit.scheduler.store, lines, NOW) == Arrived(1, 1, 1)
+        (message,) = await kit.scheduler.store.messages(10)
+        execution = await kit.scheduler.store.execution("hourly@1")
+    assert message == Message("hourly@1", "results", {"result": 1})
+    assert execution is not None
+    assert (execution.delivery, execution.result, execution.status) == (Delivery.PENDING, {"a": [1]}, Status.SUCCESS)
+
+
+@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", Status.QUEUED), ("fail", Status.LOST)])
+async def test_an_execution_under_way_is_an_interrupted_one(tmp_path: Path, on_interrupt: str, status: Status) -> None:
+    """What had not ended is run again on the other side, or lost, as its job says."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, on_interrupt=on_interrupt)
+        await kit.scheduler.store.record([DONE._replace(status=Status.RUNNING, started_at=NOW, finished_at=None, owner="there")])
+        lines = await exported(kit.scheduler.store)
+    async with opened(tmp_path / "b.db") as kit:
+        await import_lines(kit.scheduler.store, lines, NOW)
+        execution = await kit.scheduler.store.execution("hourly@1")
+    assert execution is not None
+    assert execution.status is status
+
+
+async def test_a_job_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    """An import changes no job of the other side."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit)
+        lines = await exported(kit.scheduler.store)
+    async with opened(tmp_path / "b.db") as kit:
+        await add_job(kit, description="mine")
+        assert await import_lines(kit.scheduler.store, lines, NOW) == Arrived()
+        stored = await kit.scheduler.store.find("hourly")
+    assert stored is not None
+    assert stored.job.description == "mine"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["{"],
+        ["[]"],
+        ['{"format": "other"}'],
+        ['{"format": "agentool", "version": 99}'],
+        ['{"format": "agentool", "version": 1}', '{"job": {"job_id": "a"}, "standing": {}}'],
+        ['{"format": "agentool", "version": 1}', '{"execution": {}}'],
+        ['{"format": "agentool", "version": 1}', '{"message": {}}'],
+    ],
+)
+async def test_a_damaged_file_is_refused(tmp_path: Path, lines: list[str]) -> None:
+    """Another format, another version and a damaged line are refused."""
+    async with opened(tmp_path / "a.db") as kit:
+        with pytest.raises(InvalidInput):
+            await import_lines(kit.scheduler.store, lines, NOW)
+
+
+async def test_times_keep_their_instant(tmp_path: Path) -> None:
+    """A paused job keeps the time at which it resumes."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit)
+        await kit.scheduler.pause("hourly", NOW + timedelta(days=3), "holidays")
+    before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
+    assert before[1] == after[1]
+    assert "2030-01-04" in after[1]

@@ -1,0 +1,114 @@
+"""The JSON file of *Scheduler Daemon Implementation* as a task file."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agentool import InvalidInput
+from agentoolkit.entrypoints.taskfile import read_tasks
+from agentoolkit.moving import Translation, as_task_file, read_scheduler_tasks
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CLEANUP = {
+    "id": "daily_cleanup",
+    "type": "custom",
+    "status": "pending",
+    "priority": "medium",
+    "cron_expression": "0 3 * * *",
+    "config": {"command": "cleanup.sh --deep"},
+    "description": "Daily cleanup at 3 AM",
+}
+
+
+def translated(**fields: Any) -> Translation:
+    """Translate the documented task with some fields changed."""
+    task = {**CLEANUP, **fields}
+    return read_scheduler_tasks(json.dumps({"tasks": {task["id"]: task}, "metadata": {"total_tasks": 1}}), now=NOW)
+
+
+def test_the_documented_task_is_translated() -> None:
+    """Schedule, command, priority and description are carried over."""
+    assert translated().tasks == [
+        {
+            "name": "daily_cleanup",
+            "type": "cron",
+            "schedule": "0 3 * * *",
+            "agentool_name": "shell",
+            "input_data": {"operation": "run", "command": ["cleanup.sh", "--deep"]},
+            "description": "Daily cleanup at 3 AM",
+            "priority": "medium",
+        }
+    ]
+
+
+def test_the_result_is_a_task_file() -> None:
+    """What is printed is what `agentool serve` reads."""
+    (task,) = read_tasks(as_task_file(translated(priority="CRITICAL", max_retries=3)))
+    assert (task.priority, task.max_retries) == ("critical", 3)
+
+
+def test_a_scheduled_time_is_a_single_run() -> None:
+    """A task with a time instead of a crontab runs once."""
+    (task,) = translated(cron_expression=None, scheduled_time="2030-01-01T09:00:00").tasks
+    assert (task["type"], task["schedule"]) == ("once", "2030-01-01T09:00:00")
+
+
+def test_a_task_without_a_time_runs_now() -> None:
+    """Immediate is immediate."""
+    assert translated(cron_expression=None).tasks[0]["schedule"] == "now"
+
+
+def test_an_agentool_is_kept_as_it_is() -> None:
+    """A config that names an AgenTool needs no translation."""
+    (task,) = translated(config={"agentool_name": "metrics", "input_data": {"operation": "export"}}).tasks
+    assert (task["agentool_name"], task["input_data"]) == ("metrics", {"operation": "export"})
+
+
+@pytest.mark.parametrize("fields", [{"status": "cancelled"}, {"status": "completed", "cron_expression": None}])
+def test_what_is_over_is_left_out(fields: dict[str, Any]) -> None:
+    """A task that has no further run is mentioned and not carried over."""
+    translation = translated(**fields)
+    assert translation.is_complete
+    assert not translation.tasks
+    assert "has no further run" in translation.notes[0].told
+
+
+def test_a_completed_recurring_task_goes_on() -> None:
+    """The status of a recurring task is that of its latest run."""
+    assert translated(status="completed").tasks
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"config": {"depth": 3}}, "holds depth, and no 'command'"),
+        ({"config": None}, "no config"),
+        ({"config": {"command": "a | b"}}, "'|'"),
+        ({"cron_expression": "61 * * * *"}, "outside 0-59"),
+        ({"cron_expression": None, "scheduled_time": "2020-01-01T00:00:00"}, "past"),
+    ],
+)
+def test_what_has_no_equal_is_refused_with_its_id(fields: dict[str, Any], reason: str) -> None:
+    """Each task that cannot be translated is named with the reason."""
+    translation = translated(**fields)
+    assert not translation.is_complete
+    assert translation.notes[0].where == "daily_cleanup"
+    assert reason in translation.notes[0].told
+
+
+def test_a_task_that_is_no_object_is_refused() -> None:
+    """A damaged entry stops no other."""
+    text = json.dumps({"tasks": {"odd": 7, "daily_cleanup": CLEANUP}})
+    translation = read_scheduler_tasks(text, now=NOW)
+    assert len(translation.tasks) == len(translation.notes) == 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"tasks": []}'])
+def test_another_file_is_refused(text: str) -> None:
+    """A file without such tasks is no such file."""
+    with pytest.raises(InvalidInput):
+        read_scheduler_tasks(text, now=NOW)

@@ -1,0 +1,86 @@
+"""A toolkit on a real database by a moved clock, as short as a test can say it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Literal
+
+from agentool import BaseOperationInput, Injector, RunContext, create_agentool
+from agentoolkit.settings import Settings
+from agentoolkit.testing import ManualTime, TestToolkit
+
+from .scenario import START
+
+PATIENCE = 15.0
+RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
+
+
+class WorkInput(BaseOperationInput):
+    operation: Literal["run"]
+
+
+async def work_run(ctx: RunContext[Life]) -> str:
+    life = ctx.deps
+    life.starts += 1
+    if life.starts <= life.raises:
+        raise OSError("not yet")
+    return "done"
+
+
+class Life:
+    """One process's worth of a scheduler."""
+
+    def __init__(self, database: str, clock: ManualTime | None = None) -> None:
+        self.database = database
+        self.clock = clock or ManualTime(START)
+        self.starts = self.raises = 0
+
+    @property
+    def now(self):
+        return self.clock.now()
+
+    async def open(self) -> None:
+        settings = Settings(database=self.database, durability="normal", timezone="UTC")
+        self.kit = TestToolkit(settings, self.clock, Injector())
+        create_agentool("work", WorkInput, {"run": work_run}, deps=self, injector=self.kit.injector)
+        await self.kit.scheduler.open()
+        await self.quiet()
+
+    async def close(self) -> None:
+        await self.kit.scheduler.close()
+
+    async def restart(self) -> None:
+        await self.close()
+        await self.open()
+
+    async def ask(self, operation: str, **fields: Any) -> Any:
+        answer = await self.kit.injector.run("scheduler", {"operation": operation, **fields})
+        await self.quiet()
+        return answer.data
+
+    async def advance(self, *, seconds: float = 0, minutes: float = 0, step: float = 0.5) -> None:
+        left = seconds + minutes * 60
+        step = max(step, left / 40)
+        while left > 0:
+            await self.clock.advance(seconds=min(step, left))
+            await self.quiet()
+            left -= step
+
+    async def quiet(self) -> None:
+        """Wait, in real time, until nothing is under way."""
+        deadline, quiet = time.monotonic() + PATIENCE, 0
+        while quiet < 3:
+            assert time.monotonic() < deadline, "the scheduler stalled"
+            await self.clock.let_run()
+            quiet = 0 if self._busy() else quiet + 1
+            await asyncio.sleep(0.001)
+
+    def _busy(self) -> bool:
+        engine, database = self.kit.scheduler.engine, self.kit.database
+        writes = database.is_open and not (database._writer._waiting.empty() and database._reader._waiting.empty())
+        if engine is None:
+            return writes
+        round_ = engine.upkeep._round
+        here = len(engine.executor._ids) - engine.executor.waiting
+        return bool(writes or here or engine._expected or engine.claiming._rounds or (round_ and not round_.done()))

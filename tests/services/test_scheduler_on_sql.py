@@ -1,0 +1,230 @@
+"""The scheduler on a real database, by a moved clock: what must outlive a restart does, and what goes wrong is survived."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agentoolkit.settings import Settings
+from agentoolkit.sql import DatabaseError
+from agentoolkit.system.scheduler.engine import Engine
+from agentoolkit.wiring import Toolkit
+
+from .lives import RUN, Life
+from .proxy import Proxy
+
+
+@pytest.fixture
+async def life(database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+    life = Life(database_url)
+    await life.open()
+    yield life
+    await life.close()
+
+
+async def statuses(life: Life, job_id: str) -> list[str]:
+    return [row.status.value for row in reversed(await life.kit.scheduler.store.executions(job_id, 100))]
+
+
+# Restarts
+
+
+async def test_pause_ends_by_itself_after_a_restart(life: Life):
+    """A job paused until an instant fires again from then on, though the process was restarted meanwhile."""
+    await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
+    await life.ask("pause", job_id="job", until=(life.now + timedelta(minutes=3.5)).isoformat())
+    await life.restart()
+    await life.advance(minutes=5)
+    assert await statuses(life, "job") == ["success", "success"]
+
+
+async def test_paused_job_stays_paused_after_a_restart(life: Life):
+    """A job that was paused does not fire after a restart, and does when it is resumed."""
+    await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
+    await life.ask("pause", job_id="job")
+    await life.restart()
+    await life.advance(minutes=3.5)
+    before = await statuses(life, "job")
+    await life.ask("resume", job_id="job")
+    await life.advance(minutes=1)
+    assert (before, await statuses(life, "job")) == ([], ["success"])
+
+
+async def test_stop_outlives_a_restart(life: Life):
+    """A scheduler that was stopped stays so after a restart; after start the due times in between are accounted for."""
+    await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
+    await life.ask("stop")
+    await life.restart()
+    await life.advance(minutes=2.75)
+    before = await statuses(life, "job")
+    await life.ask("start")
+    await life.advance(minutes=1)
+    assert (before, await statuses(life, "job")) == ([], ["missed", "success"])
+
+
+async def test_retry_fires_at_its_time_after_a_restart(life: Life):
+    """An execution that waits for its next attempt when the process ends is attempted by the next one, when it is time."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=60, **RUN)
+    await life.advance(seconds=1)
+    before = await statuses(life, "job")
+    await life.restart()
+    await life.advance(seconds=20)
+    waiting = await statuses(life, "job")
+    await life.advance(seconds=60)
+    assert (before, waiting, await statuses(life, "job"), life.starts) == (["retrying"], ["retrying"], ["success"], 2)
+
+
+async def test_retry_fires_after_stop_and_start_in_the_same_process(life: Life):
+    """An execution that waits for its next attempt is attempted by the engine that is started after a stop."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    await life.ask("stop")
+    await life.ask("start")
+    await life.advance(seconds=20)
+    assert (await statuses(life, "job"), life.starts) == (["success"], 2)
+
+
+async def test_retry_goes_on_when_the_lead_is_lost(life: Life):
+    """A process that does not lead any more still makes the attempts that its own executions wait for."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    other = Life(life.database, life.clock)
+    await life.kit.scheduler.store._database.write(life.kit.scheduler.store._ownership.step_down)
+    await other.open()
+    await life.advance(seconds=20)
+    leads = [world.kit.scheduler.engine.leading for world in (life, other)]
+    await other.close()
+    assert (leads, await statuses(life, "job"), life.starts, other.starts) == ([False, True], ["success"], 2, 0)
+
+
+async def test_stopped_process_lets_another_lead(life: Life):
+    """After stop here and start elsewhere the other process fires, and what waited here runs there."""
+    life.kit.scheduler.engine.executor._concurrency = 0
+    await life.ask("schedule", job_id="waits", schedule="now", **RUN)
+    await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
+    await life.advance(seconds=1)
+    await life.ask("stop")
+    other = Life(life.database, life.clock)
+    await other.open()
+    await other.ask("start")
+    await other.advance(minutes=1)
+    found = [await statuses(other, job_id) for job_id in ("waits", "job")]
+    await other.close()
+    assert (found, other.starts) == ([["success"], ["success"]], 2)
+
+
+# Cancelling
+
+
+async def test_cancelled_retry_is_not_attempted(life: Life):
+    """An execution that is cancelled while it waits for its next attempt ends there."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    (row,) = await life.kit.scheduler.store.executions("job", 1)
+    await life.ask("cancel_execution", execution_id=row.execution_id)
+    await life.advance(seconds=30)
+    assert (await statuses(life, "job"), life.starts) == (["cancelled"], 1)
+
+
+async def test_retry_of_a_cancelled_job_is_not_attempted(life: Life):
+    """When its job is cancelled, an execution that waits for its next attempt is cancelled too."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    await life.ask("update", job_id="job", max_runs=5)
+    await life.ask("cancel", job_id="job")
+    await life.advance(seconds=30)
+    assert (await statuses(life, "job"), life.starts) == (["cancelled"], 1)
+
+
+# Delivery
+
+
+async def test_outcome_without_a_queue_agentool_is_kept_then_given_up(life: Life):
+    """Where the AgenTool 'queue' does not exist a message is tried as often as any, and the history then says that it failed."""
+    await life.ask("schedule", job_id="job", schedule="1 minute", max_runs=1, result_queue="results", **RUN)
+    del life.kit.injector._agentools["queue"]
+    await life.advance(seconds=61)
+    first = (await life.kit.scheduler.store.executions("job", 1))[0].delivery
+    await life.advance(minutes=40, step=30)
+    last = (await life.kit.scheduler.store.executions("job", 1))[0]
+    assert (first, last.delivery, last.status, list(await life.kit.scheduler.store.outbox(1))) == ("pending", "failed", "success", [])
+
+
+# What cannot be opened
+
+
+async def test_toolkit_that_cannot_open_leaves_nothing(tmp_path, nothing_left: None):
+    """A toolkit whose database cannot be used raises one clear error, and gives back its injector, threads and files."""
+    (tmp_path / "agentool.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseError, match="AGENTOOL_DATABASE"):
+        async with Toolkit(Settings(database=str(tmp_path / "agentool.db"))):
+            pass
+    async with Toolkit(Settings(database=str(tmp_path / "other.db"))) as kit:
+        assert kit.scheduler.engine is not None
+
+
+async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: pytest.MonkeyPatch):
+    """If the first round of a start fails the error is told, and the next use starts anew."""
+    await life.ask("stop")
+    original, calls = Engine.lead, []
+
+    def fails_once(engine: Engine, upcoming: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise DatabaseError("refused")
+        original(engine, upcoming)
+
+    monkeypatch.setattr(Engine, "lead", fails_once)
+    await life.kit.scheduler.store.halt(False)
+    with pytest.raises(DatabaseError):
+        await life.ask("start")
+    await life.ask("start")
+    assert life.kit.scheduler.engine.leading
+
+
+# A server that goes away
+
+
+@pytest.fixture
+async def away(postgres_url: str) -> AsyncIterator[tuple[Life, Proxy]]:
+    proxy = Proxy(postgres_url)
+    life = Life(proxy.url)
+    await life.open()
+    yield life, proxy
+    await life.close()
+    proxy.close()
+
+
+async def test_server_that_was_away_costs_no_due_time(away: tuple[Life, Proxy]):
+    """While PostgreSQL is away nothing is claimed; when it is back, every due time in between runs, within two seconds."""
+    life, proxy = away
+    await life.ask("schedule", job_id="job", schedule="1 second", coalesce=False, max_instances=100, **RUN)
+    await life.advance(seconds=2)
+    proxy.down()
+    await life.advance(seconds=10)
+    proxy.up()
+    await life.advance(seconds=2)
+    ended = await statuses(life, "job")
+    assert (set(ended), len(ended) >= 13, life.starts == len(ended)) == ({"success"}, True, True)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+async def test_commit_that_got_no_answer_costs_nothing(away: tuple[Life, Proxy], number: int):
+    """Whichever commit loses its answer, of a claim, a start or an outcome: the due time has one row, and runs once."""
+    life, proxy = away
+    bounds = {"end_at": (life.now + timedelta(seconds=3.5)).isoformat()}
+    await life.ask("schedule", job_id="job", schedule="1 second", coalesce=False, max_instances=100, **bounds, **RUN)
+    await life.advance(seconds=0.5)
+    proxy.cut_commit(number)
+    await life.advance(seconds=6)
+    assert (await statuses(life, "job"), life.starts) == (["success"] * 3, 3)
+
+

@@ -1,0 +1,42 @@
+"""Databases that an older version wrote: they are migrated, and what was under way goes on."""
+
+from __future__ import annotations
+
+from agentoolkit.database import Database
+from agentoolkit.dialects import dialect_for
+from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.testing import ManualTime
+
+from .scenario import START
+
+_OLD_ROWS = (
+    """INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
+        sequence, revision, created_at) VALUES ('job', 'job', :definition, 'active', 1, 1893456060000000, NULL, 1, 1, '', 1, 1, 0)""",
+    """INSERT INTO agentool_executions (execution_id, job_id, sequence, agentool_name, scheduled_at, cause, status, reason, due_count,
+        attempt, owner, started_at, delivery) VALUES ('job@2030-01-01T00:00:00+00:00', 'job', 1, 'work', 1893456000000000, 'schedule',
+        'running', '', 1, 1, 'somebody gone', 1893456000000000, 'none')""",
+    """INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at)
+        VALUES ('job@2029-12-31T23:59:00+00:00', 'results', '{"result": 1}', 0, 0)""",
+)
+_DEFINITION = """{"job_name":"job","agentool_name":"work","input_data":{"operation":"run"},"schedule":{"kind":"interval","text":"1 minute",
+"timezone":"UTC","anchor":"2029-12-31T23:59:00+00:00","jitter":0.0,"jitter_key":"job","exclude":[]},"policies":{"retry_on":[]},
+"result_queue":null,"error_queue":null,"description":"","tags":[],"created_at":"2030-01-01T00:00:00+00:00"}"""
+
+
+async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: None):
+    """A job, a running execution and a message of the first version are claimed, started again and delivered by this one."""
+    old = Database(dialect_for(database_url), MIGRATIONS[:1])
+    await old.open()
+    for statement in _OLD_ROWS:
+        await old.write(lambda session, sql=statement: session.run(sql, {"definition": _DEFINITION} if "definition" in sql else {}))
+    await old.close()
+    store = SqlJobStore(Database(dialect_for(database_url), MIGRATIONS), ManualTime(START))
+    await store.open()
+    assert await store.lead(START)
+    taken = [claimed.execution for claimed in await store.take_over(START, lambda _: False)]
+    messages = [message.queue_name for message in await store.outbox(10)]
+    upcoming = [change.job_id for change in await store.upcoming()]
+    await store.close()
+    assert [(execution.status, execution.attempt) for execution in taken] == [(Status.QUEUED, 2)]
+    assert (messages, upcoming) == (["results"], ["job"])
