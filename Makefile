@@ -22,7 +22,7 @@ imports:
 	uv run lint-imports
 
 coverage:         ## branch coverage of the framework and of system/
-	uv run pytest -q --cov --cov-report=term --cov-fail-under=95
+	uv run pytest -q --cov --cov-report=term --cov-fail-under=95 tests/agentool tests/agentoolkit tests/contracts tests/schedules tests/services
 
 bench:            ## ours beside its peers, in one run, as ratios
 	uv run --group bench python -m bench

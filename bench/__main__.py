@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import bulk, burst, call, steady
+from bench import bulk, burst, call, schedules, steady
 
-ALL = {"call": call.run, "memory": burst.memory, "durable": burst.durable, "steady": steady.run, "bulk": bulk.run}
+ALL = {
+    "call": call.run,
+    "schedules": schedules.run,
+    "memory": burst.memory,
+    "durable": burst.durable,
+    "steady": steady.run,
+    "bulk": bulk.run,
+}
 
 
 async def main(names: list[str]) -> int:

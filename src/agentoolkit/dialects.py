@@ -29,6 +29,9 @@ _PORTIONS = (512, 128, 32, 8, 1)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
+_ONLY_FOR_SMALL_TABLES = ("seqscan", "hashjoin", "mergejoin")
+"""Ways to read all of a table. PostgreSQL keeps a plan that it made when the table was small; by an index it stays quick."""
+
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room on its disk.",
     sqlite3.SQLITE_READONLY: "Let this user write the file and its folder, or name another by AGENTOOL_DATABASE.",
@@ -138,8 +141,8 @@ class Postgres:
         try:
             connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
             connection.execute("SET timezone = 'UTC'")
-            # A plan that is kept was made for the table as it was: with a hundred rows a join reads all of them, and still does with a million.
-            connection.execute("SET plan_cache_mode = force_custom_plan")
+            for way in _ONLY_FOR_SMALL_TABLES:
+                connection.execute(f"SET enable_{way} = off")
             if not writes:
                 connection.execute("SET default_transaction_read_only = on")
         except self._psycopg.Error as error:

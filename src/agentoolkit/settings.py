@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agentoolkit.actions import course, shell
+from agentoolkit.actions import course, http, mcp, shell
+from agentoolkit.actions.mcp_servers import McpServer
 from agentoolkit.dialects import Durability
 from agentoolkit.observability.metrics import registry
 from agentoolkit.storage.fs import service as fs
@@ -41,6 +42,14 @@ class Settings(BaseSettings):
     shell_output_limit: int = Field(default=shell.OUTPUT_LIMIT, ge=0, description="Bytes kept of each of a command's outputs")
     notification_services: dict[str, SecretStr] = Field(default={}, description="Apprise URLs, by the names of targets")
     sequence_concurrency: int = Field(default=course.CONCURRENCY, ge=1, description="Steps of one sequence that run at once")
+    http_allow: tuple[str, ...] = Field(default=(), description="Hosts and networks that requests may reach besides public addresses")
+    http_signing: dict[str, SecretStr] = Field(default={}, description="Host → secret with which requests to it are signed (HMAC-SHA256)")
+    http_timeout: float = Field(default=http.TIMEOUT, gt=0, description="Seconds that a request may take, redirects included")
+    http_response_limit: int = Field(default=http.RESPONSE_LIMIT, ge=0, description="Bytes of a response that are read")
+    http_redirects: int = Field(default=http.REDIRECTS, ge=0, description="Redirects that are followed")
+    mcp_servers: dict[str, McpServer] = Field(default={}, description="How MCP servers are reached, by the names that calls use")
+    mcp_timeout: float = Field(default=mcp.TIMEOUT, gt=0, description="Seconds that a call of an MCP tool may take")
+    plugins: tuple[str, ...] = Field(default=(), description="Entry points of the group 'agentool.tools' whose AgenTools are registered")
     functions: tuple[str, ...] = Field(default=(), description="Prefixes 'package.module' under which the function AgenTool may call")
     log_level: records.Level = Field(default="INFO", description="Level from which records are logged")
     log_console: bool = Field(default=True, description="Whether the log is written to standard error")
@@ -62,9 +71,7 @@ class Settings(BaseSettings):
     template_output_size: int = Field(default=rendering.LARGEST_OUTPUT, ge=1, description="Characters of what a template becomes")
     template_variables_size: int = Field(default=rendering.LARGEST_VARIABLES, ge=2, description="Characters of variables, as JSON")
     template_seconds: float = Field(default=rendering.SECONDS, gt=0, description="Seconds that rendering may take")
-    template_memory: int = Field(
-        default=rendering.MEMORY, ge=64_000_000, description="Bytes that rendering may take, on Linux"
-    )
+    template_memory: int = Field(default=rendering.MEMORY, ge=64_000_000, description="Bytes that rendering may take, on Linux")
     template_processes: int = Field(default=rendering.PROCESSES, ge=1, description="Templates rendered at once")
 
 

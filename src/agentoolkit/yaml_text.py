@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import yaml
 
+from agentool.errors import excerpt
+
 MOST_NODES = 100_000
 """Values in a text, with every alias counted as what it stands for."""
 
@@ -58,7 +60,7 @@ def one_line(error: Exception) -> str:
     """Say in one sentence what is wrong with a text, and where."""
     mark = getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{getattr(error, 'problem', None) or str(error)[:200]}{where}."
+    return f"{excerpt(getattr(error, 'problem', None) or str(error))}{where}."
 
 
 def _parts(entry: Any) -> tuple[yaml.Node, ...]:

@@ -252,7 +252,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     if orders.lease:
         ownership.LEASE_SECONDS = orders.lease
-        ownership.OWNER_SECONDS = orders.lease * 1.5
+        ownership.OWNER_SECONDS = orders.lease
         ownership.HEARTBEAT_SECONDS = orders.lease / 5
     asyncio.run(serve(orders))
 

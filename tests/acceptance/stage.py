@@ -196,7 +196,7 @@ def kill_at_random(stage: Stage, jobs: Sequence[dict[str, Any]], kills: int, ran
     stage.schedule(jobs)
     stage.start(**orders)
     for _ in range(kills):
-        time.sleep(randomness.uniform(0.1, 0.9))
+        time.sleep(randomness.uniform(0.1, 0.6))
         stage.kill(stage.children[-1])
         stage.start(**orders)
     os.kill(stage.children[-1].pid, signal.SIGKILL)

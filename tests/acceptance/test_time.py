@@ -54,7 +54,7 @@ async def opened(folder: Path, world: World, jobs: list[tuple[Job, Standing]]) -
 
 async def all_ended(kit: Toolkit, number: int, seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while len(await kit.scheduler.store.executions(None, number, Status.SUCCESS)) < number:
+        while len(await kit.scheduler.store.executions(None, number, Status.SUCCESS)) < number:  # noqa: ASYNC110  a real database
             await asyncio.sleep(0.05)
 
 
@@ -71,10 +71,11 @@ async def blocked(folder: Path, seconds: float) -> tuple[Counter[str], float]:
     return found, delay
 
 
-async def test_blocked_event_loop_loses_nothing(tmp_path: Path, nothing_left: None):
+async def test_blocked_event_loop_loses_nothing(tmp_path: Path, nothing_left: None, figure):
     """While the event loop is blocked jobs come due; afterwards each runs once, and the status says how late."""
     seconds = 5.0 if FULL else 2.0
     found, delay = await blocked(tmp_path, seconds)
+    figure(15, f"{20 - found['success']} of 20 one-shot jobs lost, loop blocked {seconds} s, delay measured {delay:.1f} s")
     assert found == {"success": 20}
     assert delay > seconds * 0.5
 
@@ -112,10 +113,11 @@ async def _gaps(due: datetime) -> float:
         return longest
 
 
-async def test_ten_thousand_at_once(tmp_path: Path, nothing_left: None):
+async def test_ten_thousand_at_once(tmp_path: Path, nothing_left: None, figure):
     """Thousands of jobs that are due in the same second are claimed within seconds, each runs once, and the loop goes on turning."""
     number = 10_000 if FULL else 3_000
     claimed, longest = await ten_thousand(tmp_path, number)
+    figure(25, f"{number} jobs at once on SQLite: claimed in {claimed:.2f} s, longest block of the loop {longest * 1000:.0f} ms")
     assert claimed < (10 if FULL else 4)
     assert longest < 2
 
@@ -135,9 +137,10 @@ async def jumps(world: World, small: int) -> tuple[int, int, bool]:
     return sum(number > 1 for number in world.starts.values()), len(world.starts), sum(world.starts.values()) > before
 
 
-async def test_clock_that_is_set_doubles_nothing(world: World):
+async def test_clock_that_is_set_doubles_nothing(world: World, figure):
     """The wall clock jumps hours forward and back, and by a second many times: no due time runs twice, and the job fires on."""
     doubled, ran, goes_on = await jumps(world, 500 if FULL else 20)
+    figure(17, f"{doubled} of {ran} due times doubled over clock jumps; fires on: {goes_on}")
     assert (doubled, ran > 5, goes_on) == (0, True, True)
 
 
@@ -164,10 +167,11 @@ async def slow(world: World, seconds: int) -> Counter[str]:
     return ended
 
 
-async def test_slow_handlers_leave_no_due_time_out(world: World):
+async def test_slow_handlers_leave_no_due_time_out(world: World, figure):
     """With handlers slower than the interval, runs and skipped due times together are all due times; never do more run than may."""
     seconds = 600 if FULL else 60
     ended = await slow(world, seconds)
+    figure(16, f"{dict(ended)} of {seconds} due times, at most {world.most_running} at once (max_instances 2)")
     assert (sum(ended.values()), set(ended), world.most_running) == (seconds, {"success", "skipped"}, 2)
 
 
@@ -184,11 +188,12 @@ async def absence(world: World, days: int) -> tuple[float, float, Counter[str], 
     return took, grew, Counter(row.status.value for row in rows), max(row.due_count for row in rows)
 
 
-async def test_week_of_absence_is_caught_up_in_seconds(tmp_path: Path, nothing_left: None):
+async def test_week_of_absence_is_caught_up_in_seconds(tmp_path: Path, nothing_left: None, figure):
     """After seven days away a job of each second catches up on a hundred, records the rest as one, and starts within two seconds."""
     world = World(tmp_path / "agentool.db")
     await world.open()
     took, grew, ended, counted = await absence(world, 7)
     await world.close()
+    figure(19, f"start {took:.2f} s, memory {grew:+.1f} MB, {sum(world.starts.values())} caught up, 1 record of {counted} missed")
     assert (sum(world.starts.values()), ended["missed"], counted) == (100, 1, 7 * 86_400 - 100)
     assert (took < 2, grew < 20) == (True, True)

@@ -33,8 +33,18 @@ def mcp(timeout=30.0, **servers):
 
 
 def programs():
-    """Processes of this one's that are the test's server."""
-    return [child for child in psutil.Process(os.getpid()).children(recursive=True) if SERVER in " ".join(child.cmdline())]
+    """Processes of this one's that are the test's server, spoken to over stdio."""
+    return [child for child in psutil.Process(os.getpid()).children(recursive=True) if child.cmdline()[-1:] == [SERVER]]
+
+
+def wait_for(port):
+    """Wait until a port is listened on, ten seconds at most."""
+    for _ in range(1000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    pytest.fail("the server did not start")
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +53,7 @@ def http_server():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = psutil.Popen([sys.executable, SERVER, str(port)])
-    for _ in range(1000):
-        if socket.socket().connect_ex(("127.0.0.1", port)) == 0:
-            break
-        time.sleep(0.01)
+    wait_for(port)
     yield f"http://127.0.0.1:{port}/mcp"
     process.terminate()
     process.wait(10)

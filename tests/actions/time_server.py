@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 
 server = MCPServer("time")
@@ -29,7 +30,7 @@ def say(text: str) -> str:
 @server.tool()
 def fail() -> str:
     """Fail."""
-    raise RuntimeError("the clock stands still")
+    raise ToolError("the clock stands still")
 
 
 @server.tool()

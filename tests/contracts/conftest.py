@@ -41,3 +41,27 @@ async def store(request: pytest.FixtureRequest, nothing_left: None) -> AsyncIter
     assert await made.lead(START)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def clock() -> ManualTime:
+    return ManualTime(START)
+
+
+@pytest.fixture
+async def first(database_url: str, clock: ManualTime, nothing_left: None) -> AsyncIterator[SqlJobStore]:
+    """A store that leads."""
+    store = SqlJobStore(Database(dialect_for(database_url, "normal"), MIGRATIONS), clock)
+    await store.open()
+    assert await store.lead(START)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def second(first: SqlJobStore, database_url: str, clock: ManualTime) -> AsyncIterator[SqlJobStore]:
+    """Another store on the same database: another owner."""
+    store = SqlJobStore(Database(dialect_for(database_url, "normal"), MIGRATIONS), clock)
+    await store.open()
+    yield store
+    await store.close()

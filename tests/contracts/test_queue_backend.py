@@ -51,7 +51,7 @@ def postgres(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Queu
 Opened = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[QueueBackend]]
 BACKENDS: dict[str, Opened] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
 """Each opens a back end that holds nothing, with the two limits above."""
-EXAMPLES = {"memory": 200, "sqlite": 20, "postgres": 10}
+EXAMPLES = {"memory": 200, "sqlite": 50, "postgres": 20}
 """Sequences of calls that are compared with a dictionary."""
 
 

@@ -81,7 +81,7 @@ class Cli:
     def serve(self, tasks: str, *more: str, code: int = 0) -> Result:
         """Serve the text of a task file for a moment."""
         Path("tasks.yaml").write_text(tasks)
-        return self("serve", "tasks.yaml", "--allow", "chores", "--for", "0.1", *more, code=code)
+        return self("serve", "tasks.yaml", "--allow", "chores", "--for", "0.05", *more, code=code)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,18 +21,11 @@ FRIENDLY = ("python", "packages", "settings", "clock", "event loop", "database",
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the clocks for a moment only."""
-    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._STEPS", 1_000)
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._SPAN_SECONDS", 0.01)
     monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._LOOP_SECONDS", 10.0)
-
-    async def at_once(seconds: float) -> None:
-        return None
-
-    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine.asyncio.sleep", at_once, raising=True)
 
 
 def states(cli: Cli, code: int = 0) -> dict[str, str]:
-    import json
-
     return {finding["layer"]: finding["state"] for finding in json.loads(cli("doctor", "--json", code=code).stdout)}
 
 

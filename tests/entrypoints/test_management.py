@@ -47,6 +47,12 @@ def test_options_reach_the_job(cli: Cli) -> None:
     assert found == [3, 5.0, 2, "queue_one", "high", "done", "wrong", "paused"]
 
 
+def test_zero_is_a_value(cli: Cli) -> None:
+    """An option that is 0 is given, not left out."""
+    cli.greeting("greeting", "1 hour", "--misfire-grace-time", "0")
+    assert cli.data("info", "greeting")["info"]["misfire_grace_time"] == 0
+
+
 @pytest.mark.parametrize(
     ("shown", "accepted"),
     [

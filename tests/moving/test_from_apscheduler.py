@@ -74,7 +74,7 @@ def test_a_cron_trigger_means_the_same(fields: dict[str, Any]) -> None:
     assert not result.refused
     ours = simulate(result.inputs, NOW, NOW + timedelta(days=3_650), limit=FIRINGS)
     assert [firing.due for firing in ours] == theirs(trigger)[: len(ours)]
-    assert len(ours) >= 30
+    assert len(ours) >= 20
 
 
 def test_an_interval_trigger_means_the_same() -> None:
@@ -93,7 +93,7 @@ def test_an_interval_that_began_keeps_its_phase() -> None:
 
 def test_a_date_trigger_means_the_same() -> None:
     """A date is a single run, with its offset."""
-    result = imported(DateTrigger(datetime(2030, 6, 1, 9), timezone="Europe/Berlin"))
+    result = imported(DateTrigger("2030-06-01 09:00:00", timezone="Europe/Berlin"))
     assert result.inputs[0]["schedule"] == "2030-06-01T09:00:00+02:00"
     assert result.inputs[0]["timezone"] == "Europe/Berlin"
 

@@ -46,7 +46,7 @@ def wrong(scenario: Scenario) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["refused", "unknown"])
 async def test_every_call_may_fail_once(
-    database_url: str, tmp_path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog, nothing_left: None
+    database_url: str, tmp_path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog, nothing_left: None, figure
 ):
     """Whichever call fails, refused or done without an answer: every due time has one true row, every result one delivery."""
     caplog.set_level(logging.CRITICAL)
@@ -65,6 +65,9 @@ async def test_every_call_may_fail_once(
         if scenario.faults.calls < number:
             break
         number += STEP
+    figure(
+        6, f"{'SQLite' if is_sqlite else 'PostgreSQL'}, {kind}: {len(problems)} of {(number + STEP - 1) // STEP} failed calls cost anything"
+    )
     assert problems == {}
 
 

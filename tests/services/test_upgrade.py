@@ -24,7 +24,7 @@ _DEFINITION = """{"job_name":"job","agentool_name":"work","input_data":{"operati
 "result_queue":null,"error_queue":null,"description":"","tags":[],"created_at":"2030-01-01T00:00:00+00:00"}"""
 
 
-async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: None):
+async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: None, figure):
     """A job, a running execution and a message of the first version are claimed, started again and delivered by this one."""
     old = Database(dialect_for(database_url), MIGRATIONS[:1])
     await old.open()
@@ -38,5 +38,6 @@ async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: 
     messages = [message.queue_name for message in await store.outbox(10)]
     upcoming = [change.job_id for change in await store.upcoming()]
     await store.close()
+    figure(31, f"running row: {taken[0].status}, attempt {taken[0].attempt}; messages kept {len(messages)}; jobs due {len(upcoming)}")
     assert [(execution.status, execution.attempt) for execution in taken] == [(Status.QUEUED, 2)]
     assert (messages, upcoming) == (["results"], ["job"])

@@ -53,6 +53,7 @@ class ShellOutput(BaseModel):
     stderr: str
     dropped: int = Field(description="Bytes written beyond the limit, which are not here")
     duration: float = Field(description="Seconds")
+    passed: bool = Field(description="Was the exit code 0? So a command with check false can be a job's gate")
 
 
 class CommandNotAllowed(AgenToolError, PermissionError):
@@ -171,6 +172,7 @@ async def shell_run(
         stderr=ended.stderr,
         dropped=ended.dropped,
         duration=ended.duration,
+        passed=ended.exit_code == 0,
     )
 
 

@@ -128,17 +128,10 @@ def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
 def _read_task(node: yaml.Node, source: str) -> Task:
     line = node.start_mark.line + 1
     try:
-        loader: Any = _Loader("")
-        return Task.model_validate(loader.construct_document(node))
+        return Task.model_validate(yaml_text.construct(node))
     except yaml.YAMLError as error:
         raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)
         said = "; ".join(str(problem) for problem in wrong.problems)
         raise TaskFileError(f"The task in line {line} of {source}: {said}", value=wrong.value, problems=wrong.problems) from error
-
-
-def _one_line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{excerpt(getattr(error, 'problem', None) or str(error))}{where}."

@@ -132,7 +132,7 @@ class Registry:
         metric = self._metric(Metric(name, "gauge", help))
         metric.series.clear()
         for labels, value in islice(rows, self.most_series):
-            self._series(metric, labels, Number).value = value
+            self._series(metric, labels, Number).value = float(value)
 
     def _metric(self, wanted: Metric) -> Metric:
         metric = self._metrics.get(wanted.name)

@@ -13,7 +13,6 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.redaction import REDACTED, is_secret, redacted
-from agentoolkit.system.config.errors import ConfigKeyNotFound
 from agentoolkit.system.config.layers import Layer, Layers
 
 NAME = "config"
@@ -64,12 +63,9 @@ async def config_get(ctx: RunContext[Layers], key: str, namespace: str | None = 
         ConfigKeyNotFound: No layer has one, and no default was given.
     """
     full = _full(namespace, key)
-    try:
-        value, layer = ctx.deps.get(full)
-    except ConfigKeyNotFound:
-        if default is None:
-            raise
-        value, layer = default, "default"
+    if default is not None and ctx.deps.find(full) is None:
+        return ConfigValue(key=full, value=default, layer="default")
+    value, layer = ctx.deps.get(full)
     return ConfigValue(key=full, value=value, layer=layer)
 
 

@@ -42,15 +42,21 @@ class Layers:
         for path in files:
             self._files.update(read_file(path))
 
-    def get(self, key: str) -> Answer:
-        """Return the value that counts. Raises `ConfigKeyNotFound`."""
+    def find(self, key: str) -> Answer | None:
+        """Return the value that counts, if there is one."""
         if key in self._runtime:
             return Answer(self._runtime[key], "runtime")
         if (text := self._environment.get(variable(key))) is not None:
             return Answer(typed(text), "environment")
         if key in self._files:
             return Answer(self._files[key], "file")
-        raise ConfigKeyNotFound.among(key, self.all())
+        return None
+
+    def get(self, key: str) -> Answer:
+        """Return the value that counts. Raises `ConfigKeyNotFound`."""
+        if (found := self.find(key)) is None:
+            raise ConfigKeyNotFound.among(key, self.all())
+        return found
 
     def set(self, key: str, value: Any) -> None:
         """Put a value into the uppermost layer, where it stays as long as the process lives."""

@@ -13,7 +13,7 @@ from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
-from agentoolkit.system.scheduler.jobs import Policies
+from agentoolkit.system.scheduler.jobs import Gate, Policies
 from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
 
 LONGEST_NAME = 200
@@ -52,6 +52,16 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
     return copy
+
+
+def check_gate(injector: Injector, gate: Gate | None) -> None:
+    """Refuse a gate whose AgenTool does not exist, or would refuse its input."""
+    if gate is None:
+        return
+    try:
+        checked_input(gate["agentool_name"], gate["input_data"], injector)
+    except (InvalidJob, UnknownTarget) as error:
+        raise type(error)(error.problem, field="gate", value=gate, remedy=error.remedy) from error
 
 
 def check_queues(injector: Injector, **queues: str | None) -> None:

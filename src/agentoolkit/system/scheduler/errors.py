@@ -7,6 +7,7 @@
     ├── InvalidSchedule   (ValueError)
     ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be
     ├── UnknownTarget     (UnknownAgenTool, so LookupError): there is nothing to run by this name
+    ├── GateFailed        the gate of a job raised, or gave no answer
     └── ExecutionFailed   an AgenTool that was run at once did not succeed
 
 Source: the table "Exceptions" of *Scheduler AgenToolkit*.
@@ -43,6 +44,10 @@ class InvalidJob(SchedulerError, InvalidInput):
 
 class UnknownTarget(SchedulerError, UnknownAgenTool):
     """No AgenTool has the name that is to be run, or ``queue`` is missing and an outcome is to be sent to one."""
+
+
+class GateFailed(SchedulerError):
+    """The AgenTool that is asked whether an execution is to run raised, or answered neither yes nor no."""
 
 
 class ExecutionFailed(SchedulerError):

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from typing_extensions import TypedDict
+
 from agentoolkit.system.scheduler.schedules import Schedule
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -14,6 +16,16 @@ CatchUp = Literal["latest", "all", "none"]
 OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
 Trigger = Literal["schedule", "run_now", "backfill"]
+
+
+class Gate(TypedDict):
+    """An AgenTool that is asked before each execution whether it is to run."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # pyright: ignore  # noqa: RUF012  pydantic's own notation
+
+    agentool_name: str
+    input_data: dict[str, Any]
+
 
 HISTORY_LENGTH = 100
 """Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
@@ -90,6 +102,8 @@ class Policies:
     concurrency_key: str | None = None
     """Executions that share this key, of whatever job, run one at a time."""
     priority: Priority = "medium"
+    gate: Gate | None = None
+    """Asked before the handler starts; an execution that it does not let pass is skipped."""
 
 
 class Work(NamedTuple):

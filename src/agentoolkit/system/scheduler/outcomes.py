@@ -108,11 +108,16 @@ def cancelled(execution: Execution, reason: str, now: datetime, duration: float)
     return execution._replace(status=Status.CANCELLED, reason=reason, finished_at=now, duration=duration)
 
 
+def skipped(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+    """Record that an execution was not to run."""
+    return execution._replace(status=Status.SKIPPED, reason=reason, finished_at=now, duration=duration)
+
+
 def message_for(work: Work, execution: Execution) -> Message | None:
-    """Return what is to be forwarded: a success to the result queue, everything else to the error queue."""
+    """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
     succeeded = execution.status is Status.SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue
-    if queue_name is None:
+    if queue_name is None or execution.status is Status.SKIPPED:
         return None
     payload: dict[str, object] = {
         "execution_id": execution.execution_id,

@@ -12,6 +12,7 @@ from uuid import uuid4
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.checks import (
     LONGEST_DESCRIPTION,
+    check_gate,
     check_queues,
     check_ranges,
     check_tags,
@@ -19,7 +20,7 @@ from agentoolkit.system.scheduler.checks import (
     checked_id,
     checked_input,
 )
-from agentoolkit.system.scheduler.jobs import CatchUp, Job, JobState, OnInterrupt, Overlap, Policies, Priority, Standing
+from agentoolkit.system.scheduler.jobs import CatchUp, Gate, Job, JobState, OnInterrupt, Overlap, Policies, Priority, Standing
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
@@ -55,6 +56,7 @@ class JobRequest:
     on_interrupt: OnInterrupt = "retry"
     concurrency_key: str | None = None
     priority: Priority = "medium"
+    gate: Gate | None = None
     paused: bool = False
     max_instances: int = 1
     misfire_grace_time: int | None = 30
@@ -181,6 +183,7 @@ def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str
 
 def _job(request: JobRequest, job_id: str, reading: Reading, injector: Injector, created_at: datetime) -> Job:
     input_data = checked_input(request.agentool_name, request.input_data, injector)
+    check_gate(injector, request.gate)
     check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)
     return Job(
         job_id=job_id,

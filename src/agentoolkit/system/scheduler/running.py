@@ -15,6 +15,7 @@ from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.retries import retried
@@ -136,6 +137,8 @@ class Running:
         token = _current.set(execution)
         began = time.perf_counter()
         try:
+            if closed := await self._closed_gate(underway):
+                return outcomes.skipped(execution, closed, self._time.now(), time.perf_counter() - began), None
             output = await self._call(underway.work)
         except asyncio.CancelledError as error:
             return self._stopped(underway, error, time.perf_counter() - began)
@@ -148,6 +151,13 @@ class Running:
             return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began, late), None
         finally:
             _current.reset(token)
+
+    async def _closed_gate(self, underway: Underway) -> str:
+        """Return why a job's gate keeps this execution from running; empty if it does not, or a person asked for it."""
+        gate = underway.work.policies.gate
+        if gate is None or underway.execution.trigger == "run_now":
+            return ""
+        return await ask(gate, self._injector)
 
     async def _call(self, work: Work) -> Any:
         data = work.input_data

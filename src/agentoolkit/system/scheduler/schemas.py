@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnInterrupt, Overlap, Priority
 
 ScheduleType = Literal["cron", "interval", "once"]
 
@@ -73,6 +73,7 @@ class SchedulerInput(BaseOperationInput):
     on_interrupt: OnInterrupt | None = Field(None, description="An execution whose process ended: 'retry' by default, or 'fail'")
     concurrency_key: str | None = Field(None, description="Executions that share it run one at a time, of whatever job")
     priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default")
+    gate: Gate | None = Field(None, description="An AgenTool and its input, asked before each execution whether it is to run")
     paused: bool | None = Field(None, description="Schedule it paused")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
     until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
@@ -105,6 +106,7 @@ class JobOptions(TypedDict, total=False):
     on_interrupt: OnInterrupt
     concurrency_key: str
     priority: Priority
+    gate: Gate
     paused: bool
     description: str
     tags: list[str]

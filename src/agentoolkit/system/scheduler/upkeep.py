@@ -86,6 +86,7 @@ class Upkeep:
         leads = self._claims and not halted and await self._store.lead(self._time.now())
         if leads and not self._engine.leading:
             self._engine.lead(await self._store.upcoming())
+            self.hurry()  # whoever led before may have left something
         elif not leads and self._engine.leading:
             self._engine.step_down()
             self.hurry()  # what of our own waits for a retry has lost its alarm

@@ -25,6 +25,7 @@ _EXTRA = re.compile(r"^(?P<package>[\w.-]+).*;.*extra\s*==\s*['\"](?P<extra>[\w-
 _DRIFT_SECONDS = 0.05
 _LOOP_SECONDS = 0.1
 _STEPS = 20
+_SPAN_SECONDS = 1.0
 
 
 def check_python() -> Iterator[Finding]:
@@ -72,8 +73,8 @@ async def check_time() -> Iterator[Finding]:
     wall, steady, worst = time.time(), time.monotonic(), 0.0
     for _ in range(_STEPS):
         began = time.monotonic()
-        await asyncio.sleep(1 / _STEPS)
-        worst = max(worst, time.monotonic() - began - 1 / _STEPS)
+        await asyncio.sleep(_SPAN_SECONDS / _STEPS)
+        worst = max(worst, time.monotonic() - began - _SPAN_SECONDS / _STEPS)
     return iter([_clock(time.time() - wall - (time.monotonic() - steady)), _loop(worst)])
 
 

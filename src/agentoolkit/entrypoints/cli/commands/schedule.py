@@ -45,15 +45,16 @@ def schedule(
     json: Json = False,
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
-    options = dict(locals())
+    _schedule(**locals())
+
+
+def _schedule(*, name: str, when: str, tool: str, fields: list[str] | None, allow: list[str] | None, json: bool, **options: Any) -> None:
     from agentoolkit.entrypoints.cli.opening import ask
     from agentoolkit.entrypoints.cli.printing import print_json
 
-    own = {"name", "when", "tool", "fields", "input_data", "allow", "json", "paused", "replace"}
-    passed = {field: value for field, value in options.items() if field not in own and value not in (None, [])}
-    flags = {flag: True for flag in ("paused", "replace") if options[flag]}
-    target = {"job_name": name, "schedule": when, "agentool_name": tool, "input_data": _input(input_data, fields or [])}
-    data = ask("schedule", allow=allow or [], **target, **passed, **flags)
+    input_data = _input(options.pop("input_data"), fields or [])
+    given = {option: value for option, value in options.items() if value is not None and value is not False}
+    data = ask("schedule", allow=allow or [], job_name=name, schedule=when, agentool_name=tool, input_data=input_data, **given)
     if json:
         print_json(data)
     else:

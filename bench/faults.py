@@ -1,0 +1,61 @@
+"""``python -m bench.faults``: the long form of the fault tests, and one figure for each fault. Takes about ten minutes.
+
+The faults are numbered as in the plan of the fault tests; the tests themselves note the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+FAULTS = {
+    1: "kill -9 at random, SQLite",
+    2: "kill -9 at named points",
+    3: "kill -9, four processes on PostgreSQL",
+    4: "failover of the leader",
+    5: "a leader that sleeps past its lease",
+    6: "every database call fails once",
+    7: "PostgreSQL away",
+    8: "connections cut during a commit",
+    12: "a handler that kills its process",
+    15: "event loop blocked",
+    16: "handler slower than its interval",
+    17: "wall clock jumps",
+    19: "seven days down, interval of one second",
+    20: "disk full, then freed",
+    22: "SIGTERM under load",
+    23: "SIGTERM twice",
+    25: "10,000 jobs in one second",
+    26: "two processes on one SQLite file",
+    30: "state machine",
+    31: "rows of an older version",
+}
+ROOT = Path(__file__).parents[1]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests of `arguments`, by default all, in their long form, and print what they noted."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures"
+        settings = {"AGENTOOL_FULL": "1", "AGENTOOL_EXAMPLES": os.environ.get("AGENTOOL_EXAMPLES", "300"), "AGENTOOL_FIGURES": str(path)}
+        tests = arguments or ["tests/acceptance", "tests/services"]
+        command = [sys.executable, "-m", "pytest", "-q", *tests]
+        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=False).returncode
+        noted: defaultdict[int, list[str]] = defaultdict(list)
+        for line in path.read_text().splitlines() if path.exists() else ():
+            number, figure = json.loads(line)
+            noted[number].append(figure)
+    for number, figures in sorted(noted.items()):
+        print(f"\n{number:>2}  {FAULTS.get(number, '')}")
+        for figure in figures:
+            print(f"    {figure}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Whether an execution is to run: an AgenTool is asked, and its answer is read by one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from agentool.core.injector import Injector
+from agentool.errors import excerpt
+from agentool.references import resolve_references
+from agentoolkit.system.scheduler.errors import GateFailed
+from agentoolkit.system.scheduler.jobs import Gate
+
+ANSWERS = ("passed", "value", "result")
+"""Fields that are looked for, in this order, in an answer and in its ``data``. The first one there decides, by its truth."""
+REASONS = ("reason", "message")
+
+
+async def ask(gate: Gate, injector: Injector) -> str:
+    """Return why an execution is not to run; empty if it is.
+
+    Raises:
+        GateFailed: The gate raised, or answered with neither a bool nor one of the fields `ANSWERS`.
+    """
+    name = gate["agentool_name"]
+    try:
+        answer: Any = await injector.run(name, await resolve_references(gate["input_data"], injector))
+    except Exception as error:
+        raise GateFailed(f"Gate {name!r} failed: {error}", field="gate", value=gate) from error
+    if _passed(name, answer):
+        return ""
+    reason = _field(answer, REASONS, "")
+    return f"its gate {name!r} did not pass" + (f": {reason}" if isinstance(reason, str) and reason else "")
+
+
+def _passed(name: str, answer: Any) -> bool:
+    nothing = object()
+    found = answer if isinstance(answer, bool) else _field(answer, ANSWERS, nothing)
+    if found is nothing:
+        remedy = f"Let it answer with a bool, or with one of {', '.join(ANSWERS)}."
+        raise GateFailed(f"Gate {name!r} answered {excerpt(answer)}, which is neither yes nor no.", field="gate", remedy=remedy)
+    return bool(found)
+
+
+def _field(answer: Any, names: tuple[str, ...], default: object) -> object:
+    """Return the first of these fields that there is, in the answer or in its ``data``."""
+    for held in (answer, _held(answer).get("data")):
+        fields = _held(held)
+        for name in names:
+            if name in fields:
+                return fields[name]
+    return default
+
+
+def _held(answer: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", answer) if isinstance(answer, Mapping) else getattr(answer, "__dict__", {})

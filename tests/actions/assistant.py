@@ -1,0 +1,94 @@
+"""Lets the examples of *Nagatha Assistant Task Scheduler* run as they are written, by giving their imports a home.
+
+| they import or use | and get |
+|---|---|
+| `nagatha_assistant.plugins.scheduler.get_scheduler` | `agentoolkit.client.get_scheduler` |
+| `nagatha_assistant.core.plugin.SimplePlugin` | a class with a name; its commands are the operations of the AgenTool of this name |
+| `nagatha_assistant.core.event_bus.get_event_bus` | the scheduler's own events; `event.data["task_id"]` is the job's id |
+| `app.task`, `AVAILABLE_TASKS[name] = task` | an AgenTool around the function, and `register_task_type` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from fnmatch import fnmatch
+from types import ModuleType, SimpleNamespace
+from typing import Any, Literal
+
+from pydantic import create_model
+
+from agentool import BaseOperationInput, Injector, create_agentool
+from agentoolkit.actions.task_types import register_task_type
+from agentoolkit.client import get_scheduler
+from agentoolkit.system.scheduler.events import Event
+from agentoolkit.testing import TestToolkit
+
+
+class SimplePlugin:
+    name = "my_plugin"
+
+
+class EventBus:
+    """The scheduler's events, for handlers that are functions or coroutine functions."""
+
+    def __init__(self, kit: TestToolkit) -> None:
+        self._kit = kit
+        self._handling: set[asyncio.Task[Any]] = set()
+
+    def subscribe(self, pattern: str, handler: Any) -> None:
+        def listen(event: Event) -> None:
+            if fnmatch(event.type, pattern):
+                handled = handler(SimpleNamespace(type=event.type, data={"task_id": event.job_id}))
+                if inspect.isawaitable(handled):
+                    self._handling.add(asyncio.ensure_future(handled))
+
+        self._kit.scheduler.subscribe(listen)
+
+
+class AvailableTasks(dict[str, Any]):
+    """Functions by the type of task that calls them."""
+
+    def __init__(self, injector: Injector) -> None:
+        super().__init__()
+        self._injector = injector
+
+    def __setitem__(self, name: str, task: Any) -> None:
+        super().__setitem__(name, task)
+        model = create_model(f"{name}_input", __base__=BaseOperationInput, operation=(Literal["run"], ...), custom_arg=(str, ...))
+
+        async def run(ctx, custom_arg: str) -> Any:
+            return task(SimpleNamespace(name=name), custom_arg=custom_arg)
+
+        run.__annotations__ = {"custom_arg": str, "return": Any}
+        create_agentool(name, model, {"run": run}, injector=self._injector)
+        register_task_type(name, name, lambda args: {"operation": "run", **args}, injector=self._injector)
+
+
+def modules(kit: TestToolkit) -> dict[str, ModuleType]:
+    """Return the modules that the examples import from."""
+    bus = EventBus(kit)
+    held: dict[str, dict[str, Any]] = {
+        "nagatha_assistant": {},
+        "nagatha_assistant.core": {},
+        "nagatha_assistant.core.event_bus": {"get_event_bus": lambda: bus},
+        "nagatha_assistant.core.plugin": {"SimplePlugin": SimplePlugin},
+        "nagatha_assistant.plugins": {},
+        "nagatha_assistant.plugins.scheduler": {"get_scheduler": get_scheduler},
+    }
+    made = {name: ModuleType(name) for name in held}
+    for name, names in held.items():
+        vars(made[name]).update(names)
+    return made
+
+
+def names(kit: TestToolkit) -> dict[str, Any]:
+    """Return the names that the examples use without importing them."""
+    return {
+        "app": SimpleNamespace(task=lambda **options: lambda function: function),
+        "NagathaTask": object,
+        "AVAILABLE_TASKS": AvailableTasks(kit.injector),
+        "Dict": dict,
+        "Any": Any,
+        "scheduler": get_scheduler(kit.injector),
+    }

@@ -1,0 +1,254 @@
+"""The client in the words of *Nagatha Assistant Task Scheduler*: its examples as written, and every task type for real."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import create_model
+
+from agentool import BaseOperationInput, Injector, InvalidInput, create_agentool
+from agentoolkit.actions.mcp_servers import McpServer
+from agentoolkit.client import SchedulerClient, get_scheduler
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.errors import InvalidSchedule, JobNotFound
+from agentoolkit.testing import toolkit
+
+from . import assistant
+from .conftest import START, Notes, create_note, note_take
+from .waiting import history
+
+FOLDER = Path(__file__).parent
+PAGE = (FOLDER / "assistant_examples.txt").read_text()
+EXAMPLES = dict(re.findall(r"## (.+?)\n\n```python\n(.+?)```", PAGE, flags=re.DOTALL))
+
+
+def touch(path: str) -> str:
+    """Leave a trace."""
+    Path(path).write_text("touched")
+    return "touched"
+
+
+@pytest.fixture
+async def kit(tmp_path):
+    """A toolkit that may run a script and a function, and knows an MCP server."""
+    script = tmp_path / "backup.sh"
+    script.write_text(f"#!/bin/sh\necho saved >> {tmp_path}/saved\n")
+    script.chmod(0o755)
+    server = McpServer(command=sys.executable, args=(str(FOLDER / "time_server.py"),))
+    settings = Settings(timezone="UTC", programs=(str(script),), mcp_servers={"time": server}, functions=(touch.__module__,))
+    async with toolkit(START, settings) as kit:
+        yield kit
+
+
+@pytest.fixture
+def notes(kit):
+    return create_note(kit.injector)
+
+
+@pytest.fixture
+def scheduler(kit):
+    return get_scheduler(kit.injector)
+
+
+@pytest.fixture
+def run(kit, monkeypatch):
+    """Runs an example as written, in one namespace with those before it."""
+    for name, module in assistant.modules(kit).items():
+        monkeypatch.setitem(sys.modules, name, module)
+    names = assistant.names(kit)
+
+    async def run(title, **given):
+        names.update(given)
+        code = compile(EXAMPLES[title], title, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if inspect.isawaitable(done := eval(code, names)):
+            await done
+        return names
+
+    return run
+
+
+# The examples
+
+
+async def test_basic_usage(kit, run, caplog):
+    """A notification is sent after half an hour, and the cancelled task never runs."""
+    names = await run("Basic Usage")
+    with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
+        await kit.advance(days=1)
+    assert "Meeting reminder" in caplog.text
+    with pytest.raises(JobNotFound):
+        await names["scheduler"].get_task(names["task_id"])
+
+
+async def test_plugin_integration(kit, run):
+    """A plugin schedules a command of its own, which runs at two in the night."""
+    names = await run("Plugin Integration")
+    notes, handlers = Notes(), {"daily_cleanup": note_take}
+    create_agentool("my_plugin", command_input("daily_cleanup"), handlers, deps=notes, injector=kit.injector)
+    await names["MyPlugin"]().setup()
+    await kit.advance(hours=2)
+    assert notes.taken == [None]
+    assert [task["job_name"] for task in await names["scheduler"].list_tasks()] == ["Daily Cleanup"]
+
+
+async def test_event_handling_and_monitoring(kit, run, notes, scheduler, capsys):
+    """Handlers of one event, and of all, are told the task's id."""
+    seen = []
+    await run("Event Handling")
+    await run("Event Monitoring", your_monitoring_handler=seen.append)
+    task_id = await scheduler.schedule_plugin_command("note", "take", {}, "in 1 minute")
+    await kit.advance(minutes=1)
+    assert capsys.readouterr().out == f"Task {task_id} completed successfully!\n"
+    assert [event.type for event in seen] == ["scheduler.task.scheduled", "scheduler.task.started", "scheduler.task.success"]
+
+
+async def test_task_dependencies(kit, run, caplog, tmp_path):
+    """Three tasks run one after the other as one execution, the script for real."""
+    await run("Task Dependencies")
+    with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
+        await kit.advance(hours=2)
+        (task,) = await get_scheduler(kit.injector).list_tasks()
+        (execution,) = await history(kit, task["task_id"])
+    assert [step["status"] for step in execution["result"]["steps"]] == ["success"] * 3
+    assert [record.getMessage() for record in caplog.records] == ["Starting backup", "Backup complete"]
+    assert (tmp_path / "saved").read_text() == "saved\n"
+
+
+async def test_custom_task_types(kit, run):
+    """A task type of one's own can be scheduled by its name."""
+    names = await run("Custom Task Types")
+    task_id = await names["scheduler"].schedule_task("my_custom", {"custom_arg": "a"}, "in 1 minute")
+    await kit.advance(minutes=1)
+    assert [execution["status"] for execution in await history(kit, task_id)] == ["success"]
+
+
+def command_input(command):
+    """Return the input model of a plugin with one command."""
+    return create_model("CommandInput", __base__=BaseOperationInput, operation=(Literal[command], ...), value=(Any, None))
+
+
+# Each task type, by crontab, by words and by ISO 8601
+
+
+def step(value):
+    return {"agentool_name": "note", "input_data": {"operation": "take", "value": value}}
+
+
+TASKS = {
+    "notification": ({"message": "Hello", "targets": ["event"]}, lambda seen: seen["told"] == ["Hello"]),
+    "shell_command": ({"command": "backup.sh"}, lambda seen: (seen["folder"] / "saved").read_text() == "saved\n"),
+    "mcp_tool": ({"server_name": "time", "tool_name": "say", "arguments": {"text": "hi"}}, lambda seen: seen["result"]["text"] == "hi"),
+    "plugin_command": ({"plugin_name": "note", "command_name": "take", "arguments": {"value": 1}}, lambda seen: seen["notes"] == [1]),
+    "agentool": (step(2), lambda seen: seen["notes"] == [2]),
+    "sequence": ({"steps": [step(3), step(4)]}, lambda seen: seen["notes"] == [3, 4]),
+    "function": ({"function": f"{touch.__module__}:touch"}, lambda seen: (seen["folder"] / "touched").exists()),
+}
+
+
+WHEN = {"cron": ("0 9 * * *", 9), "words": ("in 30 minutes", 0.5), "iso": ("2030-01-01T14:30:00Z", 14.5)}
+
+
+@pytest.mark.parametrize(("spec", "hours"), WHEN.values(), ids=WHEN)
+@pytest.mark.parametrize("task_type", TASKS)
+async def test_a_task_of_each_type_has_its_effect(kit, scheduler, notes, tmp_path, task_type, spec, hours):
+    """A task of this type, however its time is written, is run once and does what it is for."""
+    args, happened = TASKS[task_type]
+    if task_type == "function":
+        args = {**args, "args": [str(tmp_path / "touched")]}
+    told = []
+    kit.injector.get("notification").deps.subscribe(lambda said: told.append(said.message))
+    task_id = await scheduler.schedule_task(task_type, args, spec)
+    await kit.advance(hours=hours)
+    (execution,) = await history(kit, task_id)
+    assert execution["status"] == "success"
+    assert happened({"told": told, "folder": tmp_path, "notes": notes.taken, "result": execution["result"]})
+
+
+# The rest of the client
+
+
+@pytest.mark.parametrize(
+    ("spec", "due"),
+    [
+        ("in 30 minutes", "2030-01-01T00:30:00+00:00"),
+        ("in 2 hours", "2030-01-01T02:00:00+00:00"),
+        ("tomorrow", "2030-01-02T00:00:00+00:00"),
+        ("next week", "2030-01-08T00:00:00+00:00"),
+        ("at 14:30", "2030-01-01T14:30:00+00:00"),
+        ("0 9 * * *", "2030-01-01T09:00:00+00:00"),
+        ("*/5 * * * *", "2030-01-01T00:00:00+00:00"),
+        ("0 0 * * 0", "2030-01-06T00:00:00+00:00"),
+        ("0 12 1 * *", "2030-01-01T12:00:00+00:00"),
+        ("0 9 * * 1-5", "2030-01-01T09:00:00+00:00"),
+    ],
+)
+async def test_a_documented_spec_means_what_is_documented(scheduler, notes, spec, due):
+    """Every time that the document writes is read as it says."""
+    task_id = await scheduler.schedule_plugin_command("note", "take", {}, spec)
+    assert (await scheduler.get_task(task_id))["next_run"] == due
+
+
+async def test_tasks_are_listed_by_their_status(kit, scheduler, notes):
+    """Tasks can be listed by their own state, and by how their executions ended."""
+    waiting = await scheduler.schedule_plugin_command("note", "take", {}, "tomorrow")
+    failing = await scheduler.schedule_plugin_command("note", "fail", {}, "in 1 minute", max_retries=0)
+    await scheduler.schedule_plugin_command("note", "take", {}, "every hour", paused=True, task_name="later")
+    await kit.advance(minutes=1)
+    listed = {status: [task["task_id"] for task in await scheduler.list_tasks(status)] for status in ("scheduled", "paused", "failed")}
+    assert listed == {"scheduled": [waiting], "paused": ["later"], "failed": [failing]}
+
+
+async def test_a_status_that_is_none_is_refused(scheduler):
+    """The refusal names the near miss."""
+    with pytest.raises(InvalidInput, match="Did you mean 'scheduled'"):
+        await scheduler.list_tasks("schedled")
+
+
+async def test_a_task_is_tried_again_three_times(kit, scheduler, notes):
+    """The documented number of retries is the default here, and can be set."""
+    await scheduler.schedule_plugin_command("note", "fail", {}, "in 1 minute")
+    await kit.advance(hours=1)
+    assert len(notes.taken) == 4
+
+
+@pytest.mark.parametrize(
+    ("task_type", "args", "spec", "error"),
+    [
+        ("shel_command", {"command": "backup.sh"}, "tomorrow", InvalidInput),
+        ("shell_command", {"command": "rm -rf /"}, "tomorrow", PermissionError),
+        ("shell_command", {"command": "backup.sh"}, "some day", InvalidSchedule),
+        ("mcp_tool", {"server_name": "tme", "tool_name": "say"}, "tomorrow", InvalidInput),
+        ("plugin_command", {"plugin_name": "note"}, "tomorrow", InvalidInput),
+        ("plugin_command", {"plugin_name": "nothing", "command_name": "a"}, "tomorrow", LookupError),
+    ],
+)
+async def test_a_task_that_cannot_run_is_refused_when_it_is_scheduled(scheduler, notes, task_type, args, spec, error):
+    """A mistake shows at once and not when the task is due."""
+    with pytest.raises(error):
+        await scheduler.schedule_task(task_type, args, spec)
+    assert await scheduler.list_tasks() == []
+
+
+async def test_a_shell_command_has_a_method_of_its_own(kit, scheduler, tmp_path):
+    """schedule_shell_command schedules a program."""
+    task_id = await scheduler.schedule_shell_command("backup.sh", "in 1 minute")
+    await kit.advance(minutes=1)
+    await history(kit, task_id)
+    assert (tmp_path / "saved").exists()
+
+
+async def test_without_a_toolkit_there_is_one():
+    """The client works in a script that has set up nothing."""
+    injector = Injector()
+    with injector.activate():
+        scheduler = get_scheduler()
+        assert isinstance(scheduler, SchedulerClient)
+        assert await scheduler.schedule_notification(message="a", schedule_spec="tomorrow")
+        await injector.get("scheduler").deps.close()

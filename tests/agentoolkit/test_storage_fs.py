@@ -1,0 +1,511 @@
+"""The AgenTool ``storage_fs``: what it does below its roots, and that nothing leads out of them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+import threading
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentool import Injector, InvalidInput
+from agentoolkit.storage.fs import (
+    FileTooLarge,
+    Limits,
+    PathNotAllowed,
+    PathNotFound,
+    PathTaken,
+    WrongKind,
+    create_storage_fs_agent,
+)
+from agentoolkit.storage.fs.roots import Roots
+
+
+class Asking:
+    """Calls storage_fs with the roots /data and /backup, beside which there is a file nobody may touch."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.data, self.backup, self.outside = folder / "data", folder / "backup", folder / "outside"
+        for made in (self.data, self.backup, self.outside):
+            made.mkdir()
+        self.secret = self.outside / "secret.txt"
+        self.secret.write_text("secret")
+        self.injector = Injector()
+        self.agentool = create_storage_fs_agent({"/data": self.data, "/backup": self.backup}, limits, injector=self.injector)
+
+    async def __call__(self, operation: str, **fields: Any) -> Any:
+        return await self.injector.run("storage_fs", {"operation": operation, **fields})
+
+    def check(self, operation: str, **fields: Any) -> None:
+        self.agentool.check({"operation": operation, **fields})
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
+
+
+@pytest.fixture
+def ask_limited(tmp_path: Path) -> Asking:
+    return Asking(tmp_path, Limits(file_size=10, tree_size=100, tree_entries=5))
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Return the files below a folder and what they hold."""
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def make(folder: Path, **files: str) -> None:
+    """Make files; a double underscore in a name is a slash."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+# Reading and writing
+
+
+async def test_what_is_written_is_read(ask: Asking):
+    """Text comes back as it was written, and the first time the file is new."""
+    answers = [await ask("write", path="/data/a.txt", content="grüße\r\n") for _ in range(2)]
+    assert [(answer.created, answer.size) for answer in answers] == [(True, 9), (False, 9)]
+    assert (await ask("read", path="/data/a.txt")).content == "grüße\r\n"
+
+
+async def test_bytes_go_as_base64(ask: Asking):
+    """What is no text is written and read as base64."""
+    content = base64.b64encode(b"\xff\x00").decode()
+    await ask("write", path="/data/a", content=content, encoding="base64")
+    assert (await ask("read", path="/data/a", encoding="base64")).content == content
+    with pytest.raises(WrongKind, match="base64"):
+        await ask("read", path="/data/a")
+    with pytest.raises(InvalidInput):
+        await ask("write", path="/data/a", content="no base64!", encoding="base64")
+
+
+async def test_append_adds_at_the_end(ask: Asking):
+    """Each append comes after what is there, and the first one makes the file."""
+    for line in ("one\n", "two\n"):
+        await ask("write", path="/data/log", content=line, mode="append")
+    assert tree(ask.data) == {"log": "one\ntwo\n"}
+
+
+async def test_a_write_that_fails_leaves_the_old_file(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """When the disk is full, the old content is still there, and nothing else."""
+    make(ask.data, a="old")
+
+    def fail(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        await ask("write", path="/data/a", content="new")
+    assert tree(ask.data) == {"a": "old"}
+
+
+async def test_a_reader_never_sees_half_of_a_file(ask: Asking):
+    """While a file is replaced again and again, each reading is one of the versions, whole."""
+    versions = {letter * 100_000 for letter in "ab"}
+    make(ask.data, a="a" * 100_000)
+    writes = [ask("write", path="/data/a", content=version) for version in versions for _ in range(10)]
+    reads = [ask("read", path="/data/a") for _ in range(20)]
+    answers = await asyncio.gather(*writes, *reads)
+    assert {answer.content for answer in answers[20:]} <= versions
+
+
+async def test_writing_keeps_a_files_mode(ask: Asking):
+    """A script stays executable when it is replaced."""
+    make(ask.data, script="old")
+    (ask.data / "script").chmod(0o750)
+    await ask("write", path="/data/script", content="new")
+    assert (ask.data / "script").stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("fields", [{"operation": "read"}, {"operation": "write", "content": "x"}])
+async def test_a_folder_is_no_file(ask: Asking, fields: dict[str, str]):
+    """A folder is neither read nor written."""
+    (ask.data / "folder").mkdir()
+    with pytest.raises(WrongKind):
+        await ask(path="/data/folder", **fields)
+
+
+async def test_a_missing_file_is_a_file_not_found_error(ask: Asking):
+    """What is not there is told as Python tells it, with the path that was asked for and no path of the machine."""
+    with pytest.raises(FileNotFoundError) as caught:
+        await ask("read", path="/data/none/a.txt")
+    assert "'/data/none/a.txt'" in str(caught.value)
+    assert str(ask.data) not in str(caught.value)
+
+
+async def test_a_root_whose_folder_is_gone_is_told(ask: Asking):
+    """A root that is not mounted is not made, and is told as such."""
+    ask.data.rmdir()
+    with pytest.raises(PathNotFound, match="root does not exist"):
+        await ask("write", path="/data/a", content="x")
+
+
+# Copying, moving, deleting
+
+
+async def test_a_file_is_copied_with_its_time_and_mode(ask: Asking):
+    """A copy is the same in content, time of change and mode."""
+    make(ask.data, a="text")
+    os.utime(ask.data / "a", (1, 1))
+    (ask.data / "a").chmod(0o640)
+    answer = await ask("copy", source="/data/a", destination="/backup/b")
+    status = (ask.backup / "b").stat()
+    assert (tree(ask.backup), status.st_mtime, status.st_mode & 0o777) == ({"b": "text"}, 1, 0o640)
+    assert (answer.kind, answer.entries, answer.size) == ("file", 1, 4)
+
+
+async def test_a_folder_is_copied_into_what_is_there(ask: Asking):
+    """All files arrive, those of the same name are replaced, and others stay."""
+    make(ask.data, a="1", sub__deep__b="2")
+    make(ask.backup, a="old", own="mine")
+    await ask("copy", source="/data", destination="/backup")
+    assert tree(ask.backup) == {"a": "1", "own": "mine", "sub/deep/b": "2"}
+
+
+async def test_a_folder_is_copied_to_a_new_place(ask: Asking):
+    """The folder to copy to is made, the folder it is to be in is not."""
+    make(ask.data, sub__a="1")
+    await ask("copy", source="/data/sub", destination="/backup/new")
+    assert tree(ask.backup) == {"new/a": "1"}
+    with pytest.raises(PathNotFound, match="'/backup/x/y'"):
+        await ask("copy", source="/data/sub", destination="/backup/x/y")
+
+
+async def test_copy_without_overwrite_keeps_what_is_there(ask: Asking):
+    """A file that is there already is a PathTaken."""
+    make(ask.data, a="new")
+    make(ask.backup, a="old")
+    with pytest.raises(FileExistsError):
+        await ask("copy", source="/data/a", destination="/backup/a", overwrite=False)
+    assert tree(ask.backup) == {"a": "old"}
+
+
+async def test_links_and_special_files_are_left_out_and_told(ask: Asking):
+    """A link and a named pipe in a folder are not copied, and the answer names them."""
+    make(ask.data, a="1")
+    (ask.data / "link").symlink_to(ask.secret)
+    os.mkfifo(ask.data / "pipe")
+    answer = await ask("copy", source="/data", destination="/backup")
+    assert (tree(ask.backup), answer.skipped, answer.skipped_count) == ({"a": "1"}, ["link", "pipe"], 2)
+
+
+@pytest.mark.parametrize("destination", ["/data/sub/inner", "/data/sub"])
+async def test_a_folder_is_not_copied_or_moved_into_itself(ask: Asking, destination: str):
+    """The source, and what is in it, is no destination."""
+    make(ask.data, sub__a="1")
+    for operation in ("copy", "move"):
+        with pytest.raises(PathNotAllowed, match="in, or is"):
+            await ask(operation, source="/data/sub", destination=destination)
+    assert tree(ask.data) == {"sub/a": "1"}
+
+
+async def test_roots_inside_each_other_are_known(tmp_path: Path):
+    """That one root's folder is in the other's is seen by the folders, not by the names."""
+    (tmp_path / "inner").mkdir()
+    injector = Injector()
+    create_storage_fs_agent({"/all": tmp_path, "/backup": tmp_path / "inner"}, injector=injector)
+    with pytest.raises(PathNotAllowed):
+        await injector.run("storage_fs", {"operation": "copy", "source": "/all", "destination": "/backup"})
+
+
+async def test_a_file_for_a_folder_is_refused(ask: Asking):
+    """A file is not copied onto a folder, nor a folder onto a file."""
+    make(ask.data, file="1", folder__a="2")
+    for source, destination in (("/data/file", "/data/folder"), ("/data/folder", "/data/file")):
+        with pytest.raises(WrongKind):
+            await ask("copy", source=source, destination=destination)
+    assert tree(ask.data) == {"file": "1", "folder/a": "2"}
+
+
+async def test_files_and_folders_are_moved(ask: Asking):
+    """What was moved is there and not here, from root to root too."""
+    make(ask.data, a="1", sub__b="2")
+    await ask("move", source="/data/a", destination="/data/sub/a")
+    answer = await ask("move", source="/data/sub", destination="/backup/sub")
+    assert (tree(ask.data), tree(ask.backup), answer.kind) == ({}, {"sub/a": "1", "sub/b": "2"}, "folder")
+
+
+async def test_move_replaces_only_when_told_and_only_a_file(ask: Asking):
+    """By default what is there is kept; with overwrite a file gives way, a folder never."""
+    make(ask.data, a="new", b="old", folder__c="3")
+    with pytest.raises(PathTaken):
+        await ask("move", source="/data/a", destination="/data/b")
+    await ask("move", source="/data/a", destination="/data/b", overwrite=True)
+    with pytest.raises(PathTaken):
+        await ask("move", source="/data/b", destination="/data/folder", overwrite=True)
+    assert tree(ask.data) == {"b": "new", "folder/c": "3"}
+
+
+async def test_a_move_between_disks_copies_and_deletes(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """Where the system cannot rename, the files are copied and then deleted."""
+    make(ask.data, sub__a="1")
+    rename = os.rename
+
+    def refuse(source: str, target: str, **folders: int) -> None:
+        if source == "sub":
+            raise OSError(18, "Invalid cross-device link")
+        rename(source, target, **folders)
+
+    monkeypatch.setattr("os.rename", refuse)
+    await ask("move", source="/data/sub", destination="/backup/sub")
+    assert (tree(ask.data), tree(ask.backup)) == ({}, {"sub/a": "1"})
+
+
+async def test_a_folder_is_deleted_only_when_asked(ask: Asking):
+    """A folder with something in it stays, unless recursive is set."""
+    make(ask.data, sub__a="1", sub__deep__b="2")
+    with pytest.raises(PathTaken, match="recursive"):
+        await ask("delete", path="/data/sub")
+    assert (await ask("delete", path="/data/sub", recursive=True)).entries == 4
+    assert list(ask.data.iterdir()) == []
+
+
+async def test_deleting_removes_a_link_not_what_it_leads_to(ask: Asking):
+    """A link is deleted itself, alone or in a folder."""
+    (ask.data / "sub").mkdir()
+    for place in (ask.data / "link", ask.data / "sub" / "link"):
+        place.symlink_to(ask.outside)
+    await ask("delete", path="/data/link")
+    await ask("delete", path="/data/sub", recursive=True)
+    assert (list(ask.data.iterdir()), tree(ask.outside)) == ([], {"secret.txt": "secret"})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"operation": "delete", "path": "/data"}, {"operation": "move", "source": "/data", "destination": "/backup/x"}]
+)
+async def test_a_root_is_neither_deleted_nor_moved(ask: Asking, fields: dict[str, str]):
+    """A root itself stays."""
+    with pytest.raises(PathNotAllowed, match="root"):
+        await ask(**fields)
+
+
+# Looking
+
+
+async def test_list_is_in_order_with_kinds_and_sizes(ask: Asking):
+    """Files, folders and links are told apart, by name."""
+    make(ask.data, b="12", a__x="1")
+    (ask.data / "link").symlink_to(ask.secret)
+    entries = (await ask("list", path="/data")).entries
+    assert [(entry.path, entry.kind, entry.size) for entry in entries] == [("a", "folder", None), ("b", "file", 2), ("link", "link", None)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.csv", ["a.csv", "sub/b.csv"]),
+        ("sub/*", ["sub/b.csv", "sub/c.txt"]),
+        ("*", ["a.csv", "sub", "sub/b.csv", "sub/c.txt"]),
+        ("[", []),
+    ],
+)
+async def test_list_by_pattern(ask: Asking, pattern: str, expected: list[str]):
+    """A pattern is about the name; one with a slash is about the path."""
+    make(ask.data, **{"a.csv": "", "sub__b.csv": "", "sub__c.txt": ""})
+    entries = (await ask("list", path="/data", pattern=pattern, recursive=True)).entries
+    assert [entry.path for entry in entries] == expected
+
+
+async def test_list_is_limited(ask: Asking):
+    """Of more than the limit, the first are listed, and the answer says that there are more."""
+    make(ask.data, a="", b="", c="")
+    answers = [await ask("list", path="/data", limit=limit) for limit in (2, 3)]
+    assert [(answer.count, answer.more) for answer in answers] == [(2, True), (3, False)]
+
+
+async def test_info(ask: Asking):
+    """A file's kind, size and time are told; what is not there is an error."""
+    make(ask.data, a="123")
+    os.utime(ask.data / "a", (0, 0))
+    info = await ask("info", path="/data/a")
+    assert (info.kind, info.size, info.modified_at) == ("file", 3, "1970-01-01T00:00:00+00:00")
+    assert (await ask("info", path="/data")).kind == "folder"
+    with pytest.raises(PathNotFound):
+        await ask("info", path="/data/b")
+
+
+async def test_make_folder_makes_those_above(ask: Asking):
+    """All missing folders are made; a second time changes nothing; a file in the way is told."""
+    made = [(await ask("make_folder", path="/data/a/b/c")).created for _ in range(2)]
+    assert (made, (ask.data / "a/b/c").is_dir()) == ([True, False], True)
+    make(ask.data, file="")
+    with pytest.raises(WrongKind):
+        await ask("make_folder", path="/data/file/x")
+
+
+# Nothing leads out
+
+OUTSIDE = [
+    "/etc/passwd",
+    "/data/../outside/secret.txt",
+    "/data/sub/../../outside/secret.txt",
+    "..",
+    "data/a",
+    "/database/a",
+    "/data\0/a",
+    "/",
+    "//data/a",
+    "~/a",
+    "/data/" + "x/" * 2_100,
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+async def test_a_path_outside_of_the_roots_is_refused(ask: Asking, path: str):
+    """By its text alone a path is refused, when it is scheduled and when it is used."""
+    for refuse in (lambda: ask.check("read", path=path), lambda: ask.check("copy", source="/data/a", destination=path)):
+        with pytest.raises(PermissionError):
+            refuse()
+    with pytest.raises(PathNotAllowed):
+        await ask("read", path=path)
+
+
+async def test_without_roots_everything_is_refused():
+    """By default there are no roots, and the refusal names the setting."""
+    injector = Injector()
+    create_storage_fs_agent(injector=injector)
+    with pytest.raises(PathNotAllowed, match="AGENTOOL_FILES"):
+        await injector.run("storage_fs", {"operation": "list", "path": "/"})
+
+
+def test_references_are_taken_on_trust_until_they_are_resolved(ask: Asking):
+    """The precheck lets a reference pass; what it stands for is checked when it is used."""
+    ask.check("read", path="!ref:config:path")
+
+
+THROUGH_A_LINK: list[dict[str, Any]] = [
+    {"operation": "read", "path": "/data/link/secret.txt"},
+    {"operation": "read", "path": "/data/file_link"},
+    {"operation": "write", "path": "/data/link/new.txt", "content": "x"},
+    {"operation": "write", "path": "/data/file_link", "content": "x"},
+    {"operation": "write", "path": "/data/file_link", "content": "x", "mode": "append"},
+    {"operation": "copy", "source": "/data/link", "destination": "/backup/x"},
+    {"operation": "copy", "source": "/data/file_link", "destination": "/backup/x"},
+    {"operation": "copy", "source": "/data/a", "destination": "/data/link/x"},
+    {"operation": "move", "source": "/data/link/secret.txt", "destination": "/data/x"},
+    {"operation": "move", "source": "/data/a", "destination": "/data/link/x"},
+    {"operation": "delete", "path": "/data/link/secret.txt"},
+    {"operation": "list", "path": "/data/link"},
+    {"operation": "info", "path": "/data/link/secret.txt"},
+    {"operation": "make_folder", "path": "/data/link/new"},
+]
+
+
+@pytest.mark.parametrize("fields", THROUGH_A_LINK, ids=lambda fields: " ".join(map(str, fields.values())))
+async def test_no_operation_goes_through_a_link(ask: Asking, fields: dict[str, Any]):
+    """A link to a folder or to a file is not followed, wherever in the path it stands, and nothing outside changes."""
+    make(ask.data, a="mine")
+    (ask.data / "link").symlink_to(ask.outside)
+    (ask.data / "file_link").symlink_to(ask.secret)
+    with pytest.raises(PathNotAllowed, match="link"):
+        await ask(**fields)
+    assert tree(ask.outside) == {"secret.txt": "secret"}
+
+
+async def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(ask: Asking):
+    """However often a folder is swapped for a link while it is read through, the file outside is never read."""
+    make(ask.data, **{"sub__secret.txt": "mine"})
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            (ask.data / "sub").rename(ask.data / "away")
+            (ask.data / "sub").symlink_to(ask.outside)
+            (ask.data / "sub").unlink()
+            (ask.data / "away").rename(ask.data / "sub")
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        answers = await asyncio.gather(*(ask("read", path="/data/sub/secret.txt") for _ in range(1_000)), return_exceptions=True)
+    finally:
+        done.set()
+        swapping.join()
+    assert {answer.content for answer in answers if not isinstance(answer, Exception)} <= {"mine"}
+    assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {PathNotFound, PathNotAllowed}
+
+
+async def test_special_files_are_not_opened(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """A named pipe, which would wait for its other end, and a socket are refused at once."""
+    os.mkfifo(ask.data / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        monkeypatch.chdir(ask.data)  # a socket's path must be short
+        listening.bind("socket")
+        async with asyncio.timeout(5):
+            for name in ("pipe", "socket"):
+                for fields in (
+                    {"operation": "read"},
+                    {"operation": "write", "content": "x"},
+                    {"operation": "write", "content": "x", "mode": "append"},
+                ):
+                    with pytest.raises(OSError, match=name):
+                        await ask(path=f"/data/{name}", **fields)
+
+
+@given(st.text(alphabet="/.a\\~ \0é", max_size=30))
+def test_no_text_is_located_outside_of_its_root(path: str):
+    """Whatever the text, it is refused, or what it leads to is below the root's folder."""
+    try:
+        location = Roots({"/data": "/srv/data"}).locate(path)
+    except PathNotAllowed:
+        return
+    assert not set(location.parts) & {"..", ".", "/", ""}
+    assert PurePosixPath("/srv/data").joinpath(*location.parts).is_relative_to("/srv/data")
+
+
+# Limits
+
+
+async def test_large_files_are_neither_read_nor_written(ask_limited: Asking):
+    """Beyond the limit nothing is read, written or appended, and the setting is named."""
+    make(ask_limited.data, large="x" * 11, small="x" * 10)
+    calls: list[dict[str, Any]] = [
+        {"operation": "read", "path": "/data/large"},
+        {"operation": "write", "path": "/data/small", "content": "y" * 11},
+        {"operation": "write", "path": "/data/small", "content": "y", "mode": "append"},
+    ]
+    for call in calls:
+        with pytest.raises(FileTooLarge, match="files_size"):
+            await ask_limited(**call)
+    assert (await ask_limited("read", path="/data/small")).content == "x" * 10
+
+
+@pytest.mark.parametrize("files", [{f"f{n}": "" for n in range(6)}, {"large": "x" * 101}])
+async def test_large_trees_are_not_copied(ask_limited: Asking, files: dict[str, str]):
+    """Too many files, or too many bytes, end a copy, and the settings are named."""
+    make(ask_limited.data, **files)
+    with pytest.raises(FileTooLarge, match="files_tree_size"):
+        await ask_limited("copy", source="/data", destination="/backup")
+
+
+async def test_deep_folders_are_refused(ask: Asking):
+    """Folders nested beyond reason are refused, not a RecursionError."""
+    folder = ask.data
+    for _ in range(150):
+        folder = folder / "d"
+        folder.mkdir()
+    with pytest.raises(WrongKind, match="deep"):
+        await ask("copy", source="/data", destination="/backup")
+
+
+async def test_a_cancelled_copy_ends(ask: Asking):
+    """When nobody waits for a copy any more, its thread soon stops."""
+    make(ask.data, **{f"f{n}": "x" for n in range(500)})
+    copying = asyncio.ensure_future(ask("copy", source="/data", destination="/backup"))
+    await asyncio.sleep(0)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert len(tree(ask.backup)) < 500

@@ -1,0 +1,125 @@
+"""Operation ``schedule`` with ``replace``, as task files use it: the same job is found again, a different one is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentoolkit.entrypoints.cli.applying import apply_tasks
+from agentoolkit.entrypoints.taskfile import Task, TaskFileError
+from agentoolkit.system.scheduler import InvalidSchedule
+from agentoolkit.testing import TestToolkit, toolkit
+
+START = "2030-01-01T12:00:00+00:00"
+CALL = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+
+
+async def put(kit: TestToolkit, schedule: str, **fields: Any) -> dict[str, Any]:
+    """Schedule a job, or make the one there is like it."""
+    job = {"job_name": "job", "schedule": schedule, **CALL, **fields}
+    return (await kit.injector.run("scheduler", {"operation": "schedule", "replace": True, **job})).data
+
+
+async def apply(kit: TestToolkit, **fields: Any) -> tuple[str, str]:
+    """Apply a file with one task."""
+    (applied,) = await apply_tasks(kit.injector, [Task(name="job", **{"schedule": "1 hour", **CALL, **fields})])
+    return applied.mark, applied.state
+
+
+async def test_the_same_job_stays() -> None:
+    """Nothing changes, the phase of an interval included."""
+    async with toolkit(START) as kit:
+        first = await put(kit, "1 hour")
+        await kit.advance(minutes=40)
+        second = await put(kit, "1 hour")
+    assert (second["created"], second["changed"], second["version"]) == (False, False, first["version"])
+    assert second["next_run"] == first["next_run"]
+
+
+async def test_only_what_differs_is_changed() -> None:
+    """A new description does not move the due times of an interval."""
+    async with toolkit(START) as kit:
+        first = await put(kit, "1 hour")
+        await kit.advance(minutes=40)
+        second = await put(kit, "1 hour", description="new")
+    assert second["changed"]
+    assert second["next_run"] == first["next_run"]
+
+
+async def test_a_field_that_is_left_out_goes_back_to_its_default() -> None:
+    """What is no longer asked for is no longer so."""
+    async with toolkit(START) as kit:
+        await put(kit, "1 hour", max_retries=3, tags=["x"])
+        assert (await put(kit, "1 hour"))["changed"]
+        info = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": "job"})).data["info"]
+    assert (info["max_retries"], info["tags"]) == (0, [])
+
+
+async def test_words_mean_what_they_meant_when_the_job_was_made() -> None:
+    """'tomorrow at 9am', asked for again the day after, is the same job."""
+    async with toolkit(START) as kit:
+        first = await put(kit, "tomorrow at 9am")
+        await kit.advance(hours=14)
+        second = await put(kit, "tomorrow at 9am")
+    assert not second["changed"]
+    assert second["next_run"] == first["next_run"]
+
+
+async def test_other_words_count_from_now() -> None:
+    """A single run that was changed means what it says from then on, and is the same job the next time."""
+    async with toolkit(START) as kit:
+        await put(kit, "tomorrow at 9am")
+        await kit.advance(hours=14)
+        changed = await put(kit, "tomorrow at 10am")
+        await kit.advance(hours=1)
+        again = await put(kit, "tomorrow at 10am")
+    assert changed["changed"]
+    assert changed["next_run"] == again["next_run"] == "2030-01-03T10:00:00+00:00"
+    assert not again["changed"]
+
+
+async def test_what_is_done_stays_done() -> None:
+    """The very same job does not run again."""
+    async with toolkit(START) as kit:
+        await put(kit, "now")
+        await kit.advance(seconds=1)
+        assert (await put(kit, "now"))["state"] == "done"
+
+
+async def test_a_change_that_cannot_be_loses_no_job() -> None:
+    """A new time that has passed is refused, and the job is as it was."""
+    async with toolkit(START) as kit:
+        await put(kit, "2030-01-02T09:00:00")
+        await kit.advance(hours=1)
+        with pytest.raises(InvalidSchedule):
+            await put(kit, "2030-01-01T12:30:00")
+        assert (await kit.injector.run("scheduler", {"operation": "list"})).data["count"] == 1
+
+
+async def test_the_marks_of_a_task() -> None:
+    """A task is new, kept or changed."""
+    async with toolkit(START) as kit:
+        assert [await apply(kit), await apply(kit), await apply(kit, schedule="2 hours")] == [
+            ("new", "active"),
+            ("kept", "active"),
+            ("changed", "active"),
+        ]
+
+
+async def test_disabled_and_enabled_again() -> None:
+    """A file pauses and resumes its own jobs."""
+    async with toolkit(START) as kit:
+        assert [(await apply(kit, enabled=enabled))[1] for enabled in (False, False, True, True)] == [
+            "paused",
+            "paused",
+            "active",
+            "active",
+        ]
+
+
+async def test_a_refused_task_is_named() -> None:
+    """The task is named with the reason."""
+    async with toolkit(START) as kit:
+        with pytest.raises(TaskFileError, match=r"Task 'job' is refused: .*minute"):
+            await apply(kit, schedule="99 * * * *")

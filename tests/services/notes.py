@@ -1,0 +1,31 @@
+"""A table of notes, and work on it."""
+
+from __future__ import annotations
+
+from agentoolkit.database import Database
+
+MIGRATIONS = (("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)",),)
+
+
+def note(id_: int, text: str = ""):
+    return lambda session: session.run("INSERT INTO notes (id, text) VALUES (:id, :text)", {"id": id_, "text": text})
+
+
+def notes(session) -> list[int]:
+    return [row[0] for row in session.rows("SELECT id FROM notes ORDER BY id")]
+
+
+def fails(session) -> None:
+    session.run("INSERT INTO notes (id) VALUES (999)")
+    raise RuntimeError("mine")
+
+
+def note_all(session, ids):
+    for id_ in ids:
+        note(id_)(session)
+    return [id_ * 10 for id_ in ids]
+
+
+async def open_and_close(database: Database) -> None:
+    await database.open()
+    await database.close()

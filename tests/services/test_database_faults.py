@@ -1,0 +1,242 @@
+"""Databases that cannot be used, disks that are full, connections that are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentoolkit.database import Database, DatabaseError
+from agentoolkit.dialects import Sqlite, dialect_for
+from agentoolkit.sql import CommitUnknown, Unreachable
+
+from .notes import MIGRATIONS, note, notes, open_and_close
+from .proxy import Proxy
+
+
+@pytest.fixture
+def proxy(postgres_url: str) -> Iterator[Proxy]:
+    proxy = Proxy(postgres_url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+async def proxied(proxy: Proxy) -> AsyncIterator[Database]:
+    database = Database(dialect_for(proxy.url), MIGRATIONS)
+    await database.open()
+    yield database
+    await database.close()
+
+
+# What cannot be opened
+
+
+def _garbage(folder: Path) -> str:
+    path = folder / "garbage.db"
+    path.write_bytes(b"this is no database at all " * 100)
+    return str(path)
+
+
+def _folder(folder: Path) -> str:
+    return str(folder)
+
+
+def _below_a_file(folder: Path) -> str:
+    (folder / "file").write_text("")
+    return str(folder / "file" / "agentool.db")
+
+
+@pytest.mark.parametrize("unusable", [_garbage, _folder, _below_a_file])
+async def test_unusable_file_is_one_clear_error(tmp_path: Path, unusable, nothing_left: None):
+    """A file that cannot be a database is one DatabaseError that names it, within two seconds."""
+    name, began = unusable(tmp_path), time.monotonic()
+    with pytest.raises(DatabaseError) as caught:
+        await Database(dialect_for(name), MIGRATIONS).open()
+    assert (name in str(caught.value), "AGENTOOL_DATABASE" in str(caught.value)) == (True, True)
+    assert time.monotonic() - began < 2
+
+
+async def test_unreachable_server_is_one_clear_error(nothing_left: None):
+    """A PostgreSQL server that is not there is one DatabaseError within two seconds."""
+    pytest.importorskip("psycopg")
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="AGENTOOL_DATABASE"):
+        await Database(dialect_for("postgresql://nobody@127.0.0.1:1/none"), MIGRATIONS).open()
+    assert time.monotonic() - began < 2
+
+
+_OPEN = """
+import asyncio, concurrent.futures.thread, os, sys
+from agentoolkit.database import Database, DatabaseError
+from agentoolkit.dialects import dialect_for
+if os.geteuid() == 0:  # root may write everything
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    asyncio.run(Database(dialect_for(sys.argv[1]), (("CREATE TABLE notes (id INTEGER)",), ("SELECT 1",))).open())
+except DatabaseError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o000])
+async def test_file_that_may_not_be_written_is_one_clear_error(mode: int):
+    """A file that is read-only, or not even that, is one line that says what to do, within two seconds."""
+    folder = Path("/tmp") / f"agentool-readonly-{os.getpid()}-{mode}"
+    folder.mkdir()
+    path = folder / "agentool.db"
+    await open_and_close(Database(Sqlite(path), MIGRATIONS))
+    for made in folder.iterdir():
+        made.chmod(mode)
+    folder.chmod(0o555)
+    ran = subprocess.run([sys.executable, "-c", _OPEN, str(path)], capture_output=True, text=True, timeout=20, check=False)  # noqa: ASYNC221
+    folder.chmod(0o755)
+    for made in (*folder.iterdir(), folder):
+        made.unlink() if made.is_file() else made.rmdir()
+    assert (ran.stderr, str(path) in ran.stdout, "AGENTOOL_DATABASE" in ran.stdout) == ("", True, True)
+
+
+# Full disks
+
+
+class Full(Sqlite):
+    """SQLite on a disk that has room for so many pages."""
+
+    pages = 100_000
+
+    def connect(self, *, writes: bool) -> sqlite3.Connection:
+        connection = super().connect(writes=writes)
+        if writes:
+            self.opened = connection
+            connection.execute(f"PRAGMA max_page_count = {self.pages}")
+        return connection
+
+    def make_room(self, pages: int) -> None:
+        self.opened.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_full_disk_is_an_error_and_nothing_more(sqlite_database: Path, nothing_left: None, figure):
+    """On a full disk a write fails with one clear error, reads go on, and after relief so do writes; nothing is damaged."""
+    dialect = Full(sqlite_database)
+    dialect.pages = 20
+    database = Database(dialect, MIGRATIONS)
+    await database.open()
+    written = [database.write(note(number, "x" * 4000)) for number in range(100)]
+    refused = [error for error in await asyncio.gather(*written, return_exceptions=True) if error != 1]
+    assert {(type(error), "Make room" in str(error)) for error in refused} == {(DatabaseError, True)}
+    kept = await database.read(notes)
+    dialect.make_room(1000)
+    await database.write(note(1000))
+    assert await database.read(notes) == [*kept, 1000]
+    checked = await database.read(lambda session: session.rows("PRAGMA integrity_check"))
+    figure(20, f"integrity_check {checked[0][0]}, {len(kept)} rows readable meanwhile, writes go on after relief")
+    assert checked == [("ok",)]
+    await database.close()
+
+
+async def test_full_disk_gives_its_ballast_back_once(sqlite_database: Path):
+    """The ballast file goes when the disk is full, and is not laid again by the next connection."""
+    dialect = Full(sqlite_database)
+    dialect.pages = 20
+    database = Database(dialect, MIGRATIONS)
+    await database.open()
+    ballast = sqlite_database.with_name("agentool.db.ballast")
+    assert ballast.stat().st_size == 1_000_000
+    with pytest.raises(DatabaseError):
+        await database.write(note(1, "x" * 1_000_000))
+    dialect.connect(writes=True).close()
+    assert not ballast.exists()
+    await database.close()
+
+
+async def test_ballast_that_cannot_be_removed_harms_nothing(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch):
+    """A failed relief is passed over: the write fails with its own error, and the next succeeds."""
+    dialect = Full(sqlite_database)
+    dialect.pages = 20
+    database = Database(dialect, MIGRATIONS)
+    await database.open()
+
+    def refuses(error: BaseException) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(dialect, "relieve", refuses)
+    with pytest.raises(DatabaseError, match="full"):
+        await database.write(note(1, "x" * 1_000_000))
+    await database.write(note(2))
+    await database.close()
+
+
+# Lost connections
+
+
+async def test_killed_connections_are_replaced(postgres_url: str, nothing_left: None):
+    """After the server ended both connections the next read and the next write succeed."""
+    import psycopg
+
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    await database.write(note(1))
+    await database.read(notes)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await database.write(note(2))
+    assert await database.read(notes) == [1, 2]
+    await database.close()
+
+
+async def test_work_waits_for_no_server_that_is_down(proxy: Proxy, proxied: Database):
+    """While the server is down every work fails with one clear error, soon; when it is back the next succeeds."""
+    proxy.down()
+    began = time.monotonic()
+    failed = await asyncio.gather(*(proxied.write(note(number)) for number in range(100)), return_exceptions=True)
+    assert {type(error) for error in failed} == {Unreachable}
+    assert time.monotonic() - began < 2
+    proxy.up()
+    await proxied.write(note(1))
+    assert await proxied.read(notes) == [1]
+
+
+async def test_commit_without_an_answer_is_told_as_such(proxy: Proxy, proxied: Database):
+    """When the connection is lost during a commit nothing is done twice: whoever waits is told that nobody knows."""
+    proxy.cut_commit()
+    with pytest.raises(CommitUnknown):
+        await proxied.write(note(1))
+    assert (proxy.commits_cut, await proxied.read(notes)) == (1, [1])
+
+
+async def test_deadlock_is_resolved(postgres_url: str):
+    """Two processes that lock the same rows in opposite order both get their work done."""
+    first, second = [Database(dialect_for(postgres_url), MIGRATIONS) for _ in range(2)]
+    await first.open()
+    await second.open()
+    await first.write(note_both)
+    both = {first: (1, 2), second: (2, 1)}
+    await asyncio.gather(*(database.write(touch(order)) for database, order in both.items()))
+    assert await first.read(lambda session: session.rows("SELECT text FROM notes")) == [("xx",), ("xx",)]
+    await first.close()
+    await second.close()
+
+
+def note_both(session) -> None:
+    note(1)(session)
+    note(2)(session)
+
+
+def touch(ids):
+    def work(session) -> None:
+        for id_ in ids:
+            session.run("UPDATE notes SET text = text || 'x' WHERE id = :id", {"id": id_})
+            session.run("SELECT pg_sleep(0.2)")
+
+    return work
