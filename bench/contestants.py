@@ -13,7 +13,6 @@ from apscheduler.job import Job as RawJob
 from apscheduler.jobstores.base import BaseJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
-from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
@@ -60,18 +59,12 @@ class TickInput(BaseOperationInput):
     due: float
 
 
-class TickOutput(BaseModel):
-    late: float
-
-
-async def tick(ctx: RunContext[Tally], due: float) -> TickOutput:
+async def tick(ctx: RunContext[Tally], due: float) -> None:
     ctx.deps.count(due)
-    return TickOutput(late=ctx.deps.late[-1])
 
 
-async def on_grid(ctx: RunContext[Tally], due: float) -> TickOutput:
+async def on_grid(ctx: RunContext[Tally], due: float) -> None:
     ctx.deps.count(time.time() - (time.time() - due) % 1.0)
-    return TickOutput(late=ctx.deps.late[-1])
 
 
 @asynccontextmanager

@@ -29,8 +29,8 @@ _PORTIONS = (512, 128, 32, 8, 1)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
-_ONLY_FOR_SMALL_TABLES = ("seqscan", "hashjoin", "mergejoin")
-"""Ways to read all of a table. PostgreSQL keeps a plan that it made when the table was small; by an index it stays quick."""
+_UNWANTED = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""Ways to read all of a table, which PostgreSQL keeps to if it made a plan when the table was small; and compiling such a plan."""
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room on its disk.",
@@ -141,8 +141,8 @@ class Postgres:
         try:
             connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
             connection.execute("SET timezone = 'UTC'")
-            for way in _ONLY_FOR_SMALL_TABLES:
-                connection.execute(f"SET enable_{way} = off")
+            for way in _UNWANTED:
+                connection.execute(f"SET {way} = off")
             if not writes:
                 connection.execute("SET default_transaction_read_only = on")
         except self._psycopg.Error as error:

@@ -58,7 +58,7 @@ def test_interrupted_execution_ends_as_its_job_chose(any_stage: Stage):
 
 def test_handler_that_ends_its_process_is_given_up(stage: Stage, figure):
     """A handler that kills its process is lost after three attempts; the others run, each due time once."""
-    jobs = every_second(5, soon(0.5), 4)
+    jobs = every_second(5, soon(2), 4)
     stage.schedule([*jobs, once("poison")])
     deaths = 0
     while stage.reap(stage.start(ready=False, poison="poison", until_done=20)) != 0:
@@ -112,7 +112,7 @@ def test_told_to_end_with_handlers_that_refuse(stage: Stage):
 
 def test_second_process_stands_by_and_takes_over(any_stage: Stage, figure):
     """Of two processes one leads, and any says which; when it is killed the other fires within seconds, and no row is wrong."""
-    jobs = every_second(10, soon(1), 5)
+    jobs = every_second(10, soon(3), 5)
     any_stage.schedule(jobs)
     first = any_stage.start(lease=LEASE)
     second = any_stage.start(lease=LEASE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentool import Injector, InvalidInput
+from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.storage.kv import KeyNotFound, create_storage_kv_agent
 from agentoolkit.system.templates import (
     InvalidTemplate,
@@ -232,6 +234,32 @@ async def test_a_cancelled_rendering_does_no_harm(ask: Asking):
     await asyncio.sleep(0)
     rendering.cancel()
     assert await ask.render("{{ n }}", n=2) == "2"
+
+
+async def test_a_process_that_was_ended_from_outside_is_replaced(ask: Asking):
+    """When the system ends an idle process, the next rendering does not notice."""
+    await ask.render("x")
+    (worker,) = ask.agentool.deps.renderer._idle
+    worker._process.kill()
+    worker._process.wait()
+    assert await ask.render("x") == "x"
+
+
+async def test_a_process_that_breaks_down_is_told(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """When the system ends a process at work, the refusal says so, and the next rendering is done."""
+    await ask.render("x")
+    (worker,) = ask.agentool.deps.renderer._idle
+    monkeypatch.setattr(worker, "_send", lambda line: worker.kill())
+    with pytest.raises(RenderingRefused, match="broke down"):
+        await ask.render("x")
+    assert await ask.render("x") == "x"
+
+
+async def test_a_python_without_jinja2_is_told(monkeypatch: pytest.MonkeyPatch):
+    """When the process does not start, that is an error of the application, and no rendering waits for it."""
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    with pytest.raises(ConfigurationError, match="does not start"):
+        await Asking().render("x")
 
 
 async def test_closing_ends_the_processes(ask: Asking):

@@ -10,8 +10,14 @@ import pytest
 
 from agentool import AgenTool, Injector
 from agentoolkit.entrypoints.taskfile import read_tasks
+from agentoolkit.observability.metrics import create_metrics_agent
+from agentoolkit.storage.fs import create_storage_fs_agent
+from agentoolkit.storage.kv import create_storage_kv_agent
+from agentoolkit.system.config import create_config_agent
+from agentoolkit.system.logging import create_logging_agent
 from agentoolkit.system.queue import create_queue_agent
 from agentoolkit.system.scheduler import create_scheduler_agent
+from agentoolkit.system.templates import create_templates_agent
 
 from .commands import check_command, command_lines
 from .pages import PAGES, ROOT, blocks
@@ -22,7 +28,17 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-AGENTOOLS: list[AgenTool[Any]] = [create_scheduler_agent(injector=Injector()), create_queue_agent(injector=Injector())]
+CREATE = (
+    create_scheduler_agent,
+    create_queue_agent,
+    create_config_agent,
+    create_logging_agent,
+    create_metrics_agent,
+    create_storage_fs_agent,
+    create_storage_kv_agent,
+    create_templates_agent,
+)
+AGENTOOLS: list[AgenTool[Any]] = [create(injector=Injector()) for create in CREATE]
 OPERATIONS = [(agentool.name, operation) for agentool in AGENTOOLS for operation in agentool.operations]
 TASK_FILES = [
     pytest.param(block.text, id=f"{name(page)}:{block.line}")

@@ -25,6 +25,8 @@ async def work_run(ctx: RunContext[Life]) -> str:
     life.starts += 1
     if life.starts <= life.raises:
         raise OSError("not yet")
+    if life.naps:
+        await asyncio.Event().wait()
     return "done"
 
 
@@ -35,6 +37,7 @@ class Life:
         self.database = database
         self.clock = clock or ManualTime(START)
         self.starts = self.raises = 0
+        self.naps = False
 
     @property
     def now(self):

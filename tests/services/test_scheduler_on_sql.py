@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.sql import DatabaseError
+from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.engine import Engine
 from agentoolkit.wiring import Toolkit
 
@@ -117,6 +119,49 @@ async def test_stopped_process_lets_another_lead(life: Life):
     found = [await statuses(other, job_id) for job_id in ("waits", "job")]
     await other.close()
     assert (found, other.starts) == ([["success"], ["success"]], 2)
+
+
+# Taking over while something is under way
+
+
+async def test_take_over_leaves_what_is_being_claimed(life: Life):
+    """A look for executions that nobody works on, at the very moment of their claim, starts none of them twice."""
+    await life.ask("schedule", job_id="job", schedule="1 second", overlap="allow", **RUN)
+    engine, errors = life.kit.scheduler.engine, []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    for _ in range(20):
+        life.clock.jump(life.now + timedelta(seconds=1))
+        engine.upkeep.hurry()
+        engine.claiming.ring(["job"])
+        await asyncio.sleep(0)  # so that the claim is asked for first
+        await engine.upkeep._take_over()
+        await life.quiet()
+    ended = await statuses(life, "job")
+    assert (set(ended), life.starts, len(engine.executor._tasks), errors) == ({"success"}, len(ended), 0, [])
+
+
+async def test_take_over_leaves_what_is_about_to_run_at_once(life: Life):
+    """An execution that somebody waits for is not taken from him between its record and its start."""
+    engine = life.kit.scheduler.engine
+    for _ in range(20):
+        engine.upkeep.hurry()
+        asked = {"operation": "run_now", **RUN}
+        answer, _ = await asyncio.gather(life.kit.injector.run("scheduler", asked), engine.upkeep.look_after())
+        assert answer.data["result"] == "done"
+
+
+async def test_run_now_that_a_stop_cuts_short_is_cancelled(life: Life):
+    """Whoever waits for a run is told that it was cancelled, and so says its record: it is not started again."""
+    life.naps = True
+    running = asyncio.ensure_future(life.kit.injector.run("scheduler", {"operation": "run_now", **RUN}))
+    while not life.starts:  # noqa: ASYNC110  the handler sets nothing
+        await asyncio.sleep(0.001)
+    await life.kit.scheduler.stop(0.1)
+    with pytest.raises(ExecutionFailed):
+        await running
+    await life.restart()
+    (row,) = await life.kit.scheduler.store.executions(None, 10)
+    assert (row.status, life.starts) == ("cancelled", 1)
 
 
 # Cancelling

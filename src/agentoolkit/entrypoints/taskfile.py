@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agentool.errors import InvalidInput
 from agentoolkit import yaml_text
-from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
@@ -61,6 +61,7 @@ class Task(BaseModel):
     on_interrupt: OnInterrupt | None = None
     concurrency_key: str | None = None
     priority: Priority | None = None
+    gate: Gate | None = None
     tags: list[str] | None = None
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references
+from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
 from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
@@ -65,17 +66,19 @@ def check_gate(injector: Injector, gate: Gate | None) -> None:
 
 
 def check_queues(injector: Injector, **queues: str | None) -> None:
-    """Refuse an outcome queue that the AgenTool ``queue`` would refuse when there is an outcome; name its field."""
+    """Refuse a destination of outcomes that its AgenTool would refuse when there is an outcome; name its field."""
     for field, queue_name in queues.items():
         if queue_name is None:
             continue
-        if "queue" not in injector:
-            remedy = "Create it with create_queue_agent(), or leave out result_queue and error_queue."
-            raise UnknownTarget("It needs the AgenTool 'queue', which is not registered.", field=field, value=queue_name, remedy=remedy)
+        name, call = delivery(queue_name, {}, "checked")
+        if name not in injector:
+            remedy = f"Register it with create_{name}_agent(), or leave out result_queue and error_queue."
+            raise UnknownTarget(f"It needs the AgenTool {name!r}, which is not registered.", field=field, value=queue_name, remedy=remedy)
         try:
-            injector.get("queue").check({"operation": "enqueue", "queue_name": queue_name, "message": {}})
-        except InvalidInput as error:
-            raise InvalidJob(str(error), field=field, value=queue_name, remedy="Give a name that 'enqueue' accepts.") from error
+            injector.get(name).check(call)
+        except (InvalidInput, PermissionError) as error:
+            remedy = "Give a queue's name that 'enqueue' accepts, or an address that 'http' may reach."
+            raise InvalidJob(str(error), field=field, value=queue_name, remedy=remedy) from error
 
 
 def checked_id(job_id: str) -> str:

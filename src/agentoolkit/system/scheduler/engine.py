@@ -105,7 +105,7 @@ class Engine:
     async def settled(self) -> None:
         """Wait for claims and deliveries under way, not for handlers."""
         await self.claiming.settled()
-        await self.forwarding.settled()
+        await self.forwarding.settled(posted=True)
 
     def lead(self, upcoming: Sequence[Change]) -> None:
         """Take up the lead: from now on this clock rings."""

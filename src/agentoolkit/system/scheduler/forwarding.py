@@ -1,4 +1,4 @@
-"""From the outbox to the queues: outcomes are delivered by the ``queue`` AgenTool, with tries of their own."""
+"""From the outbox to queues and web addresses, by the AgenTools ``queue`` and ``http``, with tries of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from agentool.core.injector import Injector
+from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
 from agentoolkit.system.scheduler.ports import JobStore, Message
 from agentoolkit.time_source import Cancellable, TimeSource
 
@@ -17,6 +18,8 @@ ATTEMPTS = 5
 DELIVERY_SECONDS = 10.0
 """How long one delivery may take before it counts as refused."""
 BATCH = 1_000
+POSTS = 20
+"""Deliveries to web addresses that are under way at once."""
 
 
 class Forwarding:
@@ -30,6 +33,8 @@ class Forwarding:
         self._again = False
         self._retry: Cancellable | None = None
         self._next_tries: dict[str, datetime] = {}
+        self._posting: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(POSTS)
 
     def nudge(self) -> None:
         """There is something in the outbox. Returns at once; `settled` waits."""
@@ -37,18 +42,23 @@ class Forwarding:
         if self._round is None or self._round.done():
             self._round = asyncio.get_running_loop().create_task(self._rounds())
 
-    async def settled(self) -> None:
-        """Wait until all that can be delivered now has been."""
-        while self._round is not None and not self._round.done():
-            await asyncio.wait({self._round})
+    async def settled(self, *, posted: bool = False) -> None:
+        """Wait until all that can be delivered to queues now has been, and with `posted` to web addresses too."""
+        while under_way := self._under_way(posted=posted):
+            await asyncio.wait(under_way)
 
     async def stop(self, seconds: float) -> None:
         """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""
-        if self._round is not None and not self._round.done():
-            await asyncio.wait({self._round}, timeout=seconds)
-            self._round.cancel()
+        if under_way := self._under_way(posted=True):
+            await asyncio.wait(under_way, timeout=seconds)
+            for task in under_way:
+                task.cancel()
         if self._retry is not None:
             self._retry.cancel()
+
+    def _under_way(self, *, posted: bool) -> set[asyncio.Task[None]]:
+        rounds = {self._round} if self._round is not None and not self._round.done() else set[asyncio.Task[None]]()
+        return rounds | set(self._posting.values()) if posted else rounds
 
     async def _rounds(self) -> None:
         while self._again:
@@ -62,11 +72,15 @@ class Forwarding:
     async def _deliver_all(self) -> None:
         """Deliver all that does not wait for its next try."""
         while True:
-            limit = BATCH + len(self._next_tries)
+            limit = BATCH + len(self._next_tries) + len(self._posting)
             messages = await self._store.outbox(limit)
             now = self._time.now()
             for message in messages:
-                if self._next_tries.get(message.execution_id, now) <= now:
+                if self._next_tries.get(message.execution_id, now) > now:
+                    continue
+                if is_address(message.queue_name):
+                    self._post(message)
+                else:
                     await self._deliver(message)
             if len(messages) < limit:
                 break
@@ -76,16 +90,29 @@ class Forwarding:
         if self._next_tries:
             self._retry_after((min(self._next_tries.values()) - now).total_seconds())
 
+    def _post(self, message: Message) -> None:
+        """Deliver to a web address, which may be slow, without letting the queues wait for it."""
+        id_ = message.execution_id
+        if id_ not in self._posting:
+            self._posting[id_] = asyncio.get_running_loop().create_task(self._posted(message))
+            self._posting[id_].add_done_callback(lambda _: self._posting.pop(id_, None))
+
+    async def _posted(self, message: Message) -> None:
+        try:
+            async with self._room:
+                await self._deliver(message)
+        except Exception:
+            logger.exception("Noting a delivery failed")
+            self._retry_after(1.0)
+        if message.execution_id in self._next_tries:
+            # The next round sets the timer, and must not find this one under way.
+            asyncio.get_running_loop().call_soon(self.nudge)
+
     async def _deliver(self, message: Message) -> None:
-        enqueue = {
-            "operation": "enqueue",
-            "queue_name": message.queue_name,
-            "message": message.payload,
-            "message_id": message.execution_id,
-        }
+        name, call = delivery(message.queue_name, message.payload, message.execution_id)
         try:
             async with asyncio.timeout(DELIVERY_SECONDS):
-                await self._injector.run("queue", enqueue)
+                await self._injector.run(name, call)
         except Exception as error:
             await self._refused(message, error)
             return
@@ -95,7 +122,7 @@ class Forwarding:
     async def _refused(self, message: Message, error: Exception) -> None:
         give_up = message.attempts + 1 >= ATTEMPTS
         outcome = "given up" if give_up else "will be tried again"
-        logger.warning("Delivering %s to queue %r failed (%s): %s", message.execution_id, message.queue_name, outcome, error)
+        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, error)
         await self._store.undelivered(message, give_up=give_up)
         if give_up:
             self._next_tries.pop(message.execution_id, None)

@@ -12,6 +12,9 @@ MOST_INTERRUPTIONS = 3
 _ENDED = ErrorRecord("ProcessEnded", "The process ended while the handler ran.")
 _STOPPED = ErrorRecord("SchedulerStopped", "The scheduler was stopped while the handler ran.")
 
+CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
+"""Errors of attempts that say nothing about the handler."""
+
 
 def settled(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
     """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost."""

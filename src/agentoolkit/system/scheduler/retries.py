@@ -8,6 +8,7 @@ from zlib import crc32
 from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, Policies, Status
 from agentoolkit.system.scheduler.outcomes import UnrecordableResult
+from agentoolkit.system.scheduler.recovery import CUT_SHORT
 
 LONGEST_DELAY = 600.0
 """Seconds. Source of the shape, doubled and capped: *Scheduler Service*, "Error Handling" (``retry_backoff=True``)."""
@@ -18,7 +19,8 @@ HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResul
 
 def retried(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
     """Return a failed execution as one that waits for its next attempt; None if this was the last."""
-    if execution.attempt > policies.max_retries or not is_worth_retrying(error, policies):
+    cut_short = sum(past.error is not None and past.error.type in CUT_SHORT for past in execution.attempts)
+    if execution.attempt - cut_short > policies.max_retries or not is_worth_retrying(error, policies):
         return None
     delay = retry_delay(execution, error, policies, now)
     failed = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)

@@ -82,6 +82,10 @@ class Worker:
             self.end()
             raise ConfigurationError("The process that renders templates does not start.", remedy="Is Jinja2 installed?") from error
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def ask(self, request: str, load: Load, seconds: float) -> Message:
         """Let it render, and give it the further templates that it needs. Raises `Ended`, `Expired`."""
         with Deadline(seconds, self._expire):
@@ -172,7 +176,7 @@ class Renderer:
         return answer
 
     def _answer(self, request: str, load: Load) -> Message:
-        worker = self._idle.pop() if self._idle else Worker(self.limits.memory)
+        worker = self._ready()
         self._busy.add(worker)
         try:
             answer = worker.ask(request, load, self.limits.seconds)
@@ -187,6 +191,15 @@ class Renderer:
             return answer
         finally:
             self._busy.discard(worker)
+
+    def _ready(self) -> Worker:
+        """Return a process that waits for work. One that was ended from outside meanwhile is passed over."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            worker.end()
+        return Worker(self.limits.memory)
 
     def _refuse_long(self, source: str) -> None:
         if len(source) > self.limits.source:
