@@ -433,7 +433,7 @@ async def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(ask: Asking)
         done.set()
         swapping.join()
     assert {answer.content for answer in answers if not isinstance(answer, Exception)} <= {"mine"}
-    assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {PathNotFound, PathNotAllowed}
+    assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {PathNotFound, PathNotAllowed, WrongKind}
 
 
 async def test_special_files_are_not_opened(ask: Asking, monkeypatch: pytest.MonkeyPatch):
