@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from apscheduler.job import Job as RawJob
@@ -16,6 +17,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import create_scheduler_agent
 from agentoolkit.system.scheduler.jobs import Job, Standing
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.wiring import Toolkit
@@ -68,11 +70,18 @@ async def on_grid(ctx: RunContext[Tally], due: float) -> None:
 
 
 @asynccontextmanager
-async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> AsyncIterator[Toolkit]:
+async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> AsyncIterator[Any]:
+    """Open the scheduler as a program gets it: in memory by `create_scheduler_agent`, with a database by `Toolkit`."""
     injector = Injector()
     create_agentool("tick", TickInput, {"tick": handler}, deps=tally, injector=injector)
-    async with Toolkit(Settings(timezone="UTC", database=database), injector=injector) as kit:
-        yield kit
+    if database is None:
+        scheduler = create_scheduler_agent(injector=injector).deps
+        await scheduler.open()
+        yield SimpleNamespace(scheduler=scheduler)
+        await scheduler.close()
+    else:
+        async with Toolkit(Settings(timezone="UTC", database=database), injector=injector) as kit:
+            yield kit
 
 
 def once(number: int, due: datetime) -> Job:
@@ -89,7 +98,7 @@ def _job(number: int, schedule: Schedule, due: datetime) -> Job:
     return Job(job_id=name, job_name=name, agentool_name="tick", input_data=data, schedule=schedule, created_at=datetime.now(UTC))
 
 
-async def add(kit: Toolkit, jobs: Sequence[tuple[Job, datetime]]) -> None:
+async def add(kit: Any, jobs: Sequence[tuple[Job, datetime]]) -> None:
     """Put jobs into the store, all at once, and set their alarms."""
     await asyncio.gather(*(kit.scheduler.store.add(job, Standing(next_run_at=due)) for job, due in jobs))
     engine = kit.scheduler.engine

@@ -79,6 +79,9 @@ class Stage:
     def schedule(self, jobs: Sequence[dict[str, Any]]) -> None:
         """Write jobs down before anything runs them."""
         self.ask(*({"operation": "schedule", "agentool_name": "work", **job} for job in jobs))
+        first = min((job["start_at"] for job in jobs if "start_at" in job), default=None)
+        late = first is not None and datetime.fromisoformat(first) < datetime.now(UTC)
+        assert not late, "scheduling took longer than the time to the first due time: nothing can be judged"
 
     def ask(self, *requests: dict[str, Any]) -> list[Any]:
         """Ask the scheduler on the database, from this process, and return the answers' data."""

@@ -20,7 +20,7 @@ FULL = bool(os.environ.get("AGENTOOL_FULL"))
 def test_killed_at_random_on_sqlite(stage: Stage, figure):
     """kill -9 at random moments: no due time is lost or doubled, and no handler starts again that had not been cut short."""
     kills, number, seconds = (50, 220, 65) if FULL else (8, 40, 7)
-    jobs = every_second(number, soon(3), seconds, result_queue="results")
+    jobs = every_second(number, soon(2 + number / 25), seconds, result_queue="results")
     verdict = kill_at_random(stage, jobs, kills, random.Random(1))
     figure(1, f"{verdict.wrong} of {verdict.expected} rows wrong over {kills} kills ({verdict})")
     assert verdict.clean, verdict
@@ -46,10 +46,10 @@ def crash(folder: Path, point: str, at: int) -> Verdict:
 def test_killed_at_every_named_point(tmp_path: Path, round_: int, figure):
     """At each of the twelve points, twice in a row: after a restart no row is missing or too many, and every result arrived."""
     with ThreadPoolExecutor(8) as pool:
-        judged = {point: pool.submit(crash, tmp_path / point, point, 1 + round_) for point in POINTS}
+        judged = {point: pool.submit(crash, tmp_path / point, point, 1 + round_ % 2) for point in POINTS}
         verdicts = {point: future.result() for point, future in judged.items()}
     wrong, expected = (sum(getattr(verdict, name) for verdict in verdicts.values()) for name in ("wrong", "expected"))
-    figure(2, f"{wrong} of {expected} rows wrong, {len(verdicts)} points x 2, from passing {1 + round_}")
+    figure(2, f"{wrong} of {expected} rows wrong, {len(verdicts)} points x 2, from passing {1 + round_ % 2}")
     assert {point: str(verdict) for point, verdict in verdicts.items() if not verdict.clean} == {}
 
 
@@ -71,7 +71,7 @@ class Killer(threading.Thread):
 def test_killed_on_postgres(postgres_stage: Stage, figure):
     """Four processes on one PostgreSQL database, one killed every half second: no due time is lost or doubled."""
     kills, number, seconds = (20, 250, 45) if FULL else (5, 40, 6)
-    jobs = every_second(number, soon(6), seconds, result_queue="results")
+    jobs = every_second(number, soon(2 + number / 25), seconds, result_queue="results")
     postgres_stage.schedule(jobs)
     for _ in range(4):
         postgres_stage.start(ready=False)

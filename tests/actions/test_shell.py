@@ -287,6 +287,10 @@ async def test_a_call_cancelled_twice_ends_its_program_at_once():
     with pytest.raises(asyncio.CancelledError):
         await call
     await running_soon("twice-55e", 0)
+    for _ in range(50):  # until the event loop has noticed
+        await asyncio.sleep(0.01)
+        if not psutil.Process().children():
+            break
 
 
 async def test_what_a_program_leaves_in_the_background_is_ended_with_it():

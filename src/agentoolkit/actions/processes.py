@@ -19,6 +19,7 @@ _LINGER = 0.3
 _POLL = 0.02
 _DRAIN_PAUSE = 0.005
 _MARK = "AGENTOOL_PROCESS"
+_HAS_PROC = Path("/proc/self/stat").exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,10 @@ async def run_command(command: Command) -> Ended:
         else:
             await group.end()
             await _within(_LINGER, capture.closed)
+            await _within(_LINGER, capture.exited)
     except asyncio.CancelledError:
         await group.end()
+        await _within(_LINGER, capture.exited)
         raise
     finally:
         # Closed before its end is noticed, the transport would collect the process behind the event loop's back.
@@ -158,15 +161,15 @@ class _Group:
 
     def _is_alive(self) -> bool:
         # Zombies still count for killpg, and in a container nobody may ever collect them.
-        return any(True for _ in self._members()) if Path("/proc/self/stat").exists() else _exists(self._leader)
+        return any(True for _ in self._members()) if _HAS_PROC else _exists(self._leader)
 
     def _members(self) -> Iterator[tuple[int, int]]:
         """Find them and their groups; only where there is a /proc."""
-        for folder in Path("/proc").glob("[0-9]*"):
+        for pid in filter(str.isdigit, os.listdir("/proc") if _HAS_PROC else ()):
             with suppress(OSError):
-                state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
-                if state != "Z" and (int(group) == self._leader or self._mark in (folder / "environ").read_bytes()):
-                    yield int(folder.name), int(group)
+                state, _, group = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:3]
+                if state != b"Z" and (int(group) == self._leader or self._mark in _read(f"/proc/{pid}/environ")):
+                    yield int(pid), int(group)
 
 
 async def _started(command: Command, mark: str) -> tuple[asyncio.SubprocessTransport, _Capture]:
@@ -205,3 +208,8 @@ def _exists(group: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

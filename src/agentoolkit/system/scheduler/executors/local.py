@@ -6,7 +6,6 @@ import asyncio
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -125,19 +124,23 @@ class LocalExecutor:
         return ""
 
     def _start(self, entry: Entry) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(entry.start())
+        task = asyncio.get_running_loop().create_task(self._run(entry))
         self._tasks[entry.execution_id] = task
         if entry.limits:
             self._slots[entry.execution_id] = entry
             self._held.update(limit.name for limit in entry.limits)
-        task.add_done_callback(partial(self._ended, entry.execution_id))
         return task
 
-    def _ended(self, execution_id: str, task: asyncio.Task[Any]) -> None:
+    async def _run(self, entry: Entry) -> Any:
+        try:
+            return await entry.start()
+        finally:
+            self._ended(entry.execution_id)
+
+    def _ended(self, execution_id: str) -> None:
         self._ids.discard(execution_id)
-        if self._released and self._released.pop(execution_id, None) is task:
-            return
-        self._leave(execution_id)
+        if not (self._released and self._released.pop(execution_id, None)):
+            self._leave(execution_id)
 
     def _leave(self, execution_id: str) -> None:
         del self._tasks[execution_id]
