@@ -8,6 +8,7 @@ import pytest
 
 from agentool import BaseOperationInput, create_agentool
 from agentoolkit.system.scheduler import InvalidJob, UnknownTarget
+from agentoolkit.system.scheduler.stores.sql.records import definition_of, job_of
 
 GATE = {"agentool_name": "door", "input_data": {"operation": "look"}}
 
@@ -172,3 +173,10 @@ async def test_a_gate_that_cannot_be_is_refused_when_scheduled(scheduler, door, 
     """A gate's AgenTool and input are checked like the job's own, and the field is named."""
     with pytest.raises(error, match="gate"):
         await scheduler.add("1 hour", gate=gate)
+
+
+async def test_a_gate_is_stored_with_its_job(kit, scheduler, door):
+    """What is written of a job in a database, and read again, has its gate."""
+    await scheduler.add("1 hour", job_id="gated", gate=GATE)
+    job = (await kit.scheduler.job("gated")).job
+    assert job_of("gated", definition_of(job)) == job
