@@ -164,14 +164,14 @@ def test_what_another_process_does_to_a_job_takes_effect(any_stage: Stage):
     (updated,) = any_stage.ask({"operation": "update", "job_id": "job", "schedule": "1 hour"})
     time.sleep(0.6)
     fired = len(any_stage.starts())
-    time.sleep(1.5)
+    time.sleep(1.2)
     took["changed"] = len(any_stage.starts()) - fired
     any_stage.ask({"operation": "update", "job_id": "job", "schedule": "1 second"})
     wait_until(lambda: len(any_stage.starts()) > fired, 3)
     any_stage.ask({"operation": "cancel", "job_id": "job"})
     time.sleep(0.6)
     fired = len(any_stage.starts())
-    time.sleep(1.5)
+    time.sleep(1.2)
     assert took["added"] < 3
     assert (took["changed"], len(any_stage.starts()) - fired, json.dumps(updated) != "") == (0, 0, True)
 

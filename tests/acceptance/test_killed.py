@@ -20,7 +20,7 @@ FULL = bool(os.environ.get("AGENTOOL_FULL"))
 def test_killed_at_random_on_sqlite(stage: Stage, figure):
     """kill -9 at random moments: no due time is lost or doubled, and no handler starts again that had not been cut short."""
     kills, number, seconds = (50, 220, 65) if FULL else (8, 40, 7)
-    jobs = every_second(number, soon(2 + number / 25), seconds, result_queue="results")
+    jobs = every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results")
     verdict = kill_at_random(stage, jobs, kills, random.Random(1))
     figure(1, f"{verdict.wrong} of {verdict.expected} rows wrong over {kills} kills ({verdict})")
     assert verdict.clean, verdict
@@ -71,7 +71,7 @@ class Killer(threading.Thread):
 def test_killed_on_postgres(postgres_stage: Stage, figure):
     """Four processes on one PostgreSQL database, one killed every half second: no due time is lost or doubled."""
     kills, number, seconds = (20, 250, 45) if FULL else (5, 40, 6)
-    jobs = every_second(number, soon(2 + number / 25), seconds, result_queue="results")
+    jobs = every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results")
     postgres_stage.schedule(jobs)
     for _ in range(4):
         postgres_stage.start(ready=False)
