@@ -263,7 +263,7 @@ class SqlJobStore:
 
     def _stored(self, row: tuple[Any, ...]) -> StoredJob:
         job_id, revision, definition, *standing = row
-        where = standing_of(tuple(standing))
+        where = standing_of(standing)
         return StoredJob(self._definitions.read(job_id, revision, definition), where)
 
     def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
