@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
-from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.ports import Claimed, Finished, JobStore
 from agentoolkit.system.scheduler.retries import retried
 from agentoolkit.system.scheduler.underway import Underway, UnderwaySet
 from agentoolkit.time_source import TimeSource
@@ -61,6 +61,9 @@ class Surroundings(Protocol):
 
     def forward(self) -> None:
         """There is a message in the outbox."""
+
+    def follow(self, claimed: Claimed) -> None:
+        """An execution comes after one that ended."""
 
     def retry_later(self, execution_id: str, at: datetime) -> None:
         """An execution waits for its next underway."""
@@ -190,10 +193,12 @@ class Running:
                 self._around.retry_later(again.execution_id, again.retry_at)
             return again
         message = outcomes.message_for(underway.work, ended)
-        if await self._insist(self._store.finish, ended, message):
+        if done := await self._insist(self._store.finish, ended, message):
             self._announcer.became(ended)
             if message is not None:
                 self._around.forward()
+            for claimed in done.followers if isinstance(done, Finished) else ():
+                self._around.follow(claimed)
         return ended
 
     def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
@@ -203,11 +208,11 @@ class Running:
         kept = self._store.survives_restart and underway.execution.trigger != "run_now"
         return kept and underway.work.policies.on_interrupt == "retry"
 
-    async def _insist(self, write: Callable[..., Awaitable[bool]], execution: Execution, *facts: Any) -> bool:
+    async def _insist(self, write: Callable[..., Awaitable[T]], execution: Execution, *facts: Any) -> T | bool:
         """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
 
         Tell whether the execution was still ours to write. A commit whose answer was lost was one all the same: then a
-        further try finds it written already, by us.
+        further try finds it written already, by us; what comes after it is found by whoever looks for what was left.
         """
         delay = LEAST_DELAY
         while True:
