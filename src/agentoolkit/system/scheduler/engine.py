@@ -179,6 +179,9 @@ class Engine:
         if claimed.execution.finished or (self.leading and not self._stopping):
             self.take_over(claimed)
 
+    def in_doubt(self) -> None:
+        self.upkeep.hurry()
+
     def retry_later(self, execution_id: str, at: datetime) -> None:
         if not self._stopping:
             self.clock.set_alarm(execution_id, at)

@@ -65,6 +65,9 @@ class Surroundings(Protocol):
     def follow(self, claimed: Claimed) -> None:
         """An execution comes after one that ended."""
 
+    def in_doubt(self) -> None:
+        """Something may be written down that nobody was told of."""
+
     def retry_later(self, execution_id: str, at: datetime) -> None:
         """An execution waits for its next underway."""
 
@@ -197,9 +200,16 @@ class Running:
             self._announcer.became(ended)
             if message is not None:
                 self._around.forward()
-            for claimed in done.followers if isinstance(done, Finished) else ():
-                self._around.follow(claimed)
+            self._follow(done)
         return ended
+
+    def _follow(self, done: Finished | bool) -> None:
+        """Hand on what comes after an outcome; where the answer to that was lost, somebody has to look for it."""
+        if isinstance(done, bool):
+            self._around.in_doubt()
+            return
+        for claimed in done.followers:
+            self._around.follow(claimed)
 
     def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
         return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
@@ -212,7 +222,7 @@ class Running:
         """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
 
         Tell whether the execution was still ours to write. A commit whose answer was lost was one all the same: then a
-        further try finds it written already, by us; what comes after it is found by whoever looks for what was left.
+        further try finds it written already, by us.
         """
         delay = LEAST_DELAY
         while True:
