@@ -16,6 +16,7 @@ from agentoolkit.entrypoints.cli.opening import read_settings
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.simulation import MOST_FIRINGS, Firing, simulate
+from agentoolkit.system.scheduler.schedules import predecessor_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
 
 _DAY = timedelta(days=1)
@@ -29,6 +30,8 @@ class Simulated(NamedTuple):
     zone: str
     firings: Sequence[Firing]
     is_cut: bool
+    followers: int
+    """Tasks that come after other jobs, whenever those end."""
 
 
 def simulated(path: Path, start: str | None, end: str | None, timezone: str | None) -> Simulated:
@@ -43,8 +46,10 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     last = _moment(end, "--to", zone, _DAY) if end else _later(first, _DAY)
     if last <= first:
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
-    found = simulate(load_tasks(path), first, last, timezone=name, limit=MOST_FIRINGS + 1)
-    return Simulated(first, last, name, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS)
+    tasks = load_tasks(path)
+    found = simulate(tasks, first, last, timezone=name, limit=MOST_FIRINGS + 1)
+    followers = sum(task.enabled and predecessor_in(task.schedule) is not None for task in tasks)
+    return Simulated(first, last, name, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS, followers)
 
 
 def print_days(found: Simulated) -> None:
@@ -57,6 +62,9 @@ def print_days(found: Simulated) -> None:
         for note in _notes(day, found.zone):
             say(Text(f"  {note}", "yellow"))
         print_table([_row(firing, zone, clock) for firing in by_day.get(day, ())], indent=2)
+    if found.followers:
+        tasks = "1 task comes" if found.followers == 1 else f"{found.followers} tasks come"
+        say(Text(f"{tasks} after other jobs, whenever those end.", "dim"))
     say(_total(found))
 
 

@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
 from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
+from agentoolkit.system.scheduler.schedules import Schedule
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 2_000
@@ -53,6 +54,14 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
     return copy
+
+
+def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
+    """Refuse an input that refers to the execution before, in a job that comes after none."""
+    if schedule.after is None and has_references(input_data, to="after"):
+        remedy = "Give it a schedule like 'after extract', or an input without '!ref:after:…'."
+        problem = "It refers to the execution before, and this job comes after none."
+        raise InvalidJob(problem, field="input_data", value=input_data, remedy=remedy)
 
 
 def check_gate(injector: Injector, gate: Gate | None) -> None:

@@ -42,6 +42,11 @@ def local(moment: datetime | None, timezone: str) -> str | None:
     return moment.astimezone(ZoneInfo(timezone)).isoformat() if moment else None
 
 
+def when(told: str, next_run: str | None = None) -> str:
+    """Add to a sentence when a job is due next; what comes after another job is not."""
+    return f"{told}, next at {next_run}" if next_run else told
+
+
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
     """Say what a schedule means and when it fires."""
     schedule = reading.schedule

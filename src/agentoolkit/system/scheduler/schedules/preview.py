@@ -53,6 +53,8 @@ def _next_runs(schedule: Schedule, now: datetime, count: int) -> Iterator[dateti
 
 
 def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
+    if schedule.kind == "after":
+        return
     first = schedule.first_from(now)
     if first is None:
         yield "there is no further run"

@@ -81,8 +81,8 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     unfinished = dict(session.rows(counted, ids))
     columns = f"SELECT job_id, revision, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
     rows = session.rows(columns, ids)
-    texts = _unknown(session, definitions, rows)
-    round_ = _Round(now, owner)
+    texts = unknown(session, definitions, rows)
+    round_ = Round()
     for job_id, revision, sequence, *stands in rows:
         job = definitions.known(job_id, revision)
         try:
@@ -91,17 +91,13 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
         except Exception as error:
             round_.break_(job_id, sequence, error)
             continue
-        round_.add(job, standing, sequence, unfinished.get(job_id, 0))
-    inserted = insert(session, round_.inserts)
-    session.from_rows(_MOVE, _STOOD, round_.moves)
-    prune(session, round_.full)
+        round_.add(job, standing, decide(job, standing, now, unfinished.get(job_id, 0), owner), sequence)
+    records = round_.write(session)
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
-    # A due time that has its record already, as after a backfill, is not run again.
-    records = [claimed for claimed in round_.records if claimed.execution.execution_id in inserted]
     return Claims(records, [*round_.changes, *gone])
 
 
-def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
+def unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
     """Fetch the definitions that were not read before: they are most of what a job weighs."""
     ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
     if not ids:
@@ -110,12 +106,10 @@ def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) ->
     return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
 
 
-class _Round:
-    """What one claim writes."""
+class Round:
+    """What one claim writes, or what comes after outcomes."""
 
-    def __init__(self, now: datetime, owner: str) -> None:
-        self._now = now
-        self._owner = owner
+    def __init__(self) -> None:
         self.records: list[Claimed] = []
         self.changes: list[Change] = []
         self.inserts: list[Row] = []
@@ -127,15 +121,22 @@ class _Round:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
         self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
 
-    def add(self, job: Job, standing: Standing, sequence: int, unfinished: int) -> None:
-        """Decide on a job."""
-        decision = decide(job, standing, self._now, unfinished, self._owner)
+    def add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
+        """Add what was decided on a job."""
         if decision.standing == standing and not decision.executions:
             self.changes.append(Change(job.job_id, standing.due_at))
         else:
-            self._write(job, decision, sequence)
+            self._record(job, decision, sequence)
 
-    def _write(self, job: Job, decision: Decision, sequence: int) -> None:
+    def write(self, session: Session) -> list[Claimed]:
+        """Write it all down, and return the records that are new."""
+        inserted = insert(session, self.inserts)
+        session.from_rows(_MOVE, _STOOD, self.moves)
+        prune(session, self.full)
+        # A due time that has its record already, as after a backfill, is not run again.
+        return [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
+
+    def _record(self, job: Job, decision: Decision, sequence: int) -> None:
         recorded = decision.executions
         # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
         for execution in sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
+from typing import NamedTuple
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import Claimed, Message
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Finished, Message
 from agentoolkit.system.scheduler.recovery import settled
 from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, prune
+from agentoolkit.system.scheduler.stores.sql.followers import HAS_FOLLOWERS, followers
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION,
     EXECUTION_TYPES,
@@ -49,15 +52,15 @@ _ENDED = {
     "delivery": "TEXT",
 }
 # Only a row that is older than the newest hundred of its job has to go when it is finished: who adds rows prunes the others.
-_FINISH = """
+_FINISH = f"""
     UPDATE agentool_executions SET status = r.status, reason = r.reason, finished_at = r.finished_at, duration = NULLIF(r.duration, -1),
         result = NULLIF(r.result, ''), error = NULLIF(r.error, ''), delivery = r.delivery, retry_at = NULL
     FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND agentool_executions.finished_at IS NULL
-    RETURNING agentool_executions.execution_id, agentool_executions.job_id,
+    RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_FOLLOWERS},
         (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id) - agentool_executions.sequence
-"""
+"""  # noqa: S608  a query of ours
 _MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT", "owner": "TEXT"}
 _PUT_OUT = """
     INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at, owner)
@@ -77,9 +80,11 @@ _TAKE = """
 _GIVE_BACK = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND status IN ('queued', 'retrying')"
 
 
-def record(session: Session, executions: Sequence[Execution]) -> list[str]:
+def record(session: Session, executions: Sequence[Execution], messages: Sequence[Message], deliverer: str) -> list[str]:
     """See `JobStore.record`."""
-    return [execution.execution_id for execution in executions if _record(session, execution)]
+    new = {execution.execution_id: execution for execution in executions if _record(session, execution)}
+    put_out(session, [(new[message.execution_id], message, deliverer) for message in messages if message.execution_id in new])
+    return list(new)
 
 
 def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
@@ -89,20 +94,35 @@ def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     return _told(executions, begun)
 
 
-Ending = tuple[Execution, Message | None, str]
-"""An outcome, its message, and who is to deliver that: an owner; empty: whoever leads."""
+class Ending(NamedTuple):
+    """An outcome and its message."""
+
+    execution: Execution
+    message: Message | None
+    deliverer: str
+    """Who is to deliver the message, and to start what follows: an owner; empty: whoever leads."""
+    definitions: Definitions
 
 
-def finish(session: Session, endings: Sequence[Ending]) -> list[bool]:
+def finish(session: Session, endings: Sequence[Ending]) -> list[Finished]:
     """See `JobStore.finish`, for many."""
-    messages = {execution.execution_id: (message, deliverer) for execution, message, deliverer in reversed(endings)}
+    messages = {execution.execution_id: (message, deliverer) for execution, message, deliverer, _ in reversed(endings)}
     ended = [_noted(execution, messages[execution.execution_id][0]) for execution in _once([ending[0] for ending in endings])]
     rows = session.from_rows(_FINISH, _ENDED, [ended_row(execution) for execution in ended])
-    finished = {row[0] for row in rows}
+    finished = {id_: followed for id_, _, followed, _ in rows}
     outgoing = [(execution, *messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
     put_out(session, [(execution, message, deliverer) for execution, message, deliverer in outgoing if message is not None])
-    prune(session, {job_id for _, job_id, newer in rows if (newer or 0) >= HISTORY_LENGTH})
-    return _told([ending[0] for ending in endings], finished)
+    prune(session, {job_id for _, job_id, _, newer in rows if (newer or 0) >= HISTORY_LENGTH})
+    followed = [execution for execution in ended if finished.get(execution.execution_id)]
+    _, _, deliverer, definitions = endings[0]
+    after = followers(session, definitions, followed, deliverer) if followed else {}
+    written = _told([ending.execution for ending in endings], set(finished))
+    return [_answer(ending, after) if done else NOT_FINISHED for ending, done in zip(endings, written, strict=True)]
+
+
+def _answer(ending: Ending, after: Mapping[str, Sequence[Claimed]]) -> Finished:
+    found = after.get(ending.execution.execution_id)
+    return Finished(True, found) if found and ending.deliverer else FINISHED
 
 
 def _once(executions: Sequence[Execution]) -> list[Execution]:
@@ -185,6 +205,13 @@ def abandoned(session: Session, owner: str, held: Callable[[str], bool], alive: 
         rows = [row for row in session.rows(whose) if row[1] == owner or row[1] not in alive]
     found = [one(session, execution_id) for execution_id, of in rows if of != owner or not held(execution_id)]
     return [execution for execution in found if execution is not None]
+
+
+def take_all(session: Session, left: Sequence[Execution], definitions: Definitions, owner: str, now: datetime) -> list[Claimed]:
+    """Settle executions that were left behind, and write down what comes after those that are lost."""
+    taken = [claimed for execution in left if (claimed := take(session, execution, definitions, owner, now)) is not None]
+    lost = [execution for _, execution in taken if execution.finished]
+    return [*taken, *chain.from_iterable(followers(session, definitions, lost, owner).values())]
 
 
 def take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
