@@ -148,9 +148,7 @@ class Round:
             self.full.append(job.job_id)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
-        self.moves.append(
-            (job_id, standing.state.value, micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence)
-        )
+        self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
         self.changes.append(Change(job_id, standing.due_at))
 
 

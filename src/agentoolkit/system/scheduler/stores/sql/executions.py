@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
@@ -94,35 +93,29 @@ def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     return _told(executions, begun)
 
 
-class Ending(NamedTuple):
-    """An outcome and its message."""
-
-    execution: Execution
-    message: Message | None
-    deliverer: str
-    """Who is to deliver the message, and to start what follows: an owner; empty: whoever leads."""
-    definitions: Definitions
+Ending = tuple[Execution, Message | None]
+"""An outcome and its message."""
 
 
-def finish(session: Session, endings: Sequence[Ending]) -> list[Finished]:
-    """See `JobStore.finish`, for many."""
-    messages = {execution.execution_id: (message, deliverer) for execution, message, deliverer, _ in reversed(endings)}
-    ended = [_noted(execution, messages[execution.execution_id][0]) for execution in _once([ending[0] for ending in endings])]
-    rows = session.from_rows(_FINISH, _ENDED, [ended_row(execution) for execution in ended])
-    finished = {id_: followed for id_, _, followed, _ in rows}
-    outgoing = [(execution, *messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
-    put_out(session, [(execution, message, deliverer) for execution, message, deliverer in outgoing if message is not None])
+def finish(session: Session, endings: Sequence[Ending], definitions: Definitions, deliverer: str) -> list[Finished]:
+    """See `JobStore.finish`, for many. `deliverer` is the owner who delivers messages and starts what follows; empty: whoever leads."""
+    ended = {execution.execution_id: _noted(execution, message) for execution, message in reversed(endings)}
+    rows = session.from_rows(_FINISH, _ENDED, [ended_row(execution) for execution in ended.values()])
+    finished: dict[str, bool] = {id_: followed for id_, _, followed, _ in rows}
+    messages = {message.execution_id: message for _, message in reversed(endings) if message and message.execution_id in finished}
+    put_out(session, [(ended[id_], message, deliverer) for id_, message in messages.items()])
     prune(session, {job_id for _, job_id, _, newer in rows if (newer or 0) >= HISTORY_LENGTH})
-    followed = [execution for execution in ended if finished.get(execution.execution_id)]
-    _, _, deliverer, definitions = endings[0]
+    followed = [ended[id_] for id_, is_followed in finished.items() if is_followed]
     after = followers(session, definitions, followed, deliverer) if followed else {}
-    written = _told([ending.execution for ending in endings], set(finished))
-    return [_answer(ending, after) if done else NOT_FINISHED for ending, done in zip(endings, written, strict=True)]
+    written = _told([execution for execution, _ in endings], set(finished))
+    return [
+        _answer(after.get(ending[0].execution_id), deliverer) if done else NOT_FINISHED
+        for ending, done in zip(endings, written, strict=True)
+    ]
 
 
-def _answer(ending: Ending, after: Mapping[str, Sequence[Claimed]]) -> Finished:
-    found = after.get(ending.execution.execution_id)
-    return Finished(True, found) if found and ending.deliverer else FINISHED
+def _answer(found: Sequence[Claimed] | None, deliverer: str) -> Finished:
+    return Finished(True, found) if found and deliverer else FINISHED
 
 
 def _once(executions: Sequence[Execution]) -> list[Execution]:

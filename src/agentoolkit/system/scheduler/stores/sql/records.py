@@ -112,7 +112,7 @@ def standing_of(row: Sequence[Any]) -> Standing:
 def standing_parameters(standing: Standing) -> dict[str, Any]:
     """Return the columns `STANDING`, and whether the job can still fire."""
     return {
-        "state": standing.state.value,
+        "state": str(standing.state),
         "live": int(standing.state is not JobState.DONE),
         "next_run_at": micros(standing.next_run_at),
         "runs": standing.runs,
@@ -174,7 +174,7 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "agentool_name": execution.agentool_name,
         "scheduled_at": micros(execution.scheduled_at),
         "cause": execution.trigger,
-        "status": execution.status.value,
+        "status": str(execution.status),
         "reason": plain(execution.reason),
         "due_count": execution.due_count,
         "attempt": execution.attempt,
@@ -183,7 +183,7 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "duration": execution.duration,
         "result": None if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
         "error": None if execution.error is None else json.dumps(execution.error),
-        "delivery": execution.delivery.value,
+        "delivery": str(execution.delivery),
         "retry_at": micros(execution.retry_at),
         "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,
         "owner": execution.owner,
@@ -199,7 +199,7 @@ def new_row(execution: Execution, sequence: int) -> tuple[Any, ...]:
         execution.agentool_name,
         micros(execution.scheduled_at),
         execution.trigger,
-        execution.status.value,
+        str(execution.status),
         plain(execution.reason),
         execution.due_count,
         micros(execution.finished_at) or 0,
@@ -213,13 +213,13 @@ def ended_row(execution: Execution) -> tuple[Any, ...]:
         execution.execution_id,
         execution.owner,
         execution.attempt,
-        execution.status.value,
+        str(execution.status),
         plain(execution.reason),
         micros(execution.finished_at),
         -1.0 if execution.duration is None else execution.duration,
         "" if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
         "" if execution.error is None else json.dumps(execution.error),
-        execution.delivery.value,
+        str(execution.delivery),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from agentoolkit.database import Database, DatabaseError, Session
@@ -89,6 +90,7 @@ class SqlJobStore:
         self._seen = 0
         self.owner = self._ownership.owner
         self._deliverer = self.owner if delivers else ""
+        self._finish_all = partial(statements.finish, definitions=self._definitions, deliverer=self._deliverer)
 
     async def open(self) -> None:
         if self._heartbeat is None:
@@ -161,8 +163,7 @@ class SqlJobStore:
         return await self._database.write_together(statements.begin, execution)
 
     async def finish(self, execution: Execution, message: Message | None) -> Finished:
-        ending = statements.Ending(execution, message, self._deliverer, self._definitions)
-        return await self._database.write_together(statements.finish, ending)
+        return await self._database.write_together(self._finish_all, (execution, message))
 
     async def retry(self, execution: Execution) -> bool:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
