@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
@@ -92,9 +93,20 @@ async def test_pause_may_have_an_end(kit, scheduler, probe):
 async def test_end_of_a_pause_must_be_a_time(scheduler):
     """A pause until what is no time is refused, and the job goes on."""
     await scheduler.add("1 hour", job_id="job")
-    with pytest.raises(ValueError, match="until: 'soon' is no time"):
-        await scheduler("pause", job_id="job", until="soon")
+    for text in ("soon", ""):
+        with pytest.raises(ValueError, match=f"until: '{text}' is no time"):
+            await scheduler("pause", job_id="job", until=text)
     assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "active"
+
+
+@pytest.mark.parametrize("until", ["2029-12-31T23:59:59", "2030-01-01T00:00:00", "2030-01-01T00:30:00+01:00"])
+async def test_pause_must_end_later_than_now(kit, scheduler, until):
+    """A pause until a time that has come is refused by value, the job goes on, and no due time from before it is invented."""
+    await scheduler.add("1 hour", job_id="job")
+    with pytest.raises(ValueError, match=f"until: '{re.escape(until)}' is not in the future"):
+        await scheduler("pause", job_id="job", until=until)
+    await kit.advance(hours=2)
+    assert await scheduler.statuses("job") == ["success", "success"]
 
 
 async def test_job_may_be_scheduled_paused(kit, scheduler, probe):
