@@ -96,10 +96,22 @@ def test_nothing_later_than_now_is_claimed(case: Case):
 
 @given(cases())
 def test_no_more_than_max_instances_start(case: Case):
-    """Where overlapping runs are skipped, no more start than max_instances leaves room for."""
-    executions, _ = decided(case._replace(job=replace(case.job, policies=replace(case.job.policies, overlap="skip"))))
+    """Where overlapping runs are skipped, no more start than max_instances leaves room for, unless all are caught up on."""
+    catch_up = None if case.job.policies.catch_up == "all" else case.job.policies.catch_up
+    skipping = replace(case.job.policies, overlap="skip", catch_up=catch_up)
+    executions, _ = decided(case._replace(job=replace(case.job, policies=skipping)))
     starting = [execution for execution in executions if execution.status is Status.QUEUED]
     assert len(starting) <= max(0, case.job.policies.max_instances - case.unfinished)
+
+
+@given(cases())
+def test_nothing_late_is_skipped_where_all_are_caught_up_on(case: Case):
+    """With catch_up all, of several due times within the window, and of one more than half a minute late, none is skipped."""
+    policies = replace(case.job.policies, catch_up="all")
+    executions, _ = decided(case._replace(job=replace(case.job, policies=policies)))
+    skipped = [execution.scheduled_at for execution in executions if execution.status is Status.SKIPPED]
+    assert skipped in ([], [moment for moment in case.due[-1:] if case.now - moment <= timedelta(seconds=30)])
+    assert not skipped or Status.QUEUED not in {execution.status for execution in executions}
 
 
 @given(cases())

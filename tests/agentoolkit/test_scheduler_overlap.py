@@ -42,9 +42,10 @@ async def test_overlap_decides_on_due_times_while_one_runs(kit, scheduler, probe
     ("fields", "expected"),
     [
         ({"catch_up": "latest"}, [("missed", 9), ("success", 1)]),
-        ({"catch_up": "all", "overlap": "queue_all"}, [("success", 1)] * 10),
+        ({"catch_up": "all"}, [("success", 1)] * 10),
+        ({"catch_up": "all", "overlap": "queue_one"}, [("success", 1)] * 10),
         ({"catch_up": "none"}, [("missed", 10)]),
-        ({"catch_up": "all", "overlap": "queue_all", "catch_up_window": 150}, [("missed", 8), ("success", 1), ("success", 1)]),
+        ({"catch_up": "all", "catch_up_window": 150}, [("missed", 8), ("success", 1), ("success", 1)]),
     ],
 )
 async def test_catch_up_decides_on_late_due_times(kit, scheduler, fields, expected):
@@ -53,6 +54,29 @@ async def test_catch_up_decides_on_late_due_times(kit, scheduler, fields, expect
     await late(kit, minutes=10, seconds=45)
     await kit.advance()
     assert [(record["status"], record["due_count"]) for record in await scheduler.history("job")] == expected
+
+
+@pytest.mark.parametrize("max_instances", [1, 3])
+async def test_late_due_times_run_one_after_the_other(kit, scheduler, probe, max_instances):
+    """Late due times that all run wait for each other: never do more than max_instances run at once."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", catch_up="all", max_instances=max_instances)
+    await late(kit, minutes=5)
+    during = (probe.running, await scheduler.statuses("job"))
+    probe.may_end.set()
+    await kit.advance()
+    await kit.advance()
+    assert during == (max_instances, ["running"] * max_instances + ["queued"] * (5 - max_instances))
+    assert (await scheduler.statuses("job"), probe.most_running) == (["success"] * 5, max_instances)
+
+
+async def test_due_time_that_is_not_late_keeps_its_overlap_policy(kit, scheduler, probe):
+    """While late due times are caught up on, one noticed in time is skipped as ever."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", catch_up="all")
+    await late(kit, minutes=2, seconds=30)
+    await kit.advance(seconds=30)
+    assert await scheduler.statuses("job") == ["running", "queued", "skipped"]
 
 
 async def test_shared_key_lets_one_run_at_a_time(kit, scheduler, probe):

@@ -18,6 +18,7 @@ from agentoolkit.system.scheduler.schedules import Schedule
 MOST_CAUGHT_UP = 100
 """Late due times of a job that can still run; earlier ones are missed together."""
 GRACE = 30
+"""Seconds after its due time from which an execution is late where the job itself does not say."""
 
 
 class DueTimes(NamedTuple):
@@ -163,15 +164,22 @@ def _start_or_skip(scribe: _Scribe, times: Sequence[datetime], unfinished: int, 
     """Return how many executions start, and the records of them and of those that are skipped."""
     records: list[Execution] = []
     runs = 0
+    policies = scribe.job.policies
+    all_wait = policies.catch_up == "all" and _are_late(times, scribe.now)
     for due in times:
         if runs >= room:
             break
-        if reason := _no_room(scribe.job.policies, unfinished + runs):
+        if not all_wait and (reason := _no_room(policies, unfinished + runs)):
             records.append(scribe.skipped(due, reason))
         else:
             runs += 1
             records.append(scribe.starts(due))
     return runs, records
+
+
+def _are_late(times: Sequence[datetime], now: datetime) -> bool:
+    """Were they noticed several at once, or one long after its time?"""
+    return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
 
 
 def _no_room(policies: Policies, unfinished: int) -> str:
