@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status, execution_id
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Policies, Standing, Status, execution_id
 from agentoolkit.system.scheduler.schedules import Schedule
 
-MOST_CAUGHT_UP = 100
-"""Late due times of a job that can still run; earlier ones are missed together."""
+MOST_CAUGHT_UP = HISTORY_LENGTH - 1
+"""Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
 GRACE = 30
 """Seconds after its due time from which an execution is late where the job itself does not say."""
 

@@ -94,7 +94,7 @@ class Policies:
     overlap: Overlap = "skip"
     """What happens to a due time while `max_instances` executions still run."""
     catch_up: CatchUp | None = None
-    """Which late due times run: the ``latest``, ``all`` (the latest 100, each after the other) or ``none``; None: as
+    """Which late due times run: the ``latest``, ``all`` (the latest 99, each after the other) or ``none``; None: as
     grace and coalesce say."""
     catch_up_window: int | None = None
     """Seconds back to which `catch_up` reaches; None: any."""
