@@ -6,10 +6,10 @@ prefix are looked at. Source of the notation: *Agent Scheduler & Background Task
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal, cast
 
@@ -20,6 +20,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentoolkit.threads import MOST, FunctionThreads
 
 
 class FunctionInput(BaseOperationInput):
@@ -44,9 +45,10 @@ class FunctionNotAllowed(AgenToolError, PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class AllowedFunctions:
-    """The prefixes under which functions may be called."""
+    """The prefixes under which functions may be called, and the threads for those that are not async."""
 
     prefixes: tuple[str, ...]
+    threads: FunctionThreads = field(default_factory=FunctionThreads)
 
     def find(self, name: str) -> Callable[..., Any]:
         """Import a function.
@@ -80,10 +82,8 @@ async def function_call(
 ) -> FunctionOutput:
     """Call a function and wait for what it returns."""
     target = ctx.deps.find(function)
-    if inspect.iscoroutinefunction(target):
-        result = await target(*args or (), **kwargs or {})
-    else:
-        result = await asyncio.to_thread(target, *args or (), **kwargs or {})
+    call = partial(target, *args or (), **kwargs or {})
+    result = await (call() if inspect.iscoroutinefunction(target) else ctx.deps.threads.run(call, function))
     return FunctionOutput(function=function, result=result)
 
 
@@ -98,18 +98,21 @@ def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
         raise InvalidInput(f"{call.function} does not take these arguments: {error}.", field="kwargs", value=call.kwargs) from error
 
 
-def create_function_agent(prefixes: Sequence[str] = (), *, injector: Injector | None = None) -> AgenTool[AllowedFunctions]:
+def create_function_agent(
+    prefixes: Sequence[str] = (), *, most: int = MOST, injector: Injector | None = None
+) -> AgenTool[AllowedFunctions]:
     """Make the AgenTool ``function`` and register it.
 
     Args:
         prefixes: Modules and packages whose functions may be called; none by default.
+        most: Functions that are not async and run at once; the others wait. Each has a thread of its own.
         injector: Where to register; the current one by default.
     """
     return create_agentool(
         "function",
         FunctionInput,
         {"call": function_call},
-        deps=AllowedFunctions(tuple(prefixes)),
+        deps=AllowedFunctions(tuple(prefixes), FunctionThreads(most)),
         description="Calls an importable Python function, only under prefixes that the application allows.",
         precheck=check_call,
         examples=({"operation": "call", "function": "reports.daily:build", "kwargs": {"days": 1}},),

@@ -20,9 +20,10 @@ from agentoolkit.entrypoints.cli.found import found
 from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
 from agentoolkit.entrypoints.cli.opening import call, settings_for
 from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
-from agentoolkit.entrypoints.cli.signals import FunctionThreads, leave, stopping_on_signals
+from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
+from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
 
 _POLL_SECONDS = 1.0
@@ -41,7 +42,8 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
         tasks = load_tasks(source)
     shown = console()
     name = path.name if path else "the bundled example"
-    if not asyncio.run(Serving(shown, settings, tasks, name).run(seconds)):
+    asyncio.run(Serving(shown, settings, tasks, name).run(seconds))
+    if functions_running():
         shown.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
 
@@ -61,9 +63,8 @@ class Serving:
         self._log = LiveLog(shown)
         self._standing = ""
 
-    async def run(self, seconds: float | None) -> bool:
-        """Serve, stop, print the summary. Tell whether every thread of a function has ended."""
-        threads = FunctionThreads(self._settings.concurrency)
+    async def run(self, seconds: float | None) -> None:
+        """Serve, stop, print the summary."""
         opened = present()
         with stopping_on_signals() as stopped:
             kit = Toolkit(self._settings)
@@ -75,7 +76,6 @@ class Serving:
                         await self._watch(kit, stopped)
                 self._log.say("Stopping…", "dim")
             self._log.summary()
-            return threads.end()
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
         kept = [job["job_id"] for job in (await call(kit, "list"))["jobs"]]
