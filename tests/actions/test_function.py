@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from agentool import Injector
+from agentool import Injector, InvalidInput
 from agentoolkit.actions.function import create_function_agent
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.threads import TooManyGivenUp
 from agentoolkit.wiring import Toolkit
 
-from . import blocking
+from . import blocking, odd_functions
 
 HANG, QUICK, STOPS = (f"{blocking.__name__}:{name}" for name in ("hang", "quick", "stop_iteration"))
 
@@ -117,6 +118,48 @@ async def test_stop_iteration_is_raised_as_an_error(injector: Injector):
     async with asyncio.timeout(10):
         with pytest.raises(RuntimeError, match="StopIteration"):
             await call(injector, STOPS)
+
+
+# What is called, and what is refused
+
+
+@pytest.mark.parametrize(("name", "kwargs"), [("decorated", {"number": 21}), ("doubler", {"number": 21}), ("partly", {})])
+async def test_whatever_can_be_awaited_is(injector: Injector, name: str, kwargs: dict[str, int]):
+    """A wrapper around an async function, an object with an async call and a partial are awaited as the function itself is."""
+    create_function_agent([odd_functions.__name__], injector=(own := Injector()))
+    assert await call(own, f"{odd_functions.__name__}:{name}", **kwargs) == 42
+
+
+@pytest.mark.parametrize(("name", "module"), [("foreign", "posix"), ("foreign_partial", "posix")])
+async def test_foreign_function_is_refused_by_where_it_is_defined(name: str, module: str):
+    """A function that an allowed module has from elsewhere is refused, and the message says where it is defined."""
+    create_function_agent([odd_functions.__name__], injector=(injector := Injector()))
+    refusal = f"'{odd_functions.__name__}:{name}' is defined in '{module}', which is not allowed"
+    with pytest.raises(PermissionError, match=re.escape(refusal)):
+        await call(injector, f"{odd_functions.__name__}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("def (:", "SyntaxError: invalid syntax"),
+        ("import sys; sys.exit('not here')", "SystemExit: not here"),
+        ("import nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("x = 1", "AttributeError: module 'broken_module' has no attribute 'run'"),
+    ],
+)
+async def test_module_that_cannot_be_imported_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str):
+    """Whatever a module raises when it is imported, the input is refused by field and value, and the message says what it raised."""
+    (tmp_path / "broken_module.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_module", raising=False)
+    create_function_agent(["broken_module"], injector=(injector := Injector()))
+    with pytest.raises(InvalidInput) as refused:
+        await call(injector, "broken_module:run")
+    sys.modules.pop("broken_module", None)
+    assert (refused.value.field, refused.value.value) == ("function", "broken_module:run")
+    assert f"'broken_module:run' cannot be imported: {said}" in str(refused.value)
 
 
 PROGRAM = """

@@ -61,20 +61,24 @@ class AllowedFunctions:
         if not (separator and attribute.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
             remedy = "Write 'package.module:function'."
             raise InvalidInput(f"{excerpt(name)} names no function.", field="function", value=name, remedy=remedy)
-        self._allow(module_name, name)
+        if not self._allows(module_name):
+            raise self._refusal(name, f"{excerpt(name)} is not allowed")
         found = _imported(module_name, attribute, name)
         # What an allowed module has imported from elsewhere is not thereby allowed.
-        self._allow(found.__module__, name)
+        if not self._allows(home := _home(found)):
+            raise self._refusal(name, f"{excerpt(name)} is defined in {home!r}, which is not allowed")
         return found
 
-    def _allow(self, module_name: str, name: str) -> None:
-        if not any(module_name == prefix or module_name.startswith(f"{prefix}.") for prefix in self.prefixes):
-            raise FunctionNotAllowed(
-                f"{excerpt(name)} is not allowed; allowed are {', '.join(self.prefixes) or 'none'}.",
-                field="function",
-                value=name,
-                remedy="Add its package to the setting `functions` (AGENTOOL_FUNCTIONS).",
-            )
+    def _allows(self, module_name: str) -> bool:
+        return any(module_name == prefix or module_name.startswith(f"{prefix}.") for prefix in self.prefixes)
+
+    def _refusal(self, name: str, problem: str) -> FunctionNotAllowed:
+        return FunctionNotAllowed(
+            f"{problem}; allowed are {', '.join(self.prefixes) or 'none'}.",
+            field="function",
+            value=name,
+            remedy="Add its package to the setting `functions` (AGENTOOL_FUNCTIONS).",
+        )
 
 
 async def function_call(
@@ -83,7 +87,9 @@ async def function_call(
     """Call a function and wait for what it returns."""
     target = ctx.deps.find(function)
     call = partial(target, *args or (), **kwargs or {})
-    result = await (call() if inspect.iscoroutinefunction(target) else ctx.deps.threads.run(call, function))
+    result = call() if inspect.iscoroutinefunction(target) else await ctx.deps.threads.run(call, function)
+    if inspect.isawaitable(result):  # also what a plain wrapper around an async function returns
+        result = await result
     return FunctionOutput(function=function, result=result)
 
 
@@ -123,8 +129,17 @@ def create_function_agent(
 def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
     try:
         found: object = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidInput(f"{name!r} cannot be imported: {error}.", field="function", value=name) from error
+    except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
+        problem = f"{name!r} cannot be imported: {type(error).__name__}: {error}."
+        remedy = "Mend the module, or name another function."
+        raise InvalidInput(problem, field="function", value=name, remedy=remedy) from error
     if not callable(found):
         raise InvalidInput(f"{name!r} is no function.", field="function", value=name)
     return cast("Callable[..., Any]", found)
+
+
+def _home(function: Callable[..., Any]) -> str:
+    """Return the module that a function is defined in; of a partial, that of what it calls."""
+    while isinstance(function, partial):
+        function = cast("partial[Any]", function).func
+    return getattr(function, "__module__", None) or type(function).__module__
