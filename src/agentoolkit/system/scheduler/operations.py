@@ -271,6 +271,7 @@ def _needed(field: str, value: T | None) -> T:
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:
+    await service.ready()
     engine = service.engine
     states = [stored.standing.state for stored in await service.jobs()]
     can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
