@@ -60,8 +60,13 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     """Answer to ``schedule`` and ``update``."""
     job, standing = added.job, added.standing
     since = min(now, standing.next_run_at or now)  # a job due at once is due already
+    most = job.policies.max_runs
+    to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - standing.runs)
+    when = timing(added.reading, since, to_come)
+    if most is not None and job.schedule.kind != "once":
+        when.words += f", at most {most:,} run{'' if most == 1 else 's'}"
     return Scheduled(
-        **timing(added.reading, since).model_dump(),
+        **when.model_dump(),
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=local(standing.next_run_at, job.schedule.timezone),
