@@ -26,6 +26,8 @@ from agentoolkit.settings import Settings
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
 
+EXAMPLE = "the bundled example"
+
 _POLL_SECONDS = 1.0
 _MOST_NAMED = 3
 _RECENT = 10_000
@@ -37,11 +39,11 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    settings = settings_for(allow, memory=memory)
+    settings = settings_for(allow, memory=memory, example=path is None)
     with _file(path) as source:
         tasks = load_tasks(source)
     shown = console()
-    name = path.name if path else "the bundled example"
+    name = path.name if path else EXAMPLE
     asyncio.run(Serving(shown, settings, tasks, name).run(seconds))
     if functions_running():
         shown.print("[dim]A function still ran in a thread and was left behind.[/]")
@@ -93,6 +95,8 @@ class Serving:
         where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
         jobs = f", {kept} job{'' if kept == 1 else 's'} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
+        if self._source == EXAMPLE and self._settings.database:
+            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} agentool list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
         self._log.say(f"{len(applied)} tasks of {self._source}:")
@@ -102,7 +106,7 @@ class Serving:
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
             named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MOST_NAMED])
-            self._log.say(f"Kept, though not in {self._source}: {named}{more}")
+            self._log.say(f"Kept, though not in {self._source}: {named}{more}. `agentool cancel NAME` ends one.")
 
     async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:
         while not stopped.is_set():
