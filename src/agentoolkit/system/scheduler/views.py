@@ -52,7 +52,7 @@ def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
         timezone=schedule.timezone,
         words=reading.words,
         next_runs=[moment.isoformat() for moment in shown.next_runs],
-        remarks=[*reading.remarks, *shown.warnings],
+        remarks=list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # some are both
     )
 
 
