@@ -157,3 +157,12 @@ def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
         remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
         raise InvalidJob(f"{excerpt(text)} is no time.", field=field, value=text, remedy=remedy) from error
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+
+
+def checked_end(text: str, field: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """As `checked_moment`, for a time that is still to come."""
+    moment = checked_moment(text, field, zone)
+    if moment <= now:
+        remedy = f"Give a time after {now.astimezone(zone).isoformat(timespec='seconds')}, or leave it out."
+        raise InvalidJob(f"{excerpt(text)} is not in the future.", field=field, value=text, remedy=remedy)
+    return moment

@@ -10,16 +10,28 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status, execution_id, following_id
+from agentoolkit.system.scheduler.jobs import (
+    HISTORY_LENGTH,
+    Execution,
+    Job,
+    JobState,
+    Policies,
+    Standing,
+    Status,
+    execution_id,
+    following_id,
+)
 from agentoolkit.system.scheduler.schedules import Schedule
 
-MOST_CAUGHT_UP = 100
-"""Late due times of a job that can still run; earlier ones are missed together."""
+MOST_CAUGHT_UP = HISTORY_LENGTH - 1
+"""Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
 GRACE = 30
+"""Seconds after its due time from which an execution is late where the job itself does not say."""
 LONGEST_ID = 2_000
 """Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
 
@@ -89,7 +101,9 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int, owner: 
     scribe = _Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, due)
     room = _room(job, standing)
-    runs, records = _start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room)
+    all_wait = job.policies.catch_up == "all" and _are_late(chosen, now)
+    refusal = _never if all_wait else partial(_no_room, job.policies)
+    runs, records = _start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, refusal)
     exhausted = due.following is None or runs >= room
     state, following = (JobState.DONE, None) if exhausted else (JobState.ACTIVE, due.following)
     after = Standing(state, following, standing.runs + runs, standing.version)
@@ -117,7 +131,7 @@ def follow(job: Job, standing: Standing, ended: Sequence[Execution], unfinished:
     except Exception as error:
         return Decision((), standing._replace(state=JobState.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
     room = _room(job, standing)
-    runs, records = _start_or_skip(scribe, filter(_fits, due), unfinished, room)
+    runs, records = _start_or_skip(scribe, filter(_fits, due), unfinished, room, partial(_no_room, job.policies))
     too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
     state = JobState.DONE if runs >= room or job.schedule.is_over(now) else JobState.ACTIVE
     return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
@@ -239,19 +253,30 @@ def _room(job: Job, standing: Standing) -> float:
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
 
 
-def _start_or_skip(scribe: _Scribe, due: Iterable[Execution], unfinished: int, room: float) -> tuple[int, Iterable[Execution]]:
+def _start_or_skip(
+    scribe: _Scribe, due: Iterable[Execution], unfinished: int, room: float, refusal: Callable[[int], str]
+) -> tuple[int, Iterable[Execution]]:
     """Return how many executions start, and the records of them and of those that are skipped."""
     records: list[Execution] = []
     runs = 0
     for execution in due:
         if runs >= room:
             break
-        if reason := _no_room(scribe.job.policies, unfinished + runs):
+        if reason := refusal(unfinished + runs):
             records.append(scribe.skipped(execution, reason))
         else:
             runs += 1
             records.append(execution)
     return runs, records
+
+
+def _are_late(times: Sequence[datetime], now: datetime) -> bool:
+    """Were they noticed several at once, or one long after its time?"""
+    return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
+
+
+def _never(unfinished: int) -> str:
+    return ""
 
 
 def _no_room(policies: Policies, unfinished: int) -> str:

@@ -258,7 +258,7 @@ def _limits(job: Job, execution: Execution) -> Sequence[Limit]:
     limits: Sequence[Limit] = ()
     if execution.trigger == "backfill":
         limits = (Limit(f"backfill:{job.job_id}", policies.max_instances),)
-    elif policies.overlap in _QUEUEING:
+    elif policies.overlap in _QUEUEING or (policies.overlap == "skip" and policies.catch_up == "all"):
         limits = (Limit(f"job:{job.job_id}", policies.max_instances),)
     if policies.concurrency_key is not None:
         limits = (*limits, Limit(f"key:{policies.concurrency_key}", 1))

@@ -94,7 +94,8 @@ class Policies:
     overlap: Overlap = "skip"
     """What happens to a due time while `max_instances` executions still run."""
     catch_up: CatchUp | None = None
-    """Which late due times run: the ``latest``, ``all`` (at most 100) or ``none``; None: as grace and coalesce say."""
+    """Which late due times run: the ``latest``, ``all`` (the latest 99, each after the other) or ``none``; None: as
+    grace and coalesce say."""
     catch_up_window: int | None = None
     """Seconds back to which `catch_up` reaches; None: any."""
     on_interrupt: OnInterrupt = "retry"

@@ -12,7 +12,7 @@ from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import execution_operations, views
-from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobState, Work
 from agentoolkit.system.scheduler.planning import JobRequest
 from agentoolkit.system.scheduler.predecessors import dormant
@@ -130,10 +130,10 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
 
     Raises:
         JobNotFound: There is no such job.
-        InvalidJob: `until` is no time.
+        InvalidJob: `until` is no time, or not one to come.
     """
     job = (await ctx.deps.job(job_id)).job
-    end = checked_moment(until, "until", ZoneInfo(job.schedule.timezone)) if until else None
+    end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
     return views.answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
 
@@ -280,6 +280,7 @@ def _needed(field: str, value: T | None) -> T:
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:
+    await service.ready()
     engine = service.engine
     states = [stored.standing.state for stored in await service.jobs()]
     can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
