@@ -161,8 +161,8 @@ class CrashPoints:
     def _in_transaction(self, module: Any, name: str, inside: str, afterwards: str) -> None:
         original = getattr(module, name)
 
-        def wrapped(*given: Any) -> Any:
-            result = original(*given)
+        def wrapped(*given: Any, **more: Any) -> Any:
+            result = original(*given, **more)
             self.passed(inside)
             self._written.add(afterwards)
             return result
