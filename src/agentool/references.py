@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 PREFIX = "!ref:"
 
 
-def has_references(data: object) -> bool:
-    """Is there a reference anywhere in this data?"""
+def has_references(data: object, to: str = "") -> bool:
+    """Is there a reference, to any AgenTool or to the one of this name, anywhere in this data?"""
     if isinstance(data, str):
-        return data.startswith(PREFIX)
+        return data.startswith(f"{PREFIX}{to}:" if to else PREFIX)
     if isinstance(data, Mapping):
-        return any(map(has_references, cast("Mapping[str, object]", data).values()))
-    return isinstance(data, (list, tuple)) and any(map(has_references, cast("list[object]", data)))
+        return any(has_references(value, to) for value in cast("Mapping[str, object]", data).values())
+    return isinstance(data, (list, tuple)) and any(has_references(item, to) for item in cast("list[object]", data))
 
 
 async def resolve_references(data: Any, injector: Injector) -> Any:

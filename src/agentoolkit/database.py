@@ -15,7 +15,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, TypeVar, cast
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.sql import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
 
@@ -35,12 +36,18 @@ BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
 
 
 class _Item(NamedTuple):
-    """Work that waits, and the future of whoever waits for it."""
+    """Work that waits, its facts, and the futures of those who wait for the answers: one for each fact."""
 
-    work: Work[Any] | BulkWork
-    future: asyncio.Future[Any]
-    fact: Any = None
-    bulk: bool = False
+    work: BulkWork
+    facts: list[Any]
+    futures: list[asyncio.Future[Any]]
+
+
+class _Gathering(NamedTuple):
+    """Work that many ask for in one round of an event loop, until it is handed to the writer."""
+
+    loop: asyncio.AbstractEventLoop
+    item: _Item
 
 
 class Database:
@@ -56,6 +63,7 @@ class Database:
         self._migrations = migrations
         self._writer: _Worker | None = None
         self._reader: _Worker | None = None
+        self._gathered: dict[BulkWork, _Gathering] = {}
 
     @property
     def is_open(self) -> bool:
@@ -95,11 +103,25 @@ class Database:
 
         A statement for each would give up and take back Python's global lock each time, and wait for a busy event loop.
         """
-        return await self._worker(self._writer).do(work, fact, bulk=True)
+        loop = asyncio.get_running_loop()
+        gathering = self._gathered.get(work)
+        if gathering is None or gathering.loop is not loop:
+            writer = self._worker(self._writer)
+            gathering = self._gathered[work] = _Gathering(loop, _Item(work, [], []))
+            loop.call_soon(self._hand_over, writer, gathering)
+        future = loop.create_future()
+        gathering.item.facts.append(fact)
+        gathering.item.futures.append(future)
+        return await future
 
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
         return await self._worker(self._reader).do(work)
+
+    def _hand_over(self, writer: _Worker, gathering: _Gathering) -> None:
+        if self._gathered.get(gathering.item.work) is gathering:
+            del self._gathered[gathering.item.work]
+        writer.put(gathering.item)
 
     def _worker(self, worker: _Worker | None) -> _Worker:
         if worker is None:
@@ -142,10 +164,17 @@ class _Worker:
         self._thread = threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True)
         self._thread.start()
 
-    def do(self, work: Work[Any] | BulkWork, fact: Any = None, *, bulk: bool = False) -> asyncio.Future[Any]:
+    def do(self, work: Work[Any]) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Item(work, future, fact, bulk))
+
+        def alone(session: Session, _: Sequence[Any]) -> Sequence[Any]:
+            return [work(session)]
+
+        self.put(_Item(alone, [None], [future]))
         return future
+
+    def put(self, item: _Item) -> None:
+        self._waiting.put(item)
 
     def stop(self) -> None:
         self._waiting.put(None)
@@ -166,17 +195,18 @@ class _Worker:
         try:
             results = self._transaction(batch)
         except (Unreachable, CommitUnknown) as error:
-            _settle([(item.future, None, error) for item in batch])
+            _settle(batch, error=error)
         except BaseException as error:
-            if len(batch) > 1:
-                for item in batch:
-                    self._do_all([item])
+            apart = [single for item in batch for single in _apart(item)]
+            if len(apart) > 1:
+                for single in apart:
+                    self._do_all([single])
             elif tries > 1 and self._dialect.may_pass(error):
                 self._do_all(batch, tries - 1)
             else:
-                _settle([(batch[0].future, None, self._dialect.explained(error))])
+                _settle(batch, error=self._dialect.explained(error))
         else:
-            _settle([(item.future, result, None) for item, result in zip(batch, results, strict=True)])
+            _settle(batch, results)
 
     def _transaction(self, batch: Sequence[_Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
@@ -221,40 +251,50 @@ class _Worker:
                 connection.close()
 
 
-def _results(session: Session, batch: Sequence[_Item]) -> list[Any]:
-    """Do all the work of a batch, each kind of bulk work once, and answer in the order of the batch."""
-    results: list[Any] = [None] * len(batch)
-    bulks: dict[Any, list[int]] = {}
-    for position, item in enumerate(batch):
-        if item.bulk:
-            bulks.setdefault(item.work, []).append(position)
-        else:
-            results[position] = cast("Work[Any]", item.work)(session)
-    for work, positions in bulks.items():
-        answers = work(session, [batch[position].fact for position in positions])
-        for position, answer in zip(positions, answers, strict=True):
-            results[position] = answer
+def _apart(item: _Item) -> list[_Item]:
+    """Divide work into one piece for each of its facts."""
+    return [_Item(item.work, [fact], [future]) for fact, future in zip(item.facts, item.futures, strict=True)]
+
+
+def _results(session: Session, batch: Sequence[_Item]) -> list[Sequence[Any]]:
+    """Do all the work of a batch, the same work once, and answer each item in the order of its facts."""
+    results: list[Sequence[Any]] = [()] * len(batch)
+    same: dict[BulkWork, list[int]] = {}
+    for place, item in enumerate(batch):
+        same.setdefault(item.work, []).append(place)
+    for work, places in same.items():
+        answers = iter(work(session, [fact for place in places for fact in batch[place].facts]))
+        for place in places:
+            results[place] = list(islice(answers, len(batch[place].facts)))
     return results
 
 
-_Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+class _Outcome(NamedTuple):
+    """What became of an item."""
+
+    futures: Sequence[asyncio.Future[Any]]
+    answers: Sequence[Any]
+    error: BaseException | None
 
 
-def _settle(outcomes: Sequence[_Outcome]) -> None:
+def _settle(batch: Sequence[_Item], results: Sequence[Sequence[Any]] = (), error: BaseException | None = None) -> None:
     """Wake everybody whose work is done, with one call into each event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        by_loop.setdefault(outcome[0].get_loop(), []).append(outcome)
-    for loop, settled in by_loop.items():
+    for place, item in enumerate(batch):
+        outcome = _Outcome(item.futures, results[place] if results else (), error)
+        by_loop.setdefault(item.futures[0].get_loop(), []).append(outcome)
+    for loop, outcomes in by_loop.items():
         with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(_wake, settled)
+            loop.call_soon_threadsafe(_wake, outcomes)
 
 
 def _wake(outcomes: Sequence[_Outcome]) -> None:
-    for future, result, error in outcomes:
-        if future.done():
-            continue
+    for futures, answers, error in outcomes:
         if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+            continue
+        for future, answer in zip(futures, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

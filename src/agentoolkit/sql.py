@@ -53,7 +53,7 @@ class Dialect(Protocol):
         """Return the statement that begins a writing transaction."""
         ...
 
-    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterable[tuple[str, Any]]:
         """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
         ...
 
@@ -108,8 +108,14 @@ class Session:
         if parameters:
             self._cursor.executemany(self._sql(sql), parameters)
 
-    def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns."""
+    def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns.
+
+        Args:
+            sql: The statement, from after its ``WITH``.
+            columns: The table's columns, in order, and their SQL types. A null costs ``sqlite3`` as much as ten texts.
+            rows: A value for each column.
+        """
         returned: list[Row] = []
         for table, parameters in self._dialect.with_rows(columns, rows):
             self._cursor.execute(table + sql, parameters)

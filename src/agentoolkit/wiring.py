@@ -31,7 +31,7 @@ from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
 from agentoolkit.tools import Tools
 
-SCHEMA = (*JOBS, *VALUES, *QUEUES)
+SCHEMA = (*JOBS[:2], *VALUES, *QUEUES, *JOBS[2:])
 """All migrations of the one database. A place in here is a version that databases have reached: only ever append at the end."""
 
 

@@ -33,6 +33,12 @@ def every_second(number: int, first: datetime, seconds: int, **fields: Any) -> l
     return [{"job_id": f"job{index}", "schedule": "1 second", **data} for index in range(number)]
 
 
+def after_each(number: int) -> list[dict[str, Any]]:
+    """Return jobs that each come after one of those that are due each second."""
+    fields = {"input_data": {"operation": "run"}, "max_instances": 1000}
+    return [{"job_id": f"next{index}", "schedule": f"after job{index}", **fields} for index in range(number)]
+
+
 def soon(seconds: float = 1.0) -> datetime:
     """Return a whole second that is so far ahead at least."""
     return datetime.fromtimestamp(int(time.time() + seconds) + 1, UTC)
@@ -54,6 +60,8 @@ class Verdict:
     unstarted: int = 0
     messages_lost: int = 0
     messages_doubled: int = 0
+    not_followed: int = 0
+    followed_wrongly: int = 0
 
     @property
     def wrong(self) -> int:
@@ -62,7 +70,8 @@ class Verdict:
     @property
     def clean(self) -> bool:
         wrong = (self.wrong, self.not_successful, self.unstarted, self.messages_lost, self.messages_doubled)
-        return not any(wrong) and self.extra_starts <= self.in_flight_at_kills
+        followed = (self.not_followed, self.followed_wrongly)
+        return not any(wrong + followed) and self.extra_starts <= self.in_flight_at_kills
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in asdict(self).items())
@@ -154,8 +163,9 @@ class Stage:
 
     def verdict(self, jobs: Sequence[dict[str, Any]]) -> Verdict:
         """Compare rows, handler starts and messages with the due times that follow from the definitions."""
-        due = {(job["job_id"], moment) for job in jobs for moment in due_seconds(job)}
-        rows = self.query("SELECT execution_id, job_id, scheduled_at, status, due_count, attempt FROM agentool_executions")
+        due = {(job["job_id"], moment) for job in jobs if "start_at" in job for moment in due_seconds(job)}
+        columns = "execution_id, job_id, scheduled_at, status, due_count, attempt"
+        rows = self.query(f"SELECT {columns} FROM agentool_executions WHERE cause <> 'after'")
         found = Counter((job_id, at) for _, job_id, at, *_ in rows)
         starts = Counter(id_ for id_, _, _ in self.starts())
         verdict = Verdict(expected=len(due), in_flight_at_kills=self.in_flight)
@@ -172,7 +182,17 @@ class Stage:
             sent = self.messages()
             verdict.messages_lost = len(done - sent.keys())
             verdict.messages_doubled = len(sent.keys() - done)
+        self._judge_followers(verdict, jobs, done)
         return verdict
+
+    def _judge_followers(self, verdict: Verdict, jobs: Sequence[dict[str, Any]], done: set[str]) -> None:
+        """Every success of a job is followed by exactly one execution of each job that comes after it, and nothing else is."""
+        after = {job["job_id"]: job["schedule"].removeprefix("after ") for job in jobs if job["schedule"].startswith("after ")}
+        due = {f"{job_id}@after-{id_}" for job_id, before in after.items() for id_ in done if id_.startswith(f"{before}@")}
+        rows = self.query("SELECT execution_id, status, attempt FROM agentool_executions WHERE cause = 'after'")
+        ended = {id_ for id_, status, attempt in rows if status == "success" or (status, attempt) == ("lost", 3)}
+        verdict.not_followed = len(due - ended)
+        verdict.followed_wrongly = len({id_ for id_, *_ in rows} - due)
 
 
 def due_seconds(job: dict[str, Any]) -> Iterator[int]:

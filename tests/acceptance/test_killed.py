@@ -1,4 +1,7 @@
-"""Processes killed at random, and at every named point: each due time ends in exactly one row, each result is delivered."""
+"""Processes killed at random, and at every named point: each due time ends in exactly one row, each result is delivered.
+
+Jobs that come after others are among them: each success of those has exactly one execution of these.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ from pathlib import Path
 import pytest
 
 from .child import POINTS
-from .stage import Stage, Verdict, every_second, kill_at_random, soon, wait_until
+from .stage import Stage, Verdict, after_each, every_second, kill_at_random, soon, wait_until
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 
 
 def test_killed_at_random_on_sqlite(stage: Stage, figure):
-    """kill -9 at random moments: no due time is lost or doubled, and no handler starts again that had not been cut short."""
+    """kill -9 at random moments: no due time is lost or doubled, no handler starts again that had not been cut short, and
+    each success is followed once."""
     kills, number, seconds = (50, 220, 65) if FULL else (8, 40, 7)
-    jobs = every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results")
+    jobs = [*every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results"), *after_each(5)]
     verdict = kill_at_random(stage, jobs, kills, random.Random(1))
     figure(1, f"{verdict.wrong} of {verdict.expected} rows wrong over {kills} kills ({verdict})")
     assert verdict.clean, verdict
@@ -31,7 +35,7 @@ def crash(folder: Path, point: str, at: int) -> Verdict:
     folder.mkdir()
     stage = Stage(folder, str(folder / "agentool.db"))
     try:
-        jobs = every_second(5, soon(2), 3, result_queue="results")
+        jobs = [*every_second(5, soon(2), 3, result_queue="results"), *after_each(2)]
         stage.schedule(jobs)
         first = stage.reap(stage.start(crash=point, at=at, ready=False, until_done=20))
         second = stage.reap(stage.start(crash=point, at=1, ready=False, until_done=20))
@@ -44,7 +48,8 @@ def crash(folder: Path, point: str, at: int) -> Verdict:
 
 @pytest.mark.parametrize("round_", range(10 if FULL else 1))
 def test_killed_at_every_named_point(tmp_path: Path, round_: int, figure):
-    """At each of the twelve points, twice in a row: after a restart no row is missing or too many, and every result arrived."""
+    """At each of the twelve points, twice in a row: no row is missing or too many, every result arrived, each success is
+    followed once."""
     with ThreadPoolExecutor(8) as pool:
         judged = {point: pool.submit(crash, tmp_path / point, point, 1 + round_ % 2) for point in POINTS}
         verdicts = {point: future.result() for point, future in judged.items()}
@@ -71,7 +76,7 @@ class Killer(threading.Thread):
 def test_killed_on_postgres(postgres_stage: Stage, figure):
     """Four processes on one PostgreSQL database, one killed every half second: no due time is lost or doubled."""
     kills, number, seconds = (20, 250, 45) if FULL else (5, 40, 6)
-    jobs = every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results")
+    jobs = [*every_second(number, soon(number / 20 if FULL else 1.2), seconds, result_queue="results"), *after_each(5)]
     postgres_stage.schedule(jobs)
     for _ in range(4):
         postgres_stage.start(ready=False)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.decisions import GRACE, MOST_CAUGHT_UP, decide
+from agentoolkit.system.scheduler.decisions import GRACE, decide
 from agentoolkit.system.scheduler.jobs import Job, JobState, Policies, Standing, Status
 from agentoolkit.system.scheduler.schedules import read_schedule
 
@@ -96,10 +96,22 @@ def test_nothing_later_than_now_is_claimed(case: Case):
 
 @given(cases())
 def test_no_more_than_max_instances_start(case: Case):
-    """Where overlapping runs are skipped, no more start than max_instances leaves room for."""
-    executions, _ = decided(case._replace(job=replace(case.job, policies=replace(case.job.policies, overlap="skip"))))
+    """Where overlapping runs are skipped, no more start than max_instances leaves room for, unless all are caught up on."""
+    catch_up = None if case.job.policies.catch_up == "all" else case.job.policies.catch_up
+    skipping = replace(case.job.policies, overlap="skip", catch_up=catch_up)
+    executions, _ = decided(case._replace(job=replace(case.job, policies=skipping)))
     starting = [execution for execution in executions if execution.status is Status.QUEUED]
     assert len(starting) <= max(0, case.job.policies.max_instances - case.unfinished)
+
+
+@given(cases())
+def test_nothing_late_is_skipped_where_all_are_caught_up_on(case: Case):
+    """With catch_up all, of several due times within the window, and of one more than half a minute late, none is skipped."""
+    policies = replace(case.job.policies, catch_up="all")
+    executions, _ = decided(case._replace(job=replace(case.job, policies=policies)))
+    skipped = [execution.scheduled_at for execution in executions if execution.status is Status.SKIPPED]
+    assert skipped in ([], [moment for moment in case.due[-1:] if case.now - moment <= timedelta(seconds=30)])
+    assert not skipped or Status.QUEUED not in {execution.status for execution in executions}
 
 
 @given(cases())
@@ -161,12 +173,12 @@ def test_passed_over_due_times_say_why(case: Case):
 @settings(max_examples=30)
 @example(10**9)
 def test_long_absence_is_decided_quickly(late: int):
-    """However long nobody looked, at most a hundred late due times run, one record counts the others, and it takes no walk."""
+    """However long nobody looked, at most 99 late due times run, one record counts the others, and it takes no walk."""
     job = make("1 second", Policies(misfire_grace_time=None, coalesce=False, max_instances=1000))
     first = START + timedelta(seconds=1)
     executions, _ = decide(job, Standing(next_run_at=first), first + timedelta(seconds=late), 0)
     assert sum(execution.due_count for execution in executions) == late + 1
-    assert len(executions) <= MOST_CAUGHT_UP + 1
+    assert len(executions) <= 100
 
 
 @pytest.mark.parametrize("state", [JobState.PAUSED, JobState.DONE, JobState.BROKEN])

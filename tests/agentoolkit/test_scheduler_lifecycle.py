@@ -64,10 +64,19 @@ async def test_started_again_it_fires_on_and_accounts_for_the_gap(kit, scheduler
     assert (await scheduler.history("job"))[0]["due_count"] == 2
 
 
-@pytest.mark.parametrize("operation", ["start", "stop"])
-async def test_start_and_stop_twice_do_no_harm(scheduler, operation):
-    """A second start or stop answers like the first."""
-    assert (await scheduler(operation))["running"] == (await scheduler(operation))["running"]
+@pytest.mark.parametrize(("operation", "running"), [("start", True), ("stop", False)])
+async def test_start_and_stop_twice_do_no_harm(scheduler, operation, running):
+    """A second start or stop answers like the first: it runs, or it does not."""
+    assert [(await scheduler(operation))["running"] for _ in range(2)] == [running, running]
+
+
+async def test_first_question_for_its_status_starts_it():
+    """The first operation of all may be status: it starts the scheduler, and says that it runs."""
+    injector = Injector()
+    create_scheduler_agent(injector=injector)
+    answer = await injector.run("scheduler", {"operation": "status"})
+    await injector.run("scheduler", {"operation": "stop"})
+    assert (answer.message, answer.data["running"], answer.data["scheduler_state"]) == ("The scheduler is running, with 0 jobs.", True, 1)
 
 
 async def test_job_scheduled_while_stopped_is_pending(kit, scheduler, probe):

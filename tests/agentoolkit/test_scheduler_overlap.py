@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
@@ -41,9 +42,10 @@ async def test_overlap_decides_on_due_times_while_one_runs(kit, scheduler, probe
     ("fields", "expected"),
     [
         ({"catch_up": "latest"}, [("missed", 9), ("success", 1)]),
-        ({"catch_up": "all", "overlap": "queue_all"}, [("success", 1)] * 10),
+        ({"catch_up": "all"}, [("success", 1)] * 10),
+        ({"catch_up": "all", "overlap": "queue_one"}, [("success", 1)] * 10),
         ({"catch_up": "none"}, [("missed", 10)]),
-        ({"catch_up": "all", "overlap": "queue_all", "catch_up_window": 150}, [("missed", 8), ("success", 1), ("success", 1)]),
+        ({"catch_up": "all", "catch_up_window": 150}, [("missed", 8), ("success", 1), ("success", 1)]),
     ],
 )
 async def test_catch_up_decides_on_late_due_times(kit, scheduler, fields, expected):
@@ -52,6 +54,29 @@ async def test_catch_up_decides_on_late_due_times(kit, scheduler, fields, expect
     await late(kit, minutes=10, seconds=45)
     await kit.advance()
     assert [(record["status"], record["due_count"]) for record in await scheduler.history("job")] == expected
+
+
+@pytest.mark.parametrize("max_instances", [1, 3])
+async def test_late_due_times_run_one_after_the_other(kit, scheduler, probe, max_instances):
+    """Late due times that all run wait for each other: never do more than max_instances run at once."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", catch_up="all", max_instances=max_instances)
+    await late(kit, minutes=5)
+    during = (probe.running, await scheduler.statuses("job"))
+    probe.may_end.set()
+    await kit.advance()
+    await kit.advance()
+    assert during == (max_instances, ["running"] * max_instances + ["queued"] * (5 - max_instances))
+    assert (await scheduler.statuses("job"), probe.most_running) == (["success"] * 5, max_instances)
+
+
+async def test_due_time_that_is_not_late_keeps_its_overlap_policy(kit, scheduler, probe):
+    """While late due times are caught up on, one noticed in time is skipped as ever."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", catch_up="all")
+    await late(kit, minutes=2, seconds=30)
+    await kit.advance(seconds=30)
+    assert await scheduler.statuses("job") == ["running", "queued", "skipped"]
 
 
 async def test_shared_key_lets_one_run_at_a_time(kit, scheduler, probe):
@@ -92,9 +117,20 @@ async def test_pause_may_have_an_end(kit, scheduler, probe):
 async def test_end_of_a_pause_must_be_a_time(scheduler):
     """A pause until what is no time is refused, and the job goes on."""
     await scheduler.add("1 hour", job_id="job")
-    with pytest.raises(ValueError, match="until: 'soon' is no time"):
-        await scheduler("pause", job_id="job", until="soon")
+    for text in ("soon", ""):
+        with pytest.raises(ValueError, match=f"until: '{text}' is no time"):
+            await scheduler("pause", job_id="job", until=text)
     assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "active"
+
+
+@pytest.mark.parametrize("until", ["2029-12-31T23:59:59", "2030-01-01T00:00:00", "2030-01-01T00:30:00+01:00"])
+async def test_pause_must_end_later_than_now(kit, scheduler, until):
+    """A pause until a time that has come is refused by value, the job goes on, and no due time from before it is invented."""
+    await scheduler.add("1 hour", job_id="job")
+    with pytest.raises(ValueError, match=f"until: '{re.escape(until)}' is not in the future"):
+        await scheduler("pause", job_id="job", until=until)
+    await kit.advance(hours=2)
+    assert await scheduler.statuses("job") == ["success", "success"]
 
 
 async def test_job_may_be_scheduled_paused(kit, scheduler, probe):

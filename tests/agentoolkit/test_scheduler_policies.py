@@ -174,6 +174,16 @@ async def test_history_can_be_limited(kit, scheduler, probe):
     assert [record["scheduled_at"][14:16] for record in history] == ["05", "04"]
 
 
+async def test_only_runs_that_will_happen_are_announced(kit, scheduler, probe):
+    """With max_runs the answer names so many next runs, less those that have been, and its words name the limit."""
+    added = await scheduler.add("1 hour", job_id="twice", max_runs=2)
+    await kit.advance(hours=1.5)
+    changed = await scheduler("update", job_id="twice", description="other")
+    assert added["next_runs"] == ["2030-01-01T01:00:00+00:00", "2030-01-01T02:00:00+00:00"]
+    assert changed["next_runs"] == ["2030-01-01T02:00:00+00:00"]
+    assert added["words"] == changed["words"] == "every hour, at most 2 runs"
+
+
 async def test_max_runs_ends_a_job(kit, scheduler, probe):
     """A job with max_runs runs so often, and is then done."""
     await scheduler.add("1 minute", job_id="twice", max_runs=2)

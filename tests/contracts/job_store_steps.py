@@ -18,8 +18,10 @@ def at(minutes: float) -> datetime:
 
 def make(job_id: str = "job", schedule: str = "1 minute", **fields: Any) -> Job:
     policies = Policies(**{name: fields.pop(name) for name in list(fields) if name in Policies.__dataclass_fields__})
+    bounds = {name: fields.pop(name) for name in ("start_at", "end_at", "exclude") if name in fields}
     made = {"job_name": job_id, "agentool_name": "probe", "input_data": {"operation": "run"}, "created_at": START, **fields}
-    return Job(job_id=job_id, schedule=read_schedule(schedule, now=START, timezone="UTC").schedule, policies=policies, **made)
+    when = read_schedule(schedule, now=START, timezone="UTC", **bounds).schedule
+    return Job(job_id=job_id, schedule=when, policies=policies, **made)
 
 
 async def add(store: JobStore, job_id: str = "job", state: JobState = JobState.ACTIVE, **fields: Any) -> Job:

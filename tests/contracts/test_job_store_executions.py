@@ -101,6 +101,16 @@ async def test_history_of_passed_over_times_is_pruned_too(store: JobStore):
     assert running in history
 
 
+async def test_record_of_what_is_too_late_survives_the_catch_up(store: JobStore):
+    """Of 600 due times at once 99 run and one record counts the other 501; when all have ended each of these is in the history."""
+    await add(store, catch_up="all")
+    for execution in await claim(store, 600):
+        if not execution.finished:
+            await store.finish(succeed(await begin(store, execution)), None)
+    history = await store.executions("job", 1000)
+    assert sorted((found.status.value, found.due_count) for found in history) == [("missed", 501), *[("success", 1)] * 99]
+
+
 async def test_executions_are_limited_newest_first(store: JobStore):
     """A limit gives the newest, of one job or of all."""
     await add(store, "a")

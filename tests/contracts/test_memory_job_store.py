@@ -93,3 +93,17 @@ async def test_limit_is_a_thousand_by_default():
         assert await histories(store, "job") == [1]
         await run_apart(store, f"r{number}")
     assert await histories(store, "job") == [0]
+
+
+async def test_forgotten_job_comes_after_nothing():
+    """A job that is done and forgotten no longer counts among those that come after another one."""
+    store = MemoryJobStore(retired_jobs=1)
+    await add(store, "first", max_instances=9)
+    for job_id in ("a", "b"):
+        await add(store, job_id, schedule="after first", max_runs=1)
+    for minute in (1, 2):
+        for claimed in (await store.claim(["first"], at(minute))).records:
+            for follower in (await store.finish(succeed(claimed.execution), None)).followers:
+                await store.finish(succeed(follower.execution), None)
+    assert sorted(stored.job.job_id for stored in await store.jobs()) == ["b", "first"]
+    assert list(await store.followers("first")) == []

@@ -60,7 +60,7 @@ def test_zero_is_a_value(cli: Cli) -> None:
         ("critical|high|medium|low", Priority),
         ("latest|all|none", CatchUp),
         ("retry|fail", OnInterrupt),
-        ("cron|interval|once", ScheduleType),
+        ("cron|interval|once|after", ScheduleType),
     ],
 )
 def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, monkeypatch: pytest.MonkeyPatch) -> None:

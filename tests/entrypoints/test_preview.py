@@ -40,6 +40,11 @@ def test_preview_notes_a_change_of_clocks(cli: Cli) -> None:
     assert "does not exist in Europe/Berlin" in cli("preview", "30 2 * * *", "--timezone", "Europe/Berlin").stdout
 
 
+def test_a_single_time_that_comes_twice_is_noted_once(cli: Cli) -> None:
+    """What the reading and the preview both have to say is said once."""
+    assert cli("preview", "2027-10-31T02:30:00", "--timezone", "Europe/Berlin").stdout.count("comes twice") == 1
+
+
 def test_preview_shows_as_many_as_asked(cli: Cli) -> None:
     """--count sets how many due times are shown."""
     assert len(cli.data("preview", "1 hour", "--count", "7")["next_runs"]) == 7
@@ -87,6 +92,13 @@ def test_a_day_of_change_is_noted_without_firings(cli: Cli) -> None:
     Path("tasks.yaml").write_text(TASKS.replace("30 2 * * *", "0 0 1 1 *"))
     output = cli("simulate", "tasks.yaml", "--from", "2026-10-24", "--to", "2026-10-25", "--timezone", "Europe/Berlin").stdout
     assert "  clocks go back: 02:00 to 03:00 come twice" in output
+
+
+def test_changes_of_the_tasks_zones_are_noted(cli: Cli) -> None:
+    """Without --timezone, too, the day on which the clocks of a task's zone change says so, though the task does not fire that day."""
+    Path("tasks.yaml").write_text(TASKS.replace('"30 2 * * *"', '"15 */2 31 3 *", timezone: Europe/Berlin'))
+    lines = cli("simulate", "tasks.yaml", "--from", "2026-03-28", "--to", "2026-03-29").stdout.splitlines()
+    assert lines[lines.index("Sunday 2026-03-29") + 1] == ("  clocks go forward in Europe/Berlin on 2026-03-29: 02:00 to 03:00 are skipped")
 
 
 def test_a_month_of_the_example_is_cut_within_two_seconds(cli: Cli) -> None:

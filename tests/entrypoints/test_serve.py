@@ -65,7 +65,7 @@ def test_a_task_that_is_gone_stays_as_a_job(cli: Cli) -> None:
     """A job whose task is no longer in the file stays, and is mentioned."""
     cli.serve(GREET)
     output = cli.serve(GREET.replace("greeting", "other")).stdout
-    assert "Kept, though not in tasks.yaml: greeting" in output
+    assert "Kept, though not in tasks.yaml: greeting. `agentool cancel NAME` ends one." in output
     assert len(cli.data("list")["jobs"]) == 2
 
 
@@ -123,6 +123,26 @@ def test_the_database_setting_is_used(cli: Cli, folder: Path, monkeypatch: pytes
 def test_the_example_runs_without_a_file(cli: Cli) -> None:
     """Without a file the bundled example is served."""
     assert "sample_machine" in cli("serve", "--for", "0.2").stdout
+
+
+@pytest.mark.parametrize("database", [None, "own.db"])
+def test_the_example_leaves_a_database_of_ones_own_alone(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, database: str | None
+) -> None:
+    """The example keeps its jobs beside the user's: they are none of the user's jobs, and are there when it runs again."""
+    if database:
+        monkeypatch.setenv("AGENTOOL_DATABASE", database)
+    cli("serve", "--for", "0.1")
+    assert cli.data("list")["jobs"] == []
+    assert "4 jobs kept there" in cli("serve", "--for", "0.1").stdout
+
+
+def test_the_example_says_how_to_look_at_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is a command that lists its jobs."""
+    output = cli("serve", "--for", "0.1").stdout
+    command = next(line for line in output.splitlines() if "AGENTOOL_DATABASE=" in line)
+    monkeypatch.setenv("AGENTOOL_DATABASE", command.split("AGENTOOL_DATABASE=")[1].split(" agentool list")[0])
+    assert len(cli.data("list")["jobs"]) == 4
 
 
 def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:

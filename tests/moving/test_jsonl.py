@@ -73,6 +73,22 @@ async def test_jobs_and_executions_arrive_unchanged(tmp_path: Path) -> None:
     assert len(before) == 5
 
 
+async def test_jobs_after_others_arrive_unchanged(tmp_path: Path) -> None:
+    """They keep their order with what they follow, their history too, and nothing is followed a second time."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, "count")
+        await add_job(kit, "hourly")
+        await kit.injector.run("scheduler", {"operation": "update", "job_id": "count", "schedule": "after hourly"})
+        owner = kit.scheduler.store.owner
+        await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.finish(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))
+    before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
+    assert before == after
+    records = [json.loads(line) for line in after]
+    assert [record["job"]["job_id"] for record in records if "job" in record] == ["count", "hourly"]
+    assert {record["execution"]["execution_id"] for record in records if "execution" in record} == {"hourly@1", "count@after-hourly@1"}
+
+
 async def test_a_second_import_adds_nothing(tmp_path: Path) -> None:
     """An import can be repeated."""
     async with opened(tmp_path / "a.db") as kit:

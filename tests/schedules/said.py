@@ -6,6 +6,19 @@ The answers were worked out by hand from a calendar; none was copied from the pr
 from __future__ import annotations
 
 READ: tuple[tuple[str, str, str], ...] = (
+    ("after extract", "after", "after extract succeeded"),
+    ("After  Extract SUCCEEDED", "after", "after Extract succeeded"),
+    ("after extract failed", "after", "after extract failed"),
+    ("after extract ended.", "after", "after extract ended"),
+    ("after 'nightly failed'", "after", "after nightly failed succeeded"),
+    ('after "nightly failed" failed', "after", "after nightly failed failed"),
+    ("after job 'extract' succeeded", "after", "after extract succeeded"),
+    ("after failed", "after", "after failed succeeded"),
+    ("after 5 minutes succeeded", "after", "after 5 minutes succeeded"),
+    ("after '5 minutes'", "after", "after 5 minutes succeeded"),
+    ("after a*b/c", "after", "after a*b/c succeeded"),
+    ("after Prüfung", "after", "after Prüfung succeeded"),
+    ("after ' odd '", "after", "after ' odd ' succeeded"),
     ("now", "once", "2026-11-20T15:00:00+01:00"),
     ("NOW", "once", "2026-11-20T15:00:00+01:00"),
     ("  now  ", "once", "2026-11-20T15:00:00+01:00"),
@@ -256,6 +269,10 @@ READ: tuple[tuple[str, str, str], ...] = (
 """Text, kind and canonical text of what is understood."""
 
 REFUSED: tuple[tuple[str, str], ...] = (
+    ("after", "it names no job to come after."),
+    ("after ''", "it names no job to come after."),
+    ("after 5 minutes", "'5 minutes' may be a length of time or a job."),
+    ("after an hour and a half", "'an hour and a half' may be a length of time or a job."),
     ("9", "9 of what? A unit is missing."),
     ("5", "5 of what? A unit is missing."),
     ("in", "'in' ends too early."),

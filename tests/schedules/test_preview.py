@@ -99,9 +99,31 @@ def test_warnings(text: str, warnings: tuple[str, ...]) -> None:
     assert shown(text).warnings == warnings
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "warnings"),
+    [
+        ("1 day", "Europe/Berlin", ("2027-03-28", "16:00", "15:00")),
+        ("every other day", "Europe/Berlin", ("2027-03-28", "16:00", "15:00")),
+        ("2 weeks", "Europe/Berlin", ("2027-04-09", "16:00", "15:00")),
+        ("1 day", "America/New_York", ("2027-03-14", "10:00", "09:00")),
+        ("1 day", "Asia/Kolkata", None),
+        ("36 hours", "Europe/Berlin", None),
+    ],
+)
+def test_days_that_move_with_the_clocks_are_warned_of(text: str, zone: str, warnings: tuple[str, str, str] | None) -> None:
+    """An interval of whole days, begun at 15:00 in Berlin, says from when a change of clocks moves it, and what would not move."""
+    expected = ()
+    if warnings:
+        day, after, before = warnings
+        moved = f"a day is 24 hours, whatever clocks do: from {day} it runs at {after} instead of {before} in {zone}"
+        expected = (f"{moved}; a time of day, as in 'every day at {before}', does not move",)
+    assert shown(text, timezone=zone).warnings == expected
+
+
 def test_a_change_of_clocks_outside_the_bounds_is_not_warned_of() -> None:
     """A schedule that ends before clocks change has nothing to warn of."""
     assert shown("30 2 * * *", end_at="2027-03-01").warnings == ()
+    assert shown("1 day", end_at="2027-03-01").warnings == ()
     assert shown("30 2 * * *", exclude=["2027-03-28", "2027-10-31"]).warnings == ()
 
 

@@ -69,6 +69,7 @@ def test_a_schedule_cannot_be_changed() -> None:
         ("schedule", {"kind": "once"}),
         ("schedule", {"kind": "once", "text": "2026-12-25T09:00:00"}),
         ("schedule", {"kind": "once", "text": "9999-12-31T23:59:59+00:00", "timezone": "Asia/Tokyo"}),
+        ("schedule", {"kind": "after", "text": "extract"}),
         ("timezone", {"timezone": "Mars/Olympus"}),
         ("timezone", {"timezone": ["UTC"]}),
         ("timezone", {"timezone": "UTC+05:30"}),
@@ -121,6 +122,8 @@ def test_absent_bounds_take_their_defaults() -> None:
         ("tomorrow at 2pm", "once", "once"),
         ("in 30 minutes", "once", "once"),
         ("@daily", "cron", "cron"),
+        ("after extract", None, "after"),
+        ("after extract", "after", "after"),
     ],
 )
 def test_the_kind_asked_for_is_the_kind_made(text: str, asked: str | None, kind: str) -> None:
@@ -141,6 +144,9 @@ def test_the_kind_asked_for_is_the_kind_made(text: str, asked: str | None, kind:
         ("0 9 * * *", "once", "'0 9 * * *' is a cron schedule, not a single time."),
         ("tomorrow", "cron", "'tomorrow' is a single time, not a cron schedule."),
         ("now", "interval", "'now' is a single time, not an interval."),
+        ("after extract", "cron", "'after extract' is a time after another job, not a cron schedule."),
+        ("5 minutes", "after", "'5 minutes' does not begin with 'after'."),
+        ("extract failed", "after", "'extract failed' does not begin with 'after'."),
     ],
 )
 def test_another_kind_is_refused_by_name(text: str, asked: str, problem: str) -> None:
@@ -196,4 +202,14 @@ def test_firings_leave_out_the_end() -> None:
 
 def test_the_public_names_are_these() -> None:
     """What others may import is listed, and nothing else."""
-    assert sorted(schedules.__all__) == ["Kind", "Preview", "Reading", "Schedule", "firings", "preview", "read_schedule"]
+    assert sorted(schedules.__all__) == [
+        "Kind",
+        "Predecessor",
+        "Preview",
+        "Reading",
+        "Schedule",
+        "firings",
+        "predecessor_in",
+        "preview",
+        "read_schedule",
+    ]

@@ -79,7 +79,7 @@ async def work_run(ctx: RunContext[Handler], fails_first: bool = False) -> str:
 
 
 class Scenario:
-    """Three jobs, ten seconds, a pause, a cancellation, and a result queue."""
+    """Three jobs and one that comes after another, ten seconds, a pause, a cancellation, and a result queue."""
 
     def __init__(self, database: str, faults: Faults) -> None:
         self.faults = faults
@@ -97,7 +97,7 @@ class Scenario:
         try:
             await self._life()
             self.faults.number = 0  # what follows is the test's own
-            self.rows = [row for job in "abc" for row in await self._surely(lambda job=job: self.kit.scheduler.store.executions(job, 100))]
+            self.rows = [row for job in "abcd" for row in await self._surely(lambda job=job: self.kit.scheduler.store.executions(job, 100))]
             taken = {"operation": "dequeue", "queue_name": "results", "count": 100, "auto_ack": True}
             self.messages = [message["message"] for message in (await self.injector.run("queue", taken)).data["messages"]]
         finally:
@@ -108,6 +108,7 @@ class Scenario:
         await self._ask("schedule", job_id="a", schedule="1 second", **RUN, **ALWAYS)
         await self._ask("schedule", job_id="b", schedule="1 second", **retried, **ALWAYS)
         await self._ask("schedule", job_id="c", schedule="1 second", result_queue="results", **RUN, **ALWAYS)
+        await self._ask("schedule", job_id="d", schedule="after b", max_instances=100, **RUN)
         await self._until(2.25)
         await self._ask("pause", job_id="a")
         await self._until(3.25)

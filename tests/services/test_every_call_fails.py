@@ -30,6 +30,7 @@ async def carried_out(database: str, number: int, kind: str, monkeypatch: pytest
 def wrong(scenario: Scenario) -> list[str]:
     """Compare rows, handler starts and deliveries with what the definitions of the jobs alone say."""
     expected = {f"{job}@{(START + timedelta(seconds=second)).isoformat()}" for job, seconds in DUE.items() for second in seconds}
+    expected |= {f"d@after-{id_}" for id_ in expected if id_.startswith("b")}
     rows = Counter(row.execution_id for row in scenario.rows)
     found = [f"{id_}: no row" for id_ in expected - rows.keys()]
     found += [f"{id_}: {number} rows for {int(id_ in expected)}" for id_, number in rows.items() if (number, id_ in expected) != (1, True)]

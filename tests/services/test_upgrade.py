@@ -7,6 +7,7 @@ from agentoolkit.dialects import dialect_for
 from agentoolkit.system.scheduler.jobs import Status
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.testing import ManualTime
+from agentoolkit.wiring import SCHEMA
 
 from .scenario import START
 
@@ -41,3 +42,17 @@ async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: 
     figure(31, f"running row: {taken[0].status}, attempt {taken[0].attempt}; messages kept {len(messages)}; jobs due {len(upcoming)}")
     assert [(execution.status, execution.attempt) for execution in taken] == [(Status.QUEUED, 2)]
     assert (messages, upcoming) == (["results"], ["job"])
+
+
+async def test_database_of_the_first_versions_gains_what_came_later(database_url: str, nothing_left: None):
+    """What migrations of several parts reached before jobs could come after others is completed, each run once."""
+    old = Database(dialect_for(database_url), SCHEMA[:4])
+    await old.open()
+    await old.write(lambda session: session.run(_OLD_ROWS[0], {"definition": _DEFINITION}))
+    await old.close()
+    new = Database(dialect_for(database_url), SCHEMA)
+    await new.open()
+    rows = await new.read(lambda session: session.rows("SELECT job_id, follows FROM agentool_jobs"))
+    tables = await new.read(lambda session: session.row("SELECT COUNT(*) FROM agentool_values, agentool_queue_messages"))
+    await new.close()
+    assert (rows, tables) == ([("job", None)], (0,))

@@ -6,10 +6,10 @@ prefix are looked at. Source of the notation: *Agent Scheduler & Background Task
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal, cast
 
@@ -20,6 +20,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentoolkit.threads import MOST, FunctionThreads
 
 
 class FunctionInput(BaseOperationInput):
@@ -44,9 +45,10 @@ class FunctionNotAllowed(AgenToolError, PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class AllowedFunctions:
-    """The prefixes under which functions may be called."""
+    """The prefixes under which functions may be called, and the threads for those that are not async."""
 
     prefixes: tuple[str, ...]
+    threads: FunctionThreads = field(default_factory=FunctionThreads)
 
     def find(self, name: str) -> Callable[..., Any]:
         """Import a function.
@@ -59,20 +61,24 @@ class AllowedFunctions:
         if not (separator and attribute.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
             remedy = "Write 'package.module:function'."
             raise InvalidInput(f"{excerpt(name)} names no function.", field="function", value=name, remedy=remedy)
-        self._allow(module_name, name)
+        if not self._allows(module_name):
+            raise self._refusal(name, f"{excerpt(name)} is not allowed")
         found = _imported(module_name, attribute, name)
         # What an allowed module has imported from elsewhere is not thereby allowed.
-        self._allow(found.__module__, name)
+        if not self._allows(home := _home(found)):
+            raise self._refusal(name, f"{excerpt(name)} is defined in {home!r}, which is not allowed")
         return found
 
-    def _allow(self, module_name: str, name: str) -> None:
-        if not any(module_name == prefix or module_name.startswith(f"{prefix}.") for prefix in self.prefixes):
-            raise FunctionNotAllowed(
-                f"{excerpt(name)} is not allowed; allowed are {', '.join(self.prefixes) or 'none'}.",
-                field="function",
-                value=name,
-                remedy="Add its package to the setting `functions` (AGENTOOL_FUNCTIONS).",
-            )
+    def _allows(self, module_name: str) -> bool:
+        return any(module_name == prefix or module_name.startswith(f"{prefix}.") for prefix in self.prefixes)
+
+    def _refusal(self, name: str, problem: str) -> FunctionNotAllowed:
+        return FunctionNotAllowed(
+            f"{problem}; allowed are {', '.join(self.prefixes) or 'none'}.",
+            field="function",
+            value=name,
+            remedy="Add its package to the setting `functions` (AGENTOOL_FUNCTIONS).",
+        )
 
 
 async def function_call(
@@ -80,10 +86,10 @@ async def function_call(
 ) -> FunctionOutput:
     """Call a function and wait for what it returns."""
     target = ctx.deps.find(function)
-    if inspect.iscoroutinefunction(target):
-        result = await target(*args or (), **kwargs or {})
-    else:
-        result = await asyncio.to_thread(target, *args or (), **kwargs or {})
+    call = partial(target, *args or (), **kwargs or {})
+    result = call() if inspect.iscoroutinefunction(target) else await ctx.deps.threads.run(call, function)
+    if inspect.isawaitable(result):  # also what a plain wrapper around an async function returns
+        result = await result
     return FunctionOutput(function=function, result=result)
 
 
@@ -98,18 +104,21 @@ def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
         raise InvalidInput(f"{call.function} does not take these arguments: {error}.", field="kwargs", value=call.kwargs) from error
 
 
-def create_function_agent(prefixes: Sequence[str] = (), *, injector: Injector | None = None) -> AgenTool[AllowedFunctions]:
+def create_function_agent(
+    prefixes: Sequence[str] = (), *, most: int = MOST, injector: Injector | None = None
+) -> AgenTool[AllowedFunctions]:
     """Make the AgenTool ``function`` and register it.
 
     Args:
         prefixes: Modules and packages whose functions may be called; none by default.
+        most: Functions that are not async and run at once; the others wait. Each has a thread of its own.
         injector: Where to register; the current one by default.
     """
     return create_agentool(
         "function",
         FunctionInput,
         {"call": function_call},
-        deps=AllowedFunctions(tuple(prefixes)),
+        deps=AllowedFunctions(tuple(prefixes), FunctionThreads(most)),
         description="Calls an importable Python function, only under prefixes that the application allows.",
         precheck=check_call,
         examples=({"operation": "call", "function": "reports.daily:build", "kwargs": {"days": 1}},),
@@ -120,8 +129,17 @@ def create_function_agent(prefixes: Sequence[str] = (), *, injector: Injector | 
 def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
     try:
         found: object = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidInput(f"{name!r} cannot be imported: {error}.", field="function", value=name) from error
+    except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
+        problem = f"{name!r} cannot be imported: {type(error).__name__}: {error}."
+        remedy = "Mend the module, or name another function."
+        raise InvalidInput(problem, field="function", value=name, remedy=remedy) from error
     if not callable(found):
         raise InvalidInput(f"{name!r} is no function.", field="function", value=name)
     return cast("Callable[..., Any]", found)
+
+
+def _home(function: Callable[..., Any]) -> str:
+    """Return the module that a function is defined in; of a partial, that of what it calls."""
+    while isinstance(function, partial):
+        function = cast("partial[Any]", function).func
+    return getattr(function, "__module__", None) or type(function).__module__

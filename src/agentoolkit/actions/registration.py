@@ -16,7 +16,7 @@ from agentoolkit.time_source import TimeSource
 
 def register_actions(settings: Settings, injector: Injector, time: TimeSource) -> None:
     """Register the AgenTools of this package that act on the world; by default none of them does anything dangerous."""
-    create_function_agent(settings.functions, injector=injector)
+    create_function_agent(settings.functions, most=settings.concurrency, injector=injector)
     create_shell_agent(_shell_rules(settings), injector=injector)
     create_notification_agent(settings.notification_services, injector=injector)
     create_http_agent(_http_rules(settings), injector=injector)

@@ -33,7 +33,7 @@ class Task(BaseModel):
     name: str = Field(min_length=1)
     description: str | None = None
     enabled: bool = True
-    type: Literal["cron", "interval", "once"] | None = None
+    type: Literal["cron", "interval", "once", "after"] | None = None
     schedule: str
     function: str | None = None
     args: list[Any] | None = None

@@ -100,16 +100,11 @@ class _Reader:
                 return  # its name belongs to another job there
 
     async def _add_execution(self, execution: Execution, message: Message | None) -> bool:
-        """Write an execution down. With a message it ends once more, because that is how messages come into an outbox."""
         if not execution.finished:
             execution = settled(execution, self._jobs.get(execution.job_id), "", self._now)
             if not execution.finished:
                 execution = execution._replace(status=Status.QUEUED, owner="", retry_at=None)
-        if message is None:
-            return bool(await self._store.record([execution]))
-        mine = execution._replace(owner=self._store.owner)
-        unfinished = mine._replace(status=Status.QUEUED, finished_at=None)
-        return bool(await self._store.record([unfinished])) and await self._store.finish(mine, message)
+        return bool(await self._store.record([execution], [message] if message else []))
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple
 
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError
+from agentoolkit.system.scheduler.planning import id_from_name
+from agentoolkit.system.scheduler.schedules import predecessor_in
 
 DISABLED = "enabled: false in its task file"
 """Why a job is paused, so that one a person paused is not resumed by a file."""
@@ -26,12 +30,38 @@ class Applied(NamedTuple):
 
 
 async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[Applied]:
-    """Make jobs of tasks, in order.
+    """Make jobs of tasks, in order; but one that comes after another one of them, once that is there.
 
     Raises:
         TaskFileError: A task is refused; those before it are scheduled.
     """
-    return [await _apply(injector, task) for task in tasks]
+    applied = {task.name: await _apply(injector, task) for task in _in_order(tasks)}
+    return [applied[task.name] for task in tasks]
+
+
+def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
+    by_name = {task.name: task for task in tasks}
+    names = {_job_id(task): task.name for task in tasks} | {name: name for name in by_name}
+    before = {task.name: [names[named] for named in _before(task) if named in names] for task in tasks}
+    try:
+        return [by_name[name] for name in TopologicalSorter(before).static_order()]
+    except CycleError as error:
+        circle = " after ".join(map(repr, reversed(error.args[1])))
+        raise TaskFileError(f"Tasks come after each other: {circle}.", field="tasks", value=error.args[1]) from error
+
+
+def _before(task: Task) -> Sequence[str]:
+    """Return the job that a task comes after, as the task calls it. What is wrong with a task is said when it is applied."""
+    with suppress(AgenToolError):
+        if before := predecessor_in(task.schedule):
+            return [before.job_id]
+    return []
+
+
+def _job_id(task: Task) -> str:
+    with suppress(AgenToolError):
+        return id_from_name(task.name)
+    return task.name
 
 
 async def _apply(injector: Injector, task: Task) -> Applied:

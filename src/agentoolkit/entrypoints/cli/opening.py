@@ -21,12 +21,13 @@ EXAMPLE_FUNCTIONS = "agentoolkit.example"
 """Always allowed, so that the example's jobs can be run wherever they are met."""
 
 
-def settings_for(allow: Sequence[str] = (), *, memory: bool = False) -> Settings:
+def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bool = False) -> Settings:
     """Read the settings. Without a database of their own the command line keeps its jobs in ``AGENTOOL_HOME``.
 
     Args:
         allow: Packages whose functions may be called, also ones in the working directory.
         memory: Keep nothing, whatever the settings say.
+        example: Keep the jobs in the example's own database, whatever the settings say.
 
     Raises:
         ConfigurationError: A variable has no possible value.
@@ -34,8 +35,8 @@ def settings_for(allow: Sequence[str] = (), *, memory: bool = False) -> Settings
     settings = read_settings()
     if allow and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    database = None if memory else settings.database or str(home() / "agentool.db")
-    return settings.model_copy(update={"database": database, "functions": (*settings.functions, *allow, EXAMPLE_FUNCTIONS)})
+    own = str(home() / "example.db") if example else settings.database or str(home() / "agentool.db")
+    return settings.model_copy(update={"database": None if memory else own, "functions": (*settings.functions, *allow, EXAMPLE_FUNCTIONS)})
 
 
 def read_settings() -> Settings:

@@ -8,6 +8,10 @@ from typing import Annotated
 import typer
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id or name.", show_default=False)]
+When = Annotated[
+    str,
+    typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, words, or 'after JOB'.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the data as JSON.")]
 Allow = Annotated[
     list[str] | None,

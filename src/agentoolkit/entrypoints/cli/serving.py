@@ -20,10 +20,13 @@ from agentoolkit.entrypoints.cli.found import found
 from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
 from agentoolkit.entrypoints.cli.opening import call, settings_for
 from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
-from agentoolkit.entrypoints.cli.signals import FunctionThreads, leave, stopping_on_signals
+from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
+from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
+
+EXAMPLE = "the bundled example"
 
 _POLL_SECONDS = 1.0
 _MOST_NAMED = 3
@@ -36,12 +39,13 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    settings = settings_for(allow, memory=memory)
+    settings = settings_for(allow, memory=memory, example=path is None)
     with _file(path) as source:
         tasks = load_tasks(source)
     shown = console()
-    name = path.name if path else "the bundled example"
-    if not asyncio.run(Serving(shown, settings, tasks, name).run(seconds)):
+    name = path.name if path else EXAMPLE
+    asyncio.run(Serving(shown, settings, tasks, name).run(seconds))
+    if functions_running():
         shown.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
 
@@ -61,9 +65,8 @@ class Serving:
         self._log = LiveLog(shown)
         self._standing = ""
 
-    async def run(self, seconds: float | None) -> bool:
-        """Serve, stop, print the summary. Tell whether every thread of a function has ended."""
-        threads = FunctionThreads(self._settings.concurrency)
+    async def run(self, seconds: float | None) -> None:
+        """Serve, stop, print the summary."""
         opened = present()
         with stopping_on_signals() as stopped:
             kit = Toolkit(self._settings)
@@ -75,7 +78,6 @@ class Serving:
                         await self._watch(kit, stopped)
                 self._log.say("Stopping…", "dim")
             self._log.summary()
-            return threads.end()
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
         kept = [job["job_id"] for job in (await call(kit, "list"))["jobs"]]
@@ -93,6 +95,8 @@ class Serving:
         where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
         jobs = f", {kept} job{'' if kept == 1 else 's'} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
+        if self._source == EXAMPLE and self._settings.database:
+            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} agentool list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
         self._log.say(f"{len(applied)} tasks of {self._source}:")
@@ -102,7 +106,7 @@ class Serving:
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
             named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MOST_NAMED])
-            self._log.say(f"Kept, though not in {self._source}: {named}{more}")
+            self._log.say(f"Kept, though not in {self._source}: {named}{more}. `agentool cancel NAME` ends one.")
 
     async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:
         while not stopped.is_set():

@@ -6,15 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
-
-_PREFIX = "agentool-function"
-_THREADS_SECONDS = 0.5
 
 
 @contextmanager
@@ -38,27 +32,6 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class FunctionThreads:
-    """The threads of functions that are not async. Python would wait for them at its end, however long they take."""
-
-    def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix=_PREFIX)
-        asyncio.get_running_loop().set_default_executor(self._pool)
-
-    def end(self) -> bool:
-        """Let idle threads end. Tell whether all did."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        # asyncio waits for the threads of whatever executor it finds at its end.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        until = time.monotonic() + _THREADS_SECONDS
-        while self._alive() and time.monotonic() < until:
-            time.sleep(0.01)
-        return not self._alive()
-
-    def _alive(self) -> bool:
-        return any(thread.name.startswith(_PREFIX) for thread in threading.enumerate())
 
 
 def leave(code: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from agentoolkit.entrypoints.cli.opening import read_settings
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.simulation import MOST_FIRINGS, Firing, simulate
+from agentoolkit.system.scheduler.schedules import predecessor_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
 
 _DAY = timedelta(days=1)
@@ -27,8 +29,12 @@ class Simulated(NamedTuple):
     start: datetime
     end: datetime
     zone: str
+    zones: Sequence[str]
+    """Every zone whose clocks matter: the one it is told in, and those of its tasks."""
     firings: Sequence[Firing]
     is_cut: bool
+    followers: int
+    """Tasks that come after other jobs, whenever those end."""
 
 
 def simulated(path: Path, start: str | None, end: str | None, timezone: str | None) -> Simulated:
@@ -43,8 +49,12 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     last = _moment(end, "--to", zone, _DAY) if end else _later(first, _DAY)
     if last <= first:
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
-    found = simulate(load_tasks(path), first, last, timezone=name, limit=MOST_FIRINGS + 1)
-    return Simulated(first, last, name, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS)
+    tasks = [task for task in load_tasks(path) if task.enabled]
+    found = simulate(tasks, first, last, timezone=name, limit=MOST_FIRINGS + 1)
+    followers = sum(predecessor_in(task.schedule) is not None for task in tasks)
+    others = {zone_named(task.timezone) for task in tasks if task.timezone} | {str(firing.due.tzinfo) for firing in found}
+    zones = [name, *sorted(others - {name})]
+    return Simulated(first, last, name, zones, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS, followers)
 
 
 def print_days(found: Simulated) -> None:
@@ -52,11 +62,15 @@ def print_days(found: Simulated) -> None:
     zone = ZoneInfo(found.zone)
     by_day = {day: list(firings) for day, firings in groupby(found.firings, lambda firing: firing.due.astimezone(zone).date())}
     clock = "%H:%M:%S" if any(firing.due.second for firing in found.firings) else "%H:%M"
-    for day in sorted({*by_day, *_days_of_change(found)}):
+    notes = _notes(found)
+    for day in sorted({*by_day, *notes}):
         say(Text(f"{day:%A} {day.isoformat()}", "bold"))
-        for note in _notes(day, found.zone):
+        for note in notes.get(day, ()):
             say(Text(f"  {note}", "yellow"))
         print_table([_row(firing, zone, clock) for firing in by_day.get(day, ())], indent=2)
+    if found.followers:
+        tasks = "1 task comes" if found.followers == 1 else f"{found.followers} tasks come"
+        say(Text(f"{tasks} after other jobs, whenever those end.", "dim"))
     say(_total(found))
 
 
@@ -75,19 +89,19 @@ def _row(firing: Firing, zone: ZoneInfo, clock: str) -> tuple[str | Text, ...]:
     return f"{local.strftime(clock)} {local.isoformat()[-6:]}", Text(firing.name, "bold"), firing.tool, Text(elsewhere, "dim")
 
 
-def _days_of_change(found: Simulated) -> Iterator[date]:
+def _notes(found: Simulated) -> Mapping[date, Sequence[str]]:
+    """Say on which days which clocks change."""
     start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (found.start, found.end))
-    for shift in shifts_between(found.zone, start, end):
-        yield shift.edges[0].date()
-
-
-def _notes(day: date, zone: str) -> Iterator[str]:
-    midnight = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
-    for shift in shifts_between(zone, midnight - timedelta(hours=1), midnight + timedelta(hours=26)):
-        first, after = shift.edges
-        if first.date() == day:
+    notes: defaultdict[date, list[str]] = defaultdict(list)
+    for zone in found.zones:
+        for shift in shifts_between(zone, start, end):
+            day = shift.at.replace(tzinfo=UTC).astimezone(ZoneInfo(found.zone)).date()
+            first, after = shift.edges
+            where = "" if zone == found.zone else f" in {zone} on {first.date().isoformat()}"
             happens = "are skipped" if shift.leaves_gap else "come twice"
-            yield f"clocks go {'forward' if shift.leaves_gap else 'back'}: {first:%H:%M} to {after:%H:%M} {happens}"
+            way = "forward" if shift.leaves_gap else "back"
+            notes[day].append(f"clocks go {way}{where}: {first:%H:%M} to {after:%H:%M} {happens}")
+    return notes
 
 
 def _moment(text: str, flag: str, zone: ZoneInfo, for_a_date: timedelta) -> datetime:

@@ -16,7 +16,7 @@ def print_timing(data: Mapping[str, Any], count: int | None = None) -> None:
     facts = {"means": data["words"], "reads": f"{data['schedule']} ({data['schedule_type']})", "zone": data["timezone"]}
     print_pairs(facts, indent=2)
     runs = [moment for text in data["next_runs"][:count] if (moment := moment_of(text))]
-    first = ["next", *[""] * (len(runs) - 1)]
+    first = ["next", *[""] * len(runs)][: len(runs)]
     rows = [(Text(f"{word:<5}", "dim"), long_time(run), relative(run, now)) for word, run in zip(first, runs, strict=True)]
     print_table(rows, indent=2)
     for remark in data["remarks"]:

@@ -9,6 +9,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.operations import Handler
+from agentoolkit.system.scheduler.after import create_after_agent
 from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.loops import done_on
@@ -21,26 +22,28 @@ from agentoolkit.time_source import SystemTime
 NAME = "scheduler"
 
 DESCRIPTION = """\
-Runs AgenTools at set times: by crontab, at intervals or once. Forwards results and errors to queues and keeps the last
-100 executions of each job."""
+Runs AgenTools at set times: by crontab, at intervals or once, or after another job. Forwards results and errors to
+queues and keeps the last 100 executions of each job."""
 
 
 def create_scheduler_agent(service: SchedulerService | None = None, *, injector: Injector | None = None) -> AgenTool[SchedulerService]:
-    """Make the AgenTool ``scheduler`` and register it; where there is one already, return that.
+    """Make the AgenTool ``scheduler`` and register it, with ``after`` beside it; where there is one already, return that.
 
     Args:
         service: What it works with; by default a scheduler that lives in memory and starts at first use.
         injector: Where to register it, and where it finds what it runs; the current one by default.
 
     Raises:
-        ConfigurationError: Another AgenTool named ``scheduler`` is registered.
+        ConfigurationError: Another AgenTool named ``scheduler`` or ``after`` is registered.
     """
     injector = injector or get_injector()
     if service is None and NAME in injector:
         return injector.get(NAME)
     service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), Announcer()))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
-    return create_agentool(NAME, SchedulerInput, handlers, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+    agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+    create_after_agent(service.store, injector=injector)
+    return agent
 
 
 def _at_home(handler: Handler) -> Handler:

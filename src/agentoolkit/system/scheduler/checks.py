@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
 from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
+from agentoolkit.system.scheduler.schedules import Schedule
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 2_000
@@ -53,6 +54,14 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
     return copy
+
+
+def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
+    """Refuse an input that refers to the execution before, in a job that comes after none."""
+    if schedule.after is None and has_references(input_data, to="after"):
+        remedy = "Give it a schedule like 'after extract', or an input without '!ref:after:…'."
+        problem = "It refers to the execution before, and this job comes after none."
+        raise InvalidJob(problem, field="input_data", value=input_data, remedy=remedy)
 
 
 def check_gate(injector: Injector, gate: Gate | None) -> None:
@@ -148,3 +157,12 @@ def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
         remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
         raise InvalidJob(f"{excerpt(text)} is no time.", field=field, value=text, remedy=remedy) from error
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+
+
+def checked_end(text: str, field: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """As `checked_moment`, for a time that is still to come."""
+    moment = checked_moment(text, field, zone)
+    if moment <= now:
+        remedy = f"Give a time after {now.astimezone(zone).isoformat(timespec='seconds')}, or leave it out."
+        raise InvalidJob(f"{excerpt(text)} is not in the future.", field=field, value=text, remedy=remedy)
+    return moment

@@ -50,40 +50,54 @@ class RingsOnce(BaseTrigger):
 
 
 class AlarmStore(BaseJobStore):
-    """The alarms, as a heap. An alarm that was replaced stays in the heap until its time, and is then passed over."""
+    """The alarms, by the instant at which they ring: many often share one, as crontabs do a full minute.
+
+    An alarm that was replaced stays with its instant until that comes, and is then passed over.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._alarms: dict[str, Alarm] = {}
-        self._heap: list[tuple[float, str, Alarm]] = []
+        self._at: dict[datetime, list[Alarm]] = {}
+        self._instants: list[datetime] = []
 
     def take_due(self, now: datetime) -> list[str]:
         """Remove the alarms that are due and return their job ids, the earliest first."""
         due: list[str] = []
-        while (first := self._first()) and first.next_run_time <= now:
-            heapq.heappop(self._heap)
-            del self._alarms[first.id]
-            due.append(first.id)
+        while (first := self._first()) is not None and first <= now:
+            for alarm in self._at.pop(heapq.heappop(self._instants)):
+                if self._rings(alarm, first):
+                    del self._alarms[alarm.id]
+                    due.append(alarm.id)
         return due
 
     def set(self, alarm: Alarm) -> None:
         self._alarms[alarm.id] = alarm
-        heapq.heappush(self._heap, (alarm.next_run_time.timestamp(), alarm.id, alarm))
+        at = alarm.next_run_time
+        if (alarms := self._at.get(at)) is None:
+            alarms = self._at[at] = []
+            heapq.heappush(self._instants, at)
+        alarms.append(alarm)
 
     def unset(self, job_id: str) -> None:
         self._alarms.pop(job_id, None)
 
     def get_next_run_time(self) -> datetime | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        first = self._first()
-        return first.next_run_time if first else None
+        return self._first()
 
-    def _first(self) -> Alarm | None:
-        while self._heap:
-            alarm = self._heap[0][2]
-            if self._alarms.get(alarm.id) is alarm:
-                return alarm
-            heapq.heappop(self._heap)
+    def _first(self) -> datetime | None:
+        while self._instants:
+            first = self._instants[0]
+            alarms = self._at[first]
+            while alarms and not self._rings(alarms[-1], first):
+                alarms.pop()
+            if alarms:
+                return first
+            del self._at[heapq.heappop(self._instants)]
         return None
+
+    def _rings(self, alarm: Alarm, at: datetime) -> bool:
+        return self._alarms.get(alarm.id) is alarm and alarm.next_run_time == at
 
     # What APScheduler asks of a job store besides.
 
@@ -107,7 +121,8 @@ class AlarmStore(BaseJobStore):
 
     def remove_all_jobs(self) -> None:
         self._alarms.clear()
-        self._heap.clear()
+        self._at.clear()
+        self._instants.clear()
 
 
 class NoExecutor(BaseExecutor):

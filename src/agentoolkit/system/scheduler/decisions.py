@@ -1,23 +1,43 @@
 """What becomes of a job's due times: pure functions, so that every store decides alike.
 
 Each due time ends in exactly one record. One that is not run leaves a record that says why; several
-that are passed over together share one, which counts them.
+that are passed over together share one, which counts them. An execution that comes after another one is decided on alike.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status, execution_id
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.jobs import (
+    HISTORY_LENGTH,
+    Execution,
+    Job,
+    JobState,
+    Policies,
+    Standing,
+    Status,
+    execution_id,
+    following_id,
+)
 from agentoolkit.system.scheduler.schedules import Schedule
 
-MOST_CAUGHT_UP = 100
-"""Late due times of a job that can still run; earlier ones are missed together."""
+MOST_CAUGHT_UP = HISTORY_LENGTH - 1
+"""Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
 GRACE = 30
+"""Seconds after its due time from which an execution is late where the job itself does not say."""
+LONGEST_ID = 2_000
+"""Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
+
+_SUCCEEDED = frozenset({Status.SUCCESS})
+_FAILED = frozenset({Status.FAILED, Status.LOST})
+_COUNT: dict[str, frozenset[Status]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
 
 
 class DueTimes(NamedTuple):
@@ -80,12 +100,76 @@ def decide(job: Job, standing: Standing, now: datetime, unfinished: int, owner: 
         return Decision((), standing._replace(state=JobState.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
     scribe = _Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, due)
-    room = math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
-    runs, records = _start_or_skip(scribe, chosen, unfinished, room)
+    room = _room(job, standing)
+    all_wait = job.policies.catch_up == "all" and _are_late(chosen, now)
+    refusal = _never if all_wait else partial(_no_room, job.policies)
+    runs, records = _start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, refusal)
     exhausted = due.following is None or runs >= room
     state, following = (JobState.DONE, None) if exhausted else (JobState.ACTIVE, due.following)
     after = Standing(state, following, standing.runs + runs, standing.version)
     return Decision([*passed_over, *records], after)
+
+
+def follow(job: Job, standing: Standing, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
+    """Decide which ends of a job's predecessor it runs after. One that is not what it waits for leaves no record.
+
+    Args:
+        job: The definition, with its policies.
+        standing: Where it stands; an inactive job gets no decision.
+        ended: Finished executions of the job that it comes after.
+        unfinished: How many executions of the job run or wait.
+        owner: Whose the records are.
+    """
+    now = max(map(_end, ended))
+    scribe = _Scribe(job, now, owner)
+    try:
+        if standing.state is JobState.PAUSED:
+            standing = _awoken(job, standing, now)
+        if standing.state is not JobState.ACTIVE:
+            return Decision((), standing)
+        due = [scribe.comes_after(end) for end in ended if _is_awaited(job.schedule, end)]
+    except Exception as error:
+        return Decision((), standing._replace(state=JobState.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
+    room = _room(job, standing)
+    runs, records = _start_or_skip(scribe, filter(_fits, due), unfinished, room, partial(_no_room, job.policies))
+    too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
+    state = JobState.DONE if runs >= room or job.schedule.is_over(now) else JobState.ACTIVE
+    return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
+
+
+def check_circle(job: Job, follows: Callable[[str], str | None]) -> None:
+    """Refuse a job that would come after itself. `follows` tells what another job comes after.
+
+    Raises:
+        InvalidSchedule: It would.
+    """
+    way = [job.job_id]
+    before = job.follows
+    while before is not None and before not in way:
+        way.append(before)
+        before = follows(before)
+    if before == job.job_id:
+        said = ", ".join(f"{later!r} after {earlier!r}" for later, earlier in zip(way, [*way[1:], before], strict=True))
+        problem = f"the job would come after itself: {said}."
+        raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
+
+
+def _is_awaited(schedule: Schedule, ended: Execution) -> bool:
+    before = schedule.after
+    return before is not None and ended.status in _COUNT[before.outcome] and schedule.admits(_end(ended))
+
+
+def _end(execution: Execution) -> datetime:
+    return execution.finished_at or execution.scheduled_at
+
+
+def _fits(execution: Execution) -> bool:
+    return len(execution.execution_id.encode()) <= LONGEST_ID
+
+
+def _shortened(execution: Execution) -> Execution:
+    digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
+    return execution._replace(execution_id=following_id(execution.job_id, digest))
 
 
 def _awoken(job: Job, standing: Standing, now: datetime) -> Standing:
@@ -94,7 +178,7 @@ def _awoken(job: Job, standing: Standing, now: datetime) -> Standing:
     if until is None or until > now:
         return standing
     following = job.schedule.first_from(until)
-    state = JobState.ACTIVE if following is not None else JobState.DONE
+    state = JobState.DONE if job.schedule.is_over(until) else JobState.ACTIVE
     return standing._replace(state=state, next_run_at=following, paused_until=None, reason="")
 
 
@@ -116,15 +200,20 @@ class _Scribe(NamedTuple):
         job = self.job
         return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due, owner=self.owner)
 
+    def comes_after(self, ended: Execution) -> Execution:
+        job = self.job
+        id_ = following_id(job.job_id, ended.execution_id)
+        return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=self.owner)
+
     def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
         span = f"; {number} due times from {first.isoformat()} to {last.isoformat()}" if number > 1 else ""
-        return self._passed_over(last, Status.MISSED, why + span)._replace(due_count=number)
+        return self._passed_over(self.starts(last), Status.MISSED, why + span)._replace(due_count=number)
 
-    def skipped(self, due: datetime, why: str) -> Execution:
-        return self._passed_over(due, Status.SKIPPED, why)
+    def skipped(self, execution: Execution, why: str) -> Execution:
+        return self._passed_over(execution, Status.SKIPPED, why)
 
-    def _passed_over(self, due: datetime, status: Status, reason: str) -> Execution:
-        return self.starts(due)._replace(status=status, reason=reason, finished_at=self.now)
+    def _passed_over(self, execution: Execution, status: Status, reason: str) -> Execution:
+        return execution._replace(status=status, reason=reason, finished_at=self.now)
 
 
 def _choose(scribe: _Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
@@ -159,19 +248,35 @@ def _lateness(policies: Policies) -> tuple[float, bool]:
     return window, policies.catch_up == "latest"
 
 
-def _start_or_skip(scribe: _Scribe, times: Sequence[datetime], unfinished: int, room: float) -> tuple[int, Iterable[Execution]]:
+def _room(job: Job, standing: Standing) -> float:
+    """Return how many more executions a job may start in all."""
+    return math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
+
+
+def _start_or_skip(
+    scribe: _Scribe, due: Iterable[Execution], unfinished: int, room: float, refusal: Callable[[int], str]
+) -> tuple[int, Iterable[Execution]]:
     """Return how many executions start, and the records of them and of those that are skipped."""
     records: list[Execution] = []
     runs = 0
-    for due in times:
+    for execution in due:
         if runs >= room:
             break
-        if reason := _no_room(scribe.job.policies, unfinished + runs):
-            records.append(scribe.skipped(due, reason))
+        if reason := refusal(unfinished + runs):
+            records.append(scribe.skipped(execution, reason))
         else:
             runs += 1
-            records.append(scribe.starts(due))
+            records.append(execution)
     return runs, records
+
+
+def _are_late(times: Sequence[datetime], now: datetime) -> bool:
+    """Were they noticed several at once, or one long after its time?"""
+    return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
+
+
+def _never(unfinished: int) -> str:
+    return ""
 
 
 def _no_room(policies: Policies, unfinished: int) -> str:

@@ -161,7 +161,7 @@ class Engine:
         self.executor.withdraw(execution.execution_id)
         self.clock.set_alarm(execution.execution_id, None)
         ended = execution._replace(status=Status.CANCELLED, reason=reason, finished_at=self._parts.time.now())
-        done = await self._parts.store.finish(ended, None)
+        done = bool(await self._parts.store.finish(ended, None))
         if done:
             if execution.trigger != "run_now":
                 self.executor.cancel(execution.execution_id)  # it may have begun at this very moment
@@ -173,6 +173,14 @@ class Engine:
     def forward(self) -> None:
         if self._parts.claims:
             self.forwarding.nudge()
+
+    def follow(self, claimed: Claimed) -> None:
+        """Start an execution that comes after another one. Where nothing may start it waits to be found by `take_over`."""
+        if claimed.execution.finished or (self.leading and not self._stopping):
+            self.take_over(claimed)
+
+    def in_doubt(self) -> None:
+        self.upkeep.hurry()
 
     def retry_later(self, execution_id: str, at: datetime) -> None:
         if not self._stopping:
@@ -250,7 +258,7 @@ def _limits(job: Job, execution: Execution) -> Sequence[Limit]:
     limits: Sequence[Limit] = ()
     if execution.trigger == "backfill":
         limits = (Limit(f"backfill:{job.job_id}", policies.max_instances),)
-    elif policies.overlap in _QUEUEING:
+    elif policies.overlap in _QUEUEING or (policies.overlap == "skip" and policies.catch_up == "all"):
         limits = (Limit(f"job:{job.job_id}", policies.max_instances),)
     if policies.concurrency_key is not None:
         limits = (*limits, Limit(f"key:{policies.concurrency_key}", 1))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agentoolkit.system.scheduler.jobs import Execution, Job, Status
 
@@ -35,8 +34,7 @@ _OUTCOMES: dict[Status, EventType] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened to a job or to one of its executions."""
 
     type: EventType

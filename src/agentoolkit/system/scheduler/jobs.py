@@ -15,7 +15,7 @@ Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 CatchUp = Literal["latest", "all", "none"]
 OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
-Trigger = Literal["schedule", "run_now", "backfill"]
+Trigger = Literal["schedule", "run_now", "backfill", "after"]
 
 
 class Gate(TypedDict):
@@ -94,7 +94,8 @@ class Policies:
     overlap: Overlap = "skip"
     """What happens to a due time while `max_instances` executions still run."""
     catch_up: CatchUp | None = None
-    """Which late due times run: the ``latest``, ``all`` (at most 100) or ``none``; None: as grace and coalesce say."""
+    """Which late due times run: the ``latest``, ``all`` (the latest 99, each after the other) or ``none``; None: as
+    grace and coalesce say."""
     catch_up_window: int | None = None
     """Seconds back to which `catch_up` reaches; None: any."""
     on_interrupt: OnInterrupt = "retry"
@@ -136,6 +137,11 @@ class Job:
     def work(self) -> Work:
         """What each of its executions does."""
         return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies)
+
+    @property
+    def follows(self) -> str | None:
+        """The id of the job that this one comes after, if it does."""
+        return before.job_id if (before := self.schedule.after) else None
 
     def same_as(self, other: Job) -> bool:
         """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
@@ -217,3 +223,16 @@ class Execution(NamedTuple):
 def execution_id(job_id: str, due: datetime) -> str:
     """Compute the id of a due time's execution: the same due time can never become two of them."""
     return f"{job_id}@{due.isoformat()}"
+
+
+_AFTER = "@after-"
+
+
+def following_id(job_id: str, preceding: str) -> str:
+    """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
+    return f"{job_id}{_AFTER}{preceding}"
+
+
+def preceding_id(execution: Execution) -> str:
+    """Return the id of the execution that this one comes after; empty: it comes after none. No job's id has an ``@``."""
+    return execution.execution_id.partition(_AFTER)[2] if execution.trigger == "after" else ""

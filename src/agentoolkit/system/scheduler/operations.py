@@ -12,9 +12,10 @@ from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import execution_operations, views
-from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobState, Work
 from agentoolkit.system.scheduler.planning import JobRequest
+from agentoolkit.system.scheduler.predecessors import dormant
 from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.schemas import (
     History,
@@ -24,11 +25,12 @@ from agentoolkit.system.scheduler.schemas import (
     JobRef,
     NewJob,
     RunNow,
+    Scheduled,
     SchedulerOutput,
     SchedulerStatus,
     ScheduleType,
 )
-from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.system.scheduler.service import Added, SchedulerService
 
 Context = RunContext[SchedulerService]
 T = TypeVar("T")
@@ -94,9 +96,9 @@ async def schedule_job(
     """
     request = JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more)
     added = await (ctx.deps.put(request) if replace else ctx.deps.add(request))
-    result = views.scheduled(added, ctx.deps.now())
+    result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
-    return views.answer("schedule", f"{done} {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+    return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
 async def scheduler_update(ctx: Context, job_id: str, version: int | None = None, **changes: Unpack[JobChanges]) -> SchedulerOutput:
@@ -107,8 +109,8 @@ async def scheduler_update(ctx: Context, job_id: str, version: int | None = None
         SchedulerError: The job was changed since `version`.
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
-    result = views.scheduled(await ctx.deps.update(job_id, changes, version), ctx.deps.now())
-    return views.answer("update", f"Updated {result.job_id!r}: {result.words}, next at {result.next_run}.", result)
+    result = await _scheduled(ctx.deps, await ctx.deps.update(job_id, changes, version))
+    return views.answer("update", f"Updated {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -118,7 +120,9 @@ async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     job = await ctx.deps.cancel(job_id)
-    return views.answer("cancel", f"Cancelled {job.job_id!r}.", JobRef(job_id=job.job_id, state="cancelled"))
+    left = await ctx.deps.store.followers(job.job_id)
+    waiting = f" Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again." if left else ""
+    return views.answer("cancel", f"Cancelled {job.job_id!r}.{waiting}", JobRef(job_id=job.job_id, state="cancelled"))
 
 
 async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, reason: str = "") -> SchedulerOutput:
@@ -126,10 +130,10 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
 
     Raises:
         JobNotFound: There is no such job.
-        InvalidJob: `until` is no time.
+        InvalidJob: `until` is no time, or not one to come.
     """
     job = (await ctx.deps.job(job_id)).job
-    end = checked_moment(until, "until", ZoneInfo(job.schedule.timezone)) if until else None
+    end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
     return views.answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
 
@@ -141,7 +145,7 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     result = views.job_ref(await ctx.deps.resume(job_id))
-    return views.answer("resume", f"Job {result.job_id!r} is {result.state}, next at {result.next_run}.", result)
+    return views.answer("resume", f"Job {views.when(f'{result.job_id!r} is {result.state}', result.next_run)}.", result)
 
 
 async def scheduler_run_now(
@@ -189,7 +193,7 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     stored = await ctx.deps.job(job_id)
     recent = await Runs(ctx.deps).history(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
-    return views.answer("get_job", f"Job {result.job_id!r}, next at {result.next_run}.", result)
+    return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
 
 
 async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
@@ -241,7 +245,7 @@ async def scheduler_preview(
     """
     reading = await ctx.deps.preview(schedule, schedule_type, timezone)
     result = views.timing(reading, ctx.deps.now(), count or views.NEXT_RUNS)
-    return views.answer("preview", f"{result.words}, next at {result.next_runs[0]}.", result)
+    return views.answer("preview", f"{views.when(result.words, *result.next_runs[:1])}.", result)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -263,6 +267,11 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
+async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
+    result = views.scheduled(added, service.now())
+    return result.model_copy(update={"remarks": [*result.remarks, *await dormant(service.store, added.job.schedule.after)]})
+
+
 def _needed(field: str, value: T | None) -> T:
     if value is None:
         remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
@@ -271,6 +280,7 @@ def _needed(field: str, value: T | None) -> T:
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:
+    await service.ready()
     engine = service.engine
     states = [stored.standing.state for stored in await service.jobs()]
     can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)

@@ -15,6 +15,7 @@ from agentoolkit.system.scheduler.checks import (
     check_gate,
     check_queues,
     check_ranges,
+    check_references,
     check_tags,
     check_text,
     checked_id,
@@ -161,7 +162,7 @@ def _standing(job: Job, before: Standing, changes: Mapping[str, Any], now: datet
         return before
     paused = changes.get("paused", before.state is JobState.PAUSED)
     due = job.schedule.first_from(now)
-    if due is None or (job.policies.max_runs is not None and before.runs >= job.policies.max_runs):
+    if job.schedule.is_over(now) or (job.policies.max_runs is not None and before.runs >= job.policies.max_runs):
         return before._replace(state=JobState.DONE, next_run_at=None)
     return before._replace(state=JobState.PAUSED if paused else JobState.ACTIVE, next_run_at=due, reason="")
 
@@ -183,6 +184,7 @@ def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str
 
 def _job(request: JobRequest, job_id: str, reading: Reading, injector: Injector, created_at: datetime) -> Job:
     input_data = checked_input(request.agentool_name, request.input_data, injector)
+    check_references(reading.schedule, input_data)
     check_gate(injector, request.gate)
     check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)
     return Job(

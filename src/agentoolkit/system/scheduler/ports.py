@@ -45,6 +45,21 @@ class Claims(NamedTuple):
     """For every job asked about: when it is due next; None if it is not."""
 
 
+class Finished(NamedTuple):
+    """The answer to an outcome. True if it was written."""
+
+    written: bool
+    followers: Sequence[Claimed] = ()
+    """What comes after it, and is this process's to start; and records of what does not start."""
+
+    def __bool__(self) -> bool:
+        return self.written
+
+
+FINISHED = Finished(True)
+NOT_FINISHED = Finished(False)
+
+
 class Owner(NamedTuple):
     """A process that has the store open."""
 
@@ -106,7 +121,11 @@ class JobStore(Protocol):
         ...
 
     async def add(self, job: Job, standing: Standing) -> None:
-        """Keep a new job. Raise `JobExists` if its id, or its name, belongs to a job that can still fire."""
+        """Keep a new job.
+
+        Raise `JobExists` if its id, or its name, belongs to a job that can still fire, and `InvalidSchedule` if it
+        would come after itself, also by way of others (see `decisions.check_circle`).
+        """
         ...
 
     async def find(self, id_or_name: str) -> StoredJob | None:
@@ -117,11 +136,15 @@ class JobStore(Protocol):
         """Return every job, the oldest first."""
         ...
 
+    async def followers(self, job_id: str) -> Sequence[str]:
+        """Return the ids of the jobs that come after this one and can still fire."""
+        ...
+
     async def replace(self, job: Job, standing: Standing, version: int) -> bool:
         """Change a job, to a version one higher, and tell whether it was changed.
 
         It is not if its version is not `version` any more, or if it ran more often than `standing` says: then whoever
-        changes it has not seen where it stands.
+        changes it has not seen where it stands. Raise `InvalidSchedule` as `add` does.
         """
         ...
 
@@ -136,18 +159,22 @@ class JobStore(Protocol):
         """
         ...
 
-    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
-        """Write down executions that no schedule asked for now. Return the ids of those that were not there yet."""
+    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+        """Write down executions that no schedule asked for now, and the messages of those that were not there yet.
+
+        Return the ids of those. Nothing comes after an execution that is recorded as finished.
+        """
         ...
 
     async def begin(self, execution: Execution) -> bool:
         """Mark an execution of ours as started. Tell whether it was still waiting to be."""
         ...
 
-    async def finish(self, execution: Execution, message: Message | None) -> bool:
+    async def finish(self, execution: Execution, message: Message | None) -> Finished:
         """Write an outcome, put its message into the outbox and prune the job's history to the newest 100.
 
-        Tell whether the execution was still unfinished and ours; if not, nothing changes.
+        Where jobs come after this one, write down their executions as well (see `decisions.follow`). Tell whether the
+        execution was still unfinished and ours; if not, nothing changes.
         """
         ...
 
@@ -171,6 +198,7 @@ class JobStore(Protocol):
         """Settle unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
 
         Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.settled`).
+        What comes after a lost one is among the answers.
         """
         ...
 

@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
-from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.ports import Claimed, Finished, JobStore
 from agentoolkit.system.scheduler.retries import retried
 from agentoolkit.system.scheduler.underway import Underway, UnderwaySet
 from agentoolkit.time_source import TimeSource
@@ -61,6 +61,12 @@ class Surroundings(Protocol):
 
     def forward(self) -> None:
         """There is a message in the outbox."""
+
+    def follow(self, claimed: Claimed) -> None:
+        """An execution comes after one that ended."""
+
+    def in_doubt(self) -> None:
+        """Something may be written down that nobody was told of."""
 
     def retry_later(self, execution_id: str, at: datetime) -> None:
         """An execution waits for its next underway."""
@@ -190,11 +196,20 @@ class Running:
                 self._around.retry_later(again.execution_id, again.retry_at)
             return again
         message = outcomes.message_for(underway.work, ended)
-        if await self._insist(self._store.finish, ended, message):
+        if done := await self._insist(self._store.finish, ended, message):
             self._announcer.became(ended)
             if message is not None:
                 self._around.forward()
+            self._follow(done)
         return ended
+
+    def _follow(self, done: Finished | bool) -> None:
+        """Hand on what comes after an outcome; where the answer to that was lost, somebody has to look for it."""
+        if isinstance(done, bool):
+            self._around.in_doubt()
+            return
+        for claimed in done.followers:
+            self._around.follow(claimed)
 
     def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
         return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
@@ -203,7 +218,7 @@ class Running:
         kept = self._store.survives_restart and underway.execution.trigger != "run_now"
         return kept and underway.work.policies.on_interrupt == "retry"
 
-    async def _insist(self, write: Callable[..., Awaitable[bool]], execution: Execution, *facts: Any) -> bool:
+    async def _insist(self, write: Callable[..., Awaitable[T]], execution: Execution, *facts: Any) -> T | bool:
         """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
 
         Tell whether the execution was still ours to write. A commit whose answer was lost was one all the same: then a

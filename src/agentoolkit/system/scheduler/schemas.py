@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from agentool.base import BaseOperationInput
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnInterrupt, Overlap, Priority
 
-ScheduleType = Literal["cron", "interval", "once"]
+ScheduleType = Literal["cron", "interval", "once", "after"]
 
 ExecutionStatus = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
 
@@ -48,7 +48,8 @@ class SchedulerInput(BaseOperationInput):
     job_name: str | None = Field(None, description="Human-readable, unique job name")
     schedule_type: ScheduleType | None = Field(None, description="Type of schedule; may be left out where the text of the schedule decides")
     schedule: str | None = Field(
-        None, description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', or words"
+        None,
+        description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', words, 'after JOB'",
     )
     agentool_name: str | None = Field(None, description="Name of the AgenTool to execute")
     input_data: dict[str, Any] | None = Field(None, description="Input to pass to the AgenTool; checked at once")

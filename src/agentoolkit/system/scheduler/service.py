@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution
 from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.predecessors import with_predecessor
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
 _TRIES = 5
@@ -119,7 +121,7 @@ class SchedulerService:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        await self.ready()
+        request = await self._placed(request)
         planned = plan(request, self._parts.injector, self.now(), self._timezone)
         for taken in (await self.store.find(planned.job.job_id), await self.store.find(planned.job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
@@ -135,7 +137,7 @@ class SchedulerService:
         Raises:
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        await self.ready()
+        request = await self._placed(request)
         stored = await self.store.find(request.job_id or id_from_name(request.job_name))
         if stored is None:
             return await self.add(request)
@@ -159,6 +161,8 @@ class SchedulerService:
             JobExists: Another job has the new name.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
+        if isinstance(schedule := changes.get("schedule"), str):
+            changes = {**changes, "schedule": await with_predecessor(self.store, schedule)}
         for _ in range(_TRIES):
             stored = await self._caught_up(job_id)
             if version not in (None, stored.standing.version):
@@ -218,6 +222,11 @@ class SchedulerService:
         """Read a schedule without scheduling anything."""
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
 
+    async def _placed(self, request: JobRequest) -> JobRequest:
+        """Return a request that names the job it comes after, if it does, by its id."""
+        await self.ready()
+        return replace(request, schedule=await with_predecessor(self.store, request.schedule))
+
     async def _change_state(self, job_id: str, wanted: Standing) -> StoredJob:
         for _ in range(_TRIES):
             job, standing = stored = await self._caught_up(job_id)
@@ -258,7 +267,7 @@ class SchedulerService:
         due = standing.next_run_at
         if due is not None and await self.store.execution(execution_id(job.job_id, due)):
             standing = standing._replace(next_run_at=job.schedule.next_after(due))
-        return standing if standing.next_run_at else standing._replace(state=JobState.DONE)
+        return standing if standing.next_run_at or job.follows else standing._replace(state=JobState.DONE)
 
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:

@@ -42,6 +42,11 @@ def local(moment: datetime | None, timezone: str) -> str | None:
     return moment.astimezone(ZoneInfo(timezone)).isoformat() if moment else None
 
 
+def when(told: str, next_run: str | None = None) -> str:
+    """Add to a sentence when a job is due next; what comes after another job is not."""
+    return f"{told}, next at {next_run}" if next_run else told
+
+
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
     """Say what a schedule means and when it fires."""
     schedule = reading.schedule
@@ -52,7 +57,7 @@ def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
         timezone=schedule.timezone,
         words=reading.words,
         next_runs=[moment.isoformat() for moment in shown.next_runs],
-        remarks=[*reading.remarks, *shown.warnings],
+        remarks=list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # some are both
     )
 
 
@@ -60,8 +65,13 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     """Answer to ``schedule`` and ``update``."""
     job, standing = added.job, added.standing
     since = min(now, standing.next_run_at or now)  # a job due at once is due already
+    most = job.policies.max_runs
+    to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - standing.runs)
+    when = timing(added.reading, since, to_come)
+    if most is not None and job.schedule.kind != "once":
+        when.words += f", at most {most:,} run{'' if most == 1 else 's'}"
     return Scheduled(
-        **timing(added.reading, since).model_dump(),
+        **when.model_dump(),
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=local(standing.next_run_at, job.schedule.timezone),

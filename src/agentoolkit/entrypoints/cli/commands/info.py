@@ -12,6 +12,7 @@ _PLAIN = {"max_instances": 1, "misfire_grace_time": 30, "coalesce": True, "max_r
     "jitter": 0.0,
 }
 """What goes without saying."""
+_WITHOUT_TIME = {"after": "when that job ends so"}
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 
 
@@ -42,7 +43,7 @@ def _facts(data: dict[str, Any]) -> dict[str, object]:
         "name": data["job_name"] if data["job_name"] != data["job_id"] else None,
         "state": coloured(about["state"]),
         "schedule": f"{about['schedule']} ({about['schedule_type']})",
-        "next": f"{long_time(due)}, {relative(due, present())}" if due else "never",
+        "next": f"{long_time(due)}, {relative(due, present())}" if due else _WITHOUT_TIME.get(about["schedule_type"], "never"),
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
         **{name: value for name, value in about.items() if name not in _SHOWN_APART and _PLAIN.get(name, _PLAIN) != value},
     }

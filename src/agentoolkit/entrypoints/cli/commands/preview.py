@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.options import Json, Timezone, optional
+from agentoolkit.entrypoints.cli.options import Json, Timezone, When, optional
 
 
 def preview(
-    when: Annotated[str, typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, or words.", show_default=False)],
+    when: When,
     timezone: Timezone = None,
-    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once", "What it must be.")] = None,
+    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What it must be.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", metavar="NUMBER", help="How many due times to show.", min=1, max=100)] = 5,
     json: Json = False,
 ) -> None:

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from agentoolkit.entrypoints.cli.options import Allow, Json, Timezone, optional
+from agentoolkit.entrypoints.cli.options import Allow, Json, Timezone, When, optional
 
 
 def schedule(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The job's unique name.", show_default=False)],
-    when: Annotated[str, typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, or words.", show_default=False)],
+    when: When,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="The AgenTool to run; `agentool tools` lists them.", show_default=False)],
     fields: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its input; a value is JSON, else text.", show_default=False)
     ] = None,
     input_data: Annotated[str | None, optional("--input", "JSON", "Its input as one JSON object.")] = None,
-    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once", "What WHEN must be.")] = None,
+    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What WHEN must be.")] = None,
     timezone: Timezone = None,
     start_at: Annotated[str | None, optional("--start-at", "TIME", "Nothing is due before it.")] = None,
     end_at: Annotated[str | None, optional("--end-at", "TIME", "Nothing is due after it.")] = None,

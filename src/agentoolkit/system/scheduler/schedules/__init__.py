@@ -5,8 +5,9 @@ Schedule.next_after(moment)                   →  the next due time
 preview(schedule, now=…)                      →  what it will do, and what may surprise
 """
 
+from .after import Predecessor, predecessor_in
 from .preview import Preview, preview
 from .reading import Reading, read_schedule
 from .schedule import Kind, Schedule, firings
 
-__all__ = ["Kind", "Preview", "Reading", "Schedule", "firings", "preview", "read_schedule"]
+__all__ = ["Kind", "Predecessor", "Preview", "Reading", "Schedule", "firings", "predecessor_in", "preview", "read_schedule"]

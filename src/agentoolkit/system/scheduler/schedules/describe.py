@@ -34,6 +34,8 @@ def _rule(schedule: Schedule) -> str:
         return describe_cron(schedule.text)
     if schedule.kind == "interval":
         return f"every {schedule.text.removeprefix('1 ') if schedule.text.count(' ') == 1 else schedule.text}"
+    if schedule.after is not None:
+        return schedule.after.words
     return f"once, on {long_date(datetime.fromisoformat(schedule.text))}"
 
 

@@ -18,6 +18,7 @@ MOST_RUNS_A_DAY = 1_440
 """One a minute; more than that is worth a warning."""
 
 _YEAR = timedelta(days=366)
+_DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
@@ -53,6 +54,8 @@ def _next_runs(schedule: Schedule, now: datetime, count: int) -> Iterator[dateti
 
 
 def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
+    if schedule.kind == "after":
+        return
     first = schedule.first_from(now)
     if first is None:
         yield "there is no further run"
@@ -63,8 +66,23 @@ def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
         yield "day-of-month and day-of-week are both given: cron runs on days that match either one, not only both"
     if schedule.kind == "interval" and timedelta(days=1) / interval_step(schedule.text) > MOST_RUNS_A_DAY:
         yield f"runs {timedelta(days=1) // interval_step(schedule.text):,} times a day"
-    if schedule.kind != "interval":
-        yield from _clock_changes(schedule, now)
+    yield from _moves(schedule, now) if schedule.kind == "interval" else _clock_changes(schedule, now)
+
+
+def _moves(schedule: Schedule, now: datetime) -> Iterator[str]:
+    """Say from when an interval of whole days is due at another time of day, if that is within a year."""
+    if interval_step(schedule.text) % _DAY or (first := undelayed(schedule).next_after(now - TICK)) is None:
+        return
+    zone, utc = load_zone(schedule.timezone), now.astimezone(UTC).replace(tzinfo=None)
+    before = first.astimezone(zone)
+    for shift in shifts_between(schedule.timezone, utc, utc + _YEAR):
+        due = undelayed(schedule).next_after(shift.at.replace(tzinfo=UTC) - TICK)
+        after = due.astimezone(zone) if due else before
+        if after.time() != before.time():
+            clocks = f"{date_text(after)} it runs at {clock_text(after)} instead of {clock_text(before)} in {schedule.timezone}"
+            stays = f"a time of day, as in 'every day at {clock_text(before)}', does not move"
+            yield f"a day is 24 hours, whatever clocks do: from {clocks}; {stays}"
+            return
 
 
 def _clock_changes(schedule: Schedule, now: datetime) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
+from .after import LONGEST_AFTER, is_after
 from .describe import describe
 from .interval import interval_step
 from .schedule import Kind, Schedule
@@ -51,7 +52,7 @@ def read_schedule(
     """Read a schedule as a person, a program or a language model writes it.
 
     Args:
-        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters.
+        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters (300 after ``after``).
         now: The present (aware).
         kind: What the text must be; None lets the text decide.
         timezone: IANA name, for a text that names no zone itself; None is this machine's.
@@ -79,8 +80,9 @@ def _check(text: object, now: datetime) -> None:
         raise ValueError("now must be an aware datetime")
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
-    if len(text) > LONGEST_TEXT:
-        problem = f"has {len(text):,} characters, at most {LONGEST_TEXT} are read."
+    most = LONGEST_AFTER if is_after(text) else LONGEST_TEXT
+    if len(text) > most:
+        problem = f"has {len(text):,} characters, at most {most} are read."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
     if not text.strip():
         raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
@@ -89,7 +91,7 @@ def _check(text: object, now: datetime) -> None:
 def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...]]:
     if phrase.zone is None and given is None:
         remark = f"no zone given: read in {machine_zone()}, this machine's"
-        return machine_zone(), () if phrase.kind == "interval" else (remark,)
+        return machine_zone(), () if phrase.kind in ("interval", "after") else (remark,)
     if phrase.zone is not None and given not in (None, phrase.zone):
         return phrase.zone, (f"the text names {phrase.zone}, which goes before {given}",)
     return phrase.zone or given or "UTC", ()
@@ -121,7 +123,7 @@ def _iso(text: str, name: str) -> datetime:
 
 
 def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
-    if schedule.first_from(now) is not None:
+    if not schedule.is_over(now):
         return
     if schedule.end_at is not None and schedule.end_at < now:
         raise InvalidSchedule("has passed.", field="end_at", value=schedule.end_at.isoformat(), remedy="Give a later end.")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
+from .after import Never, Predecessor, predecessor_in, required_predecessor
 from .bounds import LONGEST_JITTER, Between, Jittered, Outside
 from .cron import cron_rule, normal_cron, wall_times
 from .exclusions import exclusions
@@ -21,8 +22,8 @@ from .once import once_rule, once_text
 from .rules import TICK, Rule
 from .zones import load_zone, within_the_calendar
 
-Kind = Literal["cron", "interval", "once"]
-"""The three kinds of schedule."""
+Kind = Literal["cron", "interval", "once", "after"]
+"""The kinds of schedule. The last has no due times: it comes after another job's executions."""
 
 
 class Leap(NamedTuple):
@@ -38,8 +39,8 @@ class Schedule:
     """When something is due. A value: checked when made, equal text is an equal schedule, JSON in and JSON out.
 
     Attributes:
-        kind: ``cron``, ``interval`` or ``once``.
-        text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset.
+        kind: ``cron``, ``interval``, ``once`` or ``after``.
+        text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset, ``after extract succeeded``.
         timezone: IANA name of the zone in which cron text, exclusions and answers are read.
         anchor: For an interval, the instant it counts from (UTC); the first due time is one step later.
         start_at: No due time before it (UTC).
@@ -86,6 +87,23 @@ class Schedule:
             return self.next_after(moment - TICK)
         except OverflowError:
             return self.next_after(moment)
+
+    @property
+    def after(self) -> Predecessor | None:
+        """The job that this comes after; None if it has due times."""
+        return predecessor_in(self.text) if self.kind == "after" else None
+
+    def admits(self, moment: datetime) -> bool:
+        """Is a moment (aware) within the bounds, and not excluded?"""
+        if (self.start_at is not None and moment < self.start_at) or (self.end_at is not None and moment > self.end_at):
+            return False
+        return not self.exclude or exclusions(self.exclude, self.timezone).end_after(moment) is None
+
+    def is_over(self, moment: datetime) -> bool:
+        """Can nothing be due at or after a moment (aware)?"""
+        if self.kind == "after":
+            return self.end_at is not None and moment > self.end_at
+        return self.first_from(moment) is None
 
     def leap(self, first: datetime, now: datetime, keep: int) -> Leap:
         """Pass over the due times from ``first`` to ``now``, except the last ``keep``, if they can be counted without a walk."""
@@ -162,6 +180,8 @@ def _plain_rule(schedule: Schedule) -> Rule:
         return cron_rule(schedule.text, schedule.timezone)
     if schedule.kind == "once":
         return once_rule(schedule.text)
+    if schedule.kind == "after":
+        return Never()
     return IntervalRule(cast(datetime, schedule.anchor), interval_step(schedule.text))
 
 
@@ -176,6 +196,8 @@ def _canonical(schedule: Schedule) -> str:
         if schedule.anchor is None:
             raise InvalidSchedule("an interval needs the instant it counts from.", field="anchor", remedy="Give an aware datetime.")
         return interval_text(int(interval_step(schedule.text).total_seconds()))
+    if schedule.kind == "after":
+        return required_predecessor(schedule.text).text
     raise InvalidSchedule(f"{excerpt(schedule.kind)} is not a kind.", field="kind", value=schedule.kind, remedy=_KINDS)
 
 
@@ -189,6 +211,9 @@ def _check_bounds(schedule: Schedule) -> None:
     if not (math.isfinite(jitter) and 0 <= jitter <= LONGEST_JITTER):
         remedy = f"Give seconds from 0 to {LONGEST_JITTER:.0f}, e.g. 30."
         raise InvalidSchedule(f"{jitter} is no length of time for it.", field="jitter", value=jitter, remedy=remedy)
+    if jitter and schedule.kind == "after":
+        problem = "delays due times, and what comes after another job has none."
+        raise InvalidSchedule(problem, field="jitter", value=jitter, remedy="Leave it out, or give 0.")
 
 
 def _utc(moment: datetime | None, name: str) -> datetime | None:

@@ -1,7 +1,8 @@
 """What a text means: crontab, ISO 8601, an interval, or words of a closed grammar that refuses what it does not know.
 
-text    = crontab [ zone ] | ISO-8601 | phrase [ [ "in" ] zone ]
+text    = crontab [ zone ] | ISO-8601 | phrase [ [ "in" ] zone ] | "after" job [ outcome ]
 phrase  = "now" | duration | moment | recurring          see durations.py, moments.py, recurring.py
+outcome = "succeeded" | "failed" | "ended"               see after.py
 zone    = IANA-name | "UTC" | "GMT" | "Z" | ±HH:MM
 """
 
@@ -14,6 +15,7 @@ from fractions import Fraction
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
+from .after import Predecessor, predecessor_in, required_predecessor
 from .clocks import clocks, starts_clock
 from .cron import normal_cron, odd_steps
 from .days import day
@@ -28,7 +30,7 @@ from .zones import clock_note, instant_of, is_abbreviation, load_zone, zone_name
 _CRON_FIELD = re.compile(r"[0-9?/,LWlw#-]+")
 _ZONE_NAME = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)+|UTC|GMT|Z", re.IGNORECASE)
 _ISO_START = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d)", re.ASCII | re.IGNORECASE)
-_ARTICLES = {"cron": "a cron schedule", "interval": "an interval", "once": "a single time"}
+_ARTICLES = {"cron": "a cron schedule", "interval": "an interval", "once": "a single time", "after": "a time after another job"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str) ->
 
 
 def _understand(text: str, now: datetime, kind: Kind | None, timezone: str) -> Phrase:
+    before = required_predecessor(text) if kind == "after" else predecessor_in(text)
+    if before is not None:
+        return _after_phrase(before, text, now, timezone)
     if _looks_like_cron(text):
         return _cron_phrase(text)
     if not text.isascii():
@@ -73,6 +78,22 @@ def _understand(text: str, now: datetime, kind: Kind | None, timezone: str) -> P
     if length is not None:
         return Phrase("interval", interval_text(checked_seconds(length, text)))
     return _worded_phrase(text, now, kind, timezone)
+
+
+def _after_phrase(before: Predecessor, text: str, now: datetime, timezone: str) -> Phrase:
+    """Refuse a length of time that is not said to be a job's name: ``after 5 minutes`` may well mean ``in 5 minutes``."""
+    length = text.strip()[len("after") :].strip()
+    if length == before.job_id and _is_phrase(f"in {length}", now, timezone):
+        remedy = f"Write 'in {length}', or 'after {length} succeeded' if that is a job's name."
+        raise InvalidSchedule(f"{length!r} may be a length of time or a job.", field="schedule", value=text, remedy=remedy)
+    return Phrase("after", before.text)
+
+
+def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
+    try:
+        return bool(understand(text, now=now, kind=None, timezone=timezone))
+    except InvalidSchedule:
+        return False
 
 
 def _looks_like_cron(text: str) -> bool:
@@ -224,4 +245,6 @@ def _remedy_for(kind: Kind, found: Kind) -> str:
         return f"Write e.g. '0 9 * * 1-5', or make it {_ARTICLES[found]}."
     if kind == "interval":
         return f"Write e.g. '5 minutes', or make it {_ARTICLES[found]}."
+    if kind == "after":
+        return f"Write e.g. 'after extract', or make it {_ARTICLES[found]}."
     return f"Write e.g. '2026-12-25T09:00:00' or 'in 30 minutes', or make it {_ARTICLES[found]}."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from agentoolkit.system.scheduler.decisions import decide
+from agentoolkit.system.scheduler.decisions import check_circle, decide, follow
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released, settled
 
 RETIRED_JOBS = 1_000
@@ -27,6 +27,8 @@ class MemoryJobStore:
     def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
+        self._followers: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """Jobs that come after others, by the id of those."""
         self._unfinished: dict[str, Execution] = {}
         self._running: Counter[str] = Counter()
         self._history: dict[str, dict[str, Execution]] = {}
@@ -60,6 +62,7 @@ class MemoryJobStore:
         for taken in (await self.find(job.job_id), await self.find(job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
                 raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
+        check_circle(job, self._follows)
         self._keep(StoredJob(job, standing))
 
     async def find(self, id_or_name: str) -> StoredJob | None:
@@ -68,10 +71,15 @@ class MemoryJobStore:
     async def jobs(self) -> Sequence[StoredJob]:
         return list(self._jobs.values())
 
+    async def followers(self, job_id: str) -> Sequence[str]:
+        found = [self._jobs[id_] for id_ in self._followers.get(job_id, ())]
+        return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobState.DONE)
+
     async def replace(self, job: Job, standing: Standing, version: int) -> bool:
         stored = self._jobs.get(job.job_id)
         if stored is None or stored.standing.version != version or stored.standing.runs > standing.runs:
             return False
+        check_circle(job, self._follows)
         self._keep(StoredJob(job, standing._replace(version=version + 1)))
         return True
 
@@ -79,7 +87,7 @@ class MemoryJobStore:
         stored = self._jobs.pop(job_id, None)
         if stored is None:
             return False
-        self._forget_name(stored.job)
+        self._unlink(stored.job)
         for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not Status.RUNNING]:
             await self.finish(waiting._replace(status=Status.CANCELLED, reason="its job was cancelled"), None)
         self._retire(job_id)
@@ -102,10 +110,12 @@ class MemoryJobStore:
             next_times.append(Change(job_id, standing.due_at))
         return Claims(records, next_times)
 
-    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
+    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
         new = [execution for execution in executions if await self.execution(execution.execution_id) is None]
         for execution in new:
             self._write(execution)
+        ids = {execution.execution_id for execution in new}
+        self._outbox |= {message.execution_id: message for message in messages if message.execution_id in ids}
         return [execution.execution_id for execution in new]
 
     async def begin(self, execution: Execution) -> bool:
@@ -115,9 +125,9 @@ class MemoryJobStore:
         self._unfinished[execution.execution_id] = execution
         return True
 
-    async def finish(self, execution: Execution, message: Message | None) -> bool:
+    async def finish(self, execution: Execution, message: Message | None) -> Finished:
         if self._unfinished.pop(execution.execution_id, None) is None:
-            return False
+            return NOT_FINISHED
         running = self._running[execution.job_id] - 1
         if running:
             self._running[execution.job_id] = running
@@ -127,12 +137,14 @@ class MemoryJobStore:
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=Delivery.PENDING)
         self._remember(execution)
-        return True
+        if self._followers and (followers := self._followers.get(execution.job_id)):
+            return Finished(True, [claimed for job_id in tuple(followers) for claimed in self._follow(job_id, execution)])
+        return FINISHED
 
     async def execution(self, execution_id: str) -> Execution | None:
         if execution := self._unfinished.get(execution_id):
             return execution
-        return self._history.get(execution_id.rpartition("@")[0], {}).get(execution_id)
+        return self._history.get(execution_id.partition("@")[0], {}).get(execution_id)
 
     async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
         waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
@@ -163,11 +175,9 @@ class MemoryJobStore:
             after = settled(execution, stored.job if stored else None, self.owner, now)
             if not after.finished:
                 self._unfinished[after.execution_id] = after
-            elif stored:
-                await self.finish(after, message_for(stored.job.work, after))
-            else:
-                await self.finish(after, None)
             taken.append(Claimed(stored.job if stored else None, after))
+            if after.finished:
+                taken += (await self.finish(after, message_for(stored.job.work, after) if stored else None)).followers
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
@@ -198,17 +208,39 @@ class MemoryJobStore:
 
     def _keep(self, stored: StoredJob) -> None:
         if before := self._jobs.get(stored.job.job_id):
-            self._forget_name(before.job)
+            self._unlink(before.job)
         self._jobs[stored.job.job_id] = stored
         self._names[stored.job.job_name] = stored.job.job_id
+        if stored.job.follows is not None:
+            self._followers[stored.job.follows][stored.job.job_id] = None
         if stored.standing.state is JobState.DONE:
             self._retire(stored.job.job_id)
         else:
             self._retired.pop(stored.job.job_id, None)
 
-    def _forget_name(self, job: Job) -> None:
+    def _unlink(self, job: Job) -> None:
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
+        if job.follows is not None:
+            self._followers[job.follows].pop(job.job_id, None)
+            if not self._followers[job.follows]:
+                del self._followers[job.follows]
+
+    def _follows(self, job_id: str) -> str | None:
+        return stored.job.follows if (stored := self._jobs.get(job_id)) else None
+
+    def _follow(self, job_id: str, ended: Execution) -> Sequence[Claimed]:
+        """Decide on a job that comes after one that ended, and return what is new."""
+        if (stored := self._jobs.get(job_id)) is None:
+            return ()
+        executions, standing = follow(*stored, [ended], self._running.get(job_id, 0))
+        self._jobs[job_id] = StoredJob(stored.job, standing)
+        new = [execution for execution in executions if not self._knows(execution)]
+        for execution in new:
+            self._write(execution)
+        if standing.state is JobState.DONE and job_id not in self._running:
+            self._retire(job_id)
+        return [Claimed(stored.job, execution) for execution in new]
 
     def _knows(self, execution: Execution) -> bool:
         history = self._history.get(execution.job_id)
@@ -240,10 +272,10 @@ class MemoryJobStore:
             self._history.pop(oldest, None)
             self._running.pop(oldest, None)
             if stored := self._jobs.pop(oldest, None):
-                self._forget_name(stored.job)
+                self._unlink(stored.job)
 
     def _note_delivery(self, message: Message, delivery: Delivery) -> None:
-        history = self._history.get(message.execution_id.rpartition("@")[0], {})
+        history = self._history.get(message.execution_id.partition("@")[0], {})
         if execution := history.get(message.execution_id):
             history[message.execution_id] = execution._replace(delivery=delivery)
 

@@ -98,10 +98,7 @@ def note_growth(session: Session, queue_name: str, arrivals: int, remembered: in
 
 def remember(session: Session, messages: Sequence[tuple[Message, datetime]]) -> None:
     """Remember ids until a time each."""
-    rows = [
-        {"queue_name": message.queue_name, "message_id": message.message_id, "number": message.arrival, "remembered_until": micros(until)}
-        for message, until in messages
-    ]
+    rows = [(message.queue_name, message.message_id, message.arrival, micros(until)) for message, until in messages]
     session.from_rows(_REMEMBER, _REMEMBERED, rows)
 
 

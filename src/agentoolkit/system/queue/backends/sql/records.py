@@ -112,26 +112,26 @@ def message_of(row: Sequence[Any]) -> Message:
     )
 
 
-def message_parameters(message: Message, death: int | None = None) -> dict[str, Any]:
+def row_of(message: Message, death: int | None = None) -> tuple[Any, ...]:
     """Return the columns `ROW_TYPES`."""
-    return {
-        "message_id": message.message_id,
-        "queue_name": message.queue_name,
-        "body": message.body,
-        "enqueued_at": micros(message.enqueued_at),
-        "available_at": micros(message.available_at),
-        "priority": message.priority,
-        "expires_at": micros(message.expires_at),
-        "arrival": message.arrival,
-        "state": message.state.value,
-        "attempts": message.attempts,
-        "token": message.token,
-        "leased_until": micros(message.leased_until),
-        "reason": _storable(message.reason),
-        "died_at": micros(message.died_at),
-        "change_at": micros(next_change_at(message)),
-        "death": death,
-    }
+    return (
+        message.message_id,
+        message.queue_name,
+        message.body,
+        micros(message.enqueued_at),
+        micros(message.available_at),
+        message.priority,
+        micros(message.expires_at),
+        message.arrival,
+        message.state.value,
+        message.attempts,
+        message.token,
+        micros(message.leased_until),
+        _storable(message.reason),
+        micros(message.died_at),
+        micros(next_change_at(message)),
+        death,
+    )
 
 
 def locked(session: Session, sql: str, lock: str) -> str:

@@ -16,9 +16,9 @@ from agentoolkit.system.queue.backends.sql.records import (
     Known,
     locked,
     message_of,
-    message_parameters,
     micros,
     moment,
+    row_of,
 )
 from agentoolkit.system.queue.messages import Message, State
 
@@ -108,15 +108,14 @@ def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict
 
 def insert(session: Session, messages: Iterable[Message]) -> None:
     """Keep new messages."""
-    session.from_rows(_INSERT, ROW_TYPES, [message_parameters(message) for message in messages])
+    session.from_rows(_INSERT, ROW_TYPES, [row_of(message) for message in messages])
 
 
 def save(session: Session, queue_name: str, messages: Sequence[Message]) -> None:
     """Write down messages that changed, those that died in the order of their deaths."""
     deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
-    rows: list[dict[str, Any]] = []
-    for number, message in enumerate(messages, deaths + 1):
-        rows.append(message_parameters(message, number if message.state is State.DEAD else None))
+    numbered = enumerate(messages, deaths + 1)
+    rows = [row_of(message, number if message.state is State.DEAD else None) for number, message in numbered]
     session.from_rows(_SAVE, ROW_TYPES, rows)
 
 
@@ -151,5 +150,5 @@ def _deaths(session: Session, queue_name: str) -> int:
     return (row[0] or 0) if row else 0
 
 
-def _ids(queue_name: str, message_ids: Iterable[str]) -> list[dict[str, str]]:
-    return [{"queue_name": queue_name, "message_id": message_id} for message_id in sorted(set(message_ids))]
+def _ids(queue_name: str, message_ids: Iterable[str]) -> list[tuple[str, str]]:
+    return [(queue_name, message_id) for message_id in sorted(set(message_ids))]

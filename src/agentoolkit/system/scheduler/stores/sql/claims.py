@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.decisions import Decision, decide
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
-from agentoolkit.system.scheduler.stores.sql.records import (
-    EXECUTION_TYPES,
-    STANDING,
-    execution_parameters,
-    job_of,
-    standing_of,
-    standing_parameters,
-)
+from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, micros, new_row, plain, standing_of
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
 
-_NEW = {**EXECUTION_TYPES, "sequence": "BIGINT"}
 _INSERT = f"""
-    INSERT INTO agentool_executions ({", ".join(_NEW)}) SELECT {", ".join(f"r.{name}" for name in _NEW)} FROM r WHERE TRUE
-    ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id
+    INSERT INTO agentool_executions ({", ".join(NEW_TYPES)}, attempt, delivery)
+    SELECT {", ".join("NULLIF(r.finished_at, 0)" if name == "finished_at" else f"r.{name}" for name in NEW_TYPES)}, 1, 'none'
+    FROM r WHERE TRUE ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id
 """  # noqa: S608  column names of ours
-_STOOD = {
-    "job_id": "TEXT",
-    "state": "TEXT",
-    "live": "BIGINT",
-    "next_run_at": "BIGINT",
-    "paused_until": "BIGINT",
-    "runs": "BIGINT",
-    "reason": "TEXT",
-    "sequence": "BIGINT",
-}
+_STOOD = {"job_id": "TEXT", "state": "TEXT", "next_run_at": "BIGINT", "runs": "BIGINT", "reason": "TEXT", "sequence": "BIGINT"}
 _MOVE = """
-    UPDATE agentool_jobs SET state = r.state, live = r.live, next_run_at = r.next_run_at, runs = r.runs, reason = r.reason,
-        paused_until = r.paused_until, sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
+    UPDATE agentool_jobs SET state = r.state, live = CASE r.state WHEN 'done' THEN 0 ELSE 1 END, next_run_at = NULLIF(r.next_run_at, 0),
+        runs = r.runs, reason = r.reason, paused_until = NULL, sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
 """
-
-
 _PRUNE = f"""
     DELETE FROM agentool_executions WHERE execution_id IN (
         SELECT e.execution_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id JOIN agentool_executions e
@@ -54,12 +35,12 @@ _PRUNE = f"""
 
 def prune(session: Session, job_ids: Iterable[str]) -> None:
     """Keep the newest hundred executions of these jobs."""
-    session.from_rows(_PRUNE, {"job_id": "TEXT"}, [{"job_id": job_id} for job_id in job_ids])
+    session.from_rows(_PRUNE, {"job_id": "TEXT"}, [(job_id,) for job_id in job_ids])
 
 
-def insert(session: Session, executions: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Write new executions down, and return the ids of those that were not there yet."""
-    return {row[0] for row in session.from_rows(_INSERT, _NEW, executions)}
+def insert(session: Session, rows: Sequence[Row]) -> set[str]:
+    """Write new executions down, as `records.new_row` gives them, and return the ids of those that were not there yet."""
+    return {row[0] for row in session.from_rows(_INSERT, NEW_TYPES, rows)}
 
 
 MOST_REMEMBERED = 100_000
@@ -100,28 +81,23 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     unfinished = dict(session.rows(counted, ids))
     columns = f"SELECT job_id, revision, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
     rows = session.rows(columns, ids)
-    texts = _unknown(session, definitions, rows)
-    round_ = _Round(now, owner)
+    texts = unknown(session, definitions, rows)
+    round_ = Round()
     for job_id, revision, sequence, *stands in rows:
         job = definitions.known(job_id, revision)
         try:
-            standing = standing_of(tuple(stands))
+            standing = standing_of(stands)
             job = job or definitions.read(job_id, revision, texts[job_id])
         except Exception as error:
             round_.break_(job_id, sequence, error)
             continue
-        round_.add(job, standing, sequence, unfinished.get(job_id, 0))
-    inserted = insert(session, round_.inserts)
-    session.from_rows(_MOVE, _STOOD, round_.moves)
-    if any(move["sequence"] > HISTORY_LENGTH for move in round_.moves):
-        prune(session, [move["job_id"] for move in round_.moves])
+        round_.add(job, standing, decide(job, standing, now, unfinished.get(job_id, 0), owner), sequence)
+    records = round_.write(session)
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
-    # A due time that has its record already, as after a backfill, is not run again.
-    records = [claimed for claimed in round_.records if claimed.execution.execution_id in inserted]
     return Claims(records, [*round_.changes, *gone])
 
 
-def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
+def unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
     """Fetch the definitions that were not read before: they are most of what a job weighs."""
     ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
     if not ids:
@@ -130,41 +106,49 @@ def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) ->
     return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
 
 
-class _Round:
-    """What one claim writes."""
+class Round:
+    """What one claim writes, or what comes after outcomes."""
 
-    def __init__(self, now: datetime, owner: str) -> None:
-        self._now = now
-        self._owner = owner
+    def __init__(self) -> None:
         self.records: list[Claimed] = []
         self.changes: list[Change] = []
-        self.inserts: list[dict[str, Any]] = []
-        self.moves: list[dict[str, Any]] = []
+        self.inserts: list[Row] = []
+        self.moves: list[Row] = []
+        self.full: list[str] = []
+        """Jobs whose history has become longer than is kept."""
 
     def break_(self, job_id: str, sequence: int, error: Exception) -> None:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
         self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
 
-    def add(self, job: Job, standing: Standing, sequence: int, unfinished: int) -> None:
-        """Decide on a job."""
-        decision = decide(job, standing, self._now, unfinished, self._owner)
+    def add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
+        """Add what was decided on a job."""
         if decision.standing == standing and not decision.executions:
             self.changes.append(Change(job.job_id, standing.due_at))
         else:
-            self._write(job, decision, sequence)
+            self._record(job, decision, sequence)
 
-    def _write(self, job: Job, decision: Decision, sequence: int) -> None:
+    def write(self, session: Session) -> list[Claimed]:
+        """Write it all down, and return the records that are new."""
+        inserted = insert(session, self.inserts)
+        session.from_rows(_MOVE, _STOOD, self.moves)
+        prune(session, self.full)
+        # A due time that has its record already, as after a backfill, is not run again.
+        return [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
+
+    def _record(self, job: Job, decision: Decision, sequence: int) -> None:
         recorded = decision.executions
         # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
         for execution in sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded:
             sequence += 1
-            self.inserts.append({**execution_parameters(execution), "sequence": sequence})
+            self.inserts.append(new_row(execution, sequence))
         self.records += [Claimed(job, execution) for execution in recorded]
         self._move(job.job_id, decision.standing, sequence)
+        if sequence > HISTORY_LENGTH:
+            self.full.append(job.job_id)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
-        columns = {**standing_parameters(standing), "sequence": sequence, "job_id": job_id}
-        self.moves.append({name: columns[name] for name in _STOOD})
+        self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
         self.changes.append(Change(job_id, standing.due_at))
 
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import chain
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Status
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import Claimed, Message
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Finished, Message
 from agentoolkit.system.scheduler.recovery import settled
-from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, insert, prune
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, execution_of, execution_parameters, message_of, micros
+from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, prune
+from agentoolkit.system.scheduler.stores.sql.followers import HAS_FOLLOWERS, followers
+from agentoolkit.system.scheduler.stores.sql.records import (
+    EXECUTION,
+    EXECUTION_TYPES,
+    ended_row,
+    execution_of,
+    execution_parameters,
+    message_of,
+    micros,
+)
 
 _NEXT_SEQUENCE = "UPDATE agentool_jobs SET sequence = sequence + 1 WHERE job_id = :job_id RETURNING sequence"
 
+_RECORD = f"""
+    INSERT INTO agentool_executions ({EXECUTION}, sequence) VALUES ({", ".join(f":{name}" for name in EXECUTION_TYPES)}, :sequence)
+    ON CONFLICT (execution_id) DO NOTHING
+"""  # noqa: S608  column names of ours
 _STARTED = {"execution_id": "TEXT", "owner": "TEXT", "attempt": "BIGINT", "started_at": "BIGINT"}
 _BEGIN = """
     UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL FROM r
@@ -26,7 +39,9 @@ _BEGIN = """
     RETURNING agentool_executions.execution_id
 """
 _ENDED = {
-    **_STARTED,
+    "execution_id": "TEXT",
+    "owner": "TEXT",
+    "attempt": "BIGINT",
     "status": "TEXT",
     "reason": "TEXT",
     "finished_at": "BIGINT",
@@ -34,16 +49,17 @@ _ENDED = {
     "result": "TEXT",
     "error": "TEXT",
     "delivery": "TEXT",
-    "attempts": "TEXT",
 }
-_FINISH = """
-    UPDATE agentool_executions SET status = r.status, reason = r.reason, started_at = r.started_at, finished_at = r.finished_at,
-        duration = r.duration, result = r.result, error = r.error, delivery = r.delivery, retry_at = NULL, attempts = r.attempts
+# Only a row that is older than the newest hundred of its job has to go when it is finished: who adds rows prunes the others.
+_FINISH = f"""
+    UPDATE agentool_executions SET status = r.status, reason = r.reason, finished_at = r.finished_at, duration = NULLIF(r.duration, -1),
+        result = NULLIF(r.result, ''), error = NULLIF(r.error, ''), delivery = r.delivery, retry_at = NULL
     FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND agentool_executions.finished_at IS NULL
-    RETURNING agentool_executions.execution_id
-"""
+    RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_FOLLOWERS},
+        (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id) - agentool_executions.sequence
+"""  # noqa: S608  a query of ours
 _MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT", "owner": "TEXT"}
 _PUT_OUT = """
     INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at, owner)
@@ -63,32 +79,43 @@ _TAKE = """
 _GIVE_BACK = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND status IN ('queued', 'retrying')"
 
 
-def record(session: Session, executions: Sequence[Execution]) -> list[str]:
+def record(session: Session, executions: Sequence[Execution], messages: Sequence[Message], deliverer: str) -> list[str]:
     """See `JobStore.record`."""
-    return [execution.execution_id for execution in executions if _record(session, execution)]
+    new = {execution.execution_id: execution for execution in executions if _record(session, execution)}
+    put_out(session, [(new[message.execution_id], message, deliverer) for message in messages if message.execution_id in new])
+    return list(new)
 
 
 def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     """See `JobStore.begin`, for many."""
-    rows = [{**_fence(execution), "started_at": micros(execution.started_at)} for execution in _once(executions)]
+    rows = [(e.execution_id, e.owner, e.attempt, micros(e.started_at)) for e in _once(executions)]
     begun = {row[0] for row in session.from_rows(_BEGIN, _STARTED, rows)}
     return _told(executions, begun)
 
 
-Ending = tuple[Execution, Message | None, str]
-"""An outcome, its message, and who is to deliver that: an owner; empty: whoever leads."""
+Ending = tuple[Execution, Message | None]
+"""An outcome and its message."""
 
 
-def finish(session: Session, endings: Sequence[Ending]) -> list[bool]:
-    """See `JobStore.finish`, for many."""
-    messages = {execution.execution_id: (message, deliverer) for execution, message, deliverer in reversed(endings)}
-    ended = [_noted(execution, messages[execution.execution_id][0]) for execution in _once([ending[0] for ending in endings])]
-    rows = [{name: value for name, value in execution_parameters(execution).items() if name in _ENDED} for execution in ended]
-    finished = {row[0] for row in session.from_rows(_FINISH, _ENDED, rows)}
-    outgoing = [(execution, *messages[execution.execution_id]) for execution in ended if execution.execution_id in finished]
-    put_out(session, [(execution, message, deliverer) for execution, message, deliverer in outgoing if message is not None])
-    prune(session, {execution.job_id for execution in ended})
-    return _told([ending[0] for ending in endings], finished)
+def finish(session: Session, endings: Sequence[Ending], definitions: Definitions, deliverer: str) -> list[Finished]:
+    """See `JobStore.finish`, for many. `deliverer` is the owner who delivers messages and starts what follows; empty: whoever leads."""
+    ended = {execution.execution_id: _noted(execution, message) for execution, message in reversed(endings)}
+    rows = session.from_rows(_FINISH, _ENDED, [ended_row(execution) for execution in ended.values()])
+    finished: dict[str, bool] = {id_: followed for id_, _, followed, _ in rows}
+    messages = {message.execution_id: message for _, message in reversed(endings) if message and message.execution_id in finished}
+    put_out(session, [(ended[id_], message, deliverer) for id_, message in messages.items()])
+    prune(session, {job_id for _, job_id, _, newer in rows if (newer or 0) >= HISTORY_LENGTH})
+    followed = [ended[id_] for id_, is_followed in finished.items() if is_followed]
+    after = followers(session, definitions, followed, deliverer) if followed else {}
+    written = _told([execution for execution, _ in endings], set(finished))
+    return [
+        _answer(after.get(ending[0].execution_id), deliverer) if done else NOT_FINISHED
+        for ending, done in zip(endings, written, strict=True)
+    ]
+
+
+def _answer(found: Sequence[Claimed] | None, deliverer: str) -> Finished:
+    return Finished(True, found) if found and deliverer else FINISHED
 
 
 def _once(executions: Sequence[Execution]) -> list[Execution]:
@@ -116,14 +143,8 @@ def postpone(session: Session, execution: Execution, owner: str, new_owner: str)
 def put_out(session: Session, endings: Sequence[tuple[Execution, Message, str]]) -> None:
     """Put messages into the outbox."""
     rows = [
-        {
-            "execution_id": message.execution_id,
-            "queue_name": message.queue_name,
-            "payload": json.dumps(message.payload, separators=(",", ":")),
-            "created_at": micros(execution.finished_at),
-            "owner": deliverer,
-        }
-        for execution, message, deliverer in endings
+        (message.execution_id, message.queue_name, json.dumps(message.payload, separators=(",", ":")), micros(execution.finished_at), owner)
+        for execution, message, owner in endings
     ]
     session.from_rows(_PUT_OUT, _MESSAGE, rows)
 
@@ -179,6 +200,13 @@ def abandoned(session: Session, owner: str, held: Callable[[str], bool], alive: 
     return [execution for execution in found if execution is not None]
 
 
+def take_all(session: Session, left: Sequence[Execution], definitions: Definitions, owner: str, now: datetime) -> list[Claimed]:
+    """Settle executions that were left behind, and write down what comes after those that are lost."""
+    taken = [claimed for execution in left if (claimed := take(session, execution, definitions, owner, now)) is not None]
+    lost = [execution for _, execution in taken if execution.finished]
+    return [*taken, *chain.from_iterable(followers(session, definitions, lost, owner).values())]
+
+
 def take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
     """Settle an execution that was left behind. Return nothing if it is not as it was any more."""
     columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
@@ -207,14 +235,14 @@ def _readable(definitions: Definitions, row: Row) -> Job | None:
         return None
 
 
-def _fence(execution: Execution) -> dict[str, Any]:
-    return {"execution_id": execution.execution_id, "owner": execution.owner, "attempt": execution.attempt}
-
-
 def _noted(execution: Execution, message: Message | None) -> Execution:
     return execution if message is None else execution._replace(delivery=Delivery.PENDING)
 
 
 def _record(session: Session, execution: Execution) -> bool:
     row = session.row(_NEXT_SEQUENCE, {"job_id": execution.job_id})
-    return bool(insert(session, [{**execution_parameters(execution), "sequence": row[0] if row else 0}]))
+    sequence = row[0] if row else 0
+    recorded = session.run(_RECORD, {**execution_parameters(execution), "sequence": sequence}) == 1
+    if sequence > HISTORY_LENGTH:
+        prune(session, [execution.job_id])
+    return recorded

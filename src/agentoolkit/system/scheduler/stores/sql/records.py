@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,21 @@ EXECUTION_TYPES = {
     "owner": "TEXT",
 }
 EXECUTION = ", ".join(EXECUTION_TYPES)
+NEW_TYPES = {
+    "execution_id": "TEXT",
+    "job_id": "TEXT",
+    "sequence": "BIGINT",
+    "agentool_name": "TEXT",
+    "scheduled_at": "BIGINT",
+    "cause": "TEXT",
+    "status": "TEXT",
+    "reason": "TEXT",
+    "due_count": "BIGINT",
+    "finished_at": "BIGINT",
+    "owner": "TEXT",
+}
+"""The columns that an execution can have when it is first written down."""
+_STATES = {state.value: state for state in JobState}
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -87,16 +103,16 @@ def job_of(job_id: str, definition: str) -> Job:
     return Job(job_id=job_id, **record)
 
 
-def standing_of(row: tuple[Any, ...]) -> Standing:
-    """Read the columns `STANDING`."""
+def standing_of(row: Sequence[Any]) -> Standing:
+    """Read the columns `STANDING`. Raises `KeyError` if there is no such state."""
     state, next_run_at, runs, version, reason, paused_until = row
-    return Standing(JobState(state), moment(next_run_at), runs, version, reason, moment(paused_until))
+    return Standing(_STATES[state], moment(next_run_at), runs, version, reason, moment(paused_until))
 
 
 def standing_parameters(standing: Standing) -> dict[str, Any]:
     """Return the columns `STANDING`, and whether the job can still fire."""
     return {
-        "state": standing.state.value,
+        "state": str(standing.state),
         "live": int(standing.state is not JobState.DONE),
         "next_run_at": micros(standing.next_run_at),
         "runs": standing.runs,
@@ -158,8 +174,8 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "agentool_name": execution.agentool_name,
         "scheduled_at": micros(execution.scheduled_at),
         "cause": execution.trigger,
-        "status": execution.status.value,
-        "reason": _plain(execution.reason),
+        "status": str(execution.status),
+        "reason": plain(execution.reason),
         "due_count": execution.due_count,
         "attempt": execution.attempt,
         "started_at": micros(execution.started_at),
@@ -167,14 +183,47 @@ def execution_parameters(execution: Execution) -> dict[str, Any]:
         "duration": execution.duration,
         "result": None if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
         "error": None if execution.error is None else json.dumps(execution.error),
-        "delivery": execution.delivery.value,
+        "delivery": str(execution.delivery),
         "retry_at": micros(execution.retry_at),
         "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,
         "owner": execution.owner,
     }
 
 
-def _plain(text: str) -> str:
+def new_row(execution: Execution, sequence: int) -> tuple[Any, ...]:
+    """Return the columns `NEW_TYPES`; a time that is not known is 0."""
+    return (
+        execution.execution_id,
+        execution.job_id,
+        sequence,
+        execution.agentool_name,
+        micros(execution.scheduled_at),
+        execution.trigger,
+        str(execution.status),
+        plain(execution.reason),
+        execution.due_count,
+        micros(execution.finished_at) or 0,
+        execution.owner,
+    )
+
+
+def ended_row(execution: Execution) -> tuple[Any, ...]:
+    """Return what an outcome changes, and whose it is; what is not known is the text '' or the number -1."""
+    return (
+        execution.execution_id,
+        execution.owner,
+        execution.attempt,
+        str(execution.status),
+        plain(execution.reason),
+        micros(execution.finished_at),
+        -1.0 if execution.duration is None else execution.duration,
+        "" if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
+        "" if execution.error is None else json.dumps(execution.error),
+        str(execution.delivery),
+    )
+
+
+def plain(text: str) -> str:
     """Return text that every database can hold: without lone surrogates and NUL."""
     return text if text.isprintable() else text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 

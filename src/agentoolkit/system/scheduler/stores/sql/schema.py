@@ -81,5 +81,11 @@ SECOND = (
     "CREATE INDEX agentool_jobs_over ON agentool_jobs (created_at) WHERE live = 0",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (FIRST, SECOND)
+THIRD = (
+    # The job that one comes after. Every outcome looks here, so the index holds those jobs only.
+    "ALTER TABLE agentool_jobs ADD COLUMN follows TEXT",
+    "CREATE INDEX agentool_jobs_follows ON agentool_jobs (follows) WHERE follows IS NOT NULL",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (FIRST, SECOND, THIRD)
 """Each is run once, in order. A published one is never changed; what is to be different comes as a further one."""

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from agentoolkit.database import Database, DatabaseError, Session
+from agentoolkit.system.scheduler.decisions import check_circle
 from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing, Status
-from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released
 from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import tidying
@@ -26,9 +28,9 @@ _JOB = f"SELECT job_id, revision, definition, {STANDING} FROM agentool_jobs"  # 
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
 _INSERT = """
     INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
-        sequence, revision, created_at)
+        sequence, revision, created_at, follows)
     VALUES (:job_id, :job_name, :definition, :state, :live, :next_run_at, :paused_until, :runs, :version, :reason,
-        COALESCE((SELECT MAX(sequence) FROM agentool_executions WHERE job_id = :job_id), 0), :revision, :created_at)
+        COALESCE((SELECT MAX(sequence) FROM agentool_executions WHERE job_id = :job_id), 0), :revision, :created_at, :follows)
 """
 # Two queries, because an OR of the two would read the whole table.
 _TAKEN = """
@@ -38,8 +40,9 @@ _TAKEN = """
 _REPLACE = """
     UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
         next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
-        revision = :revision WHERE job_id = :job_id AND version = :version AND runs <= :runs AND state <> 'removed'
+        revision = :revision, follows = :follows WHERE job_id = :job_id AND version = :version AND runs <= :runs AND state <> 'removed'
 """
+_FOLLOWS = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _REMOVE = """
     UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
     WHERE job_id = :job_id AND state <> 'removed'
@@ -67,7 +70,7 @@ class SqlJobStore:
     Args:
         database: Where; it is opened and closed with the store.
         time: The time source.
-        delivers: Does this process deliver outcomes? If not, whoever leads delivers those of what it ran.
+        delivers: Does this process deliver outcomes, and start what follows? If not, whoever leads does for what it ran.
         kept: See `ports.KEPT`.
         retention: See `ports.RETENTION`.
     """
@@ -87,6 +90,7 @@ class SqlJobStore:
         self._seen = 0
         self.owner = self._ownership.owner
         self._deliverer = self.owner if delivers else ""
+        self._finish_all = partial(statements.finish, definitions=self._definitions, deliverer=self._deliverer)
 
     async def open(self) -> None:
         if self._heartbeat is None:
@@ -139,6 +143,10 @@ class SqlJobStore:
         rows = await self._database.read(lambda session: session.rows(_JOB + order))
         return [stored for row in rows if (stored := self._readable(row)) is not None]
 
+    async def followers(self, job_id: str) -> Sequence[str]:
+        sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
+        return [row[0] for row in await self._database.read(lambda session: session.rows(sql, {"job_id": job_id}))]
+
     async def replace(self, job: Job, standing: Standing, version: int) -> bool:
         return await self._database.write(lambda session: self._replace(session, job, standing, version))
 
@@ -148,14 +156,14 @@ class SqlJobStore:
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         return await self._database.write(lambda session: self._claim(session, job_ids, now))
 
-    async def record(self, executions: Sequence[Execution]) -> Sequence[str]:
-        return await self._database.write(lambda session: statements.record(session, executions))
+    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+        return await self._database.write(lambda session: statements.record(session, executions, messages, self._deliverer))
 
     async def begin(self, execution: Execution) -> bool:
         return await self._database.write_together(statements.begin, execution)
 
-    async def finish(self, execution: Execution, message: Message | None) -> bool:
-        return await self._database.write_together(statements.finish, (execution, message, self._deliverer))
+    async def finish(self, execution: Execution, message: Message | None) -> Finished:
+        return await self._database.write_together(self._finish_all, (execution, message))
 
     async def retry(self, execution: Execution) -> bool:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
@@ -226,12 +234,15 @@ class SqlJobStore:
         key = {"job_id": job.job_id, "job_name": job.job_name}
         if row := session.row(_TAKEN, key):
             raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
+        check_circle(job, lambda job_id: _follows(session, job_id))
         session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
         session.run(_INSERT, parameters)
         return parameters["revision"]
 
     def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
-        return session.run(_REPLACE, {**self._parameters(session, job, standing), "version": version}) == 1
+        parameters = self._parameters(session, job, standing)  # first, as in `_add`: it locks
+        check_circle(job, lambda job_id: _follows(session, job_id))
+        return session.run(_REPLACE, {**parameters, "version": version}) == 1
 
     def _remove(self, session: Session, job_id: str) -> bool:
         removed = session.run(_REMOVE, {"job_id": job_id, "revision": _next_revision(session)}) == 1
@@ -246,8 +257,7 @@ class SqlJobStore:
     def _take_over(self, session: Session, held: Callable[[str], bool], now: datetime) -> Sequence[Claimed]:
         alive = self._ownership.alive(session) if self._ownership.leads(session) else None
         left = statements.abandoned(session, self.owner, held, alive)
-        taken = [statements.take(session, execution, self._definitions, self.owner, now) for execution in left]
-        return [claimed for claimed in taken if claimed is not None]
+        return statements.take_all(session, left, self._definitions, self.owner, now)
 
     def _outbox(self, session: Session, limit: int) -> Sequence[Message]:
         alive = self._ownership.alive(session) if self._ownership.leads_now(session) else None
@@ -258,12 +268,12 @@ class SqlJobStore:
         statements.give_back(session, self.owner)
 
     def _parameters(self, session: Session, job: Job, standing: Standing) -> dict[str, Any]:
-        named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at)}
+        named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.follows}
         return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
 
     def _stored(self, row: tuple[Any, ...]) -> StoredJob:
         job_id, revision, definition, *standing = row
-        where = standing_of(tuple(standing))
+        where = standing_of(standing)
         return StoredJob(self._definitions.read(job_id, revision, definition), where)
 
     def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
@@ -276,6 +286,11 @@ class SqlJobStore:
 def _next_revision(session: Session) -> int:
     row = session.row("UPDATE agentool_counters SET value = value + 1 WHERE name = 'revision' RETURNING value")
     return row[0] if row else 0
+
+
+def _follows(session: Session, job_id: str) -> str | None:
+    row = session.row(_FOLLOWS, {"job_id": job_id})
+    return row[0] if row else None
 
 
 def _change(row: tuple[Any, ...]) -> Change:

@@ -1,0 +1,91 @@
+"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``.
+
+Such a schedule has no due times of its own: its moments are the ends of another job's executions.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple, cast, get_args
+
+from agentool.errors import excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+
+Outcome = Literal["succeeded", "failed", "ended"]
+"""Which ends count: those with a result, those without one, or both."""
+
+LONGEST_AFTER = 300
+"""Characters: a job's id or name has up to 200."""
+
+_WORD = "after"
+_OUTCOMES = get_args(Outcome)
+_QUOTES = ("'", '"')
+_REMEDY = "Write e.g. 'after extract', 'after extract failed' or 'after extract ended', with a job's id or name."
+
+
+class Predecessor(NamedTuple):
+    """The job that another one comes after, by its id or name, and which of its ends count."""
+
+    job_id: str
+    outcome: Outcome = "succeeded"
+
+    @property
+    def text(self) -> str:
+        """The canonical text: quoted only where it would be read as something else."""
+        plain = f"{_WORD} {self.job_id} {self.outcome}"
+        return plain if predecessor_in(plain) == self else f"{_WORD} '{self.job_id}' {self.outcome}"
+
+    @property
+    def words(self) -> str:
+        """It in plain English."""
+        return f"{_WORD} job {self.job_id!r} {self.outcome}"
+
+
+class Never:
+    """No due time at all."""
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return None."""
+        return None
+
+
+def is_after(text: str) -> bool:
+    """Does a text begin with the word ``after``?"""
+    begin = text.lstrip()[: len(_WORD) + 1]
+    return begin[: len(_WORD)].lower() == _WORD and not begin[len(_WORD) :].strip()
+
+
+def predecessor_in(text: str) -> Predecessor | None:
+    """Read the text of such a schedule; None if it is none. The outcome may be left out: ``succeeded``.
+
+    Raises:
+        InvalidSchedule: It names no job.
+    """
+    if not is_after(text):
+        return None
+    name, outcome = _split(text.strip()[len(_WORD) :].strip())
+    name = _unquoted(name)
+    if not name.strip():
+        raise InvalidSchedule("it names no job to come after.", field="schedule", value=text, remedy=_REMEDY)
+    return Predecessor(name, outcome)
+
+
+def required_predecessor(text: str) -> Predecessor:
+    """Read a text that must be that of such a schedule. Raises `InvalidSchedule`."""
+    if (found := predecessor_in(text)) is None:
+        raise InvalidSchedule(f"{excerpt(text)} does not begin with 'after'.", field="schedule", value=text, remedy=_REMEDY)
+    return found
+
+
+def _split(said: str) -> tuple[str, Outcome]:
+    """Take an outcome from the end, if there is something before it."""
+    parts = said.rsplit(maxsplit=1)
+    word = parts[1].rstrip(".").lower() if len(parts) == 2 else ""
+    return (parts[0], cast(Outcome, word)) if word in _OUTCOMES else (said, "succeeded")
+
+
+def _unquoted(name: str) -> str:
+    inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as the words of such a schedule say it
+    if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in _QUOTES:
+        return inner[1:-1]
+    return name

@@ -1,0 +1,74 @@
+"""Jobs that come after others, on a real database by a moved clock: restarts, stops, and processes that do not lead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agentoolkit.system.scheduler.upkeep import ROUND_SECONDS, TAKE_OVER_ROUNDS
+
+from .lives import RUN, Life
+
+SOON = ROUND_SECONDS * (TAKE_OVER_ROUNDS + 2)
+"""Seconds after which whatever nobody works on was found."""
+
+
+@pytest.fixture
+async def life(database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+    life = Life(database_url)
+    await life.open()
+    await life.ask("schedule", job_id="extract", schedule="1 hour", **RUN)
+    await life.ask("schedule", job_id="load", schedule="after extract", **RUN)
+    yield life
+    await life.close()
+
+
+async def statuses(life: Life, job_id: str = "load") -> list[str]:
+    return [row.status.value for row in reversed(await life.kit.scheduler.store.executions(job_id, 100))]
+
+
+async def test_follower_starts_at_once(life: Life):
+    """Where the leader ran what it comes after, no time passes in between."""
+    await life.ask("run_now", job_id="extract")
+    assert await statuses(life) == ["success"]
+
+
+async def test_job_after_another_outlives_a_restart(life: Life):
+    """It still comes after the other, and is not done, though it has no next time."""
+    await life.restart()
+    await life.advance(minutes=61)
+    assert await statuses(life) == ["success"]
+
+
+async def test_waiting_follower_outlives_a_restart(life: Life):
+    """What was written down and had no room yet is started by the next process."""
+    life.kit.scheduler.engine.executor._concurrency = 0
+    await life.ask("run_now", job_id="extract")
+    before = await statuses(life)
+    await life.restart()
+    await life.advance(seconds=1)
+    assert (before, await statuses(life)) == (["queued"], ["success"])
+
+
+async def test_follower_waits_while_all_is_stopped(life: Life):
+    """What ends while another process has stopped the scheduler is followed when it is started again."""
+    await life.kit.scheduler.store.halt(True)
+    await life.advance(seconds=1)
+    await life.ask("run_now", job_id="extract")
+    await life.advance(seconds=2 * SOON)
+    before = await statuses(life)
+    await life.ask("start")
+    await life.advance(seconds=SOON)
+    assert (before, await statuses(life)) == (["queued"], ["success"])
+
+
+async def test_run_of_a_process_that_stands_by_is_followed_soon(life: Life):
+    """What comes after a run by hand in a process that does not lead is found by it."""
+    other = Life(life.database, life.clock)
+    await other.open()
+    await other.ask("run_now", job_id="extract")
+    await other.advance(seconds=SOON)
+    found = await statuses(life)
+    await other.close()
+    assert (found, life.starts + other.starts) == (["success"], 2)
