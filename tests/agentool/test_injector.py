@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread, current_thread
 from typing import Any, Literal
 
 import pytest
@@ -18,6 +24,7 @@ from agentool import (
     create_agentool,
     get_injector,
 )
+from agentool.core.background import Background
 
 
 class OneInput(BaseOperationInput):
@@ -276,3 +283,127 @@ async def test_a_sync_call_inside_an_event_loop_is_refused(injector: Injector, c
     """`run_sync` inside an event loop is a mistake that is named, with the remedy."""
     with pytest.raises(ConfigurationError, match=r"await injector\.run"):
         injector.run_sync("counter", {"operation": "add", "name": "a"})
+
+
+@pytest.fixture
+def loop_of(injector: Injector) -> Callable[[], int]:
+    """Call an AgenTool that tells which event loop it runs on."""
+
+    async def do(ctx: RunContext[Any]) -> int:
+        return id(asyncio.get_running_loop())
+
+    create_agentool("loop", OneInput, {"do": do}, injector=injector)
+    return lambda: injector.run_sync("loop", DO)
+
+
+def test_sync_calls_share_an_event_loop(loop_of: Callable[[], int]) -> None:
+    """Calls of whatever threads are done on one event loop, so that what belongs to it lasts from call to call."""
+    with ThreadPoolExecutor(4) as threads:
+        loops = {loop_of(), loop_of(), *(call.result() for call in [threads.submit(loop_of) for _ in range(4)])}
+    assert len(loops) == 1
+
+
+def test_what_a_sync_call_starts_goes_on(injector: Injector) -> None:
+    """A task that a handler leaves behind goes on after the call."""
+    tasks: list[asyncio.Task[None]] = []
+    done = Event()
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        done.set()
+
+    async def do(ctx: RunContext[Any]) -> None:
+        tasks.append(asyncio.create_task(later()))
+
+    create_agentool("one", OneInput, {"do": do}, injector=injector)
+    injector.run_sync("one", DO)
+    assert done.wait(5)
+
+
+def test_a_sync_call_has_its_callers_context() -> None:
+    """What is activated where `run_sync` is called is the current injector in the handler."""
+
+    async def do(ctx: RunContext[Any]) -> Injector:
+        return get_injector()
+
+    with Injector().activate() as injector:
+        create_agentool("one", OneInput, {"do": do})
+        assert injector.run_sync("one", DO) is injector
+
+
+async def test_a_thread_of_a_running_program_calls_sync(injector: Injector, counter: AgenTool[Any]) -> None:
+    """A thread has no event loop, also where its program has one."""
+    assert (await asyncio.to_thread(injector.run_sync, "counter", {"operation": "add", "name": "a"})).value == 1
+
+
+def test_a_sync_call_inside_a_sync_call(injector: Injector, counter: AgenTool[Any]) -> None:
+    """A handler that works in a thread may call by `run_sync` what it needs."""
+
+    async def do(ctx: RunContext[Any]) -> Any:
+        return (await asyncio.to_thread(ctx.injector.run_sync, "counter", {"operation": "add", "name": "a"})).value
+
+    create_agentool("one", OneInput, {"do": do}, injector=injector)
+    assert injector.run_sync("one", DO) == 1
+
+
+def test_what_a_handler_raises_comes_unchanged_to_a_sync_caller(injector: Injector, counter: AgenTool[Any]) -> None:
+    """An exception reaches a caller without an event loop as it is."""
+    with pytest.raises(ZeroDivisionError, match=r"^broken on purpose$"):
+        injector.run_sync("counter", {"operation": "break"})
+
+
+def test_a_stopped_background_starts_again() -> None:
+    """After `stop` the thread has ended and its tasks are cancelled; the next use starts another."""
+    background = Background()
+
+    async def thread() -> Thread:
+        return current_thread()
+
+    first = background.run(thread())
+    background.stop()
+    assert not first.is_alive()
+    assert background.run(thread()) is not first
+    background.stop()
+
+
+def test_an_interrupted_sync_call_is_cancelled(injector: Injector) -> None:
+    """Ctrl-C while `run_sync` waits cancels the handler: nobody waits for it any more."""
+    cancelled = Event()
+
+    async def do(ctx: RunContext[Any]) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    create_agentool("one", OneInput, {"do": do}, injector=injector)
+    with pytest.raises(KeyboardInterrupt):
+        injector.run_sync("one", DO)
+    assert cancelled.wait(5)
+
+
+AT_THE_END = """
+import asyncio
+from typing import Literal
+from agentool import BaseOperationInput, RunContext, create_agentool, get_injector
+
+class OneInput(BaseOperationInput):
+    operation: Literal["do"]
+
+tasks = []
+
+async def do(ctx: RunContext) -> str:
+    tasks.append(asyncio.create_task(asyncio.sleep(60)))
+    return "done"
+
+create_agentool("one", OneInput, {"do": do})
+print(get_injector().run_sync("one", {"operation": "do"}))
+"""
+
+
+def test_a_process_ends_in_time_and_silence() -> None:
+    """What still goes on when the program is over neither holds it up nor causes a warning."""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", AT_THE_END]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("done\n", "", 0)

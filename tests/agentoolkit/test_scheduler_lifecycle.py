@@ -6,7 +6,9 @@ import asyncio
 import gc
 import threading
 import time
-from typing import Literal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import pytest
 
@@ -260,14 +262,127 @@ def test_job_of_the_first_event_loop_fires_in_the_second():
         asyncio.run(wait())
 
 
-def test_run_sync_works_on_the_default_injector():
-    """injector.run_sync, which makes an event loop for each call, schedules and lists."""
+# Calls from threads
+
+
+@pytest.fixture
+def sync() -> Iterator[Injector]:
+    """An injector with a scheduler in memory, for callers without an event loop; its engine ends with the test."""
     with Injector().activate() as injector:
-        create_scheduler_agent()
-        nap_tool(injector)
-        job = {"operation": "schedule", "schedule": "1 hour", "agentool_name": "nap", "input_data": {"operation": "nap"}}
-        injector.run_sync("scheduler", job)
-        assert injector.run_sync("scheduler", {"operation": "list"}).data["count"] == 1
+        service = create_scheduler_agent().deps
+        yield injector
+        asyncio.run(service.close())
+
+
+def asked(injector: Injector, operation: str, **fields: Any) -> dict[str, Any]:
+    return injector.run_sync("scheduler", {"operation": operation, **fields}).data
+
+
+def telling(injector: Injector, *, name: str = "teller") -> threading.Event:
+    """Make an AgenTool that tells when it was called."""
+    called = threading.Event()
+
+    async def nap(ctx: RunContext[None]) -> str:
+        called.set()
+        return "told"
+
+    create_agentool(name, NapInput, {"nap": nap}, injector=injector)
+    return called
+
+
+TELL = {"agentool_name": "teller", "input_data": {"operation": "nap"}}
+
+
+def test_run_sync_schedules_and_lists(sync: Injector):
+    """What one call schedules, the next one lists."""
+    telling(sync)
+    asked(sync, "schedule", schedule="1 hour", **TELL)
+    assert asked(sync, "list")["count"] == 1
+
+
+def test_a_job_of_run_sync_fires_after_the_call(sync: Injector):
+    """A program without an event loop schedules, and goes on: the job fires meanwhile, and is not cut off by a further call."""
+    called = telling(sync)
+    asked(sync, "schedule", job_id="job", schedule="now", **TELL)
+    assert called.wait(PATIENCE)
+
+
+def test_run_now_by_run_sync_waits_for_its_result(sync: Injector):
+    """`run_now` returns what the AgenTool did, and leaves history for the next call."""
+    telling(sync)
+    asked(sync, "schedule", job_id="job", schedule="1 hour", **TELL)
+    assert asked(sync, "run_now", job_id="job")["result"] == "told"
+    assert asked(sync, "get_history", job_id="job")["history"][0]["status"] == "success"
+
+
+def test_many_threads_share_one_scheduler(sync: Injector):
+    """Threads that call at the same time, as those of a web server do, meet one engine, and none disturbs another."""
+    telling(sync)
+    asked(sync, "schedule", job_id="job", schedule="1 hour", **TELL)
+    with ThreadPoolExecutor(8) as threads:
+        runs = [threads.submit(asked, sync, "run_now", job_id="job") for _ in range(40)]
+    assert [run.result()["result"] for run in runs] == ["told"] * 40
+
+
+async def test_a_call_from_a_thread_is_done_by_the_engine_that_runs(kit, probe):
+    """A function in a thread schedules by `run_sync` while an event loop runs: the engine stays the one it was, and fires."""
+    engine = kit.scheduler.engine
+    job = {"operation": "schedule", "job_id": "job", "schedule": "1 hour", **RUN}
+    await asyncio.to_thread(kit.injector.run_sync, "scheduler", job)
+    assert kit.scheduler.engine is engine
+    await kit.advance(hours=1)
+    assert len(probe.calls) == 1
+
+
+async def test_a_function_that_asks_the_scheduler_is_run_by_it(kit):
+    """`run_now` of an AgenTool whose handler calls the scheduler from a thread does not wait for itself."""
+
+    async def nap(ctx: RunContext[None]) -> int:
+        return (await asyncio.to_thread(ctx.injector.run_sync, "scheduler", {"operation": "list"})).data["count"]
+
+    create_agentool("lister", NapInput, {"nap": nap}, injector=kit.injector)
+    call = {"operation": "run_now", "agentool_name": "lister", "input_data": {"operation": "nap"}}
+    async with asyncio.timeout(PATIENCE):
+        assert (await kit.injector.run("scheduler", call)).data["result"] == 0
+
+
+async def test_a_blocked_event_loop_is_said_to_be(kit, monkeypatch):
+    """A call from a thread that the scheduler's own event loop waits for, blocking, ends with an error and not never."""
+    monkeypatch.setattr("agentoolkit.system.scheduler.loops.ANSWER_SECONDS", 0.05)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(kit.injector.run_sync, "scheduler", {"operation": "list"})
+        with pytest.raises(SchedulerError, match="has not answered"):
+            call.result(PATIENCE)
+
+
+def test_run_sync_on_a_database_ends_with_a_close(sqlite_database):
+    """A toolkit used by `run_sync` alone can be closed from another event loop, and leaves no thread of its own behind."""
+    kit = Toolkit(Settings(database=str(sqlite_database), timezone="UTC"))
+    kit.injector.run_sync("scheduler", {"operation": "status"})
+    before = {thread.name for thread in threading.enumerate()}
+    asyncio.run(kit.scheduler.close())
+    asyncio.run(kit.queue.close())
+    after = {thread.name for thread in threading.enumerate()}
+    assert before - after == {"agentool-writer", "agentool-reader", "agentool-heartbeat"}
+
+
+def test_a_toolkit_used_by_run_sync_can_be_opened():
+    """A toolkit that `run_sync` started goes on inside its block on another event loop, with the same engine."""
+    kit = Toolkit(Settings(timezone="UTC"))
+    telling(kit.injector)
+    job = {"operation": "schedule", "schedule": "1 hour", **TELL}
+    kit.injector.run_sync("scheduler", job)
+
+    async def use() -> tuple[int, bool]:
+        async with kit:
+            count = (await kit.injector.run("scheduler", {"operation": "list"})).data["count"]
+            return count, (await kit.injector.run("scheduler", {"operation": "status"})).data["running"]
+
+    assert asyncio.run(use()) == (1, True)
+    assert kit.injector.run_sync("scheduler", {"operation": "status"}).data["running"] is False
+
+
+# Nothing is left behind
 
 
 async def test_many_toolkits_leave_nothing_behind():

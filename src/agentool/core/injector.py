@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from opentelemetry import trace
 
 from agentool.context import RunContext
+from agentool.core.background import Background
 from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt
 
 if TYPE_CHECKING:
@@ -105,13 +106,16 @@ class Injector:
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.
 
+        All such calls share one event loop in a thread of its own, which lasts as long as the process. So what a call
+        starts goes on after it: jobs that were scheduled fire.
+
         Raises:
             ConfigurationError: An event loop is running here.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run(name, data))
+            return _background.run(self.run(name, data))
         raise ConfigurationError("run_sync was called inside an event loop.", remedy="Write `await injector.run(name, data)`.")
 
     def catalog(self) -> Sequence[AgenTool[Any]]:
@@ -137,7 +141,9 @@ def _invalid_output(name: str, operation: Operation, output: object) -> InvalidO
     return InvalidOutput(f"{name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
 
 
-# Global state lives here and nowhere else: the injector that `get_injector` gives where none is activated.
+# Global state lives here and nowhere else: the event loop of `run_sync`, and the injector that `get_injector` gives where
+# none is activated.
+_background = Background()
 _default: Injector | None = None
 _current: ContextVar[Injector] = ContextVar("agentool_injector")
 

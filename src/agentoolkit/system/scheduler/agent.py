@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any
+
 from agentool.agentool import AgenTool, create_agentool
+from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
+from agentool.operations import Handler
 from agentoolkit.system.scheduler.after import create_after_agent
 from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.operations import HANDLERS
 from agentoolkit.system.scheduler.schemas import SchedulerInput
 from agentoolkit.system.scheduler.service import SchedulerService
@@ -34,9 +40,20 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
     if service is None and NAME in injector:
         return injector.get(NAME)
     service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), Announcer()))
-    agent = create_agentool(NAME, SchedulerInput, HANDLERS, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+    handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
+    agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
     create_after_agent(service.store, injector=injector)
     return agent
+
+
+def _at_home(handler: Handler) -> Handler:
+    """Let a handler do its work where the engine runs: a function that runs in a thread may schedule by `run_sync`."""
+
+    @wraps(handler)
+    async def handle(ctx: RunContext[SchedulerService], **fields: Any) -> Any:
+        return await done_on(ctx.deps.elsewhere, lambda: handler(ctx, **fields))
+
+    return handle
 
 
 EXAMPLES = (

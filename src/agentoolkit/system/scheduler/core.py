@@ -6,6 +6,7 @@ from typing import Any
 
 from agentool.core.injector import get_injector
 from agentoolkit.system.scheduler.jobs import Work
+from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.service import SchedulerService
 
@@ -24,5 +25,6 @@ async def execute_agentool(
         InvalidJob, UnknownTarget: Nothing was run.
     """
     service: SchedulerService = get_injector().get("scheduler").deps
-    execution = await Runs(service).run_now(Work(agentool_name, input_data, result_queue, error_queue), job_id)
+    work = Work(agentool_name, input_data, result_queue, error_queue)
+    execution = await done_on(service.elsewhere, lambda: Runs(service).run_now(work, job_id))
     return execution.result

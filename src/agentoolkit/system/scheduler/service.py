@@ -13,6 +13,7 @@ from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
 from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
+from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.predecessors import with_predecessor
@@ -66,6 +67,12 @@ class SchedulerService:
         """The engine on the running event loop, if there is one."""
         engine = self._engine
         return engine if engine is not None and engine.loop is asyncio.get_running_loop() else None
+
+    @property
+    def elsewhere(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop of another thread on which the engine runs: only there may jobs and alarms be touched."""
+        loop = self._engine.loop if self._engine is not None else None
+        return None if loop is None or loop is asyncio.get_running_loop() or not loop.is_running() else loop
 
     def now(self) -> datetime:
         """Return the present instant, by the scheduler's own time source."""
@@ -274,7 +281,7 @@ class SchedulerService:
 
     async def ready(self) -> None:
         """Start at first use, and again on another event loop."""
-        if self._closed:
+        if self._closed or self.elsewhere:
             return
         if self.engine is None:
             self._engine = Engine(self._parts)
@@ -287,9 +294,10 @@ class SchedulerService:
 
     async def _end(self, seconds: float) -> None:
         self._closed = True
-        engine, self._engine = self.engine, None
-        if engine is not None:
-            await engine.stop(seconds)
+        elsewhere, engine = self.elsewhere, self._engine
+        self._engine = None
+        if engine is not None and (elsewhere or engine.loop is asyncio.get_running_loop()):
+            await done_on(elsewhere, lambda: engine.stop(seconds))
 
 
 def _already_there(taken: StoredJob, job: Job, reading: Reading) -> Added:

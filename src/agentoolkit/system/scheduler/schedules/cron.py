@@ -1,12 +1,12 @@
 """Crontab text: checking it, and its due times in a zone.
 
-Source: crontab(5) as Debian's cron reads it, with ``L``, ``LW``, ``5L`` and ``mon#1`` added. Which wall times match is CronSim's work;
-what a change of clocks does to them is decided here, because the stated rule must hold in every zone (see ``docs/reference/schedules.md``).
+Source: crontab(5) as Debian's cron reads it, with ``L``, ``LW``, ``5L`` and ``mon#1`` added. CronSim reads the terms;
+which wall times match is found in `matching`, and what a change of clocks does to them is decided here, because the stated rule must
+hold in every zone (see ``docs/reference/schedules.md``).
 """
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,7 +17,8 @@ from cronsim import CronSim, CronSimError
 from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
-from .zones import instant_of, last_shift, load_zone, shifts_between
+from .matching import WallTimes
+from .zones import instant_of, last_shift, load_zone, offset_at, shifts_between
 
 ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -34,6 +35,9 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 _SECOND = timedelta(seconds=1)
+_YEAR = timedelta(days=366)
+_ENOUGH = timedelta(days=3)
+"""More than any two offsets of a zone differ by."""
 _ANY_TIME = datetime.combine(date(2000, 1, 1), time())
 _TERM = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]+))?")
 
@@ -86,28 +90,6 @@ def is_repeating(text: str) -> bool:
     return minute.startswith("*") or hour.startswith("*")
 
 
-class WallTimes:
-    """The wall times that canonical crontab text matches, regardless of any zone."""
-
-    __slots__ = ("matcher",)
-
-    def __init__(self, text: str) -> None:
-        try:
-            self.matcher = CronSim(text, _ANY_TIME)
-        except CronSimError as wrong:
-            raise _never_fires(text) from wrong
-
-    def after(self, wall: datetime) -> datetime | None:
-        """Return the first match strictly later than a naive ``wall``; None when the next fifty years hold none."""
-        search = copy.copy(self.matcher)
-        search.dt = wall.replace(microsecond=0)
-        return next(search, None)
-
-    def starting(self, wall: datetime) -> datetime | None:
-        """Return the first match at or after a naive ``wall`` without microseconds."""
-        return self.after(wall - _SECOND)
-
-
 class FixedTimes:
     """Fixed wall times: one in a gap is due at the first instant after it, one in a fold is due once, the first time."""
 
@@ -148,7 +130,15 @@ class RepeatingTimes:
             if not wall < utc + offset <= due:
                 due = self._walls.starting(utc + offset)
             wall = utc + offset - _SECOND
+            if due is not None and due - wall > _YEAR:
+                utc, offset, wall = self._shortly_before(due, offset)
         return None
+
+    def _shortly_before(self, due: datetime, offset: timedelta) -> tuple[datetime, timedelta, datetime]:
+        """Pass over the years until ``due``: nothing matches until then, so no change of clocks on the way matters."""
+        utc = due - offset - _ENOUGH
+        offset = offset_at(self._zone, utc)
+        return utc, offset, utc + offset
 
 
 @lru_cache(maxsize=4096)
@@ -165,7 +155,10 @@ def wall_times(text: str) -> WallTimes:
     Raises:
         InvalidSchedule: when no date can match.
     """
-    return WallTimes(text)
+    try:
+        return WallTimes(CronSim(text, _ANY_TIME))
+    except CronSimError as wrong:
+        raise _never_fires(text) from wrong
 
 
 def _expand_alias(text: str) -> str:

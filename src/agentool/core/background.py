@@ -1,0 +1,65 @@
+"""An event loop for callers that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from threading import Lock, Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SECONDS = 5.0
+"""Longest wait for the thread to start, and for it to end."""
+
+
+class Background:
+    """An event loop in a thread of its own. It starts at first use, and ends with the process or by `stop`.
+
+    What is called on it may leave something behind that goes on: a scheduler fires between two calls.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled."""
+        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """Cancel what still goes on, and end the thread. The next use starts another."""
+        with self._lock:
+            thread, loop, end = self._thread, self._loop, self._end
+            self._thread = self._loop = self._end = None
+            if thread and loop and end and thread.is_alive():
+                loop.call_soon_threadsafe(end.set)
+                thread.join(SECONDS)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            # Not alive in a process that was forked off: only the forking thread goes on there.
+            if self._loop is None or self._thread is None or not self._thread.is_alive():
+                self._loop = self._start()
+                atexit.register(self.stop)
+            return self._loop
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = Thread(target=lambda: asyncio.run(self._serve(started)), name="agentool-sync", daemon=True)
+        self._thread.start()
+        return started.result(SECONDS)
+
+    async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        self._end = asyncio.Event()
+        started.set_result(asyncio.get_running_loop())
+        await self._end.wait()
