@@ -1,4 +1,4 @@
-.PHONY: install serve test check lint types imports coverage bench format
+.PHONY: install serve test check lint types imports coverage bench docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -26,6 +26,9 @@ coverage:         ## branch coverage of the framework and of system/
 
 bench:            ## ours beside its peers, in one run, as ratios
 	uv run --group bench python -m bench
+
+docs:             ## run every block of every page, and compare the generated pages with the program
+	uv run pytest -q tests/docs tests/schedules/test_conformance_page.py tests/entrypoints/test_reference.py
 
 format:
 	uv run ruff check --fix .

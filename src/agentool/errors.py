@@ -41,12 +41,12 @@ class AgenToolError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return self._told(self.field)
+        return self._told(self.field, self.problem)
 
-    def _told(self, field: str | None) -> str:
+    def _told(self, field: str | None, problem: str) -> str:
         where = f"{field}: " if field else ""
         way_out = f" {self.remedy}" if self.remedy else ""
-        return f"{where}{self.problem}{way_out}"
+        return f"{where}{problem}{way_out}"
 
 
 class ConfigurationError(AgenToolError):
@@ -92,7 +92,7 @@ class InvalidInput(AgenToolError, ValueError):
 
     def __str__(self) -> str:
         # Problems name their fields themselves.
-        return self._told(None if self.problems else self.field)
+        return self._told(None if self.problems else self.field, self.problem)
 
     @classmethod
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:

@@ -1,10 +1,8 @@
-"""The scheduler's functions and exceptions, row by row of *Scheduler AgenToolkit*, "Tools" and "Exceptions"."""
+"""The scheduler's functions, row by row of *Scheduler AgenToolkit*, "Tools"."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 
 import pytest
 
@@ -99,48 +97,6 @@ async def test_execute_agentool_runs_and_returns(kit, scheduler):
     assert await documented._execute_agentool("label", "probe", {"operation": "run"}, "results") == "done"
     assert [message["result"] for message in await scheduler.messages("results")] == ["done"]
     assert await scheduler.statuses("label") == ["success"]
-
-
-# Exceptions
-
-
-@pytest.mark.parametrize(
-    ("operation", "fields", "kinds"),
-    [
-        ("schedule", {**HOURLY, "schedule_type": "sometimes"}, (ValueError,)),
-        ("schedule", {**HOURLY, "schedule": "whenever"}, (ValueError, RuntimeError)),
-        ("schedule", {**HOURLY, "schedule": "5 fortyears"}, (ValueError, RuntimeError)),
-        ("schedule", {**HOURLY, "max_instances": 0}, (ValueError, RuntimeError)),
-        ("schedule", {**HOURLY, "input_data": {"operation": "fly"}}, (ValueError, RuntimeError)),
-        ("schedule", {**HOURLY, "agentool_name": "nobody"}, (LookupError, RuntimeError)),
-        ("explode", {}, (ValueError,)),
-        ("get_job", {"job_id": "nobody"}, (KeyError, RuntimeError)),
-        ("cancel", {"job_id": "nobody"}, (KeyError, RuntimeError)),
-        ("pause", {"job_id": "nobody"}, (KeyError, RuntimeError)),
-        ("resume", {"job_id": "nobody"}, (KeyError, RuntimeError)),
-    ],
-)
-async def test_documented_exception_is_raised(scheduler, operation, fields, kinds):
-    """Each row of the table "Exceptions", and of "Raises" of each function, is a builtin that `except` can name."""
-    for kind in kinds:
-        with pytest.raises(kind):
-            await scheduler(operation, **fields)
-
-
-async def test_failed_execution_is_a_runtime_error(scheduler, probe):
-    """run_now of an AgenTool that raises is a RuntimeError whose cause is what was raised."""
-    probe.raises = ZeroDivisionError("by zero")
-    with pytest.raises(RuntimeError, match="ZeroDivisionError: by zero") as failed:
-        await scheduler("run_now", **TARGET)
-    assert failed.value.__cause__ is probe.raises
-
-
-def test_absent_apscheduler_is_an_import_error(monkeypatch):
-    """Without APScheduler the scheduler cannot be imported: an ImportError that names it."""
-    monkeypatch.setitem(sys.modules, "apscheduler.schedulers.asyncio", None)
-    clock = importlib.util.find_spec("agentoolkit.system.scheduler.clock")
-    with pytest.raises(ImportError, match="apscheduler"):
-        clock.loader.exec_module(importlib.util.module_from_spec(clock))
 
 
 def test_public_names_exist():

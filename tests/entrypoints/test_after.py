@@ -102,7 +102,7 @@ async def test_disabled_and_enabled_again() -> None:
 def test_served_they_run_one_after_another(cli: Cli) -> None:
     """Each has the result of the one before; what comes after a failure does not run."""
     Path("tasks.yaml").write_text(FILE)
-    output = cli("serve", "tasks.yaml", "--allow", "chores", "--for", "0.6").stdout
+    output = cli("serve", "tasks.yaml", "--allow", "chores", "--for", "2").stdout
     assert "after job 'Load-all' succeeded" in output
     assert "hello hello Load" in output
     history = {record["job_id"]: record["status"] for record in cli.data("history")["history"]}

@@ -87,8 +87,7 @@ TABLES = {"conformance": conformance, "classes": classes, "clock changes": clock
 def test_the_page_shows_what_the_tests_find(name: str) -> None:
     """Each table of the page is the one made from the program as it is."""
     page = PAGE.read_text("utf-8")
-    if f"croniter {version('croniter')}" not in page and not os.environ.get("AGENTOOL_REWRITE"):
-        pytest.skip("the page was made with another version of croniter")
+    assert f"croniter {version('croniter')}" in page or os.environ.get("AGENTOOL_REWRITE"), "another croniter made the page"
     table = "\n".join(TABLES[name]())
     fresh = re.sub(_between(name), lambda found: f"{found[1]}\n{table}\n{found[2]}", page, flags=re.DOTALL)
     if os.environ.get("AGENTOOL_REWRITE"):

@@ -15,7 +15,7 @@ Source: the table "Exceptions" of *Scheduler AgenToolkit*.
 
 from __future__ import annotations
 
-from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
+from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, excerpt
 
 
 class SchedulerError(AgenToolError, RuntimeError):
@@ -36,6 +36,12 @@ class JobExists(SchedulerError):
 
 class InvalidSchedule(SchedulerError, ValueError):
     """The schedule, its zone or its bounds cannot be read, or would never fire."""
+
+    def __str__(self) -> str:
+        """Say what was given, where the problem itself quotes none of it: people see no more of an error than its text."""
+        if self.value is None or "'" in self.problem or str(self.value) in self.problem:
+            return super().__str__()
+        return self._told(self.field, f"{self.problem.rstrip('.')} (given: {excerpt(self.value)}).")
 
 
 class InvalidJob(SchedulerError, InvalidInput):

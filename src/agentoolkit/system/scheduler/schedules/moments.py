@@ -89,6 +89,7 @@ def _clock_on(cursor: Cursor, day: Day, given: time | None) -> time:
     if given is not None:
         return given
     if day.unless_given is not None:
+        cursor.remark(f"no time of day given: {day.unless_given:%H:%M}")
         return day.unless_given
     cursor.remark(f"no time of day given: the present one, {cursor.now:%H:%M}")
     return cursor.now.time()

@@ -158,8 +158,7 @@ def _with_days(cursor: Cursor, found: Cycle) -> Cycle:
 
 def _stepping(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:
     if times:
-        remedy = "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."
-        raise cursor.refusal("a length of time cannot hold a time of day when clocks change", remedy)
+        raise cursor.refusal("a length of time cannot hold a time of day when clocks change", _without_clock(found.every or Fraction()))
     if found.days is None and not cursor.sees("between"):
         return found
     crontab = crontab_of_length(found.every or Fraction())
@@ -170,6 +169,12 @@ def _stepping(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:
     hours = _between(cursor, hour) if cursor.take("between") else hour
     found = _with_days(cursor, found) if cursor.take("on") else found
     return Cycle(days=found.days or EVERY_DAY, minutes=f"{minute} {hours}")
+
+
+def _without_clock(every: Fraction) -> str:
+    if every < _PLAIN["day"]:
+        return "Leave the time out, and give it as start_at if the first one is to be then."
+    return "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."
 
 
 def _between(cursor: Cursor, hour: str) -> str:

@@ -100,6 +100,8 @@ class Cursor:
         token = self._stranger() if self.place == 0 else self.peek()
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
+        if token.text in ("-", "+") and self.peek(1).kind == "number":
+            return self.refusal("a length of time carries no sign", "Write e.g. '5 minutes' or 'in 5 minutes'.")
         if token.kind == "slash":
             return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
         if token.text in VOCABULARY:
