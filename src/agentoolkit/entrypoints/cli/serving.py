@@ -140,8 +140,8 @@ def _task_line(task: Applied) -> Text:
     return Text.assemble(
         (f"  {cut(task.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
         (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
-        f"{cut(task.words, 40):<40} ",
-        (following, "dim" if task.state == "active" else "yellow"),
+        (f"{following:<14} ", "dim" if task.state == "active" else "yellow"),
+        task.words,
     )
 
 
