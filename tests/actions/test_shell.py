@@ -279,6 +279,20 @@ async def test_a_cancelled_call_ends_its_program():
     assert running("cancelled-55e") == []
 
 
+@pytest.mark.parametrize("turns", range(1, 7))
+async def test_a_call_cancelled_while_it_starts_ends_its_program(turns):
+    """However early a call is cancelled, it ends soon, and nothing of its program is left."""
+    call = asyncio.ensure_future(shell()([PYTHON, "-c", f"#early-55e\n{STUBBORN}"]))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251  the program has its children before the event loop knows that it was started
+    call.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    await running_soon("early-55e", 0)
+
+
 async def test_a_call_cancelled_twice_ends_its_program_at_once():
     """A caller that cannot wait for SIGTERM to work leaves nothing behind either."""
     call = asyncio.ensure_future(shell()([PYTHON, "-c", f"#twice-55e\n{STUBBORN}"]))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 GRACE = 1.5
@@ -59,9 +60,11 @@ async def run_command(command: Command) -> Ended:
         OSError: It cannot be started.
     """
     mark, began = uuid4().hex, time.monotonic()
-    transport, capture = await _started(command, mark)
+    transport, capture, cancelled = await _surely_started(command, mark)
     group = _Group(transport.get_pid(), mark)
     try:
+        if cancelled is not None:
+            raise cancelled
         in_time = await _within(command.timeout, capture.exited)
         if in_time:
             await _within(_LINGER, capture.closed)
@@ -172,7 +175,30 @@ class _Group:
                     yield int(pid), int(group)
 
 
-async def _started(command: Command, mark: str) -> tuple[asyncio.SubprocessTransport, _Capture]:
+class _Started(NamedTuple):
+    """A program that runs."""
+
+    transport: asyncio.SubprocessTransport
+    capture: _Capture
+    cancelled: asyncio.CancelledError | None = None
+    """The caller's, if it came meanwhile."""
+
+
+async def _surely_started(command: Command, mark: str) -> _Started:
+    """Start a program, and let no cancellation cut that short: asyncio would end it alone, and then wait for its children."""
+    starting = asyncio.ensure_future(_started(command, mark))
+    cancelled = None
+    while not starting.done():
+        try:
+            await asyncio.wait({starting})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None and starting.exception() is not None:
+        raise cancelled
+    return starting.result()._replace(cancelled=cancelled)
+
+
+async def _started(command: Command, mark: str) -> _Started:
     loop = asyncio.get_running_loop()
     transport, capture = await loop.subprocess_exec(
         lambda: _Capture(command.output_limit),
@@ -187,7 +213,7 @@ async def _started(command: Command, mark: str) -> tuple[asyncio.SubprocessTrans
     if command.stdin is not None and isinstance(source, asyncio.WriteTransport):
         source.write(command.stdin.encode())
         source.write_eof()
-    return transport, capture
+    return _Started(transport, capture)
 
 
 async def _within(seconds: float, event: asyncio.Future[None]) -> bool:
