@@ -182,6 +182,41 @@ async def test_change_that_cannot_be_written_is_refused(kit, scheduler, monkeypa
         await scheduler(operation, job_id="report")
 
 
+# Dry runs
+
+
+async def test_dry_run_schedules_nothing(kit, scheduler):
+    """schedule with dry_run answers as schedule does, bounds included, and leaves no job."""
+    answer = await scheduler.add("1 hour", job_name="report", start_at="2030-01-02T00:00:00", max_runs=2, dry_run=True)
+    assert answer["next_runs"] == ["2030-01-02T00:00:00+00:00", "2030-01-02T01:00:00+00:00"]
+    assert (await scheduler("list"))["count"] == 0
+
+
+@pytest.mark.parametrize("schedule", ["30 minutes", "in 2 hours"])
+@pytest.mark.parametrize("before", ["1 hour", "in 1 hour"])
+async def test_dry_run_of_a_replacement_changes_nothing(scheduler, before, schedule):
+    """schedule with replace and dry_run says that the job would be another, and leaves it as it is."""
+    await scheduler.add(before, job_name="report")
+    there = await scheduler("get_job", job_id="report")
+    assert (await scheduler.add(schedule, job_name="report", replace=True, dry_run=True))["changed"]
+    assert await scheduler("get_job", job_id="report") == there
+
+
+async def test_dry_run_refuses_what_schedule_refuses(scheduler):
+    """A dry run finds what is wrong: the target, its input, a name that is taken."""
+    await scheduler.add("1 hour", job_name="report")
+    for wrong in ({"agentool_name": "nobody"}, {"input_data": {"operation": "fly"}}, {"job_name": "report", "schedule": "2 hours"}):
+        with pytest.raises(SchedulerError):
+            await scheduler.add(**{"schedule": "1 hour", "job_name": "other", **wrong}, dry_run=True)
+
+
+async def test_dry_run_may_come_after_a_job_to_come(scheduler):
+    """What comes after a job that is not there yet can be tried, and is refused when it is scheduled."""
+    assert (await scheduler.add("after extract", dry_run=True))["words"] == "after job 'extract' succeeded"
+    with pytest.raises(SchedulerError, match="extract"):
+        await scheduler.add("after extract")
+
+
 # Replacing
 
 

@@ -84,9 +84,17 @@ async def scheduler_schedule(
 
 
 async def schedule_job(
-    ctx: Context, schedule: str, agentool_name: str, input_data: dict[str, Any], replace: bool = False, **more: Unpack[NewJob]
+    ctx: Context,
+    schedule: str,
+    agentool_name: str,
+    input_data: dict[str, Any],
+    replace: bool = False,
+    dry_run: bool = False,
+    **more: Unpack[NewJob],
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
+
+    With `dry_run` that is all: nothing is scheduled, and a job that this one comes after need not be there yet.
 
     Raises:
         InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
@@ -95,9 +103,10 @@ async def schedule_job(
         JobExists: Another job has this id or name.
     """
     request = JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more)
-    added = await (ctx.deps.put(request) if replace else ctx.deps.add(request))
+    added = await (ctx.deps.put if replace else ctx.deps.add)(request, dry_run=dry_run)
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
+    done = f"Nothing is done yet. {done}" if dry_run else done
     return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
