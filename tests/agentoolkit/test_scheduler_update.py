@@ -25,6 +25,22 @@ async def test_update_of_the_schedule_moves_the_next_run(kit, scheduler, probe):
     assert (updated["schedule_type"], probe.calls) == ("cron", ["2030-01-01T06:00:00+00:00"])
 
 
+@pytest.mark.parametrize("changes", [{}, {"tags": ["a"]}, {"description": ""}, {"timezone": "UTC"}, {"paused": False}, {"max_runs": 9}])
+async def test_update_that_changes_nothing_is_no_change(scheduler, changes):
+    """update with what is so already says so and leaves the version, so that nobody else's change is refused for it."""
+    added = await scheduler.add("1 hour", job_id="report", tags=["a"], max_runs=9)
+    answer = await scheduler.output("update", job_id="report", **changes)
+    assert answer.message.startswith("Nothing to change: 'report': every hour")
+    assert (answer.data["changed"], answer.data["version"]) == (False, added["version"])
+    await scheduler("update", job_id="report", description="theirs", version=added["version"])
+
+
+async def test_update_that_changes_something_says_so(scheduler):
+    """update tells that the job is different now."""
+    await scheduler.add("1 hour", job_id="report")
+    assert (await scheduler("update", job_id="report", description="new"))["changed"]
+
+
 async def test_update_of_the_zone_moves_the_next_run(scheduler):
     """A new zone moves the due time of a cron schedule: six in Tokyo is nine in the evening before, UTC."""
     await scheduler.add("0 6 * * *", job_id="report")
@@ -179,7 +195,7 @@ async def test_change_that_cannot_be_written_is_refused(kit, scheduler, monkeypa
 
     monkeypatch.setattr(kit.scheduler.store, "replace", refuses)
     with pytest.raises(SchedulerError, match="changed meanwhile"):
-        await scheduler(operation, job_id="report")
+        await scheduler(operation, job_id="report", **({"description": "new"} if operation == "update" else {}))
 
 
 # Dry runs

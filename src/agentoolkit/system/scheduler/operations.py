@@ -119,7 +119,8 @@ async def scheduler_update(ctx: Context, job_id: str, version: int | None = None
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     result = await _scheduled(ctx.deps, await ctx.deps.update(job_id, changes, version))
-    return views.answer("update", f"Updated {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
+    done = "Updated" if result.changed else "Nothing to change:"
+    return views.answer("update", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -144,7 +145,7 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
     job = (await ctx.deps.job(job_id)).job
     end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
-    return views.answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
+    return views.answer("pause", views.stands(result), result)
 
 
 async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -154,7 +155,7 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     result = views.job_ref(await ctx.deps.resume(job_id))
-    return views.answer("resume", f"Job {views.when(f'{result.job_id!r} is {result.state}', result.next_run)}.", result)
+    return views.answer("resume", views.stands(result), result)
 
 
 async def scheduler_run_now(

@@ -154,10 +154,10 @@ class SchedulerService:
                 return Added(*planned, created=False, changed=True)
             await self.cancel(job.job_id)
             return (await self.add(request))._replace(created=False, changed=True)
-        return (await self.update(job.job_id, changes, dry_run=dry_run))._replace(changed=True)
+        return await self.update(job.job_id, changes, dry_run=dry_run)
 
     async def update(self, job_id: str, changes: Mapping[str, Any], version: int | None = None, *, dry_run: bool = False) -> Added:
-        """Change some fields of a job; all of the others stay.
+        """Change some fields of a job; all of the others stay. What changes nothing leaves the version as well.
 
         Raises:
             JobNotFound: There is no such job.
@@ -173,10 +173,12 @@ class SchedulerService:
                 break
             changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
             await self._check_name(changed)
+            if (changed, after) == stored:
+                return Added(*stored, reading, created=False)
             if dry_run:
-                return Added(changed, after, reading, created=False)
+                return Added(changed, after, reading, created=False, changed=True)
             if replaced := await self._replaced(stored, changed, after):
-                return Added(*replaced, reading, created=False)
+                return Added(*replaced, reading, created=False, changed=True)
         raise _changed_meanwhile(job_id, version)
 
     async def cancel(self, job_id: str) -> Job:
