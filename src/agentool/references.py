@@ -17,10 +17,30 @@ if TYPE_CHECKING:
 PREFIX = "!ref:"
 
 
+class Inert(str):
+    """Text that may look like a reference and is none, because it came out of one, or out of another tool's result."""
+
+    __slots__ = ()
+
+
+def inert(value: Any) -> Any:
+    """Return a copy of a value in which no text counts as a reference, however it begins.
+
+    What a tool answers may be written by a stranger: put into the input of another one it must not look anything up.
+    """
+    if isinstance(value, str):
+        return Inert(value) if value.startswith("!") else value
+    if isinstance(value, Mapping):
+        return {key: inert(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [inert(item) for item in cast("list[Any]", value)]
+    return value
+
+
 def has_references(data: object, to: str = "") -> bool:
     """Is there a reference, to any AgenTool or to the one of this name, anywhere in this data?"""
     if isinstance(data, str):
-        return data.startswith(f"{PREFIX}{to}:" if to else PREFIX)
+        return data.startswith(f"{PREFIX}{to}:" if to else PREFIX) and not isinstance(data, Inert)
     if isinstance(data, Mapping):
         return any(has_references(value, to) for value in cast("Mapping[str, object]", data).values())
     return isinstance(data, (list, tuple)) and any(has_references(item, to) for item in cast("list[object]", data))
@@ -34,7 +54,7 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
         AgenToolError: As the AgenTool asked.
     """
     if isinstance(data, str):
-        return await _resolved(data, injector) if data.startswith(PREFIX) else data
+        return inert(await _resolved(data, injector)) if has_references(data) else data
     if isinstance(data, Mapping):
         items = cast("Mapping[str, Any]", data).items()
         return {key: await resolve_references(value, injector) for key, value in items}

@@ -206,6 +206,14 @@ PRIVATE = [
     "::ffff:10.0.0.1",
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
+    "::7f00:1",
+    "::ffff:0:7f00:1",
+    "64:ff9b:1::7f00:1",
+    "fec0::1",
+    "3fff::1",
+    "5f00::1",
+    "192.0.0.8",
+    "192.88.99.1",
 ]
 
 
@@ -280,6 +288,23 @@ async def test_a_redirect_is_followed(server):
     answering(server, Answer(302, {"Location": "/there"}), Answer(200, body=b"here"))
     output = await http()(f"{server.url}/")
     assert (output.text, output.url) == ("here", f"{server.url}/there")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_redirect_that_drops_the_body_is_no_success(server, status):
+    """A POST that is sent on as a GET, as to a login page, has not arrived: it is not followed, and not tried again."""
+    answering(server, Answer(status, {"Location": "/login"}), Answer(200))
+    with pytest.raises(HttpFailed, match=f"answered {status}"):
+        await http()(f"{server.url}/hook", method="POST", json_data={"done": True})
+    assert [sent.path for sent in server.requests] == ["/hook"]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_that_keeps_the_body_is_followed(server, status):
+    """A POST that is sent on as a POST arrives."""
+    answering(server, Answer(status, {"Location": "/there"}), Answer(200))
+    await http()(f"{server.url}/hook", method="POST", json_data={"done": True})
+    assert [(sent.method, sent.path, sent.body) for sent in server.requests][1] == ("POST", "/there", b'{"done":true}')
 
 
 async def test_a_redirect_to_a_private_address_is_refused(names, server):

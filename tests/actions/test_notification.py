@@ -41,6 +41,13 @@ async def test_the_log_is_the_default_target(caplog, kind, level):
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, "Nightly: Backup complete")]
 
 
+async def test_a_message_stays_one_record(caplog):
+    """Line breaks and control characters are shown as escapes, so that no message looks like further records."""
+    with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
+        await notifying()("done\n2030-01-01 CRITICAL forged \x1b[31mé")
+    assert caplog.records[0].getMessage() == "done\\n2030-01-01 CRITICAL forged \\x1b[31mé"
+
+
 async def test_listeners_are_told_until_they_leave():
     """The target `event` reaches every listener."""
     send, told = notifying(), []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from agentool import Injector, InvalidInput
+from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, create_agentool
+from agentool.references import has_references
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
+from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.testing import toolkit
 
@@ -14,6 +18,10 @@ from .conftest import create_note
 
 def step(name=None, operation="take", value=None, **more):
     return {"name": name, "agentool_name": "note", "input_data": {"operation": operation, "value": value or name}, **more}
+
+
+class StrangerInput(BaseOperationInput):
+    operation: Literal["answer"]
 
 
 class Sequencing:
@@ -99,6 +107,20 @@ async def test_a_step_uses_the_result_of_an_earlier_one(sequence, reference, exp
     """A reference, at any depth, becomes the result or a part of it, as the value that it is."""
     await sequence.run(step("a"), step("b", value={"deep": [reference]}))
     assert sequence.notes.taken[-1] == {"deep": [expected]}
+
+
+@pytest.mark.parametrize("text", ["!step:a.passed", "!ref:note:key"])
+async def test_a_result_that_looks_like_a_reference_is_none(sequence, text):
+    """What a step answers is handed on as it is: nothing is looked up because a stranger wrote it so."""
+
+    async def answer(ctx: RunContext[None]) -> dict[str, str]:
+        return {"value": text}
+
+    create_agentool("stranger", StrangerInput, {"answer": answer}, injector=sequence.injector)
+    asked = {"name": "a", "agentool_name": "stranger", "input_data": {"operation": "answer"}}
+    await sequence.run(asked, step("b", value={"deep": ["!step:a.value"]}))
+    (taken,) = sequence.notes.taken[-1]["deep"]
+    assert (taken, has_references(taken), [*open_values(taken)]) == (text, False, [])
 
 
 async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):

@@ -81,6 +81,13 @@ async def test_references_are_resolved_at_any_depth() -> None:
     assert await resolved({"a": ["!ref:shelf:dict", {"b": "!ref:shelf:list"}], "c": 1}) == {"a": [7, {"b": [1, 2]}], "c": 1}
 
 
+async def test_what_a_reference_gives_is_no_reference() -> None:
+    """A value that looks like a reference stays what it is, also where the data is resolved once more."""
+    once = await resolved({"a": "!ref:shelf:nested"})
+    assert (once, has_references(once)) == ({"a": "!ref:shelf:dict"}, False)
+    assert await resolved(once) == once
+
+
 async def test_references_inside_tuples_are_resolved() -> None:
     """A tuple is taken as the list that it is in JSON."""
     assert await resolved(("!ref:shelf:dict", 1)) == [7, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -87,6 +88,16 @@ async def test_error_may_name_its_delay(kit, scheduler, probe, named):
     await scheduler.add("now", job_id="job", max_retries=1, retry_backoff=1)
     await kit.advance(minutes=1)
     assert probe.calls[1] == "2030-01-01T00:00:30+00:00"
+
+
+@pytest.mark.parametrize("named", [math.inf, 1e300, datetime(9999, 12, 31, tzinfo=UTC)])
+async def test_error_cannot_postpone_for_ever(kit, scheduler, probe, named):
+    """Whatever an error names, the next attempt comes within a day."""
+    probe.raises = RateLimited()
+    probe.raises.retry_after = named
+    await scheduler.add("now", job_id="job", max_retries=1)
+    await kit.advance(days=1)
+    assert probe.calls[1:] == ["2030-01-02T00:00:00+00:00"]
 
 
 async def test_timeout_is_worth_a_retry(kit, scheduler, probe):

@@ -23,6 +23,7 @@ from agentoolkit.system.templates import (
     TemplateNotFound,
     create_templates_agent,
 )
+from agentoolkit.testing import TestToolkit
 
 
 class Asking:
@@ -103,6 +104,23 @@ async def test_references_in_variables_are_looked_up(ask: Asking):
     create_storage_kv_agent(injector=ask.injector)
     await ask.injector.run("storage_kv", {"operation": "set", "key": "city", "value": "Köln"})
     assert await ask.render("{{ a.b[0] }}", a={"b": ["!ref:storage_kv:city"]}) == "Köln"
+
+
+async def test_a_value_that_looks_like_a_reference_is_printed_as_it_is(kit: TestToolkit):
+    """What a stranger stored, and a job takes by reference, looks nothing up when a template is given it."""
+    run = kit.injector.run
+    await run("storage_kv", {"operation": "set", "key": "secret", "value": "s3cret"})
+    await run("storage_kv", {"operation": "set", "key": "name", "value": "!ref:storage_kv:secret"})
+    call = {"operation": "render", "template": "hello {{ name }}", "variables": {"name": "!ref:storage_kv:name"}}
+    job = {"operation": "schedule", "job_id": "job", "schedule": "1 hour", "agentool_name": "templates", "input_data": call}
+    await run("scheduler", job)
+    await kit.advance(hours=1)
+    status = "running"
+    while status in ("queued", "running"):
+        await kit.clock.let_run()
+        (record,) = (await run("scheduler", {"operation": "get_history", "job_id": "job"})).data["history"]
+        status = record["status"]
+    assert record["result"]["text"] == "hello !ref:storage_kv:secret"
 
 
 async def test_a_reference_to_nothing_is_an_error(ask: Asking):

@@ -6,13 +6,17 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from agentool.errors import AgenToolError, ConfigurationError, excerpt
 
 Address = IPv4Address | IPv6Address
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that is given out of IPv6 for the internet at large; RFC 4291, 2.4."""
+_SPECIAL = (IPv6Network("3fff::/20"), IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+"""Not for the internet at large by their RFCs (9637, 6890, 7526), and global to Python's older tables."""
 _CLOUD_SERVICES = frozenset({ip_address("168.63.129.16")})
 """Addresses that look public and are answered by the machine's own provider."""
 
@@ -77,7 +81,10 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-    return address.is_global and not address.is_multicast and address not in _CLOUD_SERVICES
+        if address not in _UNICAST:
+            return False
+    special = address in _CLOUD_SERVICES or any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not special
 
 
 def check_allowed(allow: Sequence[str]) -> None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.references import Inert, inert
 
 PREFIX = "!step:"
 MOST_STEPS = 100
@@ -73,7 +74,7 @@ def planned(steps: Sequence[Step]) -> list[PlannedStep]:
 
 def open_values(data: Any) -> Iterator[str]:
     """Find every value that stands for a result of another step, at any depth."""
-    if isinstance(data, str) and data.startswith(PREFIX):
+    if _is_reference(data):
         yield data
     elif isinstance(data, Mapping):
         for value in cast("Mapping[str, Any]", data).values():
@@ -89,13 +90,17 @@ def filled(data: Any, results: Mapping[str, Any]) -> Any:
     Raises:
         InvalidInput: A step has no result, or no such part.
     """
-    if isinstance(data, str) and data.startswith(PREFIX):
-        return _looked_up(data, results)
+    if _is_reference(data):
+        return inert(_looked_up(data, results))
     if isinstance(data, Mapping):
         return {key: filled(value, results) for key, value in cast("Mapping[str, Any]", data).items()}
     if isinstance(data, list):
         return [filled(value, results) for value in cast("list[Any]", data)]
     return data
+
+
+def _is_reference(data: Any) -> TypeGuard[str]:
+    return isinstance(data, str) and data.startswith(PREFIX) and not isinstance(data, Inert)
 
 
 def referred(reference: str) -> str:

@@ -64,7 +64,7 @@ class Web:
     redirects: int
 
     async def fetch(self, asked: Asked) -> Answered:
-        """Send a request and read the answer, whatever its status.
+        """Send a request and read the answer, whatever its status. A redirect is followed if the method stays what it is.
 
         Raises:
             Unreachable, TooSlow: There was none.
@@ -95,7 +95,8 @@ class Web:
         for _ in range(self.redirects + 1):
             response = await client.send(request, stream=True)
             following = response.next_request
-            if following is None:
+            # A redirect that makes a GET of what was to change something leads to a page, and that answers 200.
+            if following is None or following.method != request.method:
                 return response, *await self._read(response)
             await response.aclose()
             if _origin(following) != _origin(request):

@@ -13,6 +13,9 @@ from agentoolkit.system.scheduler.recovery import CUT_SHORT
 LONGEST_DELAY = 600.0
 """Seconds. Source of the shape, doubled and capped: *Scheduler Service*, "Error Handling" (``retry_backoff=True``)."""
 
+LONGEST_NAMED = 86_400.0
+"""Seconds up to which an error's own word is followed: a server may say any year."""
+
 HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResult, PermissionError, SystemExit)
 """What the same call would meet again."""
 
@@ -56,7 +59,7 @@ def retry_delay(execution: Execution, error: BaseException, policies: Policies, 
 def _named_delay(error: BaseException, now: datetime) -> float | None:
     named: object = getattr(error, "retry_after", None)
     if isinstance(named, datetime) and named.tzinfo is not None:
-        return max((named - now).total_seconds(), 0.0)
+        named = max((named - now).total_seconds(), 0.0)
     if isinstance(named, (int, float)) and not isinstance(named, bool) and named >= 0:
-        return float(named)
+        return float(min(named, LONGEST_NAMED))
     return None
