@@ -21,8 +21,11 @@ types:
 imports:
 	uv run lint-imports
 
-coverage:         ## branch coverage of the framework and of system/
-	uv run pytest -q --cov --cov-report=term --cov-fail-under=95 tests/agentool tests/agentoolkit tests/contracts tests/schedules tests/services
+coverage: .coverage  ## branch coverage of the framework and of system/; the tests are run if something changed since
+	uv run coverage report --fail-under=95
+
+.coverage: pyproject.toml $(shell find src tests -name '*.py')
+	uv run pytest -q --cov --cov-report= tests/agentool tests/agentoolkit tests/contracts tests/schedules tests/services
 
 bench:            ## ours beside its peers, in one run, as ratios
 	uv run --group bench python -m bench

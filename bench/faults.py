@@ -23,18 +23,31 @@ FAULTS = {
     7: "PostgreSQL away",
     8: "connections cut during a commit",
     12: "a handler that kills its process",
+    13: "a row that somebody damaged",
+    14: "a trigger that raises, or stands still",
     15: "event loop blocked",
     16: "handler slower than its interval",
     17: "wall clock jumps",
+    18: "changes of clocks",
     19: "seven days down, interval of one second",
     20: "disk full, then freed",
+    21: "a database that cannot be opened",
     22: "SIGTERM under load",
     23: "SIGTERM twice",
+    24: "long use",
     25: "10,000 jobs in one second",
     26: "two processes on one SQLite file",
+    29: "shell: children that ignore SIGTERM",
     30: "state machine",
     31: "rows of an older version",
 }
+TESTS = [
+    "tests/acceptance",
+    "tests/services",
+    "tests/agentoolkit/test_scheduler_faults.py",
+    "tests/schedules/test_clock_changes.py",
+    "tests/actions/test_shell.py",
+]
 ROOT = Path(__file__).parents[1]
 
 
@@ -43,7 +56,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures"
         settings = {"AGENTOOL_FULL": "1", "AGENTOOL_EXAMPLES": os.environ.get("AGENTOOL_EXAMPLES", "300"), "AGENTOOL_FIGURES": str(path)}
-        tests = arguments or ["tests/acceptance", "tests/services"]
+        tests = arguments or TESTS
         command = [sys.executable, "-m", "pytest", "-q", *tests]
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=False).returncode
         noted: defaultdict[int, list[str]] = defaultdict(list)

@@ -66,8 +66,8 @@ class Toolkit:
         create_queue_agent(self.queue, injector=self.injector)
         create_scheduler_agent(self.scheduler, injector=self.injector)
         register_actions(self.settings, self.injector, time)
-        values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
-        self._tools = Tools(self.settings, self.injector, time, values)
+        self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
+        self._tools = Tools(self.settings, self.injector, time, self.values)
         self._tools.watch(self.scheduler, self.queue)
         ping = self.settings.ping_url
         self._ping = Ping(ping, self.settings.ping_every, time, self.scheduler.is_well) if ping and claims else None

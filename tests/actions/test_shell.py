@@ -255,14 +255,16 @@ async def test_endless_output_leaves_the_event_loop_to_others():
 
 
 @pytest.mark.parametrize("leaves", ["in the group", "in sessions of their own"])
-async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves):
+async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves, figure):
     """Within two seconds of the limit nothing is left of a tree that ignores SIGTERM, even if it left the group."""
     mark = f"stubborn-{leaves[-3:]}-91c"
     began = time.monotonic()
     with pytest.raises(CommandTimedOut):
         await shell()([PYTHON, "-c", f"#{mark}\n{STUBBORN}", *(["apart"] if "own" in leaves else [])], timeout=0.5)
-    assert time.monotonic() - began < 0.5 + 2
-    assert running(mark) == []
+    took, left = time.monotonic() - began - 0.5, running(mark)
+    figure(29, f"children {leaves} that ignore SIGTERM: {len(left)} left {took:.2f} s after the limit")
+    assert took < 2
+    assert left == []
 
 
 async def test_a_cancelled_call_ends_its_program():

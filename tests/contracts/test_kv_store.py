@@ -52,6 +52,19 @@ async def test_change_is_given_what_was_there(store: KeyValueStore):
     assert await put(store, "a", "2") == (Entry("1"), Entry("2"))
 
 
+async def test_everything_is_every_living_entry(store: KeyValueStore):
+    """Entries of every namespace, in order, without those that have expired."""
+    await put(store, "b", "2", LATER)
+    await put(store, "a", "1")
+    await put(store, "a", "3", namespace="m")
+    await put(store, "gone", "4", START + timedelta(seconds=1))
+    assert await store.everything(START + timedelta(seconds=2)) == [
+        ("m", "a", Entry("3")),
+        ("n", "a", Entry("1")),
+        ("n", "b", Entry("2", LATER)),
+    ]
+
+
 async def test_change_to_none_removes(store: KeyValueStore):
     """An entry that becomes None is gone; a second time changes nothing."""
     await put(store, "a")

@@ -427,6 +427,23 @@ async def test_giving_back_ends_the_lease(backend: QueueBackend):
         await backend.remove("q", Receipt("a", "t"), at(1))
 
 
+async def test_every_message_is_told_in_order_of_arrival(backend: QueueBackend):
+    """Ready, delayed, in flight or dead: all of them, each as it stands now."""
+    for message_id in ("dead", "taken", "ready"):
+        await add(backend, message_id)
+    await add(backend, "later", delay=60)
+    await backend.bury("q", Receipt("dead"), "poison", at(0))
+    await take(backend, 0)
+    messages = await backend.messages("q", at(0))
+    assert [(message.message_id, message.state.value) for message in messages] == [
+        ("dead", "dead"),
+        ("taken", "in_flight"),
+        ("ready", "ready"),
+        ("later", "delayed"),
+    ]
+    assert (await backend.messages("q", at(60)))[3].state is State.READY
+
+
 async def test_the_last_failed_attempt_is_the_end(backend: QueueBackend):
     """Giving back for the last time makes a dead letter, with the reason given."""
     await limited(backend, max_retries=1)

@@ -55,13 +55,15 @@ def _below_a_file(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("unusable", [_garbage, _folder, _below_a_file])
-async def test_unusable_file_is_one_clear_error(tmp_path: Path, unusable, nothing_left: None):
+async def test_unusable_file_is_one_clear_error(tmp_path: Path, unusable, nothing_left: None, figure):
     """A file that cannot be a database is one DatabaseError that names it, within two seconds."""
     name, began = unusable(tmp_path), time.monotonic()
     with pytest.raises(DatabaseError) as caught:
         await Database(dialect_for(name), MIGRATIONS).open()
+    took = time.monotonic() - began
+    figure(21, f"{unusable.__name__.strip('_').replace('_', ' ')}: one clear error after {took:.2f} s")
     assert (name in str(caught.value), "AGENTOOL_DATABASE" in str(caught.value)) == (True, True)
-    assert time.monotonic() - began < 2
+    assert took < 2
 
 
 async def test_unreachable_server_is_one_clear_error(nothing_left: None):

@@ -203,6 +203,20 @@ async def test_outcome_without_a_queue_agentool_is_kept_then_given_up(life: Life
     assert (first, last.delivery, last.status, list(await life.kit.scheduler.store.outbox(1))) == ("pending", "failed", "success", [])
 
 
+async def test_a_damaged_row_stops_its_job_alone(life: Life, figure):
+    """A definition that somebody damaged is kept, its job is broken and says why, and no due time of another job is missed."""
+    await life.ask("schedule", job_id="damaged", schedule="1 minute", **RUN)
+    await life.ask("schedule", job_id="good", schedule="1 minute", **RUN)
+    damage = "UPDATE agentool_jobs SET definition = '{half', revision = revision + 1000 WHERE job_id = 'damaged'"
+    await life.kit.database.write(lambda session: session.run(damage))
+    await life.advance(minutes=5)
+    sql = "SELECT state, reason, definition FROM agentool_jobs WHERE job_id = 'damaged'"
+    state, reason, definition = await life.kit.database.read(lambda session: session.row(sql))
+    good = await statuses(life, "good")
+    figure(13, f"the job is {state}, its row {'kept' if definition == '{half' else 'lost'}, {5 - good.count('success')} of 5 others missed")
+    assert (state, "cannot be read" in reason, definition, good) == ("broken", True, "{half", ["success"] * 5)
+
+
 # What cannot be opened
 
 

@@ -2,12 +2,13 @@
 
 from agentoolkit.moving.crontab import read_crontab
 from agentoolkit.moving.from_apscheduler import Imported, RefusedJob, import_apscheduler
-from agentoolkit.moving.jsonl import Arrived, export_lines, import_lines
+from agentoolkit.moving.jsonl import Arrived, Everything, export_lines, import_lines
 from agentoolkit.moving.scheduler_tasks import read_scheduler_tasks
 from agentoolkit.moving.translation import Note, Translation, as_task_file
 
 __all__ = [
     "Arrived",
+    "Everything",
     "Imported",
     "Note",
     "RefusedJob",

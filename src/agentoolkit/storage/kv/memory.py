@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 
-from agentoolkit.storage.kv.ports import Change, Changed, Entry
+from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
 
 class MemoryKeyValueStore:
@@ -31,6 +31,12 @@ class MemoryKeyValueStore:
             else:
                 self._put(namespace, key, after)
             return Changed(before, after)
+
+    async def everything(self, now: datetime) -> Sequence[Held]:
+        with self._lock:
+            self._living("", now)
+            held = [Held(name, key, entry) for name, entries in self._entries.items() for key, entry in entries.items()]
+            return sorted(held, key=lambda found: found[:2])
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         with self._lock:

@@ -20,6 +20,14 @@ Change = Callable[[Entry | None], Entry | None]
 """Is given what is there and returns what shall be there, None meaning nothing. May be called twice: it only computes."""
 
 
+class Held(NamedTuple):
+    """An entry and where it is held."""
+
+    namespace: str
+    key: str
+    entry: Entry
+
+
 class Changed(NamedTuple):
     """What a change found, and what it left."""
 
@@ -39,6 +47,10 @@ class KeyValueStore(Protocol):
 
         Nobody else changes the entry meanwhile. What the function raises is raised, and nothing is changed.
         """
+        ...
+
+    async def everything(self, now: datetime) -> Sequence[Held]:
+        """Return every entry of every namespace, in the order of namespace and key."""
         ...
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:

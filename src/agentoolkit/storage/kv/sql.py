@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from agentoolkit.database import Database, Session
-from agentoolkit.sql import Row
-from agentoolkit.storage.kv.ports import Change, Changed, Entry
+from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LIVING = "namespace = :namespace AND (expires_at IS NULL OR expires_at > :now)"
+_UNEXPIRED = "(expires_at IS NULL OR expires_at > :now)"
+_LIVING = f"namespace = :namespace AND {_UNEXPIRED}"
 _GET = f"SELECT value, expires_at FROM agentool_values WHERE key = :key AND {_LIVING}"  # noqa: S608  text of ours
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext(:namespace), hashtext(:key))"
 _PUT = """
@@ -34,6 +35,9 @@ class SqlKeyValueStore:
 
     async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
         return await self._database.write(lambda session: _change(session, namespace, key, change, now))
+
+    async def everything(self, now: datetime) -> Sequence[Held]:
+        return await self._database.read(lambda session: _everything(session, now))
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         return await self._database.read(lambda session: _keys(session, namespace, prefix, limit, now))
@@ -67,7 +71,12 @@ def _keys(session: Session, namespace: str, prefix: str, limit: int, now: dateti
     return [row[0] for row in session.rows(f"{_KEYS}{order} LIMIT :limit", asked)]
 
 
-def _entry(row: Row) -> Entry:
+def _everything(session: Session, now: datetime) -> list[Held]:
+    rows = session.rows(f"SELECT namespace, key, value, expires_at FROM agentool_values WHERE {_UNEXPIRED}", {"now": _micros(now)})  # noqa: S608
+    return sorted((Held(namespace, key, _entry(entry)) for namespace, key, *entry in rows), key=lambda held: held[:2])
+
+
+def _entry(row: Sequence[Any]) -> Entry:
     text, expires_at = row
     return Entry(text, None if expires_at is None else _EPOCH + timedelta(microseconds=expires_at))
 

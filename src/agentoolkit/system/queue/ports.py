@@ -132,6 +132,10 @@ class QueueBackend(Protocol):
         """Return the messages that `take` would give, and change nothing."""
         ...
 
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[Message]:
+        """Return every message, dead or alive, in order of arrival."""
+        ...
+
     async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
         """Return a message, dead or alive. Raise `MessageNotFound` if the queue does not hold it."""
         ...

@@ -42,7 +42,7 @@ class QueueService:
     """
 
     def __init__(self, backend: QueueBackend, time: TimeSource, dedup_window: float = DEDUP_WINDOW) -> None:
-        self._backend = backend
+        self.backend = backend
         self._time = time
         self._dedup_window = timedelta(seconds=dedup_window)
         self._waiters = Waiters(time)
@@ -52,7 +52,7 @@ class QueueService:
         """Give back the back end. The next use opens it again."""
         if self._open:
             self._open = False
-            await self._backend.close()
+            await self.backend.close()
 
     async def create(self, queue_name: str, settings: Mapping[str, Any]) -> Created:
         """Make a queue. With one of this name, agree if it has the settings that are given.
@@ -61,7 +61,7 @@ class QueueService:
             QueueExists: A queue of this name has other settings.
         """
         await self._ready()
-        made = await self._backend.create(Queue(queue_name, QueueSettings(**settings), self._time.now()))
+        made = await self.backend.create(Queue(queue_name, QueueSettings(**settings), self._time.now()))
         for name, value in settings.items():
             if (has := getattr(made.queue.settings, name)) != value:
                 raise QueueExists(
@@ -75,19 +75,19 @@ class QueueService:
     async def delete(self, queue_name: str) -> Counts:
         """Forget a queue with all it holds; whoever waits for it is told. Raises `QueueNotFound`."""
         await self._ready()
-        counts = await self._backend.delete(queue_name, self._time.now())
+        counts = await self.backend.delete(queue_name, self._time.now())
         self._waiters.call_all(queue_name)
         return counts
 
     async def queues(self) -> Sequence[QueueStatus]:
         """Return every queue, by name."""
         await self._ready()
-        return await self._backend.queues(self._time.now())
+        return await self.backend.queues(self._time.now())
 
     async def status(self, queue_name: str) -> QueueStatus:
         """Return a queue, and how many messages are where. Raises `QueueNotFound`."""
         await self._ready()
-        return await self._backend.status(queue_name, self._time.now())
+        return await self.backend.status(queue_name, self._time.now())
 
     async def enqueue(self, request: EnqueueRequest) -> Added:
         """Add a message; a queue that does not exist is made. An id that was here before adds nothing.
@@ -99,7 +99,7 @@ class QueueService:
         await self._ready()
         now = self._time.now()
         message = new_message(request, now)
-        added = await self._backend.add(message, now + self._dedup_window if request.message_id else None)
+        added = await self.backend.add(message, now + self._dedup_window if request.message_id else None)
         if not added.duplicate:
             self._announce(message)
         return added
@@ -119,40 +119,40 @@ class QueueService:
                 taken = await self._take(taking)
                 if taken.messages or waiter.over:
                     return taken.messages
-                await waiter.wait(earliest(taken.next_change_at, self._time.now(), self._backend.looks_every))
+                await waiter.wait(earliest(taken.next_change_at, self._time.now(), self.backend.looks_every))
 
     async def peek(self, queue_name: str, limit: int) -> Sequence[Message]:
         """Return the messages that would be taken next. Raises `QueueNotFound`."""
         await self._ready()
-        return await self._backend.peek(queue_name, limit, self._time.now())
+        return await self.backend.peek(queue_name, limit, self._time.now())
 
     async def message(self, queue_name: str, message_id: str) -> Message:
         """Return a message, dead or alive. Raises `QueueNotFound`, `MessageNotFound`."""
         await self._ready()
-        return await self._backend.message(queue_name, message_id, self._time.now())
+        return await self.backend.message(queue_name, message_id, self._time.now())
 
     async def ack(self, queue_name: str, receipt: Receipt) -> Message:
         """Remove a message for good. Raises `QueueNotFound`, `MessageNotFound`, `StaleReceipt`."""
         await self._ready()
-        return await self._backend.remove(queue_name, receipt, self._time.now())
+        return await self.backend.remove(queue_name, receipt, self._time.now())
 
     async def nack(self, queue_name: str, receipt: Receipt, delay: float, reason: str) -> Message:
         """Return a message that was not dealt with, after so many seconds. Raises as `ack`."""
         await self._ready()
         now = self._time.now()
-        message = await self._backend.give_back(queue_name, receipt, now + timedelta(seconds=delay), reason, now)
+        message = await self.backend.give_back(queue_name, receipt, now + timedelta(seconds=delay), reason, now)
         self._announce(message)
         return message
 
     async def bury(self, queue_name: str, receipt: Receipt, reason: str) -> Message:
         """Move a message to the dead letters. Raises as `ack`."""
         await self._ready()
-        return await self._backend.bury(queue_name, receipt, reason, self._time.now())
+        return await self.backend.bury(queue_name, receipt, reason, self._time.now())
 
     async def dead_letters(self, queue_name: str, limit: int) -> DeadLetters:
         """Return dead letters, the first to die first. Raises `QueueNotFound`."""
         await self._ready()
-        return await self._backend.dead_letters(queue_name, limit, self._time.now())
+        return await self.backend.dead_letters(queue_name, limit, self._time.now())
 
     async def requeue(self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue) -> Sequence[Message]:
         """Make one dead letter, or the oldest, ready again; `message`, unless None, replaces its payload.
@@ -163,21 +163,21 @@ class QueueService:
         """
         await self._ready()
         revival = Revival(message_id, limit, None if message is None else encoded(message))
-        revived = await self._backend.revive(queue_name, revival, self._time.now())
+        revived = await self.backend.revive(queue_name, revival, self._time.now())
         self._waiters.call(queue_name, len(revived))
         return revived
 
     async def clear(self, queue_name: str, states: Collection[State] = LIVE) -> Counts:
         """Remove all messages in these states. Raises `QueueNotFound`."""
         await self._ready()
-        return await self._backend.clear(queue_name, states, self._time.now())
+        return await self.backend.clear(queue_name, states, self._time.now())
 
     async def _take(self, taking: Taking) -> Taken:
         now = self._time.now()
         if taking.auto_ack:
-            return await self._backend.take_out(taking.queue_name, taking.count, now)
+            return await self.backend.take_out(taking.queue_name, taking.count, now)
         lease = Lease(uuid4().hex, taking.count, taking.visibility_timeout)
-        taken = await self._backend.take(taking.queue_name, lease, now)
+        taken = await self.backend.take(taking.queue_name, lease, now)
         if taken.messages and (until := taken.messages[0].leased_until):
             self._waiters.expect(taking.queue_name, until)
         return taken
@@ -190,5 +190,5 @@ class QueueService:
 
     async def _ready(self) -> None:
         if not self._open:
-            await self._backend.open()
+            await self.backend.open()
             self._open = True

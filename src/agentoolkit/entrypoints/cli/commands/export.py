@@ -13,16 +13,17 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", show_default=False)
     ] = None,
 ) -> None:
-    """Write everything in the database as JSON lines: jobs, executions, and messages still to be delivered."""
+    """Write everything in the database as JSON lines: jobs, executions, outcomes still to be delivered, queues and values."""
     import sys
     from contextlib import nullcontext
 
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
-    from agentoolkit.moving import export_lines
+    from agentoolkit.moving import Everything, export_lines
 
     async def write(kit: Toolkit) -> None:
         with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
-            async for line in export_lines(kit.scheduler.store, kit.scheduler.now()):
+            held = Everything(kit.scheduler.store, kit.queue.backend, kit.values)
+            async for line in export_lines(held, kit.scheduler.now()):
                 file.write(line + "\n")
 
     visit(write)

@@ -38,15 +38,18 @@ def jsonl(file: Source) -> None:
     """Add what `agentool export` wrote to the database. A second time adds nothing."""
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
     from agentoolkit.entrypoints.cli.printing import say
-    from agentoolkit.moving import Arrived, import_lines
+    from agentoolkit.moving import Arrived, Everything, import_lines
 
     lines = _text(file).splitlines()
 
     async def read(kit: Toolkit) -> Arrived:
-        return await import_lines(kit.scheduler.store, lines, kit.scheduler.now())
+        return await import_lines(Everything(kit.scheduler.store, kit.queue.backend, kit.values), lines, kit.scheduler.now())
 
-    jobs, executions, messages = visit(read)
-    say(f"Added {jobs} jobs, {executions} executions and {messages} messages.")
+    added = visit(read)
+    say(
+        f"Added {added.jobs} jobs, {added.executions} executions, {added.outcomes} outcomes to be delivered, "
+        f"{added.queues} queues, {added.messages} messages and {added.values} values."
+    )
 
 
 def _text(file: Path) -> str:

@@ -72,6 +72,10 @@ class MemoryQueueBackend:
         with self._lock:
             return self._at(queue_name, now).peek(limit)
 
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[Message]:
+        with self._lock:
+            return self._at(queue_name, now).messages()
+
     async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
         with self._lock:
             return self._at(queue_name, now).message(message_id)

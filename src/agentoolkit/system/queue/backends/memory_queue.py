@@ -82,6 +82,9 @@ class MemoryQueue:
     def peek(self, limit: int) -> list[Message]:
         return [self._held[message_id] for message_id in self._ready.smallest(limit)]
 
+    def messages(self) -> list[Message]:
+        return sorted([*self._held.values(), *self._dead.values()], key=lambda message: message.arrival)
+
     def message(self, message_id: str) -> Message:
         if found := self._held.get(message_id) or self._dead.get(message_id):
             return found

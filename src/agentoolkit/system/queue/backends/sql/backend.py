@@ -74,6 +74,9 @@ class SqlQueueBackend:
     async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[Message]:
         return await self._look(queue_name, now, lambda session, _: statements.ready(session, queue_name, limit))
 
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[Message]:
+        return await self._look(queue_name, now, lambda session, _: statements.all_of(session, queue_name))
+
     async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
         found = await self._look(queue_name, now, lambda session, _: statements.by_id(session, queue_name, [message_id]))
         if message_id not in found:

@@ -38,6 +38,7 @@ _DEAD = f"""
     SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name AND m.death IS NOT NULL
     ORDER BY m.death LIMIT :limit
 """  # noqa: S608  column names of ours
+_ALL = f"SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name ORDER BY m.arrival"  # noqa: S608
 _BY_ID = f"""
     SELECT {_MESSAGE} FROM r JOIN agentool_queue_messages m ON m.queue_name = r.queue_name AND m.message_id = r.message_id
     ORDER BY m.message_id
@@ -92,6 +93,11 @@ def ready(session: Session, queue_name: str, limit: int, *, lock: bool = False) 
 def dead(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[Message]:
     """Return the first that died."""
     return _messages(session, _DEAD, "FOR UPDATE" if lock else "", {"queue_name": queue_name, "limit": limit})
+
+
+def all_of(session: Session, queue_name: str) -> list[Message]:
+    """Return every message, in order of arrival."""
+    return _messages(session, _ALL, "", {"queue_name": queue_name})
 
 
 def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock: bool = False) -> dict[str, Message]:
