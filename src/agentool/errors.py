@@ -14,6 +14,7 @@ Every error carries data, so that a person, a program and a language model can e
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -138,4 +139,6 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
         advice = did_you_mean(field, known) if len(location) == 1 else ""
         return FieldProblem(field, value, f"is not a field. {advice}".rstrip())
     said = str(found["msg"])
-    return FieldProblem(field, value, f"{said[:1].lower()}{said[1:]}, got {excerpt(value)}")
+    near = did_you_mean(value, re.findall("'([^']+)'", said)) if kind == "literal_error" and isinstance(value, str) else ""
+    advice = f". {near}" if near.startswith("Did") else ""
+    return FieldProblem(field, value, f"{said[:1].lower()}{said[1:]}, got {excerpt(value)}{advice}")

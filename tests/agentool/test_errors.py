@@ -39,6 +39,12 @@ def refusal(**data: object) -> InvalidInput:
     return InvalidInput.from_validation("printer", caught.value, PrintInput.model_fields)
 
 
+def test_a_misspelt_choice_is_answered_with_the_nearest() -> None:
+    """Where only some words are allowed, a near miss is told which one was probably meant; nothing else is."""
+    assert "got 'prnit'. Did you mean 'print'?" in str(refusal(operation="prnit"))
+    assert "Did you mean" not in str(refusal(operation="fly"))
+
+
 @pytest.mark.parametrize(
     ("error", "builtin"),
     [

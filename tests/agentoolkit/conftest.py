@@ -70,6 +70,10 @@ class Asking:
         """Perform an operation and return its data."""
         return (await self._injector.run("scheduler", {"operation": operation, **fields})).data
 
+    async def output(self, operation: str, **fields: Any) -> Any:
+        """Return the whole answer, its message included."""
+        return await self._injector.run("scheduler", {"operation": operation, **fields})
+
     def begin(self, operation: str, **fields: Any) -> asyncio.Task[dict[str, Any]]:
         """Begin an operation that takes time."""
         return asyncio.ensure_future(self(operation, **fields))

@@ -169,6 +169,19 @@ def test_passed_over_due_times_say_why(case: Case):
         assert execution.due_count == 1 or " due times from " in execution.reason
 
 
+def test_reasons_name_whole_seconds():
+    """What was missed or coalesced together is told in seconds, however fine the times of an interval are."""
+    fine = START + timedelta(microseconds=123_456)
+    job = make("1 second", Policies())
+    job = replace(job, schedule=replace(job.schedule, anchor=fine))
+    executions, _ = decide(job, Standing(next_run_at=fine + timedelta(seconds=1)), fine + timedelta(seconds=40), 0)
+    assert [execution.reason for execution in executions] == [
+        "noticed more than 30 s late; 9 due times from 2030-01-01T00:00:01+00:00 to 2030-01-01T00:00:09+00:00",
+        "coalesced into the run due 2030-01-01T00:00:40+00:00; 30 due times from 2030-01-01T00:00:10+00:00 to 2030-01-01T00:00:39+00:00",
+        "",
+    ]
+
+
 @given(st.integers(1, 10**7))
 @settings(max_examples=30)
 @example(10**9)

@@ -120,6 +120,18 @@ async def test_pause_and_resume_twice_change_nothing_more(scheduler, operation):
     assert await scheduler(operation, job_id="report") == await scheduler(operation, job_id="report")
 
 
+@pytest.mark.parametrize("operation", ["pause", "resume"])
+async def test_job_that_is_done_stays_done(kit, scheduler, operation):
+    """What is done can neither be paused nor resumed: the answer says so, and what can be done instead."""
+    await scheduler.add("now", job_id="j1")
+    await kit.advance()
+    version = (await scheduler("get_job", job_id="j1"))["info"]["version"]
+    answer = await scheduler.output(operation, job_id="j1")
+    assert answer.message == "Job 'j1' is done, and stays so: nothing of it is due any more. Operation 'update' can give it a new schedule."
+    assert answer.data == {"job_id": "j1", "state": "done", "next_run": None}
+    assert (await scheduler("get_job", job_id="j1"))["info"]["version"] == version
+
+
 async def test_job_resumed_after_its_only_time_is_done(kit, scheduler, probe):
     """A single run whose time passed during a pause is done when it is resumed, and the answer says so."""
     await scheduler.add("2030-01-01T01:00:00", job_id="once")

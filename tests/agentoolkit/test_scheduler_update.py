@@ -25,6 +25,22 @@ async def test_update_of_the_schedule_moves_the_next_run(kit, scheduler, probe):
     assert (updated["schedule_type"], probe.calls) == ("cron", ["2030-01-01T06:00:00+00:00"])
 
 
+@pytest.mark.parametrize("changes", [{}, {"tags": ["a"]}, {"description": ""}, {"timezone": "UTC"}, {"paused": False}, {"max_runs": 9}])
+async def test_update_that_changes_nothing_is_no_change(scheduler, changes):
+    """update with what is so already says so and leaves the version, so that nobody else's change is refused for it."""
+    added = await scheduler.add("1 hour", job_id="report", tags=["a"], max_runs=9)
+    answer = await scheduler.output("update", job_id="report", **changes)
+    assert answer.message.startswith("Nothing to change: 'report': every hour")
+    assert (answer.data["changed"], answer.data["version"]) == (False, added["version"])
+    await scheduler("update", job_id="report", description="theirs", version=added["version"])
+
+
+async def test_update_that_changes_something_says_so(scheduler):
+    """update tells that the job is different now."""
+    await scheduler.add("1 hour", job_id="report")
+    assert (await scheduler("update", job_id="report", description="new"))["changed"]
+
+
 async def test_update_of_the_zone_moves_the_next_run(scheduler):
     """A new zone moves the due time of a cron schedule: six in Tokyo is nine in the evening before, UTC."""
     await scheduler.add("0 6 * * *", job_id="report")
@@ -179,7 +195,42 @@ async def test_change_that_cannot_be_written_is_refused(kit, scheduler, monkeypa
 
     monkeypatch.setattr(kit.scheduler.store, "replace", refuses)
     with pytest.raises(SchedulerError, match="changed meanwhile"):
-        await scheduler(operation, job_id="report")
+        await scheduler(operation, job_id="report", **({"description": "new"} if operation == "update" else {}))
+
+
+# Dry runs
+
+
+async def test_dry_run_schedules_nothing(kit, scheduler):
+    """schedule with dry_run answers as schedule does, bounds included, and leaves no job."""
+    answer = await scheduler.add("1 hour", job_name="report", start_at="2030-01-02T00:00:00", max_runs=2, dry_run=True)
+    assert answer["next_runs"] == ["2030-01-02T00:00:00+00:00", "2030-01-02T01:00:00+00:00"]
+    assert (await scheduler("list"))["count"] == 0
+
+
+@pytest.mark.parametrize("schedule", ["30 minutes", "in 2 hours"])
+@pytest.mark.parametrize("before", ["1 hour", "in 1 hour"])
+async def test_dry_run_of_a_replacement_changes_nothing(scheduler, before, schedule):
+    """schedule with replace and dry_run says that the job would be another, and leaves it as it is."""
+    await scheduler.add(before, job_name="report")
+    there = await scheduler("get_job", job_id="report")
+    assert (await scheduler.add(schedule, job_name="report", replace=True, dry_run=True))["changed"]
+    assert await scheduler("get_job", job_id="report") == there
+
+
+async def test_dry_run_refuses_what_schedule_refuses(scheduler):
+    """A dry run finds what is wrong: the target, its input, a name that is taken."""
+    await scheduler.add("1 hour", job_name="report")
+    for wrong in ({"agentool_name": "nobody"}, {"input_data": {"operation": "fly"}}, {"job_name": "report", "schedule": "2 hours"}):
+        with pytest.raises(SchedulerError):
+            await scheduler.add(**{"schedule": "1 hour", "job_name": "other", **wrong}, dry_run=True)
+
+
+async def test_dry_run_may_come_after_a_job_to_come(scheduler):
+    """What comes after a job that is not there yet can be tried, and is refused when it is scheduled."""
+    assert (await scheduler.add("after extract", dry_run=True))["words"] == "after job 'extract' succeeded"
+    with pytest.raises(SchedulerError, match="extract"):
+        await scheduler.add("after extract")
 
 
 # Replacing

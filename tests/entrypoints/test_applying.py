@@ -118,6 +118,31 @@ async def test_disabled_and_enabled_again() -> None:
         ]
 
 
+@pytest.mark.parametrize("wrong", [{"schedule": "99 * * * *"}, {"agentool_name": "nobody"}, {"jitter": -1.0}, {"schedule": "after nobody"}])
+async def test_a_file_with_a_refused_task_schedules_nothing(wrong: dict[str, Any]) -> None:
+    """Tasks before and after the one that is refused are not scheduled, and one that is there is not changed."""
+    tasks = [
+        Task(name=name, **{"schedule": "1 hour", **CALL, **more}) for name, more in (("a", {}), ("wrong", wrong), ("job", {"tags": ["x"]}))
+    ]
+    async with toolkit(START) as kit:
+        await put(kit, "1 hour")
+        with pytest.raises(TaskFileError, match=r"Task 'wrong' is refused: .* No task of the file is scheduled\."):
+            await apply_tasks(kit.injector, tasks)
+        (job,) = (await kit.injector.run("scheduler", {"operation": "list"})).data["jobs"]
+        details = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": job["job_id"]})).data
+    assert (details["job_id"], details["info"]["tags"], details["info"]["version"]) == ("job", [], 1)
+
+
+async def test_what_only_writing_shows_is_told_with_what_is_scheduled() -> None:
+    """A circle through a job that no task asks for is found when it is closed; the tasks before it are named."""
+    tasks = [Task(name=name, schedule=schedule, **CALL) for name, schedule in (("a", "1 hour"), ("b", "after job"))]
+    async with toolkit(START) as kit:
+        await put(kit, "1 hour", job_name="b")
+        await put(kit, "after b")
+        with pytest.raises(TaskFileError, match=r"Task 'b' is refused: .*come after itself.* Scheduled already: a\."):
+            await apply_tasks(kit.injector, tasks)
+
+
 async def test_a_refused_task_is_named() -> None:
     """The task is named with the reason."""
     async with toolkit(START) as kit:

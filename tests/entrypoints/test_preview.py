@@ -55,6 +55,22 @@ def test_a_schedule_that_cannot_be_read_is_refused(cli: Cli) -> None:
     assert cli("preview", "evry day", code=2).stderr == "agentool: schedule: 'evry' is not understood. Did you mean 'every'?\n"
 
 
+@pytest.mark.parametrize(
+    "words", [("preview", "-5 seconds"), ("schedule", "a", "-5 minutes", "queue", "operation=list_queues"), ("preview", "-5")]
+)
+def test_a_length_with_a_sign_is_no_unknown_option(cli: Cli, words: tuple[str, ...]) -> None:
+    """What begins with a minus and a number is meant as a length of time, and refused as one."""
+    given = next(word for word in words if word.startswith("-"))
+    assert cli(*words, code=2).stderr == (
+        f"agentool: schedule: {given!r} carries a sign, and a length of time has none. Write e.g. '5 minutes' or 'in 5 minutes'.\n"
+    )
+
+
+def test_an_option_that_there_is_not_is_an_unknown_option(cli: Cli) -> None:
+    """Whatever else begins with a minus is an option."""
+    assert "No such option" in cli("preview", "1 hour", "-x", code=2).stderr
+
+
 def test_preview_opens_no_database(cli: Cli, folder: Path) -> None:
     """Looking at a schedule leaves nothing behind."""
     cli("preview", "1 hour")

@@ -269,8 +269,8 @@ READ: tuple[tuple[str, str, str], ...] = (
 """Text, kind and canonical text of what is understood."""
 
 REFUSED: tuple[tuple[str, str], ...] = (
-    ("after", "it names no job to come after."),
-    ("after ''", "it names no job to come after."),
+    ("after", "'after' names no job to come after."),
+    ("after ''", "\"after ''\" names no job to come after."),
     ("after 5 minutes", "'5 minutes' may be a length of time or a job."),
     ("after an hour and a half", "'an hour and a half' may be a length of time or a job."),
     ("9", "9 of what? A unit is missing."),
@@ -337,6 +337,11 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("every other monday", "no crontab says 'every other monday'."),
     ("every second monday", "'every second monday' is ambiguous: every other monday, or the second monday of each month."),
     ("every second day", "'every second day' is ambiguous: every other day, or the second day of each month."),
+    ("-5 seconds", "a length of time carries no sign."),
+    ("every -5 minutes", "a length of time carries no sign."),
+    ("biweekly", "'biweekly' is not understood."),
+    ("quarterly", "'quarterly' is not understood."),
+    ("hourly at 15", "a length of time cannot hold a time of day when clocks change."),
     ("every 5 minutes at 9", "a length of time cannot hold a time of day when clocks change."),
     ("every 7 minutes on weekdays", "that length does not divide an hour or a day, so no crontab can say it."),
     ("every 2 days on monday", "that length does not divide an hour or a day, so no crontab can say it."),

@@ -193,6 +193,7 @@ def test_once_outside_its_bounds_is_refused() -> None:
     with pytest.raises(InvalidSchedule) as refusal:
         made("tomorrow", start_at="2026-12-01")
     assert refusal.value.field == "start_at"
+    assert str(refusal.value) == "start_at: '2026-12-01T00:00:00+00:00' leaves no due time, so this never fires. Widen or remove it."
 
 
 def test_a_zone_may_be_written_in_any_case() -> None:

@@ -91,6 +91,13 @@ EITHER = "day-of-month and day-of-week are both given: cron runs on days that ma
                 "on 2027-10-31 02:00 comes twice in Europe/Berlin; a repeating pattern runs both times, first at 02:00+02:00",
             ),
         ),
+        (
+            "15 */2 * * *",
+            (
+                "on 2027-03-28 02:15 does not exist in Europe/Berlin; a repeating pattern does not run then",
+                "on 2027-10-31 02:15 comes twice in Europe/Berlin; a repeating pattern runs both times, first at 02:15+02:00",
+            ),
+        ),
         ("2027-10-31T02:30", ("on 2027-10-31 02:30 comes twice in Europe/Berlin; runs once, the first time, at 02:30+02:00",)),
     ],
 )

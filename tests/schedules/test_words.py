@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,10 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN)
 
 
+def _bare(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
 @pytest.mark.parametrize(("text", "kind", "canonical"), READ)
 def test_is_understood_as(text: str, kind: str, canonical: str) -> None:
     """Each phrase becomes exactly this schedule."""
@@ -33,13 +38,50 @@ def test_is_understood_as(text: str, kind: str, canonical: str) -> None:
 
 @pytest.mark.parametrize(("text", "problem"), REFUSED)
 def test_is_refused_because(text: str, problem: str) -> None:
-    """Each phrase is refused with exactly this sentence, the text itself as value, and a way out."""
+    """Each phrase is refused with exactly this sentence, the text, or the zone in it, as value, and a way out."""
     with pytest.raises(InvalidSchedule) as refusal:
         said(text)
     assert refusal.value.problem == problem
     assert refusal.value.field == "schedule"
-    assert refusal.value.value
+    assert refusal.value.value == text or ("zone" in problem and _bare(str(refusal.value.value)) in _bare(text))
     assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(("text", "_problem"), REFUSED)
+def test_a_refusal_shows_what_was_given(text: str, _problem: str) -> None:
+    """The message of each refusal, its way out left aside, repeats a part of the text: many a reader sees no more of it."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    told = str(refusal.value).removesuffix(str(refusal.value.remedy))
+    repeated = re.findall(r"['\"]([^'\"]+)['\"]|(\d[\d:-]*)", told)
+    assert any(_bare(quoted or number) in _bare(text) for quoted, number in repeated)
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("-5 seconds", "Write e.g. '5 minutes' or 'in 5 minutes'."),
+        ("every -5 minutes", "Write e.g. '5 minutes' or 'in 5 minutes'."),
+        ("every 5 minutes at 9", "Leave the time out, and give it as start_at if the first one is to be then."),
+        ("hourly at 15", "Leave the time out, and give it as start_at if the first one is to be then."),
+        ("every 2 days at 9am", "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."),
+        ("biweekly", "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'."),
+        ("fortnightly", "Write 'every 2 weeks'."),
+        ("bimonthly at 9", "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'."),
+        ("quarterly", "Write '0 0 1 */3 *' for the first day of January, April, July and October."),
+    ],
+)
+def test_the_way_out_fits_what_was_meant(text: str, remedy: str) -> None:
+    """What people write and no schedule can be is answered with what they may have meant."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    assert refusal.value.remedy == remedy
+
+
+@pytest.mark.parametrize("text", ["every 2 weeks", "every monday and thursday", "0 0 1 */2 *", "1st and 15th of the month", "0 0 1 */3 *"])
+def test_the_ways_out_are_schedules(text: str) -> None:
+    """What such an answer offers can be read."""
+    assert said(text).schedule.next_after(NOW)
 
 
 @pytest.mark.parametrize("text", ["Tomorrow  At 2PM", "TOMORROW AT 2PM", "\ttomorrow at\n2pm ", "tomorrow at 2pm."])
@@ -60,9 +102,12 @@ def test_case_blanks_and_a_full_stop_do_not_matter(text: str) -> None:
         ("tomorrow", "no time of day given: the present one, 15:00"),
         ("every monday", "no time of day given: at midnight, 00:00"),
         ("2026-12-25", "no time of day given: 00:00"),
+        ("25 december", "no time of day given: 00:00"),
+        ("december 25, 2027", "no time of day given: 00:00"),
+        ("on the 15th", "no time of day given: 00:00"),
         ("tomorrow at 9", "'9' without am or pm is read on the 24-hour clock, as 09:00"),
         ("tonight at 8", "tonight, so 20:00"),
-        ("end of month", "the end of a month is its last minute, 23:59, unless a time is named"),
+        ("end of month", "no time of day given: 23:59"),
         ("every 31st at 9:00", "months without a day 31 are left out; 'last day of the month' is in all"),
         ("every 15 minutes between 9:00 and 17:00", "from 09:00 until just before 17:00"),
         ("28 march 2027 at 02:30", "on 2027-03-28 02:30 does not exist in Europe/Berlin; runs at 03:00+02:00"),

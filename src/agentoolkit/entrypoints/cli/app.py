@@ -27,7 +27,7 @@ from agentoolkit.entrypoints.cli.commands import (
     stop,
     tools,
 )
-from agentoolkit.entrypoints.cli.reporting import ReportingGroup
+from agentoolkit.entrypoints.cli.reporting import ReportingCommand, ReportingGroup
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -57,7 +57,7 @@ _PANELS = {
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(_command.__name__.strip("_").replace("_", "-"), rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.strip("_").replace("_", "-"), cls=ReportingCommand, rich_help_panel=_panel)(_command)
 app.add_typer(importing.app, rich_help_panel="Moving")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple
 
@@ -33,10 +33,33 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
     """Make jobs of tasks, in order; but one that comes after another one of them, once that is there.
 
     Raises:
-        TaskFileError: A task is refused; those before it are scheduled.
+        TaskFileError: A task is refused. No task is scheduled then; or, where only writing it down showed that, it is said which are.
     """
-    applied = {task.name: await _apply(injector, task) for task in _in_order(tasks)}
+    ordered = _in_order(tasks)
+    await _check(injector, ordered)
+    applied: dict[str, Applied] = {}
+    for task in ordered:
+        with _refusing(task, f"Scheduled already: {', '.join(applied) or 'none'}."):
+            applied[task.name] = await _apply(injector, task)
     return [applied[task.name] for task in tasks]
+
+
+async def _check(injector: Injector, tasks: Sequence[Task]) -> None:
+    """Refuse them all if one of them would be refused."""
+    own = {name for task in tasks for name in (task.name, _job_id(task))}
+    for task in tasks:
+        with _refusing(task, "No task of the file is scheduled."):
+            for before in set(_before(task)) - own:
+                await _run(injector, operation="get_job", job_id=before)
+            await _run(injector, **task.scheduler_input(), replace=True, dry_run=True)
+
+
+@contextmanager
+def _refusing(task: Task, standing: str) -> Generator[None]:
+    try:
+        yield
+    except AgenToolError as error:
+        raise TaskFileError(f"Task {task.name!r} is refused: {error}", field="tasks", value=task.name, remedy=standing) from error
 
 
 def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
@@ -66,10 +89,7 @@ def _job_id(task: Task) -> str:
 
 async def _apply(injector: Injector, task: Task) -> Applied:
     paused = {} if task.enabled else {"paused": True}
-    try:
-        data = await _run(injector, **task.scheduler_input(), replace=True, **paused)
-    except AgenToolError as error:
-        raise TaskFileError(f"Task {task.name!r} is refused: {error}", field="tasks", value=task.name) from error
+    data = await _run(injector, **task.scheduler_input(), replace=True, **paused)
     mark: Mark = "new" if data["created"] else "changed" if data["changed"] else "kept"
     state = await _settled_state(injector, task, data["job_id"], data["state"])
     return Applied(data["job_id"], mark, state, data["words"], data["next_run"])

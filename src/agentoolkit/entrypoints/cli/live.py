@@ -17,6 +17,8 @@ from agentoolkit.system.scheduler.jobs import Execution, Status
 NAME_WIDTH = 20
 _TOOL_WIDTH = 10
 _RESULT_WIDTH = 100
+_NARROW = 100
+"""Below so many columns, results need the room of the tools' names."""
 
 
 class Line(NamedTuple):
@@ -46,21 +48,25 @@ class Line(NamedTuple):
         due = datetime.fromisoformat(record["scheduled_at"])
         return cls(due, record["job_id"], record["agentool_name"], record["status"], record["duration"], told)
 
-    def text(self, now: datetime, due_width: int = 8) -> Text:
-        """Write the line in columns."""
+    def text(self, now: datetime, width: int, due_width: int = 8) -> Text:
+        """Write the line in columns, for a terminal so wide."""
         return Text.assemble(
             (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
             (f"{cut(self.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
-            f"{cut(self.tool, _TOOL_WIDTH):<{_TOOL_WIDTH}} ",
+            _tool(self.tool, width),
             (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
             f"{took(self.duration):>9}  ",
             cut(self.told, _RESULT_WIDTH),
         )
 
 
-def heading(due_width: int = 8) -> Text:
+def heading(width: int, due_width: int = 8) -> Text:
     """Return the line above such lines."""
-    return Text(f"{'due':<{due_width}}  {'job':<{NAME_WIDTH}} {'tool':<{_TOOL_WIDTH}} {'status':<9} {'took':>9}  result", "dim")
+    return Text(f"{'due':<{due_width}}  {'job':<{NAME_WIDTH}} {_tool('tool', width)}{'status':<9} {'took':>9}  result", "dim")
+
+
+def _tool(name: str, width: int) -> str:
+    return f"{cut(name, _TOOL_WIDTH):<{_TOOL_WIDTH}} " if width >= _NARROW else ""
 
 
 class LiveLog:
@@ -89,7 +95,7 @@ class LiveLog:
     def begin(self) -> None:
         """Print the heading and whatever happened before."""
         self._console.print()
-        self._console.print(heading(), no_wrap=True, overflow="ellipsis")
+        self._console.print(heading(self._console.width), no_wrap=True, overflow="ellipsis")
         early, self._early = self._early or [], None
         for line in early:
             self._print(line)
@@ -117,7 +123,7 @@ class LiveLog:
             self._underway.pop(execution.execution_id, None)
 
     def _print(self, line: Line) -> None:
-        self._console.print(line.text(present()), no_wrap=True, overflow="ellipsis")
+        self._console.print(line.text(present(), self._console.width), no_wrap=True, overflow="ellipsis")
 
 
 def _told(status: str, error: str, reason: str, result: Any) -> str:

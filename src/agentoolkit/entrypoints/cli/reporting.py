@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from agentool.errors import AgenToolError
@@ -28,6 +28,26 @@ class ReportingGroup(TyperGroup):
                 raise
             tell(str(error))
             raise typer.Exit(exit_code(error)) from error
+
+
+class ReportingCommand(TyperCommand):
+    """A command that takes ``-5 minutes`` for what it was meant as, and not for an option that there is not."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [*args])  # which takes from the list
+        except Exception as error:
+            option = str(getattr(error, "option_name", ""))
+            if option[1:2].isdecimal():
+                raise _signed(next(word for word in args if word.startswith(option))) from error
+            raise
+
+
+def _signed(word: str) -> AgenToolError:
+    from agentoolkit.system.scheduler import InvalidSchedule
+
+    problem = f"{word!r} carries a sign, and a length of time has none."
+    return InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.")
 
 
 def tell(problem: str) -> None:

@@ -100,8 +100,8 @@ class Serving:
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
         self._log.say(f"{len(applied)} tasks of {self._source}:")
-        for task in applied:
-            self._console.print(_task_line(task), no_wrap=True, overflow="ellipsis")
+        for line in task_lines(applied):
+            self._console.print(line, no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
@@ -134,15 +134,24 @@ class Serving:
             self._standing = sentence
 
 
-def _task_line(task: Applied) -> Text:
+def task_lines(tasks: Sequence[Applied]) -> list[Text]:
+    """Write a line for each task; its words come last, because they can be cut."""
+    names, following = [cut(task.job_id, NAME_WIDTH) for task in tasks], [_following(task) for task in tasks]
+    widths = max(map(len, names), default=0), max(map(len, following), default=0)
+    return [
+        Text.assemble(
+            (f"  {name:<{widths[0]}} ", "bold"),
+            (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
+            (f"{told:<{widths[1]}} ", "dim" if task.state == "active" else "yellow"),
+            task.words,
+        )
+        for task, name, told in zip(tasks, names, following, strict=True)
+    ]
+
+
+def _following(task: Applied) -> str:
     moment = moment_of(task.next_run)
-    following = task.state if task.state != "active" or moment is None else f"next {short_time(moment, present())}"
-    return Text.assemble(
-        (f"  {cut(task.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
-        (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
-        (f"{following:<14} ", "dim" if task.state == "active" else "yellow"),
-        task.words,
-    )
+    return task.state if task.state != "active" or moment is None else f"next {short_time(moment, present())}"
 
 
 def _shown_database(database: str) -> str:

@@ -206,7 +206,9 @@ class _Scribe(NamedTuple):
         return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=self.owner)
 
     def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
-        span = f"; {number} due times from {first.isoformat()} to {last.isoformat()}" if number > 1 else ""
+        span = (
+            f"; {number} due times from {first.isoformat(timespec='seconds')} to {last.isoformat(timespec='seconds')}" if number > 1 else ""
+        )
         return self._passed_over(self.starts(last), Status.MISSED, why + span)._replace(due_count=number)
 
     def skipped(self, execution: Execution, why: str) -> Execution:
@@ -232,7 +234,8 @@ def _choose(scribe: _Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequen
         why = f"noticed more than {window:g} s late" if late else f"more than {MOST_CAUGHT_UP} due times late"
         records.append(scribe.missed(due.first, last, number, why))
     if coalesce and len(fresh) > 1:
-        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, f"coalesced into the run due {fresh[-1].isoformat()}"))
+        why = f"coalesced into the run due {fresh[-1].isoformat(timespec='seconds')}"
+        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, why))
         fresh = fresh[-1:]
     return records, fresh
 

@@ -84,9 +84,17 @@ async def scheduler_schedule(
 
 
 async def schedule_job(
-    ctx: Context, schedule: str, agentool_name: str, input_data: dict[str, Any], replace: bool = False, **more: Unpack[NewJob]
+    ctx: Context,
+    schedule: str,
+    agentool_name: str,
+    input_data: dict[str, Any],
+    replace: bool = False,
+    dry_run: bool = False,
+    **more: Unpack[NewJob],
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
+
+    With `dry_run` that is all: nothing is scheduled, and a job that this one comes after need not be there yet.
 
     Raises:
         InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
@@ -95,9 +103,10 @@ async def schedule_job(
         JobExists: Another job has this id or name.
     """
     request = JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more)
-    added = await (ctx.deps.put(request) if replace else ctx.deps.add(request))
+    added = await (ctx.deps.put if replace else ctx.deps.add)(request, dry_run=dry_run)
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
+    done = f"Nothing is done yet. {done}" if dry_run else done
     return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
@@ -110,7 +119,8 @@ async def scheduler_update(ctx: Context, job_id: str, version: int | None = None
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     result = await _scheduled(ctx.deps, await ctx.deps.update(job_id, changes, version))
-    return views.answer("update", f"Updated {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
+    done = "Updated" if result.changed else "Nothing to change:"
+    return views.answer("update", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -135,7 +145,7 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
     job = (await ctx.deps.job(job_id)).job
     end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
-    return views.answer("pause", f"Job {result.job_id!r} is {result.state}.", result)
+    return views.answer("pause", views.stands(result), result)
 
 
 async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -145,7 +155,7 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     result = views.job_ref(await ctx.deps.resume(job_id))
-    return views.answer("resume", f"Job {views.when(f'{result.job_id!r} is {result.state}', result.next_run)}.", result)
+    return views.answer("resume", views.stands(result), result)
 
 
 async def scheduler_run_now(

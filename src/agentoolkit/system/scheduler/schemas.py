@@ -77,6 +77,7 @@ class SchedulerInput(BaseOperationInput):
     gate: Gate | None = Field(None, description="An AgenTool and its input, asked before each execution whether it is to run")
     paused: bool | None = Field(None, description="Schedule it paused")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
+    dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
     until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: str | None = Field(None, description="For pause and cancel_execution: why")
     execution_id: str | None = Field(None, description="For get_execution and cancel_execution")

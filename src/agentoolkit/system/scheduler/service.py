@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
-from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, SchedulerError
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
 from agentoolkit.system.scheduler.loops import done_on
@@ -114,46 +115,49 @@ class SchedulerService:
         if engine := self.engine:
             await engine.settled()
 
-    async def add(self, request: JobRequest) -> Added:
-        """Schedule a job; the very same one again changes nothing.
+    async def add(self, request: JobRequest, *, dry_run: bool = False) -> Added:
+        """Schedule a job; the very same one again changes nothing. With `dry_run`, tell what would be so, and leave it at that.
 
         Raises:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        request = await self._placed(request)
+        request = await self._placed(request, dry_run)
         planned = plan(request, self._parts.injector, self.now(), self._timezone)
         for taken in (await self.store.find(planned.job.job_id), await self.store.find(planned.job.job_name)):
             if taken and taken.standing.state is not JobState.DONE:
                 return _already_there(taken, planned.job, planned.reading)
-        await self.store.add(planned.job, planned.standing)
-        self._set_alarm(planned.job, planned.standing)
-        self._parts.announcer.scheduled(planned.job)
+        if not dry_run:
+            await self.store.add(planned.job, planned.standing)
+            self._set_alarm(planned.job, planned.standing)
+            self._parts.announcer.scheduled(planned.job)
         return Added(*planned, created=True)
 
-    async def put(self, request: JobRequest) -> Added:
+    async def put(self, request: JobRequest, *, dry_run: bool = False) -> Added:
         """Schedule a job, or change the one of this id or name into it. One that is the very same stays, also when it is done.
 
         Raises:
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        request = await self._placed(request)
+        request = await self._placed(request, dry_run)
         stored = await self.store.find(request.job_id or id_from_name(request.job_name))
         if stored is None:
-            return await self.add(request)
+            return await self.add(request, dry_run=dry_run)
         job = stored.job
         changes = changes_wanted(job, request, self._parts.injector, self._timezone)
         if not changes:
             return Added(*stored, Reading(job.schedule, preview(job.schedule, now=self.now(), count=0).words, ()), created=False)
         if "schedule" in changes and job.schedule.kind == "once":
             # Made anew, because what 'in an hour' means counts from when a job was made; planned first, so that none is lost.
-            plan(request, self._parts.injector, self.now(), self._timezone)
+            planned = plan(request, self._parts.injector, self.now(), self._timezone)
+            if dry_run:
+                return Added(*planned, created=False, changed=True)
             await self.cancel(job.job_id)
             return (await self.add(request))._replace(created=False, changed=True)
-        return (await self.update(job.job_id, changes))._replace(changed=True)
+        return await self.update(job.job_id, changes, dry_run=dry_run)
 
-    async def update(self, job_id: str, changes: Mapping[str, Any], version: int | None = None) -> Added:
-        """Change some fields of a job; all of the others stay.
+    async def update(self, job_id: str, changes: Mapping[str, Any], version: int | None = None, *, dry_run: bool = False) -> Added:
+        """Change some fields of a job; all of the others stay. What changes nothing leaves the version as well.
 
         Raises:
             JobNotFound: There is no such job.
@@ -169,8 +173,12 @@ class SchedulerService:
                 break
             changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
             await self._check_name(changed)
+            if (changed, after) == stored:
+                return Added(*stored, reading, created=False)
+            if dry_run:
+                return Added(changed, after, reading, created=False, changed=True)
             if replaced := await self._replaced(stored, changed, after):
-                return Added(*replaced, reading, created=False)
+                return Added(*replaced, reading, created=False, changed=True)
         raise _changed_meanwhile(job_id, version)
 
     async def cancel(self, job_id: str) -> Job:
@@ -222,10 +230,12 @@ class SchedulerService:
         """Read a schedule without scheduling anything."""
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
 
-    async def _placed(self, request: JobRequest) -> JobRequest:
-        """Return a request that names the job it comes after, if it does, by its id."""
+    async def _placed(self, request: JobRequest, dry_run: bool) -> JobRequest:
+        """Return a request that names the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
         await self.ready()
-        return replace(request, schedule=await with_predecessor(self.store, request.schedule))
+        with suppress(InvalidSchedule) if dry_run else nullcontext():
+            return replace(request, schedule=await with_predecessor(self.store, request.schedule))
+        return request
 
     async def _change_state(self, job_id: str, wanted: Standing) -> StoredJob:
         for _ in range(_TRIES):

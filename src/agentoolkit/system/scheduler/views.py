@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from agentoolkit.system.scheduler.jobs import Attempt, Execution, Job, Standing, Status
+from agentoolkit.system.scheduler.jobs import Attempt, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schemas import (
@@ -45,6 +45,13 @@ def local(moment: datetime | None, timezone: str) -> str | None:
 def when(told: str, next_run: str | None = None) -> str:
     """Add to a sentence when a job is due next; what comes after another job is not."""
     return f"{told}, next at {next_run}" if next_run else told
+
+
+def stands(job: JobRef) -> str:
+    """Say where a job stands after ``pause`` or ``resume``."""
+    if job.state == JobState.DONE:
+        return f"Job {job.job_id!r} is done, and stays so: nothing of it is due any more. Operation 'update' can give it a new schedule."
+    return f"Job {when(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobState.ACTIVE else None)}."
 
 
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:

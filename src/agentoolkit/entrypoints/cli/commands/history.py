@@ -37,7 +37,7 @@ def print_history(records: Sequence[dict[str, Any]]) -> None:
     from agentoolkit.entrypoints.cli.printing import console, present, short_time
 
     now, lines, shown = present(), [Line.of_record(record) for record in reversed(records)], console()
-    width = max(len(short_time(line.due, now)) for line in lines)
-    shown.print(heading(width), no_wrap=True, overflow="ellipsis")
+    due_width = max(len(short_time(line.due, now)) for line in lines)
+    shown.print(heading(shown.width, due_width), no_wrap=True, overflow="ellipsis")
     for line in lines:
-        shown.print(line.text(now, width), no_wrap=True, overflow="ellipsis")
+        shown.print(line.text(now, shown.width, due_width), no_wrap=True, overflow="ellipsis")

@@ -17,4 +17,5 @@ def pause(
     from agentoolkit.entrypoints.cli.printing import say
 
     data = ask("pause", job_id=job, until=until, reason=reason)
-    say(f"Job {data['job_id']} is {data['state']}{f' until {until}' if until else ''}.")
+    ends = f" until {until}" if until and data["state"] == "paused" else ""
+    say(f"Job {data['job_id']} is {data['state']}{ends}.")

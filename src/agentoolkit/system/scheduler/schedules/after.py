@@ -66,7 +66,7 @@ def predecessor_in(text: str) -> Predecessor | None:
     name, outcome = _split(text.strip()[len(_WORD) :].strip())
     name = _unquoted(name)
     if not name.strip():
-        raise InvalidSchedule("it names no job to come after.", field="schedule", value=text, remedy=_REMEDY)
+        raise InvalidSchedule(f"{excerpt(text)} names no job to come after.", field="schedule", value=text, remedy=_REMEDY)
     return Predecessor(name, outcome)
 
 

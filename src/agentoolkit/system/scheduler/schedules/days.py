@@ -140,7 +140,6 @@ def _end_of(cursor: Cursor, today: date) -> Day | None:
         "month": _month_end(add_months(today, int(following))),
         "year": date(today.year + following, 12, 31),
     }
-    cursor.remark(f"the end of a {unit} is its last minute, 23:59, unless a time is named")
     return Day(ends[unit], unless_given=time(23, 59))
 
 

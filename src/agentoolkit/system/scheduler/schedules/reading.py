@@ -130,8 +130,11 @@ def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
     guilty = next((name for name in ("exclude", "end_at", "start_at") if _fires_without(schedule, name, now)), None)
     if guilty is None:
         raise InvalidSchedule("this never fires.", field="schedule", value=text, remedy="Check day-of-month, month and day-of-week.")
-    value = getattr(schedule, guilty)
-    raise InvalidSchedule("leaves no due time, so this never fires.", field=guilty, value=value, remedy="Widen or remove it.")
+    bound = getattr(schedule, guilty)
+    value = ", ".join(bound) if guilty == "exclude" else bound.isoformat()
+    raise InvalidSchedule(
+        f"{excerpt(value)} leaves no due time, so this never fires.", field=guilty, value=value, remedy="Widen or remove it."
+    )
 
 
 def _fires_without(schedule: Schedule, name: str, now: datetime) -> bool:

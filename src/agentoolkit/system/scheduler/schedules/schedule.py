@@ -207,7 +207,8 @@ _KINDS = f"Known: {', '.join(get_args(Kind))}."
 def _check_bounds(schedule: Schedule) -> None:
     start, end, jitter = schedule.start_at, schedule.end_at, schedule.jitter
     if start is not None and end is not None and end <= start:
-        raise InvalidSchedule(f"is not after start_at {start.isoformat()}.", field="end_at", value=end, remedy="Give a later end.")
+        problem = f"{end.isoformat()} is not after start_at {start.isoformat()}."
+        raise InvalidSchedule(problem, field="end_at", value=end.isoformat(), remedy="Give a later end.")
     if not (math.isfinite(jitter) and 0 <= jitter <= LONGEST_JITTER):
         remedy = f"Give seconds from 0 to {LONGEST_JITTER:.0f}, e.g. 30."
         raise InvalidSchedule(f"{jitter} is no length of time for it.", field="jitter", value=jitter, remedy=remedy)

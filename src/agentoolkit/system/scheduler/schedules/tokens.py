@@ -31,6 +31,14 @@ _WORDS = """
 VOCABULARY = tuple(_WORDS.split())
 """The words people are most likely to have meant."""
 
+_BETTER_SAID = {
+    "biweekly": "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'.",
+    "fortnightly": "Write 'every 2 weeks'.",
+    "bimonthly": "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'.",
+    "quarterly": "Write '0 0 1 */3 *' for the first day of January, April, July and October.",
+}
+"""Words of which the nearest one that is known means something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -108,7 +116,8 @@ class Cursor:
             where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
             return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
         near = did_you_mean(token.text, VOCABULARY) if token.kind == "word" else ""
-        return self.refusal(f"{token.text!r} is not understood", near if near.startswith("Did") else EXAMPLES)
+        remedy = _BETTER_SAID.get(token.text, near if near.startswith("Did") else EXAMPLES)
+        return self.refusal(f"{token.text!r} is not understood", remedy)
 
     def _stranger(self) -> Token:
         """Return the first word that no phrase has; the first token when there is none."""
