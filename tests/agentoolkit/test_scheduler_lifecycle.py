@@ -64,6 +64,26 @@ async def test_started_again_it_fires_on_and_accounts_for_the_gap(kit, scheduler
     assert (await scheduler.history("job"))[0]["due_count"] == 2
 
 
+async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, scheduler, probe):
+    """Inside `holding` nothing is claimed, so that a job that is due at once meets those that come after it."""
+    async with kit.scheduler.holding():
+        await scheduler.add("now", job_id="first")
+        await kit.advance(seconds=5)
+        held = list(probe.calls)
+        await scheduler.add("after first", job_id="second")
+    await kit.advance(seconds=1)
+    assert (held, await scheduler.statuses("first"), await scheduler.statuses("second")) == ([], ["success"], ["success"])
+
+
+async def test_holding_does_not_outlive_a_stop(kit, scheduler, probe):
+    """A scheduler that is stopped inside the block stays stopped after it."""
+    async with kit.scheduler.holding():
+        await scheduler.add("1 minute", job_id="job")
+        await scheduler("stop")
+    await kit.advance(minutes=5)
+    assert probe.calls == []
+
+
 @pytest.mark.parametrize(("operation", "running"), [("start", True), ("stop", False)])
 async def test_start_and_stop_twice_do_no_harm(scheduler, operation, running):
     """A second start or stop answers like the first: it runs, or it does not."""

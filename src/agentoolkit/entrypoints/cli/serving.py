@@ -82,7 +82,9 @@ class Serving:
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
         kept = [job["job_id"] for job in (await call(kit, "list"))["jobs"]]
         self._introduce(len(kept))
-        self._tell_tasks(await apply_tasks(kit.injector, self._tasks), kept)
+        async with kit.scheduler.holding():  # a task that is due at once would else end before those that come after it are there
+            applied = await apply_tasks(kit.injector, self._tasks)
+        self._tell_tasks(applied, kept)
         await kit.scheduler.settled()
         status = await call(kit, "status")
         if status["leading"]:

@@ -33,6 +33,12 @@ class ExecutionNotFound(SchedulerError, KeyError):
 class JobExists(SchedulerError):
     """The id or name belongs to another job already."""
 
+    @classmethod
+    def taken(cls, job_id: str, job_name: str, field: str, value: str) -> JobExists:
+        """Name the other job, and the field that was to be like its."""
+        remedy = "Change it with operation 'update', cancel it first, or choose another job_id and job_name."
+        return cls(f"A different job has the id {job_id!r} and the name {job_name!r}.", field=field, value=value, remedy=remedy)
+
 
 class InvalidSchedule(SchedulerError, ValueError):
     """The schedule, its zone or its bounds cannot be read, or would never fire."""
@@ -58,3 +64,14 @@ class GateFailed(SchedulerError):
 
 class ExecutionFailed(SchedulerError):
     """An AgenTool that was run at once did not succeed; ``__cause__`` is what it raised."""
+
+
+def changed_meanwhile(job_id: str, version: int | None) -> SchedulerError:
+    """Return the refusal of a change that somebody else came before; `version` is what the caller had read."""
+    expected = "" if version is None else f", and it is no longer version {version}"
+    return SchedulerError(
+        f"Job {job_id!r} was changed meanwhile{expected}.",
+        field="job_id" if version is None else "version",
+        value=job_id if version is None else version,
+        remedy="Read it again with operation 'get_job' and repeat the change.",
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
-from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, SchedulerError, changed_meanwhile
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
 from agentoolkit.system.scheduler.loops import done_on
@@ -105,6 +105,18 @@ class SchedulerService:
         await self._end(seconds)
         await self.store.close()
 
+    @asynccontextmanager
+    async def holding(self) -> AsyncGenerator[None]:
+        """Claim nothing that is due while a ``with`` block lasts, and all of it after: for jobs that belong together."""
+        await self.ready()
+        clock = self.running_engine().clock
+        clock.pause()
+        try:
+            yield
+        finally:
+            if clock.running:
+                clock.resume()
+
     async def is_well(self) -> bool:
         """Does this process lead, and do its claims and its store work? Raises what the store raises."""
         engine = self.engine
@@ -179,7 +191,7 @@ class SchedulerService:
                 return Added(changed, after, reading, created=False, changed=True)
             if replaced := await self._replaced(stored, changed, after):
                 return Added(*replaced, reading, created=False, changed=True)
-        raise _changed_meanwhile(job_id, version)
+        raise changed_meanwhile(job_id, version)
 
     async def cancel(self, job_id: str) -> Job:
         """Remove a job for good; its history stays readable.
@@ -247,7 +259,7 @@ class SchedulerService:
                 changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
             if replaced := await self._replaced(stored, job, changed):
                 return replaced
-        raise _changed_meanwhile(job_id, None)
+        raise changed_meanwhile(job_id, None)
 
     async def _caught_up(self, job_id: str) -> StoredJob:
         """Return a job when what it was due for is claimed: a change counts from now, whatever a slow store left undone."""
@@ -262,7 +274,7 @@ class SchedulerService:
     async def _check_name(self, job: Job) -> None:
         taken = await self.store.find(job.job_name)
         if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
-            raise _taken(taken.job, "job_name", job.job_name)
+            raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
 
     async def _replaced(self, before: StoredJob, job: Job, standing: Standing) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
@@ -313,23 +325,4 @@ class SchedulerService:
 def _already_there(taken: StoredJob, job: Job, reading: Reading) -> Added:
     if taken.job.same_as(job):
         return Added(*taken, reading, created=False)
-    raise _taken(taken.job, "job_id", job.job_id)
-
-
-def _taken(by: Job, field: str, value: str) -> JobExists:
-    return JobExists(
-        f"A different job has the id {by.job_id!r} and the name {by.job_name!r}.",
-        field=field,
-        value=value,
-        remedy="Change it with operation 'update', cancel it first, or choose another job_id and job_name.",
-    )
-
-
-def _changed_meanwhile(job_id: str, version: int | None) -> SchedulerError:
-    expected = "" if version is None else f", and it is no longer version {version}"
-    return SchedulerError(
-        f"Job {job_id!r} was changed meanwhile{expected}.",
-        field="job_id" if version is None else "version",
-        value=job_id if version is None else version,
-        remedy="Read it again with operation 'get_job' and repeat the change.",
-    )
+    raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
