@@ -294,7 +294,7 @@ async def test_a_full_queue_refuses_at_once(queue: Call):
     """`QueueFull` tells the sizes and the way out, and is a RuntimeError."""
     await queue("create_queue", max_size=1)
     await queue("enqueue", message=1)
-    with pytest.raises(QueueFull, match=r"holds 1 of 1 messages.*acknowledge") as refused:
+    with pytest.raises(QueueFull, match=r"holds 1 of 1 message .*acknowledge") as refused:
         await queue("enqueue", message=2)
     assert isinstance(refused.value, QueueError)
     assert isinstance(refused.value, RuntimeError)

@@ -229,7 +229,7 @@ async def test_skipped_follower_is_told_of(kit, scheduler, probe):
     await kit.advance(minutes=2)
     first, second = await scheduler.history("load")
     assert (first["status"], second["status"]) == ("running", "skipped")
-    assert second["reason"] == "1 of at most 1 executions still run (max_instances)"
+    assert second["reason"] == "still running: 1 of at most 1 (max_instances)"
     assert ("scheduler.task.skipped", "load") in heard
 
 

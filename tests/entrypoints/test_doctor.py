@@ -75,7 +75,7 @@ def test_late_jobs_are_a_warning(cli: Cli) -> None:
 
     earlier(add, hours=3)
     output = cli("doctor").stdout
-    assert "1 of 1 jobs are late, the oldest is late, due 3 hours ago" in output
+    assert "1 of 1 job late, the oldest is late, due 3 hours ago" in output
 
 
 def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

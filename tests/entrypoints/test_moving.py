@@ -44,5 +44,5 @@ def test_export_and_import(cli: Cli, monkeypatch: object, folder: Path) -> None:
     (folder / "home" / "agentool.db").rename(folder / "before.db")
     for name in ("agentool.db-wal", "agentool.db-shm"):
         (folder / "home" / name).unlink(missing_ok=True)
-    assert "Added 1 jobs, 1 executions, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
+    assert "Added 1 job, 1 execution, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
     assert "Added 0 jobs, 0 executions, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentoolkit.entrypoints.cli.printing import moment_of
+from agentoolkit.wording import counted
 
 
 class Found(NamedTuple):
@@ -25,9 +26,9 @@ class Found(NamedTuple):
         said: list[str] = []
         if self.missed or self.caught_up or self.skipped:
             skipped = f", {self.skipped:,} skipped" if self.skipped else ""
-            said.append(f"While it was down: {_number(self.missed, 'due time')} missed, {self.caught_up:,} caught up{skipped}.")
+            said.append(f"While it was down: {counted(self.missed, 'due time')} missed, {self.caught_up:,} caught up{skipped}.")
         if cut_short := self.started_again + self.lost:
-            said.append(f"{_number(cut_short, 'execution')} interrupted: {self.started_again} started again, {self.lost} lost.")
+            said.append(f"{counted(cut_short, 'execution')} interrupted: {self.started_again} started again, {self.lost} lost.")
         return said
 
 
@@ -50,7 +51,3 @@ def _kind(record: Mapping[str, Any], opened: datetime) -> str | None:
     if record["trigger"] != "schedule" or scheduled_at is None or scheduled_at >= opened or record["retry_at"]:
         return None
     return record["status"] if record["status"] in ("missed", "skipped") else "caught_up"
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

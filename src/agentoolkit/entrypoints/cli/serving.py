@@ -25,6 +25,7 @@ from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
+from agentoolkit.wording import counted
 
 EXAMPLE = "the bundled example"
 
@@ -95,13 +96,13 @@ class Serving:
 
     def _introduce(self, kept: int) -> None:
         where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
-        jobs = f", {kept} job{'' if kept == 1 else 's'} kept there" if self._settings.database else ""
+        jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
         if self._source == EXAMPLE and self._settings.database:
             self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} agentool list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
-        self._log.say(f"{len(applied)} tasks of {self._source}:")
+        self._log.say(f"{counted(len(applied), 'task')} of {self._source}:")
         for line in task_lines(applied):
             self._console.print(line, no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})

@@ -19,6 +19,7 @@ from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.simulation import MOST_FIRINGS, Firing, simulate
 from agentoolkit.system.scheduler.schedules import predecessor_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
+from agentoolkit.wording import counted
 
 _DAY = timedelta(days=1)
 
@@ -80,7 +81,7 @@ def _total(found: Simulated) -> Text:
         return Text(f"Cut after {MOST_FIRINGS:,} firings, at {last}; there are more.", "yellow")
     number = len(found.firings)
     span = f"{found.start.isoformat(' ', 'minutes')} to {found.end.isoformat(' ', 'minutes')}"
-    return Text(f"{number:,} firing{'' if number == 1 else 's'} from {span} in {found.zone}. Nothing was run.", "dim")
+    return Text(f"{counted(number, 'firing')} from {span} in {found.zone}. Nothing was run.", "dim")
 
 
 def _row(firing: Firing, zone: ZoneInfo, clock: str) -> tuple[str | Text, ...]:

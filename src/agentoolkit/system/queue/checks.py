@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Message, Queue, Receipt, State
+from agentoolkit.wording import counted
 
 
 def check_current(message: Message, receipt: Receipt) -> None:
@@ -61,8 +62,8 @@ def check_room(queue: Queue, counts: Counts, wanted: int) -> None:
     max_size = queue.settings.max_size
     if counts.held + wanted > max_size:
         raise QueueFull(
-            f"Queue {queue.queue_name!r} holds {counts.held} of {max_size} messages ({counts.ready} ready, {counts.delayed} delayed, "
-            f"{counts.in_flight} in flight) and has no room for {wanted} more.",
+            f"Queue {queue.queue_name!r} holds {counts.held} of {counted(max_size, 'message')} ({counts.ready} ready, "
+            f"{counts.delayed} delayed, {counts.in_flight} in flight) and has no room for {wanted} more.",
             field="queue_name",
             value=queue.queue_name,
             remedy="Take and acknowledge messages first, 'clear' it, or make a queue with a larger max_size.",

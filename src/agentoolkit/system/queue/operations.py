@@ -28,6 +28,7 @@ from agentoolkit.system.queue.schemas import (
     StateName,
 )
 from agentoolkit.system.queue.service import LIVE, QueueService, Taking
+from agentoolkit.wording import counted
 
 Context = RunContext[QueueService]
 
@@ -82,10 +83,10 @@ async def queue_dequeue(
     if not auto_execute:
         _refuse_without_auto_execute(agentool_name=agentool_name, delay=delay)
         result = views.dequeued(queue_name, await ctx.deps.dequeue(taking))
-        return _answer("dequeue", f"{result.count} messages from queue {queue_name!r}.", result)
+        return _answer("dequeue", f"{counted(result.count, 'message')} from queue {queue_name!r}.", result)
     execution = Execution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
     result = views.executed(queue_name, await execution.run(taking))
-    outcome = f"{len(result.results)} messages succeeded and {len(result.errors)} failed"
+    outcome = f"{counted(len(result.results), 'message')} succeeded and {len(result.errors)} failed"
     return _answer("dequeue", f"{outcome} in AgenTool {agentool_name!r}.", result)
 
 
@@ -159,7 +160,7 @@ async def queue_requeue(
         raise InvalidInput("One message_id needs no limit.", field="limit", value=limit, remedy="Leave one of them out.")
     message_ids = [revived.message_id for revived in await ctx.deps.requeue(queue_name, message_id, limit, message)]
     result = Requeued(queue_name=queue_name, message_ids=message_ids, count=len(message_ids))
-    return _answer("requeue", f"{result.count} messages are ready again in queue {queue_name!r}.", result)
+    return _answer("requeue", f"Ready again in queue {queue_name!r}: {counted(result.count, 'message')}.", result)
 
 
 async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) -> QueueOutput:
@@ -169,7 +170,7 @@ async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) ->
         QueueNotFound: There is no such queue.
     """
     messages = [views.message_info(message) for message in await ctx.deps.peek(queue_name, limit or PAGE)]
-    return _answer("peek", f"{len(messages)} messages.", Peeked(queue_name=queue_name, messages=messages, count=len(messages)))
+    return _answer("peek", f"{counted(len(messages), 'message')}.", Peeked(queue_name=queue_name, messages=messages, count=len(messages)))
 
 
 async def queue_get_message(ctx: Context, queue_name: str, message_id: str) -> QueueOutput:
@@ -189,7 +190,7 @@ async def queue_size(ctx: Context, queue_name: str) -> QueueOutput:
         QueueNotFound: There is no such queue.
     """
     result = views.queue_size(queue_name, (await ctx.deps.status(queue_name)).counts)
-    return _answer("size", f"Queue {queue_name!r} holds {result.size} messages, {result.ready} of them ready.", result)
+    return _answer("size", f"Queue {queue_name!r} holds {counted(result.size, 'message')}, {result.ready} of them ready.", result)
 
 
 async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = None) -> QueueOutput:
@@ -199,7 +200,7 @@ async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = N
         QueueNotFound: There is no such queue.
     """
     result = views.queue_size(queue_name, await ctx.deps.clear(queue_name, {State(state)} if state else LIVE))
-    return _answer("clear", f"{result.size + result.dead} messages were removed from queue {queue_name!r}.", result)
+    return _answer("clear", f"Removed {counted(result.size + result.dead, 'message')} from queue {queue_name!r}.", result)
 
 
 async def queue_create_queue(ctx: Context, queue_name: str, **options: Unpack[QueueOptions]) -> QueueOutput:
@@ -220,14 +221,14 @@ async def queue_delete_queue(ctx: Context, queue_name: str) -> QueueOutput:
         QueueNotFound: There is no such queue.
     """
     result = views.queue_size(queue_name, await ctx.deps.delete(queue_name))
-    return _answer("delete_queue", f"Queue {queue_name!r} and {result.size + result.dead} messages were removed.", result)
+    return _answer("delete_queue", f"Removed queue {queue_name!r} and its {counted(result.size + result.dead, 'message')}.", result)
 
 
 async def queue_list_queues(ctx: Context, limit: int | None = None) -> QueueOutput:
     """List queues by name, with their limits and how many messages they hold."""
     found = await ctx.deps.queues()
     result = QueueList(queues=[views.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
-    return _answer("list_queues", f"{result.count} queues.", result)
+    return _answer("list_queues", f"{counted(result.count, 'queue')}.", result)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -285,7 +285,7 @@ def _never(unfinished: int) -> str:
 def _no_room(policies: Policies, unfinished: int) -> str:
     limit = policies.max_instances
     if policies.overlap == "skip" and unfinished >= limit:
-        return f"{unfinished} of at most {limit} executions still run (max_instances)"
+        return f"still running: {unfinished} of at most {limit} (max_instances)"
     if policies.overlap == "queue_one" and unfinished > limit:
-        return f"{limit} executions run and one waits already (overlap: queue_one)"
+        return f"running: {limit}, and one waits already (overlap: queue_one)"
     return ""

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from agentool.context import RunContext
+from agentool.errors import InvalidInput
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Status
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Status, Work
 from agentoolkit.system.scheduler.runs import Runs
-from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionStatus, History, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionStatus, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.wording import counted
 
 Context = RunContext[SchedulerService]
+T = TypeVar("T")
+
+
+async def scheduler_run_now(
+    ctx: Context,
+    job_id: str | None = None,
+    agentool_name: str | None = None,
+    input_data: dict[str, Any] | None = None,
+    result_queue: str | None = None,
+    error_queue: str | None = None,
+    timeout: float | None = None,
+) -> SchedulerOutput:
+    """Run a job, or any AgenTool, at once and wait for its result. Both leave history.
+
+    With the id of a job, that job runs, with `input_data` in place of its own if given. Otherwise `agentool_name` and
+    `input_data` say what to run.
+
+    Raises:
+        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+        InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
+    """
+    work = await Runs(ctx.deps).work_of(job_id) if job_id and not agentool_name else None
+    if work is None:
+        work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
+    given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
+    work = work._replace(**{name: value for name, value in given.items() if value is not None})
+    if timeout is not None:
+        work = work._replace(policies=replace(work.policies, timeout=timeout))
+    execution = await Runs(ctx.deps).run_now(work, job_id)
+    result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
+    return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
+
+
+async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
+    """Return the latest executions of a job, or of all jobs, the newest first.
+
+    Raises:
+        JobNotFound: There is neither such a job nor a record of it.
+    """
+    history = [views.execution_info(execution) for execution in await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH)]
+    result = History(job_id=job_id, history=history, count=len(history))
+    return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
 
 
 async def scheduler_list_executions(
@@ -27,7 +73,7 @@ async def scheduler_list_executions(
     status = Status(execution_status) if execution_status else None
     found = await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH, status)
     result = History(job_id=job_id, history=[views.execution_info(execution) for execution in found], count=len(found))
-    return views.answer("list_executions", f"{len(found)} executions.", result)
+    return views.answer("list_executions", f"{counted(len(found), 'execution')}.", result)
 
 
 async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerOutput:
@@ -68,8 +114,17 @@ async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: s
 
 
 HANDLERS: dict[str, Handler] = {
+    "run_now": scheduler_run_now,
+    "get_history": scheduler_get_history,
     "list_executions": scheduler_list_executions,
     "get_execution": scheduler_get_execution,
     "cancel_execution": scheduler_cancel_execution,
     "backfill": scheduler_backfill,
 }
+
+
+def _needed(field: str, value: T | None) -> T:
+    if value is None:
+        remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
+        raise InvalidInput("It is required for operation 'run_now'.", field=field, remedy=remedy)
+    return value

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from typing_extensions import Unpack
@@ -13,27 +12,25 @@ from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobState, Work
+from agentoolkit.system.scheduler.jobs import JobState
 from agentoolkit.system.scheduler.planning import JobRequest
 from agentoolkit.system.scheduler.predecessors import dormant
 from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.schemas import (
-    History,
     JobChanges,
     JobList,
     JobOptions,
     JobRef,
     NewJob,
-    RunNow,
     Scheduled,
     SchedulerOutput,
     SchedulerStatus,
     ScheduleType,
 )
 from agentoolkit.system.scheduler.service import Added, SchedulerService
+from agentoolkit.wording import counted
 
 Context = RunContext[SchedulerService]
-T = TypeVar("T")
 
 
 async def manage_scheduler(ctx: Context, operation: str, **kwargs: Any) -> SchedulerOutput:
@@ -158,40 +155,10 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
     return views.answer("resume", views.stands(result), result)
 
 
-async def scheduler_run_now(
-    ctx: Context,
-    job_id: str | None = None,
-    agentool_name: str | None = None,
-    input_data: dict[str, Any] | None = None,
-    result_queue: str | None = None,
-    error_queue: str | None = None,
-    timeout: float | None = None,
-) -> SchedulerOutput:
-    """Run a job, or any AgenTool, at once and wait for its result. Both leave history.
-
-    With the id of a job, that job runs, with `input_data` in place of its own if given. Otherwise `agentool_name` and
-    `input_data` say what to run.
-
-    Raises:
-        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
-        InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
-    """
-    work = await Runs(ctx.deps).work_of(job_id) if job_id and not agentool_name else None
-    if work is None:
-        work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
-    given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
-    work = work._replace(**{name: value for name, value in given.items() if value is not None})
-    if timeout is not None:
-        work = work._replace(policies=replace(work.policies, timeout=timeout))
-    execution = await Runs(ctx.deps).run_now(work, job_id)
-    result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
-    return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
-
-
 async def scheduler_list(ctx: Context) -> SchedulerOutput:
     """List the jobs that can fire again, and the paused and broken ones."""
     jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobState.DONE]
-    return views.answer("list", f"{len(jobs)} jobs.", JobList(jobs=jobs, count=len(jobs)))
+    return views.answer("list", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -204,16 +171,6 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     recent = await Runs(ctx.deps).history(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
     return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
-
-
-async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
-    """Return the latest executions of a job, or of all jobs, the newest first.
-
-    Raises:
-        JobNotFound: There is neither such a job nor a record of it.
-    """
-    history = [views.execution_info(execution) for execution in await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH)]
-    return views.answer("get_history", f"{len(history)} executions.", History(job_id=job_id, history=history, count=len(history)))
 
 
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
@@ -238,7 +195,7 @@ async def scheduler_status(ctx: Context) -> SchedulerOutput:
     """Tell whether the scheduler runs, and what it has to do."""
     status = await _status(ctx.deps)
     state = "running" if status.running else "stopped"
-    return views.answer("status", f"The scheduler is {state}, with {status.jobs_count} jobs.", status)
+    return views.answer("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
 
 
 async def scheduler_preview(
@@ -263,10 +220,8 @@ HANDLERS: dict[str, Handler] = {
     "cancel": scheduler_cancel,
     "pause": scheduler_pause,
     "resume": scheduler_resume,
-    "run_now": scheduler_run_now,
     "list": scheduler_list,
     "get_job": scheduler_get_job,
-    "get_history": scheduler_get_history,
     "start": scheduler_start,
     "stop": scheduler_stop,
     "status": scheduler_status,
@@ -280,13 +235,6 @@ HANDLERS: dict[str, Handler] = {
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
     result = views.scheduled(added, service.now())
     return result.model_copy(update={"remarks": [*result.remarks, *await dormant(service.store, added.job.schedule.after)]})
-
-
-def _needed(field: str, value: T | None) -> T:
-    if value is None:
-        remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
-        raise InvalidInput("It is required for operation 'run_now'.", field=field, remedy=remedy)
-    return value
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:

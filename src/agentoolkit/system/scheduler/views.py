@@ -25,6 +25,7 @@ from agentoolkit.system.scheduler.schemas import (
     Timing,
 )
 from agentoolkit.system.scheduler.service import Added
+from agentoolkit.wording import counted
 
 NEXT_RUNS = 5
 """Due times that an answer shows."""
@@ -76,7 +77,7 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - standing.runs)
     when = timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
-        when.words += f", at most {most:,} run{'' if most == 1 else 's'}"
+        when.words += f", at most {counted(most, 'run')}"
     return Scheduled(
         **when.model_dump(),
         job_id=job.job_id,

@@ -14,6 +14,7 @@ from agentoolkit.entrypoints.cli.opening import call, settings_for
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.redaction import redacted_text
 from agentoolkit.wiring import Toolkit
+from agentoolkit.wording import counted
 
 _LEAST_FREE_BYTES = 500_000_000
 _OLD_HEARTBEAT = timedelta(seconds=10)
@@ -89,9 +90,9 @@ async def _backlog(kit: Toolkit) -> Finding:
     late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
     if late:
         oldest, job_id = late[0]
-        said = f"{len(late)} of {len(jobs)} jobs are late, the oldest is {job_id}, due {relative(oldest, present())}"
+        said = f"{len(late)} of {counted(len(jobs), 'job')} late, the oldest is {job_id}, due {relative(oldest, present())}"
         return warning("due jobs", said, "See 'leader': somebody has to run them.")
-    return ok("due jobs", f"{len(jobs)} jobs, none is late")
+    return ok("due jobs", f"{counted(len(jobs), 'job')}, none is late")
 
 
 async def _outbox(kit: Toolkit) -> Finding:

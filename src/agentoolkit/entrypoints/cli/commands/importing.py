@@ -39,6 +39,7 @@ def jsonl(file: Source) -> None:
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.moving import Arrived, Everything, import_lines
+    from agentoolkit.wording import counted
 
     lines = _text(file).splitlines()
 
@@ -47,8 +48,9 @@ def jsonl(file: Source) -> None:
 
     added = visit(read)
     say(
-        f"Added {added.jobs} jobs, {added.executions} executions, {added.outcomes} outcomes to be delivered, "
-        f"{added.queues} queues, {added.messages} messages and {added.values} values."
+        f"Added {counted(added.jobs, 'job')}, {counted(added.executions, 'execution')}, "
+        f"{counted(added.outcomes, 'outcome')} to be delivered, {counted(added.queues, 'queue')}, "
+        f"{counted(added.messages, 'message')} and {counted(added.values, 'value')}."
     )
 
 
