@@ -48,11 +48,16 @@ class ManualTime:
         if moment.tzinfo is None:
             raise ValueError(f"at: {at!r} has no time zone. Write '2030-01-01T00:00:00+00:00'.")
         self._now = moment.astimezone(UTC)
+        self._start = self._now
+        """Where it would have started for what was jumped over to be no time that passed."""
         self._calls: list[tuple[datetime, int, _Call]] = []
         self._order = count()
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._start).total_seconds()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> _Call:
         call = _Call(self._now + timedelta(seconds=max(delay, 0.0)), callback)
@@ -61,7 +66,9 @@ class ManualTime:
 
     def jump(self, to: datetime) -> None:
         """Set the time without calling anything back, as when the machine slept or its clock was set."""
-        self._now = to.astimezone(UTC)
+        moment = to.astimezone(UTC)
+        self._start += moment - self._now
+        self._now = moment
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move forward, stopping at every call that comes due on the way and letting what it started run."""

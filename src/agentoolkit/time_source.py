@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -25,6 +26,10 @@ class TimeSource(Protocol):
         """Return the present instant, aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds from some fixed instant. Only differences mean anything, and no change of the clock touches them."""
+        ...
+
     def call_later(self, delay: float, callback: Callable[[], object]) -> Cancellable:
         """Call back once on the running event loop, `delay` seconds from now or as soon as possible after."""
         ...
@@ -37,6 +42,9 @@ class SystemTime:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Cancellable:
         return asyncio.get_running_loop().call_later(max(delay, 0.0), callback)

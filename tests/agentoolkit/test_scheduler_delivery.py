@@ -42,6 +42,29 @@ async def test_results_arrive_in_order(kit, scheduler):
     assert {(message["job_id"], message["agentool_name"], message["status"]) for message in messages} == {("job", "probe", "success")}
 
 
+async def test_a_run_without_a_queue_waits_for_no_delivery(kit, scheduler, monkeypatch):
+    """run_now answers while the outcomes of others are still on their way to a queue that hangs."""
+    hangs = asyncio.Event()
+
+    async def enqueue(request):
+        hangs.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kit.queue, "enqueue", enqueue)
+    await scheduler.add("now", job_id="job", **QUEUES)
+    delivering = asyncio.ensure_future(kit.advance())
+    await hangs.wait()
+    answer = await asyncio.wait_for(scheduler("run_now", agentool_name="probe", input_data={"operation": "run"}), 5)
+    delivering.cancel()
+    assert answer["result"] == "done"
+
+
+async def test_a_run_waits_for_its_own_delivery(kit, scheduler):
+    """When run_now has answered, its result is in the queue."""
+    await scheduler("run_now", agentool_name="probe", input_data={"operation": "run"}, result_queue="results")
+    assert [message["result"] for message in await scheduler.messages("results")] == ["done"]
+
+
 async def test_delivered_result_says_so_in_the_history(kit, scheduler):
     """After delivery the record says delivered; without a queue it says none."""
     await scheduler.add("now", job_id="queued", **QUEUES)

@@ -64,6 +64,24 @@ async def test_waiting_execution_can_be_cancelled(kit, scheduler, probe):
     assert (cancelled["status"], await scheduler.statuses("job"), len(probe.calls)) == ("cancelled", ["success", "cancelled"], 1)
 
 
+async def test_execution_cancelled_as_it_gets_its_turn_gives_it_on(kit, scheduler, probe):
+    """One that is cancelled in the very moment in which the one before it ends leaves the room to those behind it."""
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job", overlap="queue_all", max_runs=3)
+    await kit.advance(minutes=3)
+    _, second, _ = await scheduler.history("job")
+
+    def cancel_second(event):
+        if event.execution and event.execution.status == "success" and not cancelling:
+            cancelling.append(scheduler.begin("cancel_execution", execution_id=second["execution_id"]))
+
+    cancelling = []
+    kit.scheduler.subscribe(cancel_second)
+    probe.may_end.set()
+    await kit.advance()
+    assert (await scheduler.statuses("job"), kit.scheduler.engine.executor.running) == (["success", "cancelled", "success"], 0)
+
+
 async def test_execution_that_waits_for_a_retry_can_be_cancelled(kit, scheduler, probe):
     """An execution between two attempts is cancelled at once, and its next attempt does not come."""
     probe.raises = OSError()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -217,6 +217,18 @@ async def test_handler_that_hangs_is_cancelled_at_its_timeout(kit, scheduler, pr
     (message,) = await scheduler.messages("errors")
     assert message["error"]["type"] == "HandlerTimeout"
     assert await beside()
+
+
+async def test_no_change_of_the_clock_touches_a_timeout(kit, scheduler, probe):
+    """Whoever sets the machine's clock forward an hour cuts no handler short; its timeout comes when its time has passed."""
+    probe.blocks()
+    await scheduler.add("now", job_id="job", timeout=1800)
+    await kit.advance(seconds=1)
+    kit.clock.jump(kit.clock.now() + timedelta(hours=1))
+    await kit.advance(minutes=29)
+    before = await scheduler.statuses("job")
+    await kit.advance(minutes=1)
+    assert (before, await scheduler.statuses("job")) == (["running"], ["failed"])
 
 
 async def test_handler_that_swallows_its_cancellation_is_given_up(kit, scheduler, probe, beside, monkeypatch):

@@ -29,7 +29,7 @@ def test_interruptions_use_up_no_retries():
     again = settled(RUNNING, JOB, "me", NOW)._replace(status=Status.RUNNING, started_at=NOW)
     retry = retried(again, OSError("no"), Policies(max_retries=1), NOW)
     assert retry is not None
-    assert (retry.status, retry.attempt) == (Status.RETRYING, 3)
+    assert (retry.status, retry.attempt, retry.reason[:14]) == (Status.RETRYING, 3, "attempt 2 of 3")
     assert retried(retry, OSError("no"), Policies(max_retries=1), NOW) is None
 
 

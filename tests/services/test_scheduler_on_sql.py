@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from agentool import Injector
 from agentoolkit.settings import Settings
 from agentoolkit.sql import DatabaseError
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.engine import Engine
+from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 
 from .lives import RUN, Life
 from .proxy import Proxy
+from .scenario import START
 
 
 @pytest.fixture
@@ -187,6 +192,112 @@ async def test_retry_of_a_cancelled_job_is_not_attempted(life: Life):
     await life.ask("cancel", job_id="job")
     await life.advance(seconds=30)
     assert (await statuses(life, "job"), life.starts) == (["cancelled"], 1)
+
+
+async def test_another_process_cancels_a_retry(life: Life):
+    """A cancellation that is asked for elsewhere also ends an execution that waits for its next attempt by the time it is heard."""
+    life.raises, life.naps = 1, False
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    (row,) = await life.kit.scheduler.store.executions("job", 1)
+    await life.kit.scheduler.store.request_cancel(row.execution_id)
+    await life.advance(seconds=30)
+    assert (row.status, await statuses(life, "job"), life.starts) == ("retrying", ["cancelled"], 1)
+
+
+async def test_a_retry_that_another_process_took_over_is_left_to_it(life: Life):
+    """An execution whose owner became another while it waited for its next attempt is not started here."""
+    life.raises = 1
+    await life.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=10, **RUN)
+    await life.advance(seconds=1)
+    take = "UPDATE agentool_executions SET owner = 'another'"
+    await life.kit.database.write(lambda session: session.run(take))
+    life.kit.scheduler.engine.upkeep._rounds_to_take_over = 1_000  # that one lives, as far as this test goes
+    await life.advance(seconds=30)
+    assert (await statuses(life, "job"), life.starts) == (["retrying"], 1)
+
+
+async def test_a_run_whose_caller_goes_away_as_it_starts_is_cancelled(life: Life):
+    """The handler is not called when whoever asked for it goes away before its start is written down."""
+    executor = life.kit.scheduler.engine.executor
+    running = asyncio.ensure_future(life.kit.injector.run("scheduler", {"operation": "run_now", **RUN}))
+    while not executor.running:  # noqa: ASYNC110  nothing tells
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running})
+    await life.quiet()
+    (row,) = await life.kit.scheduler.store.executions(None, 10)
+    assert (row.status, row.reason, life.starts) == ("cancelled", "its caller went away", 0)
+
+
+async def test_what_ends_while_it_is_cancelled_stays_as_it_ended(life: Life):
+    """A handler that has returned has succeeded, although its execution is cancelled before its outcome is written down."""
+    store = life.kit.scheduler.store
+    finish, asked = store.finish, []
+
+    async def slow_finish(execution, message):
+        asked.append(await life.kit.scheduler.engine.cancel_execution(execution, "too late"))
+        return await finish(execution, message)
+
+    store.finish = slow_finish
+    await life.ask("schedule", job_id="job", schedule="now", **RUN)
+    await life.advance(seconds=1)
+    assert (asked, await statuses(life, "job")) == ([True], ["success"])
+
+
+# Scheduling
+
+
+async def test_the_very_same_job_scheduled_twice_at_once_is_there_once(life: Life):
+    """Both are answered well: to one it was created, to the other it was there already."""
+    wanted = {"operation": "schedule", "job_id": "job", "schedule": "1 minute", **RUN}
+    answers = await asyncio.gather(*(life.kit.injector.run("scheduler", wanted) for _ in range(2)))
+    assert sorted(answer.data["created"] for answer in answers) == [False, True]
+
+
+# Starting and closing
+
+
+async def test_closed_while_it_starts_nothing_is_left(database_url: str, nothing_left: None):
+    """Whoever closes a scheduler that is just starting gets one that has ended, database and threads included."""
+    life = Life(database_url)
+    kit = TestToolkit(Settings(database=database_url, timezone="UTC"), life.clock, Injector())
+    opening = asyncio.ensure_future(kit.scheduler.open())
+    await asyncio.sleep(0)
+    await kit.scheduler.close()
+    await asyncio.wait({opening})
+    assert (opening.exception(), kit.database.is_open, kit.scheduler.engine) == (None, False, None)
+
+
+async def test_closing_is_bounded_though_the_database_hangs(database_url: str):
+    """A scheduler whose writes are not answered any more ends within its time, without having told anybody."""
+    life = Life(database_url)
+    await life.open()
+    life.naps = True
+    for number in range(5):
+        await life.kit.injector.run("scheduler", {"operation": "schedule", "job_id": f"job{number}", "schedule": "now", **RUN})
+    while life.starts < 5:
+        await life.clock.advance(seconds=0.5)
+        await asyncio.sleep(0.001)
+    hangs = threading.Event()
+    held = life.kit.database.write(lambda session: hangs.wait(30))
+    holding = asyncio.ensure_future(held)
+    began = time.monotonic()
+    await life.kit.scheduler._end(1)
+    took = time.monotonic() - began
+    hangs.set()
+    await asyncio.wait({holding})
+    await life.close()
+    assert took < 2
+
+
+async def test_cancelled_while_it_opens_nothing_is_left(database_url: str, nothing_left: None):
+    """A toolkit whose opening was cancelled has ended all that it had begun."""
+    kit = TestToolkit(Settings(database=database_url, timezone="UTC"), ManualTime(START), Injector())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0), kit:
+            pass
+    assert (kit.database.is_open, kit.scheduler.engine) == (False, None)
 
 
 # Delivery

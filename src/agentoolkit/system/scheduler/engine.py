@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,11 +13,13 @@ from functools import partial
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.claiming import RETRY_SECONDS, Claiming
 from agentoolkit.system.scheduler.clock import Clock
+from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, Limit, LocalExecutor
-from agentoolkit.system.scheduler.forwarding import Forwarding
+from agentoolkit.system.scheduler.forwarding import DELIVERY_SECONDS, Forwarding
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, Work
-from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore
+from agentoolkit.system.scheduler.outcomes import message_for
+from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore, Message
 from agentoolkit.system.scheduler.running import TIMEOUT, Running
 from agentoolkit.system.scheduler.upkeep import Upkeep
 from agentoolkit.time_source import TimeSource
@@ -90,16 +93,17 @@ class Engine:
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered."""
         self._stopping = self.running.stopping = True
-        await self.upkeep.stop()
-        self.clock.shutdown(wait=False)
-        await self.claiming.settled(seconds * 0.1)
-        await self.executor.drain(seconds * 0.4)
-        await self.running.settled()
+        await self.upkeep.stop(seconds * 0.05)
+        if self.clock.running:
+            self.clock.shutdown(wait=False)
+        await self.claiming.settled(seconds * 0.05)
+        await self.executor.drain(seconds * 0.35)  # twice: what is left then is cancelled
+        await self.running.settled(seconds * 0.05)
         self.running.close()
         if not self._parts.store.survives_restart:
             await self._cancel_waiting()
         await self.forwarding.stop(seconds * 0.1)
-        await self._give_back()
+        await self._give_back(seconds * 0.05)
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def settled(self) -> None:
@@ -144,13 +148,14 @@ class Engine:
             task = self.executor.run_apart(execution.execution_id, partial(self.running.run, work, execution))
         finally:
             self._expected.discard(execution.execution_id)
-        try:
-            outcome = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self.running.cancel(execution.execution_id, "its caller went away")
-            raise
-        await self.forwarding.settled()
-        return outcome
+        with self.forwarding.watching(execution.execution_id) as tried:
+            try:
+                ended, error = await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self.running.cancel(execution.execution_id, "its caller went away")
+                raise
+            await self._delivered(message_for(work, ended), tried)
+        return ended, error
 
     async def cancel_execution(self, execution: Execution, reason: str) -> bool:
         """End an unfinished execution. Tell whether it was ended or told to end."""
@@ -163,10 +168,9 @@ class Engine:
         ended = execution._replace(status=Status.CANCELLED, reason=reason, finished_at=self._parts.time.now())
         done = bool(await self._parts.store.finish(ended, None))
         if done:
-            if execution.trigger != "run_now":
-                self.executor.cancel(execution.execution_id)  # it may have begun at this very moment
             self._parts.announcer.became(ended)
-        return done
+        begun = self.running.cancel(execution.execution_id, reason)  # at this very moment
+        return done or begun
 
     # What upkeep and running ask of their surroundings.
 
@@ -196,8 +200,10 @@ class Engine:
         """Is this execution taken care of here? Asked from the store's thread too."""
         return execution_id in self._expected or self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)
 
-    def cancel_requested(self, execution_id: str) -> None:
-        self.running.cancel(execution_id, "cancelled by another process")
+    async def cancel_requested(self, execution_id: str) -> None:
+        execution = await self._parts.store.execution(execution_id)
+        if execution is not None and not execution.finished:
+            await self.cancel_execution(execution, "cancelled by another process")
 
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""
@@ -227,7 +233,9 @@ class Engine:
         try:
             execution = await self._parts.store.execution(execution_id)
             stored = await self._parts.store.find(execution.job_id) if execution else None
-            if execution is not None and stored is not None and execution.status is Status.RETRYING:
+            if execution is None or stored is None or execution.owner != self._parts.store.owner:
+                return  # whoever has it now sees to it
+            if execution.status is Status.RETRYING:
                 self.start_execution(Claimed(stored.job, execution))
         except Exception:
             logger.exception("Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
@@ -235,10 +243,16 @@ class Engine:
         finally:
             self._expected.discard(execution_id)
 
-    async def _give_back(self) -> None:
+    async def _delivered(self, message: Message | None, tried: asyncio.Event) -> None:
+        """Wait for a message to reach its queue, where it is this process that brings it: that takes no time unless a queue hangs."""
+        if message is not None and self._parts.claims and not is_address(message.queue_name):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(tried.wait(), DELIVERY_SECONDS)
+
+    async def _give_back(self, seconds: float) -> None:
         """Let others lead and start what waits, also if this process goes on. If they are not told they notice in time."""
         try:
-            await self._parts.store.give_back()
+            await asyncio.wait_for(self._parts.store.give_back(), seconds)
         except Exception:
             logger.exception("The store was not told that this process stops")
 

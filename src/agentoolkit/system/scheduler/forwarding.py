@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from agentool.core.injector import Injector
@@ -35,6 +37,16 @@ class Forwarding:
         self._next_tries: dict[str, datetime] = {}
         self._posting: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(POSTS)
+        self._watched: dict[str, asyncio.Event] = {}
+
+    @contextmanager
+    def watching(self, execution_id: str) -> Generator[asyncio.Event]:
+        """Give an event for a ``with`` block, set when this execution's message has been delivered or refused once."""
+        tried = self._watched[execution_id] = asyncio.Event()
+        try:
+            yield tried
+        finally:
+            del self._watched[execution_id]
 
     def nudge(self) -> None:
         """There is something in the outbox. Returns at once; `settled` waits."""
@@ -115,9 +127,11 @@ class Forwarding:
                 await self._injector.run(name, call)
         except Exception as error:
             await self._refused(message, error)
-            return
-        await self._store.delivered(message.execution_id)
-        self._next_tries.pop(message.execution_id, None)
+        else:
+            await self._store.delivered(message.execution_id)
+            self._next_tries.pop(message.execution_id, None)
+        if (tried := self._watched.get(message.execution_id)) is not None:
+            tried.set()
 
     async def _refused(self, message: Message, error: Exception) -> None:
         give_up = message.attempts + 1 >= ATTEMPTS

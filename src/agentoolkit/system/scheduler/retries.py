@@ -29,7 +29,7 @@ def retried(execution: Execution, error: BaseException, policies: Policies, now:
     failed = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
     return execution._replace(
         status=Status.RETRYING,
-        reason=f"attempt {execution.attempt} of {policies.max_retries + 1} {execution.reason}",
+        reason=f"attempt {execution.attempt} of {policies.max_retries + 1 + cut_short} {execution.reason}",
         retry_at=now + timedelta(seconds=delay),
         attempt=execution.attempt + 1,
         attempts=(*execution.attempts, failed),

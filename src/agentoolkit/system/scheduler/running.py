@@ -41,7 +41,7 @@ _current: ContextVar[Execution | None] = ContextVar("agentool_execution", defaul
 
 
 def current_execution() -> Execution | None:
-    """Return the execution this handler runs in: its id, due time and underway. None outside of one.
+    """Return the execution this handler runs in: its id, due time and attempt. None outside of one.
 
     The id is the same for every attempt at one due time, so it can serve as an idempotency key.
     """
@@ -69,7 +69,7 @@ class Surroundings(Protocol):
         """Something may be written down that nobody was told of."""
 
     def retry_later(self, execution_id: str, at: datetime) -> None:
-        """An execution waits for its next underway."""
+        """An execution waits for its next attempt."""
 
     def cancel_task(self, execution_id: str) -> bool:
         """Cancel the task that a handler runs in. Tell whether there was one."""
@@ -96,21 +96,19 @@ class Running:
 
     async def run(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run one attempt to its recorded end. Return the record, and what the handler raised."""
-        now = self._time.now()
-        started = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
-        if not await self._insist(self._store.begin, started):
-            return execution._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
-        self._announcer.became(started)
-        if execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.append((now - started.scheduled_at).total_seconds())
-        underway = self._add(work, started)
-        ended, error = await self._attempt(underway)
-        self._underway.remove(underway)
-        if self._store.shared:  # writing takes a while there, and the next handler need not wait for it
-            self._around.release(execution.execution_id)
-        if not underway.given_up:
-            ended = await self._write_down(underway, ended, error)
-        return ended, error
+        underway = self._add(work, execution)
+        try:
+            if not await self._begin(underway):
+                return execution._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
+            ended, error = await self._attempt(underway)
+            underway.ended = True
+            if self._store.shared:  # writing takes a while there, and the next handler need not wait for it
+                self._around.release(execution.execution_id)
+            if not underway.given_up:
+                ended = await self._write_down(underway, ended, error)
+            return ended, error
+        finally:
+            self._underway.remove(underway)
 
     @property
     def lag(self) -> float | None:
@@ -118,28 +116,45 @@ class Running:
         return max(self._lateness, default=None)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
-        """Cancel a running handler. Tell whether there was one."""
+        """Cancel a handler, also one that is just being started. Tell whether there was one; one that has ended stays as it is."""
         underway = self._underway.get(execution_id)
         if underway is None:
             return False
         underway.cancel_reason = reason
-        return self._around.cancel_task(execution_id)
+        if underway.runs:
+            self._around.cancel_task(execution_id)
+        return True
 
     def running_of(self, job_id: str) -> list[str]:
         """Return the ids of a job's executions that run here."""
         return self._underway.of_job(job_id)
 
-    async def settled(self) -> None:
-        """Wait until what was given up is written down."""
-        while self._writing:
-            await asyncio.wait(self._writing)
+    async def settled(self, seconds: float) -> None:
+        """Wait until what was given up is written down, for so long at most."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=seconds)
 
     def close(self) -> None:
         """Let go of the timer that watches deadlines."""
         self._underway.close()
 
+    async def _begin(self, underway: Underway) -> bool:
+        """Write down that an attempt begins. Tell whether it may."""
+        execution = underway.execution
+        now = self._time.now()
+        started = underway.execution = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
+        if not await self._insist(self._store.begin, started):
+            return False
+        underway.began = self._time.monotonic()
+        self._announcer.became(started)
+        if execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.append((now - started.scheduled_at).total_seconds())
+        return True
+
     async def _attempt(self, underway: Underway) -> tuple[Execution, BaseException | None]:
         execution = underway.execution
+        if underway.cancel_reason:
+            return outcomes.cancelled(execution, underway.cancel_reason, self._time.now(), 0.0), None
         token = _current.set(execution)
         began = time.perf_counter()
         try:
@@ -239,9 +254,9 @@ class Running:
         found = await self._store.execution(execution.execution_id)
         return found is not None and _fence(found) == _fence(execution)
 
-    def _add(self, work: Work, started: Execution) -> Underway:
+    def _add(self, work: Work, execution: Execution) -> Underway:
         own = work.policies.timeout
-        underway = Underway(work, started, self.default_timeout if own is None else own)
+        underway = Underway(work, execution, self.default_timeout if own is None else own)
         self._underway.add(underway)
         return underway
 
@@ -256,7 +271,7 @@ class Running:
     def _give_up(self, underway: Underway) -> None:
         underway.given_up = True
         execution, now = underway.execution, self._time.now()
-        took = (now - (execution.started_at or now)).total_seconds()
+        took = self._time.monotonic() - (underway.began or 0.0)
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
         ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
         self._around.release(execution.execution_id)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
-from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
-from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, SchedulerError, changed_meanwhile
-from agentoolkit.system.scheduler.events import Listener
+from agentoolkit.system.scheduler.engine import Parts
+from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
-from agentoolkit.system.scheduler.loops import done_on
-from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id_from_name, plan, replan
+from agentoolkit.system.scheduler.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.predecessors import with_predecessor
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
@@ -36,10 +34,8 @@ class Added(NamedTuple):
     """True if it was there, and other than it is now."""
 
 
-class SchedulerService:
-    """One scheduler: its store, and the engine that runs it on the current event loop.
-
-    The engine starts by itself at first use, and again on another event loop; `stop` keeps it stopped until `start`.
+class SchedulerService(Lifecycle):
+    """One scheduler: what can be done with its jobs, and the life of the engine that runs them.
 
     Args:
         parts: Store, injector and time source.
@@ -47,85 +43,8 @@ class SchedulerService:
     """
 
     def __init__(self, parts: Parts, timezone: str | None = None) -> None:
-        self._parts = parts
-        self.store = parts.store
+        super().__init__(parts)
         self._timezone = timezone
-        self._engine: Engine | None = None
-        self._starting: asyncio.Task[None] | None = None
-        self._closed = False
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener with every event; the answer ends that."""
-        return self._parts.announcer.subscribe(listener)
-
-    @property
-    def parts(self) -> Parts:
-        """What it works with."""
-        return self._parts
-
-    @property
-    def engine(self) -> Engine | None:
-        """The engine on the running event loop, if there is one."""
-        engine = self._engine
-        return engine if engine is not None and engine.loop is asyncio.get_running_loop() else None
-
-    @property
-    def elsewhere(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop of another thread on which the engine runs: only there may jobs and alarms be touched."""
-        loop = self._engine.loop if self._engine is not None else None
-        return None if loop is None or loop is asyncio.get_running_loop() or not loop.is_running() else loop
-
-    def now(self) -> datetime:
-        """Return the present instant, by the scheduler's own time source."""
-        return self._parts.time.now()
-
-    async def open(self) -> None:
-        """Make ready and, unless it was stopped, start. A second time does nothing."""
-        self._closed = False
-        await self.ready()
-
-    async def start(self) -> None:
-        """Go on after `stop`, also one that another process asked for. A second time does nothing."""
-        await self.open()
-        await self.store.halt(False)
-        if engine := self.engine:
-            await engine.upkeep.look_after()
-
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop every process that shares the store, and this one within so many seconds, until `start`. Jobs are kept.
-
-        Running executions here may end, and are cancelled if they do not. The stop outlives the process if the store does.
-        """
-        await self.ready()
-        await self.store.halt(True)
-        await self._end(seconds)
-
-    async def close(self, seconds: float = STOP_SECONDS) -> None:
-        """End this process's part and give back the store. What is due later is due when it is opened again."""
-        await self._end(seconds)
-        await self.store.close()
-
-    @asynccontextmanager
-    async def holding(self) -> AsyncGenerator[None]:
-        """Claim nothing that is due while a ``with`` block lasts, and all of it after: for jobs that belong together."""
-        await self.ready()
-        clock = self.running_engine().clock
-        clock.pause()
-        try:
-            yield
-        finally:
-            if clock.running:
-                clock.resume()
-
-    async def is_well(self) -> bool:
-        """Does this process lead, and do its claims and its store work? Raises what the store raises."""
-        engine = self.engine
-        return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.halted()
-
-    async def settled(self) -> None:
-        """Wait for claims and deliveries under way, not for handlers."""
-        if engine := self.engine:
-            await engine.settled()
 
     async def add(self, request: JobRequest, *, dry_run: bool = False) -> Added:
         """Schedule a job; the very same one again changes nothing. With `dry_run`, tell what would be so, and leave it at that.
@@ -136,11 +55,16 @@ class SchedulerService:
         """
         request = await self._placed(request, dry_run)
         planned = plan(request, self._parts.injector, self.now(), self._timezone)
-        for taken in (await self.store.find(planned.job.job_id), await self.store.find(planned.job.job_name)):
-            if taken and taken.standing.state is not JobState.DONE:
-                return _already_there(taken, planned.job, planned.reading)
+        if there := await self._already_there(planned):
+            return there
         if not dry_run:
-            await self.store.add(planned.job, planned.standing)
+            try:
+                await self.store.add(planned.job, planned.standing)
+            except JobExists:
+                # Somebody else was quicker. If it is the very same job, it is there as wanted.
+                if there := await self._already_there(planned):
+                    return there
+                raise
             self._set_alarm(planned.job, planned.standing)
             self._parts.announcer.scheduled(planned.job)
         return Added(*planned, created=True)
@@ -242,6 +166,16 @@ class SchedulerService:
         """Read a schedule without scheduling anything."""
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
 
+    async def _already_there(self, planned: Plan) -> Added | None:
+        """Return a live job that is the very same. Raises `JobExists` if the id or name belongs to one that is not."""
+        job = planned.job
+        for taken in (await self.store.find(job.job_id), await self.store.find(job.job_name)):
+            if taken and taken.standing.state is not JobState.DONE:
+                if taken.job.same_as(job):
+                    return Added(*taken, planned.reading, created=False)
+                raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
+        return None
+
     async def _placed(self, request: JobRequest, dry_run: bool) -> JobRequest:
         """Return a request that names the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
         await self.ready()
@@ -294,35 +228,3 @@ class SchedulerService:
     def _set_alarm(self, job: Job, standing: Standing) -> None:
         if engine := self.engine:
             engine.set_alarm(job.job_id, standing.due_at)
-
-    def running_engine(self) -> Engine:
-        """Return the engine. Raises `SchedulerError` if the scheduler is stopped."""
-        if (engine := self.engine) is None:
-            raise SchedulerError("The scheduler is stopped.", remedy="Call operation 'start' first.")
-        return engine
-
-    async def ready(self) -> None:
-        """Start at first use, and again on another event loop."""
-        if self._closed or self.elsewhere:
-            return
-        if self.engine is None:
-            self._engine = Engine(self._parts)
-            self._starting = asyncio.get_running_loop().create_task(self._engine.start())
-        if self._starting is not None and not self._starting.done():
-            await asyncio.wait({self._starting})
-        if self._starting is not None and (error := self._starting.exception()):
-            self._engine = None
-            raise error
-
-    async def _end(self, seconds: float) -> None:
-        self._closed = True
-        elsewhere, engine = self.elsewhere, self._engine
-        self._engine = None
-        if engine is not None and (elsewhere or engine.loop is asyncio.get_running_loop()):
-            await done_on(elsewhere, lambda: engine.stop(seconds))
-
-
-def _already_there(taken: StoredJob, job: Job, reading: Reading) -> Added:
-    if taken.job.same_as(job):
-        return Added(*taken, reading, created=False)
-    raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)

@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.time_source import Cancellable, TimeSource
 
 
 class Underway:
-    """A handler that runs."""
+    """An attempt, from before it is written down as begun until its end is."""
 
-    __slots__ = ("cancel_reason", "execution", "given_up", "hard_deadline", "timed_out", "timeout", "work")
+    __slots__ = ("began", "cancel_reason", "ended", "execution", "given_up", "hard_deadline", "timed_out", "timeout", "work")
 
     def __init__(self, work: Work, execution: Execution, timeout: float | None) -> None:
         self.work = work
         self.execution = execution
         self.timeout = timeout
-        self.hard_deadline: datetime | None = None
+        self.began: float | None = None
+        """When its handler was called, by the monotonic clock, as every deadline is."""
+        self.hard_deadline: float | None = None
         self.cancel_reason = ""
         self.timed_out = False
+        self.ended = False
         self.given_up = False
 
     @property
-    def deadline(self) -> datetime | None:
+    def runs(self) -> bool:
+        """Is its handler at work?"""
+        return self.began is not None and not self.ended
+
+    @property
+    def deadline(self) -> float | None:
         """When its time is up: first to be cancelled, then to be given up; None: never."""
-        started_at = self.execution.started_at
-        if self.given_up or self.timeout is None or started_at is None:
+        if self.began is None or self.ended or self.given_up or self.timeout is None:
             return None
-        return self.hard_deadline or started_at + timedelta(seconds=self.timeout)
+        return self.hard_deadline or self.began + self.timeout
 
 
 class UnderwaySet:
-    """The handlers that run in this process. A timer for each of them would cost more than most of them take.
+    """The attempts under way in this process. A timer for each of them would cost more than most of them take.
 
     Args:
         time: Where the time comes from.
@@ -55,7 +61,8 @@ class UnderwaySet:
             self._set_timer(underway.timeout)
 
     def remove(self, underway: Underway) -> None:
-        self._members.pop(underway.execution.execution_id, None)
+        if self._members.get(underway.execution.execution_id) is underway:
+            del self._members[underway.execution.execution_id]
 
     def close(self) -> None:
         """Let the timer go; until then it stays set, also for handlers that end long before it rings."""
@@ -70,16 +77,16 @@ class UnderwaySet:
 
     def extend(self, underway: Underway, seconds: float) -> None:
         """Give a handler that was cancelled so long to end."""
-        underway.hard_deadline = self._time.now() + timedelta(seconds=seconds)
+        underway.hard_deadline = self._time.monotonic() + seconds
 
     def _ring(self) -> None:
         self._set_timer(None)
-        now = self._time.now()
+        now = self._time.monotonic()
         for underway in list(self._members.values()):
             if underway.deadline is not None and underway.deadline <= now:
                 self._expired(underway)
         if deadlines := [underway.deadline for underway in self._members.values() if underway.deadline is not None]:
-            self._set_timer((min(deadlines) - now).total_seconds())
+            self._set_timer(min(deadlines) - now)
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:

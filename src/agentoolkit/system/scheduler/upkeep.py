@@ -31,7 +31,7 @@ class Kept(Protocol):
     def set_alarm(self, job_id: str, at: datetime | None) -> None: ...
     def holds(self, execution_id: str) -> bool: ...
     def take_over(self, claimed: Claimed) -> None: ...
-    def cancel_requested(self, execution_id: str) -> None: ...
+    async def cancel_requested(self, execution_id: str) -> None: ...
     def forward(self) -> None: ...
 
 
@@ -58,13 +58,14 @@ class Upkeep:
         """Look in the next round for executions that nobody works on: there may be some of our own."""
         self._rounds_to_take_over = 0
 
-    async def stop(self) -> None:
-        """Do no further round, and wait for the one under way."""
+    async def stop(self, seconds: float) -> None:
+        """Do no further round, and wait for the one under way, for so long at most."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         if self._round is not None:
-            await asyncio.wait({self._round})
+            await asyncio.wait({self._round}, timeout=seconds)
+            self._round.cancel()
 
     def _wait(self) -> None:
         if self._store.shared and not self._stopped:
@@ -93,7 +94,7 @@ class Upkeep:
         for job_id, at in await self._store.changes():
             self._engine.set_alarm(job_id, at)
         for execution_id in await self._store.cancel_requests():
-            self._engine.cancel_requested(execution_id)
+            await self._engine.cancel_requested(execution_id)
         if self._claims and not halted:
             await self._take_over()
         if leads:

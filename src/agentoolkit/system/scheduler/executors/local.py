@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -124,20 +125,16 @@ class LocalExecutor:
         return ""
 
     def _start(self, entry: Entry) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(self._run(entry))
+        task = asyncio.get_running_loop().create_task(entry.start())
+        # Called back, because a task that is cancelled before its first step never comes to a ``finally`` of its own.
+        task.add_done_callback(partial(self._ended, entry.execution_id))
         self._tasks[entry.execution_id] = task
         if entry.limits:
             self._slots[entry.execution_id] = entry
             self._held.update(limit.name for limit in entry.limits)
         return task
 
-    async def _run(self, entry: Entry) -> Any:
-        try:
-            return await entry.start()
-        finally:
-            self._ended(entry.execution_id)
-
-    def _ended(self, execution_id: str) -> None:
+    def _ended(self, execution_id: str, _: asyncio.Task[Any]) -> None:
         self._ids.discard(execution_id)
         if not (self._released and self._released.pop(execution_id, None)):
             self._leave(execution_id)
