@@ -17,7 +17,7 @@ from agentoolkit.storage.kv import service as kv
 from agentoolkit.system.logging import records
 from agentoolkit.system.logging import service as log
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY
-from agentoolkit.system.scheduler.running import TIMEOUT
+from agentoolkit.system.scheduler.parts import TIMEOUT
 from agentoolkit.system.templates import rendering
 
 

@@ -21,8 +21,8 @@ from agentoolkit.system.queue.backends.sql import MIGRATIONS as QUEUES
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
-from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.events import Announcer
+from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore

@@ -10,10 +10,10 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.operations import Handler
 from agentoolkit.system.scheduler.after import create_after_agent
-from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.operations import HANDLERS
+from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.schemas import SchedulerInput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore

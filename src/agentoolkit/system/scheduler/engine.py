@@ -6,23 +6,20 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.claiming import RETRY_SECONDS, Claiming
 from agentoolkit.system.scheduler.clock import Clock
 from agentoolkit.system.scheduler.deliveries import is_address
-from agentoolkit.system.scheduler.events import Announcer
-from agentoolkit.system.scheduler.executors.local import CONCURRENCY, Limit, LocalExecutor
+from agentoolkit.system.scheduler.executors.local import Limit, LocalExecutor
 from agentoolkit.system.scheduler.forwarding import DELIVERY_SECONDS, Forwarding
-from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, Work
+from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, Work, names_execution
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore, Message
-from agentoolkit.system.scheduler.running import TIMEOUT, Running
+from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.ports import Change, Claimed, Message
+from agentoolkit.system.scheduler.running import Running
 from agentoolkit.system.scheduler.upkeep import Upkeep
-from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +28,6 @@ STOP_SECONDS = 10.0
 
 _QUEUEING = frozenset({"queue_one", "queue_all", "cancel_running"})
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an engine is put together from, and what outlives it."""
-
-    store: JobStore
-    injector: Injector
-    time: TimeSource
-    announcer: Announcer
-    concurrency: int = CONCURRENCY
-    timeout: float | None = TIMEOUT
-    """Seconds that a handler may take where its job says nothing."""
-    claims: bool = True
-    """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
 
 
 class Engine:
@@ -59,8 +41,7 @@ class Engine:
         self._parts = parts
         self.loop = asyncio.get_running_loop()
         self.forwarding = Forwarding(parts.store, parts.injector, parts.time)
-        self.running = Running(parts.store, parts.injector, parts.time, parts.announcer, self)
-        self.running.default_timeout = parts.timeout
+        self.running = Running(parts, self)
         self.executor = LocalExecutor(parts.concurrency)
         self.clock = Clock(parts.time, self._ring)
         self.upkeep = Upkeep(parts.store, parts.time, self, claims=parts.claims)
@@ -92,7 +73,8 @@ class Engine:
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered."""
-        self._stopping = self.running.stopping = True
+        self._stopping = True
+        self.running.stop()
         await self.upkeep.stop(seconds * 0.05)
         if self.clock.running:
             self.clock.shutdown(wait=False)
@@ -220,10 +202,10 @@ class Engine:
 
     def _ring(self, ids: list[str]) -> None:
         """Claim the jobs that are due, and wake the executions whose retry is."""
-        if jobs := [id_ for id_ in ids if "@" not in id_]:
+        if jobs := [id_ for id_ in ids if not names_execution(id_)]:
             self.claiming.ring(jobs)
         for id_ in ids:
-            if "@" in id_:
+            if names_execution(id_):
                 self._expected.add(id_)
                 waking = self.loop.create_task(self._wake(id_))
                 self._waking.add(waking)

@@ -225,6 +225,11 @@ def execution_id(job_id: str, due: datetime) -> str:
     return f"{job_id}@{due.isoformat()}"
 
 
+def names_execution(id_: str) -> bool:
+    """Is this the id of an execution rather than of a job? No job's id has an ``@``."""
+    return "@" in id_
+
+
 _AFTER = "@after-"
 
 
@@ -234,5 +239,5 @@ def following_id(job_id: str, preceding: str) -> str:
 
 
 def preceding_id(execution: Execution) -> str:
-    """Return the id of the execution that this one comes after; empty: it comes after none. No job's id has an ``@``."""
+    """Return the id of the execution that this one comes after; empty: it comes after none."""
     return execution.execution_id.partition(_AFTER)[2] if execution.trigger == "after" else ""

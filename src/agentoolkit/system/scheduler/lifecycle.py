@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine, Parts
+from agentoolkit.system.scheduler.engine import STOP_SECONDS, Engine
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.loops import done_on
+from agentoolkit.system.scheduler.parts import Parts
 
 
 class Lifecycle:

@@ -11,23 +11,19 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler import outcomes
-from agentoolkit.system.scheduler.events import Announcer
 from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
-from agentoolkit.system.scheduler.ports import Claimed, Finished, JobStore
+from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.ports import FINISHED, Claimed
 from agentoolkit.system.scheduler.retries import retried
 from agentoolkit.system.scheduler.underway import Underway, UnderwaySet
-from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TIMEOUT = 300.0
-"""Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
 LEAST_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
@@ -82,17 +78,17 @@ class Surroundings(Protocol):
 class Running:
     """Carries out executions and writes down how they ended, whatever happens."""
 
-    def __init__(self, store: JobStore, injector: Injector, time_source: TimeSource, announcer: Announcer, around: Surroundings) -> None:
-        self._store = store
-        self._injector = injector
-        self._time = time_source
-        self._announcer = announcer
+    def __init__(self, parts: Parts, around: Surroundings) -> None:
+        self._store = parts.store
+        self._injector = parts.injector
+        self._time = parts.time
+        self._announcer = parts.announcer
+        self._timeout = parts.timeout
         self._around = around
-        self._underway = UnderwaySet(time_source, self._expired)
+        self._underway = UnderwaySet(parts.time, self._expired)
         self._writing: set[asyncio.Task[None]] = set()
         self._lateness: deque[float] = deque(maxlen=100)
-        self.stopping = False
-        self.default_timeout: float | None = TIMEOUT
+        self._stopping = False
 
     async def run(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run one attempt to its recorded end. Return the record, and what the handler raised."""
@@ -109,6 +105,10 @@ class Running:
             return ended, error
         finally:
             self._underway.remove(underway)
+
+    def stop(self) -> None:
+        """From now on, do not try for ever to write down what a store refuses."""
+        self._stopping = True
 
     @property
     def lag(self) -> float | None:
@@ -143,7 +143,7 @@ class Running:
         execution = underway.execution
         now = self._time.now()
         started = underway.execution = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
-        if not await self._insist(self._store.begin, started):
+        if not await self._insist(self._store.begin, True, started):
             return False
         underway.began = self._time.monotonic()
         self._announcer.became(started)
@@ -202,29 +202,22 @@ class Running:
     async def _write_down(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
         """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
         if isinstance(error, Interrupted) and self._may_be_released(underway):
-            await self._insist(self._store.release, underway.execution)
+            await self._insist(self._store.release, True, underway.execution)
             return ended
         again = retried(ended, error, underway.work.policies, self._time.now()) if self._may_retry(ended, error) and error else None
         if again is not None and again.retry_at is not None:
-            if await self._insist(self._store.retry, again):
+            if await self._insist(self._store.retry, True, again):
                 self._announcer.became(again)
                 self._around.retry_later(again.execution_id, again.retry_at)
             return again
         message = outcomes.message_for(underway.work, ended)
-        if done := await self._insist(self._store.finish, ended, message):
+        if done := await self._insist(self._store.finish, FINISHED, ended, message):
             self._announcer.became(ended)
             if message is not None:
                 self._around.forward()
-            self._follow(done)
+            for claimed in done.followers:
+                self._around.follow(claimed)
         return ended
-
-    def _follow(self, done: Finished | bool) -> None:
-        """Hand on what comes after an outcome; where the answer to that was lost, somebody has to look for it."""
-        if isinstance(done, bool):
-            self._around.in_doubt()
-            return
-        for claimed in done.followers:
-            self._around.follow(claimed)
 
     def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
         return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
@@ -233,18 +226,22 @@ class Running:
         kept = self._store.survives_restart and underway.execution.trigger != "run_now"
         return kept and underway.work.policies.on_interrupt == "retry"
 
-    async def _insist(self, write: Callable[..., Awaitable[T]], execution: Execution, *facts: Any) -> T | bool:
+    async def _insist(self, write: Callable[..., Awaitable[T]], unheard: T, execution: Execution, *facts: Any) -> T:
         """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
 
-        Tell whether the execution was still ours to write. A commit whose answer was lost was one all the same: then a
-        further try finds it written already, by us.
+        Return the store's answer, which is falsy if the execution was not ours to write any more. A commit whose answer
+        was lost was one all the same: then a further try finds it written already, by us, and the answer is `unheard`.
         """
         delay = LEAST_DELAY
         while True:
             try:
-                return await write(execution, *facts) or (delay > LEAST_DELAY and await self._is_written(execution))
+                answer = await write(execution, *facts)
+                if answer or delay == LEAST_DELAY or not await self._is_written(execution):
+                    return answer
+                self._around.in_doubt()  # what came of it was not heard of either, so somebody has to look for it
+                return unheard
             except Exception:
-                if self.stopping and delay >= STOPPING_DELAY:
+                if self._stopping and delay >= STOPPING_DELAY:
                     raise
                 logger.exception("Writing to the store failed; trying again in %.2g s", delay)
             await asyncio.sleep(delay)
@@ -256,7 +253,7 @@ class Running:
 
     def _add(self, work: Work, execution: Execution) -> Underway:
         own = work.policies.timeout
-        underway = Underway(work, execution, self.default_timeout if own is None else own)
+        underway = Underway(work, execution, self._timeout if own is None else own)
         self._underway.add(underway)
         return underway
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
-from agentoolkit.system.scheduler.engine import Parts
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
 from agentoolkit.system.scheduler.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.predecessors import with_predecessor
