@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     http_redirects: int = Field(default=http.REDIRECTS, ge=0, description="Redirects that are followed")
     mcp_servers: dict[str, McpServer] = Field(default={}, description="How MCP servers are reached, by the names that calls use")
     mcp_timeout: float = Field(default=mcp.TIMEOUT, gt=0, description="Seconds that a call of an MCP tool may take")
-    plugins: tuple[str, ...] = Field(default=(), description="Entry points of the group 'agentool.tools' whose AgenTools are registered")
+    plugins: tuple[str, ...] = Field(
+        default=(), description="Entry points of the group 'agentool.tools', or 'module:function', whose AgenTools are registered"
+    )
     functions: tuple[str, ...] = Field(default=(), description="Prefixes 'package.module' under which the function AgenTool may call")
     log_level: records.Level = Field(default="INFO", description="Level from which records are logged")
     log_console: bool = Field(default=True, description="Whether the log is written to standard error")

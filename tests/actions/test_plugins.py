@@ -48,6 +48,12 @@ async def test_a_plugin_that_the_setting_names_is_registered(installed):
         assert await kit.injector.run("greeting", {"operation": "greet"}) == "hello"
 
 
+async def test_a_function_of_any_module_can_be_a_plugin(installed):
+    """What is in no installed package is named by its module and function."""
+    async with toolkit(settings=Settings(timezone="UTC", plugins=("greeting_plugin:register",))) as kit:
+        assert "greeting" in kit.injector
+
+
 async def test_a_plugin_that_is_only_installed_is_left_alone(installed):
     """By default nothing of a plugin is even imported."""
     async with toolkit() as kit:

@@ -114,6 +114,15 @@ async def test_pause_may_have_an_end(kit, scheduler, probe):
     assert [call[11:13] for call in probe.calls] == ["03", "04"]
 
 
+async def test_a_paused_job_has_no_due_time_but_after_its_pause(kit, scheduler):
+    """Paused for good it is due at no time; paused until a time, at the first one from then."""
+    await scheduler.add("1 hour", job_id="job")
+    for_good = await scheduler("pause", job_id="job")
+    until = await scheduler("pause", job_id="job", until="2030-01-01T05:30:00")
+    listed = (await scheduler("list"))["jobs"]
+    assert (for_good["next_run"], until["next_run"], listed[0]["next_run"]) == (None, *["2030-01-01T06:00:00+00:00"] * 2)
+
+
 async def test_end_of_a_pause_must_be_a_time(scheduler):
     """A pause until what is no time is refused, and the job goes on."""
     await scheduler.add("1 hour", job_id="job")

@@ -15,7 +15,8 @@ _HEAD = """\
 
 Made from the program by `REGENERATE_DOCS=1 pytest tests/entrypoints/test_reference.py`; what is edited here by hand is lost.
 
-Without a command, `agentool` runs the bundled example, in a database of its own, `example.db`. Jobs are kept in `agentool.db`
+Without a command, `agentool` does what `agentool serve` does: it runs the jobs that are kept or, where there are none, the
+bundled example, which has a database of its own, `example.db`. Jobs are kept in `agentool.db`
 in `AGENTOOL_HOME` (`~/.agentool` by default), or where `AGENTOOL_DATABASE` says. Errors are one line on stderr; the exit code is 2
 for a mistake of the user, 1 for what was asked rightly and failed, and 0 otherwise. `--json` prints the data of the answer as JSON.
 """

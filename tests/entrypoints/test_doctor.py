@@ -65,6 +65,21 @@ def test_a_damaged_database_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     assert states(cli, code=1)["database"] == "broken"
 
 
+LAMPS = """
+from typing import Literal
+from agentool import BaseOperationInput, RunContext, create_agentool
+
+class LampInput(BaseOperationInput):
+    operation: Literal["switch"]
+
+async def lamp_switch(ctx: RunContext) -> str:
+    return "on"
+
+def register(injector):
+    create_agentool("lamp", LampInput, {"switch": lamp_switch}, injector=injector)
+"""
+
+
 def test_late_jobs_are_a_warning(cli: Cli) -> None:
     """A due time that nobody took care of is counted, and its age is told."""
 
@@ -76,6 +91,16 @@ def test_late_jobs_are_a_warning(cli: Cli) -> None:
     earlier(add, hours=3)
     output = cli("doctor").stdout
     assert "1 of 1 job late, the oldest is late, due 3 hours ago" in output
+
+
+def test_jobs_whose_tool_is_missing_are_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a plugin that is not named any more is told by doctor, and by serve."""
+    Path("lamps.py").write_text(LAMPS)
+    monkeypatch.setenv("AGENTOOL_PLUGINS", '["lamps:register"]')
+    cli("schedule", "evening", "every day at 18:00", "lamp", "operation=switch")
+    monkeypatch.delenv("AGENTOOL_PLUGINS")
+    assert "not here: evening needs 'lamp'" in cli("doctor").stdout
+    assert "Job evening cannot run: no AgenTool is named 'lamp' here." in cli("serve", "--for", "0.1").stdout
 
 
 def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

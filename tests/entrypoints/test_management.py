@@ -190,9 +190,16 @@ def test_restart_leaves_it_started(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
     assert "started" in cli("restart").stdout
 
 
+def test_cancelling_names_those_that_are_left(cli: Cli) -> None:
+    """Whoever cancels a job is told which others wait for it in vain."""
+    for name, when in (("first", "every day"), ("second", "after first")):
+        cli("schedule", name, when, "queue", "operation=list_queues")
+    assert "Nothing starts 'second' any more" in cli("cancel", "first").stdout
+
+
 def test_status_says_that_nobody_serves(cli: Cli) -> None:
     """Without a serving process the status says how to start one."""
-    assert "none: start one with `agentool serve`" in cli("status").stdout
+    assert "none: `agentool serve` starts one" in cli("status").stdout
 
 
 def test_input_that_is_no_field_is_refused(cli: Cli) -> None:

@@ -49,7 +49,7 @@ async def test_a_narrow_log_leaves_out_the_tool() -> None:
     """Below 100 columns results have its room as well."""
     (narrow, *told), (wide, *told_wide) = await logged(80), await logged(100)
     assert narrow == "due       job                  status         took  result"
-    assert wide == "due       job                  tool       status         took  result"
+    assert wide == "due       job                  tool         status         took  result"
     assert [line.count("queue ") for line in (*told, *told_wide)] == [0, 1]
 
 

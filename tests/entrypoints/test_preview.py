@@ -120,6 +120,11 @@ def test_changes_of_the_tasks_zones_are_noted(cli: Cli) -> None:
     assert lines[lines.index("Sunday 2026-03-29") + 1] == ("  clocks go forward in Europe/Berlin on 2026-03-29: 02:00 to 03:00 are skipped")
 
 
+def test_now_is_due_now(cli: Cli) -> None:
+    """The one due time of 'now' is shown."""
+    assert len(cli.data("preview", "now")["next_runs"]) == 1
+
+
 def test_a_month_of_the_example_is_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten thousand firings it is said that there are more, and hardly one is computed that is not shown."""
     computed = 0

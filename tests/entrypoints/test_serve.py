@@ -137,12 +137,28 @@ def test_the_example_leaves_a_database_of_ones_own_alone(
     assert "4 jobs kept there" in cli("serve", "--for", "0.1").stdout
 
 
+def test_kept_jobs_are_served_without_a_file(cli: Cli) -> None:
+    """What was scheduled by other commands runs under a bare `serve`, and the example then stays away."""
+    cli("schedule", "greeting", "now", "function", "operation=call", "function=agentoolkit.example.work:sample_machine")
+    output = cli("serve", "--for", "0.5").stdout
+    assert ("greeting" in output, "the bundled example" in output) == (True, False)
+
+
 def test_the_example_says_how_to_look_at_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it says is a command that lists its jobs."""
+    """What it says is a command that lists its jobs; within `uv run`, one that finds the program."""
+    monkeypatch.setenv("UV", "uv")
+    assert " uv run agentool list" in cli("serve", "--for", "0.1").stdout
+    monkeypatch.delenv("UV")
     output = cli("serve", "--for", "0.1").stdout
     command = next(line for line in output.splitlines() if "AGENTOOL_DATABASE=" in line)
     monkeypatch.setenv("AGENTOOL_DATABASE", command.split("AGENTOOL_DATABASE=")[1].split(" agentool list")[0])
     assert len(cli.data("list")["jobs"]) == 4
+
+
+def test_a_setting_that_is_no_json_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that was written as plain text is named as the variable it is."""
+    monkeypatch.setenv("AGENTOOL_PROGRAMS", "ls")
+    assert cli("list", code=2).stderr.startswith("agentool: AGENTOOL_PROGRAMS is not JSON. Write a list as")
 
 
 def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from agentool.core.injector import Injector
@@ -10,6 +11,7 @@ from agentool.errors import ConfigurationError, did_you_mean
 
 GROUP = "agentool.tools"
 """The group of entry points. Each names a function that takes an injector and registers AgenTools with it."""
+_A_PLACE = re.compile(r"[\w.]+:\w+")
 
 
 def available_plugins() -> list[str]:
@@ -18,17 +20,21 @@ def available_plugins() -> list[str]:
 
 
 def register_plugins(names: Sequence[str], injector: Injector) -> None:
-    """Register the AgenTools of these plugins.
+    """Register the AgenTools of these plugins: entry points by their name, functions that are in none as ``module:function``.
 
     Raises:
         ConfigurationError: One is not installed, or its function failed.
     """
     installed = {found.name: found for found in entry_points(group=GROUP)}
     for name in names:
-        if name not in installed:
-            remedy = did_you_mean(name, installed) or f"Install a package with an entry point in the group {GROUP!r}."
-            raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)
-        _register(installed[name], injector)
+        _register(installed.get(name) or _in_no_package(name, installed), injector)
+
+
+def _in_no_package(name: str, installed: Iterable[str]) -> EntryPoint:
+    if _A_PLACE.fullmatch(name):
+        return EntryPoint(name, name, GROUP)
+    remedy = did_you_mean(name, installed) or f"Install a package with an entry point in the group {GROUP!r}, or write 'module:function'."
+    raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)
 
 
 def _register(plugin: EntryPoint, injector: Injector) -> None:

@@ -42,7 +42,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def default(ctx: typer.Context) -> None:
-    """Without a command: run the bundled example, as `agentool serve` does."""
+    """Without a command: run the jobs that are kept, or the bundled example, as `agentool serve` does."""
     if ctx.invoked_subcommand is None:
         serve.serve()
 

@@ -21,13 +21,13 @@ def described(agentool: AgenTool[Any]) -> dict[str, Any]:
         "operations": [
             {
                 "name": operation.name,
-                "description": operation.description,
+                "description": operation.description.replace("``", ""),
                 "required": sorted(operation.required),
                 "optional": sorted(operation.fields - operation.required),
             }
             for operation in agentool.operations.values()
         ],
-        "fields": {name: {"type": _kind(about), "description": about.get("description", "")} for name, about in fields.items()},
+        "fields": {name: {"type": _kind(about), "description": _described(about)} for name, about in fields.items()},
         "examples": [dict(example) for example in agentool.examples],
     }
 
@@ -63,6 +63,13 @@ def _row(operation: Mapping[str, Any]) -> tuple[str | Text, ...]:
 
 def _about(tool: Mapping[str, Any], name: str) -> tuple[str, str]:
     return tool["fields"][name]["type"], tool["fields"][name]["description"]
+
+
+def _described(about: Mapping[str, Any]) -> str:
+    """Return a field's description, and its default where it has one that says something."""
+    default = about.get("default")
+    said = "" if default in (None, "", [], {}) else f"default {json.dumps(default, ensure_ascii=False)}"
+    return "; ".join(part for part in (about.get("description", ""), said) if part)
 
 
 def _kind(about: Mapping[str, Any]) -> str:

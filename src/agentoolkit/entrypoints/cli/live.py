@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, Status
 
 NAME_WIDTH = 20
-_TOOL_WIDTH = 10
+_TOOL_WIDTH = 12
 _RESULT_WIDTH = 100
 _NARROW = 100
 """Below so many columns, results need the room of the tools' names."""
@@ -36,7 +36,7 @@ class Line(NamedTuple):
     def of_event(cls, execution: Execution) -> Line:
         """Read an execution that an event brought."""
         error = f"{execution.error.type}: {execution.error.message}" if execution.error else ""
-        told = _told(execution.status, error, execution.reason, execution.result)
+        told = _told(execution.status, error, execution.reason, execution.result, execution.attempt)
         named = execution.job_id, execution.agentool_name, execution.status.value
         return cls(execution.scheduled_at, *named, execution.duration, told, execution.due_count)
 
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     def of_record(cls, record: Mapping[str, Any]) -> Line:
         """Read a record of an answer."""
         error = f"{record['error']['type']}: {record['error']['message']}" if record["error"] else ""
-        told = _told(record["status"], error, record["reason"], record["result"])
+        told = _told(record["status"], error, record["reason"], record["result"], record["attempt"])
         due = datetime.fromisoformat(record["scheduled_at"])
         return cls(due, record["job_id"], record["agentool_name"], record["status"], record["duration"], told)
 
@@ -108,8 +108,9 @@ class LiveLog:
         """Print how often each job ended in which way, and what was cut short."""
         if self._underway:
             self.say(f"Cut short, to be started again next time: {', '.join(sorted(set(self._underway.values())))}.", "yellow")
-        if not self._counts:
+        elif not self._counts:
             self.say("Nothing ran.")
+        if not self._counts:
             return
         counted = sorted(self._counts.items())
         rows = [(cut(job_id, 40), coloured(status), str(number)) for (job_id, status), number in counted]
@@ -126,7 +127,8 @@ class LiveLog:
         self._console.print(line.text(present(), self._console.width), no_wrap=True, overflow="ellipsis")
 
 
-def _told(status: str, error: str, reason: str, result: Any) -> str:
+def _told(status: str, error: str, reason: str, result: Any, attempt: int) -> str:
+    before = f"attempt {attempt}: " if attempt > 1 else ""
     if error:
-        return " ".join(error.split())
-    return result_text(result) if status == "success" else reason
+        return before + " ".join(error.split())
+    return before + (result_text(result) if status == "success" else reason)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,10 +15,12 @@ from pydantic_settings import SettingsError
 
 from agentool.errors import ConfigurationError, InvalidInput
 from agentoolkit.settings import Settings, home
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.wiring import Toolkit
 
 T = TypeVar("T")
 
+_FIELD = re.compile(r'field "(\w+)"')
 EXAMPLE_FUNCTIONS = "agentoolkit.example"
 """Always allowed, so that the example's jobs can be run wherever they are met."""
 
@@ -33,10 +37,28 @@ def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bo
         ConfigurationError: A variable has no possible value.
     """
     settings = read_settings()
-    if allow and os.getcwd() not in sys.path:
+    if (allow or settings.plugins) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     own = str(home() / "example.db") if example else settings.database or str(home() / "agentool.db")
     return settings.model_copy(update={"database": None if memory else own, "functions": (*settings.functions, *allow, EXAMPLE_FUNCTIONS)})
+
+
+def keeps_jobs() -> bool:
+    """Does the database of the command line keep jobs? One that is not there yet is not made by asking."""
+    database = settings_for().database
+    if database and "://" not in database and not Path(database).exists():
+        return False
+    return bool(ask("list")["count"])
+
+
+def lacking(kit: Toolkit, jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the id of each job whose AgenTool is not registered here, and that one's name."""
+    return [(job["job_id"], job["agentool_name"]) for job in jobs if job["agentool_name"] not in kit.injector]
+
+
+def called() -> str:
+    """Return how this program is called: within ``uv run`` it is on no path outside."""
+    return "uv run agentool" if os.environ.get("UV") else "agentool"
 
 
 def read_settings() -> Settings:
@@ -48,7 +70,8 @@ def read_settings() -> Settings:
         said = "; ".join(f"AGENTOOL_{problem.field.upper()}: {problem.problem}" for problem in wrong.problems)
         raise ConfigurationError(f"{said}.", remedy="Correct the variable or the .env file.") from error
     except SettingsError as error:
-        raise ConfigurationError(f"{error}.", remedy="Write lists as JSON: '[\"my_package\"]'.") from error
+        named = f"AGENTOOL_{found[1].upper()}" if (found := _FIELD.search(str(error))) else "A variable"
+        raise ConfigurationError(f"{named} is not JSON.", remedy='Write a list as \'["one", "two"]\'.') from error
 
 
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:
@@ -63,15 +86,23 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
 
 def ask(operation: str, *, allow: Sequence[str] = (), **fields: Any) -> dict[str, Any]:
     """Perform an operation of the scheduler and return its data. Fields that are None are left out."""
+    return answer(operation, allow=allow, **fields).data or {}
 
-    async def asking(kit: Toolkit) -> dict[str, Any]:
-        return await call(kit, operation, **fields)
+
+def answer(operation: str, *, allow: Sequence[str] = (), **fields: Any) -> SchedulerOutput:
+    """As `ask`, and return the whole answer, with what it says to a person."""
+
+    async def asking(kit: Toolkit) -> SchedulerOutput:
+        return await _answer(kit, operation, fields)
 
     return visit(asking, allow)
 
 
 async def call(kit: Toolkit, operation: str, **fields: Any) -> dict[str, Any]:
     """As `ask`, with a toolkit that is open."""
+    return (await _answer(kit, operation, fields)).data or {}
+
+
+async def _answer(kit: Toolkit, operation: str, fields: Mapping[str, Any]) -> SchedulerOutput:
     given = {name: value for name, value in fields.items() if value is not None}
-    output = await kit.injector.run("scheduler", {"operation": operation, **given})
-    return output.data or {}
+    return await kit.injector.run("scheduler", {"operation": operation, **given})

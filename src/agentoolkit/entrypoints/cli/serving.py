@@ -18,7 +18,7 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.applying import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.found import found
 from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
-from agentoolkit.entrypoints.cli.opening import call, settings_for
+from agentoolkit.entrypoints.cli.opening import call, called, keeps_jobs, lacking, settings_for
 from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
@@ -35,17 +35,20 @@ _RECENT = 10_000
 
 
 def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool) -> None:
-    """Serve until a signal comes or the time is over.
+    """Serve until a signal comes or the time is over: a file, else the jobs that are kept, else the bundled example.
 
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    settings = settings_for(allow, memory=memory, example=path is None)
-    with _file(path) as source:
-        tasks = load_tasks(source)
     shown = console()
-    name = path.name if path else EXAMPLE
-    asyncio.run(Serving(shown, settings, tasks, name).run(seconds))
+    if path is None and not memory and keeps_jobs():
+        serving = Serving(shown, settings_for(allow), (), "")
+    else:
+        with _file(path) as source:
+            tasks = load_tasks(source)
+        settings = settings_for(allow, memory=memory, example=path is None)
+        serving = Serving(shown, settings, tasks, path.name if path else EXAMPLE)
+    asyncio.run(serving.run(seconds))
     if functions_running():
         shown.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
@@ -56,7 +59,14 @@ def _file(path: Path | None) -> contextlib.AbstractContextManager[Path]:
 
 
 class Serving:
-    """One run of ``serve``."""
+    """One run of ``serve``.
+
+    Args:
+        shown: Where to print.
+        settings: Of the toolkit.
+        tasks: Those of the file.
+        source: The file's name; empty if the kept jobs are served as they are.
+    """
 
     def __init__(self, shown: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
         self._console = shown
@@ -81,8 +91,11 @@ class Serving:
             self._log.summary()
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
-        kept = [job["job_id"] for job in (await call(kit, "list"))["jobs"]]
+        jobs = (await call(kit, "list"))["jobs"]
+        kept = [job["job_id"] for job in jobs]
         self._introduce(len(kept))
+        for job_id, name in lacking(kit, jobs):
+            self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red")
         async with kit.scheduler.holding():  # a task that is due at once would else end before those that come after it are there
             applied = await apply_tasks(kit.injector, self._tasks)
         self._tell_tasks(applied, kept)
@@ -99,9 +112,11 @@ class Serving:
         jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
         if self._source == EXAMPLE and self._settings.database:
-            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} agentool list", "dim")
+            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} {called()} list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
+        if not self._source:
+            return
         self._log.say(f"{counted(len(applied), 'task')} of {self._source}:")
         for line in task_lines(applied):
             self._console.print(line, no_wrap=True, overflow="ellipsis")

@@ -13,7 +13,8 @@ from agentoolkit.entrypoints.cli.printing import long_time, moment_of, present, 
 def print_timing(data: Mapping[str, Any], count: int | None = None) -> None:
     """Print what the operations ``preview`` and ``schedule`` answer, with so many due times."""
     now = present()
-    facts = {"means": data["words"], "reads": f"{data['schedule']} ({data['schedule_type']})", "zone": data["timezone"]}
+    reads = data["schedule"] if data["schedule_type"] != "once" else ""  # the due time says it
+    facts = {"means": data["words"], "reads": reads and f"{reads} ({data['schedule_type']})", "zone": data["timezone"]}
     print_pairs(facts, indent=2)
     runs = [moment for text in data["next_runs"][:count] if (moment := moment_of(text))]
     first = ["next", *[""] * len(runs)][: len(runs)]

@@ -79,7 +79,7 @@ class Engine:
         if self.clock.running:
             self.clock.shutdown(wait=False)
         await self.claiming.settled(seconds * 0.05)
-        await self.executor.drain(seconds * 0.35)  # twice: what is left then is cancelled
+        await self.executor.drain(seconds * 0.5, grace=seconds * 0.2)
         await self.running.settled(seconds * 0.05)
         self.running.close()
         if not self._parts.store.survives_restart:

@@ -36,7 +36,7 @@ class JobExists(SchedulerError):
     @classmethod
     def taken(cls, job_id: str, job_name: str, field: str, value: str) -> JobExists:
         """Name the other job, and the field that was to be like its."""
-        remedy = "Change it with operation 'update', cancel it first, or choose another job_id and job_name."
+        remedy = "Change it with operation 'update' or with replace, cancel it first, or choose another job_id and job_name."
         return cls(f"A different job has the id {job_id!r} and the name {job_name!r}.", field=field, value=value, remedy=remedy)
 
 

@@ -103,7 +103,8 @@ async def schedule_job(
     added = await (ctx.deps.put if replace else ctx.deps.add)(request, dry_run=dry_run)
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
-    done = f"Nothing is done yet. {done}" if dry_run else done
+    if dry_run:
+        done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
     return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
@@ -210,8 +211,9 @@ async def scheduler_preview(
     Raises:
         InvalidSchedule: As for ``schedule``.
     """
+    asked = ctx.deps.now()  # before the reading, so that 'now' is not over by then
     reading = await ctx.deps.preview(schedule, schedule_type, timezone)
-    result = views.timing(reading, ctx.deps.now(), count or views.NEXT_RUNS)
+    result = views.timing(reading, asked, count or views.NEXT_RUNS)
     return views.answer("preview", f"{views.when(result.words, *result.next_runs[:1])}.", result)
 
 
@@ -244,7 +246,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
     leader = await service.store.leader()
     return SchedulerStatus(
-        running=engine is not None,
+        running=engine is not None if service.parts.claims else leader is not None,
         leading=engine is not None and engine.leading,
         stopped=await service.store.halted(),
         leader=f"pid {leader.pid} on {leader.host}" if leader else None,

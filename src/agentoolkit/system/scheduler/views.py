@@ -75,14 +75,14 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     since = min(now, standing.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
     to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - standing.runs)
-    when = timing(added.reading, since, to_come)
+    told = timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
-        when.words += f", at most {counted(most, 'run')}"
+        told.words += f", at most {counted(most, 'run')}"
     return Scheduled(
-        **when.model_dump(),
+        **told.model_dump(),
         job_id=job.job_id,
         job_name=job.job_name,
-        next_run=local(standing.next_run_at, job.schedule.timezone),
+        next_run=_next_run(job, standing),
         state=standing.state,
         created=added.created,
         changed=added.changed,
@@ -160,7 +160,10 @@ def _attempt_info(attempt: Attempt) -> AttemptInfo:
 
 
 def _next_run(job: Job, standing: Standing) -> str | None:
-    return local(standing.next_run_at, job.schedule.timezone)
+    due = standing.next_run_at
+    if standing.state is JobState.PAUSED:  # what is due meanwhile is not its own
+        due = job.schedule.first_from(standing.paused_until) if standing.paused_until else None
+    return local(due, job.schedule.timezone)
 
 
 def _info(job: Job, standing: Standing) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agentool.errors import AgenToolError
 from agentoolkit.database import Database, Session
 from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
-from agentoolkit.entrypoints.cli.opening import call, settings_for
+from agentoolkit.entrypoints.cli.opening import call, lacking, settings_for
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.redaction import redacted_text
 from agentoolkit.wiring import Toolkit
@@ -20,6 +20,7 @@ _LEAST_FREE_BYTES = 500_000_000
 _OLD_HEARTBEAT = timedelta(seconds=10)
 _LATE = timedelta(seconds=30)
 _MOST = 10_000
+_MOST_NAMED = 3
 
 
 async def check_records() -> AsyncIterator[Finding]:
@@ -31,7 +32,7 @@ async def check_records() -> AsyncIterator[Finding]:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
-            for check in (_leader, _owners, _backlog, _outbox, _queue):
+            for check in (_leader, _owners, _backlog, _tools, _outbox, _queue):
                 yield await check(kit)
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
@@ -93,6 +94,15 @@ async def _backlog(kit: Toolkit) -> Finding:
         said = f"{len(late)} of {counted(len(jobs), 'job')} late, the oldest is {job_id}, due {relative(oldest, present())}"
         return warning("due jobs", said, "See 'leader': somebody has to run them.")
     return ok("due jobs", f"{counted(len(jobs), 'job')}, none is late")
+
+
+async def _tools(kit: Toolkit) -> Finding:
+    lost = lacking(kit, (await call(kit, "list"))["jobs"])
+    if lost:
+        said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MOST_NAMED])
+        more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+        return warning("tools", f"not here: {said}{more}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
+    return ok("tools", "every job has its AgenTool")
 
 
 async def _outbox(kit: Toolkit) -> Finding:

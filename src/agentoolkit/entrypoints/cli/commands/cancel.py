@@ -7,7 +7,7 @@ from agentoolkit.entrypoints.cli.options import Job
 
 def cancel(job: Job) -> None:
     """Cancel a job for good. Its history stays readable."""
-    from agentoolkit.entrypoints.cli.opening import ask
+    from agentoolkit.entrypoints.cli.opening import answer
     from agentoolkit.entrypoints.cli.printing import say
 
-    say(f"Cancelled {ask('cancel', job_id=job)['job_id']}.")
+    say(answer("cancel", job_id=job).message)

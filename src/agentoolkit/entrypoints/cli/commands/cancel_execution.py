@@ -17,8 +17,10 @@ def cancel_execution(
     from agentoolkit.entrypoints.cli.opening import ask
     from agentoolkit.entrypoints.cli.printing import say
 
-    status = ask("cancel_execution", execution_id=execution_id, reason=reason)["status"]
-    if status in ("queued", "running", "retrying"):
+    found = ask("cancel_execution", execution_id=execution_id, reason=reason)
+    if found["status"] in ("queued", "running", "retrying"):
         say("The process that runs it was asked to cancel it.")
+    elif found["status"] == "cancelled":
+        say("The execution is cancelled.")
     else:
-        say(f"The execution is {status}.")
+        say(f"It has ended already: {found['status']}.")

@@ -18,12 +18,19 @@ def export(
     from contextlib import nullcontext
 
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
+    from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.moving import Everything, export_lines
+    from agentoolkit.wording import counted
 
-    async def write(kit: Toolkit) -> None:
+    async def write(kit: Toolkit) -> int:
+        written = 0
         with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
             held = Everything(kit.scheduler.store, kit.queue.backend, kit.values)
             async for line in export_lines(held, kit.scheduler.now()):
                 file.write(line + "\n")
+                written += 1
+        return written
 
-    visit(write)
+    written = visit(write)
+    if output:
+        say(f"Wrote {counted(written, 'line')} to {output}.")

@@ -13,12 +13,12 @@ STATUSES = "queued|running|retrying|success|failed|cancelled|missed|skipped|lost
 
 
 def history(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Its id or name; all jobs if left out.", show_default=False)] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id or name; all jobs if left out.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
     status: Annotated[str | None, optional("--status", STATUSES, "Only those that stand so.")] = None,
     json: Json = False,
 ) -> None:
-    """List the latest executions, the newest last."""
+    """List the executions whose due times are the latest, the newest last."""
     from agentoolkit.entrypoints.cli.opening import ask
     from agentoolkit.entrypoints.cli.printing import print_json, say
 

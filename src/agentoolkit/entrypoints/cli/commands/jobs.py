@@ -26,4 +26,6 @@ def _row(job: dict[str, Any]) -> tuple[Any, ...]:
 
     due = moment_of(job["next_run"])
     times = (long_time(due, seconds=True), relative(due, present())) if due and job["state"] == "active" else ("", "")
-    return cut(job["job_id"], 24), coloured(job["state"]), *times, job["agentool_name"], job["schedule"]
+    once = moment_of(job["schedule"]) if job["schedule_type"] == "once" else None
+    schedule = long_time(once) if once else job["schedule"]
+    return cut(job["job_id"], 24), coloured(job["state"]), *times, job["agentool_name"], schedule

@@ -14,7 +14,7 @@ def schedule(
     when: When,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="The AgenTool to run; `agentool tools` lists them.", show_default=False)],
     fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its input; a value is JSON, else text.", show_default=False)
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Its input; a value is JSON, else text.", show_default=False)
     ] = None,
     input_data: Annotated[str | None, optional("--input", "JSON", "Its input as one JSON object.")] = None,
     schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What WHEN must be.")] = None,

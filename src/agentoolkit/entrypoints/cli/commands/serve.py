@@ -12,7 +12,12 @@ from agentoolkit.entrypoints.cli.options import Allow
 
 def serve(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Task file in YAML; the bundled example if left out.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Task file in YAML; left out: the jobs that are kept, or the bundled example if there are none.",
+            show_default=False,
+        ),
     ] = None,
     allow: Allow = None,
     memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it jobs and their history outlive the process.")] = False,
@@ -20,7 +25,7 @@ def serve(
         float | None, typer.Option("--for", metavar="SECONDS", help="Stop by itself after so long.", min=0.0, show_default=False)
     ] = None,
 ) -> None:
-    """Schedule the tasks of a file and print each execution, until Ctrl-C."""
+    """Schedule the tasks of a file, run whatever is due and print each execution, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.serving import serve_file
 
     serve_file(file, allow or [], seconds, memory=memory)

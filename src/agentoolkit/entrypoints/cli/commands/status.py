@@ -28,6 +28,6 @@ def show(data: dict[str, Any], running: int | None = None) -> None:
     from agentoolkit.entrypoints.cli.printing import print_pairs
 
     state = "stopped: nothing fires until `agentool start`" if data["stopped"] else "started"
-    leader = data["leader"] or "none: start one with `agentool serve`"
+    leader = data["leader"] or "none: `agentool serve` starts one"
     facts = {"scheduler": state, "served by": leader, "jobs": f"{data['jobs']}, {data['paused']} of them paused", "running": running}
     print_pairs(facts)

@@ -96,14 +96,14 @@ class LocalExecutor:
             self._released[execution_id] = task
             self._leave(execution_id)
 
-    async def drain(self, seconds: float) -> None:
-        """Start nothing more; let what runs end by itself for so long, then cancel it and wait as long again at most."""
+    async def drain(self, seconds: float, grace: float) -> None:
+        """Start nothing more; let what runs end by itself for so many seconds, then cancel it and give it a grace."""
         self._ids.difference_update(entry.execution_id for entry in self._all_waiting())
         self._waiting.clear()
         self._parked.clear()
-        for _ in ("by itself", "cancelled"):
+        for patience in (seconds, grace):
             if tasks := [*self._tasks.values(), *self._released.values()]:
-                await asyncio.wait(tasks, timeout=seconds)
+                await asyncio.wait(tasks, timeout=patience)
             for task in self._tasks.values():
                 task.cancel()
 

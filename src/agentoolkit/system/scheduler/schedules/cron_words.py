@@ -14,6 +14,7 @@ _MONTHS = (
 )  # fmt: skip
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_EVERY_DAY = "every day"
 _MOST_CLOCKS = 6
 """Up to this many clock times are listed one by one."""
 
@@ -24,6 +25,8 @@ def describe_cron(text: str) -> str:
     matcher = wall_times(text).matcher
     minute, hour, *_ = text.split()
     days, clock = _days(text, matcher), _clock(minute, hour, matcher)
+    if days == _EVERY_DAY and len(matcher.hours) == 24:
+        return clock
     return f"{days} {clock}" if _names_times(clock) else f"{clock}, {days}"
 
 
@@ -68,7 +71,7 @@ def _days(text: str, matcher: CronSim) -> str:
         return f"on {dates} and also on {weekdays}{months and f' in {months}'} (either one is enough)"
     if dates:
         return f"on {dates}"
-    return f"{weekdays or 'every day'}{months and f' in {months}'}"
+    return f"{weekdays or _EVERY_DAY}{months and f' in {months}'}"
 
 
 def _dates(matcher: CronSim, months: str) -> str:
