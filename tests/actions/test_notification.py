@@ -37,7 +37,7 @@ async def test_the_log_is_the_default_target(caplog, kind, level):
     """Without targets a notification is logged, at the level that its type means."""
     with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
         output = await notifying()(notification_type=kind, title="Nightly")
-    assert output.delivered == ["log"]
+    assert (output.message, output.delivered) == ("Backup complete", ["log"])
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, "Nightly: Backup complete")]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, create_agentool
+from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.references import has_references
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
@@ -296,3 +296,9 @@ async def test_a_scheduled_sequence_is_one_execution_with_a_record_of_each_step(
     assert (execution["status"], execution["error"]["type"]) == ("failed", "SequenceFailed")
     assert [record["status"] for record in execution["result"]["steps"]] == ["success", "failed", "skipped"]
     assert execution["result"]["steps"][0]["started_at"] == "2030-01-01T01:00:00Z"
+
+
+def test_a_task_type_needs_something_that_has_types():
+    """Whoever registers a type before there is a sequence tool is told what to do first."""
+    with pytest.raises(ConfigurationError, match="get_scheduler"):
+        register_task_type("memo", "note", injector=Injector())

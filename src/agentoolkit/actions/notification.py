@@ -44,8 +44,9 @@ class NotificationInput(BaseOperationInput):
 
 
 class NotificationOutput(BaseModel):
-    """Where a notification arrived."""
+    """What was said, and where it arrived."""
 
+    message: str
     delivered: list[str]
     failed: dict[str, str] = Field(default={}, description="Target → why it did not arrive there")
 
@@ -129,7 +130,7 @@ async def notification_send(
     wanted = list(dict.fromkeys(targets or ["log"]))
     for target in wanted:
         ctx.deps.check(target)
-    output = NotificationOutput(delivered=[])
+    output = NotificationOutput(message=message, delivered=[])
     for target in wanted:
         try:
             await ctx.deps.send(target, Notification(message, title, notification_type))

@@ -81,9 +81,13 @@ def register_task_type(
         injector: Whose sequences; the current one's by default.
 
     Raises:
-        ConfigurationError: There is a type of this name.
+        ConfigurationError: There is a type of this name, or nothing yet that has types.
     """
-    types: TaskTypes = (injector or get_injector()).get("sequence").deps.types
+    injector = injector or get_injector()
+    if "sequence" not in injector:
+        remedy = "Enter a Toolkit, or call get_scheduler(), before."
+        raise ConfigurationError("There is no AgenTool 'sequence' yet to tell of it.", field="name", value=name, remedy=remedy)
+    types: TaskTypes = injector.get("sequence").deps.types
     types.add(name, lambda args: Call(agentool_name, to_input(dict(args))))
 
 
