@@ -21,6 +21,9 @@ __all__ = ["Database", "DatabaseError", "Dialect", "Session", "migrate"]
 
 T = TypeVar("T")
 
+CLOSE_SECONDS = 5.0
+"""How long `Database.close` waits for work that was begun."""
+
 
 class _Gathering(NamedTuple):
     """Work that many ask for in one round of an event loop, until it is handed to the writer."""
@@ -64,11 +67,11 @@ class Database:
                 raise
 
     async def close(self) -> None:
-        """Finish what was begun and disconnect. Idempotent."""
-        workers = [worker for worker in (self._writer, self._reader) if worker is not None]
+        """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
+        ends = [worker.stop() for worker in (self._writer, self._reader) if worker is not None]
         self._writer = self._reader = None
-        for worker in workers:
-            await asyncio.to_thread(worker.stop)
+        if ends:
+            await asyncio.wait(ends, timeout=CLOSE_SECONDS)
 
     async def write(self, work: Work[T]) -> T:
         """Do work in a transaction, and return when it is committed.

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import closing, suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +17,6 @@ T = TypeVar("T")
 
 MOST_AT_ONCE = 1_000
 """Pieces of work in one transaction."""
-CLOSE_SECONDS = 5.0
 TRIES = 3
 """At work that was kept from its commit by what may pass: a lost connection, a deadlock."""
 
@@ -33,6 +33,14 @@ class Item(NamedTuple):
     futures: list[asyncio.Future[Any]]
 
 
+class _NotBegun(Exception):
+    """No transaction could be begun."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Worker:
     """A thread with a connection of its own, which it opens at need and again after it was lost."""
 
@@ -42,8 +50,8 @@ class Worker:
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._connection: Any = None
         self._translated: dict[str, str] = {}
-        self._thread = threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True)
-        self._thread.start()
+        self._ended: Future[None] = Future()
+        threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
     def do(self, work: Work[Any]) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
@@ -57,9 +65,10 @@ class Worker:
     def put(self, item: Item) -> None:
         self._waiting.put(item)
 
-    def stop(self) -> None:
+    def stop(self) -> asyncio.Future[None]:
+        """Let the thread end after what waits. The future is done when it has."""
         self._waiting.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        return asyncio.wrap_future(self._ended)
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -71,35 +80,49 @@ class Worker:
                     self._waiting.put(None)  # the end came into the batch: meet it again after it
             self._do_all(batch)
         self._disconnect()
+        self._ended.set_result(None)
 
     def _do_all(self, batch: Sequence[Item], tries: int = TRIES) -> None:
         try:
             results = self._transaction(batch)
         except (Unreachable, CommitUnknown) as error:
             _settle(batch, error=error)
+        except _NotBegun as error:  # none of them is to blame, so each by itself would only wait for the same
+            self._try_again(batch, error.reason, tries)
         except BaseException as error:
             apart = [single for item in batch for single in _apart(item)]
-            if len(apart) > 1:
-                for single in apart:
-                    self._do_all([single])
-            elif tries > 1 and self._dialect.may_pass(error):
-                self._do_all(batch, tries - 1)
-            else:
-                _settle(batch, error=self._dialect.explained(error))
+            if len(apart) == 1:
+                self._try_again(batch, error, tries)
+                return
+            for single in apart:
+                self._do_all([single])
         else:
             _settle(batch, results)
+
+    def _try_again(self, batch: Sequence[Item], error: BaseException, tries: int) -> None:
+        if tries > 1 and self._dialect.may_pass(error):
+            self._do_all(batch, tries - 1)
+        else:
+            _settle(batch, error=self._dialect.explained(error))
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
         with closing(self._cursor()) as cursor:
+            self._begin(cursor)
             try:
-                cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
                 results = _results(Session(cursor, self._dialect, self._translated), batch)
             except BaseException as error:
                 self._undo(error)
                 raise
             self._commit(cursor)
             return results
+
+    def _begin(self, cursor: Cursor) -> None:
+        try:
+            cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
+        except BaseException as error:
+            self._undo(error)
+            raise _NotBegun(error) from error
 
     def _commit(self, cursor: Cursor) -> None:
         try:
