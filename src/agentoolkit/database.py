@@ -68,8 +68,12 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
-        ends = [worker.stop() for worker in (self._writer, self._reader) if worker is not None]
+        workers = [worker for worker in (self._writer, self._reader) if worker is not None]
         self._writer = self._reader = None
+        try:
+            await asyncio.sleep(0)  # what was gathered in this turn is handed over before the end
+        finally:
+            ends = [worker.stop() for worker in workers]
         if ends:
             await asyncio.wait(ends, timeout=CLOSE_SECONDS)
 

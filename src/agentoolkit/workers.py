@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from agentoolkit.sql import CommitUnknown, Cursor, Dialect, Session, Unreachable
+from agentoolkit.sql import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class Worker:
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._connection: Any = None
         self._translated: dict[str, str] = {}
+        self._over = False
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
@@ -64,6 +65,8 @@ class Worker:
 
     def put(self, item: Item) -> None:
         self._waiting.put(item)
+        if self._over:
+            self._refuse_waiting()
 
     def stop(self) -> asyncio.Future[None]:
         """Let the thread end after what waits. The future is done when it has."""
@@ -80,7 +83,15 @@ class Worker:
                     self._waiting.put(None)  # the end came into the batch: meet it again after it
             self._do_all(batch)
         self._disconnect()
+        self._over = True  # from here on `put` sees to what comes, so that nothing is left between the two
+        self._refuse_waiting()
         self._ended.set_result(None)
+
+    def _refuse_waiting(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if (item := self._waiting.get_nowait()) is not None:
+                    _settle([item], error=DatabaseError("The database is not open."))
 
     def _do_all(self, batch: Sequence[Item], tries: int = TRIES) -> None:
         try:

@@ -79,6 +79,27 @@ async def test_close_finishes_what_waits(database: Database):
     assert await asyncio.gather(*asked) == [1] * 50
 
 
+async def test_close_finishes_what_was_gathered_in_the_same_turn(database: Database):
+    """Work that was asked for together with others is done though close follows before the event loop's next turn."""
+    asked = asyncio.ensure_future(database.write_together(note_all, 1))
+    await asyncio.ensure_future(database.close())
+    assert await asyncio.wait_for(asked, 5) == 10
+
+
+async def test_work_that_another_event_loop_hands_over_too_late_is_refused(database: Database):
+    """Work that another event loop gathered, and hands over when the database is closed, ends with an error."""
+
+    async def ask() -> None:
+        asked = asyncio.ensure_future(database.write_together(note_all, 1))
+        await asyncio.sleep(0)  # it is gathered; what follows is before the next turn
+        asyncio.run_coroutine_threadsafe(database.close(), here).result(5)
+        await asyncio.wait_for(asked, 5)
+
+    here = asyncio.get_running_loop()
+    with pytest.raises(DatabaseError, match="not open"):
+        await asyncio.to_thread(asyncio.run, ask())
+
+
 async def test_closed_database_says_so(database: Database):
     """After close there is one clear error, and open makes it usable again."""
     await database.close()
