@@ -45,26 +45,35 @@ class Database:
         self._migrations = migrations
         self._writer: Worker | None = None
         self._reader: Worker | None = None
+        self._opening = 0
         self._gathered: dict[BulkWork, _Gathering] = {}
 
     @property
     def is_open(self) -> bool:
-        return self._writer is not None
+        return self._reader is not None
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Idempotent.
 
+        All who open at once ask for the migrations, in one transaction that runs each of them once. So nobody depends on
+        another's task or event loop, and only the last who cannot open it closes it.
+
         Raises:
             DatabaseError: It cannot be reached, or a newer program has written it.
         """
-        if self._writer is None:
-            self._writer = Worker(self.dialect, writes=True)
-            self._reader = Worker(self.dialect, writes=False)
-            try:
-                await self._writer.do(lambda session: migrate(session, self._migrations))
-            except BaseException:
+        if self._reader is not None:
+            return
+        writer = self._writer = self._writer or Worker(self.dialect, writes=True)
+        self._opening += 1
+        try:
+            await writer.do(lambda session: migrate(session, self._migrations))
+            self._opened(writer)
+        except BaseException:
+            if self._opening == 1 and self._reader is None:
                 await self.close()
-                raise
+            raise
+        finally:
+            self._opening -= 1
 
     async def close(self) -> None:
         """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
@@ -103,6 +112,11 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
         return await self._worker(self._reader).do(work)
+
+    def _opened(self, writer: Worker) -> None:
+        if self._writer is not writer:
+            raise DatabaseError("The database was closed while it was being opened.")
+        self._reader = self._reader or Worker(self.dialect, writes=False)
 
     def _hand_over(self, writer: Worker, gathering: _Gathering) -> None:
         if self._gathered.get(gathering.item.work) is gathering:
