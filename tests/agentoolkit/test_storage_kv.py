@@ -186,6 +186,24 @@ async def test_a_value_outlives_its_process_in_a_database(tmp_path: Path):
         assert (await kit.injector.run("storage_kv", get)).value == [1]
 
 
+async def test_a_toolkit_that_was_not_entered_keeps_values_in_its_database(tmp_path: Path):
+    """The first use of a storage opens its database, as that of a queue does."""
+    kit = Toolkit(Settings(database=str(tmp_path / "kit.db"), durability="normal", timezone="UTC"))
+    assert kit.database is not None
+    assert (await kit.injector.run("storage_kv", {"operation": "get", "key": "k", "default": 1})).value == 1
+    assert (await kit.injector.run("storage_kv", {"operation": "increment", "key": "k"})).created
+    await kit.database.close()
+
+
+async def test_a_toolkit_closes_its_database_at_last(tmp_path: Path):
+    """A value that is kept while the toolkit closes does not leave its database open."""
+    async with Toolkit(Settings(database=str(tmp_path / "kit.db"), durability="normal", timezone="UTC")) as kit:
+        assert kit.database is not None
+        await kit.scheduler.close()
+        await kit.injector.run("storage_kv", {"operation": "set", "key": "k", "value": 1})
+    assert not kit.database.is_open
+
+
 async def test_the_toolkits_clock_counts():
     """The toolkit's storage goes by the toolkit's clock."""
     async with toolkit() as kit:

@@ -25,22 +25,26 @@ _KEYS = f"SELECT key FROM agentool_values WHERE {_LIVING} AND substr(key, 1, :le
 
 
 class SqlKeyValueStore:
-    """Entries in one table of a `Database` that somebody else opens and closes, and whose migrations hold `schema.FIRST`."""
+    """Entries in one table of a `Database` whose migrations hold `schema.FIRST`. The first use opens it; who made it closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
-        return await self._database.read(lambda session: _get(session, namespace, key, now))
+        return await (await self._opened()).read(lambda session: _get(session, namespace, key, now))
 
     async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
-        return await self._database.write(lambda session: _change(session, namespace, key, change, now))
+        return await (await self._opened()).write(lambda session: _change(session, namespace, key, change, now))
 
     async def everything(self, now: datetime) -> Sequence[Held]:
-        return await self._database.read(lambda session: _everything(session, now))
+        return await (await self._opened()).read(lambda session: _everything(session, now))
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
-        return await self._database.read(lambda session: _keys(session, namespace, prefix, limit, now))
+        return await (await self._opened()).read(lambda session: _keys(session, namespace, prefix, limit, now))
+
+    async def _opened(self) -> Database:
+        await self._database.open()
+        return self._database
 
 
 def _get(session: Session, namespace: str, key: str, now: datetime) -> Entry | None:
