@@ -132,9 +132,23 @@ async def test_compare_and_set_without_expectation_is_the_first_one(ask: Asking)
     assert [answer.changed for answer in answers].count(True) == 1
 
 
-@pytest.mark.parametrize(("held", "expected"), [(1, True), (1, 1.0), ("1", 1)])
+@pytest.mark.parametrize(("held", "expected"), [(1, 1.0), (1.0, 1), ({"a": [2.0, 0.5]}, {"a": [2, 0.5]}), (1e300, int(1e300)), (0, -0.0)])
+async def test_compare_and_set_compares_numbers_by_their_value(ask: Asking, held: Any, expected: Any):
+    """1 and 1.0 are one number, as JSON has but one kind, also inside of lists and objects."""
+    await ask("set", value=held)
+    assert (await ask("compare_and_set", expected=expected, value=2)).changed
+
+
+async def test_compare_and_set_expects_what_increments_made(ask: Asking):
+    """A half and a half are 1, whatever form the sum has."""
+    await ask("increment", by=0.5)
+    await ask("increment", by=0.5)
+    assert (await ask("compare_and_set", expected=1, value=2)).changed
+
+
+@pytest.mark.parametrize(("held", "expected"), [(1, True), ("1", 1), (2**53 + 1, float(2**53)), ("1.0", "1")])
 async def test_compare_and_set_tells_types_apart(ask: Asking, held: Any, expected: Any):
-    """1, 1.0, true and "1" are four values."""
+    """1, true and "1" are three values."""
     await ask("set", value=held)
     assert not (await ask("compare_and_set", expected=expected, value=2)).changed
 
