@@ -129,6 +129,13 @@ async def test_a_signal_is_named():
         await shell()([PYTHON, "-c", "import os; os.kill(os.getpid(), 9)"])
 
 
+async def test_a_signal_without_a_name_is_numbered():
+    """A program that a real-time signal ended fails like any other, with the signal's number."""
+    with pytest.raises(CommandFailed, match="signal 35") as failed:
+        await shell()([PYTHON, "-c", "import os; os.kill(os.getpid(), 35)"])
+    assert failed.value.exit_code == -35
+
+
 async def test_a_file_that_is_no_program_fails(tmp_path):
     """An allowed file that cannot be executed is a failure that says why."""
     script = tmp_path / "script"
