@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from agentool import Injector, InvalidInput
+from agentoolkit.actions import processes
 from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, ShellRules, create_shell_agent
 
 PYTHON = sys.executable
@@ -272,6 +273,15 @@ async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves, 
     figure(29, f"children {leaves} that ignore SIGTERM: {len(left)} left {took:.2f} s after the limit")
     assert took < 2
     assert left == []
+
+
+async def test_the_table_of_processes_is_read_a_few_times_only(monkeypatch):
+    """While a program that ignores SIGTERM is waited for, all of the machine's processes are looked through a few times at most."""
+    looked, original = [], processes._Group._members
+    monkeypatch.setattr(processes._Group, "_members", lambda group: looked.append(group) or original(group))
+    with pytest.raises(CommandTimedOut):
+        await shell()([PYTHON, "-c", STUBBORN, "apart"], timeout=0.5)
+    assert len(looked) <= 6
 
 
 async def test_a_cancelled_call_ends_its_program():
