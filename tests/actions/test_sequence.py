@@ -156,6 +156,17 @@ async def test_a_result_that_looks_like_a_reference_is_none(sequence, text):
     assert (taken, has_references(taken), [*open_values(taken)]) == (text, False, [])
 
 
+async def test_a_number_that_json_does_not_have_is_text_in_a_result(sequence):
+    """NaN and infinity are handed on and recorded by their names, so that the record is JSON."""
+
+    async def answer(ctx: RunContext[None]) -> list[float]:
+        return [float("nan"), float("-inf")]
+
+    create_agentool("stranger", StrangerInput, {"answer": answer}, injector=sequence.injector)
+    output = await sequence.run({"name": "a", "agentool_name": "stranger", "input_data": {"operation": "answer"}})
+    assert output.steps[0].result == ["NaN", "-Infinity"]
+
+
 async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):
     """The failure names the part that is missing, and the near miss."""
     error = await sequence.fail(step("a"), step("b", value="!step:a.valu"))

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from pydantic_core import to_jsonable_python
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled
+from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
 CONCURRENCY = 10
@@ -131,7 +131,7 @@ class Course:
         began = stopwatch.perf_counter()
         try:
             output = await self._injector.run(call.agentool_name, filled(call.input_data, self._results()))
-            record.result = to_jsonable_python(output, inf_nan_mode="strings", bytes_mode="base64")
+            record.result = recordable(output)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
                 raise
