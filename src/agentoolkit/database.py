@@ -11,43 +11,25 @@ are used directly: through SQLAlchemy Core the same transactions took four times
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from agentoolkit.sql import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
+from agentoolkit.sql import DatabaseError, Dialect, Session
+from agentoolkit.workers import BulkWork, Item, Work, Worker
 
 __all__ = ["Database", "DatabaseError", "Dialect", "Session", "migrate"]
 
 T = TypeVar("T")
 
-MOST_AT_ONCE = 1_000
-"""Pieces of work in one transaction."""
 CLOSE_SECONDS = 5.0
-TRIES = 3
-"""At work that was kept from its commit by what may pass: a lost connection, a deadlock."""
-
-Work = Callable[[Session], T]
-BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
-"""Takes the facts of everybody who asked for the same, and answers each in order."""
-
-
-class _Item(NamedTuple):
-    """Work that waits, its facts, and the futures of those who wait for the answers: one for each fact."""
-
-    work: BulkWork
-    facts: list[Any]
-    futures: list[asyncio.Future[Any]]
+"""How long `Database.close` waits for work that was begun."""
 
 
 class _Gathering(NamedTuple):
     """Work that many ask for in one round of an event loop, until it is handed to the writer."""
 
     loop: asyncio.AbstractEventLoop
-    item: _Item
+    item: Item
 
 
 class Database:
@@ -61,35 +43,48 @@ class Database:
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[str]]) -> None:
         self.dialect = dialect
         self._migrations = migrations
-        self._writer: _Worker | None = None
-        self._reader: _Worker | None = None
+        self._writer: Worker | None = None
+        self._reader: Worker | None = None
+        self._opening = 0
         self._gathered: dict[BulkWork, _Gathering] = {}
 
     @property
     def is_open(self) -> bool:
-        return self._writer is not None
+        return self._reader is not None
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Idempotent.
 
+        All who open at once ask for the migrations, in one transaction that runs each of them once. So nobody depends on
+        another's task or event loop, and only the last who cannot open it closes it.
+
         Raises:
             DatabaseError: It cannot be reached, or a newer program has written it.
         """
-        if self._writer is None:
-            self._writer = _Worker(self.dialect, writes=True)
-            self._reader = _Worker(self.dialect, writes=False)
-            try:
-                await self._writer.do(lambda session: migrate(session, self._migrations))
-            except BaseException:
+        if self._reader is not None:
+            return
+        writer = self._writer = self._writer or Worker(self.dialect, writes=True)
+        self._opening += 1
+        try:
+            await writer.do(lambda session: migrate(session, self._migrations))
+            self._opened(writer)
+        except BaseException:
+            if self._opening == 1 and self._reader is None:
                 await self.close()
-                raise
+            raise
+        finally:
+            self._opening -= 1
 
     async def close(self) -> None:
-        """Finish what was begun and disconnect. Idempotent."""
+        """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
         workers = [worker for worker in (self._writer, self._reader) if worker is not None]
         self._writer = self._reader = None
-        for worker in workers:
-            await asyncio.to_thread(worker.stop)
+        try:
+            await asyncio.sleep(0)  # what was gathered in this turn is handed over before the end
+        finally:
+            ends = [worker.stop() for worker in workers]
+        if ends:
+            await asyncio.wait(ends, timeout=CLOSE_SECONDS)
 
     async def write(self, work: Work[T]) -> T:
         """Do work in a transaction, and return when it is committed.
@@ -107,7 +102,7 @@ class Database:
         gathering = self._gathered.get(work)
         if gathering is None or gathering.loop is not loop:
             writer = self._worker(self._writer)
-            gathering = self._gathered[work] = _Gathering(loop, _Item(work, [], []))
+            gathering = self._gathered[work] = _Gathering(loop, Item(work, [], []))
             loop.call_soon(self._hand_over, writer, gathering)
         future = loop.create_future()
         gathering.item.facts.append(fact)
@@ -118,12 +113,17 @@ class Database:
         """Do work that only reads."""
         return await self._worker(self._reader).do(work)
 
-    def _hand_over(self, writer: _Worker, gathering: _Gathering) -> None:
+    def _opened(self, writer: Worker) -> None:
+        if self._writer is not writer:
+            raise DatabaseError("The database was closed while it was being opened.")
+        self._reader = self._reader or Worker(self.dialect, writes=False)
+
+    def _hand_over(self, writer: Worker, gathering: _Gathering) -> None:
         if self._gathered.get(gathering.item.work) is gathering:
             del self._gathered[gathering.item.work]
         writer.put(gathering.item)
 
-    def _worker(self, worker: _Worker | None) -> _Worker:
+    def _worker(self, worker: Worker | None) -> Worker:
         if worker is None:
             raise DatabaseError("The database is not open.")
         return worker
@@ -150,151 +150,3 @@ def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
             session.run(statement)
     session.run("DELETE FROM agentool_schema")
     session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
-
-
-class _Worker:
-    """A thread with a connection of its own, which it opens at need and again after it was lost."""
-
-    def __init__(self, dialect: Dialect, *, writes: bool) -> None:
-        self._dialect = dialect
-        self._writes = writes
-        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._connection: Any = None
-        self._translated: dict[str, str] = {}
-        self._thread = threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True)
-        self._thread.start()
-
-    def do(self, work: Work[Any]) -> asyncio.Future[Any]:
-        future = asyncio.get_running_loop().create_future()
-
-        def alone(session: Session, _: Sequence[Any]) -> Sequence[Any]:
-            return [work(session)]
-
-        self.put(_Item(alone, [None], [future]))
-        return future
-
-    def put(self, item: _Item) -> None:
-        self._waiting.put(item)
-
-    def stop(self) -> None:
-        self._waiting.put(None)
-        self._thread.join(CLOSE_SECONDS)
-
-    def _run(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            batch = [item]
-            with suppress(queue.Empty):
-                while len(batch) < MOST_AT_ONCE and (more := self._waiting.get_nowait()) is not None:
-                    batch.append(more)
-                if len(batch) < MOST_AT_ONCE:
-                    self._waiting.put(None)  # the end came into the batch: meet it again after it
-            self._do_all(batch)
-        self._disconnect()
-
-    def _do_all(self, batch: Sequence[_Item], tries: int = TRIES) -> None:
-        try:
-            results = self._transaction(batch)
-        except (Unreachable, CommitUnknown) as error:
-            _settle(batch, error=error)
-        except BaseException as error:
-            apart = [single for item in batch for single in _apart(item)]
-            if len(apart) > 1:
-                for single in apart:
-                    self._do_all([single])
-            elif tries > 1 and self._dialect.may_pass(error):
-                self._do_all(batch, tries - 1)
-            else:
-                _settle(batch, error=self._dialect.explained(error))
-        else:
-            _settle(batch, results)
-
-    def _transaction(self, batch: Sequence[_Item]) -> list[Any]:
-        # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
-        with closing(self._cursor()) as cursor:
-            try:
-                cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
-                results = _results(Session(cursor, self._dialect, self._translated), batch)
-            except BaseException as error:
-                self._undo(error)
-                raise
-            self._commit(cursor)
-            return results
-
-    def _commit(self, cursor: Cursor) -> None:
-        try:
-            cursor.execute("COMMIT")
-        except BaseException as error:
-            self._undo(error)
-            if self._writes and self._dialect.is_lost(error):
-                raise CommitUnknown(f"The connection was lost during a commit: {error}") from error
-            raise
-
-    def _cursor(self) -> Cursor:
-        if self._connection is None:
-            self._connection = self._dialect.connect(writes=self._writes)
-        return self._connection.cursor()
-
-    def _undo(self, error: BaseException) -> None:
-        with suppress(OSError):
-            self._dialect.relieve(error)
-        try:
-            self._connection.rollback()
-        except Exception:
-            self._disconnect()
-        if self._dialect.is_lost(error):
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):
-                connection.close()
-
-
-def _apart(item: _Item) -> list[_Item]:
-    """Divide work into one piece for each of its facts."""
-    return [_Item(item.work, [fact], [future]) for fact, future in zip(item.facts, item.futures, strict=True)]
-
-
-def _results(session: Session, batch: Sequence[_Item]) -> list[Sequence[Any]]:
-    """Do all the work of a batch, the same work once, and answer each item in the order of its facts."""
-    results: list[Sequence[Any]] = [()] * len(batch)
-    same: dict[BulkWork, list[int]] = {}
-    for place, item in enumerate(batch):
-        same.setdefault(item.work, []).append(place)
-    for work, places in same.items():
-        answers = iter(work(session, [fact for place in places for fact in batch[place].facts]))
-        for place in places:
-            results[place] = list(islice(answers, len(batch[place].facts)))
-    return results
-
-
-class _Outcome(NamedTuple):
-    """What became of an item."""
-
-    futures: Sequence[asyncio.Future[Any]]
-    answers: Sequence[Any]
-    error: BaseException | None
-
-
-def _settle(batch: Sequence[_Item], results: Sequence[Sequence[Any]] = (), error: BaseException | None = None) -> None:
-    """Wake everybody whose work is done, with one call into each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for place, item in enumerate(batch):
-        outcome = _Outcome(item.futures, results[place] if results else (), error)
-        by_loop.setdefault(item.futures[0].get_loop(), []).append(outcome)
-    for loop, outcomes in by_loop.items():
-        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(_wake, outcomes)
-
-
-def _wake(outcomes: Sequence[_Outcome]) -> None:
-    for futures, answers, error in outcomes:
-        if error is not None:
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
-            continue
-        for future, answer in zip(futures, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)

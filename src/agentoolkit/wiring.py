@@ -95,6 +95,8 @@ class Toolkit:
                 self._active.__exit__(kind, error, trace)
             await self.queue.close()
             await self._tools.close()
+            if self.database is not None:
+                await self.database.close()
 
 
 def _database(settings: Settings) -> Database | None:

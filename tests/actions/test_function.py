@@ -162,6 +162,17 @@ async def test_module_that_cannot_be_imported_is_refused(tmp_path: Path, monkeyp
     assert f"'broken_module:run' cannot be imported: {said}" in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_module_is_imported_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
+    """The first call of a function imports its module in a thread, so that one that takes long does not hold up the event loop."""
+    (tmp_path / "slow_module.py").write_text(f"import threading\nname = threading.current_thread().name\n{kind} run(): return name")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "slow_module", raising=False)
+    create_function_agent(["slow_module"], injector=(injector := Injector()))
+    assert [await call(injector, "slow_module:run") for _ in range(2)] == ["agentool-function slow_module:run"] * 2
+    del sys.modules["slow_module"]
+
+
 PROGRAM = """
 import asyncio, threading
 from agentool import Injector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 import pytest
@@ -22,6 +23,38 @@ def step(name=None, operation="take", value=None, **more):
 
 class StrangerInput(BaseOperationInput):
     operation: Literal["answer"]
+
+
+class EndingInput(BaseOperationInput):
+    operation: Literal["raise_cancelled", "cancel_itself", "exit", "wait"]
+
+
+async def ending_raise_cancelled(ctx: RunContext[None]) -> None:
+    """Wait for something that was cancelled."""
+    raise asyncio.CancelledError
+
+
+async def ending_cancel_itself(ctx: RunContext[None]) -> None:
+    """Cancel the task it runs in."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+async def ending_exit(ctx: RunContext[None]) -> None:
+    """Exit."""
+    raise SystemExit("done")
+
+
+async def ending_wait(ctx: RunContext[None]) -> None:
+    """Wait for ever."""
+    await asyncio.Event().wait()
+
+
+def create_ending(injector: Injector) -> None:
+    handlers = {"raise_cancelled": ending_raise_cancelled, "cancel_itself": ending_cancel_itself, "exit": ending_exit, "wait": ending_wait}
+    create_agentool("ending", EndingInput, handlers, injector=injector)
 
 
 class Sequencing:
@@ -123,6 +156,17 @@ async def test_a_result_that_looks_like_a_reference_is_none(sequence, text):
     assert (taken, has_references(taken), [*open_values(taken)]) == (text, False, [])
 
 
+async def test_a_number_that_json_does_not_have_is_text_in_a_result(sequence):
+    """NaN and infinity are handed on and recorded by their names, so that the record is JSON."""
+
+    async def answer(ctx: RunContext[None]) -> list[float]:
+        return [float("nan"), float("-inf")]
+
+    create_agentool("stranger", StrangerInput, {"answer": answer}, injector=sequence.injector)
+    output = await sequence.run({"name": "a", "agentool_name": "stranger", "input_data": {"operation": "answer"}})
+    assert output.steps[0].result == ["NaN", "-Infinity"]
+
+
 async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):
     """The failure names the part that is missing, and the near miss."""
     error = await sequence.fail(step("a"), step("b", value="!step:a.valu"))
@@ -182,6 +226,29 @@ async def test_compensate_undoes_what_was_done_in_reverse_order(sequence):
     error = await sequence.fail(*steps, step("c", "fail", compensate=undone("c")), on_failure="compensate")
     assert sequence.notes.taken == ["a", "b", "c", "b", "a"]
     assert [(record.name, record.status) for record in error.result.compensations] == [("b", "success"), ("a", "success")]
+
+
+@pytest.mark.parametrize("raises", ["raise_cancelled", "cancel_itself", "exit"])
+async def test_a_step_that_ends_itself_is_a_failed_step(sequence, raises):
+    """A step that raises CancelledError or SystemExit, though nobody cancelled the sequence, fails; the next is skipped."""
+    create_ending(sequence.injector)
+    ending = {"name": "a", "agentool_name": "ending", "input_data": {"operation": raises}}
+    async with asyncio.timeout(5):
+        failed = await sequence.fail(ending, step("b"))
+    assert statuses(failed.result) == {"a": "failed", "b": "skipped"}
+    assert failed.result.steps[0].error.message != ""
+
+
+async def test_a_sequence_that_is_cancelled_runs_no_further_step(sequence):
+    """Cancelled from outside, a sequence is cancelled: its step is not a failed one, and what waits for it never runs."""
+    create_ending(sequence.injector)
+    waiting = {"name": "a", "agentool_name": "ending", "input_data": {"operation": "wait"}}
+    running = asyncio.ensure_future(sequence.run(waiting, step("b"), step("c", needs=["a"], when="always")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running}, timeout=5)
+    assert (running.cancelled(), sequence.notes.taken) == (True, [])
 
 
 async def test_an_undoing_that_fails_does_not_keep_the_others_from_being_undone(sequence):

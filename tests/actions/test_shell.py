@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from agentool import Injector, InvalidInput
+from agentoolkit.actions import processes
 from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, ShellRules, create_shell_agent
 
 PYTHON = sys.executable
@@ -127,6 +128,13 @@ async def test_a_signal_is_named():
     """A program that a signal ended fails with the signal's name."""
     with pytest.raises(CommandFailed, match="SIGKILL"):
         await shell()([PYTHON, "-c", "import os; os.kill(os.getpid(), 9)"])
+
+
+async def test_a_signal_without_a_name_is_numbered():
+    """A program that a real-time signal ended fails like any other, with the signal's number."""
+    with pytest.raises(CommandFailed, match="signal 35") as failed:
+        await shell()([PYTHON, "-c", "import os; os.kill(os.getpid(), 35)"])
+    assert failed.value.exit_code == -35
 
 
 async def test_a_file_that_is_no_program_fails(tmp_path):
@@ -265,6 +273,15 @@ async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves, 
     figure(29, f"children {leaves} that ignore SIGTERM: {len(left)} left {took:.2f} s after the limit")
     assert took < 2
     assert left == []
+
+
+async def test_the_table_of_processes_is_read_a_few_times_only(monkeypatch):
+    """While a program that ignores SIGTERM is waited for, all of the machine's processes are looked through a few times at most."""
+    looked, original = [], processes._Group._members
+    monkeypatch.setattr(processes._Group, "_members", lambda group: looked.append(group) or original(group))
+    with pytest.raises(CommandTimedOut):
+        await shell()([PYTHON, "-c", STUBBORN, "apart"], timeout=0.5)
+    assert len(looked) <= 6
 
 
 async def test_a_cancelled_call_ends_its_program():

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, computed_field
 
 import agentoolkit.system.queue as queue_package
 from agentool import BaseOperationInput, InvalidInput, RunContext, UnknownAgenTool, create_agentool
@@ -892,16 +893,37 @@ async def test_failed_work_that_outlives_its_lease_keeps_its_error(queue: Call, 
     assert await numbers(queue) == (0, 0, 1, 0)
 
 
-async def test_a_result_that_is_not_json_is_reported(queue: Call, injector: Injector):
+class Unreadable(BaseModel):
+    """What raises when it is written as JSON."""
+
+    @computed_field
+    @property
+    def value(self) -> int:
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize("result", [object(), Unreadable(), "\ud800"])
+async def test_a_result_that_is_not_json_is_reported(queue: Call, injector: Injector, result: object):
     """The work is done and the message acknowledged; only the result cannot be shown."""
 
     async def strange(ctx: RunContext, n: int) -> object:
-        return object()
+        return result
 
     create_agentool("worker", WorkInput, {"work": strange}, injector=injector)
     await queue("enqueue", message={"n": 1})
     assert (await execute(queue))["errors"][0]["type"] == "UnrecordableResult"
     assert await numbers(queue) == (0, 0, 0, 0)
+
+
+async def test_a_number_that_json_does_not_have_is_text_in_a_result(queue: Call, injector: Injector):
+    """NaN and infinity are told by their names."""
+
+    async def strange(ctx: RunContext, n: int) -> object:
+        return [float("nan"), float("inf")]
+
+    create_agentool("worker", WorkInput, {"work": strange}, injector=injector)
+    await queue("enqueue", message={"n": 1})
+    assert (await execute(queue))["results"][0]["result"] == ["NaN", "Infinity"]
 
 
 @pytest.mark.parametrize(

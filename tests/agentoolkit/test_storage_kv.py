@@ -132,9 +132,23 @@ async def test_compare_and_set_without_expectation_is_the_first_one(ask: Asking)
     assert [answer.changed for answer in answers].count(True) == 1
 
 
-@pytest.mark.parametrize(("held", "expected"), [(1, True), (1, 1.0), ("1", 1)])
+@pytest.mark.parametrize(("held", "expected"), [(1, 1.0), (1.0, 1), ({"a": [2.0, 0.5]}, {"a": [2, 0.5]}), (1e300, int(1e300)), (0, -0.0)])
+async def test_compare_and_set_compares_numbers_by_their_value(ask: Asking, held: Any, expected: Any):
+    """1 and 1.0 are one number, as JSON has but one kind, also inside of lists and objects."""
+    await ask("set", value=held)
+    assert (await ask("compare_and_set", expected=expected, value=2)).changed
+
+
+async def test_compare_and_set_expects_what_increments_made(ask: Asking):
+    """A half and a half are 1, whatever form the sum has."""
+    await ask("increment", by=0.5)
+    await ask("increment", by=0.5)
+    assert (await ask("compare_and_set", expected=1, value=2)).changed
+
+
+@pytest.mark.parametrize(("held", "expected"), [(1, True), ("1", 1), (2**53 + 1, float(2**53)), ("1.0", "1")])
 async def test_compare_and_set_tells_types_apart(ask: Asking, held: Any, expected: Any):
-    """1, 1.0, true and "1" are four values."""
+    """1, true and "1" are three values."""
     await ask("set", value=held)
     assert not (await ask("compare_and_set", expected=expected, value=2)).changed
 
@@ -184,6 +198,24 @@ async def test_a_value_outlives_its_process_in_a_database(tmp_path: Path):
         await kit.injector.run("storage_kv", {"operation": "set", "key": "k", "value": [1]})
     async with Toolkit(settings) as kit:
         assert (await kit.injector.run("storage_kv", get)).value == [1]
+
+
+async def test_a_toolkit_that_was_not_entered_keeps_values_in_its_database(tmp_path: Path):
+    """The first use of a storage opens its database, as that of a queue does."""
+    kit = Toolkit(Settings(database=str(tmp_path / "kit.db"), durability="normal", timezone="UTC"))
+    assert kit.database is not None
+    assert (await kit.injector.run("storage_kv", {"operation": "get", "key": "k", "default": 1})).value == 1
+    assert (await kit.injector.run("storage_kv", {"operation": "increment", "key": "k"})).created
+    await kit.database.close()
+
+
+async def test_a_toolkit_closes_its_database_at_last(tmp_path: Path):
+    """A value that is kept while the toolkit closes does not leave its database open."""
+    async with Toolkit(Settings(database=str(tmp_path / "kit.db"), durability="normal", timezone="UTC")) as kit:
+        assert kit.database is not None
+        await kit.scheduler.close()
+        await kit.injector.run("storage_kv", {"operation": "set", "key": "k", "value": 1})
+    assert not kit.database.is_open
 
 
 async def test_the_toolkits_clock_counts():

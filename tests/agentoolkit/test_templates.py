@@ -23,6 +23,7 @@ from agentoolkit.system.templates import (
     TemplateNotFound,
     create_templates_agent,
 )
+from agentoolkit.system.templates.library import FolderLibrary
 from agentoolkit.testing import TestToolkit
 
 
@@ -375,6 +376,15 @@ async def test_a_name_does_not_lead_out_of_the_folder(ask_folder: Asking, tmp_pa
     with pytest.raises(InvalidInput):
         await ask_folder("save", template_name=name, template="mine")
     assert (tmp_path / "secret.j2").read_text() == "secret"
+
+
+def test_a_template_that_cannot_be_written_leaves_no_file(tmp_path: Path):
+    """Where writing a template fails, the folder is as it was."""
+    library = FolderLibrary(tmp_path, largest=1000)
+    library.save("own", "mine")
+    with pytest.raises(UnicodeEncodeError):
+        library.save("own", "\ud800")
+    assert ([path.name for path in tmp_path.iterdir()], library.find("own")) == (["own.j2"], "mine")
 
 
 async def test_a_large_file_in_the_folder_is_not_read(ask_folder: Asking, tmp_path: Path):

@@ -140,6 +140,25 @@ async def test_changes_do_not_lose_each_other(store: KeyValueStore):
     assert await store.get("n", "a", START) == Entry("100")
 
 
+async def test_change_that_changes_nothing_adds_nothing():
+    """A refused change, however often it is asked for, leaves nothing behind in memory."""
+    store = MemoryKeyValueStore()
+    await put(store, "a", expires_at=LATER)
+    for _ in range(100):
+        await store.change("n", "a", lambda before: before, START)
+    assert len(store._expiring) == 1
+
+
+async def test_entry_that_is_put_again_and_again_does_not_add_up():
+    """Ten thousand entries under one key, each with its expiry, are not remembered in memory; the last expires at its time."""
+    store = MemoryKeyValueStore()
+    for second in range(10_000):
+        await put(store, "a", expires_at=LATER + timedelta(seconds=second))
+    assert len(store._expiring) < 2_500
+    last = LATER + timedelta(seconds=9_999)
+    assert [await store.get("n", "a", at) for at in (last - timedelta(seconds=1), last)] == [Entry("1", last), None]
+
+
 async def test_two_databases_do_not_lose_changes(database_url: str):
     """Changes through two connections, as of two processes, happen one after the other too, from the first one on."""
 

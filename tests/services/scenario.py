@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
-from agentoolkit.database import _Worker
 from agentoolkit.settings import Settings
 from agentoolkit.sql import CommitUnknown, DatabaseError
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.testing import ManualTime, TestToolkit
+from agentoolkit.workers import Worker
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 PATIENCE = 10.0
@@ -34,7 +34,7 @@ class Faults:
         self.outstanding = 0
 
     def install(self, monkeypatch: Any) -> None:
-        transaction, do = _Worker._transaction, _Worker.do
+        transaction, do = Worker._transaction, Worker.do
         faults = self
 
         def failing(worker: Any, batch: Any) -> Any:
@@ -53,8 +53,8 @@ class Faults:
             future.add_done_callback(lambda _: setattr(faults, "outstanding", faults.outstanding - 1))
             return future
 
-        monkeypatch.setattr(_Worker, "_transaction", failing)
-        monkeypatch.setattr(_Worker, "do", counting)
+        monkeypatch.setattr(Worker, "_transaction", failing)
+        monkeypatch.setattr(Worker, "do", counting)
 
 
 class WorkInput(BaseOperationInput):

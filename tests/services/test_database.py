@@ -79,6 +79,27 @@ async def test_close_finishes_what_waits(database: Database):
     assert await asyncio.gather(*asked) == [1] * 50
 
 
+async def test_close_finishes_what_was_gathered_in_the_same_turn(database: Database):
+    """Work that was asked for together with others is done though close follows before the event loop's next turn."""
+    asked = asyncio.ensure_future(database.write_together(note_all, 1))
+    await asyncio.ensure_future(database.close())
+    assert await asyncio.wait_for(asked, 5) == 10
+
+
+async def test_work_that_another_event_loop_hands_over_too_late_is_refused(database: Database):
+    """Work that another event loop gathered, and hands over when the database is closed, ends with an error."""
+
+    async def ask() -> None:
+        asked = asyncio.ensure_future(database.write_together(note_all, 1))
+        await asyncio.sleep(0)  # it is gathered; what follows is before the next turn
+        asyncio.run_coroutine_threadsafe(database.close(), here).result(5)
+        await asyncio.wait_for(asked, 5)
+
+    here = asyncio.get_running_loop()
+    with pytest.raises(DatabaseError, match="not open"):
+        await asyncio.to_thread(asyncio.run, ask())
+
+
 async def test_closed_database_says_so(database: Database):
     """After close there is one clear error, and open makes it usable again."""
     await database.close()
@@ -87,6 +108,67 @@ async def test_closed_database_says_so(database: Database):
         await database.write(note(1))
     await database.open()
     await database.write(note(1))
+
+
+# Opening
+
+
+@pytest.fixture
+async def unopened(database_url: str, nothing_left: None) -> AsyncIterator[Database]:
+    database = Database(dialect_for(database_url, "normal"), MIGRATIONS)
+    yield database
+    await database.close()
+
+
+async def use(database: Database) -> list[int]:
+    await database.open()
+    return await database.read(notes)
+
+
+async def test_all_who_open_at_once_wait_for_the_migrations(unopened: Database):
+    """Whoever opens a database while it is being opened can read from it when that returns."""
+    assert await asyncio.gather(*(use(unopened) for _ in range(5))) == [[]] * 5
+
+
+async def test_nobody_is_harmed_by_a_cancelled_opener(unopened: Database):
+    """When the first of two who open is cancelled, the second can use the database."""
+    first, second = asyncio.ensure_future(unopened.open()), asyncio.ensure_future(use(unopened))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await asyncio.gather(first, second, return_exceptions=True))[1] == []
+
+
+async def test_cancelled_opener_leaves_nothing(unopened: Database):
+    """When the only one who opens is cancelled, the database is closed."""
+    opening = asyncio.ensure_future(unopened.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait({opening})
+    with pytest.raises(DatabaseError, match="not open"):
+        await unopened.read(notes)
+
+
+async def test_all_who_open_are_told_what_is_wrong(database_url: str, nothing_left: None):
+    """A database that cannot be opened is refused to everybody who tries at once."""
+    await open_and_close(Database(dialect_for(database_url), (*MIGRATIONS, ("SELECT 1",))))
+    database = Database(dialect_for(database_url), MIGRATIONS)
+    refused = await asyncio.gather(*(database.open() for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in refused] == [DatabaseError] * 3
+
+
+def test_database_serves_one_event_loop_after_another(database_url: str, nothing_left: None):
+    """A database that one event loop opened is open in the next one, also if the first ended while it was being opened."""
+
+    async def begin() -> None:
+        loops.append(asyncio.ensure_future(database.open()))
+        await asyncio.sleep(0)
+
+    loops: list[asyncio.Future[None]] = []
+    database = Database(dialect_for(database_url, "normal"), MIGRATIONS)
+    asyncio.run(begin())
+    assert asyncio.run(use(database)) == []
+    assert asyncio.run(use(database)) == []
+    asyncio.run(database.close())
 
 
 # Migrations

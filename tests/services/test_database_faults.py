@@ -7,12 +7,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agentoolkit import database as database_module
+from agentoolkit import dialects
 from agentoolkit.database import Database, DatabaseError
 from agentoolkit.dialects import Sqlite, dialect_for
 from agentoolkit.sql import CommitUnknown, Unreachable
@@ -77,6 +82,8 @@ async def test_unreachable_server_is_one_clear_error(nothing_left: None):
 
 _OPEN = """
 import asyncio, concurrent.futures.thread, os, sys
+from agentoolkit import database as database_module
+from agentoolkit import dialects
 from agentoolkit.database import Database, DatabaseError
 from agentoolkit.dialects import dialect_for
 if os.geteuid() == 0:  # root may write everything
@@ -105,6 +112,72 @@ async def test_file_that_may_not_be_written_is_one_clear_error(mode: int):
     for made in (*folder.iterdir(), folder):
         made.unlink() if made.is_file() else made.rmdir()
     assert (ran.stderr, str(path) in ran.stdout, "AGENTOOL_DATABASE" in ran.stdout) == ("", True, True)
+
+
+# Files that another process keeps locked
+
+
+class Counted(Sqlite):
+    """SQLite that counts how often a transaction is begun."""
+
+    begun = 0
+
+    def begin(self) -> str:
+        self.begun += 1
+        return super().begin()
+
+
+@pytest.fixture
+def locked(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Let another connection lock the file when it is called; a write waits for it for a tenth of a second only."""
+    monkeypatch.setattr(dialects, "BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(sqlite_database, isolation_level=None)) as other:
+        yield lambda: other.execute("BEGIN IMMEDIATE") and None
+
+
+async def test_works_that_wait_for_a_locked_file_wait_together(sqlite_database: Path, locked: Callable[[], None]):
+    """Twenty writes at once on a file that stays locked wait once, not one after another, and each is told why."""
+    dialect = Counted(sqlite_database)
+    database = Database(dialect, MIGRATIONS)
+    await database.open()
+    locked()
+    dialect.begun = 0
+    refused = await asyncio.gather(*(database.write(note(number)) for number in range(20)), return_exceptions=True)
+    assert {(type(error), "locked" in str(error)) for error in refused} == {(DatabaseError, True)}
+    assert dialect.begun <= 2  # those that came before the first was taken up, and the others
+    await database.close()
+
+
+async def test_close_waits_for_no_locked_file(
+    sqlite_database: Path, nothing_left: None, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+):
+    """Close ends while a write still waits for a file that stays locked; the write is told even so."""
+    database = Database(Sqlite(sqlite_database), MIGRATIONS)
+    await database.open()
+    locked()
+    monkeypatch.setattr(database_module, "CLOSE_SECONDS", 0.01)
+    writing = asyncio.ensure_future(database.write(note(1)))
+    await asyncio.sleep(0)
+    await database.close()
+    assert not writing.done()
+    with pytest.raises(DatabaseError, match="locked"):
+        await writing
+
+
+async def test_close_needs_no_thread_of_the_event_loop(sqlite_database: Path, nothing_left: None):
+    """Close ends though every thread that the event loop has for blocking calls is taken."""
+    database = Database(Sqlite(sqlite_database), MIGRATIONS)
+    await database.open()
+    may_end = threading.Event()
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as pool:
+        loop.set_default_executor(pool)
+        blocked = loop.run_in_executor(None, may_end.wait, 10)
+        async with asyncio.timeout(5):
+            await database.close()
+        assert not blocked.done()
+        may_end.set()
+        await blocked
 
 
 # Full disks
@@ -194,6 +267,24 @@ async def test_killed_connections_are_replaced(postgres_url: str, nothing_left: 
         )
     await database.write(note(2))
     assert await database.read(notes) == [1, 2]
+    await database.close()
+
+
+async def test_works_that_meet_a_lost_connection_together_are_all_done(postgres_url: str):
+    """What waits together when a transaction cannot begin because its connection is lost is done together on a new one."""
+    import psycopg
+
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    counted, original = [], database._writer._transaction
+    database._writer._transaction = lambda batch: counted.append(len(batch)) or original(batch)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await asyncio.gather(*(database.write(note(number)) for number in range(100)))
+    assert await database.read(notes) == list(range(100))
+    assert len(counted) <= 4
     await database.close()
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from pydantic_core import to_jsonable_python
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled
+from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
 CONCURRENCY = 10
@@ -60,16 +60,17 @@ class Course:
         self._on_failure = on_failure
         self._room = asyncio.Semaphore(concurrency)
         self._ended = {step.name: asyncio.Event() for step in plan}
+        self._task: asyncio.Task[Any] | None = None
         self._records: dict[str, StepRecord] = {}
         self._broken: set[str] = set()
         """Steps that failed, and those that did not run because of one."""
-        self.first_failure: tuple[StepRecord, Exception] | None = None
+        self.first_failure: tuple[StepRecord, BaseException] | None = None
         self.compensations: list[StepRecord] = []
         self.duration = 0.0
 
     async def run(self) -> None:
         """Run every step that is to run, then what undoes them if need be."""
-        began = stopwatch.perf_counter()
+        self._task, began = asyncio.current_task(), stopwatch.perf_counter()
         async with asyncio.TaskGroup() as group:
             for step in self._plan:
                 group.create_task(self._settle(step))
@@ -84,15 +85,19 @@ class Course:
     async def _settle(self, step: PlannedStep) -> None:
         for name in step.needs:
             await self._ended[name].wait()
-        async with self._room:
-            reason = self._why_not(step)
-            if reason is None:
-                self._records[step.name] = record = await self._call(step.name, step.call)
-                if record.status == "failed":
-                    self._broken.add(step.name)
-            else:
-                self._records[step.name] = _record(step.name, step.call, "skipped", reason=reason)
-        self._ended[step.name].set()
+        try:
+            async with self._room:
+                self._records[step.name] = await self._carry_out(step)
+        finally:
+            self._ended[step.name].set()
+
+    async def _carry_out(self, step: PlannedStep) -> StepRecord:
+        if (reason := self._why_not(step)) is not None:
+            return _record(step.name, step.call, "skipped", reason=reason)
+        record = await self._call(step.name, step.call)
+        if record.status == "failed":
+            self._broken.add(step.name)
+        return record
 
     def _why_not(self, step: PlannedStep) -> str | None:
         """Say why a step does not run; None if it does."""
@@ -126,12 +131,19 @@ class Course:
         began = stopwatch.perf_counter()
         try:
             output = await self._injector.run(call.agentool_name, filled(call.input_data, self._results()))
-            record.result = to_jsonable_python(output, inf_nan_mode="strings", bytes_mode="base64")
-        except Exception as error:
-            record.status, record.error = "failed", StepError(type=type(error).__name__, message=str(error))
+            record.result = recordable(output)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
+                raise
+            kind = type(error).__name__
+            record.status, record.error = "failed", StepError(type=kind, message=str(error) or f"raised {kind}")
             self.first_failure = self.first_failure or (record, error)
         record.duration = stopwatch.perf_counter() - began
         return record
+
+    def _is_cancelled(self) -> bool:
+        """Is the run as a whole cancelled? If not, a CancelledError is the step's own doing."""
+        return self._task is not None and self._task.cancelling() > 0
 
     async def _compensate(self) -> None:
         # Python keeps insertion order, so the last to end is the first to be undone.

@@ -7,7 +7,7 @@ prefix are looked at. Source of the notation: *Agent Scheduler & Background Task
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -49,6 +49,17 @@ class AllowedFunctions:
 
     prefixes: tuple[str, ...]
     threads: FunctionThreads = field(default_factory=FunctionThreads)
+    _asynchronous: set[str] = field(default_factory=set[str])
+    """Names that were found to be async functions: calling these takes no time."""
+
+    async def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Find and call a function, in a thread unless it is known to be async: importing too may take long. Raises as `find`."""
+
+        def call() -> Any:
+            return self.find(name)(*args, **kwargs)
+
+        result = call() if name in self._asynchronous else await self.threads.run(call, name)
+        return await result if inspect.isawaitable(result) else result  # also what a plain wrapper around an async function returns
 
     def find(self, name: str) -> Callable[..., Any]:
         """Import a function.
@@ -67,6 +78,8 @@ class AllowedFunctions:
         # What an allowed module has imported from elsewhere is not thereby allowed.
         if not self._allows(home := _home(found)):
             raise self._refusal(name, f"{excerpt(name)} is defined in {home!r}, which is not allowed")
+        if inspect.iscoroutinefunction(found):
+            self._asynchronous.add(name)
         return found
 
     def _allows(self, module_name: str) -> bool:
@@ -85,12 +98,7 @@ async def function_call(
     ctx: RunContext[AllowedFunctions], function: str, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
 ) -> FunctionOutput:
     """Call a function and wait for what it returns."""
-    target = ctx.deps.find(function)
-    call = partial(target, *args or (), **kwargs or {})
-    result = call() if inspect.iscoroutinefunction(target) else await ctx.deps.threads.run(call, function)
-    if inspect.isawaitable(result):  # also what a plain wrapper around an async function returns
-        result = await result
-    return FunctionOutput(function=function, result=result)
+    return FunctionOutput(function=function, result=await ctx.deps.call(function, args or (), kwargs or {}))
 
 
 def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +134,8 @@ class _Group:
     def __init__(self, leader: int, mark: str) -> None:
         self._leader = leader
         self._mark = f"{_MARK}={mark}".encode()
+        self._seen: dict[int, int] = {}
+        """Those found last: all processes are looked through again only when these are gone."""
 
     async def end(self) -> None:
         """Ask all of it to end, wait a little, then end the rest."""
@@ -157,22 +159,30 @@ class _Group:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._leader, number)
-        for pid, group in self._members():
+        for pid, group in self._members().items():
             if group != self._leader:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
 
     def _is_alive(self) -> bool:
         # Zombies still count for killpg, and in a container nobody may ever collect them.
-        return any(True for _ in self._members()) if _HAS_PROC else _exists(self._leader)
+        if not _HAS_PROC:
+            return _exists(self._leader)
+        return any(self._group_of(pid) is not None for pid in self._seen) or bool(self._members())
 
-    def _members(self) -> Iterator[tuple[int, int]]:
-        """Find them and their groups; only where there is a /proc."""
-        for pid in filter(str.isdigit, os.listdir("/proc") if _HAS_PROC else ()):
-            with suppress(OSError):
-                state, _, group = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:3]
-                if state != b"Z" and (int(group) == self._leader or self._mark in _read(f"/proc/{pid}/environ")):
-                    yield int(pid), int(group)
+    def _members(self) -> dict[int, int]:
+        """Look through all processes for them and their groups; only where there is a /proc."""
+        pids = map(int, filter(str.isdigit, os.listdir("/proc") if _HAS_PROC else ()))
+        self._seen = {pid: group for pid in pids if (group := self._group_of(pid)) is not None}
+        return self._seen
+
+    def _group_of(self, pid: int) -> int | None:
+        """Return the group of a process that is one of them and alive."""
+        with suppress(OSError):
+            state, _, group = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:3]
+            if state != b"Z" and (int(group) == self._leader or self._mark in _read(f"/proc/{pid}/environ")):
+                return int(group)
+        return None
 
 
 class _Started(NamedTuple):

@@ -237,10 +237,17 @@ def _placed(path: Path) -> Path:
 
 def _failed(command: Sequence[str] | str, exit_code: int, ended: Ended) -> CommandFailed:
     tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
-    how = f"ended with exit code {exit_code}" if exit_code > 0 else f"was ended by {signal.Signals(-exit_code).name}"
+    how = f"ended with exit code {exit_code}" if exit_code > 0 else f"was ended by {_signal_name(-exit_code)}"
     failed = CommandFailed(f"It {how}: {tail or 'it wrote nothing'}", field="command", value=command)
     failed.exit_code, failed.output = exit_code, tail
     return failed
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 def _timed_out(wanted: Command, ended: Ended) -> CommandTimedOut:

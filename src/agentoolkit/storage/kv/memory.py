@@ -9,6 +9,8 @@ from threading import Lock
 
 from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
+_LEAST_TO_TIDY = 1_000
+
 
 class MemoryKeyValueStore:
     """Entries in a dictionary, and a heap of those that expire. A lock keeps threads apart."""
@@ -16,6 +18,7 @@ class MemoryKeyValueStore:
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
         self._expiring: list[tuple[datetime, str, str]] = []
+        self._tidy_at = _LEAST_TO_TIDY
         self._lock = Lock()
 
     async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
@@ -26,6 +29,8 @@ class MemoryKeyValueStore:
         with self._lock:
             before = self._living(namespace, now).get(key)
             after = change(before)
+            if after is before:
+                return Changed(before, after)
             if after is None:
                 self._remove(namespace, key)
             else:
@@ -54,6 +59,15 @@ class MemoryKeyValueStore:
         self._entries.setdefault(namespace, {})[key] = entry
         if entry.expires_at is not None:
             heapq.heappush(self._expiring, (entry.expires_at, namespace, key))
+            if len(self._expiring) > self._tidy_at:
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Leave out of the heap what was replaced or removed since."""
+        held = ((entry, name, key) for name, entries in self._entries.items() for key, entry in entries.items())
+        self._expiring = [(entry.expires_at, name, key) for entry, name, key in held if entry.expires_at is not None]
+        heapq.heapify(self._expiring)
+        self._tidy_at = 2 * len(self._expiring) + _LEAST_TO_TIDY
 
     def _remove(self, namespace: str, key: str) -> None:
         entries = self._entries.get(namespace, {})

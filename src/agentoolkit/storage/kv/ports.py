@@ -11,7 +11,7 @@ class Entry(NamedTuple):
     """A value under its key."""
 
     text: str
-    """The value as canonical JSON text: equal values are equal text."""
+    """The value as JSON text."""
     expires_at: datetime | None = None
     """From this instant on the entry is not there; None: never."""
 

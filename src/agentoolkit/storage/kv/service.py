@@ -74,10 +74,10 @@ class KvService:
 
     async def compare_and_set(self, place: Place, expected: JsonValue, value: JsonValue, ttl: float | None) -> Changed:
         """Put a value there if what is there equals `expected`; None: if nothing is there."""
-        entry, wanted = self._entry(value, ttl), None if expected is None else encoded(expected)
+        entry, wanted = self._entry(value, ttl), None if expected is None else _comparable(encoded(expected))
 
         def replaced(before: Entry | None) -> Entry | None:
-            return entry if (before and before.text) == wanted else before
+            return entry if (before and _comparable(before.text)) == wanted else before
 
         return await self._change(place, replaced)
 
@@ -102,7 +102,7 @@ class KvService:
 
 
 def encoded(value: JsonValue) -> str:
-    """Write a value as JSON text in the one form that equal values share.
+    """Write a value as JSON text, an object's keys in order.
 
     Raises:
         InvalidInput: It has a number that JSON does not have, or no end.
@@ -116,6 +116,16 @@ def encoded(value: JsonValue) -> str:
 def decoded(entry: Entry) -> JsonValue:
     """Read a value as it was written."""
     return json.loads(entry.text)
+
+
+def _comparable(text: str) -> str:
+    """Return JSON text in the one form that equal values share: JSON has one kind of number, and 1.0 is 1."""
+    return encoded(json.loads(text, parse_float=_whole))
+
+
+def _whole(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _number(entry: Entry | None, place: Place) -> float:

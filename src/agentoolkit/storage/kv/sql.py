@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Database, Session
+from agentoolkit.sql_times import micros, moment
 from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNEXPIRED = "(expires_at IS NULL OR expires_at > :now)"
 _LIVING = f"namespace = :namespace AND {_UNEXPIRED}"
 _GET = f"SELECT value, expires_at FROM agentool_values WHERE key = :key AND {_LIVING}"  # noqa: S608  text of ours
@@ -25,26 +25,30 @@ _KEYS = f"SELECT key FROM agentool_values WHERE {_LIVING} AND substr(key, 1, :le
 
 
 class SqlKeyValueStore:
-    """Entries in one table of a `Database` that somebody else opens and closes, and whose migrations hold `schema.FIRST`."""
+    """Entries in one table of a `Database` whose migrations hold `schema.FIRST`. The first use opens it; who made it closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
-        return await self._database.read(lambda session: _get(session, namespace, key, now))
+        return await (await self._opened()).read(lambda session: _get(session, namespace, key, now))
 
     async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
-        return await self._database.write(lambda session: _change(session, namespace, key, change, now))
+        return await (await self._opened()).write(lambda session: _change(session, namespace, key, change, now))
 
     async def everything(self, now: datetime) -> Sequence[Held]:
-        return await self._database.read(lambda session: _everything(session, now))
+        return await (await self._opened()).read(lambda session: _everything(session, now))
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
-        return await self._database.read(lambda session: _keys(session, namespace, prefix, limit, now))
+        return await (await self._opened()).read(lambda session: _keys(session, namespace, prefix, limit, now))
+
+    async def _opened(self) -> Database:
+        await self._database.open()
+        return self._database
 
 
 def _get(session: Session, namespace: str, key: str, now: datetime) -> Entry | None:
-    row = session.row(_GET, {"namespace": namespace, "key": key, "now": _micros(now)})
+    row = session.row(_GET, {"namespace": namespace, "key": key, "now": micros(now)})
     return None if row is None else _entry(row)
 
 
@@ -59,27 +63,23 @@ def _change(session: Session, namespace: str, key: str, change: Change, now: dat
     if after is None:
         session.run(_REMOVE, place)
     else:
-        session.run(_PUT, {**place, "value": after.text, "expires_at": after.expires_at and _micros(after.expires_at)})
+        session.run(_PUT, {**place, "value": after.text, "expires_at": micros(after.expires_at)})
         if after.expires_at is not None:
-            session.run(_EXPIRE, {"now": _micros(now)})
+            session.run(_EXPIRE, {"now": micros(now)})
     return Changed(before, after)
 
 
 def _keys(session: Session, namespace: str, prefix: str, limit: int, now: datetime) -> list[str]:
     order = 'key COLLATE "C"' if session.dialect == "postgres" else "key"
-    asked = {"namespace": namespace, "now": _micros(now), "length": len(prefix), "prefix": prefix, "limit": limit}
+    asked = {"namespace": namespace, "now": micros(now), "length": len(prefix), "prefix": prefix, "limit": limit}
     return [row[0] for row in session.rows(f"{_KEYS}{order} LIMIT :limit", asked)]
 
 
 def _everything(session: Session, now: datetime) -> list[Held]:
-    rows = session.rows(f"SELECT namespace, key, value, expires_at FROM agentool_values WHERE {_UNEXPIRED}", {"now": _micros(now)})  # noqa: S608
+    rows = session.rows(f"SELECT namespace, key, value, expires_at FROM agentool_values WHERE {_UNEXPIRED}", {"now": micros(now)})  # noqa: S608
     return sorted((Held(namespace, key, _entry(entry)) for namespace, key, *entry in rows), key=lambda held: held[:2])
 
 
 def _entry(row: Sequence[Any]) -> Entry:
     text, expires_at = row
-    return Entry(text, None if expires_at is None else _EPOCH + timedelta(microseconds=expires_at))
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return Entry(text, moment(expires_at))

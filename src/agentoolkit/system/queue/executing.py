@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, excerpt
+from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.queue.errors import QueueError
 from agentoolkit.system.queue.intake import decoded
 from agentoolkit.system.queue.messages import Message
@@ -18,10 +18,6 @@ from agentoolkit.system.queue.service import QueueService, Taking
 
 LONGEST_BACKOFF = 60.0
 """Seconds. Failed messages come back after 1, 2, 4, … seconds, unless the caller says otherwise."""
-
-
-class UnrecordableResult(QueueError):
-    """The AgenTool ended well and its message is acknowledged, but what it returned cannot be written as JSON."""
 
 
 class Executed(NamedTuple):
@@ -79,8 +75,8 @@ class Execution:
             return Executed(message, error=error)
         try:
             await self.queue.ack(message.queue_name, message.receipt)
-            return Executed(message, result=_recordable(output))
-        except QueueError as error:
+            return Executed(message, result=recordable(output))
+        except (QueueError, UnrecordableResult) as error:
             return Executed(message, error=error)
 
     async def _call(self, message: Message) -> Any:
@@ -96,11 +92,3 @@ class Execution:
             await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {error}")
         except QueueError as gone:
             error.add_note(f"Its message could not be given back: {gone}")
-
-
-def _recordable(output: object) -> JsonValue:
-    try:
-        return to_jsonable_python(output, bytes_mode="base64", inf_nan_mode="strings")
-    except (PydanticSerializationError, ValueError) as error:
-        problem = f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}."
-        raise UnrecordableResult(problem, remedy="Return a Pydantic model or plain JSON values.") from error

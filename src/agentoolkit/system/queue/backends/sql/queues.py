@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from agentoolkit.database import Session
-from agentoolkit.system.queue.backends.sql.records import QUEUE, Found, found_of, locked, micros, queue_parameters
+from agentoolkit.sql_times import micros
+from agentoolkit.system.queue.backends.sql.records import QUEUE, Found, found_of, locked, queue_parameters
 from agentoolkit.system.queue.messages import Counts, Message, Queue, State
 
 COUNTED = (*(state.value for state in State), "dropped")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentoolkit.database import Session
+from agentoolkit.sql_times import instant, micros, moment
 from agentoolkit.system.queue.messages import Message, Queue, QueueSettings, State, next_change_at
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"
 MESSAGE_TYPES = {
@@ -61,21 +59,11 @@ class Known(NamedTuple):
         return self.message is not None or (self.remembered_until is not None and self.remembered_until > message.enqueued_at)
 
 
-def micros(moment: datetime | None) -> int | None:
-    """Turn an instant into what is stored."""
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(stored: int | None) -> datetime | None:
-    """Turn what is stored into an instant."""
-    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
-
-
 def found_of(row: Sequence[Any]) -> Found:
     """Read the columns `QUEUE`, then arrivals, remembered ids and the next change."""
     queue_name, max_size, visibility_timeout, max_retries, description, created_at, arrivals, remembered, change_at = row
     settings = QueueSettings(max_size, visibility_timeout, max_retries, description)
-    return Found(Queue(queue_name, settings, _instant(created_at)), arrivals, remembered, moment(change_at))
+    return Found(Queue(queue_name, settings, instant(created_at)), arrivals, remembered, moment(change_at))
 
 
 def queue_parameters(queue: Queue) -> dict[str, Any]:
@@ -98,8 +86,8 @@ def message_of(row: Sequence[Any]) -> Message:
         id_,
         queue_name,
         body,
-        _instant(enqueued),
-        _instant(available),
+        instant(enqueued),
+        instant(available),
         priority,
         moment(expires),
         arrival,
@@ -137,10 +125,6 @@ def row_of(message: Message, death: int | None = None) -> tuple[Any, ...]:
 def locked(session: Session, sql: str, lock: str) -> str:
     """Add a lock to a query, where rows can be locked: SQLite has one writer at a time instead."""
     return f"{sql} {lock}" if session.dialect == "postgres" else sql
-
-
-def _instant(stored: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def _storable(text: str) -> str:

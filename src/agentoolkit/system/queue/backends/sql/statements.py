@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
+from agentoolkit.sql_times import micros
 from agentoolkit.system.queue.backends.sql.records import (
     MESSAGE_TYPES,
     ROW_TYPES,
     Known,
     locked,
     message_of,
-    micros,
     moment,
     row_of,
 )
