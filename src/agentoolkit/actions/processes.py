@@ -31,7 +31,7 @@ class Command:
     arguments: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
-    stdin: str | None
+    stdin: bytes | None
     timeout: float
     """Seconds."""
     output_limit: int
@@ -209,11 +209,21 @@ async def _started(command: Command, mark: str) -> _Started:
         env={**command.env, _MARK: mark},
         start_new_session=True,
     )
-    source = transport.get_pipe_transport(0)
-    if command.stdin is not None and isinstance(source, asyncio.WriteTransport):
-        source.write(command.stdin.encode())
-        source.write_eof()
+    try:
+        _feed(transport, command.stdin)
+    except BaseException:
+        await _Group(transport.get_pid(), mark).end()
+        await _within(_LINGER, capture.exited)
+        transport.close()
+        raise
     return _Started(transport, capture)
+
+
+def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:
+    source = transport.get_pipe_transport(0)
+    if stdin is not None and isinstance(source, asyncio.WriteTransport):
+        source.write(stdin)
+        source.write_eof()
 
 
 async def _within(seconds: float, event: asyncio.Future[None]) -> bool:
