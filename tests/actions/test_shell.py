@@ -312,6 +312,12 @@ async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves, 
     assert left == []
 
 
+async def test_a_timeout_does_not_promise_more_than_was_done():
+    """A child that left its session with an empty environment cannot be found, so the error speaks of those that could."""
+    with pytest.raises(CommandTimedOut, match=r"was ended, with the children that could be found\."):
+        await shell(timeout=0.1)("sleep 30")
+
+
 async def test_a_cancelled_call_ends_its_program():
     """Cancelling the caller ends the program and its children, as a timeout does."""
     call = asyncio.ensure_future(shell()([PYTHON, "-c", f"#cancelled-55e\n{STUBBORN}"]))

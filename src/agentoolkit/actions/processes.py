@@ -1,4 +1,8 @@
-"""One program and all that it starts: run with a time limit, its output capped, nothing of it left behind."""
+"""One program and what it starts: run with a time limit, its output capped, and ended with its children.
+
+What is found of these is its process group and, where there is a /proc, whatever still has its mark in its environment.
+A child that has left the group and emptied its environment is not found, and stays.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ class Ended:
 
 
 async def run_command(command: Command) -> Ended:
-    """Run a program until it ends or its time is up, then end whatever it started.
+    """Run a program until it ends or its time is up, then end what can be found of its children.
 
     A cancelled caller ends it in the same way.
 

@@ -68,7 +68,7 @@ class CommandFailed(AgenToolError, RuntimeError):
 
 
 class CommandTimedOut(CommandFailed, TimeoutError):
-    """The command's time was up; it and all that it had started were ended."""
+    """The command's time was up; it was ended, with its process group and what else of its children could be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ async def shell_run(
     timeout: float | None = None,
     check: bool = True,
 ) -> ShellOutput:
-    """Run a program and wait for it. When its time is up, or the execution is cancelled, all that it started is ended.
+    """Run a program and wait for it. When its time is up, or the execution is cancelled, it is ended, and its children with it.
 
     Raises:
         CommandFailed: Its exit code is not 0, and `check` is true.
@@ -278,7 +278,7 @@ def _failed(command: Sequence[str] | str, exit_code: int, ended: Ended) -> Comma
 
 def _timed_out(wanted: Command, ended: Ended) -> CommandTimedOut:
     tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
-    problem = f"It did not end within {wanted.timeout:g} s and was ended, with all that it had started."
+    problem = f"It did not end within {wanted.timeout:g} s and was ended, with the children that could be found."
     error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
     error.output = tail
     return error
