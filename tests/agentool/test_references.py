@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
-from agentool.references import PREFIX, has_references, resolve_references
+from agentool.references import MOST_FILLED, PREFIX, Budget, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -48,6 +48,8 @@ ANSWERS: dict[str, Any] = {
     "none": None,
     "without": Answered(operation="get", data=None),
     "other": Answered(operation="get", data={"size": 7}),
+    "long": {"value": "x" * (MOST_FILLED // 10)},
+    "wide": {"value": [[]] * (MOST_FILLED // 100)},
 }
 
 
@@ -108,6 +110,35 @@ async def test_a_key_may_hold_colons() -> None:
     injector = Injector()
     create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps={"a:b": {"value": 1}}, injector=injector)
     assert await resolve_references("!ref:shelf:a:b", injector) == 1
+
+
+@pytest.mark.parametrize("key", ["long", "wide"])
+async def test_what_references_give_is_bounded_in_total(key: str) -> None:
+    """A large value that is referred to over and over is refused, as soon as it is too much, whether it is one text or many parts."""
+    with pytest.raises(InvalidInput, match=r"more than 10,000,000 characters.*at most") as caught:
+        await resolved({"all": [f"!ref:shelf:{key}"] * 1_000_000})
+    assert caught.value.remedy
+
+
+async def test_a_large_value_may_be_referred_to() -> None:
+    """What stays within the bound is filled in, several times too."""
+    assert len(await resolved(["!ref:shelf:long"] * 9)) == 9
+
+
+def test_data_of_ones_own_takes_nothing_of_the_budget() -> None:
+    """What was there before is not counted, only what comes in its place."""
+    given = ["x" * MOST_FILLED]
+    assert asyncio.run(resolved([given, "!ref:shelf:dict"])) == [given, 7]
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("", 8), ("abc", 11), (b"abc", 11), (7, 8), (None, 8), ([], 32), (["a", "b"], 50), ({"ab": "c"}, 43), (("a",), 41)]
+)
+def test_a_value_is_counted_with_all_that_it_holds(value: object, size: int) -> None:
+    """Each text counts its characters, each list or object 32, and any other value eight."""
+    Budget(size).spend(value)
+    with pytest.raises(InvalidInput):
+        Budget(size - 1).spend(value)
 
 
 async def test_the_given_data_stays_as_it_is() -> None:
