@@ -78,6 +78,25 @@ async def test_a_long_answer_is_cut(server):
     assert (len(output.text), output.truncated) == (1000, True)
 
 
+@pytest.mark.parametrize("charset", ["punycode", "zlib", "undefined", "idna", "utf-7", "unicode_escape", "base64", "x" * 50_000])
+async def test_an_encoding_that_is_none_for_pages_is_read_as_utf_8(server, charset):
+    """What is no encoding of text, or takes for ever, is not tried: what is not UTF-8 is replaced."""
+    answering(server, Answer(200, {"Content-Type": f"text/plain; charset={charset}"}, b"-b999\xff" * 100_000))
+    output = await http()(server.url, method="POST")
+    assert (output.status, output.text[:6]) == (200, "-b999\ufffd")
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["UTF-8", "us-ascii", "ISO-8859-15", "windows-1252", "utf-16", "UTF-16LE", "utf-32", "Shift_JIS", "EUC-JP", "gb18030", "Big5", "KOI8-R"],
+)
+async def test_an_encoding_of_pages_is_read(server, charset):
+    """The encodings that pages have are those that are read."""
+    text = "plain"
+    answering(server, Answer(200, {"Content-Type": f"text/plain; charset={charset}"}, text.encode(charset)))
+    assert (await http()(server.url)).text == text
+
+
 @pytest.mark.parametrize(
     "rubbish", [Answer(200, {"Content-Type": "application/json"}, b"{"), Answer(200, {"Content-Type": "text/plain; charset=no"}, b"\xff")]
 )
