@@ -98,6 +98,16 @@ async def test_an_encoding_of_pages_is_read(server, charset):
 
 
 @pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"[" * 150 + b"]" * 150, b'{"a":' * 150 + b"1" + b"}" * 150, b'{"a":"\\ud800"}', b"1" * 5000]
+)
+async def test_json_that_cannot_be_kept_is_text(server, body):
+    """The request has been answered, so JSON too deep or with half a character is no failure; the text is there."""
+    answering(server, Answer(200, {"Content-Type": "application/json"}, body))
+    output = await http()(server.url, method="POST")
+    assert (output.status, output.data, output.text) == (200, None, body.decode())
+
+
+@pytest.mark.parametrize(
     "rubbish", [Answer(200, {"Content-Type": "application/json"}, b"{"), Answer(200, {"Content-Type": "text/plain; charset=no"}, b"\xff")]
 )
 async def test_an_answer_that_is_not_what_it_says_is_text(server, rubbish):

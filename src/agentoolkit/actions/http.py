@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, JsonValue, SecretStr
+from pydantic_core import from_json
 from typing_extensions import TypedDict, Unpack
 
 from agentool.agentool import AgenTool, create_agentool
@@ -30,6 +31,8 @@ RESPONSE_LIMIT = 1_000_000
 REDIRECTS = 5
 """Redirects that are followed, unless set otherwise."""
 SIGNATURE = "X-Signature-256"
+DEEPEST_JSON = 100
+"""Lists and objects within each other up to which an answer's JSON is given as values."""
 _SHOWN = 300
 _LONGEST_WAIT = 86_400.0
 _PASSING = frozenset({408, 425, 429})
@@ -213,9 +216,23 @@ def _parsed(answered: Answered) -> Any:
     if answered.truncated or "json" not in answered.headers.get("content-type", ""):
         return None
     try:
-        return json.loads(answered.text)
+        found = from_json(answered.text)  # which, unlike the standard library's, refuses what could not be recorded
     except ValueError:
         return None
+    return None if _is_deeper(found, DEEPEST_JSON) else found
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for holder in level for inner in _held(holder)]
+    return bool(level)
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _failure(answered: Answered, url: str) -> HttpFailed:
