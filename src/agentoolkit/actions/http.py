@@ -22,7 +22,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.actions.addresses import AddressRules, check_allowed
-from agentoolkit.actions.web import Answered, Asked, Web
+from agentoolkit.actions.web import Answered, Asked, Web, wrong_header
 
 TIMEOUT = 30.0
 """Seconds that a request may take, redirects included, unless set otherwise."""
@@ -120,15 +120,17 @@ class HttpRules:
         """Turn a call into a request.
 
         Raises:
-            InvalidInput: The URL is none, or there are two bodies.
+            InvalidInput: The URL is none, a header or the body cannot be sent, or there are two bodies.
             AddressNotAllowed: The URL names an address that is not allowed.
         """
         host = self._checked_host(call.url or "")
-        headers, content = dict(call.headers or {}), _content(call)
-        if call.json_data is not None:
-            headers.setdefault("Content-Type", "application/json")
+        headers, content = _checked_headers(call.headers or {}), _content(call)
+        if call.json_data is not None and not _named(headers, "Content-Type"):
+            headers["Content-Type"] = "application/json"
         if (secret := self.signing.get(host)) is not None:
             digest = hmac.new(secret.get_secret_value().encode(), content or b"", hashlib.sha256).hexdigest()
+            for name in _named(headers, SIGNATURE):
+                del headers[name]
             headers[SIGNATURE] = f"sha256={digest}"
         timeout = min(call.timeout or self.timeout, self.timeout)
         return Asked(method=call.method or "GET", url=call.url or "", headers=headers, content=content, timeout=timeout)
@@ -204,12 +206,28 @@ def create_http_agent(rules: HttpRules | None = None, *, injector: Injector | No
     )
 
 
+def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
+    if (name := wrong_header(given)) is not None:
+        remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
+        # Without the value, which may be a secret.
+        raise InvalidInput(f"The header {excerpt(name)} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
+    return dict(given)
+
+
+def _named(headers: Mapping[str, str], name: str) -> list[str]:
+    return [given for given in headers if given.lower() == name.lower()]
+
+
 def _content(call: HttpInput) -> bytes | None:
     if call.json_data is not None and call.body is not None:
         raise InvalidInput("There are two bodies.", field="body", remedy="Give either json_data or body.")
     if call.json_data is not None:
         return json.dumps(call.json_data, separators=(",", ":")).encode()
-    return call.body.encode() if call.body is not None else None
+    try:
+        return call.body.encode() if call.body is not None else None
+    except UnicodeEncodeError as error:
+        remedy = "Give text that can be written as UTF-8."
+        raise InvalidInput("It holds half a character, a lone surrogate.", field="body", value=call.body, remedy=remedy) from error
 
 
 def _parsed(answered: Answered) -> Any:
