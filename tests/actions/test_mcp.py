@@ -7,13 +7,14 @@ import os
 import socket
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import psutil
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from agentool import Injector, InvalidInput, MissingExtra
+from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.mcp import create_mcp_agent
 from agentoolkit.actions.mcp_servers import McpFailed, McpServer, McpTimedOut, McpToolFailed
 
@@ -140,6 +141,28 @@ async def test_an_address_where_nobody_listens_is_a_failure():
     """A server that is down is a failure, and a job may try again."""
     with pytest.raises(McpFailed, match="MCP server 'time'"):
         await mcp(time=McpServer(url="http://127.0.0.1:9/mcp"))("list_tools", server_name="time")
+
+
+async def test_a_header_that_ends_in_a_line_break_is_sent_without_it(http_server):
+    """A secret that was read from a file may end in a line break; it is no part of the header."""
+    server = McpServer(url=http_server, headers={"Authorization": SecretStr("Bearer k\r\n")})
+    assert (await mcp(time=server)("list_tools", server_name="time")).tools
+
+
+async def test_a_header_that_cannot_be_sent_is_refused_without_its_value(http_server):
+    """The refusal names the server and the header, and shows the secret nowhere."""
+    server = McpServer(url=http_server, headers={"X-Key": SecretStr("S3C\nRET")})
+    with pytest.raises(ConfigurationError, match=r"mcp_servers\.time\.headers: .*'X-Key'") as refused:
+        await mcp(time=server)("list_tools", server_name="time")
+    assert "S3C" not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_server_s_address_is_not_shown():
+    """An address may hold a key, so a failure names the server only."""
+    server = McpServer(url="http://127.0.0.1:9/mcp?token=S3CRET")
+    with pytest.raises(McpFailed) as failed:
+        await mcp(time=server)("list_tools", server_name="time")
+    assert "S3CRET" not in "".join(traceback.format_exception(failed.value))
 
 
 async def test_servers_are_listed_without_what_they_are_reached_with():

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from agentool.errors import AgenToolError, MissingExtra
+from agentool.errors import AgenToolError, ConfigurationError, MissingExtra
+from agentoolkit.actions.web import wrong_header
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -112,30 +113,41 @@ class McpConnections:
         with tempfile.TemporaryFile() as said:
             try:
                 async with asyncio.timeout(seconds), AsyncExitStack() as stack:
-                    yield await stack.enter_async_context(await self._client(self.servers[server_name], stack, said))
+                    yield await stack.enter_async_context(await self._client(server_name, stack, said))
             except TimeoutError as error:
                 problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{_tail(said)}"
                 raise McpTimedOut(problem, field="server_name", value=server_name) from error
             except Exception as error:
                 raise _failure(server_name, _innermost(error), said) from error
 
-    async def _client(self, server: McpServer, stack: AsyncExitStack, said: IO[bytes]) -> Client:
+    async def _client(self, server_name: str, stack: AsyncExitStack, said: IO[bytes]) -> Client:
         from mcp import Client, StdioServerParameters
         from mcp.client.stdio import stdio_client
         from mcp.client.streamable_http import streamable_http_client
 
+        server = self.servers[server_name]
         if server.command is not None:
             env = _revealed(server.env)
             program = StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd)
             return Client(stdio_client(program, errlog=said))  # pyright: ignore[reportArgumentType]  all it needs is a file number
         import httpx2
 
-        http = await stack.enter_async_context(httpx2.AsyncClient(headers=_revealed(server.headers), timeout=self.timeout))
+        headers = _sendable(server_name, server.headers)
+        http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout))
         return Client(streamable_http_client(server.url or "", http_client=http))
 
 
 def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def _sendable(server_name: str, secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Reveal headers, without the line break at the end that a secret from a file has. Raises `ConfigurationError`."""
+    headers = {name: value.strip() for name, value in _revealed(secrets).items()}
+    if (name := wrong_header(headers)) is not None:
+        remedy = "Its name is one word, and its value plain ASCII without line breaks."
+        raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
+    return headers
 
 
 def _failure(server_name: str, error: Exception, said: IO[bytes]) -> AgenToolError:
