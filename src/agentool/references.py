@@ -36,6 +36,10 @@ class Budget:
         self._left = most
         self._what = what
 
+    def marked(self, filled: Any) -> Any:
+        """Return what was filled in, as `Resolved` if it is an object and anything was."""
+        return Resolved(cast("dict[str, Any]", filled)) if self._left < self._most and isinstance(filled, dict) else filled
+
     def spend(self, value: Any) -> None:
         """Count a value with all that it holds. What is shared counts as often as it is there.
 
@@ -61,6 +65,10 @@ class Budget:
         if self._left < 0:
             remedy = f"Keep to at most {self._most:,}: take parts, or hand on where a value is kept."
             raise InvalidInput(f"{self._what} comes to more than {self._most:,} characters.", remedy=remedy)
+
+
+class Resolved(dict[str, Any]):
+    """Input in which references were replaced by what they stand for: the injector lets no error show its values."""
 
 
 class Inert(str):
@@ -99,13 +107,14 @@ def has_references(data: object, to: str = "") -> bool:
 
 
 async def resolve_references(data: Any, injector: Injector) -> Any:
-    """Return a copy of the data with every reference replaced by the value it names.
+    """Return a copy of the data with every reference replaced by the value it names; an object then is `Resolved`.
 
     Raises:
         InvalidInput: A reference is written wrongly, its AgenTool's answer has no value, or all of them become too much.
         AgenToolError: As the AgenTool asked.
     """
-    return await _filled(data, injector, Budget())
+    budget = Budget()
+    return budget.marked(await _filled(data, injector, budget))
 
 
 async def _filled(data: Any, injector: Injector, budget: Budget) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Literal
 
 import pytest
@@ -135,6 +136,15 @@ async def test_a_result_taken_over_and_over_is_bounded(sequence):
     error = await sequence.fail(step("a", value=large), step("b", value=["!step:a.value"] * 100_000))
     assert "more than 10,000,000 characters" in str(error)
     assert len(sequence.notes.taken) == 1
+
+
+async def test_an_error_does_not_show_what_was_taken_of_another_step(sequence):
+    """A result may be a secret, so a step that refuses it is recorded without it."""
+    asked = {"agentool_name": "note", "input_data": {"operation": "!step:a.value"}}
+    error = await sequence.fail(step("a", value="S3CRET"), asked)
+    assert "operation: is not accepted" in str(error)
+    assert "S3CRET" not in "".join(traceback.format_exception(error))
+    assert "S3CRET" not in error.result.steps[1].error.message
 
 
 async def test_results_are_bounded_as_a_whole(sequence):

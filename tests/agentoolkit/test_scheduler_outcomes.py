@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -216,6 +217,15 @@ async def test_input_that_no_longer_fits_is_a_failure(kit, scheduler, probe):
     data = {"operation": "run", "number": "!ref:probe:x"}
     record = await run_once(kit, scheduler, input_data=data)
     assert (record["status"], record["error"]["type"]) == ("failed", "InvalidInput")
+
+
+async def test_record_does_not_show_what_a_reference_gave(kit, scheduler, probe):
+    """A secret that was referred to in the wrong field is nowhere in the record of the failure, its traceback included."""
+    probe.returns = {"value": "S3CRET"}
+    await kit.injector.run("storage_kv", {"operation": "set", "key": "key", "value": "S3CRET"})
+    record = await run_once(kit, scheduler, input_data={"operation": "run", "number": "!ref:storage_kv:key"})
+    assert (record["status"], record["error"]["type"], "number" in record["error"]["message"]) == ("failed", "InvalidInput", True)
+    assert "S3CRET" not in json.dumps(record)
 
 
 async def test_failing_job_fires_again(kit, scheduler, probe):

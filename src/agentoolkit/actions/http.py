@@ -210,7 +210,7 @@ def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
     if (name := wrong_header(given)) is not None:
         remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
         # Without the value, which may be a secret.
-        raise InvalidInput(f"The header {excerpt(name)} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
+        raise InvalidInput(f"The header {name[:_SHOWN]!r} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
     return dict(given)
 
 

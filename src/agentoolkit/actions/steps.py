@@ -90,7 +90,8 @@ def filled(data: Any, results: Mapping[str, Any]) -> Any:
     Raises:
         InvalidInput: A step has no result, or no such part, or all that is filled in becomes too much.
     """
-    return _filled(data, results, Budget(what="What is taken of other steps"))
+    budget = Budget(what="What is taken of other steps")
+    return budget.marked(_filled(data, results, budget))
 
 
 def _filled(data: Any, results: Mapping[str, Any], budget: Budget) -> Any:
