@@ -16,9 +16,12 @@ from pydantic import SecretStr, ValidationError
 
 from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.mcp import create_mcp_agent
-from agentoolkit.actions.mcp_servers import McpFailed, McpServer, McpTimedOut, McpToolFailed
+from agentoolkit.actions.mcp_servers import McpAnswerTooLarge, McpFailed, McpServer, McpTimedOut, McpToolFailed
+
+from .servers import Answer, HttpServer, listening
 
 SERVER = str(Path(__file__).with_name("time_server.py"))
+BOUNDLESS = str(Path(__file__).with_name("boundless_server.py"))
 STDIO = McpServer(command=sys.executable, args=(SERVER,))
 
 
@@ -128,6 +131,55 @@ async def test_a_program_that_cannot_be_started_is_a_failure():
     """The failure names the server."""
     with pytest.raises(McpFailed, match="MCP server 'time'"):
         await mcp(time=McpServer(command="/no/such/program"))("list_tools", server_name="time")
+
+
+def boundless(kind):
+    return mcp(boundless=McpServer(command=sys.executable, args=(BOUNDLESS, kind)))
+
+
+@pytest.mark.parametrize(("kind", "said"), [("pages", "100 pages"), ("tools", "1,000 tools"), ("descriptions", "10,000,000 characters")])
+async def test_a_list_of_tools_that_does_not_end_is_refused(kind, said):
+    """Pages, tools and what is said of them are each bounded, and the failure says which was too much."""
+    with pytest.raises(McpAnswerTooLarge, match=said):
+        await boundless(kind)("list_tools", server_name="boundless")
+
+
+@pytest.mark.parametrize("kind", ["text", "failure"])
+async def test_a_result_that_is_too_large_is_refused(kind):
+    """A result beyond the limit is a failure that says so, and no further try is made of a tool that has run."""
+    with pytest.raises(McpAnswerTooLarge, match="10,000,000 characters") as failed:
+        await boundless(kind)("call", server_name="boundless", tool_name="t0")
+    assert isinstance(failed.value, InvalidInput)
+
+
+async def test_a_response_that_is_too_large_is_not_read_to_its_end():
+    """A server that is reached by an address sends so much at most."""
+    large = Answer(200, {"Content-Type": "application/json"}, b" " * 10_000_001)
+    async with listening(HttpServer(answer=lambda request: large)) as server:
+        with pytest.raises(McpFailed, match="longer than 10,000,000 bytes"):
+            await mcp(web=McpServer(url=server.url))("list_tools", server_name="web")
+
+
+async def test_a_long_error_is_cut():
+    """Of what a server says of a failure the beginning is told."""
+    with pytest.raises(McpFailed) as failed:
+        await boundless("error")("call", server_name="boundless", tool_name="t0")
+    assert len(str(failed.value)) < 3_000
+
+
+async def test_a_program_that_writes_without_end_is_told_by_its_end():
+    """However much a program writes beside its answers, its end is shown, and nothing of it is kept in a file."""
+    with pytest.raises(McpFailed, match=r"It wrote: x{400,}the end$") as failed:
+        await boundless("stderr")("call", server_name="boundless", tool_name="t0")
+    assert len(str(failed.value)) < 1_000
+
+
+async def test_lines_that_are_no_messages_do_not_fill_the_log(caplog):
+    """Of a server that writes rubbish a few lines are logged, at each call anew, and its answer comes all the same."""
+    for _ in range(2):
+        caplog.clear()
+        assert (await boundless("garbage")("call", server_name="boundless", tool_name="t0")).text == "y"
+        assert 0 < len(caplog.records) <= 10
 
 
 async def test_what_a_broken_program_wrote_is_shown():
