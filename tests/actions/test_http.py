@@ -125,7 +125,20 @@ async def test_an_encoding_that_is_none_for_pages_is_read_as_utf_8(server, chars
 
 @pytest.mark.parametrize(
     "charset",
-    ["UTF-8", "us-ascii", "ISO-8859-15", "windows-1252", "utf-16", "UTF-16LE", "utf-32", "Shift_JIS", "EUC-JP", "gb18030", "Big5", "KOI8-R"],
+    [
+        "UTF-8",
+        "us-ascii",
+        "ISO-8859-15",
+        "windows-1252",
+        "utf-16",
+        "UTF-16LE",
+        "utf-32",
+        "Shift_JIS",
+        "EUC-JP",
+        "gb18030",
+        "Big5",
+        "KOI8-R",
+    ],
 )
 async def test_an_encoding_of_pages_is_read(server, charset):
     """The encodings that pages have are those that are read."""

@@ -193,7 +193,9 @@ async def test_no_error_shows_what_a_reference_gave(data: dict[str, Any]) -> Non
 
 async def test_an_error_without_the_value_names_the_field_and_the_reason() -> None:
     """What is wrong is still told, and why the value is not."""
-    said = "AgenTool 'taker' refused its input: number: is not accepted (int_parsing); its value is not shown, as the input held references."
+    said = (
+        "AgenTool 'taker' refused its input: number: is not accepted (int_parsing); its value is not shown, as the input held references."
+    )
     assert str(await refusal({"operation": "take", "number": "!ref:shelf:secret"})) == said
 
 

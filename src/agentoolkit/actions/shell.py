@@ -256,7 +256,9 @@ def _no_folder(asked: str) -> InvalidInput:
 def _check_passable(text: str, field: str) -> None:
     """Refuse what no system can hand to a program."""
     if "\0" in text:
-        raise InvalidInput(f"{excerpt(text)} holds a null character.", field=field, value=text, remedy="Leave it out; only stdin may hold one.")
+        raise InvalidInput(
+            f"{excerpt(text)} holds a null character.", field=field, value=text, remedy="Leave it out; only stdin may hold one."
+        )
     _encoded(text, field)
 
 
