@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agentool.base import BaseOperationInput
 from agentool.context import Deps
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.errors import InvalidInput, are_values_shown, did_you_mean, excerpt
 from agentool.operations import Handler, Operation, read_operations
 
 Precheck = Callable[[Any, Any], None]
@@ -46,7 +46,7 @@ class AgenTool(Generic[Deps]):
                 return input_type.model_validate_json(data)
             return input_type.model_validate(data)
         except ValidationError as error:
-            raise InvalidInput.from_validation(self.name, error, input_type.model_fields) from error
+            raise InvalidInput.from_validation(self.name, error, input_type.model_fields) from (error if are_values_shown() else None)
 
     def operation(self, data: BaseOperationInput) -> Operation:
         """Return the operation that validated input asks for.

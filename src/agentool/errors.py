@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -24,13 +26,43 @@ _SHOWN = 120
 """Longest excerpt, in characters, of an offending value in a message."""
 
 
+_WHY_UNSHOWN = "not shown, as the input held references"
+
+
+class Unshown:
+    """Stands in an error for a value that may have come out of a reference, and so may be a secret."""
+
+    def __repr__(self) -> str:
+        return f"({_WHY_UNSHOWN})"
+
+
+UNSHOWN = Unshown()
+
+_unshown: ContextVar[bool] = ContextVar("agentool_values_unshown", default=False)
+
+
+@contextmanager
+def values_unshown() -> Generator[None]:
+    """Let no error that is made inside a ``with`` block, in calls within calls too, have a value of the input."""
+    token = _unshown.set(True)
+    try:
+        yield
+    finally:
+        _unshown.reset(token)
+
+
+def are_values_shown() -> bool:
+    """May an error show values of the input?"""
+    return not _unshown.get()
+
+
 class AgenToolError(Exception):
     """Something about an AgenTool went wrong.
 
     Args:
         problem: One sentence, without the field's name.
         field: The input field concerned, dotted for nested ones.
-        value: The offending value.
+        value: The offending value; `UNSHOWN` where it may not be shown.
         remedy: What to do instead.
     """
 
@@ -38,7 +70,7 @@ class AgenToolError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.field = field
-        self.value = value
+        self.value = value if are_values_shown() or value is None else UNSHOWN
         self.remedy = remedy
 
     def __str__(self) -> str:
@@ -114,7 +146,7 @@ def sentence(problems: Iterable[FieldProblem]) -> str:
 
 def excerpt(value: object) -> str:
     """Show a value in a message: its repr, cut to a readable length."""
-    text = repr(value)
+    text = repr(value if are_values_shown() else UNSHOWN)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
@@ -138,6 +170,9 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
         # The known names are those of the outer model.
         advice = did_you_mean(field, known) if len(location) == 1 else ""
         return FieldProblem(field, value, f"is not a field. {advice}".rstrip())
+    if not are_values_shown():
+        # Without pydantic's words: some of them quote the value.
+        return FieldProblem(field, value, f"is not accepted ({kind}); its value is {_WHY_UNSHOWN}")
     said = str(found["msg"])
     near = did_you_mean(value, re.findall("'([^']+)'", said)) if kind == "literal_error" and isinstance(value, str) else ""
     advice = f". {near}" if near.startswith("Did") else ""

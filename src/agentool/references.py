@@ -15,6 +15,60 @@ if TYPE_CHECKING:
     from agentool.core.injector import Injector
 
 PREFIX = "!ref:"
+MOST_FILLED = 10_000_000
+"""Characters that the references in one input may become in total, and that the results of one sequence may have; see `Budget`."""
+_EACH = 8
+"""Characters that a value counts besides its own: the memory that holds it, about."""
+_EACH_HOLDER = 32
+"""The same of a list or an object."""
+
+
+class Budget:
+    """Counts what is put together from elsewhere, so that a few words cannot ask for all memory.
+
+    Args:
+        most: Characters of text, where every value counts a few besides.
+        what: What it is that is put together, the subject of a sentence.
+    """
+
+    def __init__(self, most: int = MOST_FILLED, what: str = "What references stand for") -> None:
+        self._most = most
+        self._left = most
+        self._what = what
+
+    def marked(self, filled: Any) -> Any:
+        """Return what was filled in, as `Resolved` if it is an object and anything was."""
+        return Resolved(cast("dict[str, Any]", filled)) if self._left < self._most and isinstance(filled, dict) else filled
+
+    def spend(self, value: Any) -> None:
+        """Count a value with all that it holds. What is shared counts as often as it is there.
+
+        Raises:
+            InvalidInput: There is too much.
+        """
+        pending = [value]
+        while pending:
+            held = pending.pop()
+            if isinstance(held, (str, bytes)):
+                self._take(_EACH + len(held))
+            elif isinstance(held, (list, tuple)):
+                self._take(_EACH_HOLDER)
+                pending.extend(cast("list[Any]", held))
+            elif isinstance(held, Mapping):
+                self._take(_EACH_HOLDER + sum(len(str(key)) for key in cast("Mapping[Any, Any]", held)))
+                pending.extend(cast("Mapping[Any, Any]", held).values())
+            else:
+                self._take(_EACH)
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            remedy = f"Keep to at most {self._most:,}: take parts, or hand on where a value is kept."
+            raise InvalidInput(f"{self._what} comes to more than {self._most:,} characters.", remedy=remedy)
+
+
+class Resolved(dict[str, Any]):
+    """Input in which references were replaced by what they stand for: the injector lets no error show its values."""
 
 
 class Inert(str):
@@ -37,6 +91,12 @@ def inert(value: Any) -> Any:
     return value
 
 
+def taken(value: Any, budget: Budget) -> Any:
+    """Return a value to put in the place of a reference: inert, and counted before it is copied. Raises `InvalidInput`."""
+    budget.spend(value)
+    return inert(value)
+
+
 def has_references(data: object, to: str = "") -> bool:
     """Is there a reference, to any AgenTool or to the one of this name, anywhere in this data?"""
     if isinstance(data, str):
@@ -47,19 +107,24 @@ def has_references(data: object, to: str = "") -> bool:
 
 
 async def resolve_references(data: Any, injector: Injector) -> Any:
-    """Return a copy of the data with every reference replaced by the value it names.
+    """Return a copy of the data with every reference replaced by the value it names; an object then is `Resolved`.
 
     Raises:
-        InvalidInput: A reference is written wrongly, or its AgenTool's answer has no value.
+        InvalidInput: A reference is written wrongly, its AgenTool's answer has no value, or all of them become too much.
         AgenToolError: As the AgenTool asked.
     """
+    budget = Budget()
+    return budget.marked(await _filled(data, injector, budget))
+
+
+async def _filled(data: Any, injector: Injector, budget: Budget) -> Any:
     if isinstance(data, str):
-        return inert(await _resolved(data, injector)) if has_references(data) else data
+        return taken(await _resolved(data, injector), budget) if has_references(data) else data
     if isinstance(data, Mapping):
         items = cast("Mapping[str, Any]", data).items()
-        return {key: await resolve_references(value, injector) for key, value in items}
+        return {key: await _filled(value, injector, budget) for key, value in items}
     if isinstance(data, (list, tuple)):
-        return [await resolve_references(item, injector) for item in cast("list[Any]", data)]
+        return [await _filled(item, injector, budget) for item in cast("list[Any]", data)]
     return data
 
 

@@ -32,12 +32,20 @@ class HttpServer:
     requests: list[Request] = field(default_factory=list)
     answer: Callable[[Request], Answer] = lambda request: Answer()
 
+    lines_of: list[str] = field(default_factory=list)
+    """The last request's lines of headers."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def lines(self, name: str) -> list[str]:
+        """Return every value that the last request had for a header."""
+        return [value for said, _, value in (line.partition(": ") for line in self.lines_of) if said.lower() == name]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        self.lines_of = head[1:]
         method, path, _ = head[0].split(" ")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         request = Request(method, path, headers, await reader.readexactly(int(headers.get("content-length", "0"))))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import traceback
 from ipaddress import ip_address
 
 import pytest
@@ -76,6 +77,84 @@ async def test_a_long_answer_is_cut(server):
     answering(server, Answer(body=b"x" * 100_000))
     output = await http(response_limit=1000)(server.url)
     assert (len(output.text), output.truncated) == (1000, True)
+
+
+async def test_a_caller_s_own_signature_is_not_sent(server):
+    """Where we sign, a header of this name that came with the call is replaced, however it is written."""
+    await http(signing={"127.0.0.1": SecretStr("key")})(server.url, method="POST", body="a", headers={"x-signature-256": "sha256=mine"})
+    sent = hmac.new(b"key", b"a", hashlib.sha256).hexdigest()
+    assert server.lines("x-signature-256") == [f"sha256={sent}"]
+
+
+async def test_a_caller_s_own_type_of_json_is_the_only_one(server):
+    """A type that the caller gives for JSON stands in the place of the usual one, however its name is written."""
+    await http()(server.url, method="POST", json_data=[], headers={"content-type": "application/vnd.x+json"})
+    assert server.lines("content-type") == ["application/vnd.x+json"]
+
+
+@pytest.mark.parametrize("value", ["S3CRET\n", "S3CRET\r\nX: y", "S3CRET\0", " S3CRET", "S3CRET\xfc", "S3CRET\ud800"])
+async def test_a_header_that_cannot_be_sent_is_refused_without_its_value(server, value):
+    """The refusal names the header; its value, which may be a secret with a line break, is nowhere in it."""
+    with pytest.raises(InvalidInput, match="Authorization") as refused:
+        await http()(server.url, headers={"Authorization": value})
+    assert "S3CRET" not in "".join(traceback.format_exception(refused.value))
+    assert (refused.value.field, refused.value.value, server.requests) == ("headers.Authorization", None, [])
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\n", "ä"])
+def test_a_header_s_name_is_one_word(name):
+    """A name that is none is refused when scheduled."""
+    with pytest.raises(InvalidInput, match="header"):
+        http().check("https://example.com/", headers={name: "a"})
+
+
+def test_a_body_that_no_text_can_be_is_refused():
+    """Half a character in a body is refused before anything is sent, by its field."""
+    with pytest.raises(InvalidInput) as refused:
+        http().check("https://example.com/", body="a\ud800")
+    assert refused.value.field == "body"
+
+
+@pytest.mark.parametrize("charset", ["punycode", "zlib", "undefined", "idna", "utf-7", "unicode_escape", "base64", "x" * 50_000])
+async def test_an_encoding_that_is_none_for_pages_is_read_as_utf_8(server, charset):
+    """What is no encoding of text, or takes for ever, is not tried: what is not UTF-8 is replaced."""
+    answering(server, Answer(200, {"Content-Type": f"text/plain; charset={charset}"}, b"-b999\xff" * 100_000))
+    output = await http()(server.url, method="POST")
+    assert (output.status, output.text[:6]) == (200, "-b999\ufffd")
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "UTF-8",
+        "us-ascii",
+        "ISO-8859-15",
+        "windows-1252",
+        "utf-16",
+        "UTF-16LE",
+        "utf-32",
+        "Shift_JIS",
+        "EUC-JP",
+        "gb18030",
+        "Big5",
+        "KOI8-R",
+    ],
+)
+async def test_an_encoding_of_pages_is_read(server, charset):
+    """The encodings that pages have are those that are read."""
+    text = "plain"
+    answering(server, Answer(200, {"Content-Type": f"text/plain; charset={charset}"}, text.encode(charset)))
+    assert (await http()(server.url)).text == text
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"[" * 150 + b"]" * 150, b'{"a":' * 150 + b"1" + b"}" * 150, b'{"a":"\\ud800"}', b"1" * 5000]
+)
+async def test_json_that_cannot_be_kept_is_text(server, body):
+    """The request has been answered, so JSON too deep or with half a character is no failure; the text is there."""
+    answering(server, Answer(200, {"Content-Type": "application/json"}, body))
+    output = await http()(server.url, method="POST")
+    assert (output.status, output.data, output.text) == (200, None, body.decode())
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,21 @@ import os
 import socket
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import psutil
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from agentool import Injector, InvalidInput, MissingExtra
+from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.mcp import create_mcp_agent
-from agentoolkit.actions.mcp_servers import McpFailed, McpServer, McpTimedOut, McpToolFailed
+from agentoolkit.actions.mcp_servers import McpAnswerTooLarge, McpFailed, McpServer, McpTimedOut, McpToolFailed
+
+from .servers import Answer, HttpServer, listening
 
 SERVER = str(Path(__file__).with_name("time_server.py"))
+BOUNDLESS = str(Path(__file__).with_name("boundless_server.py"))
 STDIO = McpServer(command=sys.executable, args=(SERVER,))
 
 
@@ -129,6 +133,55 @@ async def test_a_program_that_cannot_be_started_is_a_failure():
         await mcp(time=McpServer(command="/no/such/program"))("list_tools", server_name="time")
 
 
+def boundless(kind):
+    return mcp(boundless=McpServer(command=sys.executable, args=(BOUNDLESS, kind)))
+
+
+@pytest.mark.parametrize(("kind", "said"), [("pages", "100 pages"), ("tools", "1,000 tools"), ("descriptions", "10,000,000 characters")])
+async def test_a_list_of_tools_that_does_not_end_is_refused(kind, said):
+    """Pages, tools and what is said of them are each bounded, and the failure says which was too much."""
+    with pytest.raises(McpAnswerTooLarge, match=said):
+        await boundless(kind)("list_tools", server_name="boundless")
+
+
+@pytest.mark.parametrize("kind", ["text", "failure"])
+async def test_a_result_that_is_too_large_is_refused(kind):
+    """A result beyond the limit is a failure that says so, and no further try is made of a tool that has run."""
+    with pytest.raises(McpAnswerTooLarge, match="10,000,000 characters") as failed:
+        await boundless(kind)("call", server_name="boundless", tool_name="t0")
+    assert isinstance(failed.value, InvalidInput)
+
+
+async def test_a_response_that_is_too_large_is_not_read_to_its_end():
+    """A server that is reached by an address sends so much at most."""
+    large = Answer(200, {"Content-Type": "application/json"}, b" " * 10_000_001)
+    async with listening(HttpServer(answer=lambda request: large)) as server:
+        with pytest.raises(McpFailed, match="longer than 10,000,000 bytes"):
+            await mcp(web=McpServer(url=server.url))("list_tools", server_name="web")
+
+
+async def test_a_long_error_is_cut():
+    """Of what a server says of a failure the beginning is told."""
+    with pytest.raises(McpFailed) as failed:
+        await boundless("error")("call", server_name="boundless", tool_name="t0")
+    assert len(str(failed.value)) < 3_000
+
+
+async def test_a_program_that_writes_without_end_is_told_by_its_end():
+    """However much a program writes beside its answers, its end is shown, and nothing of it is kept in a file."""
+    with pytest.raises(McpFailed, match=r"It wrote: x{400,}the end$") as failed:
+        await boundless("stderr")("call", server_name="boundless", tool_name="t0")
+    assert len(str(failed.value)) < 1_000
+
+
+async def test_lines_that_are_no_messages_do_not_fill_the_log(caplog):
+    """Of a server that writes rubbish a few lines are logged, at each call anew, and its answer comes all the same."""
+    for _ in range(2):
+        caplog.clear()
+        assert (await boundless("garbage")("call", server_name="boundless", tool_name="t0")).text == "y"
+        assert 0 < len(caplog.records) <= 10
+
+
 async def test_what_a_broken_program_wrote_is_shown():
     """A program that ends at once is a failure with the end of what it wrote."""
     broken = McpServer(command=sys.executable, args=("-c", "import sys; sys.exit('no licence')"))
@@ -140,6 +193,28 @@ async def test_an_address_where_nobody_listens_is_a_failure():
     """A server that is down is a failure, and a job may try again."""
     with pytest.raises(McpFailed, match="MCP server 'time'"):
         await mcp(time=McpServer(url="http://127.0.0.1:9/mcp"))("list_tools", server_name="time")
+
+
+async def test_a_header_that_ends_in_a_line_break_is_sent_without_it(http_server):
+    """A secret that was read from a file may end in a line break; it is no part of the header."""
+    server = McpServer(url=http_server, headers={"Authorization": SecretStr("Bearer k\r\n")})
+    assert (await mcp(time=server)("list_tools", server_name="time")).tools
+
+
+async def test_a_header_that_cannot_be_sent_is_refused_without_its_value(http_server):
+    """The refusal names the server and the header, and shows the secret nowhere."""
+    server = McpServer(url=http_server, headers={"X-Key": SecretStr("S3C\nRET")})
+    with pytest.raises(ConfigurationError, match=r"mcp_servers\.time\.headers: .*'X-Key'") as refused:
+        await mcp(time=server)("list_tools", server_name="time")
+    assert "S3C" not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_server_s_address_is_not_shown():
+    """An address may hold a key, so a failure names the server only."""
+    server = McpServer(url="http://127.0.0.1:9/mcp?token=S3CRET")
+    with pytest.raises(McpFailed) as failed:
+        await mcp(time=server)("list_tools", server_name="time")
+    assert "S3CRET" not in "".join(traceback.format_exception(failed.value))
 
 
 async def test_servers_are_listed_without_what_they_are_reached_with():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import Literal
 
 import pytest
 
 from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
-from agentool.references import has_references
+from agentool.references import MOST_FILLED, has_references
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
@@ -171,6 +172,39 @@ async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):
     """The failure names the part that is missing, and the near miss."""
     error = await sequence.fail(step("a"), step("b", value="!step:a.valu"))
     assert "has no 'valu'. Did you mean 'value'?" in str(error)
+
+
+async def test_a_result_taken_over_and_over_is_bounded(sequence):
+    """A step whose input would become too large by the results it takes fails before it is called."""
+    large = "x" * (MOST_FILLED // 10)
+    error = await sequence.fail(step("a", value=large), step("b", value=["!step:a.value"] * 100_000))
+    assert "more than 10,000,000 characters" in str(error)
+    assert len(sequence.notes.taken) == 1
+
+
+async def test_an_error_does_not_show_what_was_taken_of_another_step(sequence):
+    """A result may be a secret, so a step that refuses it is recorded without it."""
+    asked = {"agentool_name": "note", "input_data": {"operation": "!step:a.value"}}
+    error = await sequence.fail(step("a", value="S3CRET"), asked)
+    assert "operation: is not accepted" in str(error)
+    assert "S3CRET" not in "".join(traceback.format_exception(error))
+    assert "S3CRET" not in error.result.steps[1].error.message
+
+
+async def test_results_are_bounded_as_a_whole(sequence):
+    """Steps whose results together are too much to keep end the sequence, at the step with which they are."""
+    large = "x" * (MOST_FILLED // 5)
+    error = await sequence.fail(*[step(value=large) for _ in range(8)])
+    assert "steps.step_5" in str(error)
+    assert "more than 10,000,000 characters" in str(error)
+    assert [record.status for record in error.result.steps] == ["success"] * 4 + ["failed"] + ["skipped"] * 3
+
+
+async def test_results_that_double_at_each_step_are_bounded(sequence):
+    """Steps that each take the one before twice fail as long as that is harmless."""
+    doubled = [step(f"s{place}", value=[f"!step:s{place - 1}.value"] * 2) for place in range(1, 60)]
+    error = await sequence.fail(step("s0", value="x" * 1000), *doubled)
+    assert "more than 10,000,000 characters" in str(error)
 
 
 # Conditions

@@ -12,6 +12,7 @@ import pytest
 
 from agentool import Injector, InvalidInput
 from agentoolkit.actions import processes
+from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, ShellRules, create_shell_agent
 
 PYTHON = sys.executable
@@ -86,6 +87,50 @@ def test_no_command_is_refused(command):
     """Nothing, an open quote and a null character are no command."""
     with pytest.raises(InvalidInput):
         shell().check(command)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("stdin", {"command": ["sleep", "4101"], "stdin": "\ud800"}),
+        ("command", {"command": ["sleep", "4101", "\ud800"]}),
+        ("command", {"command": "sleep 4101 \ud800"}),
+        ("command", {"command": ["sleep", "4101\0"]}),
+        ("env", {"command": ["sleep", "4101"], "env": {"MODE": "a\0b"}}),
+        ("env", {"command": ["sleep", "4101"], "env": {"MODE": "\udfff"}}),
+        ("cwd", {"command": ["sleep", "4101"], "cwd": "a\0b"}),
+        ("cwd", {"command": ["sleep", "4101"], "cwd": "\ud800"}),
+        ("cwd", {"command": ["sleep", "4101"], "cwd": "~nobody-of-this-name"}),
+        ("cwd", {"command": ["sleep", "4101"], "cwd": "a" * 5000}),
+    ],
+)
+async def test_text_that_no_program_can_be_given_is_refused(tmp_path, monkeypatch, field, fields):
+    """Half a character pair, a null character and a home of nobody are refused by field and remedy, and nothing is started."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput) as refused:
+        await shell(variables=("MODE",), folders=(str(tmp_path),))(**fields)
+    assert (refused.value.field, bool(refused.value.remedy), running("4101")) == (field, True, [])
+
+
+async def test_a_null_character_in_stdin_reaches_the_program():
+    """What a program reads may hold any character."""
+    assert (await shell()(["cat"], stdin="a\0b")).stdout == "a\0b"
+
+
+async def test_a_program_that_cannot_be_fed_is_ended(tmp_path):
+    """Whatever goes wrong after the start, the program does not outlive it."""
+    wrong = {"stdin": "text in place of bytes", "executable": Path(PYTHON), "cwd": tmp_path, "env": {}}
+    arguments = ("-c", "import time; time.sleep(4102)")
+    with pytest.raises((TypeError, AssertionError)):
+        await run_command(Command(**wrong, arguments=arguments, timeout=20.0, output_limit=1000))
+    await running_soon("4102", 0)
+
+
+def test_a_circle_of_links_is_no_program(tmp_path):
+    """A path that leads round in a circle is a program that is not allowed."""
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    with pytest.raises(CommandNotAllowed):
+        shell().check([str(tmp_path / "round" / "echo")])
 
 
 async def test_stdin_reaches_the_program():
@@ -282,6 +327,12 @@ async def test_the_table_of_processes_is_read_a_few_times_only(monkeypatch):
     with pytest.raises(CommandTimedOut):
         await shell()([PYTHON, "-c", STUBBORN, "apart"], timeout=0.5)
     assert len(looked) <= 6
+
+
+async def test_a_timeout_does_not_promise_more_than_was_done():
+    """A child that left its session with an empty environment cannot be found, so the error speaks of those that could."""
+    with pytest.raises(CommandTimedOut, match=r"was ended, with the children that could be found\."):
+        await shell(timeout=0.1)("sleep 30")
 
 
 async def test_a_cancelled_call_ends_its_program():

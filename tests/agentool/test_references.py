@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -13,12 +15,29 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
-from agentool.references import PREFIX, has_references, resolve_references
+from agentool.errors import excerpt
+from agentool.references import MOST_FILLED, PREFIX, Budget, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
     operation: Literal["get"]
     key: str | None = None
+
+
+class TakerInput(BaseOperationInput):
+    operation: Literal["take", "pass_on"]
+    number: int = 0
+    when: date | None = None
+    kind: Literal["a", "b"] | None = None
+    data: dict[str, Any] | None = None
+
+
+async def taker_take(ctx: RunContext[None], number: int = 0, data: dict[str, Any] | None = None) -> None:
+    raise InvalidInput(f"{excerpt(data)} is not liked.", field="data", value=data)
+
+
+async def taker_pass_on(ctx: RunContext[None], data: dict[str, Any]) -> None:
+    await ctx.injector.run("taker", data)
 
 
 class Held(BaseModel):
@@ -48,6 +67,11 @@ ANSWERS: dict[str, Any] = {
     "none": None,
     "without": Answered(operation="get", data=None),
     "other": Answered(operation="get", data={"size": 7}),
+    "long": {"value": "x" * (MOST_FILLED // 10)},
+    "secret": {"value": "S3CRET"},
+    "secrets": {"value": {"number": "S3CRET"}},
+    "number": {"value": 7},
+    "wide": {"value": [[]] * (MOST_FILLED // 100)},
 }
 
 
@@ -59,6 +83,15 @@ def shelved() -> Injector:
     injector = Injector()
     create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps=ANSWERS, injector=injector)
     return injector
+
+
+async def refusal(data: dict[str, Any]) -> InvalidInput:
+    """Return what an AgenTool says that is called with input whose references are resolved."""
+    injector = shelved()
+    create_agentool("taker", TakerInput, {"take": taker_take, "pass_on": taker_pass_on}, injector=injector)
+    with pytest.raises(InvalidInput) as caught:
+        await injector.run("taker", await resolve_references(data, injector))
+    return caught.value
 
 
 async def resolved(data: Any) -> Any:
@@ -108,6 +141,69 @@ async def test_a_key_may_hold_colons() -> None:
     injector = Injector()
     create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps={"a:b": {"value": 1}}, injector=injector)
     assert await resolve_references("!ref:shelf:a:b", injector) == 1
+
+
+@pytest.mark.parametrize("key", ["long", "wide"])
+async def test_what_references_give_is_bounded_in_total(key: str) -> None:
+    """A large value that is referred to over and over is refused, as soon as it is too much, whether it is one text or many parts."""
+    with pytest.raises(InvalidInput, match=r"more than 10,000,000 characters.*at most") as caught:
+        await resolved({"all": [f"!ref:shelf:{key}"] * 1_000_000})
+    assert caught.value.remedy
+
+
+async def test_a_large_value_may_be_referred_to() -> None:
+    """What stays within the bound is filled in, several times too."""
+    assert len(await resolved(["!ref:shelf:long"] * 9)) == 9
+
+
+def test_data_of_ones_own_takes_nothing_of_the_budget() -> None:
+    """What was there before is not counted, only what comes in its place."""
+    given = ["x" * MOST_FILLED]
+    assert asyncio.run(resolved([given, "!ref:shelf:dict"])) == [given, 7]
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("", 8), ("abc", 11), (b"abc", 11), (7, 8), (None, 8), ([], 32), (["a", "b"], 50), ({"ab": "c"}, 43), (("a",), 41)]
+)
+def test_a_value_is_counted_with_all_that_it_holds(value: object, size: int) -> None:
+    """Each text counts its characters, each list or object 32, and any other value eight."""
+    Budget(size).spend(value)
+    with pytest.raises(InvalidInput):
+        Budget(size - 1).spend(value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"operation": "take", "number": "!ref:shelf:secret"},
+        {"operation": "take", "when": "!ref:shelf:secret"},
+        {"operation": "take", "kind": "!ref:shelf:secret"},
+        {"operation": "!ref:shelf:secret"},
+        {"operation": "take", "other": "!ref:shelf:secret"},
+        {"operation": "take", "data": {"a": "!ref:shelf:secret"}},
+        {"operation": "pass_on", "data": {"operation": "take", "number": "!ref:shelf:secret"}},
+        {"operation": "pass_on", "data": "!ref:shelf:secrets"},
+    ],
+)
+async def test_no_error_shows_what_a_reference_gave(data: dict[str, Any]) -> None:
+    """What came by reference may be a secret: neither the error nor its traceback has it, in calls within the call either."""
+    error = await refusal(data)
+    assert "S3CRET" not in "".join(traceback.format_exception(error)) + repr(error.value)
+
+
+async def test_an_error_without_the_value_names_the_field_and_the_reason() -> None:
+    """What is wrong is still told, and why the value is not."""
+    said = (
+        "AgenTool 'taker' refused its input: number: is not accepted (int_parsing); its value is not shown, as the input held references."
+    )
+    assert str(await refusal({"operation": "take", "number": "!ref:shelf:secret"})) == said
+
+
+async def test_input_without_references_is_shown_in_errors() -> None:
+    """Where nothing came by reference, an error shows the value, before and after a call in which it was not shown."""
+    for _ in range(2):
+        assert "got 'plain'" in str(await refusal({"operation": "take", "number": "plain"}))
+        await refusal({"operation": "take", "number": "!ref:shelf:secret"})
 
 
 async def test_the_given_data_stays_as_it_is() -> None:

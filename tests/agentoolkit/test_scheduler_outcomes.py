@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -185,12 +186,46 @@ async def test_record_of_an_error_has_its_traceback(kit, scheduler, probe):
     assert "ValueError: no such thing" in error["traceback"]
 
 
+async def test_a_long_error_is_recorded_with_its_beginning_and_its_end(kit, scheduler, probe):
+    """Of a message beyond 10,000 characters the middle is left out, and the record and the queue say how much that is."""
+    probe.raises = ValueError("begin" + "x" * 1_000_000 + "end")
+    error = (await run_once(kit, scheduler))["error"]
+    assert (error["message"][:5], error["message"][-3:]) == ("begin", "end")
+    assert " … (990,008 characters left out) … " in error["message"]
+    assert len(error["message"]) < 10_100
+    (message,) = await scheduler.messages("errors")
+    assert message["error"]["message"] == error["message"]
+
+
+async def test_a_long_traceback_is_recorded_with_its_beginning_and_its_end(kit, scheduler, probe):
+    """Of a traceback beyond 50,000 characters the middle is left out."""
+    probe.raises = ValueError("x" * 1_000_000 + "end")
+    traceback = (await run_once(kit, scheduler))["error"]["traceback"]
+    assert (traceback[:9], traceback[-4:], "characters left out" in traceback) == ("Traceback", "end\n", True)
+    assert len(traceback) < 50_100
+
+
+async def test_an_error_of_just_the_length_is_recorded_as_it_is(kit, scheduler, probe):
+    """Up to the limit nothing is left out."""
+    probe.raises = ValueError("x" * 10_000)
+    assert (await run_once(kit, scheduler))["error"]["message"] == "x" * 10_000
+
+
 async def test_input_that_no_longer_fits_is_a_failure(kit, scheduler, probe):
     """A target whose input became wrong after scheduling, by a reference, fails and says which field."""
     probe.returns = {"value": "not a number"}
     data = {"operation": "run", "number": "!ref:probe:x"}
     record = await run_once(kit, scheduler, input_data=data)
     assert (record["status"], record["error"]["type"]) == ("failed", "InvalidInput")
+
+
+async def test_record_does_not_show_what_a_reference_gave(kit, scheduler, probe):
+    """A secret that was referred to in the wrong field is nowhere in the record of the failure, its traceback included."""
+    probe.returns = {"value": "S3CRET"}
+    await kit.injector.run("storage_kv", {"operation": "set", "key": "key", "value": "S3CRET"})
+    record = await run_once(kit, scheduler, input_data={"operation": "run", "number": "!ref:storage_kv:key"})
+    assert (record["status"], record["error"]["type"], "number" in record["error"]["message"]) == ("failed", "InvalidInput", True)
+    assert "S3CRET" not in json.dumps(record)
 
 
 async def test_failing_job_fires_again(kit, scheduler, probe):

@@ -247,6 +247,23 @@ async def test_sizes_are_limited(ask_limited: Asking, fields: dict[str, Any], se
         await ask_limited("render", **fields)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ {}['a' * 4000000] }}",
+        "{{ lipsum(**{'a' * 4000000: 1}) }}",
+        "{% include 'a' * 4000000 %}",
+        "{% include ['a' * 4000000, 'b' * 4000000] %}",
+        "{{ '{0.__x}'.format('a' * 4000000) ~ ''|attr('a' * 4000000) ~ 1 }}",
+    ],
+)
+async def test_what_is_said_of_a_failure_is_limited(ask: Asking, template: str):
+    """A template that fails with a long text of its own making is told with the beginning of it."""
+    with pytest.raises(RenderingFailed) as caught:
+        await ask.render(template)
+    assert len(str(caught.value)) < 2_500
+
+
 async def test_a_cancelled_rendering_does_no_harm(ask: Asking):
     """After a rendering whose caller went away, the next one gets its own answer."""
     rendering = asyncio.ensure_future(ask.render("{{ n }}", n=1))

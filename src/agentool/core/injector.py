@@ -12,7 +12,8 @@ from opentelemetry import trace
 
 from agentool.context import RunContext
 from agentool.core.background import Background
-from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt
+from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt, values_unshown
+from agentool.references import Resolved
 
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool
@@ -79,7 +80,7 @@ class Injector:
 
         Args:
             name: Its registered name.
-            data: A dict, an instance of its input model, or JSON text.
+            data: A dict, an instance of its input model, or JSON text. After `resolve_references` no error shows its values.
 
         Returns:
             What the handler returned, as the type it declares.
@@ -90,6 +91,9 @@ class Injector:
             InvalidOutput: The handler returned another type than it declares.
             Exception: Whatever the handler raises, unchanged.
         """
+        if isinstance(data, Resolved):
+            with values_unshown():
+                return await self.run(name, dict(data))
         agentool = self.get(name)
         validated = agentool.validate(data)
         operation = agentool.operation(validated)

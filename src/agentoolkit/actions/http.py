@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, JsonValue, SecretStr
+from pydantic_core import from_json
 from typing_extensions import TypedDict, Unpack
 
 from agentool.agentool import AgenTool, create_agentool
@@ -21,7 +22,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.actions.addresses import AddressRules, check_allowed
-from agentoolkit.actions.web import Answered, Asked, Web
+from agentoolkit.actions.web import Answered, Asked, Web, wrong_header
 
 TIMEOUT = 30.0
 """Seconds that a request may take, redirects included, unless set otherwise."""
@@ -30,6 +31,8 @@ RESPONSE_LIMIT = 1_000_000
 REDIRECTS = 5
 """Redirects that are followed, unless set otherwise."""
 SIGNATURE = "X-Signature-256"
+DEEPEST_JSON = 100
+"""Lists and objects within each other up to which an answer's JSON is given as values."""
 _SHOWN = 300
 _LONGEST_WAIT = 86_400.0
 _PASSING = frozenset({408, 425, 429})
@@ -117,15 +120,17 @@ class HttpRules:
         """Turn a call into a request.
 
         Raises:
-            InvalidInput: The URL is none, or there are two bodies.
+            InvalidInput: The URL is none, a header or the body cannot be sent, or there are two bodies.
             AddressNotAllowed: The URL names an address that is not allowed.
         """
         host = self._checked_host(call.url or "")
-        headers, content = dict(call.headers or {}), _content(call)
-        if call.json_data is not None:
-            headers.setdefault("Content-Type", "application/json")
+        headers, content = _checked_headers(call.headers or {}), _content(call)
+        if call.json_data is not None and not _named(headers, "Content-Type"):
+            headers["Content-Type"] = "application/json"
         if (secret := self.signing.get(host)) is not None:
             digest = hmac.new(secret.get_secret_value().encode(), content or b"", hashlib.sha256).hexdigest()
+            for name in _named(headers, SIGNATURE):
+                del headers[name]
             headers[SIGNATURE] = f"sha256={digest}"
         timeout = min(call.timeout or self.timeout, self.timeout)
         return Asked(method=call.method or "GET", url=call.url or "", headers=headers, content=content, timeout=timeout)
@@ -201,21 +206,51 @@ def create_http_agent(rules: HttpRules | None = None, *, injector: Injector | No
     )
 
 
+def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
+    if (name := wrong_header(given)) is not None:
+        remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
+        # Without the value, which may be a secret.
+        raise InvalidInput(f"The header {name[:_SHOWN]!r} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
+    return dict(given)
+
+
+def _named(headers: Mapping[str, str], name: str) -> list[str]:
+    return [given for given in headers if given.lower() == name.lower()]
+
+
 def _content(call: HttpInput) -> bytes | None:
     if call.json_data is not None and call.body is not None:
         raise InvalidInput("There are two bodies.", field="body", remedy="Give either json_data or body.")
     if call.json_data is not None:
         return json.dumps(call.json_data, separators=(",", ":")).encode()
-    return call.body.encode() if call.body is not None else None
+    try:
+        return call.body.encode() if call.body is not None else None
+    except UnicodeEncodeError as error:
+        remedy = "Give text that can be written as UTF-8."
+        raise InvalidInput("It holds half a character, a lone surrogate.", field="body", value=call.body, remedy=remedy) from error
 
 
 def _parsed(answered: Answered) -> Any:
     if answered.truncated or "json" not in answered.headers.get("content-type", ""):
         return None
     try:
-        return json.loads(answered.text)
+        found = from_json(answered.text)  # which, unlike the standard library's, refuses what could not be recorded
     except ValueError:
         return None
+    return None if _is_deeper(found, DEEPEST_JSON) else found
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for holder in level for inner in _held(holder)]
+    return bool(level)
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _failure(answered: Answered, url: str) -> HttpFailed:

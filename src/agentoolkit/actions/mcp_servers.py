@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from agentool.errors import AgenToolError, MissingExtra
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
+from agentool.references import Budget
+from agentoolkit.actions.program_talk import StandardError, few_lines, standard_error
+from agentoolkit.actions.web import wrong_header
 
 if TYPE_CHECKING:
-    from mcp import Client
+    from httpx2 import Response
+    from mcp import Client, ListToolsResult
 
-_TAIL = 500
+MOST_PAGES = 100
+"""Pages in which a server may list its tools."""
+MOST_TOOLS = 1_000
+"""Tools that a server may have."""
+LARGEST_ANSWER = 10_000_000
+"""Characters of a tool's result, and of all that is said of a server's tools; bytes of a response over HTTP."""
+
+_SHOWN = 2_000
+"""Characters of a server's own error that are told."""
+_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher", "mcp.shared.tool_name_validation")
 
 
 class McpServer(BaseModel):
@@ -51,6 +63,10 @@ class McpToolFailed(McpFailed):
     """The tool ran and failed; the message is the server's."""
 
 
+class McpAnswerTooLarge(McpFailed, InvalidInput):
+    """The server answered, with more than is taken; a tool has run all the same, so no further try is made."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
     """What a tool returned."""
@@ -77,30 +93,35 @@ class McpConnections:
 
         Raises:
             McpFailed, McpTimedOut: The server cannot be reached.
+            McpAnswerTooLarge: It has too many tools, or says too much of them.
             MissingExtra: The MCP SDK is not installed.
         """
         async with self._connected(server_name, self.timeout) as client:
             found: list[dict[str, Any]] = []
             cursor: str | None = None
-            while True:
+            budget = Budget(LARGEST_ANSWER, "The list of its tools")
+            for _ in range(MOST_PAGES):
                 page = await client.list_tools(cursor=cursor)
-                found += [
-                    {"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema} for tool in page.tools
-                ]
+                found += _kept(_tools(page), budget)
+                if len(found) > MOST_TOOLS:
+                    raise _too_large(f"It has more than {MOST_TOOLS:,} tools.", server_name)
                 if (cursor := page.next_cursor) is None:
                     return found
+            raise _too_large(f"It lists its tools in more than {MOST_PAGES} pages.", server_name)
 
     async def call(self, server_name: str, tool_name: str, arguments: dict[str, Any], timeout: float | None = None) -> ToolAnswer:
         """Call a tool.
 
         Raises:
             McpToolFailed: It failed.
+            McpAnswerTooLarge: It ran, and its result is too large.
             McpFailed, McpTimedOut: The server cannot be reached, or refused the call.
             MissingExtra: The MCP SDK is not installed.
         """
         async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
             result = await client.call_tool(tool_name, arguments)
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
+            _kept([content, result.structured_content], Budget(LARGEST_ANSWER, "The result of the tool, which has run,"))
             text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
             if result.is_error:
                 raise McpToolFailed(f"{text or 'It failed without a message.'}", field="tool_name", value=tool_name)
@@ -109,42 +130,94 @@ class McpConnections:
     @asynccontextmanager
     async def _connected(self, server_name: str, seconds: float) -> AsyncGenerator[Client]:
         _require()
-        with tempfile.TemporaryFile() as said:
+        async with standard_error() as said:
             try:
                 async with asyncio.timeout(seconds), AsyncExitStack() as stack:
-                    yield await stack.enter_async_context(await self._client(self.servers[server_name], stack, said))
+                    stack.enter_context(few_lines(_LOGGERS))
+                    yield await stack.enter_async_context(await self._client(server_name, stack, said))
             except TimeoutError as error:
-                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{_tail(said)}"
+                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{await said.tail()}"
                 raise McpTimedOut(problem, field="server_name", value=server_name) from error
             except Exception as error:
-                raise _failure(server_name, _innermost(error), said) from error
+                raise _failure(server_name, _innermost(error), await said.tail()) from error
 
-    async def _client(self, server: McpServer, stack: AsyncExitStack, said: IO[bytes]) -> Client:
+    async def _client(self, server_name: str, stack: AsyncExitStack, said: StandardError) -> Client:
         from mcp import Client, StdioServerParameters
         from mcp.client.stdio import stdio_client
         from mcp.client.streamable_http import streamable_http_client
 
+        server = self.servers[server_name]
         if server.command is not None:
             env = _revealed(server.env)
             program = StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd)
-            return Client(stdio_client(program, errlog=said))  # pyright: ignore[reportArgumentType]  all it needs is a file number
+            return Client(stdio_client(program, errlog=said.source))  # pyright: ignore[reportArgumentType]  all it needs is a file number
         import httpx2
 
-        http = await stack.enter_async_context(httpx2.AsyncClient(headers=_revealed(server.headers), timeout=self.timeout))
+        headers = _sendable(server_name, server.headers)
+        hooks = {"response": [_bounded]}
+        http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout, event_hooks=hooks))
         return Client(streamable_http_client(server.url or "", http_client=http))
+
+
+def _tools(page: ListToolsResult) -> list[dict[str, Any]]:
+    return [{"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema} for tool in page.tools]
+
+
+def _kept(answered: list[Any], budget: Budget) -> list[Any]:
+    try:
+        budget.spend(answered)
+    except InvalidInput as error:
+        raise McpAnswerTooLarge(error.problem, field="server_name", remedy="Ask for less.") from None
+    return answered
+
+
+def _too_large(problem: str, server_name: str) -> McpAnswerTooLarge:
+    return McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy="Set up one with fewer.")
+
+
+async def _bounded(response: Response) -> None:
+    """Let a response end with an error where it is longer than it may be."""
+    import httpx2
+
+    class Bounded(httpx2.AsyncByteStream):
+        def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+            self._inner = inner
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = LARGEST_ANSWER
+            async for chunk in self._inner:
+                left -= len(chunk)
+                if left < 0:
+                    raise httpx2.StreamError(f"The response is longer than {LARGEST_ANSWER:,} bytes")
+                yield chunk
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = Bounded(response.stream)
 
 
 def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items()}
 
 
-def _failure(server_name: str, error: Exception, said: IO[bytes]) -> AgenToolError:
+def _sendable(server_name: str, secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Reveal headers, without the line break at the end that a secret from a file has. Raises `ConfigurationError`."""
+    headers = {name: value.strip() for name, value in _revealed(secrets).items()}
+    if (name := wrong_header(headers)) is not None:
+        remedy = "Its name is one word, and its value plain ASCII without line breaks."
+        raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
+    return headers
+
+
+def _failure(server_name: str, error: Exception, wrote: str) -> AgenToolError:
     if isinstance(error, AgenToolError):
         return error
     if isinstance(error, TimeoutError):
         return McpTimedOut(f"MCP server {server_name!r} did not answer in time.", field="server_name", value=server_name)
-    reason = str(error) or type(error).__name__
-    return McpFailed(f"MCP server {server_name!r}: {reason.rstrip('.')}.{_tail(said)}", field="server_name", value=server_name)
+    reason = (str(error) or type(error).__name__)[:_SHOWN]
+    return McpFailed(f"MCP server {server_name!r}: {reason.rstrip('.')}.{wrote}", field="server_name", value=server_name)
 
 
 def _innermost(error: Exception) -> Exception:
@@ -152,12 +225,6 @@ def _innermost(error: Exception) -> Exception:
     if isinstance(error, ExceptionGroup):
         return _innermost(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
-
-
-def _tail(said: IO[bytes]) -> str:
-    said.seek(0)
-    text = said.read().decode(errors="replace").strip()
-    return f" It wrote: {text[-_TAIL:]}" if text else ""
 
 
 def _require() -> None:

@@ -1,4 +1,8 @@
-"""One program and all that it starts: run with a time limit, its output capped, nothing of it left behind."""
+"""One program and what it starts: run with a time limit, its output capped, and ended with its children.
+
+What is found of these is its process group and, where there is a /proc, whatever still has its mark in its environment.
+A child that has left the group and emptied its environment is not found, and stays.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ class Command:
     arguments: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
-    stdin: str | None
+    stdin: bytes | None
     timeout: float
     """Seconds."""
     output_limit: int
@@ -52,7 +56,7 @@ class Ended:
 
 
 async def run_command(command: Command) -> Ended:
-    """Run a program until it ends or its time is up, then end whatever it started.
+    """Run a program until it ends or its time is up, then end what can be found of its children.
 
     A cancelled caller ends it in the same way.
 
@@ -219,11 +223,21 @@ async def _started(command: Command, mark: str) -> _Started:
         env={**command.env, _MARK: mark},
         start_new_session=True,
     )
-    source = transport.get_pipe_transport(0)
-    if command.stdin is not None and isinstance(source, asyncio.WriteTransport):
-        source.write(command.stdin.encode())
-        source.write_eof()
+    try:
+        _feed(transport, command.stdin)
+    except BaseException:
+        await _Group(transport.get_pid(), mark).end()
+        await _within(_LINGER, capture.exited)
+        transport.close()
+        raise
     return _Started(transport, capture)
+
+
+def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:
+    source = transport.get_pipe_transport(0)
+    if stdin is not None and isinstance(source, asyncio.WriteTransport):
+        source.write(stdin)
+        source.write_eof()
 
 
 async def _within(seconds: float, event: asyncio.Future[None]) -> bool:

@@ -68,7 +68,7 @@ class CommandFailed(AgenToolError, RuntimeError):
 
 
 class CommandTimedOut(CommandFailed, TimeoutError):
-    """The command's time was up; it and all that it had started were ended."""
+    """The command's time was up; it was ended, with its process group and what else of its children could be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ShellRules:
 
         Raises:
             CommandNotAllowed: The program, the folder or a variable is not allowed.
-            InvalidInput: The command cannot be read.
+            InvalidInput: The command cannot be read, or a text cannot be given to a program.
         """
         program, *arguments = words(call.command or "")
         cwd = self._cwd(call.cwd)
@@ -98,7 +98,7 @@ class ShellRules:
             arguments=arguments,
             cwd=cwd,
             env=self._environment(call.env or {}),
-            stdin=call.stdin,
+            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
             timeout=min(call.timeout or self.timeout, self.timeout),
             output_limit=self.output_limit,
         )
@@ -120,13 +120,13 @@ class ShellRules:
         folders = [Path(folder).expanduser().resolve() for folder in self.folders]
         if asked is None:
             return folders[0] if folders else Path.cwd()
-        cwd = Path(asked).expanduser().resolve()
+        cwd = _folder(asked)
         if not any(cwd.is_relative_to(folder) for folder in folders):
             problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(self.folders) or 'there is none'}."
             remedy = "Add one to the setting `shell_folders` (AGENTOOL_SHELL_FOLDERS)."
             raise CommandNotAllowed(problem, field="cwd", value=asked, remedy=remedy)
         if not cwd.is_dir():
-            raise InvalidInput(f"There is no folder {excerpt(asked)}.", field="cwd", value=asked)
+            raise _no_folder(asked)
         return cwd
 
     def _environment(self, asked: Mapping[str, str]) -> dict[str, str]:
@@ -135,6 +135,8 @@ class ShellRules:
             problem = f"Variables {', '.join(refused)} are not allowed; allowed are {', '.join(self.variables) or 'none'}."
             remedy = "Add them to the setting `shell_variables` (AGENTOOL_SHELL_VARIABLES)."
             raise CommandNotAllowed(problem, field="env", value=refused, remedy=remedy)
+        for value in asked.values():
+            _check_passable(value, "env")
         inherited = {name: os.environ[name] for name in (*BASIC_VARIABLES, *self.variables) if name in os.environ}
         return {**inherited, **asked}
 
@@ -148,7 +150,7 @@ async def shell_run(
     timeout: float | None = None,
     check: bool = True,
 ) -> ShellOutput:
-    """Run a program and wait for it. When its time is up, or the execution is cancelled, all that it started is ended.
+    """Run a program and wait for it. When its time is up, or the execution is cancelled, it is ended, and its children with it.
 
     Raises:
         CommandFailed: Its exit code is not 0, and `check` is true.
@@ -180,7 +182,7 @@ def words(command: list[str] | str) -> list[str]:
     """Return a command as program and arguments.
 
     Raises:
-        InvalidInput: It is empty, has an open quote, or was written for a shell.
+        InvalidInput: It is empty, has an open quote or a character that no program can be given, or was written for a shell.
     """
     if not isinstance(command, str):
         split = list(command)
@@ -193,7 +195,9 @@ def words(command: list[str] | str) -> list[str]:
             remedy = "Give one program and its arguments; for several, use the AgenTool 'sequence'."
             problem = f"{excerpt(command)} is written for a shell ({' '.join(found)}), and there is none here."
             raise InvalidInput(problem, field="command", value=command, remedy=remedy)
-    if not split or not split[0] or any("\0" in word for word in split):
+    for word in split:
+        _check_passable(word, "command")
+    if not split or not split[0]:
         raise InvalidInput("It names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
     return split
 
@@ -232,7 +236,38 @@ def _located(program: str) -> Path | None:
 
 def _placed(path: Path) -> Path:
     """Name a file by where it really lies. Its own name stays: many programs are one file that looks at how it was called."""
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent)) / path.name  # which a circle of links does not make fail, as it does `resolve`
+
+
+def _folder(asked: str) -> Path:
+    _check_passable(asked, "cwd")
+    try:
+        found = Path(asked).expanduser().resolve()
+        found.is_dir()  # only asking shows that a name is too long
+    except (OSError, RuntimeError) as error:
+        raise _no_folder(asked) from error
+    return found
+
+
+def _no_folder(asked: str) -> InvalidInput:
+    return InvalidInput(f"There is no folder {excerpt(asked)}.", field="cwd", value=asked, remedy="Name one that is there.")
+
+
+def _check_passable(text: str, field: str) -> None:
+    """Refuse what no system can hand to a program."""
+    if "\0" in text:
+        raise InvalidInput(
+            f"{excerpt(text)} holds a null character.", field=field, value=text, remedy="Leave it out; only stdin may hold one."
+        )
+    _encoded(text, field)
+
+
+def _encoded(text: str, field: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        problem = f"{excerpt(text)} holds half a character, a lone surrogate, at place {error.start}."
+        raise InvalidInput(problem, field=field, value=text, remedy="Give text that can be written as UTF-8.") from error
 
 
 def _failed(command: Sequence[str] | str, exit_code: int, ended: Ended) -> CommandFailed:
@@ -252,7 +287,7 @@ def _signal_name(number: int) -> str:
 
 def _timed_out(wanted: Command, ended: Ended) -> CommandTimedOut:
     tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
-    problem = f"It did not end within {wanted.timeout:g} s and was ended, with all that it had started."
+    problem = f"It did not end within {wanted.timeout:g} s and was ended, with the children that could be found."
     error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
     error.output = tail
     return error

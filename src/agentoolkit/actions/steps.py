@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeGuard, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentool.references import Inert, inert
+from agentool.references import Budget, Inert, taken
 
 PREFIX = "!step:"
 MOST_STEPS = 100
@@ -88,14 +88,19 @@ def filled(data: Any, results: Mapping[str, Any]) -> Any:
     """Return a copy of the data with the results of steps where they were referred to.
 
     Raises:
-        InvalidInput: A step has no result, or no such part.
+        InvalidInput: A step has no result, or no such part, or all that is filled in becomes too much.
     """
+    budget = Budget(what="What is taken of other steps")
+    return budget.marked(_filled(data, results, budget))
+
+
+def _filled(data: Any, results: Mapping[str, Any], budget: Budget) -> Any:
     if _is_reference(data):
-        return inert(_looked_up(data, results))
+        return taken(_looked_up(data, results), budget)
     if isinstance(data, Mapping):
-        return {key: filled(value, results) for key, value in cast("Mapping[str, Any]", data).items()}
+        return {key: _filled(value, results, budget) for key, value in cast("Mapping[str, Any]", data).items()}
     if isinstance(data, list):
-        return [filled(value, results) for value in cast("list[Any]", data)]
+        return [_filled(value, results, budget) for value in cast("list[Any]", data)]
     return data
 
 

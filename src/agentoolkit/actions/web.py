@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,18 @@ from agentoolkit.actions.addresses import AddressRules
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport, AsyncClient, Request, Response
+
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[!-~]+(?:[ \t]+[!-~]+)*)?")
+_CHARSETS = frozenset(
+    {"utf-8", "utf8", "us-ascii", "ascii", "latin-1", "latin1", "shift-jis", "sjis", "euc-jp", "euc-kr", "gb2312", "gbk", "gb18030"}
+    | {"big5", "big5-hkscs", "koi8-r", "koi8-u", "tis-620", "macintosh"}
+    | {f"utf-{bits}{order}" for bits in (16, 32) for order in ("", "le", "be", "-le", "-be")}
+    | {f"iso-8859-{part}" for part in range(1, 17) if part != 12}
+    | {f"{maker}{page}" for maker in ("windows-", "cp") for page in range(1250, 1259)}
+)
+"""Encodings that answers are read in. A server may name any other that Python has, and some take for ever or read no text at all."""
 
 
 class Unreachable(AgenToolError, ConnectionError):
@@ -156,8 +168,11 @@ def _origin(request: Request) -> tuple[str, str, int | None]:
     return request.url.scheme, request.url.host, request.url.port
 
 
+def wrong_header(headers: Mapping[str, str]) -> str | None:
+    """Return the name of a header that cannot be sent, so that no library refuses it with its value in the error; None if all can."""
+    return next((name for name, value in headers.items() if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value))), None)
+
+
 def _codec(named: str | None) -> str:
-    try:
-        return codecs.lookup(named or "utf-8").name
-    except LookupError:
-        return "utf-8"
+    known = (named or "").lower().replace("_", "-")
+    return known if known in _CHARSETS else "utf-8"

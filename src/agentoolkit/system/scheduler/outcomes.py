@@ -15,6 +15,11 @@ from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status, Work
 from agentoolkit.system.scheduler.ports import Message
 
+LONGEST_MESSAGE = 10_000
+"""Characters of an error's message that a record keeps."""
+LONGEST_TRACEBACK = 50_000
+"""Characters of its traceback."""
+
 _TRACEBACK_FRAMES = 8
 
 
@@ -83,7 +88,7 @@ def succeeded(execution: Execution, output: object, now: datetime, duration: flo
 def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler raised."""
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
-    record = ErrorRecord(type(error).__name__, _text(error), frames)
+    record = ErrorRecord(type(error).__name__, _cut(_text(error), LONGEST_MESSAGE), _cut(frames, LONGEST_TRACEBACK))
     ended = execution._replace(status=Status.FAILED, result=_part_done(error), finished_at=now, duration=duration)
     return ended._replace(reason=reason or f"raised {record.type}", error=record)
 
@@ -94,6 +99,13 @@ def _part_done(error: BaseException) -> Any:
         return recordable(getattr(error, "result", None)) if isinstance(error, AgenToolError) else None
     except UnrecordableResult:
         return None
+
+
+def _cut(text: str, most: int) -> str:
+    """Leave out the middle of what is too long: at both ends it says what happened and where."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … ({len(text) - most:,} characters left out) … {text[-(most // 2) :]}"
 
 
 def _text(error: BaseException) -> str:

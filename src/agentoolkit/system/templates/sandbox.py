@@ -21,6 +21,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Message = dict[str, Any]
 
+LONGEST_SAID = 2_000
+"""Characters that are told of a failure, whose text a template can make as long as it likes."""
+LONGEST_NAME = 200
+"""Characters of a template's name; no template has a longer one."""
+
 _AUTOESCAPED = (".html", ".htm", ".xml")
 
 
@@ -66,6 +71,8 @@ def receive() -> Message:
 
 def load(name: str) -> str | None:
     """Ask for the source of a template that another one includes, imports or extends."""
+    if len(name) > LONGEST_NAME:
+        return None
     send({"need": name})
     return receive()["source"]
 
@@ -113,9 +120,9 @@ def validate(request: Message) -> Message:
 
 def failure(error: BaseException) -> Message:
     """Describe what went wrong: a kind, a sentence, and the line if it is known."""
-    said = str(error) or type(error).__name__
+    said = _beginning(str(error) or type(error).__name__)
     if isinstance(error, TemplateSyntaxError):
-        return {"failure": "syntax", "said": error.message or said, "line": error.lineno, "name": error.name}
+        return {"failure": "syntax", "said": _beginning(error.message or said), "line": error.lineno, "name": error.name}
     kinds: dict[type[BaseException], str] = {
         SecurityError: "forbidden",
         TemplateNotFound: "missing",
@@ -125,6 +132,10 @@ def failure(error: BaseException) -> Message:
     kind = next((kind for found, kind in kinds.items() if isinstance(error, found)), "failed")
     known = isinstance(error, TemplateError)
     return {"failure": kind, "said": said if known else f"{type(error).__name__}: {said}", "line": _line(error)}
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}… ({len(text):,} characters)"
 
 
 def _line(error: BaseException) -> int | None:
