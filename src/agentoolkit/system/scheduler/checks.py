@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
-from agentool.references import PREFIX, has_references
+from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
@@ -64,6 +64,14 @@ def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
         raise InvalidJob(problem, field="input_data", value=input_data, remedy=remedy)
 
 
+def check_lookalikes(field: str, input_data: dict[str, Any]) -> None:
+    """Refuse to write down a text that came out of a result and reads like a reference: read back, it would be one."""
+    for where, text in lookalikes(input_data, field):
+        remedy = "Keep it with storage_kv and refer to it there, by '!ref:storage_kv:<key>': what a reference gives stays text."
+        problem = f"{excerpt(text)} came out of a result, and a job would look it up as a reference."
+        raise InvalidJob(problem, field=where, value=text, remedy=remedy)
+
+
 def check_gate(injector: Injector, gate: Gate | None) -> None:
     """Refuse a gate whose AgenTool does not exist, or would refuse its input."""
     if gate is None:
@@ -72,6 +80,7 @@ def check_gate(injector: Injector, gate: Gate | None) -> None:
         checked_input(gate["agentool_name"], gate["input_data"], injector)
     except (InvalidJob, UnknownTarget) as error:
         raise type(error)(error.problem, field="gate", value=gate, remedy=error.remedy) from error
+    check_lookalikes("gate.input_data", gate["input_data"])
 
 
 def check_queues(injector: Injector, **queues: str | None) -> None:
