@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from agentool import Injector, InvalidInput
-from agentoolkit.redaction import is_secret, redacted
 from agentoolkit.system.logging import LogService, LogSettings, create_logging_agent, writing
 from agentoolkit.testing import ManualTime
 
@@ -193,24 +192,3 @@ async def test_secrets_are_neither_remembered_nor_written(ask_file: Asking, tmp_
     remembered = (await ask_file("read")).model_dump_json()
     assert not [secret for secret in ("s1", "s2", "s3", "s4", "s5", "s6") if secret in written + remembered]
     assert '"name":"n"' in remembered
-
-
-@pytest.mark.parametrize(
-    "name", ["password", "DB_PASSWORD", "userPassword", "api_key", "apiKey", "API-KEY", "access_token", "Authorization", "clientSecret"]
-)
-def test_a_secret_is_known_by_its_name(name: str):
-    """In any way of writing it."""
-    assert is_secret(name)
-
-
-@pytest.mark.parametrize("name", ["max_tokens", "input_tokens", "key", "keyboard", "author", "passenger", "monkey", "secretary"])
-def test_what_only_looks_alike_is_no_secret(name: str):
-    """Token counts and keyboards are shown."""
-    assert not is_secret(name)
-
-
-def test_redaction_leaves_what_was_given_alone():
-    """Redaction returns a copy."""
-    given = {"password": "x", "list": [{"token": "y"}]}
-    redacted(given)
-    assert given == {"password": "x", "list": [{"token": "y"}]}
