@@ -192,3 +192,17 @@ async def test_secrets_are_neither_remembered_nor_written(ask_file: Asking, tmp_
     remembered = (await ask_file("read")).model_dump_json()
     assert not [secret for secret in ("s1", "s2", "s3", "s4", "s5", "s6") if secret in written + remembered]
     assert '"name":"n"' in remembered
+
+
+ORDERS = "\x1b]0;x\x07\x0b\x0c\x1c\x85\x9b2J\u2028\u2029\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("field", ["message", "logger_name", "data"])
+async def test_nothing_in_a_record_begins_another_line(capsys: pytest.CaptureFixture[str], form: str, field: str):
+    """Neither message, logger nor data can forge a record, or give orders to the terminal; a file is as safe."""
+    ask = Asking(console=True, format=form)
+    hostile = f"a{ORDERS}2030 ERROR forged"
+    await ask.log(**{"message": "x", field: {hostile: hostile} if field == "data" else hostile})
+    await ask.service.close()
+    assert capsys.readouterr().err.removesuffix("\n").isprintable()

@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.cli.applying import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.found import found
 from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
 from agentoolkit.entrypoints.cli.opening import call, settings_for
-from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
+from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time, shown
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
@@ -43,11 +43,11 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     settings = settings_for(allow, memory=memory, example=path is None)
     with _file(path) as source:
         tasks = load_tasks(source)
-    shown = console()
+    terminal = console()
     name = path.name if path else EXAMPLE
-    asyncio.run(Serving(shown, settings, tasks, name).run(seconds))
+    asyncio.run(Serving(terminal, settings, tasks, name).run(seconds))
     if functions_running():
-        shown.print("[dim]A function still ran in a thread and was left behind.[/]")
+        terminal.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
 
 
@@ -58,12 +58,12 @@ def _file(path: Path | None) -> contextlib.AbstractContextManager[Path]:
 class Serving:
     """One run of ``serve``."""
 
-    def __init__(self, shown: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
-        self._console = shown
+    def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
+        self._console = terminal
         self._settings = settings
         self._tasks = tasks
         self._source = source
-        self._log = LiveLog(shown)
+        self._log = LiveLog(terminal)
         self._standing = ""
 
     async def run(self, seconds: float | None) -> None:
@@ -104,7 +104,7 @@ class Serving:
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
         self._log.say(f"{counted(len(applied), 'task')} of {self._source}:")
         for line in task_lines(applied):
-            self._console.print(line, no_wrap=True, overflow="ellipsis")
+            self._console.print(shown(line), no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
@@ -160,5 +160,5 @@ def _following(task: Applied) -> str:
 def _shown_database(database: str) -> str:
     from agentoolkit.redaction import redacted_text
 
-    shown, user = redacted_text(database), str(Path.home())
-    return f"~{shown.removeprefix(user)}" if shown.startswith(f"{user}/") else shown
+    where, user = redacted_text(database), str(Path.home())
+    return f"~{where.removeprefix(user)}" if where.startswith(f"{user}/") else where
