@@ -205,3 +205,15 @@ async def test_what_a_receiver_answers_is_logged_in_one_line(kit, scheduler, mon
     await scheduler.add("1 minute", job_id="job", max_runs=1, **QUEUES)
     await kit.advance(minutes=1)
     assert "400 x\\n01:40 job success\\x1b[2J" in caplog.records[0].getMessage()
+
+
+async def test_a_result_too_large_for_a_queue_fails_visibly(kit, scheduler, probe, caplog, monkeypatch):
+    """It stays in the history, its delivery is failed there, and the log says why."""
+    monkeypatch.setattr(kit.queue, "_largest_message", 1_000)
+    probe.returns = "x" * 1_000
+    await scheduler.add("1 minute", job_id="job", max_runs=1, **QUEUES)
+    await kit.advance(minutes=2)
+    (record,) = await scheduler.history("job")
+    assert (record["status"], len(record["result"]), record["delivery"]) == ("success", 1_000, "failed")
+    assert "given up" in caplog.text
+    assert "queue_message_size" in caplog.text
