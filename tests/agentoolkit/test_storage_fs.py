@@ -86,8 +86,14 @@ async def test_bytes_go_as_base64(ask: Asking):
     assert (await ask("read", path="/data/a", encoding="base64")).content == content
     with pytest.raises(WrongKind, match="base64"):
         await ask("read", path="/data/a")
-    with pytest.raises(InvalidInput):
-        await ask("write", path="/data/a", content="no base64!", encoding="base64")
+
+
+@pytest.mark.parametrize(("encoding", "content"), [("base64", "no base64!"), ("base64", "é"), ("base64", "abc"), ("text", "\ud800")])
+async def test_content_that_is_not_what_it_is_said_to_be_is_refused(ask: Asking, encoding: str, content: str):
+    """By its field, before anything is written."""
+    with pytest.raises(InvalidInput) as refused:
+        await ask("write", path="/data/a", content=content, encoding=encoding)
+    assert (refused.value.field, tree(ask.data)) == ("content", {})
 
 
 async def test_append_adds_at_the_end(ask: Asking):
