@@ -46,13 +46,26 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         agentool = injector.get(agentool_name)
     except UnknownAgenTool as error:
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
-    copy = _json_input(input_data)
+    copy = checked_json(input_data)
     try:
         agentool.check(copy)
     except InvalidInput as error:
         problems = [problem for problem in error.problems if not _is_reference(problem.value)]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
+    return copy
+
+
+def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of an input that is JSON, neither nested too deeply nor too large. Raises `InvalidJob`."""
+    try:
+        copy = json_copy(input_data, "input_data")
+    except NotJson as error:
+        remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
+        raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
+    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
+        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
+        raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
     return copy
 
 
@@ -128,18 +141,6 @@ def check_ranges(policies: Policies) -> None:
         value: float | None = getattr(policies, field)
         if value is not None and not least <= value <= most:
             raise InvalidJob(f"{value!r} is out of range.", field=field, value=value, remedy=f"Use {least:,} to {most:,}.")
-
-
-def _json_input(input_data: dict[str, Any]) -> dict[str, Any]:
-    try:
-        copy = json_copy(input_data, "input_data")
-    except NotJson as error:
-        remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
-        raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
-    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
-        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
-        raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
-    return copy
 
 
 def _is_reference(value: object) -> bool:
