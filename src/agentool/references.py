@@ -6,7 +6,7 @@ Source of the notation: *Scheduler AgenToolkit*, "Queue Integration for Reactive
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from agentool.errors import InvalidInput
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from agentool.core.injector import Injector
 
 PREFIX = "!ref:"
+STEP_PREFIX = "!step:"
+"""How a text begins that stands for the result of another step of a sequence."""
 MOST_FILLED = 10_000_000
 """Characters that the references in one input may become in total, and that the results of one sequence may have; see `Budget`."""
 _EACH = 8
@@ -104,6 +106,22 @@ def has_references(data: object, to: str = "") -> bool:
     if isinstance(data, Mapping):
         return any(has_references(value, to) for value in cast("Mapping[str, object]", data).values())
     return isinstance(data, (list, tuple)) and any(has_references(item, to) for item in cast("list[object]", data))
+
+
+def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
+    """Find every text that reads like a reference and is none, with the dotted path to it.
+
+    Only this process knows that it is none. Who writes it down, to be read and resolved later, makes a reference of it.
+    """
+    if isinstance(data, Inert):
+        if data.startswith((PREFIX, STEP_PREFIX)):
+            yield where, str(data)
+    elif isinstance(data, Mapping):
+        for key, value in cast("Mapping[str, object]", data).items():
+            yield from lookalikes(value, f"{where}.{key}")
+    elif isinstance(data, (list, tuple)):
+        for place, item in enumerate(cast("list[object]", data)):
+            yield from lookalikes(item, f"{where}.{place}")
 
 
 async def resolve_references(data: Any, injector: Injector) -> Any:

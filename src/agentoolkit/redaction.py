@@ -1,30 +1,55 @@
-"""Secrets told by the names they go under, and kept out of whatever people read: logs and lists."""
+"""Secrets told by the names they go under, and kept out of whatever people read: logs and lists.
+
+The work grows with the text and no faster: every expression begins where a run of characters does, or at a literal, and none
+takes back what it took.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
 REDACTED = "[redacted]"
 
+_NAMES = (
+    *("password", "passwords", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "apikey", "authorization"),
+    *("credential", "credentials", "cookie", "cookies"),
+    *("api key", "access key", "private key", "secret key", "signing key", "encryption key", "set cookie"),
+    *("access tokens", "api tokens", "auth tokens", "refresh tokens"),
+)
+"""What secrets are called, as words: alone, among others, or at the end of what is written without a gap."""
+_ONLY_WHOLE = frozenset({"tokens"})
+"""Secret where it is the whole name: ``max_tokens`` and its like are numbers."""
+_WORDS = frozenset(name for name in _NAMES if " " not in name)
+_PAIRS = frozenset(tuple(name.split()) for name in _NAMES if " " in name)
+_ENDINGS = tuple(name.replace(" ", "") for name in _NAMES)
+_HEADERS = ("authorization", "cookie")
+"""Names whose values go on after a space or a comma."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SECRET_WORDS = frozenset(
-    {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "apikey", "authorization", "credential", "credentials"}
+_NAMED = re.compile(r"(?<![\w-])(?P<name>[\w-]++)['\"]?\s*+(?:=>(?=\s)|[=:])\s*+")
+_QUOTED = r"\"[^\"]*\"|'[^']*'"
+_VALUE = re.compile(rf"{_QUOTED}|[^\s,;]+(?:(?i:(?<=\bbearer)|(?<=\bbasic))\s+[^\s,;'\"]+)?")
+_PART = rf"(?:(?:{_QUOTED})[^\s,;]*|[^\s,;]+)"
+_HEADER = re.compile(
+    rf"{_QUOTED}|(?:(?:(?i:bearer|basic)\s++|[A-Za-z][\w-]*+[ \t]++)(?=[^\s,;]))?"
+    rf"(?:[\w-]++=)?{_PART}(?:[ \t]*+[,;][ \t]*+[\w-]++=(?:{_PART})?)*+"
 )
-_SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("set", "cookie")})
-_SAID = re.compile(
-    r"(?i)(?P<name>\b[\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|authorization)['\"]?\s*[=:]\s*)"
-    r"(?P<value>(?:bearer|basic)\s+[^\s,;'\"]+|\"[^\"]*\"|'[^']*'|[^\s,;]+)"
-)
-_IN_URL = re.compile(r"(?P<before>\w+://[^\s/:@]*:)[^\s/@]+(?=@)")
+_USER_AND_PASSWORD = re.compile(r"(?P<user>[^\s/:@]*+):(?!\d{1,5}/)(?:[^\s?#\"'<>]+(?=@)|[^\s/@]+(?=@))")
+_USER = re.compile(r"[^\s/:@?#]++(?=@)")
+_TOKEN_LENGTH = 20
+"""Characters from which on a user's name is taken for a token."""
 
 
 def is_secret(name: str) -> bool:
     """Does a value under this name have to be hidden? ``api_key`` and ``userPassword`` do, ``max_tokens`` does not."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return any(word in _SECRET_WORDS for word in words) or any(pair in _SECRET_PAIRS for pair in pairwise(words))
+    if any(word in _WORDS for word in words) or any(pair in _PAIRS for pair in pairwise(words)):
+        return True
+    joined = "".join(words)
+    return joined.endswith(_ENDINGS) or joined in _ONLY_WHOLE
 
 
 def redacted(value: Any) -> Any:
@@ -40,5 +65,36 @@ def redacted(value: Any) -> Any:
 
 
 def redacted_text(text: str) -> str:
-    """Return text with ``password=…``, ``Authorization: …`` and the password of a URL replaced."""
-    return _IN_URL.sub(rf"\g<before>{REDACTED}", _SAID.sub(rf"\g<name>{REDACTED}", text))
+    """Return text with ``password=…``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
+    first, *others = "".join(_without_named(text)).split("://")
+    hidden, before = [first], first
+    for part in others:
+        hidden.append(_without_user(part, web=before.endswith(("http", "https"))))
+        before = part
+    return "://".join(hidden)
+
+
+def _without_named(text: str) -> Iterator[str]:
+    """Yield the pieces of a text, with what stands after a secret's name replaced."""
+    done = 0
+    for found in _NAMED.finditer(text):
+        # A name within what is hidden counts where its value begins beyond that: 'token error: password: …'.
+        if found.end() < done or not is_secret(found["name"]):
+            continue
+        expected = _HEADER if found["name"].lower().endswith(_HEADERS) else _VALUE
+        if value := expected.match(text, found.end()):
+            if found.start() >= done:
+                yield text[done : found.end()] + REDACTED
+            done = value.end()
+    yield text[done:]
+
+
+def _without_user(rest: str, web: bool) -> str:
+    """Hide what follows ``://`` up to the ``@``: a password, and a token in place of a user's name."""
+    if found := _USER_AND_PASSWORD.match(rest):
+        user = REDACTED if len(found["user"]) >= _TOKEN_LENGTH else found["user"]
+        return f"{user}:{REDACTED}{rest[found.end() :]}"
+    found = _USER.match(rest)
+    if found and (web or len(found[0]) >= _TOKEN_LENGTH):
+        return REDACTED + rest[found.end() :]
+    return rest

@@ -16,6 +16,7 @@ from agentoolkit.storage.fs import service as fs
 from agentoolkit.storage.kv import service as kv
 from agentoolkit.system.logging import records
 from agentoolkit.system.logging import service as log
+from agentoolkit.system.queue.messages import LARGEST_MESSAGE
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY
 from agentoolkit.system.scheduler.parts import TIMEOUT
 from agentoolkit.system.templates import rendering
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     metrics_series: int = Field(default=registry.MOST_SERIES, ge=1, description="Combinations of labels that one metric may have")
     metrics_count: int = Field(default=registry.MOST_METRICS, ge=1, description="Metrics there may be")
     config_files: tuple[Path, ...] = Field(default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one")
+    queue_message_size: int = Field(default=LARGEST_MESSAGE, ge=1, description="Characters of a message in a queue, as JSON")
     kv_value_size: int = Field(default=kv.LARGEST_VALUE, ge=1, description="Characters of a value in storage_kv, as JSON")
     files: dict[str, Path] = Field(default={}, description="Folders of storage_fs, by what paths into them begin with; none by default")
     files_size: int = Field(default=fs.LARGEST_FILE, ge=1, description="Bytes of a file that are read or written by one call")

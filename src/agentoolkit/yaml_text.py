@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any, cast
 
 import yaml
@@ -13,14 +14,28 @@ MOST_NODES = 100_000
 """Values in a text, with every alias counted as what it stands for."""
 
 
+_SHOWN = 40
+_REMEDY = "Put it in quotes, or correct it."
+
+
 class SafeLoader(yaml.SafeLoader):
     """Safe YAML, read by the rules of version 1.2."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := next((key for key in keys if keys.count(key) > 1), None):
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := next((key for key, times in keys.items() if times > 1), None):
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return cast("Any", super()).construct_object(node, deep)
+        except yaml.YAMLError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            # PyYAML lets through what Python says about a value that its tag does not fit.
+            problem = f"{str(node.value)[:_SHOWN]} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark, note=_REMEDY) from error
 
 
 _AMBIGUOUS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
@@ -60,7 +75,8 @@ def one_line(error: Exception) -> str:
     """Say in one sentence what is wrong with a text, and where."""
     mark = getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{excerpt(getattr(error, 'problem', None) or str(error))}{where}."
+    way_out = f" {note}" if (note := getattr(error, "note", None)) else ""
+    return f"{excerpt(getattr(error, 'problem', None) or str(error))}{where}.{way_out}"
 
 
 def _parts(entry: Any) -> tuple[yaml.Node, ...]:

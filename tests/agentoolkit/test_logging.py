@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from agentool import Injector, InvalidInput
-from agentoolkit.redaction import is_secret, redacted
 from agentoolkit.system.logging import LogService, LogSettings, create_logging_agent, writing
 from agentoolkit.testing import ManualTime
 
@@ -195,22 +194,15 @@ async def test_secrets_are_neither_remembered_nor_written(ask_file: Asking, tmp_
     assert '"name":"n"' in remembered
 
 
-@pytest.mark.parametrize(
-    "name", ["password", "DB_PASSWORD", "userPassword", "api_key", "apiKey", "API-KEY", "access_token", "Authorization", "clientSecret"]
-)
-def test_a_secret_is_known_by_its_name(name: str):
-    """In any way of writing it."""
-    assert is_secret(name)
+ORDERS = "\x1b]0;x\x07\x0b\x0c\x1c\x85\x9b2J\u2028\u2029\n"
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "input_tokens", "key", "keyboard", "author", "passenger", "monkey", "secretary"])
-def test_what_only_looks_alike_is_no_secret(name: str):
-    """Token counts and keyboards are shown."""
-    assert not is_secret(name)
-
-
-def test_redaction_leaves_what_was_given_alone():
-    """Redaction returns a copy."""
-    given = {"password": "x", "list": [{"token": "y"}]}
-    redacted(given)
-    assert given == {"password": "x", "list": [{"token": "y"}]}
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("field", ["message", "logger_name", "data"])
+async def test_nothing_in_a_record_begins_another_line(capsys: pytest.CaptureFixture[str], form: str, field: str):
+    """Neither message, logger nor data can forge a record, or give orders to the terminal; a file is as safe."""
+    ask = Asking(console=True, format=form)
+    hostile = f"a{ORDERS}2030 ERROR forged"
+    await ask.log(**{"message": "x", field: {hostile: hostile} if field == "data" else hostile})
+    await ask.service.close()
+    assert capsys.readouterr().err.removesuffix("\n").isprintable()

@@ -16,6 +16,7 @@ from agentool import BaseOperationInput, InvalidInput, RunContext, UnknownAgenTo
 from agentool.core.injector import Injector
 from agentoolkit.system.queue import (
     MessageNotFound,
+    MessageTooLarge,
     QueueError,
     QueueExists,
     QueueFull,
@@ -966,3 +967,39 @@ def test_the_time_source_of_the_tests_is_one():
     """`CountedTime` keeps to the protocol."""
     call: Cancellable = CountedTime().call_later(1, lambda: None)
     call.cancel()
+
+
+@pytest.fixture
+def narrow(injector: Injector, time: CountedTime) -> Iterator[Injector]:
+    """An injector whose queue takes messages of ten characters."""
+    narrow = Injector()
+    create_queue_agent(QueueService(MemoryQueueBackend(), time, largest_message=10), injector=narrow)
+    with narrow.activate():
+        yield narrow
+
+
+async def test_a_message_has_a_largest_size(narrow: Injector):
+    """One that has just so many characters as JSON is taken; one more, and it is refused with the setting's name."""
+    call = {"operation": "enqueue", "queue_name": "q"}
+    await narrow.run("queue", {**call, "message": "x" * 8})
+    with pytest.raises(MessageTooLarge, match=r"message: It has 11 characters as JSON.*queue_message_size") as refused:
+        await narrow.run("queue", {**call, "message": "x" * 9})
+    assert (refused.value.field, isinstance(refused.value, ValueError)) == ("message", True)
+    assert (await narrow.run("queue", {"operation": "size", "queue_name": "q"})).data["size"] == 1
+
+
+async def test_a_requeued_message_has_a_largest_size(narrow: Injector):
+    """A payload that replaces another one is held to the same size, and the dead letter stays."""
+    named = {"queue_name": "q", "message_id": "a"}
+    await narrow.run("queue", {"operation": "enqueue", **named, "message": 1})
+    await narrow.run("queue", {"operation": "move_to_dlq", **named})
+    with pytest.raises(MessageTooLarge):
+        await narrow.run("queue", {"operation": "requeue", **named, "message": "x" * 9})
+    assert (await narrow.run("queue", {"operation": "size", "queue_name": "q"})).data["dead"] == 1
+
+
+async def test_messages_have_a_largest_size_by_default(queue: Call):
+    """Ten million characters, where nobody has set another."""
+    await queue("enqueue", message="x" * 9_999_998)
+    with pytest.raises(MessageTooLarge):
+        await queue("enqueue", message="x" * 9_999_999)

@@ -216,3 +216,27 @@ async def test_run_now_of_a_job_uses_the_jobs_queues(scheduler, probe):
         await scheduler("run_now", job_id="job")
     (message,) = await scheduler.messages("errors")
     assert message["error"] == {"type": "ValueError", "message": "no such thing"}
+
+
+async def test_what_a_receiver_answers_is_logged_in_one_line(kit, scheduler, monkeypatch, caplog):
+    """A refusal that quotes a stranger neither begins another line of the log nor gives orders to a terminal."""
+
+    async def refusing(request):
+        raise OSError("400 x\n01:40 job success\x1b[2J")
+
+    monkeypatch.setattr(kit.queue, "enqueue", refusing)
+    await scheduler.add("1 minute", job_id="job", max_runs=1, **QUEUES)
+    await kit.advance(minutes=1)
+    assert "400 x\\n01:40 job success\\x1b[2J" in caplog.records[0].getMessage()
+
+
+async def test_a_result_too_large_for_a_queue_fails_visibly(kit, scheduler, probe, caplog, monkeypatch):
+    """It stays in the history, its delivery is failed there, and the log says why."""
+    monkeypatch.setattr(kit.queue, "_largest_message", 1_000)
+    probe.returns = "x" * 1_000
+    await scheduler.add("1 minute", job_id="job", max_runs=1, **QUEUES)
+    await kit.advance(minutes=2)
+    (record,) = await scheduler.history("job")
+    assert (record["status"], len(record["result"]), record["delivery"]) == ("success", 1_000, "failed")
+    assert "given up" in caplog.text
+    assert "queue_message_size" in caplog.text

@@ -86,8 +86,14 @@ async def test_bytes_go_as_base64(ask: Asking):
     assert (await ask("read", path="/data/a", encoding="base64")).content == content
     with pytest.raises(WrongKind, match="base64"):
         await ask("read", path="/data/a")
-    with pytest.raises(InvalidInput):
-        await ask("write", path="/data/a", content="no base64!", encoding="base64")
+
+
+@pytest.mark.parametrize(("encoding", "content"), [("base64", "no base64!"), ("base64", "é"), ("base64", "abc"), ("text", "\ud800")])
+async def test_content_that_is_not_what_it_is_said_to_be_is_refused(ask: Asking, encoding: str, content: str):
+    """By its field, before anything is written."""
+    with pytest.raises(InvalidInput) as refused:
+        await ask("write", path="/data/a", content=content, encoding=encoding)
+    assert (refused.value.field, tree(ask.data)) == ("content", {})
 
 
 async def test_append_adds_at_the_end(ask: Asking):
@@ -509,3 +515,38 @@ async def test_a_cancelled_copy_ends(ask: Asking):
         await copying
     await asyncio.get_running_loop().shutdown_default_executor()
     assert len(tree(ask.backup)) < 500
+
+
+@pytest.fixture
+def odd(ask: Asking) -> Asking:
+    """A folder with a file, and a folder with a link, whose names are no UTF-8."""
+    try:
+        (ask.data / os.fsdecode(b"\xff.txt")).write_text("odd")
+        (ask.data / os.fsdecode(b"d\xfe")).mkdir()
+    except OSError:
+        pytest.skip("This file system takes UTF-8 only.")
+    (ask.data / os.fsdecode(b"d\xfe") / os.fsdecode(b"l\xfd")).symlink_to("/")
+    return ask
+
+
+async def test_a_name_that_is_no_text_is_listed_by_its_bytes(odd: Asking):
+    """It is shown with escapes, so that the list can be written down like any other, and the others are listed too."""
+    (odd.data / "z").touch()
+    answer = await odd("list", path="/data", recursive=True)
+    assert [entry.path for entry in answer.entries] == ["d\\xfe", "d\\xfe/l\\xfd", "z", "\\xff.txt"]
+    answer.model_dump_json().encode()
+
+
+async def test_a_name_that_is_no_text_is_copied_as_it_is(odd: Asking):
+    """The copy has the very name; what is left out is named with escapes."""
+    answer = await odd("copy", source="/data", destination="/backup/copy")
+    assert b"\xff.txt" in os.listdir(os.fsencode(odd.backup / "copy"))
+    assert answer.skipped == ["d\\xfe/l\\xfd"]
+
+
+async def test_an_error_about_a_name_that_is_no_text_is_text(odd: Asking):
+    """What cannot be replaced is named with escapes."""
+    (odd.backup / os.fsdecode(b"\xff.txt")).mkdir(parents=True)
+    with pytest.raises(WrongKind) as refused:
+        await odd("copy", source="/data", destination="/backup")
+    str(refused.value).encode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agentoolkit.entrypoints.taskfile import read_tasks
 
 from .conftest import Cli
@@ -46,3 +48,12 @@ def test_export_and_import(cli: Cli, monkeypatch: object, folder: Path) -> None:
         (folder / "home" / name).unlink(missing_ok=True)
     assert "Added 1 job, 1 execution, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
     assert "Added 0 jobs, 0 executions, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
+
+
+def test_line_breaks_within_texts_are_no_lines(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text with a line break of another alphabet comes back as it was exported."""
+    cli.greeting("greeting", "1 hour", "--description", "a\u2028b\x85c\x0bd\x1ce")
+    cli("export", "-o", "all.jsonl")
+    monkeypatch.setenv("AGENTOOL_DATABASE", "other.db")
+    assert "Added 1 job" in cli("import", "jsonl", "all.jsonl").stdout
+    assert cli.data("info", "greeting")["info"]["description"] == "a\u2028b\x85c\x0bd\x1ce"

@@ -244,7 +244,7 @@ async def test_a_damaged_line_is_named_and_nothing_is_added(tmp_path: Path) -> N
         lines = await exported(kit)
     lines[3] = '{"queued": {}}'
     async with opened(tmp_path / "b.db") as kit:
-        with pytest.raises(InvalidInput, match=r"^file: Line 4: queued: "):
+        with pytest.raises(InvalidInput, match=r"^file: Line 4: queued\.message_id: "):
             await import_lines(held(kit), lines, NOW)
         assert len(await exported(kit)) == 1
 
@@ -269,3 +269,98 @@ async def test_times_keep_their_instant(tmp_path: Path) -> None:
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before[1] == after[1]
     assert "2030-01-04" in after[1]
+
+
+HEADER = '{"format": "agentool", "version": 2}'
+QUEUED = {"message_id": "m", "queue_name": "q", "body": "1", "enqueued_at": NOW.isoformat(), "available_at": NOW.isoformat()}
+VALUE = {"text": "1", "expires_at": None}
+EXECUTION = {"execution_id": "a@1", "job_id": "a", "agentool_name": "queue", "scheduled_at": NOW.isoformat()}
+ATTEMPT = {"attempt": 1, "started_at": "2030-01-01T00:00:00", "finished_at": None, "error": None}
+QUEUE = {"queue_name": "q", "settings": {"max_size": 1}, "created_at": NOW.isoformat()}
+JOB = {
+    "job_id": "a",
+    "job_name": "a",
+    "agentool_name": "queue",
+    "input_data": {"operation": "list_queues"},
+    "schedule": {"kind": "once", "text": NOW.isoformat(), "timezone": "UTC"},
+    "policies": {},
+    "tags": [],
+    "created_at": NOW.isoformat(),
+}
+
+
+def value(**fields: Any) -> dict[str, Any]:
+    return {"value": VALUE, "namespace": "n", "key": "k", **fields}
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {"job": {**JOB, **fields}, "standing": {}}
+
+
+DAMAGED = [
+    ("queued.body", {"queued": {**QUEUED, "body": "{bad"}}),
+    ("queued.body", {"queued": {**QUEUED, "body": "[" * 100_000}}),
+    ("queued.enqueued_at", {"queued": {**QUEUED, "enqueued_at": "2030-01-01T00:00:00"}}),
+    ("queued.message_id", {"queued": {**QUEUED, "message_id": ""}}),
+    ("value.text", value(value={"text": "{not json"})),
+    ("value.text", value(value={"text": "NaN"})),
+    ("value.expires_at", value(value={"text": "1", "expires_at": "2031-01-01T00:00:00"})),
+    ("value.key", value(key="\x1b[2J")),
+    ("value.namespace", value(namespace="a\nb")),
+    ("value.key", value(key="k" * 501)),
+    ("value.key", value(key=None)),
+    ("execution.job_id", {"execution": {**EXECUTION, "job_id": "a\nb"}}),
+    ("execution.scheduled_at", {"execution": {**EXECUTION, "scheduled_at": "2030-01-01T00:00:00"}}),
+    ("execution.attempts.0.started_at", {"execution": {**EXECUTION, "attempts": [ATTEMPT]}}),
+    ("message.execution_id", {"message": {"execution_id": "\x1b", "queue_name": "q", "payload": {}}}),
+    ("queue.max_size", {"queue": {**QUEUE, "settings": {"max_size": -1}}}),
+    ("queue.queue_name", {"queue": {**QUEUE, "queue_name": ""}}),
+    ("standing", {"job": JOB}),
+    ("standing.next_run_at", {"job": JOB, "standing": {"next_run_at": "2030-01-01T00:00:00"}}),
+    ("job.job_id", job(job_id="evil\x1b[2J\n")),
+    ("job.job_id", job(job_id=7)),
+    ("job.created_at", job(created_at="2030-01-01T00:00:00")),
+    ("job.schedule", job(schedule=5)),
+    ("job.schedule", job(schedule={**JOB["schedule"], "kind": "never"})),
+    ("job.policies.max_instances", job(policies={"max_instances": "many"})),
+    ("job.max_retries", job(policies={"max_retries": -1})),
+    ("job.input_data", job(input_data=[])),
+    ("job.input_data", job(input_data={"a": json.loads("[" * 200 + "]" * 200)})),
+    ("job.tags.0", job(tags=["x" * 1_000])),
+    ("job", {"job": []}),
+]
+
+
+@pytest.mark.parametrize(("field", "record"), DAMAGED)
+async def test_a_record_that_no_tool_would_have_let_in_is_refused(tmp_path: Path, field: str, record: dict[str, Any]) -> None:
+    """The refusal names line, field and way out, and nothing is added: not even what stands before it."""
+    async with opened(tmp_path / "a.db") as kit:
+        with pytest.raises(InvalidInput) as refused:
+            await import_lines(held(kit), [HEADER, json.dumps(value()), json.dumps(record)], NOW)
+        assert len(await exported(kit)) == 1
+    told = str(refused.value)
+    assert (told.startswith(f"file: Line 3: {field}"), "Correct the line" in told, "\n" in told) == (True, True, False), told
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, '{"value": NaN}', f'{{"a": {"1" * 5_000}}}'])
+async def test_a_line_that_is_no_json_is_refused(tmp_path: Path, line: str) -> None:
+    """Nested without an end, with numbers that JSON does not have, or longer than any number."""
+    async with opened(tmp_path / "a.db") as kit:
+        with pytest.raises(InvalidInput, match=r"Line 2 is no JSON: .* Correct the line"):
+            await import_lines(held(kit), [HEADER, line], NOW)
+
+
+@pytest.mark.parametrize("record", [job(), value(), {"queue": QUEUE}, {"queued": QUEUED}, {"execution": EXECUTION}])
+async def test_the_least_that_a_record_may_be_is_taken(tmp_path: Path, record: dict[str, Any]) -> None:
+    """What is refused above is refused for what is said there."""
+    async with opened(tmp_path / "a.db") as kit:
+        assert sum(await import_lines(held(kit), [HEADER, json.dumps(record)], NOW)) == 1
+
+
+async def test_a_value_written_otherwise_is_kept_in_the_one_form(tmp_path: Path) -> None:
+    """Equal values are equal text, so compare_and_set finds one that was written by hand."""
+    async with opened(tmp_path / "a.db") as kit:
+        await import_lines(held(kit), [HEADER, json.dumps(value(value={"text": '{"b": 1, "a": 2}'}))], NOW)
+        swap = {"operation": "compare_and_set", "namespace": "n", "key": "k", "expected": {"a": 2, "b": 1}, "value": 3}
+        await kit.injector.run("storage_kv", swap)
+        assert (await kit.injector.run("storage_kv", {"operation": "get", "namespace": "n", "key": "k"})).value == 3

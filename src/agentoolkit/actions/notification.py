@@ -18,6 +18,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
+from agentoolkit.wording import in_one_line
 
 logger = logging.getLogger("agentoolkit.notifications")
 
@@ -104,7 +105,7 @@ class Notifier:
         """Deliver to one target; raises whatever keeps it from arriving."""
         message, title, kind = notification
         if target == "log":
-            logger.log(_LEVELS[kind], "%s", _in_one_line(f"{title}: {message}" if title else message))
+            logger.log(_LEVELS[kind], "%s", in_one_line(f"{title}: {message}" if title else message))
         elif target == "event":
             for listener in tuple(self._listeners):
                 listener(notification)
@@ -201,11 +202,6 @@ def _failure(output: NotificationOutput) -> NotificationFailed:
     error = NotificationFailed(f"It was not delivered to {said}.{arrived}", field="targets", value=_names(output.failed))
     error.result = output
     return error
-
-
-def _in_one_line(text: str) -> str:
-    """Show line breaks, and whatever else does not print, as escapes: a message must not look like further records."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _names(failed: Mapping[str, str]) -> Sequence[str]:

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeGuard, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentool.references import Budget, Inert, taken
+from agentool.references import STEP_PREFIX, Budget, Inert, taken
 
-PREFIX = "!step:"
+PREFIX = STEP_PREFIX
 MOST_STEPS = 100
 
 StepStatus = Literal["success", "failed", "skipped"]

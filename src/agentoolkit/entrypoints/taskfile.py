@@ -6,6 +6,7 @@ or any AgenTool by ``agentool_name`` and ``input_data``, and may set whatever th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -110,8 +111,8 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
     nodes = _task_nodes(root, source)
     tasks = [_read_task(node, source) for node in nodes]
-    names = [task.name for task in tasks]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    names = Counter(task.name for task in tasks)
+    if twice := next((name for name, times in names.items() if times > 1), None):
         raise TaskFileError(f"{source} has two tasks named {twice!r}.", field="name", value=twice)
     return tasks
 
@@ -130,7 +131,7 @@ def _read_task(node: yaml.Node, source: str) -> Task:
     line = node.start_mark.line + 1
     try:
         return Task.model_validate(yaml_text.construct(node))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.moving import records
+from agentoolkit.moving import checks, records
 from agentoolkit.storage.kv.ports import Entry, Held, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend
@@ -100,7 +100,8 @@ class _Contents:
         try:
             self._take(record)
         except InvalidInput as error:
-            raise InvalidInput(f"Line {number}: {error}", field="file") from error
+            remedy = "Correct the line, or leave it out; nothing was added."
+            raise InvalidInput(f"Line {number}: {error}", field="file", value=error.value, remedy=remedy) from error
 
     def _take(self, record: Mapping[str, Any]) -> None:
         if "job" in record:
@@ -182,11 +183,14 @@ def _line(record: Mapping[str, Any]) -> str:
 
 def _record(number: int, line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise InvalidInput(f"Line {number} is no JSON: {error}.", field="file") from error
+        record = checks.json_in(f"Line {number}", line)
+    except InvalidInput as error:
+        remedy = "Correct the line, or leave it out; nothing was added."
+        raise InvalidInput(f"Line {number} is no JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
     if not isinstance(record, dict):
-        raise InvalidInput(f"Line {number} is no JSON object.", field="file")
+        raise InvalidInput(
+            f"Line {number} is no JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
+        )
     return cast("dict[str, Any]", record)
 
 

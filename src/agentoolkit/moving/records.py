@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from agentool.errors import InvalidInput
+from agentoolkit.moving import checks
 from agentoolkit.storage.kv.ports import Entry, Held
+from agentoolkit.storage.kv.schemas import KvInput
+from agentoolkit.storage.kv.service import encoded
 from agentoolkit.system.queue import messages as queued
+from agentoolkit.system.queue.schemas import QueueInput
 from agentoolkit.system.scheduler.jobs import Execution, Job, Policies, Standing
 from agentoolkit.system.scheduler.ports import Message, StoredJob
 from agentoolkit.system.scheduler.schedules import Schedule
 
+_JOB = TypeAdapter(checks.JobFields)
 _EXECUTION = TypeAdapter(Execution)
 _STANDING = TypeAdapter(Standing)
 _MESSAGE = TypeAdapter(Message)
@@ -24,8 +28,6 @@ _POLICIES = TypeAdapter(Policies)
 _QUEUE = TypeAdapter(queued.Queue)
 _QUEUED = TypeAdapter(queued.Message)
 _ENTRY = TypeAdapter(Entry)
-
-T = TypeVar("T")
 
 
 def job_record(stored: StoredJob) -> dict[str, Any]:
@@ -66,50 +68,57 @@ def value_record(held: Held) -> dict[str, Any]:
 
 def job_from(record: Mapping[str, Any]) -> StoredJob:
     """Read what `job_record` wrote. Raises `InvalidInput`."""
-    fields, standing = cast("dict[str, Any]", record["job"]), record["standing"]
+    fields = checks.read(_JOB, "job", record["job"])
+    standing = checks.read(_STANDING, "standing", record.get("standing"))
+    policies = checks.read(_POLICIES, "job.policies", fields["policies"])
     try:
-        made: dict[str, Any] = {
-            **fields,
-            "schedule": Schedule.from_json(fields["schedule"]),
-            "policies": _POLICIES.validate_python(fields["policies"]),
-            "tags": tuple(fields["tags"]),
-            "created_at": datetime.fromisoformat(fields["created_at"]),
-        }
-        return StoredJob(Job(**made), _STANDING.validate_python(standing))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(f"The record of a job is damaged: {error}.", field="job") from error
+        schedule = Schedule.from_json(fields["schedule"])
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(str(error), field="job.schedule", value=fields["schedule"]) from error
+    made: dict[str, Any] = {**fields, "schedule": schedule, "policies": policies, "tags": tuple(fields["tags"])}
+    job = Job(**made)
+    checks.check_job(job)
+    return StoredJob(job, standing)
 
 
 def execution_from(record: Mapping[str, Any]) -> Execution:
     """Read what `execution_record` wrote. Raises `InvalidInput`."""
-    return _read(_EXECUTION, "execution", record["execution"])
+    execution = checks.read(_EXECUTION, "execution", record["execution"])
+    checks.check_name("execution.execution_id", execution.execution_id)
+    checks.check_name("execution.job_id", execution.job_id)
+    return execution
 
 
 def message_from(record: Mapping[str, Any]) -> Message:
     """Read what `message_record` wrote. Raises `InvalidInput`."""
-    return _read(_MESSAGE, "message", record["message"])
+    message = checks.read(_MESSAGE, "message", record["message"])
+    checks.check_name("message.execution_id", message.execution_id)
+    return message
 
 
 def queue_from(record: Mapping[str, Any]) -> queued.Queue:
     """Read what `queue_record` wrote. Raises `InvalidInput`."""
-    return _read(_QUEUE, "queue", record["queue"])
+    queue = checks.read(_QUEUE, "queue", record["queue"])
+    created = {"operation": "create_queue", "queue_name": queue.queue_name, **queue.settings._asdict()}
+    checks.check_fields("queue", QueueInput, created)
+    return queue
 
 
 def queued_from(record: Mapping[str, Any]) -> queued.Message:
     """Read what `queued_record` wrote. Raises `InvalidInput`."""
-    return _read(_QUEUED, "queued", record["queued"])
+    message = checks.read(_QUEUED, "queued", record["queued"])
+    named = {name: getattr(message, name) for name in ("queue_name", "message_id", "priority")}
+    checks.check_fields("queued", QueueInput, {"operation": "enqueue", **named})
+    checks.json_in("queued.body", message.body)
+    return message
 
 
 def value_from(record: Mapping[str, Any]) -> Held:
     """Read what `value_record` wrote. Raises `InvalidInput`."""
-    namespace, key = record.get("namespace"), record.get("key")
-    if not (isinstance(namespace, str) and isinstance(key, str)):
-        raise InvalidInput("The record of a value is damaged: it has no namespace or no key.", field="value")
-    return Held(namespace, key, _read(_ENTRY, "value", record["value"]))
-
-
-def _read(kind: TypeAdapter[T], name: str, record: object) -> T:
-    try:
-        return kind.validate_python(record)
-    except ValidationError as error:
-        raise InvalidInput(f"The record of {name} is damaged: {error}.", field=name) from error
+    entry = checks.read(_ENTRY, "value", record["value"])
+    named = {name: record.get(name) or "" for name in ("namespace", "key")}
+    checks.check_fields("value", KvInput, {"operation": "set", **named})
+    for name, text in named.items():
+        checks.check_name(f"value.{name}", text)
+    # In the one form that equal values share, whoever wrote the line.
+    return Held(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))

@@ -13,6 +13,7 @@ from rich.text import Text
 from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, cut, present, print_table, result_text, short_time, took
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.wording import in_one_line
 
 NAME_WIDTH = 20
 _TOOL_WIDTH = 12
@@ -52,11 +53,11 @@ class Line(NamedTuple):
         """Write the line in columns, for a terminal so wide."""
         return Text.assemble(
             (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
-            (f"{cut(self.job_id, NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
-            _tool(self.tool, width),
+            (f"{cut(in_one_line(self.job_id), NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
+            _tool(in_one_line(self.tool), width),
             (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
             f"{took(self.duration):>9}  ",
-            cut(self.told, _RESULT_WIDTH),
+            cut(in_one_line(self.told), _RESULT_WIDTH),
         )
 
 
@@ -102,7 +103,7 @@ class LiveLog:
 
     def say(self, text: str, style: str = "") -> None:
         """Print something else in between."""
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._console.print(Text(in_one_line(text), style), soft_wrap=True)
 
     def summary(self) -> None:
         """Print how often each job ended in which way, and what was cut short."""

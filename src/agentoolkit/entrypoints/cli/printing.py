@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agentoolkit.time_source import SystemTime
+from agentoolkit.wording import in_one_line, printable_json
 
 STATUS_COLOURS = {
     "success": "green",
@@ -35,17 +35,29 @@ def console() -> Console:
 
 def print_json(data: Any) -> None:
     """Print data for programs."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(printable_json(data, indent=2) + "\n")
+
+
+def shown(text: str | Text) -> Text:
+    """Make a text fit to be shown: in one line, not read as markup, without orders to the terminal."""
+    if isinstance(text, str):
+        return Text(in_one_line(text))
+    return text if text.plain.isprintable() else Text(in_one_line(text.plain), text.style)
 
 
 def say(line: str | Text) -> None:
-    """Print a line. Its text is not read as markup."""
-    console().print(Text(line) if isinstance(line, str) else line, soft_wrap=True)
+    """Print a line."""
+    console().print(shown(line), soft_wrap=True)
+
+
+def say_lines(text: str) -> None:
+    """Print a text with the line breaks and tabs it has."""
+    console().print(Text(in_one_line(text, keep="\n\t")), soft_wrap=True)
 
 
 def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), indent: int = 0) -> None:
     """Print rows in columns as wide as they need; what is too long for the terminal is cut."""
-    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[shown(cell) for cell in row] for row in rows]
     head = [[Text(name, "dim") for name in header]] if header else []
     widths = [max(map(len, column)) for column in zip(*head, *cells, strict=True)]
     lines = [_line(row, widths, indent) for row in [*head, *cells]]
@@ -66,7 +78,7 @@ def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:
     told = {name: value for name, value in facts.items() if value not in (None, "", [], ())}
     width = max(map(len, told), default=0)
     for name, value in told.items():
-        say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), value if isinstance(value, Text) else str(value)))
+        say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), shown(value if isinstance(value, Text) else str(value))))
 
 
 def coloured(status: str) -> Text:
@@ -124,6 +136,6 @@ def took(seconds: float | None) -> str:
 def result_text(result: Any) -> str:
     """Show a result on one line; of an answer that wraps one, the inner, else its message."""
     held = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
-    shown = held.get("result", held.get("message", result) if "operation" in held else result)
-    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
-    return " ".join(text.split())
+    told = held.get("result", held.get("message", result) if "operation" in held else result)
+    text = told if isinstance(told, str) else printable_json(told)
+    return in_one_line(" ".join(text.split()))

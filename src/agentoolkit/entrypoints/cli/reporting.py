@@ -55,7 +55,9 @@ def tell(problem: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text.assemble(("agentool: ", "bold red"), problem), soft_wrap=True)
+    from agentoolkit.wording import in_one_line
+
+    Console(stderr=True, highlight=False).print(Text.assemble(("agentool: ", "bold red"), in_one_line(problem)), soft_wrap=True)
 
 
 def exit_code(error: AgenToolError) -> int:

@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.cli.applying import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.found import found
 from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
 from agentoolkit.entrypoints.cli.opening import call, called, keeps_jobs, lacking, settings_for
-from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time
+from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time, shown
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
@@ -40,17 +40,17 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    shown = console()
+    terminal = console()
     if path is None and not memory and keeps_jobs():
-        serving = Serving(shown, settings_for(allow), (), "")
+        serving = Serving(terminal, settings_for(allow), (), "")
     else:
         with _file(path) as source:
             tasks = load_tasks(source)
         settings = settings_for(allow, memory=memory, example=path is None)
-        serving = Serving(shown, settings, tasks, path.name if path else EXAMPLE)
+        serving = Serving(terminal, settings, tasks, path.name if path else EXAMPLE)
     asyncio.run(serving.run(seconds))
     if functions_running():
-        shown.print("[dim]A function still ran in a thread and was left behind.[/]")
+        terminal.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
 
 
@@ -62,18 +62,18 @@ class Serving:
     """One run of ``serve``.
 
     Args:
-        shown: Where to print.
+        terminal: Where to print.
         settings: Of the toolkit.
         tasks: Those of the file.
         source: The file's name; empty if the kept jobs are served as they are.
     """
 
-    def __init__(self, shown: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
-        self._console = shown
+    def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
+        self._console = terminal
         self._settings = settings
         self._tasks = tasks
         self._source = source
-        self._log = LiveLog(shown)
+        self._log = LiveLog(terminal)
         self._standing = ""
 
     async def run(self, seconds: float | None) -> None:
@@ -119,7 +119,7 @@ class Serving:
             return
         self._log.say(f"{counted(len(applied), 'task')} of {self._source}:")
         for line in task_lines(applied):
-            self._console.print(line, no_wrap=True, overflow="ellipsis")
+            self._console.print(shown(line), no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
@@ -175,5 +175,5 @@ def _following(task: Applied) -> str:
 def _shown_database(database: str) -> str:
     from agentoolkit.redaction import redacted_text
 
-    shown, user = redacted_text(database), str(Path.home())
-    return f"~{shown.removeprefix(user)}" if shown.startswith(f"{user}/") else shown
+    where, user = redacted_text(database), str(Path.home())
+    return f"~{where.removeprefix(user)}" if where.startswith(f"{user}/") else where

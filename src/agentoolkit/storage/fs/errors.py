@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 
 from agentool.errors import AgenToolError
+from agentoolkit.storage.fs.folder import readable
 
 SETTING = "the setting `files` (AGENTOOL_FILES), which maps what paths begin with to folders"
 
@@ -58,5 +59,5 @@ def explained(error: OSError, path: str) -> FileError:
     kind, meaning, remedy = _MEANINGS.get(error.errno or 0, (FileError, f"{error.strerror or error}: {{path}}", ""))
     name = error.filename if isinstance(error.filename, str) else ""
     # A name with a slash is one of this machine, not one of the caller's.
-    within = f" ({name})" if name and "/" not in name and not path.endswith(name) else ""
+    within = f" ({readable(name)})" if name and "/" not in name and not path.endswith(name) else ""
     return kind(f"{meaning.format(path=repr(path))}{within}.", field="path", value=path, remedy=remedy)

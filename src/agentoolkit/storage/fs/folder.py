@@ -31,6 +31,11 @@ def kind_of(status: os.stat_result) -> Kind:
     return kinds.get(stat.S_IFMT(status.st_mode), "special")
 
 
+def readable(name: str) -> str:
+    """Show a name as text: bytes of it that are no UTF-8 as escapes, because neither JSON nor a database holds them."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 class Folder:
     """A folder that is open inside a ``with`` block. Methods raise `OSError`; a link is ``ELOOP``."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -164,8 +163,9 @@ async def _stoppable(progress: Progress, work: Callable[[], T]) -> T:
 def _given(content: str, encoding: Encoding) -> bytes:
     try:
         return content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
-        raise InvalidInput(f"It is no {encoding}: {error}.", field="content", value=content, remedy="Correct it.") from error
+    except ValueError as error:  # a letter outside of ASCII is another one than a sign that base64 does not have
+        kind = "UTF-8 text" if encoding == "text" else "base64"
+        raise InvalidInput(f"It is no {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error
 
 
 def _shown(content: bytes, encoding: Encoding, path: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from threading import Event
 
 from agentoolkit.storage.fs.errors import FileTooLarge, PathTaken, WrongKind
-from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
+from agentoolkit.storage.fs.folder import Folder, Kind, kind_of, readable
 from agentoolkit.storage.fs.roots import DEEPEST
 
 _CHUNK = 1 << 20
@@ -48,7 +48,7 @@ class Progress:
         """Note what was left out."""
         self.skipped_count += 1
         if len(self.skipped) < _MOST_NAMED:
-            self.skipped.append(path)
+            self.skipped.append(readable(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Ite
             status = folder.status(name)
         except FileNotFoundError:  # it went away meanwhile
             continue
-        found = Found(f"{path}{name}", kind_of(status), status)
+        found = Found(f"{path}{readable(name)}", kind_of(status), status)
         yield found
         if recursive and found.kind == "folder":
             yield from _below(folder, name, f"{found.path}/", depth + 1)

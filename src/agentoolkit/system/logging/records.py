@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from agentoolkit.wording import in_one_line, printable_json
+
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format = Literal["text", "json"]
 
@@ -42,12 +44,12 @@ class Record:
 
 
 def line(record: Record, form: Format) -> str:
-    """Write a record in one line; a line break in it cannot begin another one."""
+    """Write a record in one line; nothing in it can begin another one."""
     if form == "json":
-        return json.dumps(record.as_dict(), ensure_ascii=False, default=str)
-    data = f" {json.dumps(record.data, ensure_ascii=False, default=str)}" if record.data else ""
-    message = record.message.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return f"{record.time.isoformat(timespec='milliseconds')} {record.level} {record.logger_name}: {message}{data}"
+        return printable_json(record.as_dict())
+    data = f" {printable_json(record.data)}" if record.data else ""
+    name, message = (in_one_line(text.replace("\\", "\\\\")) for text in (record.logger_name, record.message))
+    return f"{record.time.isoformat(timespec='milliseconds')} {record.level} {name}: {message}{data}"
 
 
 @dataclass(frozen=True, slots=True)

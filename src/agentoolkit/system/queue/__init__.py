@@ -1,7 +1,15 @@
 """The queue: named queues of JSON messages, taken for a limited time and acknowledged."""
 
 from agentoolkit.system.queue.agent import create_queue_agent
-from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueExists, QueueFull, QueueNotFound, StaleReceipt
+from agentoolkit.system.queue.errors import (
+    MessageNotFound,
+    MessageTooLarge,
+    QueueError,
+    QueueExists,
+    QueueFull,
+    QueueNotFound,
+    StaleReceipt,
+)
 from agentoolkit.system.queue.operations import (
     manage_queue,
     queue_ack,
@@ -24,6 +32,7 @@ from agentoolkit.system.queue.service import QueueService
 
 __all__ = [
     "MessageNotFound",
+    "MessageTooLarge",
     "QueueError",
     "QueueExists",
     "QueueFull",

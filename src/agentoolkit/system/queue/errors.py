@@ -4,6 +4,7 @@
     ├── QueueNotFound     (KeyError)
     ├── QueueExists       a queue of this name has other settings
     ├── QueueFull         nothing was added
+    ├── MessageTooLarge   (ValueError)
     ├── MessageNotFound   (KeyError)
     └── StaleReceipt      the message is no longer, or not, leased to whoever asks
 
@@ -37,6 +38,10 @@ class QueueExists(QueueError):
 
 class QueueFull(QueueError):
     """The queue holds as many messages as it may. Nothing was added."""
+
+
+class MessageTooLarge(QueueError, ValueError):
+    """The message has more characters as JSON than is allowed."""
 
 
 class MessageNotFound(QueueError, KeyError):

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, excerpt
+from agentool.references import inert
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.queue.errors import QueueError
 from agentoolkit.system.queue.intake import decoded
@@ -84,7 +85,8 @@ class Execution:
         if not isinstance(payload, dict):
             remedy = "With auto_execute a message is the input of the AgenTool."
             raise InvalidInput(f"{excerpt(payload)} is not a JSON object.", field="message", value=payload, remedy=remedy)
-        return await self.injector.run(self.agentool_name, payload)
+        # Whoever may fill the queue must not look up values of the one who empties it.
+        return await self.injector.run(self.agentool_name, inert(payload))
 
     async def _give_back(self, message: Message, error: BaseException) -> None:
         delay = min(2.0**message.attempts, LONGEST_BACKOFF) if self.delay is None else self.delay

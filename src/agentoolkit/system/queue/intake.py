@@ -13,7 +13,8 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.system.queue.messages import Message, Receipt, waiting
+from agentoolkit.system.queue.errors import MessageTooLarge
+from agentoolkit.system.queue.messages import LARGEST_MESSAGE, Message, Receipt, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +30,35 @@ class EnqueueRequest:
     ttl: float | None = None
 
 
-def new_message(request: EnqueueRequest, now: datetime) -> Message:
+def new_message(request: EnqueueRequest, now: datetime, largest: int = LARGEST_MESSAGE) -> Message:
     """Make the message that a request asks for.
 
     Raises:
         InvalidInput: The payload is not JSON, or the times contradict each other.
+        MessageTooLarge: The payload has more than `largest` characters as JSON.
     """
+    body = encoded(request.message, largest)
     available_at = _available_at(request, now)
     expires_at = None if request.ttl is None else now + timedelta(seconds=request.ttl)
     if expires_at is not None and expires_at <= available_at:
         problem = f"The message would expire at {expires_at.isoformat()}, and is available only from {available_at.isoformat()}."
         raise InvalidInput(problem, field="ttl", value=request.ttl, remedy="Give a longer ttl: it counts from now.")
-    message = Message(
-        request.message_id or uuid4().hex, request.queue_name, encoded(request.message), now, available_at, request.priority, expires_at
-    )
+    message = Message(request.message_id or uuid4().hex, request.queue_name, body, now, available_at, request.priority, expires_at)
     return message if available_at == now else waiting(message, now)
 
 
-def encoded(message: JsonValue) -> str:
+def encoded(message: JsonValue, largest: int = LARGEST_MESSAGE) -> str:
     """Write a payload as JSON text.
 
     Raises:
         InvalidInput: It contains something that JSON does not have; where, is said.
+        MessageTooLarge: The text has more than `largest` characters.
     """
-    try:
-        return json.dumps(message, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
-        where, value = next(_not_json(message, "message"), ("message", message))
-        remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
-        raise InvalidInput(f"{excerpt(value)} is not JSON.", field=where, value=value, remedy=remedy) from error
+    body = _json(message)
+    if len(body) > largest:
+        remedy = f"Send at most {largest:,} (setting `queue_message_size`), or write a file and send its path."
+        raise MessageTooLarge(f"It has {len(body):,} characters as JSON.", field="message", value=message, remedy=remedy)
+    return body
 
 
 def decoded(body: str) -> JsonValue:
@@ -100,6 +101,15 @@ def _instant(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         remedy = "Write ISO 8601, such as '2030-12-24T09:00:00+01:00'; without an offset it is read as UTC."
         raise InvalidInput(f"{excerpt(text)} is not a time.", field="schedule_at", value=text, remedy=remedy) from error
+
+
+def _json(message: JsonValue) -> str:
+    try:
+        return json.dumps(message, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        where, value = next(_not_json(message, "message"), ("message", message))
+        remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
+        raise InvalidInput(f"{excerpt(value)} is not JSON.", field=where, value=value, remedy=remedy) from error
 
 
 def _not_json(value: object, where: str) -> Iterator[tuple[str, object]]:

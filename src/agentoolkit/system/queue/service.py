@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentoolkit.system.queue.errors import QueueExists
 from agentoolkit.system.queue.intake import EnqueueRequest, encoded, new_message
-from agentoolkit.system.queue.messages import DEDUP_WINDOW, Counts, Message, Queue, QueueSettings, Receipt, State
+from agentoolkit.system.queue.messages import DEDUP_WINDOW, LARGEST_MESSAGE, Counts, Message, Queue, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Revival, Taken
 from agentoolkit.system.queue.waiting import Waiters, earliest
 from agentoolkit.time_source import TimeSource
@@ -39,12 +39,16 @@ class QueueService:
         backend: Where queues and messages live.
         time: The time source.
         dedup_window: Seconds that the id a caller gave a message is remembered.
+        largest_message: Characters of a payload as JSON.
     """
 
-    def __init__(self, backend: QueueBackend, time: TimeSource, dedup_window: float = DEDUP_WINDOW) -> None:
+    def __init__(
+        self, backend: QueueBackend, time: TimeSource, dedup_window: float = DEDUP_WINDOW, largest_message: int = LARGEST_MESSAGE
+    ) -> None:
         self.backend = backend
         self._time = time
         self._dedup_window = timedelta(seconds=dedup_window)
+        self._largest_message = largest_message
         self._waiters = Waiters(time)
         self._open = False
 
@@ -94,11 +98,12 @@ class QueueService:
 
         Raises:
             InvalidInput: The payload is not JSON, or the times contradict each other.
+            MessageTooLarge: The payload is larger than is allowed.
             QueueFull: There is no room.
         """
         await self._ready()
         now = self._time.now()
-        message = new_message(request, now)
+        message = new_message(request, now, self._largest_message)
         added = await self.backend.add(message, now + self._dedup_window if request.message_id else None)
         if not added.duplicate:
             self._announce(message)
@@ -159,10 +164,11 @@ class QueueService:
 
         Raises:
             QueueNotFound, MessageNotFound: There is no such dead letter.
+            MessageTooLarge: `message` is larger than is allowed.
             QueueFull: Not all of them have room; none was moved.
         """
         await self._ready()
-        revival = Revival(message_id, limit, None if message is None else encoded(message))
+        revival = Revival(message_id, limit, None if message is None else encoded(message, self._largest_message))
         revived = await self.backend.revive(queue_name, revival, self._time.now())
         self._waiters.call(queue_name, len(revived))
         return revived

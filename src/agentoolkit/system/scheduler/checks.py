@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
-from agentool.references import PREFIX, has_references
+from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
@@ -46,13 +46,26 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         agentool = injector.get(agentool_name)
     except UnknownAgenTool as error:
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
-    copy = _json_input(input_data)
+    copy = checked_json(input_data)
     try:
         agentool.check(copy)
     except InvalidInput as error:
         problems = [problem for problem in error.problems if not _is_reference(problem.value)]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
+    return copy
+
+
+def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of an input that is JSON, neither nested too deeply nor too large. Raises `InvalidJob`."""
+    try:
+        copy = json_copy(input_data, "input_data")
+    except NotJson as error:
+        remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
+        raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
+    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
+        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
+        raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
     return copy
 
 
@@ -64,6 +77,14 @@ def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
         raise InvalidJob(problem, field="input_data", value=input_data, remedy=remedy)
 
 
+def check_lookalikes(field: str, input_data: dict[str, Any]) -> None:
+    """Refuse to write down a text that came out of a result and reads like a reference: read back, it would be one."""
+    for where, text in lookalikes(input_data, field):
+        remedy = "Keep it with storage_kv and refer to it there, by '!ref:storage_kv:<key>': what a reference gives stays text."
+        problem = f"{excerpt(text)} came out of a result, and a job would look it up as a reference."
+        raise InvalidJob(problem, field=where, value=text, remedy=remedy)
+
+
 def check_gate(injector: Injector, gate: Gate | None) -> None:
     """Refuse a gate whose AgenTool does not exist, or would refuse its input."""
     if gate is None:
@@ -72,6 +93,7 @@ def check_gate(injector: Injector, gate: Gate | None) -> None:
         checked_input(gate["agentool_name"], gate["input_data"], injector)
     except (InvalidJob, UnknownTarget) as error:
         raise type(error)(error.problem, field="gate", value=gate, remedy=error.remedy) from error
+    check_lookalikes("gate.input_data", gate["input_data"])
 
 
 def check_queues(injector: Injector, **queues: str | None) -> None:
@@ -119,18 +141,6 @@ def check_ranges(policies: Policies) -> None:
         value: float | None = getattr(policies, field)
         if value is not None and not least <= value <= most:
             raise InvalidJob(f"{value!r} is out of range.", field=field, value=value, remedy=f"Use {least:,} to {most:,}.")
-
-
-def _json_input(input_data: dict[str, Any]) -> dict[str, Any]:
-    try:
-        copy = json_copy(input_data, "input_data")
-    except NotJson as error:
-        remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
-        raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
-    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
-        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
-        raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
-    return copy
 
 
 def _is_reference(value: object) -> bool:

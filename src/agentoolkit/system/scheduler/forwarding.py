@@ -12,6 +12,7 @@ from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
 from agentoolkit.system.scheduler.ports import JobStore, Message
 from agentoolkit.time_source import Cancellable, TimeSource
+from agentoolkit.wording import in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,8 @@ class Forwarding:
     async def _refused(self, message: Message, error: Exception) -> None:
         give_up = message.attempts + 1 >= ATTEMPTS
         outcome = "given up" if give_up else "will be tried again"
-        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, error)
+        told = in_one_line(str(error))  # it may quote what a stranger answered
+        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, told)
         await self._store.undelivered(message, give_up=give_up)
         if give_up:
             self._next_tries.pop(message.execution_id, None)

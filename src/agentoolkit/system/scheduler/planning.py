@@ -13,6 +13,7 @@ from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.checks import (
     LONGEST_DESCRIPTION,
     check_gate,
+    check_lookalikes,
     check_queues,
     check_ranges,
     check_references,
@@ -184,6 +185,7 @@ def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str
 
 def _job(request: JobRequest, job_id: str, reading: Reading, injector: Injector, created_at: datetime) -> Job:
     input_data = checked_input(request.agentool_name, request.input_data, injector)
+    check_lookalikes("input_data", input_data)
     check_references(reading.schedule, input_data)
     check_gate(injector, request.gate)
     check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)

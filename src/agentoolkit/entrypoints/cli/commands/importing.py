@@ -41,7 +41,7 @@ def jsonl(file: Source) -> None:
     from agentoolkit.moving import Arrived, Everything, import_lines
     from agentoolkit.wording import counted
 
-    lines = _text(file).splitlines()
+    lines = _text(file).split("\n")  # other line breaks stand within texts
 
     async def read(kit: Toolkit) -> Arrived:
         return await import_lines(Everything(kit.scheduler.store, kit.queue.backend, kit.values), lines, kit.scheduler.now())

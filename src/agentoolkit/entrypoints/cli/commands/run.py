@@ -17,7 +17,7 @@ def run(
     """Run a job now, in this process, and print its result."""
     from agentoolkit.entrypoints.cli.inputs import read_object
     from agentoolkit.entrypoints.cli.opening import ask
-    from agentoolkit.entrypoints.cli.printing import print_json, say
+    from agentoolkit.entrypoints.cli.printing import print_json, say_lines
 
     known = ask("get_job", job_id=job)["job_id"]  # operation run_now takes an unknown id for a new one
     given = read_object(input_data) if input_data else None
@@ -25,6 +25,6 @@ def run(
     if json:
         print_json(data)
     elif isinstance(data["result"], str):
-        say(data["result"])
+        say_lines(data["result"])
     else:
         print_json(data["result"])

@@ -1,0 +1,142 @@
+"""Secrets are known by their names, in data and in text alike, and looking for them costs no more than the text is long."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from agentoolkit.redaction import is_secret, redacted, redacted_text
+
+NAMES = [
+    "password",
+    "DB_PASSWORD",
+    "userPassword",
+    "passwords",
+    "PGPASSWORD",
+    "passphrase",
+    "pwd",
+    "passwd",
+    "mySecret",
+    "secrets",
+    "api_key",
+    "apiKey",
+    "API-KEY",
+    "APIKEY",
+    "x-api-key",
+    "access_key",
+    "private_key",
+    "secret_key",
+    "aws_secret_access_key",
+    "signing_key",
+    "encryptionKey",
+    "access_token",
+    "MYTOKEN",
+    "tokens",
+    "refresh_tokens",
+    "Authorization",
+    "Proxy-Authorization",
+    "clientSecret",
+    "credential",
+    "credentials",
+    "cookie",
+    "Cookie",
+    "Set-Cookie",
+    "password_hash",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secret_is_known_by_its_name(name: str):
+    """In any way of writing it."""
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["{}=S3CR3T", "{}: S3CR3T", '"{}": "S3 CR3T"', "'{}' = 'S3 CR3T'", "?a=b&{}=S3CR3T", "{} => S3CR3T"])
+def test_text_hides_what_data_hides(name: str, form: str):
+    """What has such a name is hidden in text as well."""
+    assert "CR3T" not in redacted_text(form.format(name))
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "input_tokens", "key", "keyboard", "author", "passenger", "monkey", "secretary", "cook"])
+def test_what_only_looks_alike_is_no_secret(name: str):
+    """Token counts and keyboards are shown, in data and in text."""
+    assert (is_secret(name), redacted_text(f"{name}: shown")) == (False, f"{name}: shown")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("login with token=abc, then on", "login with token=[redacted], then on"),
+        ("Authorization: Bearer abc.def failed", "Authorization: [redacted] failed"),
+        ("Authorization: Token abc failed", "Authorization: [redacted] failed"),
+        ("authorization: AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=c, Signature=d", "authorization: [redacted]"),
+        ('Authorization: Digest username="a b", response="c", uri=d then', "Authorization: [redacted] then"),
+        ('{"Authorization": "Bearer abc", "n": 1}', '{"Authorization": [redacted], "n": 1}'),
+        ("Cookie: session=abc; theme=def", "Cookie: [redacted]"),
+        ("token: bearer abc on", "token: [redacted] on"),
+        ("token_error: password = abc", "token_error: [redacted]"),
+    ],
+)
+def test_what_is_hidden_ends_where_the_secret_does(text: str, expected: str):
+    """A header's scheme and parameters belong to it, what is said after them does not."""
+    assert redacted_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:secret@h/db?email=a@b", "postgresql://u:[redacted]@h/db?email=a@b"),
+        ("https://u:p/w@h/", "https://u:[redacted]@h/"),
+        ("https://u:p@ss@h/", "https://u:[redacted]@h/"),
+        ("postgresql://u:a/b@h/db", "postgresql://u:[redacted]@h/db"),
+        ("amqp://u:a?b@h", "amqp://u:[redacted]@h"),
+        ("redis://:abc@h", "redis://:[redacted]@h"),
+        ("https://ghp_abc@github.com/x", "https://[redacted]@github.com/x"),
+        ("ssh://0123456789abcdef0123@h", "ssh://[redacted]@h"),
+        ("https://0123456789abcdef0123:x@h", "https://[redacted]:[redacted]@h"),
+    ],
+)
+def test_a_url_keeps_no_secret(url: str, expected: str):
+    """Its password, whatever is in it, and a token in the place of a user's name."""
+    assert redacted_text(f"see {url} or") == f"see {expected} or"
+
+
+@pytest.mark.parametrize(
+    "url", ["ssh://git@github.com", "http://localhost:8080/a@b", "https://h/@user", "https://h?email=a@b", "http://[::1]/"]
+)
+def test_a_url_without_a_secret_is_shown(url: str):
+    """A user's name, a port and an address in a path are no secrets."""
+    assert redacted_text(url) == url
+
+
+def test_redaction_leaves_what_was_given_alone():
+    """Redaction returns a copy."""
+    given = {"password": "x", "list": [{"token": "y"}]}
+    redacted(given)
+    assert given == {"password": "x", "list": [{"token": "y"}]}
+
+
+HOSTILE = ["a-", "-a", "a", "token", "a://", "x://y:", "x://a:b", 'token="', "token='\" ", "token=bearer ", "token ", "cookie: a b=", "a@"]
+HOSTILE += ["token: a,", "authorization: bearer ", 'cookie="', "cookie: a;b=\"'", "://u:1@", "password\t", "pass://word="]
+_LEAST_SECONDS = 0.02
+"""Below it, what is measured is the machine."""
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_four_times_the_text_is_no_more_than_four_times_the_work(piece: str):
+    """No text makes the search for secrets take more than in proportion to its length."""
+    once, fourfold = (_seconds((piece * 20_000)[:size]) for size in (5_000, 20_000))
+    assert fourfold < max(8 * once, _LEAST_SECONDS)
+
+
+def _seconds(text: str) -> float:
+    """Return the time of this thread alone that redaction takes, the best of three."""
+    return min(_once(text) for _ in range(3))
+
+
+def _once(text: str) -> float:
+    before = time.thread_time()
+    redacted_text(text)
+    return time.thread_time() - before
