@@ -23,7 +23,6 @@ from typing import Any, Literal
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentool.agentool import AgenTool
 from agentool.operations import read_operations
-from agentoolkit import database as database_module
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
@@ -32,6 +31,7 @@ from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import ownership
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.wiring import Toolkit
+from agentoolkit.workers import Worker
 
 
 @dataclass
@@ -170,7 +170,7 @@ class CrashPoints:
         setattr(module, name, wrapped)
 
     def _after_commit(self) -> None:
-        transaction = database_module._Worker._transaction
+        transaction = Worker._transaction
 
         def wrapped(worker: Any, batch: Any) -> Any:
             result = transaction(worker, batch)
@@ -180,7 +180,7 @@ class CrashPoints:
                     self.passed(point)
             return result
 
-        database_module._Worker._transaction = wrapped  # type: ignore[method-assign]
+        Worker._transaction = wrapped  # type: ignore[method-assign]
 
 
 POINTS = (
