@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread, current_thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any, Literal
 
 import pytest
@@ -372,7 +372,7 @@ def test_an_interrupted_sync_call_is_cancelled(injector: Injector) -> None:
 
     async def do(ctx: RunContext[Any]) -> None:
         try:
-            signal.raise_signal(signal.SIGINT)
+            signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)  # as from the terminal: the main thread gets it
             await asyncio.sleep(60)
         finally:
             cancelled.set()
