@@ -139,9 +139,9 @@ def test_stopped_leader_that_comes_back_changes_nothing(any_stage: Stage, figure
     """A leader that slept longer than its lease finds its executions taken: it changes no row, and stands by."""
     any_stage.schedule([once(f"job{number}") for number in range(10)])
     first = any_stage.start(lease=LEASE, naps=1.0)
-    second = any_stage.start(lease=LEASE)
     wait_until(lambda: running(any_stage, 10))
     os.kill(first.pid, signal.SIGSTOP)
+    second = any_stage.start(lease=LEASE)
     wait_until(lambda: set(statuses(any_stage).values()) == {("success", 2)})
     before = owners(any_stage)
     os.kill(first.pid, signal.SIGCONT)
