@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing
+from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
-from .job_store_steps import START, add, at, make, run, succeed
+from .job_store_steps import START, add, at, claim_one, make, run, succeed
 
 
 async def run_apart(store: JobStore, name: str) -> None:
@@ -107,3 +107,27 @@ async def test_forgotten_job_comes_after_nothing():
                 await store.finish(succeed(follower.execution), None)
     assert sorted(stored.job.job_id for stored in await store.jobs()) == ["b", "first"]
     assert list(await store.followers("first")) == []
+
+
+async def test_history_of_what_runs_is_not_forgotten():
+    """What was run before and runs again is not forgotten until it has ended, however much retires meanwhile."""
+    store = MemoryJobStore(retired_jobs=1)
+    await run_apart(store, "again")
+    second = Execution("again@now-2", "again", "probe", START)
+    await store.record([second])
+    await run_apart(store, "other")
+    await store.finish(succeed(second), None)
+    assert await histories(store, "other", "again") == [0, 2]
+
+
+async def test_forgetting_does_not_lose_count_of_what_runs():
+    """A job made under the id of what was run by hand counts what runs of it, and no more."""
+    store = MemoryJobStore(retired_jobs=1)
+    await run_apart(store, "job")
+    second = Execution("job@now-2", "job", "probe", START)
+    await store.record([second])
+    await run_apart(store, "other")
+    await store.finish(succeed(second), None)
+    await add(store)
+    statuses = [(await claim_one(store, minute)).status for minute in (1, 2)]
+    assert statuses == [Status.QUEUED, Status.SKIPPED]

@@ -238,7 +238,7 @@ class MemoryJobStore:
         new = [execution for execution in executions if not self._knows(execution)]
         for execution in new:
             self._write(execution)
-        if standing.state is JobState.DONE and job_id not in self._running:
+        if standing.state is JobState.DONE:
             self._retire(job_id)
         return [Claimed(stored.job, execution) for execution in new]
 
@@ -250,6 +250,7 @@ class MemoryJobStore:
         if execution.status is Status.QUEUED:
             self._unfinished[execution.execution_id] = execution
             self._running[execution.job_id] += 1
+            self._retired.pop(execution.job_id, None)
         else:
             self._remember(execution)
 
@@ -262,15 +263,17 @@ class MemoryJobStore:
         if len(history) > HISTORY_LENGTH:
             del history[next(iter(history))]
         stored = self._jobs.get(job_id)
-        if (stored is None or stored.standing.state is JobState.DONE) and job_id not in self._running:
+        if stored is None or stored.standing.state is JobState.DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
+        """Let a job, or a history without one, be the newest to be forgotten; while executions of it are under way, it is not."""
+        if job_id in self._running:
+            return
         self._retired[job_id] = None
         if len(self._retired) > self._retired_jobs:
             oldest, _ = self._retired.popitem(last=False)
             self._history.pop(oldest, None)
-            self._running.pop(oldest, None)
             if stored := self._jobs.pop(oldest, None):
                 self._unlink(stored.job)
 
