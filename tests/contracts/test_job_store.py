@@ -111,6 +111,43 @@ async def test_finished_job_gives_up_its_name(store: JobStore):
     assert found.job == second
 
 
+async def test_name_that_is_also_the_id_of_a_finished_job_is_still_taken(store: JobStore):
+    """A name belongs to the job that can fire with it, also if another that is done has it as its id."""
+    await add(store, "x", JobState.DONE)
+    await add(store, "b", job_name="x")
+    with pytest.raises(JobExists):
+        await add(store, "c", job_name="x")
+
+
+@pytest.mark.parametrize("name", ["taken", "other"])
+async def test_job_is_not_renamed_to_what_another_is_called(store: JobStore, name: str):
+    """replace with the id or name of another job that can fire raises JobExists, and changes nothing."""
+    await add(store, "other", job_name="taken")
+    job = await add(store, "job")
+    before = await store.find("job")
+    with pytest.raises(JobExists):
+        await store.replace(replace(job, job_name=name), Standing(next_run_at=at(1)), version=1)
+    assert await store.find("job") == before
+
+
+async def test_finished_job_is_changed_beside_the_one_that_has_its_name(store: JobStore):
+    """A job that is done may keep a name that is another's by now, and does not take it back."""
+    old = await add(store, "old", JobState.DONE, job_name="name")
+    await add(store, "new", job_name="name")
+    assert await store.replace(replace(old, description="x"), Standing(JobState.DONE), version=1)
+    found = await store.find("name")
+    assert found is not None
+    assert found.job.job_id == "new"
+
+
+async def test_finished_job_is_not_revived_under_the_name_of_another(store: JobStore):
+    """A job that is done cannot fire again while another has its name."""
+    old = await add(store, "old", JobState.DONE, job_name="name")
+    await add(store, "new", job_name="name")
+    with pytest.raises(JobExists):
+        await store.replace(old, Standing(next_run_at=at(1)), version=1)
+
+
 async def test_replace_changes_and_counts_the_version(store: JobStore):
     """replace with the current version changes the job and makes its version one higher."""
     job = await add(store)

@@ -144,7 +144,7 @@ class JobStore(Protocol):
         """Change a job, to a version one higher, and tell whether it was changed.
 
         It is not if its version is not `version` any more, or if it ran more often than `standing` says: then whoever
-        changes it has not seen where it stands. Raise `InvalidSchedule` as `add` does.
+        changes it has not seen where it stands. Raise as `add` does; a job that cannot fire may bear the name of another.
         """
         ...
 

@@ -59,9 +59,7 @@ class MemoryJobStore:
         return self._halted
 
     async def add(self, job: Job, standing: Standing) -> None:
-        for taken in (await self.find(job.job_id), await self.find(job.job_name)):
-            if taken and taken.standing.state is not JobState.DONE:
-                raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
+        self._check_free(job)
         check_circle(job, self._follows)
         self._keep(StoredJob(job, standing))
 
@@ -79,6 +77,8 @@ class MemoryJobStore:
         stored = self._jobs.get(job.job_id)
         if stored is None or stored.standing.version != version or stored.standing.runs > standing.runs:
             return False
+        if standing.state is not JobState.DONE:
+            self._check_free(job, but=job.job_id)
         check_circle(job, self._follows)
         self._keep(StoredJob(job, standing._replace(version=version + 1)))
         return True
@@ -206,16 +206,24 @@ class MemoryJobStore:
     async def tidy(self, now: datetime) -> None:
         """There is nothing to forget: never are more than so many kept."""
 
+    def _check_free(self, job: Job, but: str = "") -> None:
+        for key in (job.job_id, job.job_name):
+            for job_id in (key, self._names.get(key, "")):
+                taken = self._jobs.get(job_id)
+                if taken and job_id != but and taken.standing.state is not JobState.DONE:
+                    raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
+
     def _keep(self, stored: StoredJob) -> None:
         if before := self._jobs.get(stored.job.job_id):
             self._unlink(before.job)
         self._jobs[stored.job.job_id] = stored
-        self._names[stored.job.job_name] = stored.job.job_id
         if stored.job.follows is not None:
             self._followers[stored.job.follows][stored.job.job_id] = None
         if stored.standing.state is JobState.DONE:
+            self._names.setdefault(stored.job.job_name, stored.job.job_id)  # it may be another's by now
             self._retire(stored.job.job_id)
         else:
+            self._names[stored.job.job_name] = stored.job.job_id
             self._retired.pop(stored.job.job_id, None)
 
     def _unlink(self, job: Job) -> None:

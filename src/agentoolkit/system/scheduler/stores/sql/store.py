@@ -40,8 +40,9 @@ _TAKEN = """
 _REPLACE = """
     UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
         next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
-        revision = :revision, follows = :follows WHERE job_id = :job_id AND version = :version AND runs <= :runs AND state <> 'removed'
+        revision = :revision, follows = :follows WHERE job_id = :job_id
 """
+_STANDS = "SELECT version, runs FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _FOLLOWS = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _REMOVE = """
     UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
@@ -231,18 +232,23 @@ class SqlJobStore:
     def _add(self, session: Session, job: Job, standing: Standing) -> int:
         # First the next revision: its row is locked, so that another process cannot add the same between look and write.
         parameters = self._parameters(session, job, standing)
-        key = {"job_id": job.job_id, "job_name": job.job_name}
-        if row := session.row(_TAKEN, key):
-            raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
+        _check_free(session, job)
         check_circle(job, lambda job_id: _follows(session, job_id))
-        session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
+        session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", {"job_id": job.job_id})
         session.run(_INSERT, parameters)
         return parameters["revision"]
 
     def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
         parameters = self._parameters(session, job, standing)  # first, as in `_add`: it locks
+        lock = " FOR UPDATE" if session.dialect == "postgres" else ""
+        row = session.row(_STANDS + lock, {"job_id": job.job_id})
+        if row is None or row[0] != version or row[1] > standing.runs:
+            return False
+        if standing.state is not JobState.DONE:
+            _check_free(session, job, but=job.job_id)
         check_circle(job, lambda job_id: _follows(session, job_id))
-        return session.run(_REPLACE, {**parameters, "version": version}) == 1
+        session.run(_REPLACE, {**parameters, "version": version})
+        return True
 
     def _remove(self, session: Session, job_id: str) -> bool:
         removed = session.run(_REMOVE, {"job_id": job_id, "revision": _next_revision(session)}) == 1
@@ -286,6 +292,12 @@ class SqlJobStore:
 def _next_revision(session: Session) -> int:
     row = session.row("UPDATE agentool_counters SET value = value + 1 WHERE name = 'revision' RETURNING value")
     return row[0] if row else 0
+
+
+def _check_free(session: Session, job: Job, but: str = "") -> None:
+    for (job_id,) in session.rows(_TAKEN, {"job_id": job.job_id, "job_name": job.job_name}):
+        if job_id != but:
+            raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
 
 def _follows(session: Session, job_id: str) -> str | None:
