@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, succeed
 from .owners import count, dies, sql
+
+MONTHS_LATER = at(60 * 24 * 90)
 
 # Messages of others
 
@@ -147,6 +150,46 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
     await first.tidy(at(60 * 24 * 31))
     left.append(await count(first, "agentool_executions"))
     assert left == [4, 2]
+
+
+async def recorded(store: SqlJobStore, job_id: str, ended: datetime) -> None:
+    """Write down something that was run by hand and ended then."""
+    asked = Execution(f"{job_id}@now", job_id, "probe", ended, trigger="run_now", status=Status.SUCCESS, finished_at=ended)
+    await store.record([asked])
+
+
+async def test_tidy_forgets_old_history_however_much_of_it_is_young(first: SqlJobStore, monkeypatch):
+    """More young records than are looked at in one transaction do not hide the old ones, of which none is among the newest then."""
+    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    first._kept = 2
+    for number in range(8):
+        await recorded(first, f"old{number}", at(number))
+        await recorded(first, f"young{number}", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {found.job_id for found in await first.executions(None, 100)} == {f"young{number}" for number in range(8)}
+
+
+async def test_tidy_forgets_old_jobs_however_many_are_young(first: SqlJobStore, monkeypatch):
+    """More jobs that were over lately than are looked at in one transaction do not hide those that were over long ago."""
+    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    first._kept = 2
+    for number in range(8):
+        await add(first, f"old{number}", JobState.DONE)
+        await add(first, f"young{number}", JobState.DONE, created_at=MONTHS_LATER)
+    await add(first, "ran lately", JobState.DONE)
+    await recorded(first, "ran lately", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {stored.job.job_id for stored in await first.jobs()} == {"ran lately", *(f"young{number}" for number in range(8))}
+
+
+async def test_tidy_keeps_the_newest_where_few_are_young(first: SqlJobStore):
+    """What is young counts among the newest that are kept; old ones have the places that are left."""
+    first._kept = 3
+    for number in range(4):
+        await recorded(first, f"old{number}", at(number))
+    await recorded(first, "young", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {found.job_id for found in await first.executions(None, 100)} == {"young", "old3", "old2"}
 
 
 async def test_tidy_strikes_processes_that_ended(first: SqlJobStore, second: SqlJobStore):

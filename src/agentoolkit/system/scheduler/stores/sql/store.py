@@ -221,7 +221,9 @@ class SqlJobStore:
         await self._database.write(note)
 
     async def tidy(self, now: datetime) -> None:
-        await self._database.write(lambda session: tidying.tidy(session, micros(now - self._retention) or 0, self._kept))
+        before = micros(now - self._retention) or 0
+        while await self._database.write(lambda session: tidying.tidy(session, before, self._kept)):
+            """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
 
     def _enter(self, session: Session) -> int:
