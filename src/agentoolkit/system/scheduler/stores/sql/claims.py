@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.database import Session
@@ -15,6 +15,9 @@ from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING,
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
+
+STANDS = f"job_id, revision, sequence, {STANDING}"
+"""Columns of a job: which definition it has, and where it stands."""
 
 _INSERT = f"""
     INSERT INTO agentool_executions ({", ".join(NEW_TYPES)}, attempt, delivery)
@@ -74,36 +77,18 @@ class Definitions:
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
     """Decide on every due time of these jobs up to `now`, write the records down, and move the jobs on."""
-    each = EACH[session.dialect]
     lock = " ORDER BY job_id FOR UPDATE" if session.dialect == "postgres" else ""
-    ids = {"ids": json.dumps(list(job_ids))}
-    counted = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
-    unfinished = dict(session.rows(counted, ids))
-    columns = f"SELECT job_id, revision, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
-    rows = session.rows(columns, ids)
-    texts = unknown(session, definitions, rows)
+    sql = f"SELECT {STANDS} FROM agentool_jobs WHERE job_id IN ({EACH[session.dialect]}) AND state <> 'removed'{lock}"  # noqa: S608
+    rows = session.rows(sql, {"ids": json.dumps(list(job_ids))})
     round_ = Round()
-    for job_id, revision, sequence, *stands in rows:
-        job = definitions.known(job_id, revision)
-        try:
-            standing = standing_of(stands)
-            job = job or definitions.read(job_id, revision, texts[job_id])
-        except Exception as error:
-            round_.break_(job_id, sequence, error)
-            continue
-        round_.add(job, standing, decide(job, standing, now, unfinished.get(job_id, 0), owner), sequence)
+    round_.decide(session, definitions, rows, lambda job, standing, unfinished: decide(job, standing, now, unfinished, owner))
     records = round_.write(session)
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
     return Claims(records, [*round_.changes, *gone])
 
 
-def unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
-    """Fetch the definitions that were not read before: they are most of what a job weighs."""
-    ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
-    if not ids:
-        return {}
-    each = EACH[session.dialect]
-    return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
+Decide = Callable[[Job, Standing, int], Decision]
+"""Decides on a job, by where it stands and how many of its executions run or wait."""
 
 
 class Round:
@@ -117,16 +102,18 @@ class Round:
         self.full: list[str] = []
         """Jobs whose history has become longer than is kept."""
 
-    def break_(self, job_id: str, sequence: int, error: Exception) -> None:
-        """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
-        self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
-
-    def add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
-        """Add what was decided on a job."""
-        if decision.standing == standing and not decision.executions:
-            self.changes.append(Change(job.job_id, standing.due_at))
-        else:
-            self._record(job, decision, sequence)
+    def decide(self, session: Session, definitions: Definitions, rows: Sequence[Row], decide: Decide) -> None:
+        """Decide on the jobs of these rows, which have the columns `STANDS`."""
+        texts = _unknown(session, definitions, rows)
+        unfinished = _unfinished(session, rows)
+        for job_id, revision, sequence, *stands in rows:
+            try:
+                standing = standing_of(stands)
+                job = definitions.known(job_id, revision) or definitions.read(job_id, revision, texts[job_id])
+            except Exception as error:
+                self._break(job_id, sequence, error)
+            else:
+                self._add(job, standing, decide(job, standing, unfinished.get(job_id, 0)), sequence)
 
     def write(self, session: Session) -> list[Claimed]:
         """Write it all down, and return the records that are new."""
@@ -135,6 +122,16 @@ class Round:
         prune(session, self.full)
         # A due time that has its record already, as after a backfill, is not run again.
         return [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
+
+    def _break(self, job_id: str, sequence: int, error: Exception) -> None:
+        """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
+        self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
+
+    def _add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
+        if decision.standing == standing and not decision.executions:
+            self.changes.append(Change(job.job_id, standing.due_at))
+        else:
+            self._record(job, decision, sequence)
 
     def _record(self, job: Job, decision: Decision, sequence: int) -> None:
         recorded = decision.executions
@@ -154,3 +151,21 @@ class Round:
 
 def _is_passed_over(execution: Execution) -> bool:
     return execution.finished
+
+
+def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
+    """Fetch the definitions that were not read before: they are most of what a job weighs."""
+    ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
+    if not ids:
+        return {}
+    each = EACH[session.dialect]
+    return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
+
+
+def _unfinished(session: Session, rows: Sequence[Row]) -> dict[str, int]:
+    """Count the executions of these jobs that run or wait."""
+    if not rows:
+        return {}
+    each = EACH[session.dialect]
+    sql = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
+    return dict(session.rows(sql, {"ids": json.dumps([row[0] for row in rows])}))
