@@ -6,7 +6,7 @@ from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Sta
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
-from .job_store_steps import START, add, at, claim_one, make, run, succeed
+from .job_store_steps import START, add, at, change, claim_one, make, run, succeed
 
 
 async def run_apart(store: JobStore, name: str) -> None:
@@ -57,7 +57,7 @@ async def test_revived_job_is_not_forgotten():
     """A job that was done and is active again is kept, however many retire after it."""
     store = MemoryJobStore(retired_jobs=1)
     job = await add(store, "revived", JobState.DONE)
-    await store.replace(job, Standing(next_run_at=at(1)), version=1)
+    await change(store, job, Standing(next_run_at=at(1)))
     for name in ("r1", "r2", "r3"):
         await run_apart(store, name)
     assert await store.find("revived") is not None
@@ -67,7 +67,7 @@ async def test_job_that_is_made_done_is_forgotten_in_its_turn():
     """A job that an editor made done retires like any other."""
     store = MemoryJobStore(retired_jobs=1)
     job = await add(store, "over")
-    await store.replace(job, Standing(JobState.DONE), version=1)
+    await change(store, job, Standing(JobState.DONE))
     await run_apart(store, "r1")
     assert await store.find("over") is None
 

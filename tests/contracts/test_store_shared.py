@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Sta
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, succeed
 from .owners import count, dies, sql
 
 MONTHS_LATER = at(60 * 24 * 90)
@@ -41,7 +41,7 @@ async def test_changes_of_others_are_seen_once(first: SqlJobStore, second: SqlJo
     """What another process added, changed or removed is told once, with when it is due now."""
     job, other = await add(second, "a"), await add(second, "b")
     seen = [dict(await first.changes())]
-    await second.replace(job, Standing(JobState.PAUSED, at(1)), 1)
+    await change(second, job, Standing(JobState.PAUSED, at(1)))
     await second.remove(other.job_id)
     seen += [dict(await first.changes()), dict(await first.changes())]
     assert seen == [{"a": at(1), "b": at(1)}, {"a": None, "b": None}, {}]
@@ -74,7 +74,7 @@ async def test_job_that_fired_meanwhile_is_not_put_back(first: SqlJobStore, seco
     seen = await second.find("job")
     assert seen is not None
     await claim(first, 1)
-    assert not await second.replace(job, seen.standing._replace(state=JobState.PAUSED), seen.standing.version)
+    assert not await second.replace(job, seen.standing._replace(state=JobState.PAUSED), seen.standing)
     stands = await second.find("job")
     assert stands is not None
     assert (stands.standing.runs, stands.standing.next_run_at) == (1, at(2))

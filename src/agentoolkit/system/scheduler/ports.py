@@ -140,11 +140,11 @@ class JobStore(Protocol):
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
-    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
-        """Change a job, to a version one higher, and tell whether it was changed.
+    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+        """Change a job, to a version one higher than that of `before`, and tell whether it was changed.
 
-        It is not if its version is not `version` any more, or if it ran more often than `standing` says: then whoever
-        changes it has not seen where it stands. Raise as `add` does; a job that cannot fire may bear the name of another.
+        It is not if it does not stand as `before` says any more: then whoever changes it has not seen where it stands, and
+        would put a due time back that was decided on meanwhile. Raise as `add` does; a job that cannot fire may bear the name of another.
         """
         ...
 
@@ -155,7 +155,8 @@ class JobStore(Protocol):
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         """Decide, for each job, on every due time up to `now` (see `decisions.decide`), and write it all down.
 
-        Each due time is given out at most once, whoever asks and however often.
+        Each due time is given out at most once, whoever asks and however often; one that has its record already, as after a
+        backfill, is no run of the job (see `decisions.recounted`).
         """
         ...
 

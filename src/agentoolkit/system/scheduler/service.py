@@ -279,7 +279,7 @@ class SchedulerService:
     async def _replaced(self, before: StoredJob, job: Job, standing: Standing) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         standing = await self._past_given_out(job, standing)
-        if not await self.store.replace(job, standing, before.standing.version):
+        if not await self.store.replace(job, standing, before.standing):
             return None
         self._set_alarm(job, standing)
         return StoredJob(job, standing._replace(version=before.standing.version + 1))

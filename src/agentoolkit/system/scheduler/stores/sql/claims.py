@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
-from agentoolkit.system.scheduler.decisions import Decision, decide
+from agentoolkit.system.scheduler.decisions import Decision, decide, recounted
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, micros, new_row, plain, standing_of
@@ -29,6 +29,7 @@ _MOVE = """
     UPDATE agentool_jobs SET state = r.state, live = CASE r.state WHEN 'done' THEN 0 ELSE 1 END, next_run_at = NULLIF(r.next_run_at, 0),
         runs = r.runs, reason = r.reason, paused_until = NULL, sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
 """
+_PLACE = "UPDATE agentool_executions SET sequence = r.sequence FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _PRUNE = f"""
     DELETE FROM agentool_executions WHERE execution_id IN (
         SELECT e.execution_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id JOIN agentool_executions e
@@ -95,10 +96,12 @@ class Round:
     """What one claim writes, or what comes after outcomes."""
 
     def __init__(self) -> None:
-        self.records: list[Claimed] = []
         self.changes: list[Change] = []
+        self.decided: list[tuple[Job, Decision, int]] = []
+        """Jobs, what was decided on them, and the place of their newest record before that."""
         self.inserts: list[Row] = []
         self.moves: list[Row] = []
+        self.places: list[Row] = []
         self.full: list[str] = []
         """Jobs whose history has become longer than is kept."""
 
@@ -118,10 +121,16 @@ class Round:
     def write(self, session: Session) -> list[Claimed]:
         """Write it all down, and return the records that are new."""
         inserted = insert(session, self.inserts)
+        records: list[Claimed] = []
+        for job, decision, sequence in self.decided:
+            recorded = decision.executions
+            new = recorded if len(inserted) == len(self.inserts) else [each for each in recorded if each.execution_id in inserted]
+            records += [Claimed(job, execution) for execution in new]
+            self._settle(job, decision, new, sequence)
+        session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, self.places)
         session.from_rows(_MOVE, _STOOD, self.moves)
         prune(session, self.full)
-        # A due time that has its record already, as after a backfill, is not run again.
-        return [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
+        return records
 
     def _break(self, job_id: str, sequence: int, error: Exception) -> None:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
@@ -131,22 +140,28 @@ class Round:
         if decision.standing == standing and not decision.executions:
             self.changes.append(Change(job.job_id, standing.due_at))
         else:
-            self._record(job, decision, sequence)
+            self.decided.append((job, decision, sequence))
+            self.inserts += [new_row(execution, place) for place, execution in _placed(decision.executions, sequence)]
 
-    def _record(self, job: Job, decision: Decision, sequence: int) -> None:
-        recorded = decision.executions
-        # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
-        for execution in sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded:
-            sequence += 1
-            self.inserts.append(new_row(execution, sequence))
-        self.records += [Claimed(job, execution) for execution in recorded]
-        self._move(job.job_id, decision.standing, sequence)
-        if sequence > HISTORY_LENGTH:
+    def _settle(self, job: Job, decision: Decision, new: Sequence[Execution], sequence: int) -> None:
+        standing = decision.standing
+        if len(new) < len(decision.executions):
+            # A due time that has its record already, as after a backfill, is not run again and takes no place in the history.
+            standing = recounted(job, decision, new)
+            self.places += [(execution.execution_id, place) for place, execution in _placed(new, sequence)]
+        self._move(job.job_id, standing, sequence + len(new))
+        if sequence + len(new) > HISTORY_LENGTH:
             self.full.append(job.job_id)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
         self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
         self.changes.append(Change(job_id, standing.due_at))
+
+
+def _placed(recorded: Sequence[Execution], sequence: int) -> Iterable[tuple[int, Execution]]:
+    """Number records from after a place on."""
+    # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
+    return enumerate(sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded, sequence + 1)
 
 
 def _is_passed_over(execution: Execution) -> bool:

@@ -42,7 +42,7 @@ _REPLACE = """
         next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
         revision = :revision, follows = :follows WHERE job_id = :job_id
 """
-_STANDS = "SELECT version, runs FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
+_STANDS = f"SELECT {STANDING} FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"  # noqa: S608  column names of ours
 _FOLLOWS = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _REMOVE = """
     UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
@@ -148,8 +148,8 @@ class SqlJobStore:
         sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
         return [row[0] for row in await self._database.read(lambda session: session.rows(sql, {"job_id": job_id}))]
 
-    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
-        return await self._database.write(lambda session: self._replace(session, job, standing, version))
+    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+        return await self._database.write(lambda session: self._replace(session, job, standing, before))
 
     async def remove(self, job_id: str) -> bool:
         return await self._database.write(lambda session: self._remove(session, job_id))
@@ -240,16 +240,16 @@ class SqlJobStore:
         session.run(_INSERT, parameters)
         return parameters["revision"]
 
-    def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
+    def _replace(self, session: Session, job: Job, standing: Standing, before: Standing) -> bool:
         parameters = self._parameters(session, job, standing)  # first, as in `_add`: it locks
         lock = " FOR UPDATE" if session.dialect == "postgres" else ""
         row = session.row(_STANDS + lock, {"job_id": job.job_id})
-        if row is None or row[0] != version or row[1] > standing.runs:
+        if row is None or standing_of(row) != before:
             return False
         if standing.state is not JobState.DONE:
             _check_free(session, job, but=job.job_id)
         check_circle(job, lambda job_id: _follows(session, job_id))
-        session.run(_REPLACE, {**parameters, "version": version})
+        session.run(_REPLACE, {**parameters, "version": before.version})
         return True
 
     def _remove(self, session: Session, job_id: str) -> bool:
