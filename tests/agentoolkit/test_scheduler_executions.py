@@ -112,6 +112,17 @@ async def test_backfill_runs_a_past_range_once(kit, scheduler, probe):
     assert len(probe.calls) == 4
 
 
+async def test_longest_backfill_is_run_once(kit, scheduler, probe):
+    """As many due times as a history holds are run by the first call, and none of them by the next ones."""
+    await scheduler.add("0 * * * *", job_id="job", paused=True)
+    given = {"job_id": "job", "start_at": "2029-12-27T20:00:00", "end_at": "2030-01-01T00:00:00"}
+    created = []
+    for _ in range(3):
+        created.append((await scheduler("backfill", **given))["created"])
+        await kit.advance()
+    assert (created, len(probe.calls)) == ([100, 0, 0], 100)
+
+
 async def test_backfill_respects_max_instances(kit, scheduler, probe):
     """A backfill runs no more at once than the job may."""
     probe.blocks()
@@ -129,12 +140,13 @@ async def test_backfill_respects_max_instances(kit, scheduler, probe):
     [
         ("2031-01-01T00:00:00", "2031-01-02T00:00:00", "no past due time"),
         ("2029-12-31T20:30:00", "2029-12-31T20:45:00", "no past due time"),
-        ("2020-01-01T00:00:00", "2030-01-01T00:00:00", "more than 1000 due times"),
+        ("2020-01-01T00:00:00", "2030-01-01T00:00:00", "more than 100 due times"),
+        ("2029-12-27T19:00:00", "2030-01-01T00:00:00", "more than 100 due times"),
         ("long ago", "2030-01-01T00:00:00", "is no time"),
     ],
 )
 async def test_impossible_backfill_is_refused(scheduler, start, end, named):
-    """A range without past due times, or with absurdly many, is refused and nothing runs."""
+    """A range without past due times, or with more than the history holds, is refused and nothing runs."""
     await scheduler.add("0 * * * *", job_id="job")
     with pytest.raises(ValueError, match=named):
         await scheduler("backfill", job_id="job", start_at=start, end_at=end)

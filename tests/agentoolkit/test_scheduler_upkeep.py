@@ -164,7 +164,7 @@ async def test_inactive_job_has_no_alarm(kit, store, scheduler, probe):
     """A job that another process paused does not fire."""
     await scheduler.add("1 minute", job_id="job")
     job, standing = await store.find("job")
-    await store.replace(job, Standing(JobState.PAUSED, standing.next_run_at), standing.version)
+    await store.replace(job, Standing(JobState.PAUSED, standing.next_run_at), standing)
     store.told.append(Change("job", None))
     await kit.advance(minutes=5)
     assert (probe.calls, await scheduler.history("job")) == ([], [])

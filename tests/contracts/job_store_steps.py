@@ -30,6 +30,13 @@ async def add(store: JobStore, job_id: str = "job", state: JobState = JobState.A
     return job
 
 
+async def change(store: JobStore, job: Job, standing: Standing) -> bool:
+    """Replace a job by somebody who has read how it stands now."""
+    stored = await store.find(job.job_id)
+    assert stored is not None
+    return await store.replace(job, standing, stored.standing)
+
+
 async def claim(store: JobStore, minutes: float, *job_ids: str) -> list[Execution]:
     return [claimed.execution for claimed in (await store.claim(job_ids or ("job",), at(minutes))).records]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import JobStore
 
-from .job_store_steps import add, at, begin, claim, claim_one, make, run, succeed
+from .job_store_steps import add, at, begin, change, claim, claim_one, make, run, succeed
 
 EVERY_POLICY: dict[str, Any] = {
     "max_instances": 3,
@@ -111,28 +111,66 @@ async def test_finished_job_gives_up_its_name(store: JobStore):
     assert found.job == second
 
 
+async def test_name_that_is_also_the_id_of_a_finished_job_is_still_taken(store: JobStore):
+    """A name belongs to the job that can fire with it, also if another that is done has it as its id."""
+    await add(store, "x", JobState.DONE)
+    await add(store, "b", job_name="x")
+    with pytest.raises(JobExists):
+        await add(store, "c", job_name="x")
+
+
+@pytest.mark.parametrize("name", ["taken", "other"])
+async def test_job_is_not_renamed_to_what_another_is_called(store: JobStore, name: str):
+    """replace with the id or name of another job that can fire raises JobExists, and changes nothing."""
+    await add(store, "other", job_name="taken")
+    job = await add(store, "job")
+    before = await store.find("job")
+    with pytest.raises(JobExists):
+        await change(store, replace(job, job_name=name), Standing(next_run_at=at(1)))
+    assert await store.find("job") == before
+
+
+async def test_finished_job_is_changed_beside_the_one_that_has_its_name(store: JobStore):
+    """A job that is done may keep a name that is another's by now, and does not take it back."""
+    old = await add(store, "old", JobState.DONE, job_name="name")
+    await add(store, "new", job_name="name")
+    assert await change(store, replace(old, description="x"), Standing(JobState.DONE))
+    found = await store.find("name")
+    assert found is not None
+    assert found.job.job_id == "new"
+
+
+async def test_finished_job_is_not_revived_under_the_name_of_another(store: JobStore):
+    """A job that is done cannot fire again while another has its name."""
+    old = await add(store, "old", JobState.DONE, job_name="name")
+    await add(store, "new", job_name="name")
+    with pytest.raises(JobExists):
+        await change(store, old, Standing(next_run_at=at(1)))
+
+
 async def test_replace_changes_and_counts_the_version(store: JobStore):
     """replace with the current version changes the job and makes its version one higher."""
     job = await add(store)
     changed = replace(job, description="new", job_name="renamed")
-    assert await store.replace(changed, Standing(JobState.PAUSED, at(5)), version=1)
+    assert await change(store, changed, Standing(JobState.PAUSED, at(5)))
     assert await store.find("renamed") == (changed, Standing(JobState.PAUSED, at(5), version=2))
     assert await store.find("job") == (changed, Standing(JobState.PAUSED, at(5), version=2))
 
 
 async def test_replace_with_an_old_version_changes_nothing(store: JobStore):
-    """replace with another version than the current one is refused."""
+    """replace by somebody who has read another version than the current one, or a job that is gone, is refused."""
     job = await add(store)
     before = await store.find("job")
-    assert not await store.replace(replace(job, description="new"), Standing(), version=2)
-    assert not await store.replace(replace(job, job_id="nobody"), Standing(), version=1)
+    assert before is not None
+    assert not await store.replace(replace(job, description="new"), Standing(), before.standing._replace(version=2))
+    assert not await store.replace(replace(job, job_id="nobody"), Standing(), before.standing)
     assert await store.find("job") == before
 
 
 async def test_renamed_job_gives_up_its_old_name(store: JobStore):
     """After a new name the old one finds nothing and may be another's."""
     job = await add(store, "a", job_name="old")
-    await store.replace(replace(job, job_name="new"), Standing(), version=1)
+    await change(store, replace(job, job_name="new"), Standing())
     assert await store.find("old") is None
     await add(store, "b", job_name="old")
 
@@ -182,7 +220,7 @@ async def test_due_time_put_back_is_not_given_out_again(store: JobStore):
     """A due time that has its execution is passed over, also if an editor put the job's standing back meanwhile."""
     job = await add(store)
     ended = await run(store)
-    assert await store.replace(job, Standing(next_run_at=at(1), runs=1), version=1)
+    assert await change(store, job, Standing(next_run_at=at(1), runs=1))
     claims = await store.claim(["job"], at(1))
     assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
     assert await store.execution(ended.execution_id) == ended
@@ -231,7 +269,8 @@ async def test_claim_does_not_count_as_a_change(store: JobStore):
     await claim(store, 1)
     found = await store.find("job")
     assert found is not None
-    assert await store.replace(job, found.standing, version=1)
+    assert found.standing.version == 1
+    assert await store.replace(job, found.standing, found.standing)
 
 
 async def test_change_that_a_firing_came_between_is_refused(store: JobStore):
@@ -240,10 +279,55 @@ async def test_change_that_a_firing_came_between_is_refused(store: JobStore):
     before = await store.find("job")
     await claim(store, 1)
     assert before is not None
-    assert not await store.replace(job, before.standing, version=1)
+    assert not await store.replace(job, before.standing, before.standing)
     after = await store.find("job")
     assert after is not None
     assert (after.standing.runs, after.standing.next_run_at) == (1, at(2))
+
+
+async def test_change_that_a_skipped_due_time_came_between_is_refused(store: JobStore):
+    """A standing from before the latest decision is not written over the one after it, also if nothing ran: no due time comes back."""
+    job = await add(store, max_runs=2)
+    await claim(store, 1)
+    before = await store.find("job")
+    assert (await claim_one(store, 2)).status is Status.SKIPPED
+    assert before is not None
+    assert not await store.replace(replace(job, description="new"), before.standing, before.standing)
+    after = await store.find("job")
+    assert after is not None
+    assert (after.standing.runs, after.standing.next_run_at) == (1, at(3))
+
+
+async def test_due_time_on_record_is_not_counted_as_a_run(store: JobStore):
+    """A due time that was backfilled before it was claimed takes none of the runs that a job may have, and the next one runs."""
+    job = await add(store, max_runs=1)
+    await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
+    claims = await store.claim(["job"], at(1))
+    assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
+    assert await store.find("job") == (job, Standing(JobState.ACTIVE, at(2), runs=0))
+    assert (await claim_one(store, 2)).scheduled_at == at(2)
+
+
+async def test_last_due_time_on_record_ends_its_job(store: JobStore):
+    """A job whose last due time was backfilled before it was claimed is done."""
+    job = await add(store, schedule="2030-01-01T00:01:00+00:00")
+    await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
+    assert await claim(store, 1) == []
+    assert await store.find("job") == (job, Standing(JobState.DONE))
+
+
+async def test_due_times_on_record_push_nothing_out_of_the_history(store: JobStore):
+    """Of many late due times that were backfilled meanwhile none is new: their records stay, and count the others."""
+    await add(store, catch_up="all", misfire_grace_time=None)
+    late = [succeed(Execution(f"job@{at(n).isoformat()}", "job", "probe", at(n), trigger="backfill")) for n in range(151, 200)]
+    await store.record(late)
+    claims = await store.claim(["job"], at(200))
+    assert len(claims.records) == 51
+    for claimed in claims.records:
+        await store.finish(succeed(claimed.execution), None)
+    kept = await store.executions("job", 1_000)
+    assert {execution.execution_id for execution in late} < {execution.execution_id for execution in kept}
+    assert (len(kept), max(execution.due_count for execution in kept)) == (100, 101)
 
 
 async def test_upcoming_names_what_is_due_some_time(store: JobStore):

@@ -70,6 +70,26 @@ async def test_unknown_execution_is_neither_begun_nor_finished(store: JobStore):
     assert await store.execution("ghost@now") is None
 
 
+async def test_records_that_are_there_already_push_nothing_out_of_the_history(store: JobStore):
+    """What is recorded once more, however often, is neither new nor counted: none of the newest hundred is forgotten for it."""
+    await add(store)
+    asked = [Execution(f"job@then-{n}", "job", "probe", at(-n), trigger="backfill", owner=store.owner) for n in range(60)]
+    new = [len(await store.record(asked))]
+    for execution in asked:
+        await store.finish(succeed(execution), None)
+    new += [len(await store.record(asked)) for _ in range(3)]
+    assert (new, len(await store.executions("job", 1_000))) == ([60, 0, 0, 0], 60)
+
+
+async def test_record_keeps_the_newest_hundred(store: JobStore):
+    """What is recorded as finished pushes the oldest out of the history."""
+    await add(store)
+    asked = [succeed(Execution(f"job@then-{n}", "job", "probe", at(n))) for n in range(101)]
+    await store.record(asked)
+    kept = {found.execution_id for found in await store.executions("job", 1_000)}
+    assert kept == {execution.execution_id for execution in asked[1:]}
+
+
 async def test_record_writes_down_once(store: JobStore):
     """record returns the ids that were new, and an id that is there stays as it is."""
     asked = Execution("job@now-1", "job", "probe", START, trigger="run_now", owner=store.owner)

@@ -12,7 +12,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, run, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, run, succeed
 
 ENDED = START + timedelta(minutes=1)
 """When the first execution of ``job`` is due, and when it ends in these tests."""
@@ -223,8 +223,8 @@ async def test_changed_job_follows_what_it_says_now(store: JobStore):
     await add(store, "other")
     for job_id in ("moved", "freed", "gone"):
         await follower(store, job_id)
-    await store.replace(make("moved", "after other"), Standing(), 1)
-    await store.replace(make("freed", "1 hour"), Standing(next_run_at=at(60)), 1)
+    await change(store, make("moved", "after other"), Standing())
+    await change(store, make("freed", "1 hour"), Standing(next_run_at=at(60)))
     await store.remove("gone")
     assert await end(store, await begin(store, await claim_one(store))) == []
     followed = await end(store, await begin(store, (await claim(store, 1, "other"))[0]))
@@ -238,7 +238,7 @@ async def test_job_that_ran_after_another_meanwhile_is_not_put_back(store: JobSt
     job = await follower(store)
     seen = await stands(store)
     await run(store)
-    assert not await store.replace(job, seen._replace(state=JobState.PAUSED), seen.version)
+    assert not await store.replace(job, seen._replace(state=JobState.PAUSED), seen)
     assert (await stands(store)).runs == 1
 
 
@@ -250,7 +250,7 @@ async def test_circle_is_refused(store: JobStore):
     await follower(store, "b", "after a")
     await follower(store, "c", "after b ended")
     with pytest.raises(InvalidSchedule, match="'a' after 'c', 'c' after 'b', 'b' after 'a'") as refused:
-        await store.replace(make("a", "after c failed"), Standing(), 1)
+        await change(store, make("a", "after c failed"), Standing())
     assert (refused.value.field, refused.value.value) == ("schedule", "after c failed")
     assert [stored.job.schedule.kind for stored in await store.jobs()] == ["interval", "after", "after"]
 

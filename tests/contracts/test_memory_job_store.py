@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing
+from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
-from .job_store_steps import START, add, at, make, run, succeed
+from .job_store_steps import START, add, at, change, claim_one, make, run, succeed
 
 
 async def run_apart(store: JobStore, name: str) -> None:
@@ -57,7 +57,7 @@ async def test_revived_job_is_not_forgotten():
     """A job that was done and is active again is kept, however many retire after it."""
     store = MemoryJobStore(retired_jobs=1)
     job = await add(store, "revived", JobState.DONE)
-    await store.replace(job, Standing(next_run_at=at(1)), version=1)
+    await change(store, job, Standing(next_run_at=at(1)))
     for name in ("r1", "r2", "r3"):
         await run_apart(store, name)
     assert await store.find("revived") is not None
@@ -67,7 +67,7 @@ async def test_job_that_is_made_done_is_forgotten_in_its_turn():
     """A job that an editor made done retires like any other."""
     store = MemoryJobStore(retired_jobs=1)
     job = await add(store, "over")
-    await store.replace(job, Standing(JobState.DONE), version=1)
+    await change(store, job, Standing(JobState.DONE))
     await run_apart(store, "r1")
     assert await store.find("over") is None
 
@@ -107,3 +107,27 @@ async def test_forgotten_job_comes_after_nothing():
                 await store.finish(succeed(follower.execution), None)
     assert sorted(stored.job.job_id for stored in await store.jobs()) == ["b", "first"]
     assert list(await store.followers("first")) == []
+
+
+async def test_history_of_what_runs_is_not_forgotten():
+    """What was run before and runs again is not forgotten until it has ended, however much retires meanwhile."""
+    store = MemoryJobStore(retired_jobs=1)
+    await run_apart(store, "again")
+    second = Execution("again@now-2", "again", "probe", START)
+    await store.record([second])
+    await run_apart(store, "other")
+    await store.finish(succeed(second), None)
+    assert await histories(store, "other", "again") == [0, 2]
+
+
+async def test_forgetting_does_not_lose_count_of_what_runs():
+    """A job made under the id of what was run by hand counts what runs of it, and no more."""
+    store = MemoryJobStore(retired_jobs=1)
+    await run_apart(store, "job")
+    second = Execution("job@now-2", "job", "probe", START)
+    await store.record([second])
+    await run_apart(store, "other")
+    await store.finish(succeed(second), None)
+    await add(store)
+    statuses = [(await claim_one(store, minute)).status for minute in (1, 2)]
+    assert statuses == [Status.QUEUED, Status.SKIPPED]

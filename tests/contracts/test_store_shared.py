@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
-from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.ports import DamagedJob, Message
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, succeed
 from .owners import count, dies, sql
+
+MONTHS_LATER = at(60 * 24 * 90)
 
 # Messages of others
 
@@ -38,7 +41,7 @@ async def test_changes_of_others_are_seen_once(first: SqlJobStore, second: SqlJo
     """What another process added, changed or removed is told once, with when it is due now."""
     job, other = await add(second, "a"), await add(second, "b")
     seen = [dict(await first.changes())]
-    await second.replace(job, Standing(JobState.PAUSED, at(1)), 1)
+    await change(second, job, Standing(JobState.PAUSED, at(1)))
     await second.remove(other.job_id)
     seen += [dict(await first.changes()), dict(await first.changes())]
     assert seen == [{"a": at(1), "b": at(1)}, {"a": None, "b": None}, {}]
@@ -71,7 +74,7 @@ async def test_job_that_fired_meanwhile_is_not_put_back(first: SqlJobStore, seco
     seen = await second.find("job")
     assert seen is not None
     await claim(first, 1)
-    assert not await second.replace(job, seen.standing._replace(state=JobState.PAUSED), seen.standing.version)
+    assert not await second.replace(job, seen.standing._replace(state=JobState.PAUSED), seen.standing)
     stands = await second.find("job")
     assert stands is not None
     assert (stands.standing.runs, stands.standing.next_run_at) == (1, at(2))
@@ -87,9 +90,10 @@ async def test_removed_job_does_not_hold_up_others(first: SqlJobStore, second: S
     assert dict(claims.next_times) == {"a": None, "b": at(2)}
 
 
-@pytest.mark.parametrize(
-    "damage", ["definition = 'nonsense'", "definition = '{}'", "state = 'unheard of'", "paused_until = 9223372036854775807"]
-)
+DAMAGES = ["definition = 'nonsense'", "definition = '{}'", "state = 'unheard of'", "paused_until = 9223372036854775807"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, second: SqlJobStore, damage: str):
     """A row that cannot be read stops its own job, which says so and is kept; the others go on."""
     await add(second, "a")  # not by the first, which would go on with the definition that it has read
@@ -100,6 +104,28 @@ async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, second: S
     assert "b" in [stored.job.job_id for stored in await first.jobs()]
     row = await first._database.read(lambda session: session.row("SELECT state, reason FROM agentool_jobs WHERE job_id = 'a'"))
     assert (row[0], "cannot be read" in row[1]) == ("broken", True)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "definition = '', created_at = 9223372036854775807"])
+async def test_damaged_job_is_listed_as_broken(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """A row that cannot be read is among the jobs, by its id and name, and says what is wrong with it."""
+    await add(second, "a", job_name="name")
+    await add(second, "b")
+    await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
+    listed = {stored.job.job_id: stored for stored in await first.jobs()}
+    assert (listed["a"].job.job_name, listed["a"].standing.state, listed["b"].standing.state) == ("name", "broken", "active")
+    assert "it cannot be read: " in listed["a"].standing.reason
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damaged_job_is_found_as_such_and_can_be_removed(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """Who looks for it is told which job is damaged and the way out, and after that way there is room for a new one."""
+    await add(second, "a", job_name="name")
+    await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
+    with pytest.raises(DamagedJob, match=r"Job 'a' cannot be read: .*cancel") as told:
+        await first.find("name")
+    assert (told.value.job.job_id, await first.remove("a"), await first.find("a")) == ("a", True, None)
+    await add(first, "a", job_name="name")
 
 
 @pytest.mark.parametrize("damage", ["definition = 'nonsense'", "definition = '{}'"])
@@ -147,6 +173,46 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
     await first.tidy(at(60 * 24 * 31))
     left.append(await count(first, "agentool_executions"))
     assert left == [4, 2]
+
+
+async def recorded(store: SqlJobStore, job_id: str, ended: datetime) -> None:
+    """Write down something that was run by hand and ended then."""
+    asked = Execution(f"{job_id}@now", job_id, "probe", ended, trigger="run_now", status=Status.SUCCESS, finished_at=ended)
+    await store.record([asked])
+
+
+async def test_tidy_forgets_old_history_however_much_of_it_is_young(first: SqlJobStore, monkeypatch):
+    """More young records than are looked at in one transaction do not hide the old ones, of which none is among the newest then."""
+    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    first._kept = 2
+    for number in range(8):
+        await recorded(first, f"old{number}", at(number))
+        await recorded(first, f"young{number}", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {found.job_id for found in await first.executions(None, 100)} == {f"young{number}" for number in range(8)}
+
+
+async def test_tidy_forgets_old_jobs_however_many_are_young(first: SqlJobStore, monkeypatch):
+    """More jobs that were over lately than are looked at in one transaction do not hide those that were over long ago."""
+    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    first._kept = 2
+    for number in range(8):
+        await add(first, f"old{number}", JobState.DONE)
+        await add(first, f"young{number}", JobState.DONE, created_at=MONTHS_LATER)
+    await add(first, "ran lately", JobState.DONE)
+    await recorded(first, "ran lately", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {stored.job.job_id for stored in await first.jobs()} == {"ran lately", *(f"young{number}" for number in range(8))}
+
+
+async def test_tidy_keeps_the_newest_where_few_are_young(first: SqlJobStore):
+    """What is young counts among the newest that are kept; old ones have the places that are left."""
+    first._kept = 3
+    for number in range(4):
+        await recorded(first, f"old{number}", at(number))
+    await recorded(first, "young", MONTHS_LATER)
+    await first.tidy(MONTHS_LATER)
+    assert {found.job_id for found in await first.executions(None, 100)} == {"young", "old3", "old2"}
 
 
 async def test_tidy_strikes_processes_that_ended(first: SqlJobStore, second: SqlJobStore):

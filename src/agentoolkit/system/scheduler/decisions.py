@@ -137,6 +137,16 @@ def follow(job: Job, standing: Standing, ended: Sequence[Execution], unfinished:
     return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
 
 
+def recounted(job: Job, decision: Decision, new: Sequence[Execution]) -> Standing:
+    """Return where a job stands after a decision of which only these records are new: the others are no runs that it may not have."""
+    known = sum(not execution.finished for execution in decision.executions) - sum(not execution.finished for execution in new)
+    standing = decision.standing._replace(runs=decision.standing.runs - known)
+    if known == 0 or standing.state is not JobState.DONE:
+        return standing
+    following = job.schedule.next_after(max(execution.scheduled_at for execution in decision.executions))
+    return standing if following is None else standing._replace(state=JobState.ACTIVE, next_run_at=following)
+
+
 def check_circle(job: Job, follows: Callable[[str], str | None]) -> None:
     """Refuse a job that would come after itself. `follows` tells what another job comes after.
 

@@ -99,11 +99,12 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
     """Run a job for the past due times of a range that have no record yet, at most ``max_instances`` at once.
 
-    The same call again adds nothing and tells how far the range has come.
+    A range holds at most a hundred due times. The same call again adds nothing and tells how far the range has come, as long as
+    its records are among the hundred that the job keeps.
 
     Raises:
         JobNotFound: There is no such job.
-        InvalidJob: The range holds no past due time, or more than a thousand.
+        InvalidJob: The range holds no past due time, or more than a hundred.
     """
     job = (await ctx.deps.job(job_id)).job
     zone = ZoneInfo(job.schedule.timezone)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
 
 KEPT = 1_000
@@ -19,6 +20,20 @@ class StoredJob(NamedTuple):
 
     job: Job
     standing: Standing
+
+
+class DamagedJob(SchedulerError):
+    """What is stored of a job cannot be read.
+
+    Args:
+        job: What is known of it.
+        why: What went wrong at reading.
+    """
+
+    def __init__(self, job: Job, why: str) -> None:
+        remedy = "Mend its row in the database; or remove it with operation 'cancel', and schedule it again."
+        super().__init__(f"Job {job.job_id!r} cannot be read: {why}.", field="job_id", value=job.job_id, remedy=remedy)
+        self.job = job
 
 
 class Change(NamedTuple):
@@ -129,22 +144,22 @@ class JobStore(Protocol):
         ...
 
     async def find(self, id_or_name: str) -> StoredJob | None:
-        """Return the job with this id, else the one with this name."""
+        """Return the job with this id, else the one with this name. Raise `DamagedJob` if it cannot be read."""
         ...
 
     async def jobs(self) -> Sequence[StoredJob]:
-        """Return every job, the oldest first."""
+        """Return every job, the oldest first; one that cannot be read as `jobs.unreadable`, broken."""
         ...
 
     async def followers(self, job_id: str) -> Sequence[str]:
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
-    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
-        """Change a job, to a version one higher, and tell whether it was changed.
+    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+        """Change a job, to a version one higher than that of `before`, and tell whether it was changed.
 
-        It is not if its version is not `version` any more, or if it ran more often than `standing` says: then whoever
-        changes it has not seen where it stands. Raise `InvalidSchedule` as `add` does.
+        It is not if it does not stand as `before` says any more: then whoever changes it has not seen where it stands, and
+        would put a due time back that was decided on meanwhile. Raise as `add` does; a job that cannot fire may bear the name of another.
         """
         ...
 
@@ -155,7 +170,8 @@ class JobStore(Protocol):
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         """Decide, for each job, on every due time up to `now` (see `decisions.decide`), and write it all down.
 
-        Each due time is given out at most once, whoever asks and however often.
+        Each due time is given out at most once, whoever asks and however often; one that has its record already, as after a
+        backfill, is no run of the job (see `decisions.recounted`).
         """
         ...
 

@@ -16,8 +16,8 @@ from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.schedules import firings
 from agentoolkit.system.scheduler.service import SchedulerService
 
-MOST_BACKFILLED = 1_000
-"""Due times in one backfill. Only the newest hundred of a job's executions are kept."""
+MOST_BACKFILLED = HISTORY_LENGTH
+"""Due times in one backfill: what the history cannot hold would be run again by the same call."""
 
 
 class Backfill(NamedTuple):
@@ -101,7 +101,8 @@ class Runs:
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
         """Run a job for the due times of a past range that left no record, at most `max_instances` at once.
 
-        The same call again adds nothing, and tells how far the range has come.
+        The same call again adds nothing, and tells how far the range has come, as long as its records are kept: they are among
+        the job's newest hundred.
 
         Raises:
             JobNotFound: There is no such job.
@@ -113,7 +114,8 @@ class Runs:
         if not due or len(due) > MOST_BACKFILLED:
             found = f"more than {MOST_BACKFILLED} due times" if due else "no past due time"
             problem = f"From {start.isoformat()} to {end.isoformat()} the job has {found}."
-            raise InvalidJob(problem, field="start_at", value=start, remedy="Give another range.")
+            remedy = "Give a shorter range, and the next one when this one has run." if due else "Give another range."
+            raise InvalidJob(problem, field="start_at", value=start, remedy=remedy)
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves them to whoever leads
         wanted = [
             Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)

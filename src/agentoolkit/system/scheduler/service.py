@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution
 from agentoolkit.system.scheduler.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
-from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.predecessors import with_predecessor
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
@@ -123,7 +123,10 @@ class SchedulerService(Lifecycle):
         Raises:
             JobNotFound: There is no such job.
         """
-        job, _ = await self._caught_up(job_id)
+        try:
+            job, _ = await self._caught_up(job_id)
+        except DamagedJob as damaged:  # this is the way out of it
+            job = damaged.job
         await self.store.remove(job.job_id)
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
@@ -149,6 +152,7 @@ class SchedulerService(Lifecycle):
 
         Raises:
             JobNotFound: There is no such job; the nearest id is named.
+            DamagedJob: What is stored of it cannot be read.
         """
         await self.ready()
         if stored := await self.store.find(job_id):
@@ -213,7 +217,7 @@ class SchedulerService(Lifecycle):
     async def _replaced(self, before: StoredJob, job: Job, standing: Standing) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         standing = await self._past_given_out(job, standing)
-        if not await self.store.replace(job, standing, before.standing.version):
+        if not await self.store.replace(job, standing, before.standing):
             return None
         self._set_alarm(job, standing)
         return StoredJob(job, standing._replace(version=before.standing.version + 1))

@@ -17,7 +17,8 @@ def backfill(
 ) -> None:
     """Run a job for the past due times of a range that have no record yet, in the process that serves.
 
-    The same call again adds nothing and tells how far the range has come.
+    A range holds at most a hundred due times. The same call again adds nothing and tells how far the range has come, as long as
+    its records are among the hundred that the job keeps.
     """
     from agentoolkit.entrypoints.cli.opening import Toolkit, call, visit
     from agentoolkit.entrypoints.cli.printing import print_json, say

@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from agentoolkit.system.scheduler.decisions import check_circle, decide, follow
+from agentoolkit.system.scheduler.decisions import Decision, check_circle, decide, follow, recounted
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
 from agentoolkit.system.scheduler.outcomes import message_for
@@ -59,9 +59,7 @@ class MemoryJobStore:
         return self._halted
 
     async def add(self, job: Job, standing: Standing) -> None:
-        for taken in (await self.find(job.job_id), await self.find(job.job_name)):
-            if taken and taken.standing.state is not JobState.DONE:
-                raise JobExists(f"Job {taken.job.job_id!r} exists.", field="job_id", value=job.job_id)
+        self._check_free(job)
         check_circle(job, self._follows)
         self._keep(StoredJob(job, standing))
 
@@ -75,12 +73,14 @@ class MemoryJobStore:
         found = [self._jobs[id_] for id_ in self._followers.get(job_id, ())]
         return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobState.DONE)
 
-    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
+    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
         stored = self._jobs.get(job.job_id)
-        if stored is None or stored.standing.version != version or stored.standing.runs > standing.runs:
+        if stored is None or stored.standing != before:
             return False
+        if standing.state is not JobState.DONE:
+            self._check_free(job, but=job.job_id)
         check_circle(job, self._follows)
-        self._keep(StoredJob(job, standing._replace(version=version + 1)))
+        self._keep(StoredJob(job, standing._replace(version=before.version + 1)))
         return True
 
     async def remove(self, job_id: str) -> bool:
@@ -97,17 +97,10 @@ class MemoryJobStore:
         records: list[Claimed] = []
         next_times: list[Change] = []
         for job_id in job_ids:
-            if (stored := self._jobs.get(job_id)) is None:
-                next_times.append(Change(job_id, None))
-                continue
-            job = stored.job
-            executions, standing = decide(job, stored.standing, now, self._running.get(job_id, 0))
-            self._jobs[job_id] = StoredJob(job, standing)
-            for execution in executions:
-                if not self._knows(execution):
-                    self._write(execution)
-                    records.append(Claimed(job, execution))
-            next_times.append(Change(job_id, standing.due_at))
+            if stored := self._jobs.get(job_id):
+                records += self._decided(stored.job, decide(*stored, now, self._running.get(job_id, 0)))
+            stored = self._jobs.get(job_id)
+            next_times.append(Change(job_id, stored.standing.due_at if stored else None))
         return Claims(records, next_times)
 
     async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
@@ -206,16 +199,24 @@ class MemoryJobStore:
     async def tidy(self, now: datetime) -> None:
         """There is nothing to forget: never are more than so many kept."""
 
+    def _check_free(self, job: Job, but: str = "") -> None:
+        for key in (job.job_id, job.job_name):
+            for job_id in (key, self._names.get(key, "")):
+                taken = self._jobs.get(job_id)
+                if taken and job_id != but and taken.standing.state is not JobState.DONE:
+                    raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
+
     def _keep(self, stored: StoredJob) -> None:
         if before := self._jobs.get(stored.job.job_id):
             self._unlink(before.job)
         self._jobs[stored.job.job_id] = stored
-        self._names[stored.job.job_name] = stored.job.job_id
         if stored.job.follows is not None:
             self._followers[stored.job.follows][stored.job.job_id] = None
         if stored.standing.state is JobState.DONE:
+            self._names.setdefault(stored.job.job_name, stored.job.job_id)  # it may be another's by now
             self._retire(stored.job.job_id)
         else:
+            self._names[stored.job.job_name] = stored.job.job_id
             self._retired.pop(stored.job.job_id, None)
 
     def _unlink(self, job: Job) -> None:
@@ -233,14 +234,20 @@ class MemoryJobStore:
         """Decide on a job that comes after one that ended, and return what is new."""
         if (stored := self._jobs.get(job_id)) is None:
             return ()
-        executions, standing = follow(*stored, [ended], self._running.get(job_id, 0))
-        self._jobs[job_id] = StoredJob(stored.job, standing)
+        return self._decided(stored.job, follow(*stored, [ended], self._running.get(job_id, 0)))
+
+    def _decided(self, job: Job, decision: Decision) -> Sequence[Claimed]:
+        """Write down what was decided on a job, and return what is new."""
+        executions, standing = decision
         new = [execution for execution in executions if not self._knows(execution)]
+        if len(new) < len(executions):
+            standing = recounted(job, decision, new)
+        self._jobs[job.job_id] = StoredJob(job, standing)
         for execution in new:
             self._write(execution)
-        if standing.state is JobState.DONE and job_id not in self._running:
-            self._retire(job_id)
-        return [Claimed(stored.job, execution) for execution in new]
+        if standing.state is JobState.DONE:
+            self._retire(job.job_id)
+        return [Claimed(job, execution) for execution in new]
 
     def _knows(self, execution: Execution) -> bool:
         history = self._history.get(execution.job_id)
@@ -250,6 +257,7 @@ class MemoryJobStore:
         if execution.status is Status.QUEUED:
             self._unfinished[execution.execution_id] = execution
             self._running[execution.job_id] += 1
+            self._retired.pop(execution.job_id, None)
         else:
             self._remember(execution)
 
@@ -262,15 +270,17 @@ class MemoryJobStore:
         if len(history) > HISTORY_LENGTH:
             del history[next(iter(history))]
         stored = self._jobs.get(job_id)
-        if (stored is None or stored.standing.state is JobState.DONE) and job_id not in self._running:
+        if stored is None or stored.standing.state is JobState.DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
+        """Let a job, or a history without one, be the newest to be forgotten; while executions of it are under way, it is not."""
+        if job_id in self._running:
+            return
         self._retired[job_id] = None
         if len(self._retired) > self._retired_jobs:
             oldest, _ = self._retired.popitem(last=False)
             self._history.pop(oldest, None)
-            self._running.pop(oldest, None)
             if stored := self._jobs.pop(oldest, None):
                 self._unlink(stored.job)
 

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
-from agentoolkit.system.scheduler.decisions import Decision, decide
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing
+from agentoolkit.system.scheduler.decisions import Decision, decide, recounted
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
-from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, micros, new_row, plain, standing_of
+from agentoolkit.system.scheduler.stores.sql.records import (
+    NEW_TYPES,
+    STANDING,
+    job_of,
+    micros,
+    new_row,
+    plain,
+    standing_of,
+    unreadable_standing,
+)
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
+
+STANDS = f"job_id, revision, sequence, {STANDING}"
+"""Columns of a job: which definition it has, and where it stands."""
 
 _INSERT = f"""
     INSERT INTO agentool_executions ({", ".join(NEW_TYPES)}, attempt, delivery)
@@ -26,6 +38,7 @@ _MOVE = """
     UPDATE agentool_jobs SET state = r.state, live = CASE r.state WHEN 'done' THEN 0 ELSE 1 END, next_run_at = NULLIF(r.next_run_at, 0),
         runs = r.runs, reason = r.reason, paused_until = NULL, sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
 """
+_PLACE = "UPDATE agentool_executions SET sequence = r.sequence FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _PRUNE = f"""
     DELETE FROM agentool_executions WHERE execution_id IN (
         SELECT e.execution_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id JOIN agentool_executions e
@@ -74,30 +87,97 @@ class Definitions:
 
 def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], now: datetime, owner: str) -> Claims:
     """Decide on every due time of these jobs up to `now`, write the records down, and move the jobs on."""
-    each = EACH[session.dialect]
     lock = " ORDER BY job_id FOR UPDATE" if session.dialect == "postgres" else ""
-    ids = {"ids": json.dumps(list(job_ids))}
-    counted = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
-    unfinished = dict(session.rows(counted, ids))
-    columns = f"SELECT job_id, revision, sequence, {STANDING} FROM agentool_jobs WHERE job_id IN ({each}) AND state <> 'removed'{lock}"  # noqa: S608
-    rows = session.rows(columns, ids)
-    texts = unknown(session, definitions, rows)
+    sql = f"SELECT {STANDS} FROM agentool_jobs WHERE job_id IN ({EACH[session.dialect]}) AND state <> 'removed'{lock}"  # noqa: S608
+    rows = session.rows(sql, {"ids": json.dumps(list(job_ids))})
     round_ = Round()
-    for job_id, revision, sequence, *stands in rows:
-        job = definitions.known(job_id, revision)
-        try:
-            standing = standing_of(stands)
-            job = job or definitions.read(job_id, revision, texts[job_id])
-        except Exception as error:
-            round_.break_(job_id, sequence, error)
-            continue
-        round_.add(job, standing, decide(job, standing, now, unfinished.get(job_id, 0), owner), sequence)
+    round_.decide(session, definitions, rows, lambda job, standing, unfinished: decide(job, standing, now, unfinished, owner))
     records = round_.write(session)
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
     return Claims(records, [*round_.changes, *gone])
 
 
-def unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
+Decide = Callable[[Job, Standing, int], Decision]
+"""Decides on a job, by where it stands and how many of its executions run or wait."""
+
+
+class Round:
+    """What one claim writes, or what comes after outcomes."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.decided: list[tuple[Job, Decision, int]] = []
+        """Jobs, what was decided on them, and the place of their newest record before that."""
+        self.inserts: list[Row] = []
+        self.moves: list[Row] = []
+        self.places: list[Row] = []
+        self.full: list[str] = []
+        """Jobs whose history has become longer than is kept."""
+
+    def decide(self, session: Session, definitions: Definitions, rows: Sequence[Row], decide: Decide) -> None:
+        """Decide on the jobs of these rows, which have the columns `STANDS`."""
+        texts = _unknown(session, definitions, rows)
+        unfinished = _unfinished(session, rows)
+        for job_id, revision, sequence, *stands in rows:
+            try:
+                standing = standing_of(stands)
+                job = definitions.known(job_id, revision) or definitions.read(job_id, revision, texts[job_id])
+            except Exception as error:
+                self._break(job_id, sequence, error)
+            else:
+                self._add(job, standing, decide(job, standing, unfinished.get(job_id, 0)), sequence)
+
+    def write(self, session: Session) -> list[Claimed]:
+        """Write it all down, and return the records that are new."""
+        inserted = insert(session, self.inserts)
+        records: list[Claimed] = []
+        for job, decision, sequence in self.decided:
+            recorded = decision.executions
+            new = recorded if len(inserted) == len(self.inserts) else [each for each in recorded if each.execution_id in inserted]
+            records += [Claimed(job, execution) for execution in new]
+            self._settle(job, decision, new, sequence)
+        session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, self.places)
+        session.from_rows(_MOVE, _STOOD, self.moves)
+        prune(session, self.full)
+        return records
+
+    def _break(self, job_id: str, sequence: int, error: Exception) -> None:
+        """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
+        self._move(job_id, unreadable_standing(error), sequence)
+
+    def _add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
+        if decision.standing == standing and not decision.executions:
+            self.changes.append(Change(job.job_id, standing.due_at))
+        else:
+            self.decided.append((job, decision, sequence))
+            self.inserts += [new_row(execution, place) for place, execution in _placed(decision.executions, sequence)]
+
+    def _settle(self, job: Job, decision: Decision, new: Sequence[Execution], sequence: int) -> None:
+        standing = decision.standing
+        if len(new) < len(decision.executions):
+            # A due time that has its record already, as after a backfill, is not run again and takes no place in the history.
+            standing = recounted(job, decision, new)
+            self.places += [(execution.execution_id, place) for place, execution in _placed(new, sequence)]
+        self._move(job.job_id, standing, sequence + len(new))
+        if sequence + len(new) > HISTORY_LENGTH:
+            self.full.append(job.job_id)
+
+    def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
+        self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
+        self.changes.append(Change(job_id, standing.due_at))
+
+
+def _placed(recorded: Sequence[Execution], sequence: int) -> Iterable[tuple[int, Execution]]:
+    """Number records from after a place on."""
+    # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
+    return enumerate(sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded, sequence + 1)
+
+
+def _is_passed_over(execution: Execution) -> bool:
+    return execution.finished
+
+
+def _unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> dict[str, str]:
     """Fetch the definitions that were not read before: they are most of what a job weighs."""
     ids = [row[0] for row in rows if definitions.known(row[0], row[1]) is None]
     if not ids:
@@ -106,51 +186,10 @@ def unknown(session: Session, definitions: Definitions, rows: Sequence[Row]) -> 
     return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
 
 
-class Round:
-    """What one claim writes, or what comes after outcomes."""
-
-    def __init__(self) -> None:
-        self.records: list[Claimed] = []
-        self.changes: list[Change] = []
-        self.inserts: list[Row] = []
-        self.moves: list[Row] = []
-        self.full: list[str] = []
-        """Jobs whose history has become longer than is kept."""
-
-    def break_(self, job_id: str, sequence: int, error: Exception) -> None:
-        """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
-        self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
-
-    def add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
-        """Add what was decided on a job."""
-        if decision.standing == standing and not decision.executions:
-            self.changes.append(Change(job.job_id, standing.due_at))
-        else:
-            self._record(job, decision, sequence)
-
-    def write(self, session: Session) -> list[Claimed]:
-        """Write it all down, and return the records that are new."""
-        inserted = insert(session, self.inserts)
-        session.from_rows(_MOVE, _STOOD, self.moves)
-        prune(session, self.full)
-        # A due time that has its record already, as after a backfill, is not run again.
-        return [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
-
-    def _record(self, job: Job, decision: Decision, sequence: int) -> None:
-        recorded = decision.executions
-        # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
-        for execution in sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded:
-            sequence += 1
-            self.inserts.append(new_row(execution, sequence))
-        self.records += [Claimed(job, execution) for execution in recorded]
-        self._move(job.job_id, decision.standing, sequence)
-        if sequence > HISTORY_LENGTH:
-            self.full.append(job.job_id)
-
-    def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
-        self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
-        self.changes.append(Change(job_id, standing.due_at))
-
-
-def _is_passed_over(execution: Execution) -> bool:
-    return execution.finished
+def _unfinished(session: Session, rows: Sequence[Row]) -> dict[str, int]:
+    """Count the executions of these jobs that run or wait."""
+    if not rows:
+        return {}
+    each = EACH[session.dialect]
+    sql = f"SELECT job_id, COUNT(*) FROM agentool_executions WHERE finished_at IS NULL AND job_id IN ({each}) GROUP BY job_id"  # noqa: S608
+    return dict(session.rows(sql, {"ids": json.dumps([row[0] for row in rows])}))

@@ -25,12 +25,11 @@ from agentoolkit.system.scheduler.stores.sql.records import (
     micros,
 )
 
-_NEXT_SEQUENCE = "UPDATE agentool_jobs SET sequence = sequence + 1 WHERE job_id = :job_id RETURNING sequence"
-
 _RECORD = f"""
     INSERT INTO agentool_executions ({EXECUTION}, sequence) VALUES ({", ".join(f":{name}" for name in EXECUTION_TYPES)}, :sequence)
     ON CONFLICT (execution_id) DO NOTHING
 """  # noqa: S608  column names of ours
+_COUNT = "UPDATE agentool_jobs SET sequence = :sequence WHERE job_id = :job_id"
 _STARTED = {"execution_id": "TEXT", "owner": "TEXT", "attempt": "BIGINT", "started_at": "BIGINT"}
 _BEGIN = """
     UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL FROM r
@@ -240,9 +239,13 @@ def _noted(execution: Execution, message: Message | None) -> Execution:
 
 
 def _record(session: Session, execution: Execution) -> bool:
-    row = session.row(_NEXT_SEQUENCE, {"job_id": execution.job_id})
-    sequence = row[0] if row else 0
-    recorded = session.run(_RECORD, {**execution_parameters(execution), "sequence": sequence}) == 1
+    job = {"job_id": execution.job_id}
+    lock = " FOR UPDATE" if session.dialect == "postgres" else ""
+    row = session.row("SELECT sequence FROM agentool_jobs WHERE job_id = :job_id" + lock, job)  # noqa: S608  a constant of ours
+    sequence = row[0] + 1 if row else 0
+    if session.run(_RECORD, {**execution_parameters(execution), "sequence": sequence}) == 0:
+        return False
+    session.run(_COUNT, {**job, "sequence": sequence})
     if sequence > HISTORY_LENGTH:
         prune(session, [execution.job_id])
-    return recorded
+    return True

@@ -87,5 +87,10 @@ THIRD = (
     "CREATE INDEX agentool_jobs_follows ON agentool_jobs (follows) WHERE follows IS NOT NULL",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (FIRST, SECOND, THIRD)
+FOURTH = (
+    # History that belongs to no job, so that tidying need not read all of it.
+    "CREATE INDEX agentool_executions_homeless ON agentool_executions (finished_at) WHERE sequence = 0",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (FIRST, SECOND, THIRD, FOURTH)
 """Each is run once, in order. A published one is never changed; what is to be different comes as a further one."""

@@ -7,51 +7,21 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from agentoolkit.database import Database, DatabaseError, Session
-from agentoolkit.system.scheduler.decisions import check_circle
-from agentoolkit.system.scheduler.errors import JobExists, SchedulerError
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Standing, Status
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released
 from agentoolkit.system.scheduler.stores.sql import executions as statements
+from agentoolkit.system.scheduler.stores.sql import jobs as of_jobs
 from agentoolkit.system.scheduler.stores.sql import tidying
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
-from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, micros, moment, standing_of, standing_parameters
+from agentoolkit.system.scheduler.stores.sql.records import micros
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
-
-_JOB = f"SELECT job_id, revision, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
-_CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
-_INSERT = """
-    INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
-        sequence, revision, created_at, follows)
-    VALUES (:job_id, :job_name, :definition, :state, :live, :next_run_at, :paused_until, :runs, :version, :reason,
-        COALESCE((SELECT MAX(sequence) FROM agentool_executions WHERE job_id = :job_id), 0), :revision, :created_at, :follows)
-"""
-# Two queries, because an OR of the two would read the whole table.
-_TAKEN = """
-    SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_id IN (:job_id, :job_name)
-    UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name IN (:job_id, :job_name)
-"""
-_REPLACE = """
-    UPDATE agentool_jobs SET job_name = :job_name, definition = :definition, state = :state, live = :live,
-        next_run_at = :next_run_at, paused_until = :paused_until, runs = :runs, version = :version + 1, reason = :reason,
-        revision = :revision, follows = :follows WHERE job_id = :job_id AND version = :version AND runs <= :runs AND state <> 'removed'
-"""
-_FOLLOWS = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
-_REMOVE = """
-    UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision
-    WHERE job_id = :job_id AND state <> 'removed'
-"""
-_CANCEL_WAITING = """
-    UPDATE agentool_executions SET status = 'cancelled', reason = 'its job was cancelled', finished_at = :now
-    WHERE job_id = :job_id AND status IN ('queued', 'retrying')
-"""
-
 
 _CANCEL_REQUESTS = "SELECT 1 FROM agentool_executions WHERE finished_at IS NULL AND cancel_requested = 1 AND owner = :owner"
 _TAKE_CANCEL_REQUESTS = """
@@ -130,28 +100,23 @@ class SqlJobStore:
         return bool(row and row[0])
 
     async def add(self, job: Job, standing: Standing) -> None:
-        revision = await self._database.write(lambda session: self._add(session, job, standing))
+        revision = await self._database.write(lambda session: of_jobs.add(session, job, standing))
         self._definitions.remember(job, revision)
 
     async def find(self, id_or_name: str) -> StoredJob | None:
-        where = " WHERE state <> 'removed' AND (job_id = :key OR job_name = :key) ORDER BY (job_id = :key) DESC, live DESC, created_at DESC"
-        row = await self._database.read(lambda session: session.row(_JOB + where, {"key": id_or_name}))
-        return None if row is None else self._stored(row)
+        return await self._database.read(lambda session: of_jobs.find(session, self._definitions, id_or_name))
 
     async def jobs(self) -> Sequence[StoredJob]:
-        order = " WHERE state <> 'removed' ORDER BY created_at, job_id"
-        rows = await self._database.read(lambda session: session.rows(_JOB + order))
-        return [stored for row in rows if (stored := self._readable(row)) is not None]
+        return await self._database.read(lambda session: of_jobs.everything(session, self._definitions))
 
     async def followers(self, job_id: str) -> Sequence[str]:
-        sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
-        return [row[0] for row in await self._database.read(lambda session: session.rows(sql, {"job_id": job_id}))]
+        return await self._database.read(lambda session: of_jobs.followers(session, job_id))
 
-    async def replace(self, job: Job, standing: Standing, version: int) -> bool:
-        return await self._database.write(lambda session: self._replace(session, job, standing, version))
+    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+        return await self._database.write(lambda session: of_jobs.replace(session, job, standing, before))
 
     async def remove(self, job_id: str) -> bool:
-        return await self._database.write(lambda session: self._remove(session, job_id))
+        return await self._database.write(lambda session: of_jobs.remove(session, job_id, self._ownership.now(session)))
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         return await self._database.write(lambda session: self._claim(session, job_ids, now))
@@ -192,13 +157,11 @@ class SqlJobStore:
         return [row[0] for row in await self._database.write(lambda session: session.rows(_TAKE_CANCEL_REQUESTS, mine))]
 
     async def upcoming(self) -> Sequence[Change]:
-        where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL)"
-        return [_change(row) for row in await self._database.read(lambda session: session.rows(_CHANGE + where))]
+        return await self._database.read(of_jobs.upcoming)
 
     async def changes(self) -> Sequence[Change]:
-        rows = await self._database.read(lambda session: session.rows(_CHANGE + " WHERE revision > :seen", {"seen": self._seen}))
-        self._seen = max([self._seen, *(row[4] for row in rows)])
-        return [_change(row) for row in rows]
+        changed, self._seen = await self._database.read(lambda session: of_jobs.changes(session, self._seen))
+        return changed
 
     async def outbox(self, limit: int) -> Sequence[Message]:
         return await self._database.read(lambda session: self._outbox(session, limit))
@@ -220,34 +183,15 @@ class SqlJobStore:
         await self._database.write(note)
 
     async def tidy(self, now: datetime) -> None:
-        await self._database.write(lambda session: tidying.tidy(session, micros(now - self._retention) or 0, self._kept))
+        before = micros(now - self._retention) or 0
+        while await self._database.write(lambda session: tidying.tidy(session, before, self._kept)):
+            """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
 
     def _enter(self, session: Session) -> int:
         self._ownership.beat(session)
         row = session.row("SELECT value FROM agentool_counters WHERE name = 'revision'")
         return row[0] if row else 0
-
-    def _add(self, session: Session, job: Job, standing: Standing) -> int:
-        # First the next revision: its row is locked, so that another process cannot add the same between look and write.
-        parameters = self._parameters(session, job, standing)
-        key = {"job_id": job.job_id, "job_name": job.job_name}
-        if row := session.row(_TAKEN, key):
-            raise JobExists(f"Job {row[0]!r} exists.", field="job_id", value=job.job_id)
-        check_circle(job, lambda job_id: _follows(session, job_id))
-        session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", key)
-        session.run(_INSERT, parameters)
-        return parameters["revision"]
-
-    def _replace(self, session: Session, job: Job, standing: Standing, version: int) -> bool:
-        parameters = self._parameters(session, job, standing)  # first, as in `_add`: it locks
-        check_circle(job, lambda job_id: _follows(session, job_id))
-        return session.run(_REPLACE, {**parameters, "version": version}) == 1
-
-    def _remove(self, session: Session, job_id: str) -> bool:
-        removed = session.run(_REMOVE, {"job_id": job_id, "revision": _next_revision(session)}) == 1
-        session.run(_CANCEL_WAITING, {"job_id": job_id, "now": self._ownership.now(session)})
-        return removed
 
     def _claim(self, session: Session, job_ids: Sequence[str], now: datetime) -> Claims:
         if not self._ownership.leads(session):
@@ -266,34 +210,3 @@ class SqlJobStore:
     def _give_back(self, session: Session) -> None:
         self._ownership.step_down(session)
         statements.give_back(session, self.owner)
-
-    def _parameters(self, session: Session, job: Job, standing: Standing) -> dict[str, Any]:
-        named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.follows}
-        return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
-
-    def _stored(self, row: tuple[Any, ...]) -> StoredJob:
-        job_id, revision, definition, *standing = row
-        where = standing_of(standing)
-        return StoredJob(self._definitions.read(job_id, revision, definition), where)
-
-    def _readable(self, row: tuple[Any, ...]) -> StoredJob | None:
-        try:
-            return self._stored(row)
-        except Exception:
-            return None
-
-
-def _next_revision(session: Session) -> int:
-    row = session.row("UPDATE agentool_counters SET value = value + 1 WHERE name = 'revision' RETURNING value")
-    return row[0] if row else 0
-
-
-def _follows(session: Session, job_id: str) -> str | None:
-    row = session.row(_FOLLOWS, {"job_id": job_id})
-    return row[0] if row else None
-
-
-def _change(row: tuple[Any, ...]) -> Change:
-    job_id, state, next_run_at, paused_until, _ = row
-    at = {JobState.ACTIVE: next_run_at, JobState.PAUSED: paused_until}.get(state)
-    return Change(job_id, moment(at))

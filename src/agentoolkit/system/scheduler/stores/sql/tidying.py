@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+import json
+
 from agentoolkit.database import Session
+from agentoolkit.system.scheduler.stores.sql.claims import EACH
 
 # A job is over since its last execution ended; one without executions, since it was made.
 _OVER = """
-    SELECT job_id FROM (
-        SELECT j.job_id, COALESCE((SELECT MAX(e.scheduled_at) FROM agentool_executions e WHERE e.job_id = j.job_id), j.created_at) AS ended
-        FROM agentool_jobs j WHERE j.live = 0
-        AND NOT EXISTS (SELECT 1 FROM agentool_executions u WHERE u.job_id = j.job_id AND u.finished_at IS NULL)
-        ORDER BY ended DESC, j.job_id LIMIT :most OFFSET :kept
-    ) AS over_jobs WHERE ended < :before
+    SELECT j.job_id AS id, COALESCE(
+        (SELECT e.finished_at FROM agentool_executions e WHERE e.job_id = j.job_id ORDER BY e.sequence DESC LIMIT 1), j.created_at) AS ended
+    FROM agentool_jobs j WHERE j.live = 0
+    AND NOT EXISTS (SELECT 1 FROM agentool_executions u WHERE u.job_id = j.job_id AND u.finished_at IS NULL)
 """
+# Only an execution that no job counts has the place 0, by which an index finds it.
 _HOMELESS = """
-    SELECT execution_id FROM (
-        SELECT e.execution_id, e.finished_at FROM agentool_executions e
-        WHERE NOT EXISTS (SELECT 1 FROM agentool_jobs j WHERE j.job_id = e.job_id) AND e.finished_at IS NOT NULL
-        ORDER BY e.finished_at DESC, e.execution_id LIMIT :most OFFSET :kept
-    ) AS homeless WHERE finished_at < :before
+    SELECT e.execution_id AS id, e.finished_at AS ended FROM agentool_executions e WHERE e.sequence = 0 AND e.finished_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM agentool_jobs j WHERE j.job_id = e.job_id)
 """
-_MOST_AT_ONCE = 10_000
-"""Forgotten in one transaction; the rest the next time."""
+_YOUNG = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ({of}) AS those WHERE ended >= :before LIMIT :kept) AS young"
+_OLD = "SELECT id FROM ({of}) AS those WHERE ended < :before ORDER BY ended DESC, id LIMIT :most OFFSET :kept"
+MOST_AT_ONCE = 500
+"""Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
 
-def tidy(session: Session, before: int, kept: int) -> None:
-    """See `JobStore.tidy`; `before` is the instant, in microseconds, up to which history is old."""
-    limits = {"before": before, "kept": kept, "most": _MOST_AT_ONCE}
-    jobs = [{"job_id": job_id} for (job_id,) in session.rows(_OVER, limits)]
-    session.run_many("DELETE FROM agentool_executions WHERE job_id = :job_id", jobs)
-    session.run_many("DELETE FROM agentool_jobs WHERE job_id = :job_id", jobs)
-    homeless = [{"execution_id": execution_id} for (execution_id,) in session.rows(_HOMELESS, limits)]
-    session.run_many("DELETE FROM agentool_executions WHERE execution_id = :execution_id", homeless)
+def tidy(session: Session, before: int, kept: int) -> bool:
+    """Forget some of what `JobStore.tidy` says, and tell whether there may be more.
+
+    Args:
+        session: Where.
+        before: The instant, in microseconds, up to which history is old.
+        kept: How many of each kind stay however old they are.
+    """
+    # Nothing is over since before it was made: those that were made lately need not be looked at.
+    jobs = _old(session, _OVER, _OVER + " AND j.created_at < :before", before, kept)
+    _delete(session, "agentool_executions", "job_id", jobs)
+    _delete(session, "agentool_jobs", "job_id", jobs)
+    homeless = _old(session, _HOMELESS, _HOMELESS, before, kept)
+    _delete(session, "agentool_executions", "execution_id", homeless)
+    return MOST_AT_ONCE in (len(jobs), len(homeless))
+
+
+def _old(session: Session, all_: str, candidates: str, before: int, kept: int) -> list[str]:
+    """Return the ids of some that are old and not among the newest that are kept; what is young takes their places first."""
+    young = session.row(_YOUNG.format(of=all_), {"before": before, "kept": kept}) or (0,)
+    limits = {"before": before, "kept": kept - young[0], "most": MOST_AT_ONCE}
+    return [id_ for (id_,) in session.rows(_OLD.format(of=candidates), limits)]
+
+
+def _delete(session: Session, table: str, key: str, ids: list[str]) -> None:
+    sql = f"DELETE FROM {table} WHERE {key} IN ({EACH[session.dialect]})"  # noqa: S608  names of ours
+    session.run(sql, {"ids": json.dumps(ids)})
