@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
+from agentool.references import Budget
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
@@ -62,6 +63,7 @@ class Course:
         self._ended = {step.name: asyncio.Event() for step in plan}
         self._task: asyncio.Task[Any] | None = None
         self._records: dict[str, StepRecord] = {}
+        self._budget = Budget(what="What the steps answer together")
         self._broken: set[str] = set()
         """Steps that failed, and those that did not run because of one."""
         self.first_failure: tuple[StepRecord, BaseException] | None = None
@@ -131,7 +133,9 @@ class Course:
         began = stopwatch.perf_counter()
         try:
             output = await self._injector.run(call.agentool_name, filled(call.input_data, self._results()))
-            record.result = recordable(output)
+            result = recordable(output)
+            self._budget.spend(result)
+            record.result = result
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
                 raise

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_jsonable_python
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
-from agentool.references import Budget, has_references
+from agentool.references import has_references
 from agentoolkit.actions.course import CONCURRENCY, Course, OnFailure, StepRecord
 from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, open_values, planned
 from agentoolkit.actions.task_types import TaskTypes
@@ -125,21 +124,6 @@ class Sequences:
             raise InvalidInput(error.problem, field=f"{where}.agentool_name", value=call.agentool_name, remedy=error.remedy) from error
 
 
-class _Keeping(Injector):
-    """Calls AgenTools for one sequence, and refuses an answer with which there is more to keep of them than may be."""
-
-    def __init__(self, injector: Injector) -> None:
-        super().__init__()
-        self._injector = injector
-        self._budget = Budget(what="What the steps answer together")
-
-    async def run(self, name: str, data: object) -> Any:
-        """Call an AgenTool and return its answer as JSON values. Raises what `Injector.run` does, and `InvalidInput`."""
-        answer = to_jsonable_python(await self._injector.run(name, data), inf_nan_mode="strings", bytes_mode="base64")
-        self._budget.spend(answer)
-        return answer
-
-
 async def sequence_run(
     ctx: RunContext[Sequences],
     steps: list[Step] | None = None,
@@ -153,7 +137,7 @@ async def sequence_run(
         InvalidInput: The steps do not fit each other; nothing was run.
     """
     plan = ctx.deps.plan(steps, task_definitions)
-    course = Course(plan, _Keeping(ctx.injector), ctx.deps.time, on_failure, ctx.deps.concurrency)
+    course = Course(plan, ctx.injector, ctx.deps.time, on_failure, ctx.deps.concurrency)
     await course.run()
     failed = course.first_failure
     output = SequenceOutput(
