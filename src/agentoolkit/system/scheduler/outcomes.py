@@ -8,9 +8,9 @@ import traceback
 from datetime import datetime
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
-
 from agentool.errors import AgenToolError, excerpt
+from agentoolkit import json_values
+from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status, Work
 from agentoolkit.system.scheduler.ports import Message
@@ -23,29 +23,15 @@ LONGEST_TRACEBACK = 50_000
 _TRACEBACK_FRAMES = 8
 
 
-class UnrecordableResult(SchedulerError):
-    """The handler ended well, and what it returned cannot be written as JSON."""
-
-
 def recordable(output: object) -> Any:
-    """Turn a handler's output into JSON values that mean the same.
-
-    Models become objects, times ISO 8601 text, bytes ``{"encoding": "base64", "data": …}``, and numbers that JSON
-    does not have (NaN, infinity) text.
+    """Turn a handler's output into JSON values, bytes as ``{"encoding": "base64", "data": …}``. See `json_values.recordable`.
 
     Raises:
         UnrecordableResult: There is no such form.
     """
     if isinstance(output, (bytes, bytearray)):
         return {"encoding": "base64", "data": base64.b64encode(output).decode()}
-    try:
-        # Through text, because only text gives NaN, lone surrogates and bottomless nesting away.
-        return from_json(to_json(output, bytes_mode="base64", inf_nan_mode="strings"))
-    except Exception as error:
-        raise UnrecordableResult(
-            f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}.",
-            remedy="Return a Pydantic model or plain JSON values.",
-        ) from error
+    return json_values.recordable(output)
 
 
 class NotJson(SchedulerError):

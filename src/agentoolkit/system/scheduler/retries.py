@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
+from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, Policies, Status
-from agentoolkit.system.scheduler.outcomes import UnrecordableResult
 from agentoolkit.system.scheduler.recovery import CUT_SHORT
 
 LONGEST_DELAY = 600.0

@@ -8,19 +8,11 @@ from datetime import datetime
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
+from agentoolkit.sql_times import micros
 from agentoolkit.system.scheduler.decisions import Decision, decide, recounted
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
-from agentoolkit.system.scheduler.stores.sql.records import (
-    NEW_TYPES,
-    STANDING,
-    job_of,
-    micros,
-    new_row,
-    plain,
-    standing_of,
-    unreadable_standing,
-)
+from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, new_row, plain, standing_of, unreadable_standing
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""

@@ -9,6 +9,7 @@ from itertools import chain
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
+from agentoolkit.sql_times import micros
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Finished, Message
@@ -22,7 +23,6 @@ from agentoolkit.system.scheduler.stores.sql.records import (
     execution_of,
     execution_parameters,
     message_of,
-    micros,
 )
 
 _RECORD = f"""

@@ -7,21 +7,13 @@ from typing import Any
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
+from agentoolkit.sql_times import instant, micros, moment
 from agentoolkit.system.scheduler.decisions import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, unreadable
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions
-from agentoolkit.system.scheduler.stores.sql.records import (
-    STANDING,
-    definition_of,
-    instant,
-    micros,
-    moment,
-    standing_of,
-    standing_parameters,
-    unreadable_standing,
-)
+from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, standing_of, standing_parameters, unreadable_standing
 
 _JOB = f"SELECT job_id, revision, definition, {STANDING}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"

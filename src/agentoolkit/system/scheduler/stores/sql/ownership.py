@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from agentoolkit.database import Dialect, Session
+from agentoolkit.sql_times import instant, micros
 from agentoolkit.system.scheduler.ports import Owner
-from agentoolkit.system.scheduler.stores.sql.records import instant, micros
 from agentoolkit.time_source import TimeSource
 
 HEARTBEAT_SECONDS = 3.0

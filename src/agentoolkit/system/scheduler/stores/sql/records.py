@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from agentoolkit.sql_times import instant, micros, moment
 from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Job, JobState, Policies, Standing, Status
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.schedules import Schedule
 
 _POLICIES = tuple(field.name for field in fields(Policies))
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 STANDING = "state, next_run_at, runs, version, reason, paused_until"
 EXECUTION_TYPES = {
@@ -53,21 +52,6 @@ NEW_TYPES = {
 }
 """The columns that an execution can have when it is first written down."""
 _STATES = {state.value: state for state in JobState}
-
-
-def micros(moment: datetime | None) -> int | None:
-    """Turn an instant into what is stored."""
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(stored: int | None) -> datetime | None:
-    """Turn what is stored into an instant."""
-    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
-
-
-def instant(stored: int) -> datetime:
-    """As `moment`, where there must be one."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def definition_of(job: Job) -> str:

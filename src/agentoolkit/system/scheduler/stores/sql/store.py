@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from agentoolkit.database import Database, DatabaseError, Session
+from agentoolkit.sql_times import micros
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Standing, Status
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
@@ -18,7 +19,6 @@ from agentoolkit.system.scheduler.stores.sql import jobs as of_jobs
 from agentoolkit.system.scheduler.stores.sql import tidying
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
-from agentoolkit.system.scheduler.stores.sql.records import micros
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
