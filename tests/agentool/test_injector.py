@@ -372,6 +372,7 @@ def test_an_interrupted_sync_call_is_cancelled(injector: Injector) -> None:
 
     async def do(ctx: RunContext[Any]) -> None:
         try:
+            await asyncio.sleep(0.05)  # until the caller waits
             signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)  # as from the terminal: the main thread gets it
             await asyncio.sleep(60)
         finally:

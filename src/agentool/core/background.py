@@ -29,11 +29,13 @@ class Background:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled."""
-        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        future: Future[T] | None = None
         try:
+            future = asyncio.run_coroutine_threadsafe(work, self._started())
             return future.result()
         except BaseException:
-            future.cancel()
+            if future is not None:
+                future.cancel()
             raise
 
     def stop(self) -> None:
