@@ -10,7 +10,7 @@ import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
-from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.ports import DamagedJob, Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, succeed
@@ -90,9 +90,10 @@ async def test_removed_job_does_not_hold_up_others(first: SqlJobStore, second: S
     assert dict(claims.next_times) == {"a": None, "b": at(2)}
 
 
-@pytest.mark.parametrize(
-    "damage", ["definition = 'nonsense'", "definition = '{}'", "state = 'unheard of'", "paused_until = 9223372036854775807"]
-)
+DAMAGES = ["definition = 'nonsense'", "definition = '{}'", "state = 'unheard of'", "paused_until = 9223372036854775807"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, second: SqlJobStore, damage: str):
     """A row that cannot be read stops its own job, which says so and is kept; the others go on."""
     await add(second, "a")  # not by the first, which would go on with the definition that it has read
@@ -103,6 +104,28 @@ async def test_damaged_job_does_not_hold_up_others(first: SqlJobStore, second: S
     assert "b" in [stored.job.job_id for stored in await first.jobs()]
     row = await first._database.read(lambda session: session.row("SELECT state, reason FROM agentool_jobs WHERE job_id = 'a'"))
     assert (row[0], "cannot be read" in row[1]) == ("broken", True)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "definition = '', created_at = 9223372036854775807"])
+async def test_damaged_job_is_listed_as_broken(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """A row that cannot be read is among the jobs, by its id and name, and says what is wrong with it."""
+    await add(second, "a", job_name="name")
+    await add(second, "b")
+    await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
+    listed = {stored.job.job_id: stored for stored in await first.jobs()}
+    assert (listed["a"].job.job_name, listed["a"].standing.state, listed["b"].standing.state) == ("name", "broken", "active")
+    assert "it cannot be read: " in listed["a"].standing.reason
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damaged_job_is_found_as_such_and_can_be_removed(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """Who looks for it is told which job is damaged and the way out, and after that way there is room for a new one."""
+    await add(second, "a", job_name="name")
+    await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
+    with pytest.raises(DamagedJob, match=r"Job 'a' cannot be read: .*cancel") as told:
+        await first.find("name")
+    assert (told.value.job.job_id, await first.remove("a"), await first.find("a")) == ("a", True, None)
+    await add(first, "a", job_name="name")
 
 
 @pytest.mark.parametrize("damage", ["definition = 'nonsense'", "definition = '{}'"])

@@ -50,10 +50,14 @@ class Arrived(NamedTuple):
 
 
 async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
-    """Yield lines with everything: the header, jobs, executions from the oldest on, outcomes under way, queues, values."""
+    """Yield lines with everything: the header, jobs, executions from the oldest on, outcomes under way, queues, values.
+
+    A job whose definition was damaged is left out.
+    """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
     for stored in await held.jobs.jobs():
-        yield _line(records.job_record(stored))
+        if stored.job.readable:
+            yield _line(records.job_record(stored))
     for execution in reversed(await held.jobs.executions(None, _ALL)):
         yield _line(records.execution_record(execution))
     for message in await held.jobs.messages(_ALL):

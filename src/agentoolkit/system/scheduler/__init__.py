@@ -35,11 +35,13 @@ from agentoolkit.system.scheduler.operations import (
     scheduler_stop,
     scheduler_update,
 )
+from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.running import current_execution
 from agentoolkit.system.scheduler.schemas import SchedulerInput, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 
 __all__ = [
+    "DamagedJob",
     "ExecutionFailed",
     "ExecutionNotFound",
     "InvalidJob",

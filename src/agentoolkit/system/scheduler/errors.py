@@ -3,6 +3,7 @@
     SchedulerError (RuntimeError)
     ├── JobNotFound       (KeyError)
     ├── ExecutionNotFound (KeyError)
+    ├── DamagedJob        what the database holds of it cannot be read (in `ports`)
     ├── JobExists         the job's id or name is taken by a different job
     ├── InvalidSchedule   (ValueError)
     ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be

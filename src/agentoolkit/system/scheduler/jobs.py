@@ -134,6 +134,11 @@ class Job:
     created_at: datetime
 
     @property
+    def readable(self) -> bool:
+        """False where the definition was damaged: then only id, name and age are known (see `unreadable`)."""
+        return bool(self.agentool_name)
+
+    @property
     def work(self) -> Work:
         """What each of its executions does."""
         return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies)
@@ -147,6 +152,12 @@ class Job:
         """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
         neutral = {"created_at": other.created_at, "job_id": other.job_id}
         return replace(self, schedule=replace(self.schedule, anchor=other.schedule.anchor), **neutral) == other
+
+
+def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
+    """Return what stands for a job whose definition cannot be read. Nothing of it is due."""
+    schedule = Schedule(kind="once", text=created_at.isoformat(), timezone="UTC")
+    return Job(job_id=job_id, job_name=job_name, agentool_name="", input_data={}, schedule=schedule, created_at=created_at)
 
 
 # The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.

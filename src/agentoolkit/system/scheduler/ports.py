@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
 
 KEPT = 1_000
@@ -19,6 +20,20 @@ class StoredJob(NamedTuple):
 
     job: Job
     standing: Standing
+
+
+class DamagedJob(SchedulerError):
+    """What is stored of a job cannot be read.
+
+    Args:
+        job: What is known of it.
+        why: What went wrong at reading.
+    """
+
+    def __init__(self, job: Job, why: str) -> None:
+        remedy = "Mend its row in the database; or remove it with operation 'cancel', and schedule it again."
+        super().__init__(f"Job {job.job_id!r} cannot be read: {why}.", field="job_id", value=job.job_id, remedy=remedy)
+        self.job = job
 
 
 class Change(NamedTuple):
@@ -129,11 +144,11 @@ class JobStore(Protocol):
         ...
 
     async def find(self, id_or_name: str) -> StoredJob | None:
-        """Return the job with this id, else the one with this name."""
+        """Return the job with this id, else the one with this name. Raise `DamagedJob` if it cannot be read."""
         ...
 
     async def jobs(self) -> Sequence[StoredJob]:
-        """Return every job, the oldest first."""
+        """Return every job, the oldest first; one that cannot be read as `jobs.unreadable`, broken."""
         ...
 
     async def followers(self, job_id: str) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobState
-from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
 from agentoolkit.system.scheduler.schedules import Predecessor, predecessor_in
 
 
@@ -28,7 +28,10 @@ async def with_predecessor(store: JobStore, schedule: str) -> str:
 
 async def dormant(store: JobStore, before: Predecessor | None) -> list[str]:
     """Say of a job that another one comes after that it does not run by itself any more; nothing if it does."""
-    stored = await store.find(before.job_id) if before else None
+    try:
+        stored = await store.find(before.job_id) if before else None
+    except DamagedJob as damaged:
+        return [f"job {damaged.job.job_id!r} is broken: nothing starts this one before that is mended, or made anew"]
     if before is None or (stored is not None and stored.standing.state is not JobState.DONE):
         return []
     return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]

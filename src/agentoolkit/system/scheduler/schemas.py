@@ -248,6 +248,7 @@ class JobSummary(BaseModel):
     schedule: str
     timezone: str
     next_run: str | None
+    reason: str = Field("", description="Why it is paused, or broken")
 
 
 class JobList(BaseModel):

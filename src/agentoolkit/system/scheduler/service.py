@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
 from agentoolkit.system.scheduler.loops import done_on
 from agentoolkit.system.scheduler.planning import JobRequest, changes_wanted, id_from_name, plan, replan
-from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.predecessors import with_predecessor
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
@@ -199,7 +199,10 @@ class SchedulerService:
         Raises:
             JobNotFound: There is no such job.
         """
-        job, _ = await self._caught_up(job_id)
+        try:
+            job, _ = await self._caught_up(job_id)
+        except DamagedJob as damaged:  # this is the way out of it
+            job = damaged.job
         await self.store.remove(job.job_id)
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
@@ -225,6 +228,7 @@ class SchedulerService:
 
         Raises:
             JobNotFound: There is no such job; the nearest id is named.
+            DamagedJob: What is stored of it cannot be read.
         """
         await self.ready()
         if stored := await self.store.find(job_id):

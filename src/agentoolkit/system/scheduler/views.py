@@ -104,10 +104,11 @@ def job_summary(stored: StoredJob) -> JobSummary:
         job_name=job.job_name,
         state=standing.state,
         agentool_name=job.agentool_name,
-        schedule_type=job.schedule.kind,
-        schedule=job.schedule.text,
+        schedule_type=job.schedule.kind if job.readable else "",
+        schedule=job.schedule.text if job.readable else "",
         timezone=job.schedule.timezone,
         next_run=_next_run(job, standing),
+        reason=standing.reason,
     )
 
 

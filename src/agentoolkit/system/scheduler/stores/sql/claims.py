@@ -9,9 +9,18 @@ from datetime import datetime
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.decisions import Decision, decide, recounted
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState, Standing
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, Standing
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
-from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, micros, new_row, plain, standing_of
+from agentoolkit.system.scheduler.stores.sql.records import (
+    NEW_TYPES,
+    STANDING,
+    job_of,
+    micros,
+    new_row,
+    plain,
+    standing_of,
+    unreadable_standing,
+)
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
@@ -134,7 +143,7 @@ class Round:
 
     def _break(self, job_id: str, sequence: int, error: Exception) -> None:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
-        self._move(job_id, Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}"), sequence)
+        self._move(job_id, unreadable_standing(error), sequence)
 
     def _add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
         if decision.standing == standing and not decision.executions:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from agentoolkit.database import Session
 from agentoolkit.sql import Row
 from agentoolkit.system.scheduler.decisions import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Job, JobState, Standing
-from agentoolkit.system.scheduler.ports import Change, StoredJob
+from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, unreadable
+from agentoolkit.system.scheduler.ports import Change, DamagedJob, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions
-from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, micros, moment, standing_of, standing_parameters
+from agentoolkit.system.scheduler.stores.sql.records import (
+    STANDING,
+    definition_of,
+    instant,
+    micros,
+    moment,
+    standing_of,
+    standing_parameters,
+    unreadable_standing,
+)
 
-_JOB = f"SELECT job_id, revision, definition, {STANDING} FROM agentool_jobs"  # noqa: S608  column names of ours
+_JOB = f"SELECT job_id, revision, definition, {STANDING}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
 _INSERT = """
     INSERT INTO agentool_jobs (job_id, job_name, definition, state, live, next_run_at, paused_until, runs, version, reason,
@@ -79,13 +89,18 @@ def find(session: Session, definitions: Definitions, id_or_name: str) -> StoredJ
     """See `JobStore.find`."""
     where = " WHERE state <> 'removed' AND (job_id = :key OR job_name = :key) ORDER BY (job_id = :key) DESC, live DESC, created_at DESC"
     row = session.row(_JOB + where, {"key": id_or_name})
-    return None if row is None else _stored(definitions, row)
+    if row is None:
+        return None
+    try:
+        return _stored(definitions, row)
+    except Exception as error:
+        raise DamagedJob(_known(definitions, row), repr(error)) from error
 
 
 def everything(session: Session, definitions: Definitions) -> list[StoredJob]:
     """See `JobStore.jobs`."""
     rows = session.rows(_JOB + " WHERE state <> 'removed' ORDER BY created_at, job_id")
-    return [stored for row in rows if (stored := _readable(definitions, row)) is not None]
+    return [_as_far_as_known(definitions, row) for row in rows]
 
 
 def followers(session: Session, job_id: str) -> list[str]:
@@ -107,16 +122,32 @@ def changes(session: Session, seen: int) -> tuple[list[Change], int]:
 
 
 def _stored(definitions: Definitions, row: Row) -> StoredJob:
-    job_id, revision, definition, *standing = row
+    job_id, revision, definition, *standing, _, _ = row
     where = standing_of(standing)
     return StoredJob(definitions.read(job_id, revision, definition), where)
 
 
-def _readable(definitions: Definitions, row: Row) -> StoredJob | None:
+def _as_far_as_known(definitions: Definitions, row: Row) -> StoredJob:
     try:
         return _stored(definitions, row)
+    except Exception as error:
+        return StoredJob(_known(definitions, row), unreadable_standing(error))
+
+
+def _known(definitions: Definitions, row: Row) -> Job:
+    """Return the job of a damaged row: its definition, if that is what was left whole."""
+    job_id, revision, definition, *_, job_name, created_at = row
+    try:
+        return definitions.read(job_id, revision, definition)
     except Exception:
-        return None
+        return unreadable(job_id, job_name, _instant_or_first(created_at))
+
+
+def _instant_or_first(stored: int) -> datetime:
+    try:
+        return instant(stored)
+    except OverflowError:
+        return instant(0)
 
 
 def _parameters(session: Session, job: Job, standing: Standing) -> dict[str, Any]:

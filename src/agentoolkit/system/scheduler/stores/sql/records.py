@@ -109,6 +109,11 @@ def standing_of(row: Sequence[Any]) -> Standing:
     return Standing(_STATES[state], moment(next_run_at), runs, version, reason, moment(paused_until))
 
 
+def unreadable_standing(error: Exception) -> Standing:
+    """Return where a job stands whose row cannot be read."""
+    return Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}")
+
+
 def standing_parameters(standing: Standing) -> dict[str, Any]:
     """Return the columns `STANDING`, and whether the job can still fire."""
     return {
