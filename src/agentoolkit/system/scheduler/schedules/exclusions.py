@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
+from .rules import TICK
 from .zones import instant_of, load_zone, shifts_between
 
 MOST = 366
@@ -31,6 +32,11 @@ class Dates:
         """Return the wall time at which the exclusion that covers ``wall`` ends; None when it does not cover it."""
         return datetime.combine(self.last + timedelta(days=1), time()) if self.first <= wall.date() <= self.last else None
 
+    def start_after(self, wall: datetime) -> datetime | None:
+        """Return the wall time later than ``wall`` at which the exclusion begins; None when it does not any more."""
+        start = datetime.combine(self.first, time())
+        return start if start > wall else None
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -47,6 +53,11 @@ class Window:
         if clock < self.end and (crosses or clock >= self.start):
             return datetime.combine(wall.date(), self.end)
         return None
+
+    def start_after(self, wall: datetime) -> datetime:
+        """Return the wall time later than ``wall`` at which the window begins next."""
+        start = datetime.combine(wall.date(), self.start)
+        return start if start > wall else start + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,13 @@ class Exclusions:
         end = instant_of(self.timezone, max(ends)) if max(ends) - wall > _DAY else instant + (max(ends) - wall)
         # No change of clocks puts them back by more than a day: a later one cannot come to before the exclusion's start.
         return self._change_of_clocks(instant, min(end, instant + _DAY)) or end
+
+    def free_until(self, instant: datetime, until: datetime) -> datetime:
+        """Return an instant, at most ``until``, up to which nothing is covered from one on that is not, perhaps longer."""
+        wall = self._wall(instant)
+        starts = [start - wall for span in self.spans if (start := span.start_after(wall)) is not None]
+        end = min([until + TICK, *(instant + away for away in starts if away <= until - instant)])
+        return (self._change_of_clocks(instant, end) or end) - TICK
 
     def _wall(self, instant: datetime) -> datetime:
         return instant.astimezone(load_zone(self.timezone)).replace(tzinfo=None, fold=0)
