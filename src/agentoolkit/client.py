@@ -17,6 +17,7 @@ from agentoolkit.actions.services import NotificationType
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import JobState, Status
+from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schemas import JobOptions
 from agentoolkit.wiring import Toolkit
 
@@ -134,8 +135,8 @@ class SchedulerClient:
     async def _found(self, task_id: str) -> dict[str, Any] | None:
         try:
             return await self.get_task(task_id)
-        except JobNotFound:
-            return None  # it was cancelled, and only its history is left
+        except (JobNotFound, DamagedJob):
+            return None  # it was cancelled, or is damaged, and only its history is left
 
     async def _ask(self, operation: str, **fields: Any) -> dict[str, Any]:
         return (await self._injector.run("scheduler", {"operation": operation, **fields})).data

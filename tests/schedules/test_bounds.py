@@ -199,3 +199,18 @@ def test_once_outside_its_bounds_is_refused() -> None:
 def test_a_zone_may_be_written_in_any_case() -> None:
     """``europe/berlin`` is Europe/Berlin."""
     assert made("0 9 * * *", timezone="europe/berlin").timezone == "Europe/Berlin"
+
+
+def test_exclusion_that_begins_in_the_repeated_hour_leaves_free_what_comes_again_before_it() -> None:
+    """Where clocks go back within an exclusion, wall times before its start come a second time, and are due."""
+    schedule = Schedule(kind="cron", text="*/15 * * * *", timezone="America/New_York", exclude=("01:30-02:30",))
+    due = [moment.strftime("%H:%M") for moment in firings(schedule, utc("2026-11-01T05:00"), utc("2026-11-01T08:00"))]
+    assert due == ["05:00", "05:15", "06:00", "06:15", "07:30", "07:45"]
+
+
+def test_exclusion_is_passed_the_second_time_as_the_first() -> None:
+    """A quiet window within the hour that comes twice is passed over in one step both times, however many due times it covers."""
+    schedule = Schedule(
+        kind="interval", text="1 second", timezone="America/New_York", anchor=utc("2026-11-01T05:00"), exclude=("01:10-01:40",)
+    )
+    assert [schedule.next_after(utc(f"2026-11-01T0{hour}:10")) for hour in (5, 6)] == [utc("2026-11-01T05:40"), utc("2026-11-01T06:40")]

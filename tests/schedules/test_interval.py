@@ -84,16 +84,15 @@ def test_a_text_that_is_no_length_makes_no_schedule(text: str) -> None:
 
 
 def test_a_leap_is_not_taken_where_nothing_is_gained() -> None:
-    """Few due times, or due times that cannot be counted without a walk, are all left to the walk."""
+    """Few due times are all left to the walk."""
     now, first = ANCHOR + timedelta(hours=1), ANCHOR + timedelta(minutes=7)
-    assert interval("7 minutes").leap(first, now, keep=100) == (0, None, first)
-    assert Schedule(kind="cron", text="* * * * *", timezone="UTC").leap(first, now, keep=2) == (0, None, first)
+    assert interval("7 minutes").leap(first, now, keep=100) == (0, first)
 
 
 def test_a_leap_passes_over_what_a_walk_would() -> None:
-    """A long absence is counted without a walk: the same number, the same last and next due time."""
+    """A long absence is counted without a walk: the number and the place fit, and those that are to be kept are left, and one more."""
     now = ANCHOR + timedelta(days=30)
     schedule = interval("7 minutes")
     walked = list(firings(schedule, ANCHOR, now + timedelta(microseconds=1)))
-    passed, last, start = schedule.leap(walked[0], now, keep=100)
-    assert (passed, last, start) == (len(walked) - 100, walked[-101], walked[-100])
+    passed, start = schedule.leap(walked[0], now, keep=100)
+    assert (walked[passed], 100 < len(walked) - passed <= 200) == (start, True)

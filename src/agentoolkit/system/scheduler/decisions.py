@@ -68,7 +68,8 @@ def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
     following = _next_after(schedule, first)
     if following is None or following > now:
         return DueTimes(first, 0, None, (first,), following)
-    earlier, last_earlier, start = schedule.leap(first, now, keep=MOST_CAUGHT_UP)
+    earlier, start = schedule.leap(first, now, keep=MOST_CAUGHT_UP)
+    last_earlier: datetime | None = None
     times = deque([start])
     following = _next_after(schedule, start)
     while following is not None and following <= now:

@@ -44,6 +44,10 @@ class Predecessor(NamedTuple):
 class Never:
     """No due time at all."""
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """There is none to count."""
+        return 0
+
     def next_after(self, moment: datetime) -> datetime | None:
         """Return None."""
         return None

@@ -34,6 +34,14 @@ class Between:
         due = self.rule.next_after(moment)
         return None if due is None or (self.end is not None and due > self.end) else due
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until``."""
+        if self.start is not None:
+            after = max(after, self.start - TICK)
+        if self.end is not None:
+            until = min(until, self.end)
+        return self.rule.count(after, until)
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -51,6 +59,14 @@ class Outside:
                 return due
             due = self.rule.next_after(max(due, end - TICK))
         return None
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until``: a step for each exclusion between."""
+        number = 0
+        while (due := self.next_after(after)) is not None and due <= until:
+            after = self.excluded.free_until(due, until)
+            number += self.rule.count(due - TICK, after)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,15 @@ class Jittered:
             return delayed
         due = self.rule.next_after(moment)
         return due and self._delayed(due)
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many delayed due times are later than ``after`` and not later than ``until``."""
+        return self.rule.count(after, until) + self._is_pending(after) - self._is_pending(until) if after < until else 0
+
+    def _is_pending(self, moment: datetime) -> bool:
+        """Does the delay of the latest due time end only after a moment?"""
+        due = self._last_due(moment)
+        return due is not None and self._delayed(due) > moment
 
     def _last_due(self, moment: datetime) -> datetime | None:
         window = min(self.jitter, _MINUTE)

@@ -18,6 +18,7 @@ from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
 from .matching import WallTimes
+from .rules import TICK
 from .zones import instant_of, last_shift, load_zone, offset_at, shifts_between
 
 ALIASES = {
@@ -105,8 +106,22 @@ class FixedTimes:
         due = self._walls.starting(self._end_of_fold(moment)) if local.fold else self._walls.after(wall)
         return due and instant_of(self._timezone, due)
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until``; all in one gap are one."""
+        number = self._walls.count(self._reached(after), self._reached(until))
+        for shift in shifts_between(self._timezone, _naive(after), _naive(until)):
+            if shift.leaves_gap:
+                start, end = shift.edges
+                number -= max(self._walls.count(start - TICK, end) - 1, 0)
+        return number
+
+    def _reached(self, moment: datetime) -> datetime:
+        """Return the last wall time that has come by an instant: in a fold, all of it has come the first time."""
+        local = moment.astimezone(self._zone)
+        return self._end_of_fold(moment) - TICK if local.fold else local.replace(tzinfo=None)
+
     def _end_of_fold(self, moment: datetime) -> datetime:
-        return last_shift(self._timezone, moment.astimezone(UTC).replace(tzinfo=None)).edges[1]
+        return last_shift(self._timezone, _naive(moment)).edges[1]
 
 
 class RepeatingTimes:
@@ -119,7 +134,7 @@ class RepeatingTimes:
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment``."""
-        utc = moment.astimezone(UTC).replace(tzinfo=None)
+        utc = _naive(moment)
         wall = moment.astimezone(self._zone).replace(tzinfo=None, fold=0)
         offset, due = wall - utc, self._walls.after(wall)
         while due is not None:
@@ -134,11 +149,24 @@ class RepeatingTimes:
                 utc, offset, wall = self._shortly_before(due, offset)
         return None
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until``."""
+        start, end = _naive(after), _naive(until)
+        offset, number = offset_at(self._zone, start), 0
+        for shift in shifts_between(self._timezone, start, end):
+            number += self._walls.count(start + offset, shift.at + offset - TICK)
+            start, offset = shift.at - TICK, shift.after
+        return number + self._walls.count(start + offset, end + offset)
+
     def _shortly_before(self, due: datetime, offset: timedelta) -> tuple[datetime, timedelta, datetime]:
         """Pass over the years until ``due``: nothing matches until then, so no change of clocks on the way matters."""
         utc = due - offset - _ENOUGH
         offset = offset_at(self._zone, utc)
         return utc, offset, utc + offset
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 @lru_cache(maxsize=4096)

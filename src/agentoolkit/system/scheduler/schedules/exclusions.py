@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
-from .zones import instant_of, load_zone
+from .rules import TICK
+from .zones import instant_of, load_zone, shifts_between
 
 MOST = 366
 """How many exclusions one schedule may have."""
 
+_DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
 _REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26' or a window '22:00-06:00'."
@@ -29,6 +31,11 @@ class Dates:
     def end_after(self, wall: datetime) -> datetime | None:
         """Return the wall time at which the exclusion that covers ``wall`` ends; None when it does not cover it."""
         return datetime.combine(self.last + timedelta(days=1), time()) if self.first <= wall.date() <= self.last else None
+
+    def start_after(self, wall: datetime) -> datetime | None:
+        """Return the wall time later than ``wall`` at which the exclusion begins; None when it does not any more."""
+        start = datetime.combine(self.first, time())
+        return start if start > wall else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,11 @@ class Window:
             return datetime.combine(wall.date(), self.end)
         return None
 
+    def start_after(self, wall: datetime) -> datetime:
+        """Return the wall time later than ``wall`` at which the window begins next."""
+        start = datetime.combine(wall.date(), self.start)
+        return start if start > wall else start + timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
@@ -56,10 +68,30 @@ class Exclusions:
     spans: tuple[Dates | Window, ...]
 
     def end_after(self, instant: datetime) -> datetime | None:
-        """Return the instant at which an exclusion that covers ``instant`` ends; None when none does."""
-        wall = instant.astimezone(load_zone(self.timezone)).replace(tzinfo=None, fold=0)
+        """Return an instant up to which an exclusion covers everything from ``instant`` on, perhaps longer; None when none does."""
+        wall = self._wall(instant)
         ends = [end for span in self.spans if (end := span.end_after(wall)) is not None]
-        return instant_of(self.timezone, max(ends)) if ends else None
+        if not ends:
+            return None
+        end = instant_of(self.timezone, max(ends)) if max(ends) - wall > _DAY else instant + (max(ends) - wall)
+        # No change of clocks puts them back by more than a day: a later one cannot come to before the exclusion's start.
+        return self._change_of_clocks(instant, min(end, instant + _DAY)) or end
+
+    def free_until(self, instant: datetime, until: datetime) -> datetime:
+        """Return an instant, at most ``until``, up to which nothing is covered from one on that is not, perhaps longer."""
+        wall = self._wall(instant)
+        starts = [start - wall for span in self.spans if (start := span.start_after(wall)) is not None]
+        end = min([until + TICK, *(instant + away for away in starts if away <= until - instant)])
+        return (self._change_of_clocks(instant, end) or end) - TICK
+
+    def _wall(self, instant: datetime) -> datetime:
+        return instant.astimezone(load_zone(self.timezone)).replace(tzinfo=None, fold=0)
+
+    def _change_of_clocks(self, instant: datetime, until: datetime) -> datetime | None:
+        """Return the first change of clocks up to ``until``: a wall time may come again there that an exclusion does not cover."""
+        span = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (instant, until))
+        shift = next(shifts_between(self.timezone, *span), None)
+        return None if shift is None else shift.at.replace(tzinfo=UTC)
 
 
 @lru_cache(maxsize=1024)

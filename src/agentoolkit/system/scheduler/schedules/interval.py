@@ -30,8 +30,14 @@ class IntervalRule:
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first point of the grid strictly later than ``moment``."""
-        passed = (moment - self.anchor) // self.step
-        return self.anchor + self.step * (max(passed, 0) + 1)
+        return self.anchor + self.step * (self._passed(moment) + 1)
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many points of the grid are later than ``after`` and not later than ``until``."""
+        return max(self._passed(until) - self._passed(after), 0)
+
+    def _passed(self, moment: datetime) -> int:
+        return max((moment - self.anchor) // self.step, 0)
 
 
 def interval_text(seconds: int) -> str:

@@ -6,7 +6,7 @@ length: there are 28), so that the years between one 29 February on a Sunday and
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from datetime import MAXYEAR, date, datetime, time, timedelta
 from functools import lru_cache
@@ -43,6 +43,21 @@ class MatchingDays:
                     return date(year, month, found)
         return None
 
+    def __contains__(self, day: date) -> bool:
+        return day.month in self._months and day.day in self._days(day.year, day.month)
+
+    def count(self, first: date, end: date) -> int:
+        """Return how many match from ``first`` (included) to ``end`` (not included)."""
+        return self._before(end) - self._before(first) + sum(self._in_year(year) for year in range(first.year, end.year))
+
+    def _before(self, end: date) -> int:
+        """Count the matches of a year before one of its days."""
+        whole = sum(len(self._days(end.year, month)) for month in self._months if month < end.month)
+        return whole + (bisect_left(self._days(end.year, end.month), end.day) if end.month in self._months else 0)
+
+    def _in_year(self, year: int) -> int:
+        return sum(len(self._days(year, month)) for month in self._months)
+
     def _days(self, year: int, month: int) -> tuple[int, ...]:
         shape = _shape(year, month)
         if (days := self._by_shape.get(shape)) is None:
@@ -71,9 +86,23 @@ class WallTimes:
             day = self._days.first_from(today + _DAY, last_year)
         return day and datetime.combine(day, time(self._hours[0], self._minutes[0]))
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many matches are later than naive ``after`` and not later than ``until``."""
+        if until <= after:
+            return 0
+        days = self._days.count(after.date(), until.date())
+        return days * len(self._hours) * len(self._minutes) - self._passed(after) + self._passed(until)
+
     def starting(self, wall: datetime) -> datetime | None:
         """Return the first match at or after a naive ``wall`` without microseconds."""
         return self.after(wall - timedelta(seconds=1))
+
+    def _passed(self, wall: datetime) -> int:
+        """Count the matches of the same day up to a naive ``wall``."""
+        if wall.date() not in self._days:
+            return 0
+        this_hour = bisect_right(self._minutes, wall.minute) if wall.hour in self.matcher.hours else 0
+        return bisect_left(self._hours, wall.hour) * len(self._minutes) + this_hour
 
     def _later(self, wall: datetime) -> time | None:
         """Return the first match of hour and minute on the same day."""

@@ -21,6 +21,10 @@ class OnceRule:
         """Return the instant as long as it lies ahead."""
         return self.at if self.at > moment else None
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return 1 where the instant lies between, else 0."""
+        return int(after < self.at <= until)
+
 
 def once_text(instant: datetime, timezone: str) -> str:
     """Write an instant the canonical way: ISO 8601 in the schedule's zone, with offset.

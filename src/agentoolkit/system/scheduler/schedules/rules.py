@@ -15,3 +15,7 @@ class Rule(Protocol):
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment``, as aware UTC; None when there is none."""
         ...
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are strictly later than ``after`` and not later than ``until``, without a walk over them."""
+        ...

@@ -27,11 +27,13 @@ Kind = Literal["cron", "interval", "once", "after"]
 
 
 class Leap(NamedTuple):
-    """Due times that were passed over: how many, the last of them, and the one to go on from."""
+    """Due times that were passed over: how many, and the one to go on from."""
 
     passed: int
-    last: datetime | None
     start: datetime
+
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +107,26 @@ class Schedule:
             return self.end_at is not None and moment > self.end_at
         return self.first_from(moment) is None
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until`` (both aware), without a walk. Never raises."""
+        try:
+            return _timing(self).count(after, until)
+        except (OverflowError, ValueError):
+            return 0
+
     def leap(self, first: datetime, now: datetime, keep: int) -> Leap:
-        """Pass over the due times from ``first`` to ``now``, except the last ``keep``, if they can be counted without a walk."""
-        if self.kind != "interval" or self.jitter or self.exclude:
-            return Leap(0, None, first)
-        step = interval_step(self.text)
-        passed = (min(now, self.end_at or now) - first) // step - keep + 1
-        if passed <= 0:
-            return Leap(0, None, first)
-        start = first + passed * step
-        return Leap(passed, start - step, start)
+        """Pass over due times from ``first`` to ``now``, but for the last ``keep`` and at least one more: the last passed over."""
+        late = 1 + self.count(first, now)
+        if late <= 2 * keep:
+            return Leap(0, first)
+        low, high = timedelta(), now - first
+        left = late - 1
+        while left > 2 * keep and high - low > _SECOND:
+            middle = (low + high) / 2
+            number = self.count(now - middle, now)
+            low, high, left = (middle, high, left) if number <= keep else (low, middle, number)
+        start = self.next_after(now - high)
+        return Leap(late - left, start or first)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` makes an equal schedule."""
