@@ -85,8 +85,8 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     round_ = Round()
     round_.decide(session, definitions, rows, lambda job, standing, unfinished: decide(job, standing, now, unfinished, owner))
     records = round_.write(session)
-    gone = [Change(job_id, None) for job_id in set(job_ids).difference(change.job_id for change in round_.changes)]
-    return Claims(records, [*round_.changes, *gone])
+    gone = [Change(job_id, None) for job_id in set(job_ids).difference(round_.changes)]
+    return Claims(records, [*round_.changes.values(), *gone])
 
 
 Decide = Callable[[Job, Standing, int], Decision]
@@ -97,12 +97,13 @@ class Round:
     """What one claim writes, or what comes after outcomes."""
 
     def __init__(self) -> None:
-        self.changes: list[Change] = []
         self.decided: list[tuple[Job, Decision, int]] = []
         """Jobs, what was decided on them, and the place of their newest record before that."""
+        self.records: list[Claimed] = []
         self.inserts: list[Row] = []
-        self.moves: list[Row] = []
-        self.places: list[Row] = []
+        self.changes: dict[str, Change] = {}
+        self.moves: dict[str, Row] = {}
+        """Both by the id of the job."""
         self.full: list[str] = []
         """Jobs whose history has become longer than is kept."""
 
@@ -122,16 +123,22 @@ class Round:
     def write(self, session: Session) -> list[Claimed]:
         """Write it all down, and return the records that are new."""
         inserted = insert(session, self.inserts)
-        records: list[Claimed] = []
-        for job, decision, sequence in self.decided:
-            recorded = decision.executions
-            new = recorded if len(inserted) == len(self.inserts) else [each for each in recorded if each.execution_id in inserted]
-            records += [Claimed(job, execution) for execution in new]
-            self._settle(job, decision, new, sequence)
-        session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, self.places)
-        session.from_rows(_MOVE, _STOOD, self.moves)
+        if len(inserted) < len(self.inserts):
+            self._recount(session, inserted)
+        session.from_rows(_MOVE, _STOOD, list(self.moves.values()))
         prune(session, self.full)
-        return records
+        return self.records
+
+    def _recount(self, session: Session, inserted: set[str]) -> None:
+        """Take back what has its record already, as after a backfill: it is not run again and takes no place in the history."""
+        self.records = [claimed for claimed in self.records if claimed.execution.execution_id in inserted]
+        places: list[Row] = []
+        for job, decision, sequence in self.decided:
+            new = [execution for execution in decision.executions if execution.execution_id in inserted]
+            if len(new) < len(decision.executions):
+                self._move(job.job_id, recounted(job, decision, new), sequence + len(new))
+                places += [(execution.execution_id, place) for place, execution in enumerate(_in_order(new), sequence + 1)]
+        session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, places)
 
     def _break(self, job_id: str, sequence: int, error: Exception) -> None:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
@@ -139,30 +146,30 @@ class Round:
 
     def _add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
         if decision.standing == standing and not decision.executions:
-            self.changes.append(Change(job.job_id, standing.due_at))
+            self.changes[job.job_id] = Change(job.job_id, standing.due_at)
         else:
-            self.decided.append((job, decision, sequence))
-            self.inserts += [new_row(execution, place) for place, execution in _placed(decision.executions, sequence)]
+            self._record(job, decision, sequence)
 
-    def _settle(self, job: Job, decision: Decision, new: Sequence[Execution], sequence: int) -> None:
-        standing = decision.standing
-        if len(new) < len(decision.executions):
-            # A due time that has its record already, as after a backfill, is not run again and takes no place in the history.
-            standing = recounted(job, decision, new)
-            self.places += [(execution.execution_id, place) for place, execution in _placed(new, sequence)]
-        self._move(job.job_id, standing, sequence + len(new))
-        if sequence + len(new) > HISTORY_LENGTH:
+    def _record(self, job: Job, decision: Decision, sequence: int) -> None:
+        recorded = decision.executions
+        self.decided.append((job, decision, sequence))
+        for execution in _in_order(recorded) if len(recorded) > 1 else recorded:
+            sequence += 1
+            self.inserts.append(new_row(execution, sequence))
+        self.records += [Claimed(job, execution) for execution in recorded]
+        self._move(job.job_id, decision.standing, sequence)
+        if sequence > HISTORY_LENGTH:
             self.full.append(job.job_id)
 
     def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
-        self.moves.append((job_id, str(standing.state), micros(standing.next_run_at) or 0, standing.runs, plain(standing.reason), sequence))
-        self.changes.append(Change(job_id, standing.due_at))
+        due = micros(standing.next_run_at) or 0
+        self.moves[job_id] = (job_id, str(standing.state), due, standing.runs, plain(standing.reason), sequence)
+        self.changes[job_id] = Change(job_id, standing.due_at)
 
 
-def _placed(recorded: Sequence[Execution], sequence: int) -> Iterable[tuple[int, Execution]]:
-    """Number records from after a place on."""
-    # What was passed over counts as newest, so that the runs that catch up do not push its record out of the history.
-    return enumerate(sorted(recorded, key=_is_passed_over) if len(recorded) > 1 else recorded, sequence + 1)
+def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:
+    """Return records as they take their places: what was passed over is newest, so that the runs that catch up do not push it out."""
+    return sorted(recorded, key=_is_passed_over)
 
 
 def _is_passed_over(execution: Execution) -> bool:
