@@ -214,3 +214,11 @@ def test_exclusion_is_passed_the_second_time_as_the_first() -> None:
         kind="interval", text="1 second", timezone="America/New_York", anchor=utc("2026-11-01T05:00"), exclude=("01:10-01:40",)
     )
     assert [schedule.next_after(utc(f"2026-11-01T0{hour}:10")) for hour in (5, 6)] == [utc("2026-11-01T05:40"), utc("2026-11-01T06:40")]
+
+
+def test_so_many_windows_are_refused() -> None:
+    """Each window costs a step a day when what was missed is counted, so there are not more of them than anybody needs."""
+    windows = [f"{hour:02}:00-{hour:02}:10" for hour in range(13)]
+    assert read_schedule("1 minute", now=NOW, timezone="UTC", exclude=windows[:12]).schedule.exclude == tuple(windows[:12])
+    with pytest.raises(InvalidSchedule, match="at most 12 windows of the day are kept, these are 13"):
+        read_schedule("1 minute", now=NOW, timezone="UTC", exclude=windows)

@@ -14,6 +14,8 @@ from .zones import instant_of, load_zone, shifts_between
 
 MOST = 366
 """How many exclusions one schedule may have."""
+MOST_WINDOWS = 12
+"""How many of them may be windows: counting what was missed takes a step for each of them and each day."""
 
 _DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
@@ -104,7 +106,11 @@ def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
     if len(texts) > MOST:
         problem = f"at most {MOST} exclusions are kept, these are {len(texts)}."
         raise InvalidSchedule(problem, field="exclude", value=len(texts), remedy="Use ranges.")
-    return Exclusions(timezone, tuple(map(_read, texts)))
+    spans = tuple(map(_read, texts))
+    if (windows := sum(isinstance(span, Window) for span in spans)) > MOST_WINDOWS:
+        problem = f"at most {MOST_WINDOWS} windows of the day are kept, these are {windows}."
+        raise InvalidSchedule(problem, field="exclude", value=windows, remedy="Join windows, or leave the hours out of a crontab.")
+    return Exclusions(timezone, spans)
 
 
 def _read(text: str) -> Dates | Window:
