@@ -202,14 +202,14 @@ class Engine:
 
     def _ring(self, ids: list[str]) -> None:
         """Claim the jobs that are due, and wake the executions whose retry is."""
-        if jobs := [id_ for id_ in ids if not names_execution(id_)]:
+        executions = dict.fromkeys(filter(names_execution, ids))
+        if jobs := [id_ for id_ in ids if id_ not in executions]:
             self.claiming.ring(jobs)
-        for id_ in ids:
-            if names_execution(id_):
-                self._expected.add(id_)
-                waking = self.loop.create_task(self._wake(id_))
-                self._waking.add(waking)
-                waking.add_done_callback(self._waking.discard)
+        for id_ in executions:
+            self._expected.add(id_)
+            waking = self.loop.create_task(self._wake(id_))
+            self._waking.add(waking)
+            waking.add_done_callback(self._waking.discard)
 
     async def _wake(self, execution_id: str) -> None:
         try:
