@@ -241,6 +241,11 @@ def names_execution(id_: str) -> bool:
     return "@" in id_
 
 
+def job_id_of(execution_id: str) -> str:
+    """Return the id of the job that an execution belongs to."""
+    return execution_id.partition("@")[0]
+
+
 _AFTER = "@after-"
 
 

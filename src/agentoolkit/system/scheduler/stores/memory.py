@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions import Decision, check_circle, decide, follow, recounted
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status, job_id_of
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released, settled
@@ -137,7 +137,7 @@ class MemoryJobStore:
     async def execution(self, execution_id: str) -> Execution | None:
         if execution := self._unfinished.get(execution_id):
             return execution
-        return self._history.get(execution_id.partition("@")[0], {}).get(execution_id)
+        return self._history.get(job_id_of(execution_id), {}).get(execution_id)
 
     async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
         waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
@@ -285,7 +285,7 @@ class MemoryJobStore:
                 self._unlink(stored.job)
 
     def _note_delivery(self, message: Message, delivery: Delivery) -> None:
-        history = self._history.get(message.execution_id.partition("@")[0], {})
+        history = self._history.get(job_id_of(message.execution_id), {})
         if execution := history.get(message.execution_id):
             history[message.execution_id] = execution._replace(delivery=delivery)
 

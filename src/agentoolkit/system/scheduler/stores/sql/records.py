@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -112,47 +112,34 @@ def standing_parameters(standing: Standing) -> dict[str, Any]:
 
 
 def execution_of(row: tuple[Any, ...]) -> Execution:
-    """Read the columns `EXECUTION`."""
-    (
-        id_,
-        job_id,
-        name,
-        due,
-        cause,
-        status,
-        reason,
-        count,
-        attempt,
-        started,
-        finished,
-        duration,
-        result,
-        error,
-        delivery,
-        retry,
-        past,
-        owner,
-    ) = row
-    return Execution(
-        id_,
-        job_id,
-        name,
-        instant(due),
-        cause,
-        Status(status),
-        reason,
-        count,
-        attempt,
-        moment(started),
-        moment(finished),
-        duration,
-        None if result is None else json.loads(result),
-        None if error is None else ErrorRecord(*json.loads(error)),
-        Delivery(delivery),
-        moment(retry),
-        () if past is None else tuple(map(_attempt_of, json.loads(past))),
-        owner,
-    )
+    """Read the columns `EXECUTION`, whose order is that of an execution's own fields."""
+    return Execution(*(value if read is None else read(value) for read, value in zip(_READERS, row, strict=True)))
+
+
+def _result_of(stored: str | None) -> Any:
+    return None if stored is None else json.loads(stored)
+
+
+def _error_of(stored: str | None) -> ErrorRecord | None:
+    return None if stored is None else ErrorRecord(*json.loads(stored))
+
+
+def _attempts_of(stored: str | None) -> tuple[Attempt, ...]:
+    return () if stored is None else tuple(map(_attempt_of, json.loads(stored)))
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "scheduled_at": instant,
+    "status": Status,
+    "started_at": moment,
+    "finished_at": moment,
+    "result": _result_of,
+    "error": _error_of,
+    "delivery": Delivery,
+    "retry_at": moment,
+    "attempts": _attempts_of,
+}
+_READERS = tuple(map(_READ.get, EXECUTION_TYPES))
 
 
 def execution_parameters(execution: Execution) -> dict[str, Any]:
