@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agentoolkit.time_source import SystemTime
-from agentoolkit.wording import in_one_line, printable_json
+from agentoolkit.wording import counted, in_one_line, printable_json
 
 STATUS_COLOURS = {
     "success": "green",
@@ -117,7 +117,7 @@ def relative(moment: datetime, now: datetime) -> str:
     number = round(abs(seconds) / size)
     if number == 0:
         return "now"
-    amount = f"{number:,} {name}{'s' if number > 1 else ''}"
+    amount = counted(number, name)
     return f"in {amount}" if seconds > 0 else f"{amount} ago"
 
 
