@@ -91,7 +91,7 @@ class World:
             assert time.monotonic() < deadline, "the scheduler stalled"
             await self.kit.clock.let_run()
             engine = self.kit.scheduler.engine
-            here = len(engine.executor._ids) - self.running - engine.executor.waiting
+            here = len(engine.running._underway._members) - self.running
             busy = here or engine._expected or engine.claiming._rounds or self._writes()
             quiet = 0 if busy else quiet + 1
             if busy or self.database is not None:

@@ -119,7 +119,7 @@ async def test_execution_that_runs_elsewhere_is_asked_to_end(kit, store, schedul
     """cancel_execution of what another process runs is passed on to it."""
     other = Execution("job@now-1", "job", "probe", kit.clock.now(), status=Status.QUEUED, owner="other")
     await store.record([other])
-    await store.begin(other._replace(status=Status.RUNNING))
+    await store.begin([other._replace(status=Status.RUNNING)])
     await scheduler("cancel_execution", execution_id="job@now-1")
     assert store.asked == ["job@now-1"]
 

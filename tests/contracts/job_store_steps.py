@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status
-from agentoolkit.system.scheduler.ports import JobStore, Message
+from agentoolkit.system.scheduler.ports import Ending, Finished, JobStore, Message
 from agentoolkit.system.scheduler.schedules import read_schedule
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -48,8 +48,20 @@ async def claim_one(store: JobStore, minutes: float = 1) -> Execution:
 
 async def begin(store: JobStore, execution: Execution) -> Execution:
     started = execution._replace(status=Status.RUNNING, started_at=execution.scheduled_at)
-    assert await store.begin(started)
+    assert await start(store, started)
     return started
+
+
+async def start(store: JobStore, started: Execution) -> bool:
+    """Mark one execution as started."""
+    (begun,) = await store.begin([started])
+    return begun
+
+
+async def finish(store: JobStore, ended: Execution, message: Message | None = None) -> Finished:
+    """Write down one outcome."""
+    (finished,) = await store.finish([Ending(ended, message)])
+    return finished
 
 
 def succeed(execution: Execution, result: Any = None) -> Execution:
@@ -60,7 +72,7 @@ async def run(store: JobStore, minutes: float = 1, queue_name: str | None = None
     """Claim, begin and finish the job's next execution."""
     ended = succeed(await begin(store, await claim_one(store, minutes)))
     message = Message(ended.execution_id, queue_name, {"result": None}) if queue_name else None
-    assert await store.finish(ended, message)
+    assert await finish(store, ended, message)
     return ended
 
 

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import JobStore
 
-from .job_store_steps import add, at, begin, change, claim, claim_one, make, run, succeed
+from .job_store_steps import add, at, begin, change, claim, claim_one, finish, make, run, start, succeed
 
 EVERY_POLICY: dict[str, Any] = {
     "max_instances": 3,
@@ -191,8 +191,8 @@ async def test_remove_cancels_what_waits(store: JobStore):
     running = await begin(store, await claim_one(store, 1))
     waiting = await claim_one(store, 2)
     await store.remove("job")
-    assert not await store.begin(waiting._replace(status=Status.RUNNING))
-    assert await store.finish(succeed(running), None)
+    assert not await start(store, waiting._replace(status=Status.RUNNING))
+    assert await finish(store, succeed(running))
     assert {found.status for found in await store.executions("job", 10)} == {Status.CANCELLED, Status.SUCCESS}
 
 
@@ -250,7 +250,7 @@ async def test_claim_counts_unfinished_executions(store: JobStore):
     await add(store)
     first = await claim_one(store, 1)
     assert (await claim_one(store, 2)).status is Status.SKIPPED
-    await store.finish(succeed(await begin(store, first)), None)
+    await finish(store, succeed(await begin(store, first)))
     assert (await claim_one(store, 3)).status is Status.QUEUED
 
 
@@ -324,7 +324,7 @@ async def test_due_times_on_record_push_nothing_out_of_the_history(store: JobSto
     claims = await store.claim(["job"], at(200))
     assert len(claims.records) == 51
     for claimed in claims.records:
-        await store.finish(succeed(claimed.execution), None)
+        await finish(store, succeed(claimed.execution))
     kept = await store.executions("job", 1_000)
     assert {execution.execution_id for execution in late} < {execution.execution_id for execution in kept}
     assert (len(kept), max(execution.due_count for execution in kept)) == (100, 101)

@@ -9,7 +9,7 @@ import pytest
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status
 from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, none_held, run, succeed
+from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, run, start, succeed
 
 
 async def test_execution_comes_back_as_it_was_finished(store: JobStore):
@@ -25,7 +25,7 @@ async def test_execution_comes_back_as_it_was_finished(store: JobStore):
         duration=0.25,
         result={"partial": [1, None, "ü"]},
     )
-    assert await store.finish(ended, None)
+    assert await finish(store, ended)
     assert await store.execution(ended.execution_id) == ended
 
 
@@ -33,7 +33,7 @@ async def test_execution_is_begun_once(store: JobStore):
     """begin tells whether the execution was still waiting: the first time only."""
     await add(store)
     started = await begin(store, await claim_one(store))
-    assert not await store.begin(started)
+    assert not await start(store, started)
 
 
 async def test_begun_execution_is_seen_running(store: JobStore):
@@ -49,7 +49,7 @@ async def test_execution_is_finished_once(store: JobStore):
     await add(store)
     ended = await run(store)
     other = ended._replace(status=Status.FAILED)
-    assert not await store.finish(other, Message(other.execution_id, "q", {}))
+    assert not await finish(store, other, Message(other.execution_id, "q", {}))
     assert await store.execution(ended.execution_id) == ended
     assert list(await store.outbox(10)) == []
 
@@ -58,15 +58,15 @@ async def test_finished_execution_is_not_begun(store: JobStore):
     """An execution that was cancelled before it began cannot be begun."""
     await add(store)
     waiting = await claim_one(store)
-    await store.finish(waiting._replace(status=Status.CANCELLED), None)
-    assert not await store.begin(waiting._replace(status=Status.RUNNING))
+    await finish(store, waiting._replace(status=Status.CANCELLED))
+    assert not await start(store, waiting._replace(status=Status.RUNNING))
 
 
 async def test_unknown_execution_is_neither_begun_nor_finished(store: JobStore):
     """begin and finish of an execution nobody claimed say no and write nothing."""
     ghost = Execution("ghost@now", "ghost", "probe", START, owner=store.owner)
-    assert not await store.begin(ghost._replace(status=Status.RUNNING))
-    assert not await store.finish(succeed(ghost), None)
+    assert not await start(store, ghost._replace(status=Status.RUNNING))
+    assert not await finish(store, succeed(ghost))
     assert await store.execution("ghost@now") is None
 
 
@@ -76,7 +76,7 @@ async def test_records_that_are_there_already_push_nothing_out_of_the_history(st
     asked = [Execution(f"job@then-{n}", "job", "probe", at(-n), trigger="backfill", owner=store.owner) for n in range(60)]
     new = [len(await store.record(asked))]
     for execution in asked:
-        await store.finish(succeed(execution), None)
+        await finish(store, succeed(execution))
     new += [len(await store.record(asked)) for _ in range(3)]
     assert (new, len(await store.executions("job", 1_000))) == ([60, 0, 0, 0], 60)
 
@@ -101,7 +101,7 @@ async def test_record_writes_down_once(store: JobStore):
 async def test_history_holds_the_newest_hundred(store: JobStore):
     """Of 103 outcomes of a job the newest hundred are kept, and another job's stay."""
     await add(store, "other")
-    await store.finish(succeed(await begin(store, (await claim(store, 1, "other"))[0])), None)
+    await finish(store, succeed(await begin(store, (await claim(store, 1, "other"))[0])))
     await add(store)
     for minute in range(1, 104):
         await run(store, minute)
@@ -126,7 +126,7 @@ async def test_record_of_what_is_too_late_survives_the_catch_up(store: JobStore)
     await add(store, catch_up="all")
     for execution in await claim(store, 600):
         if not execution.finished:
-            await store.finish(succeed(await begin(store, execution)), None)
+            await finish(store, succeed(await begin(store, execution)))
     history = await store.executions("job", 1000)
     assert sorted((found.status.value, found.due_count) for found in history) == [("missed", 501), *[("success", 1)] * 99]
 
@@ -158,7 +158,7 @@ async def test_released_execution_is_there_for_the_next_owner(store: JobStore):
     assert await store.release(started)
     (taken,) = await store.take_over(at(2), none_held)
     assert (taken.execution.execution_id, taken.execution.status, taken.execution.attempt) == (started.execution_id, Status.QUEUED, 2)
-    assert await store.begin(taken.execution._replace(status=Status.RUNNING))
+    assert await start(store, taken.execution._replace(status=Status.RUNNING))
 
 
 async def test_retry_waits_and_can_be_begun_again(store: JobStore):
@@ -168,7 +168,7 @@ async def test_retry_waits_and_can_be_begun_again(store: JobStore):
     waiting = started._replace(status=Status.RETRYING, attempt=2, retry_at=at(3), started_at=None)
     assert await store.retry(waiting)
     assert await store.execution(started.execution_id) == waiting
-    assert await store.begin(waiting._replace(status=Status.RUNNING, started_at=at(3)))
+    assert await start(store, waiting._replace(status=Status.RUNNING, started_at=at(3)))
 
 
 async def test_finished_execution_is_not_retried(store: JobStore):
@@ -192,7 +192,7 @@ async def test_take_over_starts_waiting_executions(store: JobStore):
     waiting = await claim_one(store)
     (taken,) = await store.take_over(at(2), none_held)
     assert taken == Claimed(job, waiting)
-    assert await store.begin(waiting._replace(status=Status.RUNNING))
+    assert await start(store, waiting._replace(status=Status.RUNNING))
 
 
 @pytest.mark.parametrize(("on_interrupt", "status"), [("retry", Status.QUEUED), ("fail", Status.LOST)])

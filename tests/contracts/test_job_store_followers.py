@@ -12,7 +12,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
 from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
 
-from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, run, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, run, start, succeed
 
 ENDED = START + timedelta(minutes=1)
 """When the first execution of ``job`` is due, and when it ends in these tests."""
@@ -24,7 +24,7 @@ async def follower(store: JobStore, job_id: str = "load", schedule: str = "after
 
 async def end(store: JobStore, execution: Execution, status: Status = Status.SUCCESS) -> list[Claimed]:
     """Finish an execution so, and return what comes after it."""
-    done = await store.finish(execution._replace(status=status, finished_at=execution.scheduled_at), None)
+    done = await finish(store, execution._replace(status=status, finished_at=execution.scheduled_at))
     assert done.written
     return list(done.followers)
 
@@ -65,7 +65,7 @@ async def test_outcome_is_followed_once(store: JobStore):
     await add(store)
     await follower(store)
     ended = await run(store)
-    assert not (await store.finish(ended, None)).followers
+    assert not (await finish(store, ended)).followers
     assert len(await store.executions("load", 10)) == 1
 
 
@@ -207,7 +207,7 @@ async def test_endless_chain_ends(store: JobStore):
     asked = Execution(f"job@{'x' * 2_000}", "job", "probe", START, owner=store.owner)
     await store.record([asked._replace(execution_id="job@now-1")])
     await end(store, asked._replace(execution_id="job@now-1"))
-    await store.finish((await store.executions("load", 1))[0]._replace(status=Status.CANCELLED, finished_at=START), None)
+    await finish(store, (await store.executions("load", 1))[0]._replace(status=Status.CANCELLED, finished_at=START))
     await store.record([asked])
     await end(store, asked)
     (record,) = await store.executions("load", 10, Status.SKIPPED)
@@ -272,7 +272,7 @@ async def test_lost_execution_is_followed(store: JobStore):
     await begin(store, await claim_one(store))
     lost, followed = await store.take_over(at(2), none_held)
     assert (lost.execution.status, followed.job, followed.execution.status) == (Status.LOST, load, Status.QUEUED)
-    assert await store.begin(followed.execution._replace(status=Status.RUNNING))
+    assert await start(store, followed.execution._replace(status=Status.RUNNING))
 
 
 async def test_follower_that_nobody_started_is_taken_over(store: JobStore):

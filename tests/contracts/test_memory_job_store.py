@@ -6,14 +6,14 @@ from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Sta
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
-from .job_store_steps import START, add, at, change, claim_one, make, run, succeed
+from .job_store_steps import START, add, at, change, claim_one, finish, make, run, succeed
 
 
 async def run_apart(store: JobStore, name: str) -> None:
     """Let something run once that belongs to no job."""
     asked = Execution(f"{name}@now-1", name, "probe", START)
     await store.record([asked])
-    await store.finish(succeed(asked), None)
+    await finish(store, succeed(asked))
 
 
 async def histories(store: JobStore, *job_ids: str) -> list[int]:
@@ -32,7 +32,7 @@ async def test_only_the_latest_retired_histories_are_kept():
 
 async def run_job(store: JobStore, job_id: str) -> None:
     for claimed in (await store.claim([job_id], at(1))).records:
-        await store.finish(succeed(claimed.execution), None)
+        await finish(store, succeed(claimed.execution))
 
 
 async def test_finished_jobs_are_forgotten_like_removed_ones():
@@ -103,8 +103,8 @@ async def test_forgotten_job_comes_after_nothing():
         await add(store, job_id, schedule="after first", max_runs=1)
     for minute in (1, 2):
         for claimed in (await store.claim(["first"], at(minute))).records:
-            for follower in (await store.finish(succeed(claimed.execution), None)).followers:
-                await store.finish(succeed(follower.execution), None)
+            for follower in (await finish(store, succeed(claimed.execution))).followers:
+                await finish(store, succeed(follower.execution))
     assert sorted(stored.job.job_id for stored in await store.jobs()) == ["b", "first"]
     assert list(await store.followers("first")) == []
 
@@ -116,7 +116,7 @@ async def test_history_of_what_runs_is_not_forgotten():
     second = Execution("again@now-2", "again", "probe", START)
     await store.record([second])
     await run_apart(store, "other")
-    await store.finish(succeed(second), None)
+    await finish(store, succeed(second))
     assert await histories(store, "other", "again") == [0, 2]
 
 
@@ -127,7 +127,7 @@ async def test_forgetting_does_not_lose_count_of_what_runs():
     second = Execution("job@now-2", "job", "probe", START)
     await store.record([second])
     await run_apart(store, "other")
-    await store.finish(succeed(second), None)
+    await finish(store, succeed(second))
     await add(store)
     statuses = [(await claim_one(store, minute)).status for minute in (1, 2)]
     assert statuses == [Status.QUEUED, Status.SKIPPED]

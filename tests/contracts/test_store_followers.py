@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.claims import Round
 from agentoolkit.testing import ManualTime
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, make, none_held, succeed
+from .job_store_steps import START, add, at, begin, claim, claim_one, finish, make, none_held, succeed
 from .owners import dies, sql
 
 
@@ -25,11 +25,11 @@ async def test_outcome_and_follower_are_written_together_or_not_at_all(first: Sq
     with monkeypatch.context() as broken:
         broken.setattr(Round, "write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            await first.finish(ended, None)
+            await finish(first, ended)
     found = await first.execution(ended.execution_id)
     assert found is not None
     assert (found.status, list(await first.executions("load", 10))) == (Status.RUNNING, [])
-    assert len((await first.finish(ended, None)).followers) == 1
+    assert len((await finish(first, ended)).followers) == 1
     assert len(await first.executions("load", 10)) == 1
 
 
@@ -41,7 +41,7 @@ async def test_follower_of_a_visitor_is_the_leaders(first: SqlJobStore, database
     await visitor.open()
     asked = (await claim_one(first))._replace(execution_id="job@now-1", trigger="run_now", owner=visitor.owner)
     await visitor.record([asked])
-    done = await visitor.finish(succeed(asked), None)
+    done = await finish(visitor, succeed(asked))
     (taken,) = [found.execution for found in await first.take_over(at(2), lambda id_: id_.startswith("job"))]
     await visitor.close()
     assert (done.written, list(done.followers)) == (True, [])
@@ -52,7 +52,7 @@ async def test_follower_of_an_ended_process_is_taken_over(first: SqlJobStore, se
     """What a process wrote down and did not start before it ended is started by whoever leads next."""
     await add(first)
     await add(first, "load", schedule="after job")
-    ((_, waiting),) = (await first.finish(succeed(await begin(first, await claim_one(first))), None)).followers
+    ((_, waiting),) = (await finish(first, succeed(await begin(first, await claim_one(first))))).followers
     await dies(first)
     assert await second.lead(START)
     assert [found.execution for found in await second.take_over(at(2), none_held)] == [waiting._replace(owner=second.owner)]
@@ -64,7 +64,7 @@ async def test_damaged_follower_holds_up_nobody(first: SqlJobStore, second: SqlJ
     for job_id in ("a", "b"):
         await add(second, job_id, schedule="after job")
     await sql(first, "UPDATE agentool_jobs SET definition = 'nonsense' WHERE job_id = 'a'")
-    done = await first.finish(succeed(await begin(first, await claim_one(first))), None)
+    done = await finish(first, succeed(await begin(first, await claim_one(first))))
     row = await first._database.read(lambda session: session.row("SELECT state, reason FROM agentool_jobs WHERE job_id = 'a'"))
     assert [claimed.execution.job_id for claimed in done.followers] == ["b"]
     assert (row[0], "cannot be read" in row[1]) == ("broken", True)
@@ -78,7 +78,7 @@ async def test_two_processes_finish_at_once(first: SqlJobStore, second: SqlJobSt
     await sql(first, "UPDATE agentool_executions SET owner = :owner WHERE scheduled_at % 120000000 = 0", owner=second.owner)
     mine = [(first, execution) for execution in started[0::2]]
     theirs = [(second, execution._replace(owner=second.owner)) for execution in started[1::2]]
-    done = await asyncio.gather(*(store.finish(succeed(execution), None) for store, execution in [*mine, *theirs]))
+    done = await asyncio.gather(*(finish(store, succeed(execution)) for store, execution in [*mine, *theirs]))
     statuses = [claimed.execution.status for finished in done for claimed in finished.followers]
     assert all(done)
     assert (statuses.count(Status.QUEUED), statuses.count(Status.SKIPPED)) == (1, 9)

@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
 
-from .job_store_steps import START, add, at, begin, claim, claim_one, none_held, succeed
+from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, start, succeed
 from .owners import dies, falls_silent, retrying, started
 
 # Leading
@@ -169,10 +169,10 @@ async def test_stale_owner_changes_nothing(first: SqlJobStore, second: SqlJobSto
     assert await second.lead(START)
     await second.take_over(at(3), none_held)
     stale = [
-        await first.begin(started(waiting)),
+        await start(first, started(waiting)),
         await first.retry(retrying(running, 5)),
         await first.release(running),
-        await first.finish(succeed(running), Message(running.execution_id, "q", {})),
+        await finish(first, succeed(running), Message(running.execution_id, "q", {})),
     ]
     assert (list(map(bool, stale)), list(await first.outbox(10))) == ([False] * 4, [])
     assert {found.status for found in await second.executions("job", 10)} == {Status.QUEUED}
@@ -222,6 +222,6 @@ async def test_cancellation_is_asked_of_the_owner_once(first: SqlJobStore, secon
     running = await begin(first, await claim_one(first))
     assert await second.request_cancel(running.execution_id)
     asked = [list(await store.cancel_requests()) for store in (second, first, first)]
-    await first.finish(succeed(running), None)
+    await finish(first, succeed(running))
     assert asked == [[], [running.execution_id], []]
     assert not await second.request_cancel(running.execution_id)

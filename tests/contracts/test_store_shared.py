@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Sta
 from agentoolkit.system.scheduler.ports import DamagedJob, Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
-from .job_store_steps import START, add, at, begin, change, claim, claim_one, make, none_held, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, succeed
 from .owners import count, dies, sql
 
 MONTHS_LATER = at(60 * 24 * 90)
@@ -25,7 +25,7 @@ async def test_messages_go_out_once(first: SqlJobStore, second: SqlJobStore):
     """Messages of a process that lives are its own to deliver; those of one that ended are the leader's."""
     await add(first)
     ended = succeed(await begin(first, await claim_one(first)))
-    await first.finish(ended, Message(ended.execution_id, "q", {}))
+    await finish(first, ended, Message(ended.execution_id, "q", {}))
     seen = [len(await store.outbox(10)) for store in (first, second)]
     await dies(first)
     seen.append(len(await second.outbox(10)))
@@ -167,7 +167,7 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
     for minute in range(5):
         asked = Execution(f"x{minute}@now", f"x{minute}", "probe", at(minute), trigger="run_now", owner=first.owner)
         await first.record([asked])
-        await first.finish(asked._replace(status=Status.SUCCESS, finished_at=at(minute)), None)
+        await finish(first, asked._replace(status=Status.SUCCESS, finished_at=at(minute)))
     await first.tidy(at(60 * 24 * 30 + 1))
     left = [await count(first, "agentool_executions")]
     await first.tidy(at(60 * 24 * 31))

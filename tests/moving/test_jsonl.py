@@ -15,7 +15,7 @@ from agentool import InvalidInput
 from agentoolkit.moving import Arrived, Everything, export_lines, import_lines
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Status
-from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
 
@@ -85,7 +85,7 @@ async def test_jobs_after_others_arrive_unchanged(tmp_path: Path) -> None:
         await kit.injector.run("scheduler", {"operation": "update", "job_id": "count", "schedule": "after hourly"})
         owner = kit.scheduler.store.owner
         await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
-        await kit.scheduler.store.finish(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))
+        await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before == after
     records = [json.loads(line) for line in after]
@@ -108,7 +108,7 @@ async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
         await add_job(kit)
         owner = kit.scheduler.store.owner
         await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
-        await kit.scheduler.store.finish(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))
+        await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
         lines = await exported(kit)
     async with opened(tmp_path / "b.db") as kit:
         assert await import_lines(held(kit), lines, NOW) == Arrived(1, 1, 1)

@@ -85,5 +85,5 @@ class Life:
         if engine is None:
             return writes
         round_ = engine.upkeep._round
-        here = len(engine.executor._ids) - engine.executor.waiting
+        here = len(engine.running._underway._members)
         return bool(writes or here or engine._expected or engine.claiming._rounds or (round_ and not round_.done()))

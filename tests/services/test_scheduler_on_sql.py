@@ -235,9 +235,9 @@ async def test_what_ends_while_it_is_cancelled_stays_as_it_ended(life: Life):
     store = life.kit.scheduler.store
     finish, asked = store.finish, []
 
-    async def slow_finish(execution, message):
-        asked.append(await life.kit.scheduler.engine.cancel_execution(execution, "too late"))
-        return await finish(execution, message)
+    async def slow_finish(endings):
+        asked.extend([await life.kit.scheduler.engine.cancel_execution(ending.execution, "too late") for ending in endings])
+        return await finish(endings)
 
     store.finish = slow_finish
     await life.ask("schedule", job_id="job", schedule="now", **RUN)

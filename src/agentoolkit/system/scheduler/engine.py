@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 
 from agentoolkit.system.scheduler.claiming import RETRY_SECONDS, Claiming
 from agentoolkit.system.scheduler.clock import Clock
@@ -17,7 +16,7 @@ from agentoolkit.system.scheduler.forwarding import DELIVERY_SECONDS, Forwarding
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, Work, names_execution
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.parts import Parts
-from agentoolkit.system.scheduler.ports import Change, Claimed, Message
+from agentoolkit.system.scheduler.ports import Change, Claimed, Ending, Message
 from agentoolkit.system.scheduler.running import Running
 from agentoolkit.system.scheduler.upkeep import Upkeep
 
@@ -42,7 +41,7 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.forwarding = Forwarding(parts.store, parts.injector, parts.time)
         self.running = Running(parts, self)
-        self.executor = LocalExecutor(parts.concurrency)
+        self.executor = LocalExecutor(self.running.prepare, parts.concurrency)
         self.clock = Clock(parts.time, self._ring)
         self.upkeep = Upkeep(parts.store, parts.time, self, claims=parts.claims)
         self.claiming = Claiming(
@@ -79,8 +78,8 @@ class Engine:
         if self.clock.running:
             self.clock.shutdown(wait=False)
         await self.claiming.settled(seconds * 0.05)
-        await self.executor.drain(seconds * 0.5, grace=seconds * 0.2)
-        await self.running.settled(seconds * 0.05)
+        await self.executor.drain(seconds * 0.45, grace=seconds * 0.15)
+        await self.running.settled(seconds * 0.15)
         self.running.close()
         if not self._parts.store.survives_restart:
             await self._cancel_waiting()
@@ -118,8 +117,7 @@ class Engine:
         if job.policies.overlap == "cancel_running":
             for replaced in self.running.running_of(job.job_id):
                 self.running.cancel(replaced, f"replaced by {execution.execution_id} (overlap: cancel_running)")
-        start = partial(self.running.run, job.work, execution)
-        self.executor.submit(execution.execution_id, start, _URGENCY[job.policies.priority], _limits(job, execution))
+        self.executor.submit(execution.execution_id, (job.work, execution), _URGENCY[job.policies.priority], _limits(job, execution))
 
     async def run_now(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run an execution that no schedule asked for, at once, and wait for it."""
@@ -127,7 +125,7 @@ class Engine:
         self._expected.add(execution.execution_id)
         try:
             await self._parts.store.record([execution])
-            task = self.executor.run_apart(execution.execution_id, partial(self.running.run, work, execution))
+            task = self.executor.run_apart(execution.execution_id, self.running.run(work, execution))
         finally:
             self._expected.discard(execution.execution_id)
         with self.forwarding.watching(execution.execution_id) as tried:
@@ -148,9 +146,7 @@ class Engine:
         self.executor.withdraw(execution.execution_id)
         self.clock.set_alarm(execution.execution_id, None)
         ended = execution._replace(status=Status.CANCELLED, reason=reason, finished_at=self._parts.time.now())
-        done = bool(await self._parts.store.finish(ended, None))
-        if done:
-            self._parts.announcer.became(ended)
+        done = await self._end(ended)
         begun = self.running.cancel(execution.execution_id, reason)  # at this very moment
         return done or begun
 
@@ -178,9 +174,13 @@ class Engine:
     def release(self, execution_id: str) -> None:
         self.executor.release(execution_id)
 
+    def give_up(self, execution_id: str) -> None:
+        self.executor.give_up(execution_id)
+
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
-        return execution_id in self._expected or self.executor.holds(execution_id) or self.clock.has_alarm(execution_id)
+        here = self.executor.holds(execution_id) or self.running.holds(execution_id)
+        return here or execution_id in self._expected or self.clock.has_alarm(execution_id)
 
     async def cancel_requested(self, execution_id: str) -> None:
         execution = await self._parts.store.execution(execution_id)
@@ -245,8 +245,14 @@ class Engine:
         now = self._parts.time.now()
         for _, execution in await self._parts.store.take_over(now, lambda _: False):
             ended = execution._replace(status=Status.CANCELLED, reason="the scheduler stopped before it started", finished_at=now)
-            if await self._parts.store.finish(ended, None):
-                self._parts.announcer.became(ended)
+            await self._end(ended)
+
+    async def _end(self, ended: Execution) -> bool:
+        """Write down what ended before it began. Tell whether it was still unfinished."""
+        (finished,) = await self._parts.store.finish([Ending(ended)])
+        if finished.written:
+            self._parts.announcer.became(ended)
+        return finished.written
 
 
 def _limits(job: Job, execution: Execution) -> Sequence[Limit]:

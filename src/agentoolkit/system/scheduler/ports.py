@@ -94,6 +94,13 @@ class Message(NamedTuple):
     attempts: int = 0
 
 
+class Ending(NamedTuple):
+    """An outcome, and what is to be forwarded of it."""
+
+    execution: Execution
+    message: Message | None = None
+
+
 class JobStore(Protocol):
     """Holds jobs, executions and messages under way. Every method is one transaction: all of it happens, or none."""
 
@@ -182,15 +189,15 @@ class JobStore(Protocol):
         """
         ...
 
-    async def begin(self, execution: Execution) -> bool:
-        """Mark an execution of ours as started. Tell whether it was still waiting to be."""
+    async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
+        """Mark executions of ours as started. Tell of each whether it was still waiting to be."""
         ...
 
-    async def finish(self, execution: Execution, message: Message | None) -> Finished:
-        """Write an outcome, put its message into the outbox and prune the job's history to the newest 100.
+    async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
+        """Write outcomes, put their messages into the outbox and prune the jobs' histories to the newest 100.
 
-        Where jobs come after this one, write down their executions as well (see `decisions.follow`). Tell whether the
-        execution was still unfinished and ours; if not, nothing changes.
+        Where jobs come after these, write down their executions as well (see `decisions.follow`). Tell of each execution
+        whether it was still unfinished and ours; if not, nothing changes.
         """
         ...
 

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextvars import ContextVar
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
 from agentoolkit.system.scheduler.parts import Parts
-from agentoolkit.system.scheduler.ports import FINISHED, Claimed
-from agentoolkit.system.scheduler.retries import retried
-from agentoolkit.system.scheduler.underway import Underway, UnderwaySet
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from agentoolkit.system.scheduler.recording import Recorder, Told
+from agentoolkit.system.scheduler.underway import Interrupted, Underway, UnderwaySet
 
 LEAST_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
-
-LEAST_DELAY = 0.05
-"""Seconds after which a write that the store refused is tried again; doubled each time."""
-STOPPING_DELAY = 0.4
-"""The delay up to which that goes on while the scheduler stops."""
-LONGEST_DELAY = 2.0
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
@@ -44,71 +31,69 @@ def current_execution() -> Execution | None:
     return _current.get()
 
 
+Run = tuple[Execution, BaseException | None]
+"""An attempt that has ended: its record, and what the handler raised."""
+
+
 class HandlerTimeout(TimeoutError):
     """The handler did not end within its job's timeout."""
 
 
-class Interrupted(asyncio.CancelledError):
-    """The scheduler stopped while the handler ran."""
-
-
-class Surroundings(Protocol):
+class Surroundings(Told, Protocol):
     """What running asks of the engine it is part of."""
-
-    def forward(self) -> None:
-        """There is a message in the outbox."""
-
-    def follow(self, claimed: Claimed) -> None:
-        """An execution comes after one that ended."""
-
-    def in_doubt(self) -> None:
-        """Something may be written down that nobody was told of."""
-
-    def retry_later(self, execution_id: str, at: datetime) -> None:
-        """An execution waits for its next attempt."""
 
     def cancel_task(self, execution_id: str) -> bool:
         """Cancel the task that a handler runs in. Tell whether there was one."""
         ...
 
     def release(self, execution_id: str) -> None:
-        """An execution's handler has ended, or never will: let others have its room."""
+        """A handler has ended: let others have its room."""
+
+    def give_up(self, execution_id: str) -> None:
+        """A handler may never end: let others have its room."""
 
 
 class Running:
-    """Carries out executions and writes down how they ended, whatever happens."""
+    """Carries out executions, and has it written down how they ended, whatever happens."""
 
     def __init__(self, parts: Parts, around: Surroundings) -> None:
-        self._store = parts.store
         self._injector = parts.injector
         self._time = parts.time
         self._announcer = parts.announcer
         self._timeout = parts.timeout
         self._around = around
         self._underway = UnderwaySet(parts.time, self._expired)
-        self._writing: set[asyncio.Task[None]] = set()
+        self._recorder = Recorder(parts, around, self._underway.remove)
         self._lateness: deque[float] = deque(maxlen=100)
-        self._stopping = False
 
-    async def run(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
-        """Run one attempt to its recorded end. Return the record, and what the handler raised."""
-        underway = self._add(work, execution)
+    def run(self, work: Work, execution: Execution) -> Coroutine[Any, Any, Run]:
+        """Run one attempt to its recorded end. Answer with the record, and what the handler raised.
+
+        From this call on, not from its answer, `cancel` and `holds` know it.
+        """
+        return self._run(self._add(work, execution))
+
+    async def _run(self, underway: Underway) -> Run:
         try:
-            if not await self._begin(underway):
-                return execution._replace(status=Status.CANCELLED, reason="cancelled before it started"), None
+            (may_begin,) = await self._recorder.begin([underway.execution])
+            if not may_begin:
+                reason = "cancelled before it started"
+                return underway.execution._replace(status=Status.CANCELLED, reason=reason, started_at=None), None
+            self._begun(underway)
             ended, error = await self._attempt(underway)
-            underway.ended = True
-            if self._store.shared:  # writing takes a while there, and the next handler need not wait for it
-                self._around.release(execution.execution_id)
             if not underway.given_up:
-                ended = await self._write_down(underway, ended, error)
+                ended = await self._recorder.write(underway, ended, error)
             return ended, error
         finally:
             self._underway.remove(underway)
 
+    def prepare(self, orders: Sequence[tuple[Work, Execution]]) -> Awaitable[Sequence[Coroutine[Any, Any, None] | None]]:
+        """Have it written down that executions begin. Answer with the attempts to be run; None for what may not begin. See `run`."""
+        return self._begin([self._add(work, execution) for work, execution in orders])
+
     def stop(self) -> None:
         """From now on, do not try for ever to write down what a store refuses."""
-        self._stopping = True
+        self._recorder.stop()
 
     @property
     def lag(self) -> float | None:
@@ -125,37 +110,55 @@ class Running:
             self._around.cancel_task(execution_id)
         return True
 
+    def holds(self, execution_id: str) -> bool:
+        """Is this execution being started, run or written down here? Asked from the store's thread too."""
+        return self._underway.get(execution_id) is not None
+
     def running_of(self, job_id: str) -> list[str]:
         """Return the ids of a job's executions that run here."""
         return self._underway.of_job(job_id)
 
     async def settled(self, seconds: float) -> None:
-        """Wait until what was given up is written down, for so long at most."""
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=seconds)
+        """Wait until what has ended is written down, for so long at most."""
+        await self._recorder.settled(seconds)
 
     def close(self) -> None:
         """Let go of the timer that watches deadlines."""
         self._underway.close()
 
-    async def _begin(self, underway: Underway) -> bool:
-        """Write down that an attempt begins. Tell whether it may."""
-        execution = underway.execution
-        now = self._time.now()
-        started = underway.execution = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
-        if not await self._insist(self._store.begin, True, started):
-            return False
-        underway.began = self._time.monotonic()
-        self._announcer.became(started)
-        if execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.append((now - started.scheduled_at).total_seconds())
-        return True
+    async def _begin(self, starting: Sequence[Underway]) -> Sequence[Coroutine[Any, Any, None] | None]:
+        try:
+            begun = await self._recorder.begin([underway.execution for underway in starting])
+        except BaseException:
+            for underway in starting:
+                self._underway.remove(underway)
+            raise
+        return [
+            self._started(underway) if begins else self._underway.remove(underway) for underway, begins in zip(starting, begun, strict=True)
+        ]
 
-    async def _attempt(self, underway: Underway) -> tuple[Execution, BaseException | None]:
+    def _started(self, underway: Underway) -> Coroutine[Any, Any, None]:
+        self._begun(underway)
+        return self._carry_out(underway)
+
+    def _begun(self, underway: Underway) -> None:
+        execution = underway.execution
+        self._announcer.became(execution)
+        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
+
+    async def _carry_out(self, underway: Underway) -> None:
+        ended, error = await self._attempt(underway)
+        if not underway.given_up:
+            self._around.release(underway.execution.execution_id)
+            self._recorder.put(underway, ended, error)
+
+    async def _attempt(self, underway: Underway) -> Run:
         execution = underway.execution
         if underway.cancel_reason:
             return outcomes.cancelled(execution, underway.cancel_reason, self._time.now(), 0.0), None
         token = _current.set(execution)
+        self._underway.watch(underway)
         began = time.perf_counter()
         try:
             if closed := await self._closed_gate(underway):
@@ -171,6 +174,7 @@ class Running:
             late = "ended after its timeout" if underway.timed_out else ""
             return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began, late), None
         finally:
+            underway.ended = True
             _current.reset(token)
 
     async def _closed_gate(self, underway: Underway) -> str:
@@ -186,7 +190,7 @@ class Running:
             data = await resolve_references(data, self._injector)  # a copy, so that a handler cannot change its job
         return await self._injector.run(work.agentool_name, data)
 
-    def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> tuple[Execution, BaseException | None]:
+    def _stopped(self, underway: Underway, error: asyncio.CancelledError, took: float) -> Run:
         now, execution = self._time.now(), underway.execution
         task = asyncio.current_task()
         if task is None or not task.cancelling():
@@ -199,61 +203,10 @@ class Running:
             return outcomes.failed(execution, timeout, now, took), timeout
         return outcomes.cancelled(execution, "the scheduler stopped", now, took), Interrupted()
 
-    async def _write_down(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
-        """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
-        if isinstance(error, Interrupted) and self._may_be_released(underway):
-            await self._insist(self._store.release, True, underway.execution)
-            return ended
-        again = retried(ended, error, underway.work.policies, self._time.now()) if self._may_retry(ended, error) and error else None
-        if again is not None and again.retry_at is not None:
-            if await self._insist(self._store.retry, True, again):
-                self._announcer.became(again)
-                self._around.retry_later(again.execution_id, again.retry_at)
-            return again
-        message = outcomes.message_for(underway.work, ended)
-        if done := await self._insist(self._store.finish, FINISHED, ended, message):
-            self._announcer.became(ended)
-            if message is not None:
-                self._around.forward()
-            for claimed in done.followers:
-                self._around.follow(claimed)
-        return ended
-
-    def _may_retry(self, ended: Execution, error: BaseException | None) -> bool:
-        return error is not None and ended.status is Status.FAILED and ended.trigger != "run_now"
-
-    def _may_be_released(self, underway: Underway) -> bool:
-        kept = self._store.survives_restart and underway.execution.trigger != "run_now"
-        return kept and underway.work.policies.on_interrupt == "retry"
-
-    async def _insist(self, write: Callable[..., Awaitable[T]], unheard: T, execution: Execution, *facts: Any) -> T:
-        """Write to the store until it succeeds: what has happened must not be forgotten because a disk was full.
-
-        Return the store's answer, which is falsy if the execution was not ours to write any more. A commit whose answer
-        was lost was one all the same: then a further try finds it written already, by us, and the answer is `unheard`.
-        """
-        delay = LEAST_DELAY
-        while True:
-            try:
-                answer = await write(execution, *facts)
-                if answer or delay == LEAST_DELAY or not await self._is_written(execution):
-                    return answer
-                self._around.in_doubt()  # what came of it was not heard of either, so somebody has to look for it
-                return unheard
-            except Exception:
-                if self._stopping and delay >= STOPPING_DELAY:
-                    raise
-                logger.exception("Writing to the store failed; trying again in %.2g s", delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LONGEST_DELAY)
-
-    async def _is_written(self, execution: Execution) -> bool:
-        found = await self._store.execution(execution.execution_id)
-        return found is not None and _fence(found) == _fence(execution)
-
     def _add(self, work: Work, execution: Execution) -> Underway:
         own = work.policies.timeout
-        underway = Underway(work, execution, self._timeout if own is None else own)
+        started = execution._replace(status=Status.RUNNING, started_at=self._time.now(), retry_at=None)
+        underway = Underway(work, started, self._timeout if own is None else own)
         self._underway.add(underway)
         return underway
 
@@ -271,17 +224,8 @@ class Running:
         took = self._time.monotonic() - (underway.began or 0.0)
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
         ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
-        self._around.release(execution.execution_id)
-        writing = asyncio.get_running_loop().create_task(self._finish_given_up(underway, ended))
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
-
-    async def _finish_given_up(self, underway: Underway, ended: Execution) -> None:
-        await self._write_down(underway, ended, None)
-
-
-def _fence(execution: Execution) -> tuple[object, ...]:
-    return execution.owner, execution.attempt, execution.status, execution.started_at, execution.retry_at
+        self._around.give_up(execution.execution_id)
+        self._recorder.put(underway, ended, None)
 
 
 def _is_flat(data: dict[str, Any]) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 
 from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.time_source import Cancellable, TimeSource
+
+
+class Interrupted(asyncio.CancelledError):
+    """The scheduler stopped while the handler ran."""
 
 
 class Underway:
@@ -57,6 +62,10 @@ class UnderwaySet:
 
     def add(self, underway: Underway) -> None:
         self._members[underway.execution.execution_id] = underway
+
+    def watch(self, underway: Underway) -> None:
+        """A handler is called: from now on its time runs."""
+        underway.began = self._time.monotonic()
         if underway.timeout is not None and underway.timeout < self._reach:
             self._set_timer(underway.timeout)
 

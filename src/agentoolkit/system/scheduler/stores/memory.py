@@ -10,7 +10,7 @@ from agentoolkit.system.scheduler.decisions import Decision, check_circle, decid
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status, job_id_of
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released, settled
 
 RETIRED_JOBS = 1_000
@@ -89,7 +89,7 @@ class MemoryJobStore:
             return False
         self._unlink(stored.job)
         for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not Status.RUNNING]:
-            await self.finish(waiting._replace(status=Status.CANCELLED, reason="its job was cancelled"), None)
+            self._finish(waiting._replace(status=Status.CANCELLED, reason="its job was cancelled"), None)
         self._retire(job_id)
         return True
 
@@ -111,28 +111,11 @@ class MemoryJobStore:
         self._outbox |= {message.execution_id: message for message in messages if message.execution_id in ids}
         return [execution.execution_id for execution in new]
 
-    async def begin(self, execution: Execution) -> bool:
-        before = self._unfinished.get(execution.execution_id)
-        if before is None or before.status is Status.RUNNING:
-            return False
-        self._unfinished[execution.execution_id] = execution
-        return True
+    async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
+        return list(map(self._begin, executions))
 
-    async def finish(self, execution: Execution, message: Message | None) -> Finished:
-        if self._unfinished.pop(execution.execution_id, None) is None:
-            return NOT_FINISHED
-        running = self._running[execution.job_id] - 1
-        if running:
-            self._running[execution.job_id] = running
-        else:
-            del self._running[execution.job_id]
-        if message is not None:
-            self._outbox[execution.execution_id] = message
-            execution = execution._replace(delivery=Delivery.PENDING)
-        self._remember(execution)
-        if self._followers and (followers := self._followers.get(execution.job_id)):
-            return Finished(True, [claimed for job_id in tuple(followers) for claimed in self._follow(job_id, execution)])
-        return FINISHED
+    async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
+        return [self._finish(*ending) for ending in endings]
 
     async def execution(self, execution_id: str) -> Execution | None:
         if execution := self._unfinished.get(execution_id):
@@ -170,7 +153,7 @@ class MemoryJobStore:
                 self._unfinished[after.execution_id] = after
             taken.append(Claimed(stored.job if stored else None, after))
             if after.finished:
-                taken += (await self.finish(after, message_for(stored.job.work, after) if stored else None)).followers
+                taken += self._finish(after, message_for(stored.job.work, after) if stored else None).followers
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
@@ -198,6 +181,29 @@ class MemoryJobStore:
 
     async def tidy(self, now: datetime) -> None:
         """There is nothing to forget: never are more than so many kept."""
+
+    def _begin(self, execution: Execution) -> bool:
+        before = self._unfinished.get(execution.execution_id)
+        if before is None or before.status is Status.RUNNING:
+            return False
+        self._unfinished[execution.execution_id] = execution
+        return True
+
+    def _finish(self, execution: Execution, message: Message | None) -> Finished:
+        if self._unfinished.pop(execution.execution_id, None) is None:
+            return NOT_FINISHED
+        running = self._running[execution.job_id] - 1
+        if running:
+            self._running[execution.job_id] = running
+        else:
+            del self._running[execution.job_id]
+        if message is not None:
+            self._outbox[execution.execution_id] = message
+            execution = execution._replace(delivery=Delivery.PENDING)
+        self._remember(execution)
+        if self._followers and (followers := self._followers.get(execution.job_id)):
+            return Finished(True, [claimed for job_id in tuple(followers) for claimed in self._follow(job_id, execution)])
+        return FINISHED
 
     def _check_free(self, job: Job, but: str = "") -> None:
         for key in (job.job_id, job.job_name):

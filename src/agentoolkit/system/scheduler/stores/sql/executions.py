@@ -12,7 +12,7 @@ from agentoolkit.sql import Row
 from agentoolkit.sql_times import micros
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, Status
 from agentoolkit.system.scheduler.outcomes import message_for
-from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Finished, Message
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, Message
 from agentoolkit.system.scheduler.recovery import settled
 from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, prune
 from agentoolkit.system.scheduler.stores.sql.followers import HAS_FOLLOWERS, followers
@@ -90,10 +90,6 @@ def begin(session: Session, executions: Sequence[Execution]) -> list[bool]:
     rows = [(e.execution_id, e.owner, e.attempt, micros(e.started_at)) for e in _once(executions)]
     begun = {row[0] for row in session.from_rows(_BEGIN, _STARTED, rows)}
     return _told(executions, begun)
-
-
-Ending = tuple[Execution, Message | None]
-"""An outcome and its message."""
 
 
 def finish(session: Session, endings: Sequence[Ending], definitions: Definitions, deliverer: str) -> list[Finished]:

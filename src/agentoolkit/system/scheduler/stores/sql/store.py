@@ -6,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from agentoolkit.database import Database, DatabaseError, Session
 from agentoolkit.sql_times import micros
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Standing, Status
-from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Finished, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.recovery import released
 from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import jobs as of_jobs
@@ -60,7 +59,6 @@ class SqlJobStore:
         self._seen = 0
         self.owner = self._ownership.owner
         self._deliverer = self.owner if delivers else ""
-        self._finish_all = partial(statements.finish, definitions=self._definitions, deliverer=self._deliverer)
 
     async def open(self) -> None:
         if self._heartbeat is None:
@@ -124,11 +122,11 @@ class SqlJobStore:
     async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
         return await self._database.write(lambda session: statements.record(session, executions, messages, self._deliverer))
 
-    async def begin(self, execution: Execution) -> bool:
-        return await self._database.write_together(statements.begin, execution)
+    async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
+        return await self._database.write(lambda session: statements.begin(session, executions))
 
-    async def finish(self, execution: Execution, message: Message | None) -> Finished:
-        return await self._database.write_together(self._finish_all, (execution, message))
+    async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
+        return await self._database.write(lambda session: statements.finish(session, endings, self._definitions, self._deliverer))
 
     async def retry(self, execution: Execution) -> bool:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
