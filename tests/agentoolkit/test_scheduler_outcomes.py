@@ -254,6 +254,26 @@ async def test_handler_that_hangs_is_cancelled_at_its_timeout(kit, scheduler, pr
     assert await beside()
 
 
+async def test_a_slow_store_leaves_the_timeout_in_force(kit, scheduler, probe, monkeypatch):
+    """Writing down that a handler begins may take longer than its timeout: that counts from its call, and ends it."""
+    store, written = kit.scheduler.store, asyncio.Event()
+    begin = store.begin
+
+    async def slow_begin(*given):
+        await written.wait()
+        return await begin(*given)
+
+    monkeypatch.setattr(store, "begin", slow_begin)
+    probe.blocks()
+    await scheduler.add("now", job_id="job", timeout=5)
+    await kit.advance(seconds=10)
+    written.set()
+    await kit.advance()
+    assert await scheduler.statuses("job") == ["running"]
+    await kit.advance(seconds=5)
+    assert await scheduler.statuses("job") == ["failed"]
+
+
 async def test_no_change_of_the_clock_touches_a_timeout(kit, scheduler, probe):
     """Whoever sets the machine's clock forward an hour cuts no handler short; its timeout comes when its time has passed."""
     probe.blocks()

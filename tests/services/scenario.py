@@ -145,7 +145,10 @@ class Scenario:
             assert time.monotonic() < deadline, "the scheduler stalled"
             await self.clock.let_run()
             engine = self.kit.scheduler.engine
-            busy = self.faults.outstanding or engine is None or engine.executor._ids or engine._expected or engine.claiming._rounds
-            quiet = 0 if busy else quiet + 1
-            if busy:
+            quiet = 0 if self.faults.outstanding or engine is None or _busy(engine) else quiet + 1
+            if not quiet:
                 await asyncio.sleep(0.0005)
+
+
+def _busy(engine: Any) -> bool:
+    return bool(engine.executor.waiting or engine.running._underway._members or engine._expected or engine.claiming._rounds)
