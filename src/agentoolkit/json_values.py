@@ -21,6 +21,8 @@ def recordable(output: object) -> Any:
     Raises:
         UnrecordableResult: There is no such form.
     """
+    if output is None:
+        return None
     try:
         # Through text, because only text gives NaN, lone surrogates and bottomless nesting away.
         return from_json(to_json(output, bytes_mode="base64", inf_nan_mode="strings"))

@@ -117,7 +117,7 @@ class Engine:
         if job.policies.overlap == "cancel_running":
             for replaced in self.running.running_of(job.job_id):
                 self.running.cancel(replaced, f"replaced by {execution.execution_id} (overlap: cancel_running)")
-        self.executor.submit(execution.execution_id, (job.work, execution), _URGENCY[job.policies.priority], _limits(job, execution))
+        self.executor.submit(execution.execution_id, claimed, _URGENCY[job.policies.priority], _limits(job, execution))
 
     async def run_now(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
         """Run an execution that no schedule asked for, at once, and wait for it."""

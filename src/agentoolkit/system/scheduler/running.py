@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Protocol
 
 from agentool.references import PREFIX, resolve_references
@@ -14,6 +15,7 @@ from agentoolkit.system.scheduler import outcomes
 from agentoolkit.system.scheduler.gates import ask
 from agentoolkit.system.scheduler.jobs import Execution, Status, Work
 from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.recording import Recorder, Told
 from agentoolkit.system.scheduler.underway import Interrupted, Underway, UnderwaySet
 
@@ -71,7 +73,7 @@ class Running:
 
         From this call on, not from its answer, `cancel` and `holds` know it.
         """
-        return self._run(self._add(work, execution))
+        return self._run(self._add(work, execution, self._time.now()))
 
     async def _run(self, underway: Underway) -> Run:
         try:
@@ -87,9 +89,10 @@ class Running:
         finally:
             self._underway.remove(underway)
 
-    def prepare(self, orders: Sequence[tuple[Work, Execution]]) -> Awaitable[Sequence[Coroutine[Any, Any, None] | None]]:
+    def prepare(self, claimed: Sequence[Claimed]) -> Awaitable[Sequence[Coroutine[Any, Any, None] | None]]:
         """Have it written down that executions begin. Answer with the attempts to be run; None for what may not begin. See `run`."""
-        return self._begin([self._add(work, execution) for work, execution in orders])
+        now = self._time.now()
+        return self._begin([self._add(job.work, execution, now) for job, execution in claimed if job is not None])
 
     def stop(self) -> None:
         """From now on, do not try for ever to write down what a store refuses."""
@@ -161,7 +164,7 @@ class Running:
         self._underway.watch(underway)
         began = time.perf_counter()
         try:
-            if closed := await self._closed_gate(underway):
+            if underway.gate is not None and (closed := await ask(underway.gate, self._injector)):
                 return outcomes.skipped(execution, closed, self._time.now(), time.perf_counter() - began), None
             output = await self._call(underway.work)
         except asyncio.CancelledError as error:
@@ -176,13 +179,6 @@ class Running:
         finally:
             underway.ended = True
             _current.reset(token)
-
-    async def _closed_gate(self, underway: Underway) -> str:
-        """Return why a job's gate keeps this execution from running; empty if it does not, or a person asked for it."""
-        gate = underway.work.policies.gate
-        if gate is None or underway.execution.trigger == "run_now":
-            return ""
-        return await ask(gate, self._injector)
 
     async def _call(self, work: Work) -> Any:
         data = work.input_data
@@ -203,9 +199,9 @@ class Running:
             return outcomes.failed(execution, timeout, now, took), timeout
         return outcomes.cancelled(execution, "the scheduler stopped", now, took), Interrupted()
 
-    def _add(self, work: Work, execution: Execution) -> Underway:
+    def _add(self, work: Work, execution: Execution, now: datetime) -> Underway:
         own = work.policies.timeout
-        started = execution._replace(status=Status.RUNNING, started_at=self._time.now(), retry_at=None)
+        started = execution._replace(status=Status.RUNNING, started_at=now, retry_at=None)
         underway = Underway(work, started, self._timeout if own is None else own)
         self._underway.add(underway)
         return underway

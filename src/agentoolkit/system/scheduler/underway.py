@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.jobs import Execution, Gate, Work
 from agentoolkit.time_source import Cancellable, TimeSource
 
 
@@ -30,6 +30,11 @@ class Underway:
         self.timed_out = False
         self.ended = False
         self.given_up = False
+
+    @property
+    def gate(self) -> Gate | None:
+        """What is asked whether the handler is called; None also where a person said so."""
+        return None if self.execution.trigger == "run_now" else self.work.policies.gate
 
     @property
     def runs(self) -> bool:

@@ -245,7 +245,12 @@ class MemoryJobStore:
     def _decided(self, job: Job, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""
         executions, standing = decision
-        new = [execution for execution in executions if not self._knows(execution)]
+        history = self._history.get(job.job_id, {})
+        new = [
+            execution
+            for execution in executions
+            if execution.execution_id not in self._unfinished and execution.execution_id not in history
+        ]
         if len(new) < len(executions):
             standing = recounted(job, decision, new)
         self._jobs[job.job_id] = StoredJob(job, standing)
@@ -254,10 +259,6 @@ class MemoryJobStore:
         if standing.state is JobState.DONE:
             self._retire(job.job_id)
         return [Claimed(job, execution) for execution in new]
-
-    def _knows(self, execution: Execution) -> bool:
-        history = self._history.get(execution.job_id)
-        return execution.execution_id in self._unfinished or (history is not None and execution.execution_id in history)
 
     def _write(self, execution: Execution) -> None:
         if execution.status is Status.QUEUED:
