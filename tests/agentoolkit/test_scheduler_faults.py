@@ -49,6 +49,26 @@ async def test_write_that_fails_once_is_repeated(kit, scheduler, monkeypatch, me
     assert (len(writes), await scheduler.statuses("job")) == (2, ["success"])
 
 
+@pytest.mark.parametrize("method", ["begin", "finish"])
+async def test_what_the_store_cannot_take_holds_nobody_back(kit, scheduler, monkeypatch, method):
+    """Of two executions that begin and end together one is refused by the store for ever: the other one's outcome is written."""
+    ended, original = asyncio.Event(), getattr(kit.scheduler.store, method)
+    kit.scheduler.subscribe(lambda event: ended.set() if event.type == "scheduler.task.success" else None)
+
+    async def picky(items):
+        if "bad@" in repr(items):
+            raise OSError("no such thing can be written")
+        return await original(items)
+
+    monkeypatch.setattr(kit.scheduler.store, method, picky)
+    for job_id in ("bad", "good"):
+        await scheduler.add("1 minute", job_id=job_id)
+    await kit.advance(minutes=1)
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()
+    assert (await scheduler.statuses("good"), "success" in await scheduler.statuses("bad")) == (["success"], False)
+
+
 async def test_listener_that_raises_stops_nothing(kit, scheduler, probe):
     """A listener that raises is called again, the others are called too, and jobs run."""
     heard = []

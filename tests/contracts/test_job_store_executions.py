@@ -7,9 +7,21 @@ from datetime import timedelta
 import pytest
 
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status
-from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
+from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, run, start, succeed
+
+
+async def test_those_that_are_written_down_together_are_answered_one_by_one(store: JobStore):
+    """Of executions that begin, or end, at once each is told whether it could; who could not keeps nobody else from it."""
+    for name in ("a", "b"):
+        await add(store, name)
+    first, second = [execution._replace(status=Status.RUNNING, started_at=at(1)) for execution in await claim(store, 1, "a", "b")]
+    ghost = second._replace(execution_id="b@never")
+    assert list(await store.begin([first, ghost, second])) == [True, False, True]
+    endings = [Ending(succeed(each), Message(each.execution_id, "q", {})) for each in (first, ghost, second)]
+    assert [bool(finished) for finished in await store.finish(endings)] == [True, False, True]
+    assert [message.execution_id for message in await store.outbox(10)] == [first.execution_id, second.execution_id]
 
 
 async def test_execution_comes_back_as_it_was_finished(store: JobStore):

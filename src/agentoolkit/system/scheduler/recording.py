@@ -80,12 +80,20 @@ class Recorder:
             await asyncio.wait(self._writing, timeout=seconds)
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
-        """Write down that attempts begin. Tell of each whether it may: it is ours, and still waits."""
-        try:
-            return await self._store.begin(executions)
-        except Exception:
-            logger.exception("Writing down that %d executions begin failed; trying each by itself", len(executions))
-        return await asyncio.gather(*(self._insist(self._begin_one, True, execution) for execution in executions))
+        """Write down that attempts begin. Tell of each whether it may: it is ours, and still waits.
+
+        Raises:
+            Exception: The store refused, perhaps for one of them: `begin_again` with each.
+        """
+        return await self._store.begin(executions)
+
+    async def begin_one(self, execution: Execution) -> bool:
+        """Write down that an attempt begins. Tell whether it may."""
+        return await self._surely(self._begin_one, True, execution)
+
+    async def begin_again(self, execution: Execution) -> bool:
+        """Write down that an attempt begins, after the store has refused it once. Tell whether it may."""
+        return await self._insist(self._begin_one, True, execution)
 
     def put(self, underway: Underway, ended: Execution, error: BaseException | None) -> None:
         """Have it written down how an attempt ended, in this turn of the event loop or soon."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Sequence
@@ -18,6 +19,8 @@ from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.recording import Recorder, Told
 from agentoolkit.system.scheduler.underway import Interrupted, Underway, UnderwaySet
+
+logger = logging.getLogger(__name__)
 
 LEAST_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
@@ -77,8 +80,7 @@ class Running:
 
     async def _run(self, underway: Underway) -> Run:
         try:
-            (may_begin,) = await self._recorder.begin([underway.execution])
-            if not may_begin:
+            if not await self._recorder.begin_one(underway.execution):
                 reason = "cancelled before it started"
                 return underway.execution._replace(status=Status.CANCELLED, reason=reason, started_at=None), None
             self._begun(underway)
@@ -132,6 +134,9 @@ class Running:
     async def _begin(self, starting: Sequence[Underway]) -> Sequence[Coroutine[Any, Any, None] | None]:
         try:
             begun = await self._recorder.begin([underway.execution for underway in starting])
+        except Exception:
+            logger.exception("Writing down that %d executions begin failed; trying each by itself", len(starting))
+            return [self._begin_again(underway) for underway in starting]
         except BaseException:
             for underway in starting:
                 self._underway.remove(underway)
@@ -139,6 +144,17 @@ class Running:
         return [
             self._started(underway) if begins else self._underway.remove(underway) for underway, begins in zip(starting, begun, strict=True)
         ]
+
+    async def _begin_again(self, underway: Underway) -> None:
+        begins = False
+        try:
+            begins = await self._recorder.begin_again(underway.execution)
+        finally:
+            if not begins:
+                self._underway.remove(underway)
+                self._around.release(underway.execution.execution_id)
+        if begins:
+            await self._started(underway)
 
     def _started(self, underway: Underway) -> Coroutine[Any, Any, None]:
         self._begun(underway)
