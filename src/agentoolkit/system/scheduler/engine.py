@@ -78,8 +78,8 @@ class Engine:
         if self.clock.running:
             self.clock.shutdown(wait=False)
         await self.claiming.settled(seconds * 0.05)
-        await self.executor.drain(seconds * 0.45, grace=seconds * 0.15)
-        await self.running.settled(seconds * 0.15)
+        await self.executor.drain(seconds * 0.5, grace=seconds * 0.15)
+        await self.running.settled(seconds * 0.1)
         self.running.close()
         if not self._parts.store.survives_restart:
             await self._cancel_waiting()
