@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -67,6 +68,48 @@ async def test_what_the_store_cannot_take_holds_nobody_back(kit, scheduler, monk
     async with asyncio.timeout(PATIENCE):
         await ended.wait()
     assert (await scheduler.statuses("good"), "success" in await scheduler.statuses("bad")) == (["success"], False)
+
+
+async def test_outcome_refused_once_as_the_scheduler_stops_is_written(kit, scheduler, probe, monkeypatch):
+    """Stopping waits for an outcome that the store has to be asked to take again."""
+    probe.blocks()
+    await scheduler.add("now", job_id="job")
+    await kit.advance()
+    writes = raising_once(kit.scheduler.store, "finish", monkeypatch)
+    probe.may_end.set()
+    await kit.scheduler.stop()
+    (record,) = await kit.scheduler.store.executions("job", 10)
+    assert (len(writes), record.status) == (2, "success")
+
+
+async def test_handler_that_ends_in_no_ordinary_way_leaves_its_room(kit, scheduler, probe):
+    """What is raised to end a coroutine, not to tell of a failure, keeps neither room nor lock, and stopping ends."""
+    probe.raises = GeneratorExit()
+    await scheduler.add("now", job_id="job", concurrency_key="one")
+    await kit.advance()
+    probe.raises = None
+    await scheduler.add("now", job_id="other", concurrency_key="one")
+    await kit.advance()
+    engine = kit.scheduler.engine
+    assert (await scheduler.statuses("other"), engine.executor.running) == (["success"], 0)
+    async with asyncio.timeout(PATIENCE):
+        await kit.scheduler.stop()
+
+
+async def test_execution_runs_in_no_other_ones_context(kit, scheduler, monkeypatch, probe):
+    """What a handler sets in a context variable is not there for the one that gets its room."""
+    left, found = ContextVar("left", default=""), []
+
+    async def leave(**given):
+        found.append(left.get())
+        left.set("something")
+
+    monkeypatch.setattr(probe, "run", leave)
+    kit.scheduler.engine.executor._concurrency = 1
+    for job_id in ("a", "b", "c"):
+        await scheduler.add("1 minute", job_id=job_id, max_runs=1)
+    await kit.advance(minutes=1)
+    assert found == ["", "", ""]
 
 
 async def test_listener_that_raises_stops_nothing(kit, scheduler, probe):

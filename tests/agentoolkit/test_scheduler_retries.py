@@ -54,6 +54,22 @@ async def test_delays_double(kit, scheduler, probe):
         assert most / 2 <= wait <= most
 
 
+async def test_what_is_cancelled_as_it_fails_is_not_repeated(kit, scheduler, probe, monkeypatch):
+    """Whoever cancels an execution whose failure is just being written down is not told that it ends, and sees it run again."""
+    probe.raises = OSError("busy")
+    recorder = kit.scheduler.engine.running._recorder
+    put = recorder.put
+
+    def cancelled_first(underway, *outcome):
+        assert kit.scheduler.engine.running.cancel(underway.execution.execution_id, "no more")
+        put(underway, *outcome)
+
+    monkeypatch.setattr(recorder, "put", cancelled_first)
+    await scheduler.add("now", job_id="job", max_retries=3)
+    await kit.advance(hours=1)
+    assert (await scheduler.statuses("job"), len(probe.calls)) == (["failed"], 1)
+
+
 async def test_without_max_retries_nothing_is_repeated(kit, scheduler, probe):
     """By default a failure is final."""
     probe.raises = OSError("busy")

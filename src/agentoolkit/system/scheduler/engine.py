@@ -174,8 +174,8 @@ class Engine:
     def release(self, execution_id: str) -> None:
         self.executor.release(execution_id)
 
-    def give_up(self, execution_id: str) -> None:
-        self.executor.give_up(execution_id)
+    def detach(self, execution_id: str) -> None:
+        self.executor.detach(execution_id)
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import copy_context
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -66,6 +67,8 @@ class Recorder:
         self._over = over
         self._ended: list[_Ended] = []
         self._writing: set[asyncio.Task[None]] = set()
+        self._context = copy_context()
+        """Outcomes are written in a copy of this, not in that of one of the handlers."""
         self._stopping = False
 
     def stop(self) -> None:
@@ -74,10 +77,12 @@ class Recorder:
 
     async def settled(self, seconds: float) -> None:
         """Wait until what was handed over is written down, for so long at most."""
-        if self._ended:
-            await asyncio.sleep(0)
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=seconds)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while (self._ended or self._writing) and (left := deadline - clock()) > 0:
+            await asyncio.sleep(0)  # what has ended is handed over by then
+            if self._writing:
+                await asyncio.wait(set(self._writing), timeout=left)
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         """Write down that attempts begin. Tell of each whether it may: it is ours, and still waits.
@@ -101,7 +106,7 @@ class Recorder:
             self._own(self._write_apart(underway, ended, error))
             return
         if not self._ended:
-            asyncio.get_running_loop().call_soon(self._write_ended)
+            asyncio.get_running_loop().call_soon(self._write_ended, context=self._context)
         self._ended.append(_Ended(underway, Ending(ended, message_for(underway.work, ended))))
 
     async def write(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
@@ -109,7 +114,8 @@ class Recorder:
         if isinstance(error, Interrupted) and self._may_be_released(underway):
             await self._surely(self._store.release, True, underway.execution)
             return ended
-        again = retried(ended, error, underway.work.policies, self._time.now()) if error and _may_be_retried(ended) else None
+        may = _may_be_retried(ended) and not underway.cancel_reason  # whoever cancelled it was told that it ends
+        again = retried(ended, error, underway.work.policies, self._time.now()) if error and may else None
         if again is not None and again.retry_at is not None:
             if await self._surely(self._store.retry, True, again):
                 self._announcer.became(again)
@@ -132,8 +138,12 @@ class Recorder:
                 self._own(self._write_again(one))
             return
         for (underway, ending), finished in zip(ended, answers, strict=True):
-            self._tell(ending, finished)
-            self._over(underway)
+            try:
+                self._tell(ending, finished)
+            except Exception:
+                logger.exception("Telling how %s ended failed", ending.execution.execution_id)
+            finally:
+                self._over(underway)
 
     async def _write_again(self, ended: _Ended) -> None:
         try:

@@ -54,8 +54,8 @@ class Surroundings(Told, Protocol):
     def release(self, execution_id: str) -> None:
         """A handler has ended: let others have its room."""
 
-    def give_up(self, execution_id: str) -> None:
-        """A handler may never end: let others have its room."""
+    def detach(self, execution_id: str) -> None:
+        """A handler may never end, or is only to be written down: let others have its room, and cancel it no more."""
 
 
 class Running:
@@ -86,6 +86,7 @@ class Running:
             self._begun(underway)
             ended, error = await self._attempt(underway)
             if not underway.given_up:
+                self._around.detach(underway.execution.execution_id)
                 ended = await self._recorder.write(underway, ended, error)
             return ended, error
         finally:
@@ -167,7 +168,12 @@ class Running:
             self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
 
     async def _carry_out(self, underway: Underway) -> None:
-        ended, error = await self._attempt(underway)
+        try:
+            ended, error = await self._attempt(underway)
+        except BaseException:
+            self._underway.remove(underway)  # so that it is found by whoever looks for executions that nobody works on
+            self._around.release(underway.execution.execution_id)
+            raise
         if not underway.given_up:
             self._around.release(underway.execution.execution_id)
             self._recorder.put(underway, ended, error)
@@ -236,7 +242,7 @@ class Running:
         took = self._time.monotonic() - (underway.began or 0.0)
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
         ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
-        self._around.give_up(execution.execution_id)
+        self._around.detach(execution.execution_id)
         self._recorder.put(underway, ended, None)
 
 

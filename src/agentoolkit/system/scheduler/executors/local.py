@@ -7,6 +7,7 @@ import heapq
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import copy_context
 from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -48,6 +49,8 @@ class LocalExecutor(Generic[T]):
     def __init__(self, prepare: Callable[[Sequence[T]], Awaitable[Sequence[Attempt | None]]], concurrency: int = CONCURRENCY) -> None:
         self._prepare = prepare
         self._concurrency = concurrency
+        self._context = copy_context()
+        """What is let in runs in a copy of this, not in that of whoever has just left."""
         self._arrival = count()
         self._waiting: list[Entry[T]] = []
         self._parked: defaultdict[str, list[Entry[T]]] = defaultdict(list)
@@ -59,7 +62,7 @@ class LocalExecutor(Generic[T]):
         """Will waiting executions be let in in this turn of the event loop?"""
         self._starting: set[asyncio.Task[None]] = set()
         self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self._given_up: set[asyncio.Task[Any]] = set()
+        self._detached: set[asyncio.Task[Any]] = set()
 
     @property
     def running(self) -> int:
@@ -114,35 +117,40 @@ class LocalExecutor(Generic[T]):
                     heapq.heappush(self._waiting, parked)
         self._admit_soon()
 
-    def give_up(self, execution_id: str) -> None:
-        """Give an execution's room to others: its handler may never end. Its task stays owned until it does."""
+    def detach(self, execution_id: str) -> None:
+        """Give an execution's room to others while its task goes on, owned here until it ends and no longer to be cancelled."""
         if (task := self._tasks.get(execution_id)) is not None:
-            self._given_up.add(task)
-            task.add_done_callback(self._given_up.discard)
+            self._detached.add(task)
+            task.add_done_callback(self._detached.discard)
         self.release(execution_id)
 
     async def drain(self, seconds: float, grace: float) -> None:
         """Start nothing more; let what runs end by itself for so many seconds, then cancel it and give it a grace."""
+        self._concurrency = 0
         self._waiting.clear()
         self._parked.clear()
         self._waiting_ids.clear()
         for patience in (seconds, grace):
             await self._wait(patience)
-            for task in (*self._starting, *self._tasks.values()):
+            for starting in self._starting:
+                starting.cancel()
+            await asyncio.sleep(0)  # a task that is cancelled before its first step does not even begin to clean up
+            for task in self._tasks.values():
                 task.cancel()
 
     async def _wait(self, seconds: float) -> None:
         """Wait for what runs, and for what begins to run meanwhile, for so long at most."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while tasks := {*self._starting, *self._tasks.values(), *self._given_up}:
-            _, unfinished = await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
-            if unfinished:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while tasks := {task for task in (*self._starting, *self._tasks.values(), *self._detached) if not task.done()}:
+            if (left := deadline - clock()) <= 0:
                 break
+            await asyncio.wait(tasks, timeout=left)
 
     def _admit_soon(self) -> None:
         if self._waiting and not self._admits and len(self._admitted) < self._concurrency:
             self._admits = True
-            asyncio.get_running_loop().call_soon(self._admit)
+            asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
     def _admit(self) -> None:
         """Let in what has room, all at once: beginning costs much less together."""
