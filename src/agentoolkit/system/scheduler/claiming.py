@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.system.scheduler.patience import all_done
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 
@@ -59,10 +60,7 @@ class Claiming:
 
     async def settled(self, seconds: float | None = None) -> None:
         """Wait until every claim under way has ended, or for so long."""
-        while self._rounds:
-            _, unfinished = await asyncio.wait(self._rounds, timeout=seconds)
-            if unfinished:
-                break
+        await all_done(lambda: self._rounds, seconds)
 
     async def _claim_all(self, job_ids: list[str]) -> None:
         # In portions, so that the first executions run while the next are claimed.

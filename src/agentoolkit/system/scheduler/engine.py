@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Status, 
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.ports import Change, Claimed, Ending, Message
-from agentoolkit.system.scheduler.running import Running
+from agentoolkit.system.scheduler.running import Run, Running
 from agentoolkit.system.scheduler.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Engine:
                 self.running.cancel(replaced, f"replaced by {execution.execution_id} (overlap: cancel_running)")
         self.executor.submit(execution.execution_id, claimed, _URGENCY[job.policies.priority], _limits(job, execution))
 
-    async def run_now(self, work: Work, execution: Execution) -> tuple[Execution, BaseException | None]:
+    async def run_now(self, work: Work, execution: Execution) -> Run:
         """Run an execution that no schedule asked for, at once, and wait for it."""
         execution = execution._replace(owner=self._parts.store.owner)
         self._expected.add(execution.execution_id)

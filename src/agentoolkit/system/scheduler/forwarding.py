@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
+from agentoolkit.system.scheduler.patience import all_done
 from agentoolkit.system.scheduler.ports import JobStore, Message
 from agentoolkit.time_source import Cancellable, TimeSource
 from agentoolkit.wording import in_one_line
@@ -57,8 +58,7 @@ class Forwarding:
 
     async def settled(self, *, posted: bool = False) -> None:
         """Wait until all that can be delivered to queues now has been, and with `posted` to web addresses too."""
-        while under_way := self._under_way(posted=posted):
-            await asyncio.wait(under_way)
+        await all_done(lambda: self._under_way(posted=posted))
 
     async def stop(self, seconds: float) -> None:
         """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""

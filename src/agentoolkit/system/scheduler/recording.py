@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from agentoolkit.system.scheduler.jobs import Execution, Status
 from agentoolkit.system.scheduler.outcomes import message_for
 from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.patience import all_done
 from agentoolkit.system.scheduler.ports import FINISHED, Claimed, Ending, Finished, Message
 from agentoolkit.system.scheduler.retries import retried
 from agentoolkit.system.scheduler.underway import Interrupted, Underway
@@ -77,12 +78,7 @@ class Recorder:
 
     async def settled(self, seconds: float) -> None:
         """Wait until what was handed over is written down, for so long at most."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        while (self._ended or self._writing) and (left := deadline - clock()) > 0:
-            await asyncio.sleep(0)  # what has ended is handed over by then
-            if self._writing:
-                await asyncio.wait(set(self._writing), timeout=left)
+        await all_done(lambda: self._writing, seconds)
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         """Write down that attempts begin. Tell of each whether it may: it is ours, and still waits.
@@ -106,7 +102,7 @@ class Recorder:
             self._own(self._write_apart(underway, ended, error))
             return
         if not self._ended:
-            asyncio.get_running_loop().call_soon(self._write_ended, context=self._context)
+            self._own(self._write_ended())
         self._ended.append(_Ended(underway, Ending(ended, message_for(underway.work, ended))))
 
     async def write(self, underway: Underway, ended: Execution, error: BaseException | None) -> Execution:
@@ -125,11 +121,9 @@ class Recorder:
         self._tell(Ending(ended, message), await self._surely(self._finish_one, FINISHED, ended, message))
         return ended
 
-    def _write_ended(self) -> None:
+    async def _write_ended(self) -> None:
+        """Write all that was handed over since this task was made."""
         ended, self._ended = self._ended, []
-        self._own(self._write_together(ended))
-
-    async def _write_together(self, ended: Sequence[_Ended]) -> None:
         try:
             answers = await self._store.finish([ending for _, ending in ended])
         except Exception:
@@ -212,7 +206,7 @@ class Recorder:
         return found is not None and _fence(found) == _fence(execution)
 
     def _own(self, writing: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(writing)
+        task = asyncio.get_running_loop().create_task(writing, context=self._context.copy())
         self._writing.add(task)
         task.add_done_callback(self._done)
 

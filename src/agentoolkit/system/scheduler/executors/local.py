@@ -11,6 +11,8 @@ from contextvars import copy_context
 from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from agentoolkit.system.scheduler.patience import all_done
+
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 100
@@ -131,21 +133,15 @@ class LocalExecutor(Generic[T]):
         self._parked.clear()
         self._waiting_ids.clear()
         for patience in (seconds, grace):
-            await self._wait(patience)
+            await all_done(self._all_tasks, patience)
             for starting in self._starting:
                 starting.cancel()
             await asyncio.sleep(0)  # a task that is cancelled before its first step does not even begin to clean up
             for task in self._tasks.values():
                 task.cancel()
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait for what runs, and for what begins to run meanwhile, for so long at most."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        while tasks := {task for task in (*self._starting, *self._tasks.values(), *self._detached) if not task.done()}:
-            if (left := deadline - clock()) <= 0:
-                break
-            await asyncio.wait(tasks, timeout=left)
+    def _all_tasks(self) -> list[asyncio.Task[Any]]:
+        return [*self._starting, *self._tasks.values(), *self._detached]
 
     def _admit_soon(self) -> None:
         if self._waiting and not self._admits and len(self._admitted) < self._concurrency:
