@@ -18,7 +18,7 @@ from apscheduler.triggers.base import BaseTrigger
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import create_scheduler_agent
-from agentoolkit.system.scheduler.jobs import Job, Standing
+from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.wiring import Toolkit
 
@@ -100,7 +100,7 @@ def _job(number: int, schedule: Schedule, due: datetime) -> Job:
 
 async def add(kit: Any, jobs: Sequence[tuple[Job, datetime]]) -> None:
     """Put jobs into the store, all at once, and set their alarms."""
-    await asyncio.gather(*(kit.scheduler.store.add(job, Standing(next_run_at=due)) for job, due in jobs))
+    await asyncio.gather(*(kit.scheduler.store.add(job, JobState(next_run_at=due)) for job, due in jobs))
     engine = kit.scheduler.engine
     assert engine is not None
     for job, due in jobs:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "!ref:"
 STEP_PREFIX = "!step:"
 """How a text begins that stands for the result of another step of a sequence."""
-MOST_FILLED = 10_000_000
+MAX_FILLED = 10_000_000
 """Characters that the references in one input may become in total, and that the results of one sequence may have; see `Budget`."""
 _EACH = 8
 """Characters that a value counts besides its own: the memory that holds it, about."""
@@ -33,7 +33,7 @@ class Budget:
         what: What it is that is put together, the subject of a sentence.
     """
 
-    def __init__(self, most: int = MOST_FILLED, what: str = "What references stand for") -> None:
+    def __init__(self, most: int = MAX_FILLED, what: str = "What references stand for") -> None:
         self._most = most
         self._left = most
         self._what = what

@@ -16,17 +16,17 @@ from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.services import NotificationType
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.system.scheduler.errors import JobNotFound
-from agentoolkit.system.scheduler.jobs import JobState, Status
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schemas import JobOptions
 from agentoolkit.wiring import Toolkit
 
 MAX_RETRIES = 3
 """Further attempts at a task that fails. Source: *Nagatha Assistant Task Scheduler*, "Celery Configuration"."""
-MOST_LISTED = 1_000
+MAX_LISTED = 1_000
 """Executions that a list by their status looks at, the newest."""
 
-_STATES: Mapping[str, str] = {"scheduled": JobState.ACTIVE, "paused": JobState.PAUSED, "broken": JobState.BROKEN}
+_STATES: Mapping[str, str] = {"scheduled": JobStatus.ACTIVE, "paused": JobStatus.PAUSED, "broken": JobStatus.BROKEN}
 
 
 class TaskOptions(JobOptions, total=False):
@@ -125,10 +125,10 @@ class SchedulerClient:
         if status is None or status in _STATES:
             jobs = (await self._ask("list"))["jobs"]
             return [{"task_id": job["job_id"], **job} for job in jobs if status is None or job["state"] == _STATES[status]]
-        if status not in set(Status):
-            remedy = did_you_mean(status, [*_STATES, *Status])
+        if status not in set(ExecutionStatus):
+            remedy = did_you_mean(status, [*_STATES, *ExecutionStatus])
             raise InvalidInput(f"{excerpt(status)} is no status.", field="status", value=status, remedy=remedy)
-        found = await self._ask("list_executions", execution_status=status, limit=MOST_LISTED)
+        found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
         ids = dict.fromkeys(execution["job_id"] for execution in found["history"])
         return [task for task_id in ids if (task := await self._found(task_id))]
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agentoolkit.actions import course, http, mcp, shell
+from agentoolkit.actions import http, mcp, sequence_run, shell
 from agentoolkit.actions.mcp_servers import McpServer
-from agentoolkit.dialects import Durability
+from agentoolkit.database.dialects import Durability
 from agentoolkit.observability.metrics import registry
 from agentoolkit.storage.fs import service as fs
 from agentoolkit.storage.kv import service as kv
 from agentoolkit.system.logging import records
 from agentoolkit.system.logging import service as log
-from agentoolkit.system.queue.messages import LARGEST_MESSAGE
+from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE
+from agentoolkit.system.scheduler.engine.parts import TIMEOUT
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY
-from agentoolkit.system.scheduler.parts import TIMEOUT
 from agentoolkit.system.templates import rendering
 
 
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     shell_timeout: float = Field(default=shell.TIMEOUT, gt=0, description="Seconds that a command may take")
     shell_output_limit: int = Field(default=shell.OUTPUT_LIMIT, ge=0, description="Bytes kept of each of a command's outputs")
     notification_services: dict[str, SecretStr] = Field(default={}, description="Apprise URLs, by the names of targets")
-    sequence_concurrency: int = Field(default=course.CONCURRENCY, ge=1, description="Steps of one sequence that run at once")
+    sequence_concurrency: int = Field(default=sequence_run.CONCURRENCY, ge=1, description="Steps of one sequence that run at once")
     http_allow: tuple[str, ...] = Field(default=(), description="Hosts and networks that requests may reach besides public addresses")
     http_signing: dict[str, SecretStr] = Field(default={}, description="Host → secret with which requests to it are signed (HMAC-SHA256)")
     http_timeout: float = Field(default=http.TIMEOUT, gt=0, description="Seconds that a request may take, redirects included")
@@ -61,19 +61,19 @@ class Settings(BaseSettings):
     log_file_size: int = Field(default=log.FILE_SIZE, ge=1_000, description="Bytes at which a new log file is begun")
     log_files: int = Field(default=log.FILES, ge=1, description="Old log files that are kept")
     log_memory: int = Field(default=log.MEMORY, ge=0, description="Records that are remembered")
-    metrics_series: int = Field(default=registry.MOST_SERIES, ge=1, description="Combinations of labels that one metric may have")
-    metrics_count: int = Field(default=registry.MOST_METRICS, ge=1, description="Metrics there may be")
+    metrics_series: int = Field(default=registry.MAX_SERIES, ge=1, description="Combinations of labels that one metric may have")
+    metrics_count: int = Field(default=registry.MAX_METRICS, ge=1, description="Metrics there may be")
     config_files: tuple[Path, ...] = Field(default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one")
-    queue_message_size: int = Field(default=LARGEST_MESSAGE, ge=1, description="Characters of a message in a queue, as JSON")
-    kv_value_size: int = Field(default=kv.LARGEST_VALUE, ge=1, description="Characters of a value in storage_kv, as JSON")
+    queue_message_size: int = Field(default=MAX_MESSAGE_SIZE, ge=1, description="Characters of a message in a queue, as JSON")
+    kv_value_size: int = Field(default=kv.MAX_VALUE_SIZE, ge=1, description="Characters of a value in storage_kv, as JSON")
     files: dict[str, Path] = Field(default={}, description="Folders of storage_fs, by what paths into them begin with; none by default")
-    files_size: int = Field(default=fs.LARGEST_FILE, ge=1, description="Bytes of a file that are read or written by one call")
-    files_tree_size: int = Field(default=fs.LARGEST_TREE, ge=1, description="Bytes that are copied by one call")
-    files_tree_entries: int = Field(default=fs.MOST_ENTRIES, ge=1, description="Entries copied, deleted or looked at by one call")
+    files_size: int = Field(default=fs.MAX_FILE_SIZE, ge=1, description="Bytes of a file that are read or written by one call")
+    files_tree_size: int = Field(default=fs.MAX_TREE_SIZE, ge=1, description="Bytes that are copied by one call")
+    files_tree_entries: int = Field(default=fs.MAX_ENTRIES, ge=1, description="Entries copied, deleted or looked at by one call")
     template_folder: Path | None = Field(default=None, description="Folder of templates; without it they live in memory")
-    template_size: int = Field(default=rendering.LARGEST_SOURCE, ge=1, description="Characters of a template")
-    template_output_size: int = Field(default=rendering.LARGEST_OUTPUT, ge=1, description="Characters of what a template becomes")
-    template_variables_size: int = Field(default=rendering.LARGEST_VARIABLES, ge=2, description="Characters of variables, as JSON")
+    template_size: int = Field(default=rendering.MAX_SOURCE_SIZE, ge=1, description="Characters of a template")
+    template_output_size: int = Field(default=rendering.MAX_OUTPUT_SIZE, ge=1, description="Characters of what a template becomes")
+    template_variables_size: int = Field(default=rendering.MAX_VARIABLES_SIZE, ge=2, description="Characters of variables, as JSON")
     template_seconds: float = Field(default=rendering.SECONDS, gt=0, description="Seconds that rendering may take")
     template_memory: int = Field(default=rendering.MEMORY, ge=64_000_000, description="Bytes that rendering may take, on Linux")
     template_processes: int = Field(default=rendering.PROCESSES, ge=1, description="Templates rendered at once")

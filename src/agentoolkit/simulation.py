@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import Reading, firings, read_schedule
 
-MOST_FIRINGS = 10_000
+MAX_FIRINGS = 10_000
 """Firings that one simulation returns."""
 
 _WHEN = ("timezone", "start_at", "end_at", "jitter", "exclude")
@@ -43,7 +43,7 @@ def simulate(
     end: datetime,
     *,
     timezone: str | None = None,
-    limit: int = MOST_FIRINGS,
+    limit: int = MAX_FIRINGS,
 ) -> list[Firing]:
     """Return every firing from `start` (included) to `end` (not included), in order, as if all were scheduled at `start`.
 

@@ -8,8 +8,8 @@ from typing import Self
 
 from agentool.core.injector import Injector
 from agentoolkit.actions.registration import register_actions
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
@@ -21,8 +21,8 @@ from agentoolkit.system.queue.backends.sql import MIGRATIONS as QUEUES
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
-from agentoolkit.system.scheduler.events import Announcer
-from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
@@ -60,7 +60,7 @@ class Toolkit:
         time = time or SystemTime()
         self.database = _database(self.settings)
         store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time, delivers=claims)
-        parts = Parts(store, self.injector, time, Announcer(), self.settings.concurrency, self.settings.timeout, claims)
+        parts = Parts(store, self.injector, time, EventPublisher(), self.settings.concurrency, self.settings.timeout, claims)
         self.scheduler = SchedulerService(parts, self.settings.timezone)
         queues = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
         self.queue = QueueService(queues, time, largest_message=self.settings.queue_message_size)

@@ -10,7 +10,7 @@ import yaml
 
 from agentool.errors import excerpt
 
-MOST_NODES = 100_000
+MAX_NODES = 100_000
 """Values in a text, with every alias counted as what it stands for."""
 
 
@@ -65,7 +65,7 @@ def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:
     """Count the values below a node as if every alias were written out, without writing them out."""
     known = {} if known is None else known
     if id(node) not in known:
-        known[id(node)] = MOST_NODES  # an alias of what it stands in would have no end
+        known[id(node)] = MAX_NODES  # an alias of what it stands in would have no end
         parts = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
         known[id(node)] = 1 + sum(size(part, known) for entry in parts for part in _parts(entry))
     return known[id(node)]

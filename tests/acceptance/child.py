@@ -23,15 +23,15 @@ from typing import Any, Literal
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentool.agentool import AgenTool
 from agentool.operations import read_operations
+from agentoolkit.database.worker import Worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.engine.attempts import Running
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.running import Running
 from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import ownership
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.wiring import Toolkit
-from agentoolkit.workers import Worker
 
 
 @dataclass

@@ -107,7 +107,7 @@ def test_told_to_end_with_handlers_that_refuse(stage: Stage):
     assert end(child) < 12
 
 
-# Standing by
+# JobState by
 
 
 def test_second_process_stands_by_and_takes_over(any_stage: Stage, figure):

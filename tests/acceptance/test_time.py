@@ -16,7 +16,7 @@ import pytest
 
 from agentool import Injector, create_agentool
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Job, Policies, Standing, Status
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.wiring import Toolkit
 
@@ -38,13 +38,13 @@ async def world(request: pytest.FixtureRequest, nothing_left: None, tmp_path: Pa
 # A real clock
 
 
-def once(job_id: str, due: datetime) -> tuple[Job, Standing]:
+def once(job_id: str, due: datetime) -> tuple[Job, JobState]:
     schedule = Schedule(kind="once", text=due.isoformat(), timezone="UTC")
     made = {"agentool_name": "work", "input_data": {"operation": "run"}, "created_at": due - timedelta(hours=1)}
-    return Job(job_id=job_id, job_name=job_id, schedule=schedule, policies=Policies(), **made), Standing(next_run_at=due)
+    return Job(job_id=job_id, job_name=job_id, schedule=schedule, policies=Policies(), **made), JobState(next_run_at=due)
 
 
-async def opened(folder: Path, world: World, jobs: list[tuple[Job, Standing]]) -> Toolkit:
+async def opened(folder: Path, world: World, jobs: list[tuple[Job, JobState]]) -> Toolkit:
     kit = Toolkit(Settings(database=str(folder / "agentool.db"), timezone="UTC"), injector=Injector())
     create_agentool("work", WorkInput, {"run": _run}, deps=world, injector=kit.injector)
     await kit.__aenter__()
@@ -54,7 +54,7 @@ async def opened(folder: Path, world: World, jobs: list[tuple[Job, Standing]]) -
 
 async def all_ended(kit: Toolkit, number: int, seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while len(await kit.scheduler.store.executions(None, number, Status.SUCCESS)) < number:  # noqa: ASYNC110  a real database
+        while len(await kit.scheduler.store.executions(None, number, ExecutionStatus.SUCCESS)) < number:  # noqa: ASYNC110  a real database
             await asyncio.sleep(0.05)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
-from agentool.references import MOST_FILLED, has_references
+from agentool.references import MAX_FILLED, has_references
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
@@ -176,7 +176,7 @@ async def test_a_part_that_a_result_does_not_have_fails_the_step(sequence):
 
 async def test_a_result_taken_over_and_over_is_bounded(sequence):
     """A step whose input would become too large by the results it takes fails before it is called."""
-    large = "x" * (MOST_FILLED // 10)
+    large = "x" * (MAX_FILLED // 10)
     error = await sequence.fail(step("a", value=large), step("b", value=["!step:a.value"] * 100_000))
     assert "more than 10,000,000 characters" in str(error)
     assert len(sequence.notes.taken) == 1
@@ -193,7 +193,7 @@ async def test_an_error_does_not_show_what_was_taken_of_another_step(sequence):
 
 async def test_results_are_bounded_as_a_whole(sequence):
     """Steps whose results together are too much to keep end the sequence, at the step with which they are."""
-    large = "x" * (MOST_FILLED // 5)
+    large = "x" * (MAX_FILLED // 5)
     error = await sequence.fail(*[step(value=large) for _ in range(8)])
     assert "steps.step_5" in str(error)
     assert "more than 10,000,000 characters" in str(error)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.errors import excerpt
-from agentool.references import MOST_FILLED, PREFIX, Budget, has_references, resolve_references
+from agentool.references import MAX_FILLED, PREFIX, Budget, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -67,11 +67,11 @@ ANSWERS: dict[str, Any] = {
     "none": None,
     "without": Answered(operation="get", data=None),
     "other": Answered(operation="get", data={"size": 7}),
-    "long": {"value": "x" * (MOST_FILLED // 10)},
+    "long": {"value": "x" * (MAX_FILLED // 10)},
     "secret": {"value": "S3CRET"},
     "secrets": {"value": {"number": "S3CRET"}},
     "number": {"value": 7},
-    "wide": {"value": [[]] * (MOST_FILLED // 100)},
+    "wide": {"value": [[]] * (MAX_FILLED // 100)},
 }
 
 
@@ -158,7 +158,7 @@ async def test_a_large_value_may_be_referred_to() -> None:
 
 def test_data_of_ones_own_takes_nothing_of_the_budget() -> None:
     """What was there before is not counted, only what comes in its place."""
-    given = ["x" * MOST_FILLED]
+    given = ["x" * MAX_FILLED]
     assert asyncio.run(resolved([given, "!ref:shelf:dict"])) == [given, 7]
 
 

@@ -163,7 +163,7 @@ async def test_closing_leaves_no_thread(ask_file: Asking):
 async def test_a_slow_disk_does_not_hold_up_who_logs(ask_file: Asking, monkeypatch: pytest.MonkeyPatch):
     """While nothing can be written, records are remembered, those beyond the queue are counted, and memory is bounded."""
     may_write = threading.Event()
-    monkeypatch.setattr(writing, "MOST_WAITING", 5)
+    monkeypatch.setattr(writing, "MAX_WAITING", 5)
     monkeypatch.setattr(ask_file.service._output._handlers[0], "handle", lambda record: may_write.wait(10))
     for n in range(20):
         await ask_file.log(str(n))

@@ -16,7 +16,7 @@ from agentoolkit.observability.metrics.collecting import OTHERS, SchedulerFigure
 from agentoolkit.observability.metrics.forms import as_prometheus
 from agentoolkit.observability.metrics.registry import BUCKETS
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
 
@@ -301,7 +301,7 @@ def test_more_agentools_than_labels_are_counted_together():
     registry = Registry(most_series=40)
     listener, now = SchedulerFigures(registry), datetime(2030, 1, 1, tzinfo=UTC)
     for number in range(100):
-        ended = Execution("e", "j", f"tool{number}", now, status=Status.SUCCESS, finished_at=now, duration=0.1)
+        ended = Execution("e", "j", f"tool{number}", now, status=ExecutionStatus.SUCCESS, finished_at=now, duration=0.1)
         listener(Event("scheduler.task.success", "j", execution=ended))
     samples = parsed(as_prometheus(registry.all()))
     counted = {name: value for name, value in samples.items() if name.startswith("agentool_executions_total")}

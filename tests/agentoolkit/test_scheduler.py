@@ -231,6 +231,6 @@ async def test_failed_execution_is_a_runtime_error(scheduler, probe):
 def test_absent_apscheduler_is_an_import_error(monkeypatch):
     """Without APScheduler the scheduler cannot be imported: an ImportError that names it."""
     monkeypatch.setitem(sys.modules, "apscheduler.schedulers.asyncio", None)
-    clock = importlib.util.find_spec("agentoolkit.system.scheduler.clock")
+    clock = importlib.util.find_spec("agentoolkit.system.scheduler.engine.clock")
     with pytest.raises(ImportError, match="apscheduler"):
         clock.loader.exec_module(importlib.util.module_from_spec(clock))

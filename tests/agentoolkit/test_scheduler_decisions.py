@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.decisions import GRACE, decide
-from agentoolkit.system.scheduler.jobs import Job, JobState, Policies, Standing, Status
+from agentoolkit.system.scheduler.decisions.due import GRACE, decide
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.schedules import read_schedule
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def decided(case: Case, runs: int = 0):
-    return decide(case.job, Standing(next_run_at=case.first, runs=runs), case.now, case.unfinished)
+    return decide(case.job, JobState(next_run_at=case.first, runs=runs), case.now, case.unfinished)
 
 
 @given(cases())
@@ -91,7 +91,7 @@ def test_nothing_later_than_now_is_claimed(case: Case):
     executions, standing = decided(case)
     assert all(execution.scheduled_at <= case.now for execution in executions)
     assert standing.next_run_at is None or standing.next_run_at > case.now
-    assert (standing.next_run_at is None) == (standing.state is JobState.DONE)
+    assert (standing.next_run_at is None) == (standing.state is JobStatus.DONE)
 
 
 @given(cases())
@@ -100,7 +100,7 @@ def test_no_more_than_max_instances_start(case: Case):
     catch_up = None if case.job.policies.catch_up == "all" else case.job.policies.catch_up
     skipping = replace(case.job.policies, overlap="skip", catch_up=catch_up)
     executions, _ = decided(case._replace(job=replace(case.job, policies=skipping)))
-    starting = [execution for execution in executions if execution.status is Status.QUEUED]
+    starting = [execution for execution in executions if execution.status is ExecutionStatus.QUEUED]
     assert len(starting) <= max(0, case.job.policies.max_instances - case.unfinished)
 
 
@@ -109,16 +109,16 @@ def test_nothing_late_is_skipped_where_all_are_caught_up_on(case: Case):
     """With catch_up all, of several due times within the window, and of one more than half a minute late, none is skipped."""
     policies = replace(case.job.policies, catch_up="all")
     executions, _ = decided(case._replace(job=replace(case.job, policies=policies)))
-    skipped = [execution.scheduled_at for execution in executions if execution.status is Status.SKIPPED]
+    skipped = [execution.scheduled_at for execution in executions if execution.status is ExecutionStatus.SKIPPED]
     assert skipped in ([], [moment for moment in case.due[-1:] if case.now - moment <= timedelta(seconds=30)])
-    assert not skipped or Status.QUEUED not in {execution.status for execution in executions}
+    assert not skipped or ExecutionStatus.QUEUED not in {execution.status for execution in executions}
 
 
 @given(cases())
 def test_runs_are_counted_and_never_exceed_max_runs(case: Case):
     """A job's runs grow by as many executions as start, and stop at max_runs."""
     executions, standing = decided(case)
-    assert standing.runs == sum(execution.status is Status.QUEUED for execution in executions)
+    assert standing.runs == sum(execution.status is ExecutionStatus.QUEUED for execution in executions)
     assert case.job.policies.max_runs is None or standing.runs <= case.job.policies.max_runs
 
 
@@ -148,7 +148,7 @@ def test_what_runs_is_within_its_grace(case: Case):
     elif policies.catch_up is not None:
         grace = policies.catch_up_window
     for execution in decided(case).executions:
-        if execution.status is not Status.MISSED and grace is not None:
+        if execution.status is not ExecutionStatus.MISSED and grace is not None:
             assert (case.now - execution.scheduled_at).total_seconds() <= grace
 
 
@@ -157,7 +157,7 @@ def test_coalescing_leaves_one_to_run(case: Case):
     """With coalesce, or catch_up latest or none, at most one due time runs or is skipped, and it is the latest."""
     if case.job.policies.catch_up == "all" or (case.job.policies.catch_up is None and not case.job.policies.coalesce):
         return
-    chosen = [execution for execution in decided(case).executions if execution.status is not Status.MISSED]
+    chosen = [execution for execution in decided(case).executions if execution.status is not ExecutionStatus.MISSED]
     assert [execution.scheduled_at for execution in chosen] in ([], case.due[-1:])
 
 
@@ -165,7 +165,7 @@ def test_coalescing_leaves_one_to_run(case: Case):
 def test_passed_over_due_times_say_why(case: Case):
     """Every record of a due time that does not run has a reason; several together name the first and the last."""
     for execution in decided(case).executions:
-        assert bool(execution.reason) == (execution.status in (Status.MISSED, Status.SKIPPED))
+        assert bool(execution.reason) == (execution.status in (ExecutionStatus.MISSED, ExecutionStatus.SKIPPED))
         assert execution.due_count == 1 or " due times from " in execution.reason
 
 
@@ -174,7 +174,7 @@ def test_reasons_name_whole_seconds():
     fine = START + timedelta(microseconds=123_456)
     job = make("1 second", Policies())
     job = replace(job, schedule=replace(job.schedule, anchor=fine))
-    executions, _ = decide(job, Standing(next_run_at=fine + timedelta(seconds=1)), fine + timedelta(seconds=40), 0)
+    executions, _ = decide(job, JobState(next_run_at=fine + timedelta(seconds=1)), fine + timedelta(seconds=40), 0)
     assert [execution.reason for execution in executions] == [
         "noticed more than 30 s late; 9 due times from 2030-01-01T00:00:01+00:00 to 2030-01-01T00:00:09+00:00",
         "coalesced into the run due 2030-01-01T00:00:40+00:00; 30 due times from 2030-01-01T00:00:10+00:00 to 2030-01-01T00:00:39+00:00",
@@ -189,28 +189,28 @@ def test_long_absence_is_decided_quickly(late: int):
     """However long nobody looked, at most 99 late due times run, one record counts the others, and it takes no walk."""
     job = make("1 second", Policies(misfire_grace_time=None, coalesce=False, max_instances=1000))
     first = START + timedelta(seconds=1)
-    executions, _ = decide(job, Standing(next_run_at=first), first + timedelta(seconds=late), 0)
+    executions, _ = decide(job, JobState(next_run_at=first), first + timedelta(seconds=late), 0)
     assert sum(execution.due_count for execution in executions) == late + 1
     assert len(executions) <= 100
 
 
-@pytest.mark.parametrize("state", [JobState.PAUSED, JobState.DONE, JobState.BROKEN])
-def test_inactive_job_gets_no_decision(state: JobState):
+@pytest.mark.parametrize("state", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
+def test_inactive_job_gets_no_decision(state: JobStatus):
     """A job that is not active is left as it is, however overdue."""
-    standing = Standing(state, START)
+    standing = JobState(state, START)
     assert decide(make("1 minute", Policies()), standing, START + 60 * MINUTE, 0) == ((), standing)
 
 
 def test_pause_that_is_over_ends():
     """After the end of its pause a job is active; due times within the pause are not its own."""
-    standing = Standing(JobState.PAUSED, START + MINUTE, paused_until=START + timedelta(minutes=10.5))
+    standing = JobState(JobStatus.PAUSED, START + MINUTE, paused_until=START + timedelta(minutes=10.5))
     executions, after = decide(make("1 minute", Policies()), standing, START + 11 * MINUTE, 0)
-    assert ([execution.scheduled_at for execution in executions], after.state) == ([START + 11 * MINUTE], JobState.ACTIVE)
+    assert ([execution.scheduled_at for execution in executions], after.state) == ([START + 11 * MINUTE], JobStatus.ACTIVE)
 
 
 def test_queue_one_lets_one_wait():
     """With overlap queue_one a due time waits while another runs, and the next is skipped and says why."""
     job = make("1 minute", Policies(overlap="queue_one"))
-    statuses = [decide(job, Standing(next_run_at=START), START, unfinished).executions[0] for unfinished in (0, 1, 2)]
-    assert [execution.status for execution in statuses] == [Status.QUEUED, Status.QUEUED, Status.SKIPPED]
+    statuses = [decide(job, JobState(next_run_at=START), START, unfinished).executions[0] for unfinished in (0, 1, 2)]
+    assert [execution.status for execution in statuses] == [ExecutionStatus.QUEUED, ExecutionStatus.QUEUED, ExecutionStatus.SKIPPED]
     assert "queue_one" in statuses[2].reason

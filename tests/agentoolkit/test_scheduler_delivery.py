@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from agentoolkit.system.scheduler import forwarding
-from agentoolkit.system.scheduler.forwarding import ATTEMPTS
+from agentoolkit.system.scheduler.engine.delivery import ATTEMPTS
 
 QUEUES = {"result_queue": "results", "error_queue": "errors"}
 

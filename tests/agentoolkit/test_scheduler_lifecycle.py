@@ -368,7 +368,7 @@ async def test_a_function_that_asks_the_scheduler_is_run_by_it(kit):
 
 async def test_a_blocked_event_loop_is_said_to_be(kit, monkeypatch):
     """A call from a thread that the scheduler's own event loop waits for, blocking, ends with an error and not never."""
-    monkeypatch.setattr("agentoolkit.system.scheduler.loops.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("agentoolkit.system.scheduler.event_loops.ANSWER_SECONDS", 0.05)
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(kit.injector.run_sync, "scheduler", {"operation": "list"})
         with pytest.raises(SchedulerError, match="has not answered"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.planning import JobRequest, plan
 from agentoolkit.system.scheduler.ports import Change, Owner
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
@@ -117,9 +117,9 @@ async def test_cancel_asked_for_elsewhere_ends_the_handler(kit, store, scheduler
 
 async def test_execution_that_runs_elsewhere_is_asked_to_end(kit, store, scheduler, probe):
     """cancel_execution of what another process runs is passed on to it."""
-    other = Execution("job@now-1", "job", "probe", kit.clock.now(), status=Status.QUEUED, owner="other")
+    other = Execution("job@now-1", "job", "probe", kit.clock.now(), status=ExecutionStatus.QUEUED, owner="other")
     await store.record([other])
-    await store.begin([other._replace(status=Status.RUNNING)])
+    await store.begin([other._replace(status=ExecutionStatus.RUNNING)])
     await scheduler("cancel_execution", execution_id="job@now-1")
     assert store.asked == ["job@now-1"]
 
@@ -144,7 +144,7 @@ async def test_retry_left_behind_comes_at_its_time(kit, store, scheduler, probe)
     waiting = Execution("job@waiting", "job", "probe", kit.clock.now(), owner="other")
     await store.record([waiting])
     retry_at = kit.clock.now().replace(minute=10)
-    await store.retry(waiting._replace(status=Status.RETRYING, attempt=2, retry_at=retry_at))
+    await store.retry(waiting._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=retry_at))
     await kit.advance(minutes=20)
     assert [call[14:16] for call in probe.calls] == ["10"]
 
@@ -164,7 +164,7 @@ async def test_inactive_job_has_no_alarm(kit, store, scheduler, probe):
     """A job that another process paused does not fire."""
     await scheduler.add("1 minute", job_id="job")
     job, standing = await store.find("job")
-    await store.replace(job, Standing(JobState.PAUSED, standing.next_run_at), standing)
+    await store.replace(job, JobState(JobStatus.PAUSED, standing.next_run_at), standing)
     store.told.append(Change("job", None))
     await kit.advance(minutes=5)
     assert (probe.calls, await scheduler.history("job")) == ([], [])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agentoolkit.wording import in_one_line, printable_json
+from agentoolkit.text import in_one_line, printable_json
 
 ORDERS = "\x1b[2J\x07\x0b\x7f\x85\x9b31m\u2028\u202e\ud800\U000e0001\n"
 

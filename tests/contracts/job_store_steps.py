@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import Ending, Finished, JobStore, Message
 from agentoolkit.system.scheduler.schedules import read_schedule
 
@@ -24,13 +24,13 @@ def make(job_id: str = "job", schedule: str = "1 minute", **fields: Any) -> Job:
     return Job(job_id=job_id, schedule=when, policies=policies, **made)
 
 
-async def add(store: JobStore, job_id: str = "job", state: JobState = JobState.ACTIVE, **fields: Any) -> Job:
+async def add(store: JobStore, job_id: str = "job", state: JobStatus = JobStatus.ACTIVE, **fields: Any) -> Job:
     job = make(job_id, **fields)
-    await store.add(job, Standing(state, job.schedule.first_from(START)))
+    await store.add(job, JobState(state, job.schedule.first_from(START)))
     return job
 
 
-async def change(store: JobStore, job: Job, standing: Standing) -> bool:
+async def change(store: JobStore, job: Job, standing: JobState) -> bool:
     """Replace a job by somebody who has read how it stands now."""
     stored = await store.find(job.job_id)
     assert stored is not None
@@ -47,7 +47,7 @@ async def claim_one(store: JobStore, minutes: float = 1) -> Execution:
 
 
 async def begin(store: JobStore, execution: Execution) -> Execution:
-    started = execution._replace(status=Status.RUNNING, started_at=execution.scheduled_at)
+    started = execution._replace(status=ExecutionStatus.RUNNING, started_at=execution.scheduled_at)
     assert await start(store, started)
     return started
 
@@ -65,7 +65,7 @@ async def finish(store: JobStore, ended: Execution, message: Message | None = No
 
 
 def succeed(execution: Execution, result: Any = None) -> Execution:
-    return execution._replace(status=Status.SUCCESS, result=result, finished_at=execution.scheduled_at, duration=0.5)
+    return execution._replace(status=ExecutionStatus.SUCCESS, result=result, finished_at=execution.scheduled_at, duration=0.5)
 
 
 async def run(store: JobStore, minutes: float = 1, queue_name: str | None = None) -> Execution:

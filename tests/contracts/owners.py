@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
 from .job_store_steps import at
@@ -36,8 +36,8 @@ async def falls_silent(store: SqlJobStore) -> None:
 
 
 def started(execution: Execution) -> Execution:
-    return execution._replace(status=Status.RUNNING, started_at=execution.scheduled_at)
+    return execution._replace(status=ExecutionStatus.RUNNING, started_at=execution.scheduled_at)
 
 
 def retrying(execution: Execution, minutes: float) -> Execution:
-    return execution._replace(status=Status.RETRYING, attempt=execution.attempt + 1, retry_at=at(minutes), started_at=None)
+    return execution._replace(status=ExecutionStatus.RETRYING, attempt=execution.attempt + 1, retry_at=at(minutes), started_at=None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 
 from .job_store_steps import add, at, begin, change, claim, claim_one, finish, make, run, start, succeed
@@ -48,7 +48,7 @@ async def test_job_comes_back_as_it_was_added(store: JobStore):
         created_at=at(0.5),
         **EVERY_POLICY,
     )
-    standing = Standing(JobState.PAUSED, at(540), 4, 1, "why", at(600))
+    standing = JobState(JobStatus.PAUSED, at(540), 4, 1, "why", at(600))
     await store.add(job, standing)
     assert await store.find("job") == (job, standing)
     assert await store.find("Jöb 'one'") == (job, standing)
@@ -59,7 +59,7 @@ async def test_every_kind_of_schedule_is_kept(store: JobStore, kind: str):
     """Cron, interval and once come back with anchor, zone and bounds."""
     job = make(schedule=kind)
     job = replace(job, schedule=replace(job.schedule, end_at=at(10**6), jitter=2.0, jitter_key="job", exclude=("2030-01-05",)))
-    await store.add(job, Standing())
+    await store.add(job, JobState())
     found = await store.find("job")
     assert found is not None
     assert found.job == job
@@ -72,7 +72,7 @@ async def test_find_tells_when_there_is_none(store: JobStore):
 
 async def test_id_goes_before_name(store: JobStore):
     """Of a job with this id and one that is done with this name, the one with the id is found."""
-    await add(store, "b", JobState.DONE, job_name="a")
+    await add(store, "b", JobStatus.DONE, job_name="a")
     await add(store, "a", job_name="c")
     found = await store.find("a")
     assert found is not None
@@ -97,14 +97,14 @@ async def test_taken_id_or_name_is_refused(store: JobStore, job_id: str, job_nam
 
 async def test_finished_job_gives_up_its_id(store: JobStore):
     """A new job takes the place of one with its id that is done."""
-    await add(store, state=JobState.DONE)
+    await add(store, state=JobStatus.DONE)
     second = await add(store, description="second")
     assert [stored.job for stored in await store.jobs()] == [second]
 
 
 async def test_finished_job_gives_up_its_name(store: JobStore):
     """A new job may have the name of another that is done, and is found by it."""
-    await add(store, "old", JobState.DONE, job_name="name")
+    await add(store, "old", JobStatus.DONE, job_name="name")
     second = await add(store, "new", job_name="name")
     found = await store.find("name")
     assert found is not None
@@ -113,7 +113,7 @@ async def test_finished_job_gives_up_its_name(store: JobStore):
 
 async def test_name_that_is_also_the_id_of_a_finished_job_is_still_taken(store: JobStore):
     """A name belongs to the job that can fire with it, also if another that is done has it as its id."""
-    await add(store, "x", JobState.DONE)
+    await add(store, "x", JobStatus.DONE)
     await add(store, "b", job_name="x")
     with pytest.raises(JobExists):
         await add(store, "c", job_name="x")
@@ -126,15 +126,15 @@ async def test_job_is_not_renamed_to_what_another_is_called(store: JobStore, nam
     job = await add(store, "job")
     before = await store.find("job")
     with pytest.raises(JobExists):
-        await change(store, replace(job, job_name=name), Standing(next_run_at=at(1)))
+        await change(store, replace(job, job_name=name), JobState(next_run_at=at(1)))
     assert await store.find("job") == before
 
 
 async def test_finished_job_is_changed_beside_the_one_that_has_its_name(store: JobStore):
     """A job that is done may keep a name that is another's by now, and does not take it back."""
-    old = await add(store, "old", JobState.DONE, job_name="name")
+    old = await add(store, "old", JobStatus.DONE, job_name="name")
     await add(store, "new", job_name="name")
-    assert await change(store, replace(old, description="x"), Standing(JobState.DONE))
+    assert await change(store, replace(old, description="x"), JobState(JobStatus.DONE))
     found = await store.find("name")
     assert found is not None
     assert found.job.job_id == "new"
@@ -142,19 +142,19 @@ async def test_finished_job_is_changed_beside_the_one_that_has_its_name(store: J
 
 async def test_finished_job_is_not_revived_under_the_name_of_another(store: JobStore):
     """A job that is done cannot fire again while another has its name."""
-    old = await add(store, "old", JobState.DONE, job_name="name")
+    old = await add(store, "old", JobStatus.DONE, job_name="name")
     await add(store, "new", job_name="name")
     with pytest.raises(JobExists):
-        await change(store, old, Standing(next_run_at=at(1)))
+        await change(store, old, JobState(next_run_at=at(1)))
 
 
 async def test_replace_changes_and_counts_the_version(store: JobStore):
     """replace with the current version changes the job and makes its version one higher."""
     job = await add(store)
     changed = replace(job, description="new", job_name="renamed")
-    assert await change(store, changed, Standing(JobState.PAUSED, at(5)))
-    assert await store.find("renamed") == (changed, Standing(JobState.PAUSED, at(5), version=2))
-    assert await store.find("job") == (changed, Standing(JobState.PAUSED, at(5), version=2))
+    assert await change(store, changed, JobState(JobStatus.PAUSED, at(5)))
+    assert await store.find("renamed") == (changed, JobState(JobStatus.PAUSED, at(5), version=2))
+    assert await store.find("job") == (changed, JobState(JobStatus.PAUSED, at(5), version=2))
 
 
 async def test_replace_with_an_old_version_changes_nothing(store: JobStore):
@@ -162,15 +162,15 @@ async def test_replace_with_an_old_version_changes_nothing(store: JobStore):
     job = await add(store)
     before = await store.find("job")
     assert before is not None
-    assert not await store.replace(replace(job, description="new"), Standing(), before.standing._replace(version=2))
-    assert not await store.replace(replace(job, job_id="nobody"), Standing(), before.standing)
+    assert not await store.replace(replace(job, description="new"), JobState(), before.standing._replace(version=2))
+    assert not await store.replace(replace(job, job_id="nobody"), JobState(), before.standing)
     assert await store.find("job") == before
 
 
 async def test_renamed_job_gives_up_its_old_name(store: JobStore):
     """After a new name the old one finds nothing and may be another's."""
     job = await add(store, "a", job_name="old")
-    await change(store, replace(job, job_name="new"), Standing())
+    await change(store, replace(job, job_name="new"), JobState())
     assert await store.find("old") is None
     await add(store, "b", job_name="old")
 
@@ -191,9 +191,9 @@ async def test_remove_cancels_what_waits(store: JobStore):
     running = await begin(store, await claim_one(store, 1))
     waiting = await claim_one(store, 2)
     await store.remove("job")
-    assert not await start(store, waiting._replace(status=Status.RUNNING))
+    assert not await start(store, waiting._replace(status=ExecutionStatus.RUNNING))
     assert await finish(store, succeed(running))
-    assert {found.status for found in await store.executions("job", 10)} == {Status.CANCELLED, Status.SUCCESS}
+    assert {found.status for found in await store.executions("job", 10)} == {ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS}
 
 
 # Claims
@@ -204,7 +204,7 @@ async def test_claim_gives_a_due_time_out_and_moves_on(store: JobStore):
     job = await add(store)
     claims = await store.claim(["job"], at(1))
     assert [(claimed.job, claimed.execution.scheduled_at) for claimed in claims.records] == [(job, at(1))]
-    assert (claims.records[0].execution.status, claims.records[0].execution.owner) == (Status.QUEUED, store.owner)
+    assert (claims.records[0].execution.status, claims.records[0].execution.owner) == (ExecutionStatus.QUEUED, store.owner)
     assert list(claims.next_times) == [("job", at(2))]
 
 
@@ -220,7 +220,7 @@ async def test_due_time_put_back_is_not_given_out_again(store: JobStore):
     """A due time that has its execution is passed over, also if an editor put the job's standing back meanwhile."""
     job = await add(store)
     ended = await run(store)
-    assert await change(store, job, Standing(next_run_at=at(1), runs=1))
+    assert await change(store, job, JobState(next_run_at=at(1), runs=1))
     claims = await store.claim(["job"], at(1))
     assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
     assert await store.execution(ended.execution_id) == ended
@@ -230,8 +230,8 @@ async def test_claim_of_many_jobs_answers_for_each(store: JobStore):
     """One claim deals with due, paused, finished and unknown jobs alike."""
     await add(store, "due")
     await add(store, "later", schedule="1 hour")
-    await add(store, "paused", JobState.PAUSED)
-    await add(store, "done", JobState.DONE)
+    await add(store, "paused", JobStatus.PAUSED)
+    await add(store, "done", JobStatus.DONE)
     claims = await store.claim(["due", "later", "paused", "done", "unknown"], at(1))
     assert [claimed.execution.job_id for claimed in claims.records] == ["due"]
     assert dict(claims.next_times) == {"due": at(2), "later": at(60), "paused": None, "done": None, "unknown": None}
@@ -241,7 +241,7 @@ async def test_claim_writes_down_what_it_passes_over(store: JobStore):
     """Missed and skipped due times are in the history, finished, as soon as they are claimed."""
     await add(store, misfire_grace_time=60, coalesce=False)
     records = await claim(store, 10)
-    assert [record.status for record in records] == [Status.MISSED, Status.QUEUED, Status.SKIPPED]
+    assert [record.status for record in records] == [ExecutionStatus.MISSED, ExecutionStatus.QUEUED, ExecutionStatus.SKIPPED]
     assert {found.execution_id for found in await store.executions("job", 10)} == {record.execution_id for record in records}
 
 
@@ -249,9 +249,9 @@ async def test_claim_counts_unfinished_executions(store: JobStore):
     """A due time is skipped as long as max_instances executions are unfinished, and no longer."""
     await add(store)
     first = await claim_one(store, 1)
-    assert (await claim_one(store, 2)).status is Status.SKIPPED
+    assert (await claim_one(store, 2)).status is ExecutionStatus.SKIPPED
     await finish(store, succeed(await begin(store, first)))
-    assert (await claim_one(store, 3)).status is Status.QUEUED
+    assert (await claim_one(store, 3)).status is ExecutionStatus.QUEUED
 
 
 async def test_claim_keeps_where_the_job_stands(store: JobStore):
@@ -260,7 +260,7 @@ async def test_claim_keeps_where_the_job_stands(store: JobStore):
     await claim(store, 1)
     found = await store.find("job")
     assert found is not None
-    assert (found.standing.state, found.standing.runs, found.standing.next_run_at) == (JobState.DONE, 1, None)
+    assert (found.standing.state, found.standing.runs, found.standing.next_run_at) == (JobStatus.DONE, 1, None)
 
 
 async def test_claim_does_not_count_as_a_change(store: JobStore):
@@ -290,7 +290,7 @@ async def test_change_that_a_skipped_due_time_came_between_is_refused(store: Job
     job = await add(store, max_runs=2)
     await claim(store, 1)
     before = await store.find("job")
-    assert (await claim_one(store, 2)).status is Status.SKIPPED
+    assert (await claim_one(store, 2)).status is ExecutionStatus.SKIPPED
     assert before is not None
     assert not await store.replace(replace(job, description="new"), before.standing, before.standing)
     after = await store.find("job")
@@ -304,7 +304,7 @@ async def test_due_time_on_record_is_not_counted_as_a_run(store: JobStore):
     await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
     claims = await store.claim(["job"], at(1))
     assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
-    assert await store.find("job") == (job, Standing(JobState.ACTIVE, at(2), runs=0))
+    assert await store.find("job") == (job, JobState(JobStatus.ACTIVE, at(2), runs=0))
     assert (await claim_one(store, 2)).scheduled_at == at(2)
 
 
@@ -313,7 +313,7 @@ async def test_last_due_time_on_record_ends_its_job(store: JobStore):
     job = await add(store, schedule="2030-01-01T00:01:00+00:00")
     await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
     assert await claim(store, 1) == []
-    assert await store.find("job") == (job, Standing(JobState.DONE))
+    assert await store.find("job") == (job, JobState(JobStatus.DONE))
 
 
 async def test_due_times_on_record_push_nothing_out_of_the_history(store: JobStore):
@@ -333,6 +333,6 @@ async def test_due_times_on_record_push_nothing_out_of_the_history(store: JobSto
 async def test_upcoming_names_what_is_due_some_time(store: JobStore):
     """upcoming has every active job and when it is due, and none that is done."""
     await add(store, "active")
-    await add(store, "done", JobState.DONE)
+    await add(store, "done", JobStatus.DONE)
     due = {job_id: when for job_id, when in await store.upcoming() if when is not None}
     assert due == {"active": at(1)}

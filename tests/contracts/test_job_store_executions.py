@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, Status
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, run, start, succeed
@@ -16,7 +16,7 @@ async def test_those_that_are_written_down_together_are_answered_one_by_one(stor
     """Of executions that begin, or end, at once each is told whether it could; who could not keeps nobody else from it."""
     for name in ("a", "b"):
         await add(store, name)
-    first, second = [execution._replace(status=Status.RUNNING, started_at=at(1)) for execution in await claim(store, 1, "a", "b")]
+    first, second = [execution._replace(status=ExecutionStatus.RUNNING, started_at=at(1)) for execution in await claim(store, 1, "a", "b")]
     ghost = second._replace(execution_id="b@never")
     assert list(await store.begin([first, ghost, second])) == [True, False, True]
     endings = [Ending(succeed(each), Message(each.execution_id, "q", {})) for each in (first, ghost, second)]
@@ -30,7 +30,7 @@ async def test_execution_comes_back_as_it_was_finished(store: JobStore):
     started = await begin(store, await claim_one(store))
     error = ErrorRecord("ValueError", "no 'such' thing", "Traceback …")
     ended = started._replace(
-        status=Status.FAILED,
+        status=ExecutionStatus.FAILED,
         reason="raised ValueError",
         error=error,
         finished_at=at(2) + timedelta(microseconds=7),
@@ -60,7 +60,7 @@ async def test_execution_is_finished_once(store: JobStore):
     """A second outcome changes nothing, sends nothing, and finish says so."""
     await add(store)
     ended = await run(store)
-    other = ended._replace(status=Status.FAILED)
+    other = ended._replace(status=ExecutionStatus.FAILED)
     assert not await finish(store, other, Message(other.execution_id, "q", {}))
     assert await store.execution(ended.execution_id) == ended
     assert list(await store.outbox(10)) == []
@@ -70,14 +70,14 @@ async def test_finished_execution_is_not_begun(store: JobStore):
     """An execution that was cancelled before it began cannot be begun."""
     await add(store)
     waiting = await claim_one(store)
-    await finish(store, waiting._replace(status=Status.CANCELLED))
-    assert not await start(store, waiting._replace(status=Status.RUNNING))
+    await finish(store, waiting._replace(status=ExecutionStatus.CANCELLED))
+    assert not await start(store, waiting._replace(status=ExecutionStatus.RUNNING))
 
 
 async def test_unknown_execution_is_neither_begun_nor_finished(store: JobStore):
     """begin and finish of an execution nobody claimed say no and write nothing."""
     ghost = Execution("ghost@now", "ghost", "probe", START, owner=store.owner)
-    assert not await start(store, ghost._replace(status=Status.RUNNING))
+    assert not await start(store, ghost._replace(status=ExecutionStatus.RUNNING))
     assert not await finish(store, succeed(ghost))
     assert await store.execution("ghost@now") is None
 
@@ -158,9 +158,9 @@ async def test_executions_are_listed_by_status(store: JobStore):
     await add(store, max_instances=2)
     done = await run(store, 1)
     waiting, running = await claim_one(store, 2), await begin(store, await claim_one(store, 3))
-    for status, expected in [(Status.SUCCESS, done), (Status.QUEUED, waiting), (Status.RUNNING, running)]:
+    for status, expected in [(ExecutionStatus.SUCCESS, done), (ExecutionStatus.QUEUED, waiting), (ExecutionStatus.RUNNING, running)]:
         assert list(await store.executions("job", 1, status)) == [expected]
-    assert list(await store.executions(None, 10, Status.LOST)) == []
+    assert list(await store.executions(None, 10, ExecutionStatus.LOST)) == []
 
 
 async def test_released_execution_is_there_for_the_next_owner(store: JobStore):
@@ -169,25 +169,29 @@ async def test_released_execution_is_there_for_the_next_owner(store: JobStore):
     started = await begin(store, await claim_one(store))
     assert await store.release(started)
     (taken,) = await store.take_over(at(2), none_held)
-    assert (taken.execution.execution_id, taken.execution.status, taken.execution.attempt) == (started.execution_id, Status.QUEUED, 2)
-    assert await start(store, taken.execution._replace(status=Status.RUNNING))
+    assert (taken.execution.execution_id, taken.execution.status, taken.execution.attempt) == (
+        started.execution_id,
+        ExecutionStatus.QUEUED,
+        2,
+    )
+    assert await start(store, taken.execution._replace(status=ExecutionStatus.RUNNING))
 
 
 async def test_retry_waits_and_can_be_begun_again(store: JobStore):
     """An execution that waits for its next attempt is unfinished, and is begun like a new one."""
     await add(store)
     started = await begin(store, await claim_one(store))
-    waiting = started._replace(status=Status.RETRYING, attempt=2, retry_at=at(3), started_at=None)
+    waiting = started._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(3), started_at=None)
     assert await store.retry(waiting)
     assert await store.execution(started.execution_id) == waiting
-    assert await start(store, waiting._replace(status=Status.RUNNING, started_at=at(3)))
+    assert await start(store, waiting._replace(status=ExecutionStatus.RUNNING, started_at=at(3)))
 
 
 async def test_finished_execution_is_not_retried(store: JobStore):
     """An outcome is final."""
     await add(store)
     ended = await run(store)
-    assert not await store.retry(ended._replace(status=Status.RETRYING, retry_at=at(3)))
+    assert not await store.retry(ended._replace(status=ExecutionStatus.RETRYING, retry_at=at(3)))
     assert await store.execution(ended.execution_id) == ended
 
 
@@ -204,11 +208,11 @@ async def test_take_over_starts_waiting_executions(store: JobStore):
     waiting = await claim_one(store)
     (taken,) = await store.take_over(at(2), none_held)
     assert taken == Claimed(job, waiting)
-    assert await start(store, waiting._replace(status=Status.RUNNING))
+    assert await start(store, waiting._replace(status=ExecutionStatus.RUNNING))
 
 
-@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", Status.QUEUED), ("fail", Status.LOST)])
-async def test_take_over_settles_running_executions(store: JobStore, on_interrupt: str, status: Status):
+@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", ExecutionStatus.QUEUED), ("fail", ExecutionStatus.LOST)])
+async def test_take_over_settles_running_executions(store: JobStore, on_interrupt: str, status: ExecutionStatus):
     """An execution whose process ended is to be started again, or is lost and says why, as its job chose."""
     await add(store, on_interrupt=on_interrupt, error_queue="errors")
     started = await begin(store, await claim_one(store))
@@ -216,7 +220,7 @@ async def test_take_over_settles_running_executions(store: JobStore, on_interrup
     found = await store.execution(started.execution_id)
     assert found is not None
     assert (taken.execution.status, found.status, bool(found.reason)) == (status, status, True)
-    assert [message.queue_name for message in await store.outbox(10)] == (["errors"] if status is Status.LOST else [])
+    assert [message.queue_name for message in await store.outbox(10)] == (["errors"] if status is ExecutionStatus.LOST else [])
 
 
 # Outbox

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, run, start, succeed
@@ -18,18 +18,18 @@ ENDED = START + timedelta(minutes=1)
 """When the first execution of ``job`` is due, and when it ends in these tests."""
 
 
-async def follower(store: JobStore, job_id: str = "load", schedule: str = "after job", state: JobState = JobState.ACTIVE, **more: Any):
+async def follower(store: JobStore, job_id: str = "load", schedule: str = "after job", state: JobStatus = JobStatus.ACTIVE, **more: Any):
     return await add(store, job_id, state, schedule=schedule, **more)
 
 
-async def end(store: JobStore, execution: Execution, status: Status = Status.SUCCESS) -> list[Claimed]:
+async def end(store: JobStore, execution: Execution, status: ExecutionStatus = ExecutionStatus.SUCCESS) -> list[Claimed]:
     """Finish an execution so, and return what comes after it."""
     done = await finish(store, execution._replace(status=status, finished_at=execution.scheduled_at))
     assert done.written
     return list(done.followers)
 
 
-async def stands(store: JobStore, job_id: str = "load") -> Standing:
+async def stands(store: JobStore, job_id: str = "load") -> JobState:
     stored = await store.find(job_id)
     assert stored is not None
     return stored.standing
@@ -50,8 +50,18 @@ async def test_success_is_followed_by_an_execution(store: JobStore):
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed", "ended"])
-@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILED, Status.LOST, Status.CANCELLED, Status.MISSED, Status.SKIPPED])
-async def test_only_the_outcome_waited_for_is_followed(store: JobStore, outcome: str, status: Status):
+@pytest.mark.parametrize(
+    "status",
+    [
+        ExecutionStatus.SUCCESS,
+        ExecutionStatus.FAILED,
+        ExecutionStatus.LOST,
+        ExecutionStatus.CANCELLED,
+        ExecutionStatus.MISSED,
+        ExecutionStatus.SKIPPED,
+    ],
+)
+async def test_only_the_outcome_waited_for_is_followed(store: JobStore, outcome: str, status: ExecutionStatus):
     """failed and lost are failures; cancelled, missed and skipped are followed by nothing."""
     expected = {"succeeded": {"success"}, "failed": {"failed", "lost"}, "ended": {"success", "failed", "lost"}}[outcome]
     await add(store)
@@ -115,8 +125,8 @@ async def test_recorded_end_is_followed_by_nothing(store: JobStore):
 # The follower's own policies
 
 
-@pytest.mark.parametrize("state", [JobState.PAUSED, JobState.DONE, JobState.BROKEN])
-async def test_inactive_follower_leaves_no_record(store: JobStore, state: JobState):
+@pytest.mark.parametrize("state", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
+async def test_inactive_follower_leaves_no_record(store: JobStore, state: JobStatus):
     """A job that is paused, done or broken does not run after others either."""
     await add(store)
     await follower(store, state=state)
@@ -127,16 +137,16 @@ async def test_inactive_follower_leaves_no_record(store: JobStore, state: JobSta
 async def test_pause_that_is_over_is_over(store: JobStore):
     """A job whose pause ended when its predecessor ended runs, and is active."""
     await add(store)
-    await store.add(make("load", "after job"), Standing(JobState.PAUSED, paused_until=at(1), reason="a while"))
+    await store.add(make("load", "after job"), JobState(JobStatus.PAUSED, paused_until=at(1), reason="a while"))
     assert len(await end(store, await begin(store, await claim_one(store)))) == 1
-    assert await stands(store) == Standing(JobState.ACTIVE, runs=1)
+    assert await stands(store) == JobState(JobStatus.ACTIVE, runs=1)
 
 
 async def test_pause_of_a_follower_ends_by_itself(store: JobStore):
     """When the alarm of its pause rings it is active, although nothing is due."""
-    await store.add(make("load", "after job"), Standing(JobState.PAUSED, paused_until=at(1)))
+    await store.add(make("load", "after job"), JobState(JobStatus.PAUSED, paused_until=at(1)))
     assert await claim(store, 1, "load") == []
-    assert await stands(store) == Standing(JobState.ACTIVE)
+    assert await stands(store) == JobState(JobStatus.ACTIVE)
 
 
 async def test_last_run_makes_a_follower_done(store: JobStore):
@@ -145,7 +155,7 @@ async def test_last_run_makes_a_follower_done(store: JobStore):
     await follower(store, max_runs=1)
     followed = [await end(store, await begin(store, await claim_one(store, minute))) for minute in (1, 2)]
     assert [len(found) for found in followed] == [1, 0]
-    assert (await stands(store)).state is JobState.DONE
+    assert (await stands(store)).state is JobStatus.DONE
 
 
 @pytest.mark.parametrize(
@@ -159,7 +169,7 @@ async def test_overlap_decides_as_for_due_times(store: JobStore, overlap: str, s
     followed = [await end(store, await begin(store, await claim_one(store, minute))) for minute in (1, 2, 3)]
     told = [claimed.execution for found in followed for claimed in found]
     assert [execution.status.value for execution in told] == statuses
-    assert all(bool(execution.reason) == (execution.status is Status.SKIPPED) for execution in told)
+    assert all(bool(execution.reason) == (execution.status is ExecutionStatus.SKIPPED) for execution in told)
     assert [await store.execution(execution.execution_id) for execution in told] == told
 
 
@@ -170,7 +180,7 @@ async def test_ends_at_the_same_time_are_decided_together(store: JobStore):
     started = [await begin(store, await claim_one(store, minute)) for minute in range(1, 21)]
     told = await asyncio.gather(*(end(store, execution) for execution in started))
     statuses = [claimed.execution.status for found in told for claimed in found]
-    assert (len(told), statuses.count(Status.QUEUED), statuses.count(Status.SKIPPED)) == (20, 1, 19)
+    assert (len(told), statuses.count(ExecutionStatus.QUEUED), statuses.count(ExecutionStatus.SKIPPED)) == (20, 1, 19)
     assert (await stands(store)).runs == 1
 
 
@@ -184,7 +194,7 @@ async def test_bounds_hold(store: JobStore):
         ("last", {"end_at": at(1)}),
     ):
         job = make(job_id, "after job", **bounds)
-        await store.add(job, Standing())
+        await store.add(job, JobState())
     followed = await end(store, await begin(store, await claim_one(store)))
     states = {job_id: (await stands(store, job_id)).state.value for job_id in ("early", "quiet", "over", "last")}
     assert [claimed.execution.job_id for claimed in followed] == ["last"]
@@ -207,10 +217,10 @@ async def test_endless_chain_ends(store: JobStore):
     asked = Execution(f"job@{'x' * 2_000}", "job", "probe", START, owner=store.owner)
     await store.record([asked._replace(execution_id="job@now-1")])
     await end(store, asked._replace(execution_id="job@now-1"))
-    await finish(store, (await store.executions("load", 1))[0]._replace(status=Status.CANCELLED, finished_at=START))
+    await finish(store, (await store.executions("load", 1))[0]._replace(status=ExecutionStatus.CANCELLED, finished_at=START))
     await store.record([asked])
     await end(store, asked)
-    (record,) = await store.executions("load", 10, Status.SKIPPED)
+    (record,) = await store.executions("load", 10, ExecutionStatus.SKIPPED)
     assert (record.reason, len(record.execution_id) < 100) == ("too many jobs come one after another", True)
 
 
@@ -223,8 +233,8 @@ async def test_changed_job_follows_what_it_says_now(store: JobStore):
     await add(store, "other")
     for job_id in ("moved", "freed", "gone"):
         await follower(store, job_id)
-    await change(store, make("moved", "after other"), Standing())
-    await change(store, make("freed", "1 hour"), Standing(next_run_at=at(60)))
+    await change(store, make("moved", "after other"), JobState())
+    await change(store, make("freed", "1 hour"), JobState(next_run_at=at(60)))
     await store.remove("gone")
     assert await end(store, await begin(store, await claim_one(store))) == []
     followed = await end(store, await begin(store, (await claim(store, 1, "other"))[0]))
@@ -238,19 +248,19 @@ async def test_job_that_ran_after_another_meanwhile_is_not_put_back(store: JobSt
     job = await follower(store)
     seen = await stands(store)
     await run(store)
-    assert not await store.replace(job, seen._replace(state=JobState.PAUSED), seen)
+    assert not await store.replace(job, seen._replace(state=JobStatus.PAUSED), seen)
     assert (await stands(store)).runs == 1
 
 
 async def test_circle_is_refused(store: JobStore):
     """No job comes after itself, neither directly nor by way of others, neither new nor changed; the way round is named."""
     with pytest.raises(InvalidSchedule, match="'a' after 'a'"):
-        await store.add(make("a", "after a"), Standing())
+        await store.add(make("a", "after a"), JobState())
     await add(store, "a")
     await follower(store, "b", "after a")
     await follower(store, "c", "after b ended")
     with pytest.raises(InvalidSchedule, match="'a' after 'c', 'c' after 'b', 'b' after 'a'") as refused:
-        await change(store, make("a", "after c failed"), Standing())
+        await change(store, make("a", "after c failed"), JobState())
     assert (refused.value.field, refused.value.value) == ("schedule", "after c failed")
     assert [stored.job.schedule.kind for stored in await store.jobs()] == ["interval", "after", "after"]
 
@@ -271,8 +281,8 @@ async def test_lost_execution_is_followed(store: JobStore):
     load = await follower(store, schedule="after job failed")
     await begin(store, await claim_one(store))
     lost, followed = await store.take_over(at(2), none_held)
-    assert (lost.execution.status, followed.job, followed.execution.status) == (Status.LOST, load, Status.QUEUED)
-    assert await start(store, followed.execution._replace(status=Status.RUNNING))
+    assert (lost.execution.status, followed.job, followed.execution.status) == (ExecutionStatus.LOST, load, ExecutionStatus.QUEUED)
+    assert await start(store, followed.execution._replace(status=ExecutionStatus.RUNNING))
 
 
 async def test_follower_that_nobody_started_is_taken_over(store: JobStore):
@@ -289,7 +299,7 @@ async def test_follower_is_an_execution_like_any_other(store: JobStore):
     await follower(store)
     ((_, waiting),) = await end(store, await begin(store, await claim_one(store)))
     started = await begin(store, waiting)
-    assert await store.retry(started._replace(status=Status.RETRYING, attempt=2, retry_at=at(3), started_at=None))
+    assert await store.retry(started._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(3), started_at=None))
     again = await begin(store, started._replace(attempt=2))
     assert await store.release(again)
     (taken,) = await store.take_over(at(4), none_held)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.storage.kv import schema
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.ports import Changed, Entry, KeyValueStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
@@ -56,8 +56,8 @@ async def test_runs_without_a_job_are_forgotten_too():
 async def test_revived_job_is_not_forgotten():
     """A job that was done and is active again is kept, however many retire after it."""
     store = MemoryJobStore(retired_jobs=1)
-    job = await add(store, "revived", JobState.DONE)
-    await change(store, job, Standing(next_run_at=at(1)))
+    job = await add(store, "revived", JobStatus.DONE)
+    await change(store, job, JobState(next_run_at=at(1)))
     for name in ("r1", "r2", "r3"):
         await run_apart(store, name)
     assert await store.find("revived") is not None
@@ -67,7 +67,7 @@ async def test_job_that_is_made_done_is_forgotten_in_its_turn():
     """A job that an editor made done retires like any other."""
     store = MemoryJobStore(retired_jobs=1)
     job = await add(store, "over")
-    await change(store, job, Standing(JobState.DONE))
+    await change(store, job, JobState(JobStatus.DONE))
     await run_apart(store, "r1")
     assert await store.find("over") is None
 
@@ -75,8 +75,8 @@ async def test_job_that_is_made_done_is_forgotten_in_its_turn():
 async def test_name_of_a_forgotten_job_stays_with_its_new_owner():
     """Forgetting a finished job does not take its name from the job that has it now."""
     store = MemoryJobStore(retired_jobs=1)
-    await store.add(make("old", job_name="name"), Standing(JobState.DONE))
-    await store.add(make("new", job_name="name"), Standing(next_run_at=at(1)))
+    await store.add(make("old", job_name="name"), JobState(JobStatus.DONE))
+    await store.add(make("new", job_name="name"), JobState(next_run_at=at(1)))
     await run_apart(store, "r1")
     found = await store.find("name")
     assert found is not None
@@ -130,4 +130,4 @@ async def test_forgetting_does_not_lose_count_of_what_runs():
     await finish(store, succeed(second))
     await add(store)
     statuses = [(await claim_one(store, minute)).status for minute in (1, 2)]
-    assert statuses == [Status.QUEUED, Status.SKIPPED]
+    assert statuses == [ExecutionStatus.QUEUED, ExecutionStatus.SKIPPED]

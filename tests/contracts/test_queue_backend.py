@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt

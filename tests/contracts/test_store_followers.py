@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
-from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.claims import Round
 from agentoolkit.testing import ManualTime
@@ -28,7 +28,7 @@ async def test_outcome_and_follower_are_written_together_or_not_at_all(first: Sq
             await finish(first, ended)
     found = await first.execution(ended.execution_id)
     assert found is not None
-    assert (found.status, list(await first.executions("load", 10))) == (Status.RUNNING, [])
+    assert (found.status, list(await first.executions("load", 10))) == (ExecutionStatus.RUNNING, [])
     assert len((await finish(first, ended)).followers) == 1
     assert len(await first.executions("load", 10)) == 1
 
@@ -45,7 +45,7 @@ async def test_follower_of_a_visitor_is_the_leaders(first: SqlJobStore, database
     (taken,) = [found.execution for found in await first.take_over(at(2), lambda id_: id_.startswith("job"))]
     await visitor.close()
     assert (done.written, list(done.followers)) == (True, [])
-    assert (taken.execution_id, taken.owner, taken.status) == ("load@after-job@now-1", first.owner, Status.QUEUED)
+    assert (taken.execution_id, taken.owner, taken.status) == ("load@after-job@now-1", first.owner, ExecutionStatus.QUEUED)
 
 
 async def test_follower_of_an_ended_process_is_taken_over(first: SqlJobStore, second: SqlJobStore):
@@ -81,7 +81,7 @@ async def test_two_processes_finish_at_once(first: SqlJobStore, second: SqlJobSt
     done = await asyncio.gather(*(finish(store, succeed(execution)) for store, execution in [*mine, *theirs]))
     statuses = [claimed.execution.status for finished in done for claimed in finished.followers]
     assert all(done)
-    assert (statuses.count(Status.QUEUED), statuses.count(Status.SKIPPED)) == (1, 9)
+    assert (statuses.count(ExecutionStatus.QUEUED), statuses.count(ExecutionStatus.SKIPPED)) == (1, 9)
 
 
 async def test_circle_of_two_processes_is_refused(first: SqlJobStore, second: SqlJobStore):

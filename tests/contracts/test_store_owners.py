@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
-from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
@@ -135,7 +135,7 @@ async def test_running_execution_of_an_ended_process_is_attempted_again(first: S
     await dies(first)
     assert await second.lead(START)
     (taken,) = await second.take_over(at(2), none_held)
-    assert (taken.execution.attempt, taken.execution.status, taken.execution.attempts[0].attempt) == (2, Status.QUEUED, 1)
+    assert (taken.execution.attempt, taken.execution.status, taken.execution.attempts[0].attempt) == (2, ExecutionStatus.QUEUED, 1)
     assert await second.execution(running.execution_id) == taken.execution
 
 
@@ -158,7 +158,7 @@ async def test_run_now_of_an_ended_process_is_lost(first: SqlJobStore, second: S
     await dies(first)
     assert await second.lead(START)
     taken = {claimed.execution.trigger: claimed.execution.status for claimed in await second.take_over(at(2), none_held)}
-    assert (job.job_id, taken) == ("job", {"schedule": Status.QUEUED, "run_now": Status.LOST})
+    assert (job.job_id, taken) == ("job", {"schedule": ExecutionStatus.QUEUED, "run_now": ExecutionStatus.LOST})
 
 
 async def test_stale_owner_changes_nothing(first: SqlJobStore, second: SqlJobStore):
@@ -175,7 +175,7 @@ async def test_stale_owner_changes_nothing(first: SqlJobStore, second: SqlJobSto
         await finish(first, succeed(running), Message(running.execution_id, "q", {})),
     ]
     assert (list(map(bool, stale)), list(await first.outbox(10))) == ([False] * 4, [])
-    assert {found.status for found in await second.executions("job", 10)} == {Status.QUEUED}
+    assert {found.status for found in await second.executions("job", 10)} == {ExecutionStatus.QUEUED}
 
 
 async def test_own_executions_are_found_again_without_the_lead(first: SqlJobStore, second: SqlJobStore):
@@ -212,7 +212,7 @@ async def test_process_that_ends_three_times_is_held_to_be_killed_by_the_executi
         statuses.append(taken.execution.status)
         if not taken.execution.finished:
             await begin(first, taken.execution)
-    assert statuses == [Status.QUEUED, Status.QUEUED, Status.LOST]
+    assert statuses == [ExecutionStatus.QUEUED, ExecutionStatus.QUEUED, ExecutionStatus.LOST]
     assert [message.queue_name for message in await first.outbox(10)] == ["errors"]
 
 

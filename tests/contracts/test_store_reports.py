@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore

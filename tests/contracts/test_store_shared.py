@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
 
@@ -41,7 +41,7 @@ async def test_changes_of_others_are_seen_once(first: SqlJobStore, second: SqlJo
     """What another process added, changed or removed is told once, with when it is due now."""
     job, other = await add(second, "a"), await add(second, "b")
     seen = [dict(await first.changes())]
-    await change(second, job, Standing(JobState.PAUSED, at(1)))
+    await change(second, job, JobState(JobStatus.PAUSED, at(1)))
     await second.remove(other.job_id)
     seen += [dict(await first.changes()), dict(await first.changes())]
     assert seen == [{"a": at(1), "b": at(1)}, {"a": None, "b": None}, {}]
@@ -62,7 +62,7 @@ async def test_job_added_twice_at_once_is_added_once(first: SqlJobStore, second:
     """Of two processes that add the same id, or name, at the same moment one is told JobExists."""
     for number in range(10):
         jobs = [replace(make(f"{number}{who}", job_name=f"n{number}{who}"), **{same: f"same{number}"}) for who in "ab"]
-        adding = [store.add(job, Standing()) for store, job in zip((first, second), jobs, strict=True)]
+        adding = [store.add(job, JobState()) for store, job in zip((first, second), jobs, strict=True)]
         told = await asyncio.gather(*adding, return_exceptions=True)
         assert sorted(type(answer) for answer in told if answer is not None) == [JobExists]
     assert len(await first.jobs()) == 10
@@ -74,7 +74,7 @@ async def test_job_that_fired_meanwhile_is_not_put_back(first: SqlJobStore, seco
     seen = await second.find("job")
     assert seen is not None
     await claim(first, 1)
-    assert not await second.replace(job, seen.standing._replace(state=JobState.PAUSED), seen.standing)
+    assert not await second.replace(job, seen.standing._replace(state=JobStatus.PAUSED), seen.standing)
     stands = await second.find("job")
     assert stands is not None
     assert (stands.standing.runs, stands.standing.next_run_at) == (1, at(2))
@@ -138,7 +138,7 @@ async def test_unfinished_execution_of_a_damaged_job_is_lost(first: SqlJobStore,
     await dies(first)
     assert await second.lead(START)
     taken = {claimed.execution.job_id: claimed.execution.status for claimed in await second.take_over(at(2), none_held)}
-    assert taken == {"a": Status.LOST, "b": Status.QUEUED}
+    assert taken == {"a": ExecutionStatus.LOST, "b": ExecutionStatus.QUEUED}
 
 
 # Forgetting
@@ -167,7 +167,7 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
     for minute in range(5):
         asked = Execution(f"x{minute}@now", f"x{minute}", "probe", at(minute), trigger="run_now", owner=first.owner)
         await first.record([asked])
-        await finish(first, asked._replace(status=Status.SUCCESS, finished_at=at(minute)))
+        await finish(first, asked._replace(status=ExecutionStatus.SUCCESS, finished_at=at(minute)))
     await first.tidy(at(60 * 24 * 30 + 1))
     left = [await count(first, "agentool_executions")]
     await first.tidy(at(60 * 24 * 31))
@@ -177,13 +177,13 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
 
 async def recorded(store: SqlJobStore, job_id: str, ended: datetime) -> None:
     """Write down something that was run by hand and ended then."""
-    asked = Execution(f"{job_id}@now", job_id, "probe", ended, trigger="run_now", status=Status.SUCCESS, finished_at=ended)
+    asked = Execution(f"{job_id}@now", job_id, "probe", ended, trigger="run_now", status=ExecutionStatus.SUCCESS, finished_at=ended)
     await store.record([asked])
 
 
 async def test_tidy_forgets_old_history_however_much_of_it_is_young(first: SqlJobStore, monkeypatch):
     """More young records than are looked at in one transaction do not hide the old ones, of which none is among the newest then."""
-    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(tidying, "MAX_AT_ONCE", 3)
     first._kept = 2
     for number in range(8):
         await recorded(first, f"old{number}", at(number))
@@ -194,12 +194,12 @@ async def test_tidy_forgets_old_history_however_much_of_it_is_young(first: SqlJo
 
 async def test_tidy_forgets_old_jobs_however_many_are_young(first: SqlJobStore, monkeypatch):
     """More jobs that were over lately than are looked at in one transaction do not hide those that were over long ago."""
-    monkeypatch.setattr(tidying, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(tidying, "MAX_AT_ONCE", 3)
     first._kept = 2
     for number in range(8):
-        await add(first, f"old{number}", JobState.DONE)
-        await add(first, f"young{number}", JobState.DONE, created_at=MONTHS_LATER)
-    await add(first, "ran lately", JobState.DONE)
+        await add(first, f"old{number}", JobStatus.DONE)
+        await add(first, f"young{number}", JobStatus.DONE, created_at=MONTHS_LATER)
+    await add(first, "ran lately", JobStatus.DONE)
     await recorded(first, "ran lately", MONTHS_LATER)
     await first.tidy(MONTHS_LATER)
     assert {stored.job.job_id for stored in await first.jobs()} == {"ran lately", *(f"young{number}" for number in range(8))}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
 
@@ -211,7 +211,7 @@ def test_interrupted_executions_are_told(cli: Cli) -> None:
             job = {"operation": "schedule", "job_name": name, "schedule": "1 day", "on_interrupt": on_interrupt}
             await kit.injector.run("scheduler", {**job, "agentool_name": "function", "input_data": call})
             due = kit.scheduler.now()
-            cut_short = Execution(f"{name}@1", name, "function", due, status=Status.RUNNING, started_at=due, owner="gone")
+            cut_short = Execution(f"{name}@1", name, "function", due, status=ExecutionStatus.RUNNING, started_at=due, owner="gone")
             await kit.scheduler.store.record([cut_short])
 
     earlier(leave_behind, hours=1)

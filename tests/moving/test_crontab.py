@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentoolkit.entrypoints.taskfile import read_tasks
-from agentoolkit.moving import Translation, as_task_file, read_crontab
+from agentoolkit.transfer import Translation, as_task_file, read_crontab
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

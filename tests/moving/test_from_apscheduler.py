@@ -12,9 +12,9 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from agentoolkit.moving import Imported, import_apscheduler
 from agentoolkit.simulation import simulate
 from agentoolkit.testing import toolkit
+from agentoolkit.transfer import Imported, import_apscheduler
 
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
 FIRINGS = 60

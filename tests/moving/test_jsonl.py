@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from agentool import InvalidInput
-from agentoolkit.moving import Arrived, Everything, export_lines, import_lines
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Status
+from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
+from agentoolkit.transfer import Arrived, Everything, export_lines, import_lines
 from agentoolkit.wiring import Toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CALL = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
-DONE = Execution("hourly@1", "hourly", "queue", NOW, status=Status.SUCCESS, result={"a": [1]}, finished_at=NOW, duration=0.5)
+DONE = Execution("hourly@1", "hourly", "queue", NOW, status=ExecutionStatus.SUCCESS, result={"a": [1]}, finished_at=NOW, duration=0.5)
 FAILED = DONE._replace(
     execution_id="hourly@2",
-    status=Status.FAILED,
+    status=ExecutionStatus.FAILED,
     result=None,
     error=ErrorRecord("ValueError", "no", "trace"),
     attempts=(Attempt(1, NOW, NOW, ErrorRecord("OSError", "first")),),
@@ -84,7 +84,7 @@ async def test_jobs_after_others_arrive_unchanged(tmp_path: Path) -> None:
         await add_job(kit, "hourly")
         await kit.injector.run("scheduler", {"operation": "update", "job_id": "count", "schedule": "after hourly"})
         owner = kit.scheduler.store.owner
-        await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
         await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before == after
@@ -107,7 +107,7 @@ async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit)
         owner = kit.scheduler.store.owner
-        await kit.scheduler.store.record([DONE._replace(status=Status.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
         await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
         lines = await exported(kit)
     async with opened(tmp_path / "b.db") as kit:
@@ -116,15 +116,15 @@ async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
         execution = await kit.scheduler.store.execution("hourly@1")
     assert message == Message("hourly@1", "results", {"result": 1})
     assert execution is not None
-    assert (execution.delivery, execution.result, execution.status) == (Delivery.PENDING, {"a": [1]}, Status.SUCCESS)
+    assert (execution.delivery, execution.result, execution.status) == (Delivery.PENDING, {"a": [1]}, ExecutionStatus.SUCCESS)
 
 
-@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", Status.QUEUED), ("fail", Status.LOST)])
-async def test_an_execution_under_way_is_an_interrupted_one(tmp_path: Path, on_interrupt: str, status: Status) -> None:
+@pytest.mark.parametrize(("on_interrupt", "status"), [("retry", ExecutionStatus.QUEUED), ("fail", ExecutionStatus.LOST)])
+async def test_an_execution_under_way_is_an_interrupted_one(tmp_path: Path, on_interrupt: str, status: ExecutionStatus) -> None:
     """What had not ended is run again on the other side, or lost, as its job says."""
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit, on_interrupt=on_interrupt)
-        await kit.scheduler.store.record([DONE._replace(status=Status.RUNNING, started_at=NOW, finished_at=None, owner="there")])
+        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.RUNNING, started_at=NOW, finished_at=None, owner="there")])
         lines = await exported(kit)
     async with opened(tmp_path / "b.db") as kit:
         await import_lines(held(kit), lines, NOW)

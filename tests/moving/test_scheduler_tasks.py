@@ -10,7 +10,7 @@ import pytest
 
 from agentool import InvalidInput
 from agentoolkit.entrypoints.taskfile import read_tasks
-from agentoolkit.moving import Translation, as_task_file, read_scheduler_tasks
+from agentoolkit.transfer import Translation, as_task_file, read_scheduler_tasks
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CLEANUP = {

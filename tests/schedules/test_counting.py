@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.decisions import MOST_CAUGHT_UP, DueTimes, due_times
+from agentoolkit.system.scheduler.decisions.due import MAX_CAUGHT_UP, DueTimes, due_times
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.cron import RepeatingTimes
 from agentoolkit.system.scheduler.schedules.interval import IntervalRule
@@ -84,7 +84,7 @@ def test_late_due_times_are_those_of_a_walk(schedule: Schedule, start: timedelta
     late = walked(schedule, after, now)
     if not late:
         return
-    older, newest = late[:-MOST_CAUGHT_UP], late[-MOST_CAUGHT_UP:]
+    older, newest = late[:-MAX_CAUGHT_UP], late[-MAX_CAUGHT_UP:]
     expected = DueTimes(late[0], len(older), older[-1] if older else None, newest, schedule.next_after(now))
     found = due_times(schedule, late[0], now)
     assert found._replace(times=list(found.times)) == expected
@@ -122,7 +122,7 @@ def test_ten_years_are_counted_in_few_steps(monkeypatch: pytest.MonkeyPatch, nam
     kind = "interval" if "second" in text else "cron"
     schedule = Schedule(kind=kind, text=text, timezone="Europe/Berlin", anchor=first if kind == "interval" else None, **more)  # type: ignore[arg-type]
     due = due_times(schedule, schedule.first_from(first) or first, now)
-    assert (len(due.times), due.earlier > 1_000_000) == (MOST_CAUGHT_UP, True)
+    assert (len(due.times), due.earlier > 1_000_000) == (MAX_CAUGHT_UP, True)
     assert next(steps) < (30_000 if "exclude" in more else 3_000)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentoolkit.database import Database
+from agentoolkit.database.database import Database
 
 MIGRATIONS = (("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)",),)
 

@@ -11,8 +11,8 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend, statements
 from agentoolkit.system.queue.messages import Message
 from agentoolkit.system.queue.ports import Lease

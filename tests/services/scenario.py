@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
+from agentoolkit.database.session import CommitUnknown, DatabaseError
+from agentoolkit.database.worker import Worker
 from agentoolkit.settings import Settings
-from agentoolkit.sql import CommitUnknown, DatabaseError
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.testing import ManualTime, TestToolkit
-from agentoolkit.workers import Worker
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 PATIENCE = 10.0

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agentoolkit.moving import Everything, export_lines
 from agentoolkit.system.scheduler.errors import JobNotFound, SchedulerError
+from agentoolkit.transfer import Everything, export_lines
 
 from .lives import RUN, Life
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agentoolkit.database import Database, DatabaseError
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database, DatabaseError
+from agentoolkit.database.dialects import dialect_for
 
 from .notes import MIGRATIONS, fails, note, note_all, notes, open_and_close
 

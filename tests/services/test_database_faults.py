@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from agentoolkit import database as database_module
-from agentoolkit import dialects
-from agentoolkit.database import Database, DatabaseError
-from agentoolkit.dialects import Sqlite, dialect_for
-from agentoolkit.sql import CommitUnknown, Unreachable
+from agentoolkit.database import database as database_module
+from agentoolkit.database import dialects
+from agentoolkit.database.database import Database, DatabaseError
+from agentoolkit.database.dialects import Sqlite, dialect_for
+from agentoolkit.database.session import CommitUnknown, Unreachable
 
 from .notes import MIGRATIONS, note, notes, open_and_close
 from .proxy import Proxy
@@ -82,10 +82,10 @@ async def test_unreachable_server_is_one_clear_error(nothing_left: None):
 
 _OPEN = """
 import asyncio, concurrent.futures.thread, os, sys
-from agentoolkit import database as database_module
-from agentoolkit import dialects
-from agentoolkit.database import Database, DatabaseError
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database import database as database_module
+from agentoolkit.database import dialects
+from agentoolkit.database.database import Database, DatabaseError
+from agentoolkit.database.dialects import dialect_for
 if os.geteuid() == 0:  # root may write everything
     os.setgroups([])
     os.setgid(65534)

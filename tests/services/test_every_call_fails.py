@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
 
 from .scenario import START, Faults, Scenario
 
@@ -36,11 +36,11 @@ def wrong(scenario: Scenario) -> list[str]:
     found += [f"{id_}: {number} rows for {int(id_ in expected)}" for id_, number in rows.items() if (number, id_ in expected) != (1, True)]
     for row in scenario.rows:
         starts = [scenario.handler.starts[row.execution_id, attempt] for attempt in range(1, row.attempt + 1)]
-        never_started = row.job_id == "c" and row.status is Status.CANCELLED and starts == [0]  # its job was cancelled first
-        if (row.status is not Status.SUCCESS or starts != [1] * row.attempt) and not never_started:
+        never_started = row.job_id == "c" and row.status is ExecutionStatus.CANCELLED and starts == [0]  # its job was cancelled first
+        if (row.status is not ExecutionStatus.SUCCESS or starts != [1] * row.attempt) and not never_started:
             found.append(f"{row.execution_id}: {row.status} {row.reason}, started {starts}")
     delivered = Counter(message["execution_id"] for message in scenario.messages)
-    if delivered != Counter(row.execution_id for row in scenario.rows if row.job_id == "c" and row.status is Status.SUCCESS):
+    if delivered != Counter(row.execution_id for row in scenario.rows if row.job_id == "c" and row.status is ExecutionStatus.SUCCESS):
         found.append(f"delivered {dict(delivered)}")
     return found
 

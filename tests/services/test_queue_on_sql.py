@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.session import Session
 from agentoolkit.settings import Settings
-from agentoolkit.sql import Session
 from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend, statements
+from agentoolkit.system.queue.enqueue import EnqueueRequest
 from agentoolkit.system.queue.errors import QueueFull
-from agentoolkit.system.queue.intake import EnqueueRequest
 from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Lease, Revival
 from agentoolkit.system.queue.service import QueueService, Taking

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from agentool import Injector
+from agentoolkit.database.session import DatabaseError
 from agentoolkit.settings import Settings
-from agentoolkit.sql import DatabaseError
 from agentoolkit.system.scheduler import ExecutionFailed
-from agentoolkit.system.scheduler.engine import Engine
+from agentoolkit.system.scheduler.engine.engine import Engine
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 

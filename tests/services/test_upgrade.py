@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agentoolkit.database import Database
-from agentoolkit.dialects import dialect_for
-from agentoolkit.system.scheduler.jobs import Status
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import SCHEMA
@@ -40,7 +40,7 @@ async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: 
     upcoming = [change.job_id for change in await store.upcoming()]
     await store.close()
     figure(31, f"running row: {taken[0].status}, attempt {taken[0].attempt}; messages kept {len(messages)}; jobs due {len(upcoming)}")
-    assert [(execution.status, execution.attempt) for execution in taken] == [(Status.QUEUED, 2)]
+    assert [(execution.status, execution.attempt) for execution in taken] == [(ExecutionStatus.QUEUED, 2)]
     assert (messages, upcoming) == (["results"], ["job"])
 
 

@@ -34,7 +34,7 @@ SIGNATURE = "X-Signature-256"
 DEEPEST_JSON = 100
 """Lists and objects within each other up to which an answer's JSON is given as values."""
 _SHOWN = 300
-_LONGEST_WAIT = 86_400.0
+_MAX_WAIT = 86_400.0
 _PASSING = frozenset({408, 425, 429})
 """Statuses below 500 that another try may cure."""
 _NOT_KEPT = frozenset({"set-cookie", "www-authenticate"})
@@ -265,7 +265,7 @@ def _failure(answered: Answered, url: str) -> HttpFailed:
 
 def _retry_after(said: str) -> datetime | float | None:
     if said.isascii() and said.isdigit():
-        return min(float(said), _LONGEST_WAIT)
+        return min(float(said), _MAX_WAIT)
     try:
         return parsedate_to_datetime(said)
     except (ValueError, TypeError):

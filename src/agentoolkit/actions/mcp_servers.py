@@ -13,18 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
 from agentool.references import Budget
-from agentoolkit.actions.program_talk import StandardError, few_lines, standard_error
+from agentoolkit.actions.program_output import StandardError, few_lines, standard_error
 from agentoolkit.actions.web import wrong_header
 
 if TYPE_CHECKING:
     from httpx2 import Response
     from mcp import Client, ListToolsResult
 
-MOST_PAGES = 100
+MAX_PAGES = 100
 """Pages in which a server may list its tools."""
-MOST_TOOLS = 1_000
+MAX_TOOLS = 1_000
 """Tools that a server may have."""
-LARGEST_ANSWER = 10_000_000
+MAX_ANSWER_SIZE = 10_000_000
 """Characters of a tool's result, and of all that is said of a server's tools; bytes of a response over HTTP."""
 
 _SHOWN = 2_000
@@ -99,15 +99,15 @@ class McpConnections:
         async with self._connected(server_name, self.timeout) as client:
             found: list[dict[str, Any]] = []
             cursor: str | None = None
-            budget = Budget(LARGEST_ANSWER, "The list of its tools")
-            for _ in range(MOST_PAGES):
+            budget = Budget(MAX_ANSWER_SIZE, "The list of its tools")
+            for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor)
                 found += _kept(_tools(page), budget)
-                if len(found) > MOST_TOOLS:
-                    raise _too_large(f"It has more than {MOST_TOOLS:,} tools.", server_name)
+                if len(found) > MAX_TOOLS:
+                    raise _too_large(f"It has more than {MAX_TOOLS:,} tools.", server_name)
                 if (cursor := page.next_cursor) is None:
                     return found
-            raise _too_large(f"It lists its tools in more than {MOST_PAGES} pages.", server_name)
+            raise _too_large(f"It lists its tools in more than {MAX_PAGES} pages.", server_name)
 
     async def call(self, server_name: str, tool_name: str, arguments: dict[str, Any], timeout: float | None = None) -> ToolAnswer:
         """Call a tool.
@@ -121,7 +121,7 @@ class McpConnections:
         async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
             result = await client.call_tool(tool_name, arguments)
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
-            _kept([content, result.structured_content], Budget(LARGEST_ANSWER, "The result of the tool, which has run,"))
+            _kept([content, result.structured_content], Budget(MAX_ANSWER_SIZE, "The result of the tool, which has run,"))
             text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
             if result.is_error:
                 raise McpToolFailed(f"{text or 'It failed without a message.'}", field="tool_name", value=tool_name)
@@ -184,11 +184,11 @@ async def _bounded(response: Response) -> None:
             self._inner = inner
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            left = LARGEST_ANSWER
+            left = MAX_ANSWER_SIZE
             async for chunk in self._inner:
                 left -= len(chunk)
                 if left < 0:
-                    raise httpx2.StreamError(f"The response is longer than {LARGEST_ANSWER:,} bytes")
+                    raise httpx2.StreamError(f"The response is longer than {MAX_ANSWER_SIZE:,} bytes")
                 yield chunk
 
         async def aclose(self) -> None:

@@ -18,11 +18,11 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
-from agentoolkit.wording import in_one_line
+from agentoolkit.text import in_one_line
 
 logger = logging.getLogger("agentoolkit.notifications")
 
-LONGEST_MESSAGE = 10_000
+MAX_MESSAGE_LENGTH = 10_000
 """Characters."""
 _LEVELS: Mapping[NotificationType, int] = {
     "info": logging.INFO,
@@ -38,7 +38,7 @@ class NotificationInput(BaseOperationInput):
     """Input of the notification AgenTool."""
 
     operation: Literal["send"]
-    message: str | None = Field(None, min_length=1, max_length=LONGEST_MESSAGE, description="What is to be said")
+    message: str | None = Field(None, min_length=1, max_length=MAX_MESSAGE_LENGTH, description="What is to be said")
     title: str | None = Field(None, max_length=200, description="A headline")
     notification_type: NotificationType | None = Field("info", description="How it is meant")
     targets: list[str] | None = Field(None, description="'log' (the default), 'event', 'desktop', and names of configured services")

@@ -14,7 +14,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
 from agentool.references import has_references
-from agentoolkit.actions.course import CONCURRENCY, Course, OnFailure, StepRecord
+from agentoolkit.actions.sequence_run import CONCURRENCY, Course, OnFailure, StepRecord
 from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, open_values, planned
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.time_source import SystemTime, TimeSource

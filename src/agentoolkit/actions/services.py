@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NotificationType = Literal["info", "warning", "error", "success"]
 TIMEOUT = 30.0
 """Seconds that a service may take."""
-_SHORTEST_SECRET = 4
-_LONGEST_REASON = 300
+_MIN_SECRET_LENGTH = 4
+_MAX_REASON_LENGTH = 300
 
 
 class ServiceRefused(Exception):
@@ -61,7 +61,7 @@ class Services:
         result = await service.async_notify(body=message, title=title, notify_type=_meaning(kind), timeout=TIMEOUT)
         if not result:
             reason = " ".join(entry.message for entry in result.logs())
-            raise ServiceRefused(self._without_secrets(reason)[:_LONGEST_REASON] or result.status.name.lower())
+            raise ServiceRefused(self._without_secrets(reason)[:_MAX_REASON_LENGTH] or result.status.name.lower())
 
     def _opened(self, name: str) -> Apprise:
         service = _module().Apprise()
@@ -80,7 +80,7 @@ class Services:
 def _parts(url: str) -> Iterable[str]:
     """Return everything in a URL that may be a token, as it is written and as it is meant."""
     for part in re.split(r"[:/@?&=,]+", url.partition("://")[2]):
-        yield from (form for form in (part, unquote(part)) if len(form) >= _SHORTEST_SECRET)
+        yield from (form for form in (part, unquote(part)) if len(form) >= _MIN_SECRET_LENGTH)
 
 
 def _meaning(kind: NotificationType) -> str:

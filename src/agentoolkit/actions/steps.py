@@ -14,7 +14,7 @@ from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentool.references import STEP_PREFIX, Budget, Inert, taken
 
 PREFIX = STEP_PREFIX
-MOST_STEPS = 100
+MAX_STEPS = 100
 
 StepStatus = Literal["success", "failed", "skipped"]
 
@@ -57,8 +57,8 @@ def planned(steps: Sequence[Step]) -> list[PlannedStep]:
         InvalidInput: There is none, or too many; a name is used twice or unknown; steps wait for each other; or a step
             takes a value from one that does not come before it.
     """
-    if not 0 < len(steps) <= MOST_STEPS:
-        raise InvalidInput(f"There are {len(steps)} steps.", field="steps", value=len(steps), remedy=f"Give 1 to {MOST_STEPS}.")
+    if not 0 < len(steps) <= MAX_STEPS:
+        raise InvalidInput(f"There are {len(steps)} steps.", field="steps", value=len(steps), remedy=f"Give 1 to {MAX_STEPS}.")
     names = [step.name or f"step_{place}" for place, step in enumerate(steps, 1)]
     for place, name in enumerate(names):
         if "." in name or name in names[:place]:

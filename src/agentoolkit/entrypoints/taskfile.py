@@ -18,7 +18,7 @@ from agentool.errors import InvalidInput
 from agentoolkit import yaml_text
 from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
 
-LARGEST_FILE = 1_000_000
+MAX_FILE_SIZE = 1_000_000
 """Bytes."""
 
 
@@ -95,11 +95,11 @@ def load_tasks(path: Path) -> Sequence[Task]:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+            content = file.read(MAX_FILE_SIZE + 1)
     except OSError as error:
         raise TaskFileError(f"{path} cannot be read: {error.strerror}.", field="file", value=str(path)) from error
-    if len(content) > LARGEST_FILE:
-        raise TaskFileError(f"{path} is larger than {LARGEST_FILE:,} bytes.", field="file", value=str(path))
+    if len(content) > MAX_FILE_SIZE:
+        raise TaskFileError(f"{path} is larger than {MAX_FILE_SIZE:,} bytes.", field="file", value=str(path))
     return read_tasks(content.decode("utf-8", errors="replace"), str(path))
 
 
@@ -119,8 +119,8 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
 
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
     if isinstance(root, yaml.MappingNode):
-        if yaml_text.size(root) > yaml_text.MOST_NODES:
-            raise TaskFileError(f"{source} holds more than {yaml_text.MOST_NODES:,} values.", field="file", value=source)
+        if yaml_text.size(root) > yaml_text.MAX_NODES:
+            raise TaskFileError(f"{source} holds more than {yaml_text.MAX_NODES:,} values.", field="file", value=source)
         held = {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}
         if set(held) == {"tasks"} and isinstance(held["tasks"], yaml.SequenceNode):
             return cast("Sequence[yaml.Node]", held["tasks"].value)

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_LARGEST_FILE = 1_000_000
-_MOST_FILES = 500
+_MAX_FILE_SIZE = 1_000_000
+_MAX_FILES = 500
 
 
 def sample_machine(path: str = "/") -> dict[str, float]:
@@ -44,10 +44,10 @@ def count_words(folder: str = ".", pattern: str = "*.md") -> dict[str, object]:
         How many ``files`` and ``words`` there are, and the five ``commonest``.
     """
     words: Counter[str] = Counter()
-    files = [path for path in sorted(Path(folder).glob(f"**/{pattern}")) if not _hidden(path)][:_MOST_FILES]
+    files = [path for path in sorted(Path(folder).glob(f"**/{pattern}")) if not _hidden(path)][:_MAX_FILES]
     for path in files:
         with path.open(encoding="utf-8", errors="replace") as text:
-            words.update(_WORD.findall(text.read(_LARGEST_FILE).casefold()))
+            words.update(_WORD.findall(text.read(_MAX_FILE_SIZE).casefold()))
     return {"files": len(files), "words": words.total(), "commonest": [word for word, _ in words.most_common(5)]}
 
 

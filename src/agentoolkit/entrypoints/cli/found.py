@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentoolkit.entrypoints.cli.printing import moment_of
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 
 class Found(NamedTuple):

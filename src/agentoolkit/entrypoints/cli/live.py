@@ -12,8 +12,8 @@ from rich.text import Text
 
 from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, cut, present, print_table, result_text, short_time, took
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, Status
-from agentoolkit.wording import in_one_line
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.text import in_one_line
 
 NAME_WIDTH = 20
 _TOOL_WIDTH = 12
@@ -119,7 +119,7 @@ class LiveLog:
         print_table(rows, ("job", "outcome", "times"))
 
     def _follow(self, execution: Execution) -> None:
-        if execution.status is Status.RUNNING:
+        if execution.status is ExecutionStatus.RUNNING:
             self._underway[execution.execution_id] = execution.job_id
         else:
             self._underway.pop(execution.execution_id, None)

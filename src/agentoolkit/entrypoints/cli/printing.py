@@ -10,8 +10,8 @@ from typing import Any, cast
 from rich.console import Console
 from rich.text import Text
 
+from agentoolkit.text import counted, in_one_line, printable_json
 from agentoolkit.time_source import SystemTime
-from agentoolkit.wording import counted, in_one_line, printable_json
 
 STATUS_COLOURS = {
     "success": "green",

@@ -55,7 +55,7 @@ def tell(problem: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from agentoolkit.wording import in_one_line
+    from agentoolkit.text import in_one_line
 
     Console(stderr=True, highlight=False).print(Text.assemble(("agentool: ", "bold red"), in_one_line(problem)), soft_wrap=True)
 

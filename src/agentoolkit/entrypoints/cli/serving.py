@@ -23,14 +23,14 @@ from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, presen
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
+from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
-from agentoolkit.wording import counted
 
 EXAMPLE = "the bundled example"
 
 _POLL_SECONDS = 1.0
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 _RECENT = 10_000
 
 
@@ -122,8 +122,8 @@ class Serving:
             self._console.print(shown(line), no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
-            more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-            named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MOST_NAMED])
+            more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
+            named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MAX_NAMED])
             self._log.say(f"Kept, though not in {self._source}: {named}{more}. `agentool cancel NAME` ends one.")
 
     async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:

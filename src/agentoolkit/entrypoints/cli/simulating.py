@@ -16,10 +16,10 @@ from agentool.errors import InvalidInput, excerpt
 from agentoolkit.entrypoints.cli.opening import read_settings
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.taskfile import load_tasks
-from agentoolkit.simulation import MOST_FIRINGS, Firing, simulate
+from agentoolkit.simulation import MAX_FIRINGS, Firing, simulate
 from agentoolkit.system.scheduler.schedules import predecessor_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 _DAY = timedelta(days=1)
 
@@ -51,11 +51,11 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     if last <= first:
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
-    found = simulate(tasks, first, last, timezone=name, limit=MOST_FIRINGS + 1)
+    found = simulate(tasks, first, last, timezone=name, limit=MAX_FIRINGS + 1)
     followers = sum(predecessor_in(task.schedule) is not None for task in tasks)
     others = {zone_named(task.timezone) for task in tasks if task.timezone} | {str(firing.due.tzinfo) for firing in found}
     zones = [name, *sorted(others - {name})]
-    return Simulated(first, last, name, zones, found[:MOST_FIRINGS], len(found) > MOST_FIRINGS, followers)
+    return Simulated(first, last, name, zones, found[:MAX_FIRINGS], len(found) > MAX_FIRINGS, followers)
 
 
 def print_days(found: Simulated) -> None:
@@ -78,7 +78,7 @@ def print_days(found: Simulated) -> None:
 def _total(found: Simulated) -> Text:
     if found.is_cut:
         last = found.firings[-1].due.astimezone(ZoneInfo(found.zone)).isoformat(" ", "minutes")
-        return Text(f"Cut after {MOST_FIRINGS:,} firings, at {last}; there are more.", "yellow")
+        return Text(f"Cut after {MAX_FIRINGS:,} firings, at {last}; there are more.", "yellow")
     number = len(found.firings)
     span = f"{found.start.isoformat(' ', 'minutes')} to {found.end.isoformat(' ', 'minutes')}"
     return Text(f"{counted(number, 'firing')} from {span} in {found.zone}. Nothing was run.", "dim")

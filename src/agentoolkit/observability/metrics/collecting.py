@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import StoredJob
 
 Collect = Callable[[Registry], Awaitable[None]]
@@ -29,7 +29,7 @@ class SchedulerFigures:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._most_names = max(1, registry.most_series // len(Status))
+        self._most_names = max(1, registry.most_series // len(ExecutionStatus))
         self._forget()
 
     def __call__(self, event: Event) -> None:
@@ -41,7 +41,7 @@ class SchedulerFigures:
             self._forget()
         if execution.finished_at is not None:
             self._ended(execution)
-        elif execution.status is Status.RETRYING:
+        elif execution.status is ExecutionStatus.RETRYING:
             self._retried(execution)
         elif execution.trigger == "schedule" and execution.attempt == 1 and execution.started_at is not None:
             self._lateness.observe((execution.started_at - execution.scheduled_at).total_seconds())
@@ -50,7 +50,7 @@ class SchedulerFigures:
         """Ask for the series anew: what was kept of them counts for nothing any more."""
         self._resets = self._registry.resets
         self._names: set[str] = set()
-        self._counters: dict[tuple[Status, str], Number] = {}
+        self._counters: dict[tuple[ExecutionStatus, str], Number] = {}
         self._durations: dict[str, Histogram] = {}
         self._lateness = self._registry.histogram(LATENESS, help="Seconds between due time and start of scheduled executions")
 
@@ -66,7 +66,7 @@ class SchedulerFigures:
         labels = {"agentool": self._label(execution.agentool_name)}
         self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
 
-    def _counter(self, status: Status, name: str) -> Number:
+    def _counter(self, status: ExecutionStatus, name: str) -> Number:
         labels = {"status": status.value, "agentool": self._label(name)}
         made = self._counters[status, name] = self._registry.counter(EXECUTIONS, labels, "Executions by outcome")
         return made

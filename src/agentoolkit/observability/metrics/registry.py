@@ -17,9 +17,9 @@ Labels = tuple[tuple[str, str], ...]
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds; made for seconds."""
-MOST_SERIES = 1_000
+MAX_SERIES = 1_000
 """Combinations of labels of one metric."""
-MOST_METRICS = 1_000
+MAX_METRICS = 1_000
 
 
 class Number:
@@ -78,7 +78,7 @@ class Registry:
         most_metrics: Metrics there may be.
     """
 
-    def __init__(self, most_series: int = MOST_SERIES, most_metrics: int = MOST_METRICS) -> None:
+    def __init__(self, most_series: int = MAX_SERIES, most_metrics: int = MAX_METRICS) -> None:
         self.most_series = most_series
         self.resets = 0
         """Whoever keeps a series asks anew after each of them."""

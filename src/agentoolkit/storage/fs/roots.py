@@ -11,7 +11,7 @@ from agentool.errors import ConfigurationError, excerpt
 from agentoolkit.storage.fs.errors import SETTING, PathNotAllowed, PathNotFound, explained
 from agentoolkit.storage.fs.folder import SUPPORTED, Folder
 
-LONGEST_PATH = 4_000
+MAX_PATH_LENGTH = 4_000
 DEEPEST = 100
 """Folders below each other."""
 
@@ -85,7 +85,7 @@ class Roots:
             PathNotAllowed: It is below no root, goes up by ``..``, or is no path.
         """
         parts = PurePosixPath(path).parts
-        if "\0" in path or len(path) > LONGEST_PATH or len(parts) > DEEPEST or ".." in parts:
+        if "\0" in path or len(path) > MAX_PATH_LENGTH or len(parts) > DEEPEST or ".." in parts:
             raise PathNotAllowed(f"{excerpt(path)} is no path.", field="path", value=path, remedy="Write it out, without '..'.")
         for prefix, folder in self._roots.items():
             if parts[: len(prefix)] == prefix:

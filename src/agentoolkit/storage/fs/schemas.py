@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from agentool.base import BaseOperationInput
 from agentoolkit.storage.fs.folder import Kind
 
-LARGEST_PAGE = 10_000
+MAX_PAGE_SIZE = 10_000
 PAGE = 1_000
 """Entries in a list, unless a limit is given."""
 
@@ -32,7 +32,7 @@ class FsInput(BaseOperationInput):
     overwrite: bool | None = Field(None, description="Replace files that are there: by default copy does, and move does not")
     recursive: bool | None = Field(False, description="For delete and list: also what is in folders")
     pattern: str | None = Field("*", min_length=1, max_length=200, description="For list: '*.csv'; with a slash, about the path: 'a/*.csv'")
-    limit: int | None = Field(PAGE, ge=1, le=LARGEST_PAGE, description="For list: entries at most")
+    limit: int | None = Field(PAGE, ge=1, le=MAX_PAGE_SIZE, description="For list: entries at most")
 
 
 class WriteOptions(TypedDict, total=False):

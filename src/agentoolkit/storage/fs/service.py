@@ -17,11 +17,11 @@ from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
 from agentoolkit.storage.fs.roots import Location, Roots
 from agentoolkit.storage.fs.trees import Copying, Found, Progress
 
-LARGEST_FILE = 10_000_000
+MAX_FILE_SIZE = 10_000_000
 """Bytes that are read or written by one call."""
-LARGEST_TREE = 10_000_000_000
+MAX_TREE_SIZE = 10_000_000_000
 """Bytes that are copied by one call."""
-MOST_ENTRIES = 100_000
+MAX_ENTRIES = 100_000
 """Files and folders that are copied or deleted by one call."""
 
 
@@ -29,9 +29,9 @@ MOST_ENTRIES = 100_000
 class Limits:
     """What one call may take."""
 
-    file_size: int = LARGEST_FILE
-    tree_size: int = LARGEST_TREE
-    tree_entries: int = MOST_ENTRIES
+    file_size: int = MAX_FILE_SIZE
+    tree_size: int = MAX_TREE_SIZE
+    tree_entries: int = MAX_ENTRIES
 
 
 class FileService:

@@ -14,7 +14,7 @@ from agentoolkit.storage.fs.folder import Folder, Kind, kind_of, readable
 from agentoolkit.storage.fs.roots import DEEPEST
 
 _CHUNK = 1 << 20
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 class Stopped(Exception):
@@ -47,7 +47,7 @@ class Progress:
     def skip(self, path: str) -> None:
         """Note what was left out."""
         self.skipped_count += 1
-        if len(self.skipped) < _MOST_NAMED:
+        if len(self.skipped) < _MAX_NAMED:
             self.skipped.append(readable(path))
 
 

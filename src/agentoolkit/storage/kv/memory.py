@@ -9,7 +9,7 @@ from threading import Lock
 
 from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
-_LEAST_TO_TIDY = 1_000
+_MIN_TO_TIDY = 1_000
 
 
 class MemoryKeyValueStore:
@@ -18,7 +18,7 @@ class MemoryKeyValueStore:
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
         self._expiring: list[tuple[datetime, str, str]] = []
-        self._tidy_at = _LEAST_TO_TIDY
+        self._tidy_at = _MIN_TO_TIDY
         self._lock = Lock()
 
     async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
@@ -67,7 +67,7 @@ class MemoryKeyValueStore:
         held = ((entry, name, key) for name, entries in self._entries.items() for key, entry in entries.items())
         self._expiring = [(entry.expires_at, name, key) for entry, name, key in held if entry.expires_at is not None]
         heapq.heapify(self._expiring)
-        self._tidy_at = 2 * len(self._expiring) + _LEAST_TO_TIDY
+        self._tidy_at = 2 * len(self._expiring) + _MIN_TO_TIDY
 
     def _remove(self, namespace: str, key: str) -> None:
         entries = self._entries.get(namespace, {})

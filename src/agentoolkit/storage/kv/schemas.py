@@ -10,11 +10,11 @@ from typing_extensions import TypedDict
 from agentool.base import BaseOperationInput
 
 NAMESPACE = "default"
-LONGEST_KEY = 500
+MAX_KEY_LENGTH = 500
 """Characters of a key or a namespace."""
-LONGEST_TTL = 10 * 366 * 86_400.0
+MAX_TTL = 10 * 366 * 86_400.0
 """Seconds."""
-LARGEST_PAGE = 10_000
+MAX_PAGE_SIZE = 10_000
 PAGE = 1_000
 """Keys in a list, unless a limit is given."""
 
@@ -23,15 +23,15 @@ class KvInput(BaseOperationInput):
     """Input of the AgenTool ``storage_kv``. Which fields an operation takes, and needs, is said by its handler."""
 
     operation: Literal["get", "set", "delete", "exists", "keys", "increment", "compare_and_set"]
-    key: str | None = Field(None, min_length=1, max_length=LONGEST_KEY, description="Printable characters, none of them special")
-    namespace: str | None = Field(NAMESPACE, min_length=1, max_length=LONGEST_KEY, description="Keeps keys of different users apart")
+    key: str | None = Field(None, min_length=1, max_length=MAX_KEY_LENGTH, description="Printable characters, none of them special")
+    namespace: str | None = Field(NAMESPACE, min_length=1, max_length=MAX_KEY_LENGTH, description="Keeps keys of different users apart")
     value: JsonValue | None = Field(None, description="Any JSON value but null")
     default: JsonValue | None = Field(None, description="For get: the answer where there is no such key")
     expected: JsonValue | None = Field(None, description="For compare_and_set: the value that must be there; left out, there must be none")
-    ttl: float | None = Field(None, gt=0, le=LONGEST_TTL, description="Seconds from now that the value is kept; for ever by default")
+    ttl: float | None = Field(None, gt=0, le=MAX_TTL, description="Seconds from now that the value is kept; for ever by default")
     by: int | float | None = Field(1, allow_inf_nan=False, description="For increment: what is added; negative to subtract")
-    prefix: str | None = Field("", max_length=LONGEST_KEY, description="For keys: how they begin")
-    limit: int | None = Field(PAGE, ge=1, le=LARGEST_PAGE, description="For keys: how many at most")
+    prefix: str | None = Field("", max_length=MAX_KEY_LENGTH, description="For keys: how they begin")
+    limit: int | None = Field(PAGE, ge=1, le=MAX_PAGE_SIZE, description="For keys: how many at most")
 
 
 class Lifetime(TypedDict, total=False):

@@ -14,7 +14,7 @@ from agentoolkit.storage.kv.errors import KeyNotFound, NotANumber, ValueTooLarge
 from agentoolkit.storage.kv.ports import Change, Changed, Entry, KeyValueStore
 from agentoolkit.time_source import TimeSource
 
-LARGEST_VALUE = 1_000_000
+MAX_VALUE_SIZE = 1_000_000
 """Characters, as JSON."""
 _NEAREST_OF = 1_000
 
@@ -35,7 +35,7 @@ class KvService:
         largest_value: Characters of a value as JSON.
     """
 
-    def __init__(self, store: KeyValueStore, time: TimeSource, largest_value: int = LARGEST_VALUE) -> None:
+    def __init__(self, store: KeyValueStore, time: TimeSource, largest_value: int = MAX_VALUE_SIZE) -> None:
         self._store = store
         self._time = time
         self._largest_value = largest_value

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from agentoolkit.database import Database, Session
-from agentoolkit.sql_times import micros, moment
+from agentoolkit.database.database import Database, Session
+from agentoolkit.database.times import micros, moment
 from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
 
 _UNEXPIRED = "(expires_at IS NULL OR expires_at > :now)"

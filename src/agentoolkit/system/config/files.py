@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from agentoolkit.system.config.errors import InvalidConfigFile
 
-LARGEST_FILE = 1_000_000
+MAX_FILE_SIZE = 1_000_000
 """Bytes."""
 
 
@@ -26,8 +26,8 @@ def read_file(path: Path) -> dict[str, Any]:
         content = path.expanduser().read_bytes()
     except OSError as error:
         raise InvalidConfigFile(f"{path} cannot be read: {error.strerror}.", field="config_files", value=str(path)) from error
-    if len(content) > LARGEST_FILE:
-        raise InvalidConfigFile(f"{path} is larger than {LARGEST_FILE:,} bytes.", field="config_files", value=str(path))
+    if len(content) > MAX_FILE_SIZE:
+        raise InvalidConfigFile(f"{path} is larger than {MAX_FILE_SIZE:,} bytes.", field="config_files", value=str(path))
     held = _parsed(path, content)
     if not isinstance(held, Mapping):
         raise InvalidConfigFile(f"{path} has no keys at its top.", field="config_files", value=str(path))
@@ -65,8 +65,8 @@ def _yaml(text: str) -> Any:
 
     try:
         node = yaml_text.compose(text)
-        if node is not None and yaml_text.size(node) > yaml_text.MOST_NODES:
-            raise ValueError(f"It holds more than {yaml_text.MOST_NODES:,} values.")
+        if node is not None and yaml_text.size(node) > yaml_text.MAX_NODES:
+            raise ValueError(f"It holds more than {yaml_text.MAX_NODES:,} values.")
         return {} if node is None else yaml_text.construct(node)
     except yaml.YAMLError as error:
         raise ValueError(yaml_text.one_line(error)) from error

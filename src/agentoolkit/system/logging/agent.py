@@ -19,7 +19,7 @@ NAME = "logging"
 LOGGER = "agentool"
 """The logger of records that name none."""
 PAGE = 100
-LONGEST_MESSAGE = 100_000
+MAX_MESSAGE_LENGTH = 100_000
 
 DESCRIPTION = """\
 Logs messages with data, with secrets taken out, to the console and to a file that rotates; and reads what was logged."""
@@ -30,7 +30,7 @@ class LoggingInput(BaseOperationInput):
 
     operation: Literal["log", "read", "set_level"]
     level: Level | None = Field(None, description="Of the record; for read: this one or above")
-    message: str | None = Field(None, max_length=LONGEST_MESSAGE)
+    message: str | None = Field(None, max_length=MAX_MESSAGE_LENGTH)
     data: dict[str, Any] | None = Field(None, description="What belongs to the message; what has the name of a secret is redacted")
     logger_name: str | None = Field(
         None, min_length=1, max_length=200, description=f"Dotted; a logger includes those below it; {LOGGER!r} by default"

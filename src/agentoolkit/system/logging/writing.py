@@ -14,7 +14,7 @@ from typing import Any
 
 from agentoolkit.system.logging.records import NUMBERS, Format, Record, line
 
-MOST_WAITING = 10_000
+MAX_WAITING = 10_000
 """Records that wait for a slow disk; what comes beyond that is counted, not written."""
 
 
@@ -42,7 +42,7 @@ class Output:
         """Hand over a record and return at once."""
         if not self._handlers:
             return
-        if self._queue.qsize() >= MOST_WAITING:
+        if self._queue.qsize() >= MAX_WAITING:
             self.dropped += 1
             return
         self._start()

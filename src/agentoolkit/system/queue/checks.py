@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Message, Queue, Receipt, State
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 
 def check_current(message: Message, receipt: Receipt) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAX_SIZE = 100_000
 """Messages a queue holds at most, unless made with another limit."""
-LARGEST_MESSAGE = 10_000_000
+MAX_MESSAGE_SIZE = 10_000_000
 """Characters of a payload as JSON, unless set otherwise: what a command or a web page answers at most fits in."""
 VISIBILITY_TIMEOUT = 30.0
 """Seconds that a taken message is hidden from others, unless set otherwise."""

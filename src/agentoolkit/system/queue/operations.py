@@ -11,8 +11,8 @@ from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.queue import views
-from agentoolkit.system.queue.executing import Execution
-from agentoolkit.system.queue.intake import EnqueueRequest, read_receipt
+from agentoolkit.system.queue.auto_execute import Execution
+from agentoolkit.system.queue.enqueue import EnqueueRequest, read_receipt
 from agentoolkit.system.queue.messages import State
 from agentoolkit.system.queue.schemas import (
     PAGE,
@@ -28,7 +28,7 @@ from agentoolkit.system.queue.schemas import (
     StateName,
 )
 from agentoolkit.system.queue.service import LIVE, QueueService, Taking
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 Context = RunContext[QueueService]
 

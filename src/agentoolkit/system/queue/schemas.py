@@ -10,13 +10,13 @@ from typing_extensions import TypedDict
 from agentool.base import BaseOperationInput
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
 
-LONGEST_TIMEOUT = 300.0
+MAX_TIMEOUT = 300.0
 """Seconds that a ``dequeue`` may wait."""
-LONGEST_LEASE = 7 * 86_400.0
+MAX_LEASE = 7 * 86_400.0
 """Seconds."""
-LONGEST_DELAY = 10 * 366 * 86_400.0
+MAX_DELAY = 10 * 366 * 86_400.0
 """Seconds."""
-LARGEST_PAGE = 1_000
+MAX_PAGE_SIZE = 1_000
 PAGE = 100
 """Messages or queues in a list, unless a limit is given."""
 
@@ -54,18 +54,18 @@ class QueueInput(BaseOperationInput):
     )
     priority: int | None = Field(0, ge=-1_000_000, le=1_000_000, description="A lower number is taken first")
     delay: float | None = Field(
-        None, ge=0, le=LONGEST_DELAY, description="Seconds until the message is available, or available again; 0 by default"
+        None, ge=0, le=MAX_DELAY, description="Seconds until the message is available, or available again; 0 by default"
     )
     schedule_at: str | None = Field(
         None, max_length=100, description="ISO 8601 time from which the message is available; UTC without an offset; a past one means now"
     )
-    ttl: float | None = Field(None, gt=0, le=LONGEST_DELAY, description="Seconds from now after which an untaken message is dead")
-    timeout: float | None = Field(0, ge=0, le=LONGEST_TIMEOUT, description="Seconds to wait for a message; 0: do not wait")
-    count: int | None = Field(1, ge=1, le=LARGEST_PAGE, description="Messages to take at most")
+    ttl: float | None = Field(None, gt=0, le=MAX_DELAY, description="Seconds from now after which an untaken message is dead")
+    timeout: float | None = Field(0, ge=0, le=MAX_TIMEOUT, description="Seconds to wait for a message; 0: do not wait")
+    count: int | None = Field(1, ge=1, le=MAX_PAGE_SIZE, description="Messages to take at most")
     visibility_timeout: float | None = Field(
         None,
         gt=0,
-        le=LONGEST_LEASE,
+        le=MAX_LEASE,
         description=f"Seconds that a taken message is hidden from others; the queue's by default, {VISIBILITY_TIMEOUT:g} for a new queue",
     )
     auto_ack: bool | None = Field(False, description="Remove messages as they are taken: at most once, lost if the taker fails")
@@ -73,7 +73,7 @@ class QueueInput(BaseOperationInput):
     agentool_name: str | None = Field(None, description="The AgenTool that auto_execute runs; never taken from a message")
     receipt: str | None = Field(None, max_length=600, description="Proof of having taken a message, as dequeue returned it")
     reason: str | None = Field(None, max_length=2_000, description="Why a message is given back or dead")
-    limit: int | None = Field(None, ge=1, le=LARGEST_PAGE, description=f"Entries at most, {PAGE} by default; for requeue, all")
+    limit: int | None = Field(None, ge=1, le=MAX_PAGE_SIZE, description=f"Entries at most, {PAGE} by default; for requeue, all")
     state: StateName | None = Field(None, description="For clear: which messages; by default all but dead letters")
     max_size: int | None = Field(
         None, ge=1, le=100_000_000, description=f"Messages the queue holds at most, dead letters aside; {MAX_SIZE:,} by default"

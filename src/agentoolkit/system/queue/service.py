@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
+from agentoolkit.system.queue.enqueue import EnqueueRequest, encoded, new_message
 from agentoolkit.system.queue.errors import QueueExists
-from agentoolkit.system.queue.intake import EnqueueRequest, encoded, new_message
-from agentoolkit.system.queue.messages import DEDUP_WINDOW, LARGEST_MESSAGE, Counts, Message, Queue, QueueSettings, Receipt, State
+from agentoolkit.system.queue.messages import DEDUP_WINDOW, MAX_MESSAGE_SIZE, Counts, Message, Queue, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Revival, Taken
-from agentoolkit.system.queue.waiting import Waiters, earliest
+from agentoolkit.system.queue.waiters import Waiters, earliest
 from agentoolkit.time_source import TimeSource
 
 LIVE = frozenset(State) - {State.DEAD}
@@ -43,7 +43,7 @@ class QueueService:
     """
 
     def __init__(
-        self, backend: QueueBackend, time: TimeSource, dedup_window: float = DEDUP_WINDOW, largest_message: int = LARGEST_MESSAGE
+        self, backend: QueueBackend, time: TimeSource, dedup_window: float = DEDUP_WINDOW, largest_message: int = MAX_MESSAGE_SIZE
     ) -> None:
         self.backend = backend
         self._time = time

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from agentoolkit.system.queue.executing import Executed
-from agentoolkit.system.queue.intake import decoded
+from agentoolkit.system.queue.auto_execute import Executed
+from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.messages import Counts, Message, State
 from agentoolkit.system.queue.ports import Created, DeadLetters, QueueStatus
 from agentoolkit.system.queue.schemas import (

@@ -2,6 +2,7 @@
 
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.core import execute_agentool as _execute_agentool
+from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.errors import (
     ExecutionFailed,
     ExecutionNotFound,
@@ -36,7 +37,6 @@ from agentoolkit.system.scheduler.operations import (
     scheduler_update,
 )
 from agentoolkit.system.scheduler.ports import DamagedJob
-from agentoolkit.system.scheduler.running import current_execution
 from agentoolkit.system.scheduler.schemas import SchedulerInput, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 

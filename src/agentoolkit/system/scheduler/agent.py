@@ -9,11 +9,11 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.operations import Handler
-from agentoolkit.system.scheduler.after import create_after_agent
-from agentoolkit.system.scheduler.events import Announcer
-from agentoolkit.system.scheduler.loops import done_on
+from agentoolkit.system.scheduler.after_tool import create_after_agent
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.event_loops import done_on
+from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.operations import HANDLERS
-from agentoolkit.system.scheduler.parts import Parts
 from agentoolkit.system.scheduler.schemas import SchedulerInput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
@@ -39,7 +39,7 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
     injector = injector or get_injector()
     if service is None and NAME in injector:
         return injector.get(NAME)
-    service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), Announcer()))
+    service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
     agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
     create_after_agent(service.store, injector=injector)

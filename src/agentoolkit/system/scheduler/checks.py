@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
+from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
 from agentoolkit.system.scheduler.jobs import Gate, Policies
-from agentoolkit.system.scheduler.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.schedules import Schedule
 
-LONGEST_NAME = 200
-LONGEST_DESCRIPTION = 2_000
-MOST_TAGS = 50
-LARGEST_INPUT = 1_000_000
+MAX_NAME_LENGTH = 200
+MAX_DESCRIPTION_LENGTH = 2_000
+MAX_TAGS = 50
+MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
 _TEN_YEARS = 10 * 366 * 86_400
 
@@ -63,8 +63,8 @@ def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
     except NotJson as error:
         remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
         raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
-    if (size := len(json.dumps(copy))) > LARGEST_INPUT:
-        remedy = f"Use at most {LARGEST_INPUT:,}; refer to more by '{PREFIX}…' or by a path."
+    if (size := len(json.dumps(copy))) > MAX_INPUT_SIZE:
+        remedy = f"Use at most {MAX_INPUT_SIZE:,}; refer to more by '{PREFIX}…' or by a path."
         raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
     return copy
 
@@ -114,13 +114,13 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
 
 def checked_id(job_id: str) -> str:
     """Return a job's id if it can be one."""
-    if not (0 < len(job_id) <= LONGEST_NAME) or not job_id.isprintable() or "@" in job_id:
-        remedy = f"Use 1 to {LONGEST_NAME} printable characters other than '@'."
+    if not (0 < len(job_id) <= MAX_NAME_LENGTH) or not job_id.isprintable() or "@" in job_id:
+        remedy = f"Use 1 to {MAX_NAME_LENGTH} printable characters other than '@'."
         raise InvalidJob(f"{excerpt(job_id)} cannot be a job's id.", field="job_id", value=job_id, remedy=remedy)
     return job_id
 
 
-def check_text(field: str, text: str | None, most: int = LONGEST_NAME, least: int = 0) -> None:
+def check_text(field: str, text: str | None, most: int = MAX_NAME_LENGTH, least: int = 0) -> None:
     """Refuse text that is empty where it must not be, or absurdly long."""
     if text is not None and not least <= len(text.strip()) <= len(text) <= most:
         remedy = f"Use {least} to {most:,} characters, or leave it out."
@@ -129,8 +129,8 @@ def check_text(field: str, text: str | None, most: int = LONGEST_NAME, least: in
 
 def check_tags(tags: Sequence[str]) -> None:
     """Refuse too many tags, and ones that are too long."""
-    if len(tags) > MOST_TAGS:
-        raise InvalidJob(f"There are {len(tags):,}.", field="tags", value=tags, remedy=f"Use at most {MOST_TAGS}.")
+    if len(tags) > MAX_TAGS:
+        raise InvalidJob(f"There are {len(tags):,}.", field="tags", value=tags, remedy=f"Use at most {MAX_TAGS}.")
     for place, tag in enumerate(tags):
         check_text(f"tags.{place}", tag, least=1)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agentool.core.injector import get_injector
+from agentoolkit.system.scheduler.event_loops import done_on
+from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import Work
-from agentoolkit.system.scheduler.loops import done_on
-from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.service import SchedulerService
 
 

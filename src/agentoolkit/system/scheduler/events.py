@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, Job, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
 logger = logging.getLogger(__name__)
 
@@ -22,15 +22,15 @@ EventType = Literal[
 ]
 """The names of *Nagatha Assistant Task Scheduler*, "Event Types", and ours for outcomes it does not know."""
 
-_OUTCOMES: dict[Status, EventType] = {
-    Status.SUCCESS: "scheduler.task.success",
-    Status.FAILED: "scheduler.task.failure",
-    Status.LOST: "scheduler.task.failure",
-    Status.RETRYING: "scheduler.task.retry",
-    Status.CANCELLED: "scheduler.task.cancelled",
-    Status.MISSED: "scheduler.task.missed",
-    Status.SKIPPED: "scheduler.task.skipped",
-    Status.RUNNING: "scheduler.task.started",
+_OUTCOMES: dict[ExecutionStatus, EventType] = {
+    ExecutionStatus.SUCCESS: "scheduler.task.success",
+    ExecutionStatus.FAILED: "scheduler.task.failure",
+    ExecutionStatus.LOST: "scheduler.task.failure",
+    ExecutionStatus.RETRYING: "scheduler.task.retry",
+    ExecutionStatus.CANCELLED: "scheduler.task.cancelled",
+    ExecutionStatus.MISSED: "scheduler.task.missed",
+    ExecutionStatus.SKIPPED: "scheduler.task.skipped",
+    ExecutionStatus.RUNNING: "scheduler.task.started",
 }
 
 
@@ -46,7 +46,7 @@ class Event(NamedTuple):
 Listener = Callable[[Event], None]
 
 
-class Announcer:
+class EventPublisher:
     """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
 
     def __init__(self) -> None:

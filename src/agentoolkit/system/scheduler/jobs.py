@@ -31,7 +31,7 @@ HISTORY_LENGTH = 100
 """Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
 
 
-class JobState(StrEnum):
+class JobStatus(StrEnum):
     """Whether a job can still fire."""
 
     ACTIVE = "active"
@@ -42,7 +42,7 @@ class JobState(StrEnum):
     """Its definition cannot be read or computed; the reason says why."""
 
 
-class Status(StrEnum):
+class ExecutionStatus(StrEnum):
     """How an execution stands. The first three go on; the others are final."""
 
     QUEUED = "queued"
@@ -59,7 +59,7 @@ class Status(StrEnum):
     """Started, and its process ended before an outcome was known."""
 
 
-UNFINISHED = frozenset({Status.QUEUED, Status.RUNNING, Status.RETRYING})
+UNFINISHED = frozenset({ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.RETRYING})
 
 
 class Delivery(StrEnum):
@@ -163,10 +163,10 @@ def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
 # The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.
 
 
-class Standing(NamedTuple):
+class JobState(NamedTuple):
     """Where a job stands: the part of it that changes with every firing."""
 
-    state: JobState = JobState.ACTIVE
+    state: JobStatus = JobStatus.ACTIVE
     next_run_at: datetime | None = None
     runs: int = 0
     """Executions started by its schedule so far."""
@@ -178,9 +178,9 @@ class Standing(NamedTuple):
     @property
     def due_at(self) -> datetime | None:
         """When the scheduler has to look at the job again: at its next due time, or when its pause ends."""
-        if self.state is JobState.ACTIVE:
+        if self.state is JobStatus.ACTIVE:
             return self.next_run_at
-        return self.paused_until if self.state is JobState.PAUSED else None
+        return self.paused_until if self.state is JobStatus.PAUSED else None
 
 
 class ErrorRecord(NamedTuple):
@@ -208,7 +208,7 @@ class Execution(NamedTuple):
     agentool_name: str
     scheduled_at: datetime
     trigger: Trigger = "schedule"
-    status: Status = Status.QUEUED
+    status: ExecutionStatus = ExecutionStatus.QUEUED
     reason: str = ""
     due_count: int = 1
     """Due times this record stands for; more than one only where they were passed over together."""

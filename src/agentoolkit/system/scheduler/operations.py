@@ -12,10 +12,10 @@ from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.jobs import JobState
+from agentoolkit.system.scheduler.decisions.downstream import dormant
+from agentoolkit.system.scheduler.executions import Runs
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.planning import JobRequest
-from agentoolkit.system.scheduler.predecessors import dormant
-from agentoolkit.system.scheduler.runs import Runs
 from agentoolkit.system.scheduler.schemas import (
     JobChanges,
     JobList,
@@ -28,7 +28,7 @@ from agentoolkit.system.scheduler.schemas import (
     ScheduleType,
 )
 from agentoolkit.system.scheduler.service import Added, SchedulerService
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 Context = RunContext[SchedulerService]
 
@@ -158,7 +158,7 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
 
 async def scheduler_list(ctx: Context) -> SchedulerOutput:
     """List the jobs that can fire again, and the paused and broken ones."""
-    jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobState.DONE]
+    jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobStatus.DONE]
     return views.answer("list", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 
@@ -243,7 +243,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     await service.ready()
     engine = service.engine
     states = [stored.standing.state for stored in await service.jobs()]
-    can_fire = sum(state in (JobState.ACTIVE, JobState.PAUSED) for state in states)
+    can_fire = sum(state in (JobStatus.ACTIVE, JobStatus.PAUSED) for state in states)
     leader = await service.store.leader()
     return SchedulerStatus(
         running=engine is not None if service.parts.claims else leader is not None,
@@ -254,7 +254,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         apscheduler_available=True,
         scheduler_state=engine.clock.state if engine else 0,
         jobs=can_fire,
-        paused=states.count(JobState.PAUSED),
+        paused=states.count(JobStatus.PAUSED),
         executing=engine.executor.running if engine else 0,
         waiting=engine.executor.waiting if engine else 0,
         lag=engine.running.lag if engine else None,

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.checks import (
-    LONGEST_DESCRIPTION,
+    MAX_DESCRIPTION_LENGTH,
     check_gate,
     check_lookalikes,
     check_queues,
@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.checks import (
     checked_id,
     checked_input,
 )
-from agentoolkit.system.scheduler.jobs import CatchUp, Gate, Job, JobState, OnInterrupt, Overlap, Policies, Priority, Standing
+from agentoolkit.system.scheduler.jobs import CatchUp, Gate, Job, JobState, JobStatus, OnInterrupt, Overlap, Policies, Priority
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
@@ -102,7 +102,7 @@ class Plan(NamedTuple):
     """A job that can be stored as it is."""
 
     job: Job
-    standing: Standing
+    standing: JobState
     reading: Reading
 
 
@@ -118,8 +118,8 @@ def plan(request: JobRequest, injector: Injector, now: datetime, default_timezon
     job_id = id_from_name(request.job_name) if request.job_id is None else checked_id(request.job_id)
     reading = _read(request, job_id, now, default_timezone)
     job = _job(request, job_id, reading, injector, now)
-    state = JobState.PAUSED if request.paused else JobState.ACTIVE
-    return Plan(job, Standing(state, reading.schedule.first_from(now)), reading)
+    state = JobStatus.PAUSED if request.paused else JobStatus.ACTIVE
+    return Plan(job, JobState(state, reading.schedule.first_from(now)), reading)
 
 
 def replan(stored: StoredJob, changes: Mapping[str, Any], injector: Injector, now: datetime, default_timezone: str | None) -> Plan:
@@ -158,14 +158,14 @@ def changes_wanted(job: Job, request: JobRequest, injector: Injector, default_ti
     return {name: getattr(request, name) for name in different}
 
 
-def _standing(job: Job, before: Standing, changes: Mapping[str, Any], now: datetime) -> Standing:
+def _standing(job: Job, before: JobState, changes: Mapping[str, Any], now: datetime) -> JobState:
     if {*_WHEN, "max_runs", "paused"}.isdisjoint(changes):
         return before
-    paused = changes.get("paused", before.state is JobState.PAUSED)
+    paused = changes.get("paused", before.state is JobStatus.PAUSED)
     due = job.schedule.first_from(now)
     if job.schedule.is_over(now) or (job.policies.max_runs is not None and before.runs >= job.policies.max_runs):
-        return before._replace(state=JobState.DONE, next_run_at=None)
-    return before._replace(state=JobState.PAUSED if paused else JobState.ACTIVE, next_run_at=due, reason="")
+        return before._replace(state=JobStatus.DONE, next_run_at=None)
+    return before._replace(state=JobStatus.PAUSED if paused else JobStatus.ACTIVE, next_run_at=due, reason="")
 
 
 def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str | None) -> Reading:
@@ -213,7 +213,7 @@ def id_from_name(job_name: str | None) -> str:
 
 def _check_texts(request: JobRequest) -> None:
     check_text("job_name", request.job_name, least=1)
-    check_text("description", request.description, LONGEST_DESCRIPTION)
+    check_text("description", request.description, MAX_DESCRIPTION_LENGTH)
     check_text("concurrency_key", request.concurrency_key, least=1)
     check_tags(request.tags)
 

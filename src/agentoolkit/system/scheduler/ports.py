@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, Job, Standing, Status
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
 
 KEPT = 1_000
 """Jobs that are over, and executions without a job, that are kept however old they are."""
@@ -19,7 +19,7 @@ class StoredJob(NamedTuple):
     """A job as a store holds it."""
 
     job: Job
-    standing: Standing
+    standing: JobState
 
 
 class DamagedJob(SchedulerError):
@@ -142,7 +142,7 @@ class JobStore(Protocol):
         """Are all processes kept from claiming?"""
         ...
 
-    async def add(self, job: Job, standing: Standing) -> None:
+    async def add(self, job: Job, standing: JobState) -> None:
         """Keep a new job.
 
         Raise `JobExists` if its id, or its name, belongs to a job that can still fire, and `InvalidSchedule` if it
@@ -162,7 +162,7 @@ class JobStore(Protocol):
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
-    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+    async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
         """Change a job, to a version one higher than that of `before`, and tell whether it was changed.
 
         It is not if it does not stand as `before` says any more: then whoever changes it has not seen where it stands, and
@@ -205,7 +205,7 @@ class JobStore(Protocol):
         """Return one execution."""
         ...
 
-    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
+    async def executions(self, job_id: str | None, limit: int, status: ExecutionStatus | None = None) -> Sequence[Execution]:
         """Return the newest executions, of a job or of all, in one status or in any; the newest first."""
         ...
 

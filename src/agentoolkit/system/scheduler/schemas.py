@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnI
 
 ScheduleType = Literal["cron", "interval", "once", "after"]
 
-ExecutionStatus = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
+StatusName = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
 
 SchedulerOperation = Literal[
     "schedule",
@@ -81,7 +81,7 @@ class SchedulerInput(BaseOperationInput):
     until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: str | None = Field(None, description="For pause and cancel_execution: why")
     execution_id: str | None = Field(None, description="For get_execution and cancel_execution")
-    execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
+    execution_status: StatusName | None = Field(None, description="For list_executions: only those that stand so")
     description: str | None = Field(None, description="What the job is for")
     tags: list[str] | None = Field(None, description="Free labels")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.decisions.downstream import with_predecessor
+from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
-from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, execution_id
-from agentoolkit.system.scheduler.lifecycle import Lifecycle
-from agentoolkit.system.scheduler.parts import Parts
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
-from agentoolkit.system.scheduler.predecessors import with_predecessor
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 
 _TRIES = 5
@@ -26,7 +26,7 @@ class Added(NamedTuple):
     """A job that is scheduled now."""
 
     job: Job
-    standing: Standing
+    standing: JobState
     reading: Reading
     created: bool
     """False if the very same job was there already."""
@@ -141,11 +141,11 @@ class SchedulerService(Lifecycle):
             until: When it resumes by itself.
             reason: Why, for whoever looks at it later.
         """
-        return await self._change_state(job_id, Standing(JobState.PAUSED, paused_until=until, reason=reason))
+        return await self._change_state(job_id, JobState(JobStatus.PAUSED, paused_until=until, reason=reason))
 
     async def resume(self, job_id: str) -> StoredJob:
         """Let a paused job fire again, from now on."""
-        return await self._change_state(job_id, Standing(JobState.ACTIVE))
+        return await self._change_state(job_id, JobState(JobStatus.ACTIVE))
 
     async def job(self, job_id: str) -> StoredJob:
         """Return a job by its id or its unique name.
@@ -174,7 +174,7 @@ class SchedulerService(Lifecycle):
         """Return a live job that is the very same. Raises `JobExists` if the id or name belongs to one that is not."""
         job = planned.job
         for taken in (await self.store.find(job.job_id), await self.store.find(job.job_name)):
-            if taken and taken.standing.state is not JobState.DONE:
+            if taken and taken.standing.state is not JobStatus.DONE:
                 if taken.job.same_as(job):
                     return Added(*taken, planned.reading, created=False)
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
@@ -187,13 +187,13 @@ class SchedulerService(Lifecycle):
             return replace(request, schedule=await with_predecessor(self.store, request.schedule))
         return request
 
-    async def _change_state(self, job_id: str, wanted: Standing) -> StoredJob:
+    async def _change_state(self, job_id: str, wanted: JobState) -> StoredJob:
         for _ in range(_TRIES):
             job, standing = stored = await self._caught_up(job_id)
-            if standing.state is JobState.DONE or (standing.state is wanted.state and wanted.state is JobState.ACTIVE):
+            if standing.state is JobStatus.DONE or (standing.state is wanted.state and wanted.state is JobStatus.ACTIVE):
                 return stored
             changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
-            if wanted.state is JobState.ACTIVE:
+            if wanted.state is JobStatus.ACTIVE:
                 changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
             if replaced := await self._replaced(stored, job, changed):
                 return replaced
@@ -211,10 +211,10 @@ class SchedulerService(Lifecycle):
 
     async def _check_name(self, job: Job) -> None:
         taken = await self.store.find(job.job_name)
-        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobState.DONE:
+        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobStatus.DONE:
             raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
 
-    async def _replaced(self, before: StoredJob, job: Job, standing: Standing) -> StoredJob | None:
+    async def _replaced(self, before: StoredJob, job: Job, standing: JobState) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         standing = await self._past_given_out(job, standing)
         if not await self.store.replace(job, standing, before.standing):
@@ -222,13 +222,13 @@ class SchedulerService(Lifecycle):
         self._set_alarm(job, standing)
         return StoredJob(job, standing._replace(version=before.standing.version + 1))
 
-    async def _past_given_out(self, job: Job, standing: Standing) -> Standing:
+    async def _past_given_out(self, job: Job, standing: JobState) -> JobState:
         """Pass over a next due time that has its execution already: it fell on this very instant."""
         due = standing.next_run_at
         if due is not None and await self.store.execution(execution_id(job.job_id, due)):
             standing = standing._replace(next_run_at=job.schedule.next_after(due))
-        return standing if standing.next_run_at or job.follows else standing._replace(state=JobState.DONE)
+        return standing if standing.next_run_at or job.follows else standing._replace(state=JobStatus.DONE)
 
-    def _set_alarm(self, job: Job, standing: Standing) -> None:
+    def _set_alarm(self, job: Job, standing: JobState) -> None:
         if engine := self.engine:
             engine.set_alarm(job.job_id, standing.due_at)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from agentoolkit.system.scheduler.jobs import Attempt, Execution, Job, JobState, Standing, Status
+from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schemas import (
@@ -25,7 +25,7 @@ from agentoolkit.system.scheduler.schemas import (
     Timing,
 )
 from agentoolkit.system.scheduler.service import Added
-from agentoolkit.wording import counted
+from agentoolkit.text import counted
 
 NEXT_RUNS = 5
 """Due times that an answer shows."""
@@ -50,9 +50,9 @@ def when(told: str, next_run: str | None = None) -> str:
 
 def stands(job: JobRef) -> str:
     """Say where a job stands after ``pause`` or ``resume``."""
-    if job.state == JobState.DONE:
+    if job.state == JobStatus.DONE:
         return f"Job {job.job_id!r} is done, and stays so: nothing of it is due any more. Operation 'update' can give it a new schedule."
-    return f"Job {when(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobState.ACTIVE else None)}."
+    return f"Job {when(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobStatus.ACTIVE else None)}."
 
 
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
@@ -135,7 +135,7 @@ def execution_info(execution: Execution) -> ExecutionInfo:
         trigger=execution.trigger,
         status=execution.status,
         reason=execution.reason,
-        success=execution.status is Status.SUCCESS,
+        success=execution.status is ExecutionStatus.SUCCESS,
         scheduled_at=execution.scheduled_at.isoformat(),
         started_at=execution.started_at.isoformat() if execution.started_at else None,
         finished_at=execution.finished_at.isoformat() if execution.finished_at else None,
@@ -160,14 +160,14 @@ def _attempt_info(attempt: Attempt) -> AttemptInfo:
     )
 
 
-def _next_run(job: Job, standing: Standing) -> str | None:
+def _next_run(job: Job, standing: JobState) -> str | None:
     due = standing.next_run_at
-    if standing.state is JobState.PAUSED:  # what is due meanwhile is not its own
+    if standing.state is JobStatus.PAUSED:  # what is due meanwhile is not its own
         due = job.schedule.first_from(standing.paused_until) if standing.paused_until else None
     return local(due, job.schedule.timezone)
 
 
-def _info(job: Job, standing: Standing) -> dict[str, Any]:
+def _info(job: Job, standing: JobState) -> dict[str, Any]:
     return {
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,

@@ -14,7 +14,7 @@ from agentoolkit.system.templates.errors import InvalidTemplate, TemplateNotFoun
 
 SUFFIX = ".j2"
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_LONGEST_NAME = 200
+_MAX_NAME_LENGTH = 200
 
 
 class Library(Protocol):
@@ -142,4 +142,4 @@ def found(library: Library, name: str) -> str:
 
 
 def _is_name(name: str) -> bool:
-    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+    return len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name) is not None

@@ -23,11 +23,11 @@ from pydantic_core import to_json
 from agentool.errors import ConfigurationError
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError
 
-LARGEST_SOURCE = 100_000
+MAX_SOURCE_SIZE = 100_000
 """Characters of a template."""
-LARGEST_OUTPUT = 1_000_000
+MAX_OUTPUT_SIZE = 1_000_000
 """Characters of what it becomes."""
-LARGEST_VARIABLES = 10_000_000
+MAX_VARIABLES_SIZE = 10_000_000
 """Characters of its variables, as JSON."""
 SECONDS = 2.0
 """For one rendering."""
@@ -47,9 +47,9 @@ Load = Callable[[str], str | None]
 class Limits:
     """What a template may take."""
 
-    source: int = LARGEST_SOURCE
-    output: int = LARGEST_OUTPUT
-    variables: int = LARGEST_VARIABLES
+    source: int = MAX_SOURCE_SIZE
+    output: int = MAX_OUTPUT_SIZE
+    variables: int = MAX_VARIABLES_SIZE
     seconds: float = SECONDS
     memory: int = MEMORY
     processes: int = PROCESSES

@@ -21,9 +21,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Message = dict[str, Any]
 
-LONGEST_SAID = 2_000
+MAX_SAID_LENGTH = 2_000
 """Characters that are told of a failure, whose text a template can make as long as it likes."""
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 """Characters of a template's name; no template has a longer one."""
 
 _AUTOESCAPED = (".html", ".htm", ".xml")
@@ -71,7 +71,7 @@ def receive() -> Message:
 
 def load(name: str) -> str | None:
     """Ask for the source of a template that another one includes, imports or extends."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         return None
     send({"need": name})
     return receive()["source"]
@@ -135,7 +135,7 @@ def failure(error: BaseException) -> Message:
 
 
 def _beginning(text: str) -> str:
-    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}… ({len(text):,} characters)"
+    return text if len(text) <= MAX_SAID_LENGTH else f"{text[:MAX_SAID_LENGTH]}… ({len(text):,} characters)"
 
 
 def _line(error: BaseException) -> int | None:

@@ -8,19 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentool.errors import AgenToolError
-from agentoolkit.database import Database, Session
+from agentoolkit.database.database import Database, Session
 from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.opening import call, lacking, settings_for
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.redaction import redacted_text
+from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
-from agentoolkit.wording import counted
 
-_LEAST_FREE_BYTES = 500_000_000
+_MIN_FREE_BYTES = 500_000_000
 _OLD_HEARTBEAT = timedelta(seconds=10)
 _LATE = timedelta(seconds=30)
 _MOST = 10_000
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 async def check_records() -> AsyncIterator[Finding]:
@@ -61,7 +61,7 @@ def _schema_version(session: Session) -> int:
 def _free(path: Path) -> Finding:
     free = shutil.disk_usage(path.parent).free
     said = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
-    if free < _LEAST_FREE_BYTES:
+    if free < _MIN_FREE_BYTES:
         return warning("disk", said, "Make room: without it nothing can be recorded, so nothing is started.")
     return ok("disk", said)
 
@@ -99,8 +99,8 @@ async def _backlog(kit: Toolkit) -> Finding:
 async def _tools(kit: Toolkit) -> Finding:
     lost = lacking(kit, (await call(kit, "list"))["jobs"])
     if lost:
-        said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MOST_NAMED])
-        more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+        said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
+        more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
         return warning("tools", f"not here: {said}{more}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
     return ok("tools", "every job has its AgenTool")
 

@@ -19,8 +19,8 @@ def export(
 
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
     from agentoolkit.entrypoints.cli.printing import say
-    from agentoolkit.moving import Everything, export_lines
-    from agentoolkit.wording import counted
+    from agentoolkit.text import counted
+    from agentoolkit.transfer import Everything, export_lines
 
     async def write(kit: Toolkit) -> int:
         written = 0

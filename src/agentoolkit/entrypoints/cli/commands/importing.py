@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from agentoolkit.moving import Translation
+    from agentoolkit.transfer import Translation
 
 app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ Source = Annotated[Path, typer.Argument(metavar="FILE", help="The file, or - for
 def crontab(file: Source) -> None:
     """Print a user's crontab as a task file; what could not be translated is said line by line on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
-    from agentoolkit.moving import read_crontab
+    from agentoolkit.transfer import read_crontab
 
     _show(read_crontab(_text(file), now=present()))
 
@@ -28,7 +28,7 @@ def crontab(file: Source) -> None:
 def scheduler_tasks(file: Source) -> None:
     """Print a scheduler_tasks.json as a task file; what could not be translated is said on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
-    from agentoolkit.moving import read_scheduler_tasks
+    from agentoolkit.transfer import read_scheduler_tasks
 
     _show(read_scheduler_tasks(_text(file), now=present()))
 
@@ -38,8 +38,8 @@ def jsonl(file: Source) -> None:
     """Add what `agentool export` wrote to the database. A second time adds nothing."""
     from agentoolkit.entrypoints.cli.opening import Toolkit, visit
     from agentoolkit.entrypoints.cli.printing import say
-    from agentoolkit.moving import Arrived, Everything, import_lines
-    from agentoolkit.wording import counted
+    from agentoolkit.text import counted
+    from agentoolkit.transfer import Arrived, Everything, import_lines
 
     lines = _text(file).split("\n")  # other line breaks stand within texts
 
@@ -70,7 +70,7 @@ def _show(translation: Translation) -> None:
     import sys
 
     from agentoolkit.entrypoints.cli.reporting import FAILURE, tell
-    from agentoolkit.moving import as_task_file
+    from agentoolkit.transfer import as_task_file
 
     sys.stdout.write(as_task_file(translation))
     for note in translation.notes:

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from agentoolkit.system.scheduler.patience import all_done
+from agentoolkit.system.scheduler.event_loops import all_done
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 Outcome = Literal["succeeded", "failed", "ended"]
 """Which ends count: those with a result, those without one, or both."""
 
-LONGEST_AFTER = 300
+MAX_AFTER = 300
 """Characters: a job's id or name has up to 200."""
 
 _WORD = "after"

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .exclusions import Exclusions
-from .rules import TICK, Rule
+from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
+from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 
-LONGEST_JITTER = 604_800.0
+MAX_JITTER = 604_800.0
 """One week, in seconds."""
 
 _PATIENCE = 500

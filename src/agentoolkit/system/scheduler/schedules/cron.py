@@ -16,10 +16,9 @@ from cronsim import CronSim, CronSimError
 
 from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-
-from .matching import WallTimes
-from .rules import TICK
-from .zones import instant_of, last_shift, load_zone, offset_at, shifts_between
+from agentoolkit.system.scheduler.schedules.cron_days import WallTimes
+from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.zones import instant_of, last_shift, load_zone, offset_at, shifts_between
 
 ALIASES = {
     "@yearly": "0 0 1 1 *",

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cronsim import CronSim
 
-from .cron import wall_times
+from agentoolkit.system.scheduler.schedules.cron import wall_times
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
@@ -15,7 +15,7 @@ _MONTHS = (
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _EVERY_DAY = "every day"
-_MOST_CLOCKS = 6
+_MAX_CLOCKS = 6
 """Up to this many clock times are listed one by one."""
 
 
@@ -38,7 +38,7 @@ def either_day_is_enough(text: str) -> bool:
 
 def _clock(minute: str, hour: str, matcher: CronSim) -> str:
     minutes, hours = sorted(matcher.minutes), sorted(matcher.hours)
-    if len(minutes) * len(hours) <= _MOST_CLOCKS and not hour.startswith("*"):
+    if len(minutes) * len(hours) <= _MAX_CLOCKS and not hour.startswith("*"):
         return f"at {_join(f'{h:02}:{m:02}' for h in hours for m in minutes)}"
     within = "" if len(hours) == 24 else f" of {_hours(hours)}"
     if len(minutes) == 60:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .cron_words import describe_cron
-from .schedule import Schedule
-from .zones import load_zone
+from agentoolkit.system.scheduler.schedules.cron_words import describe_cron
+from agentoolkit.system.scheduler.schedules.schedule import Schedule
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 
 def describe(schedule: Schedule) -> str:

@@ -8,13 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-
-from .rules import TICK
-from .zones import instant_of, load_zone, shifts_between
+from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone, shifts_between
 
 MOST = 366
 """How many exclusions one schedule may have."""
-MOST_WINDOWS = 12
+MAX_WINDOWS = 12
 """How many of them may be windows: counting what was missed takes a step for each of them and each day."""
 
 _DAY = timedelta(days=1)
@@ -107,8 +106,8 @@ def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
         problem = f"at most {MOST} exclusions are kept, these are {len(texts)}."
         raise InvalidSchedule(problem, field="exclude", value=len(texts), remedy="Use ranges.")
     spans = tuple(map(_read, texts))
-    if (windows := sum(isinstance(span, Window) for span in spans)) > MOST_WINDOWS:
-        problem = f"at most {MOST_WINDOWS} windows of the day are kept, these are {windows}."
+    if (windows := sum(isinstance(span, Window) for span in spans)) > MAX_WINDOWS:
+        problem = f"at most {MAX_WINDOWS} windows of the day are kept, these are {windows}."
         raise InvalidSchedule(problem, field="exclude", value=windows, remedy="Join windows, or leave the hours out of a crontab.")
     return Exclusions(timezone, spans)
 

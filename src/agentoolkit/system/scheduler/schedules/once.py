@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-
-from .zones import load_zone, within_the_calendar
+from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
 
 
 @dataclass(frozen=True, slots=True)

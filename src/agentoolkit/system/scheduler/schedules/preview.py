@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .cron import is_repeating, wall_times
-from .cron_words import either_day_is_enough
-from .describe import clock_text, date_text, describe
-from .interval import interval_step
-from .rules import TICK
-from .schedule import Schedule, undelayed
-from .zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
+from agentoolkit.system.scheduler.schedules.cron import is_repeating, wall_times
+from agentoolkit.system.scheduler.schedules.cron_words import either_day_is_enough
+from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe
+from agentoolkit.system.scheduler.schedules.interval import interval_step
+from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
+from agentoolkit.system.scheduler.schedules.zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
 
-MOST_RUNS_A_DAY = 1_440
+MAX_RUNS_A_DAY = 1_440
 """One a minute; more than that is worth a warning."""
 
 _YEAR = timedelta(days=366)
@@ -64,7 +64,7 @@ def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
         yield f"the first run is more than a year away, on {date_text(first.astimezone(load_zone(schedule.timezone)))}"
     if schedule.kind == "cron" and either_day_is_enough(schedule.text):
         yield "day-of-month and day-of-week are both given: cron runs on days that match either one, not only both"
-    if schedule.kind == "interval" and timedelta(days=1) / interval_step(schedule.text) > MOST_RUNS_A_DAY:
+    if schedule.kind == "interval" and timedelta(days=1) / interval_step(schedule.text) > MAX_RUNS_A_DAY:
         yield f"runs {timedelta(days=1) // interval_step(schedule.text):,} times a day"
     yield from _moves(schedule, now) if schedule.kind == "interval" else _clock_changes(schedule, now)
 

@@ -9,15 +9,14 @@ from typing import Any
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.after import MAX_AFTER, is_after
+from agentoolkit.system.scheduler.schedules.describe import describe
+from agentoolkit.system.scheduler.schedules.interval import interval_step
+from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule
+from agentoolkit.system.scheduler.schedules.words.grammar import Phrase, understand
+from agentoolkit.system.scheduler.schedules.zones import instant_of, machine_zone, within_the_calendar, zone_named
 
-from .after import LONGEST_AFTER, is_after
-from .describe import describe
-from .interval import interval_step
-from .schedule import Kind, Schedule
-from .words import Phrase, understand
-from .zones import instant_of, machine_zone, within_the_calendar, zone_named
-
-LONGEST_TEXT = 200
+MAX_TEXT_LENGTH = 200
 """Characters."""
 
 
@@ -80,7 +79,7 @@ def _check(text: object, now: datetime) -> None:
         raise ValueError("now must be an aware datetime")
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
-    most = LONGEST_AFTER if is_after(text) else LONGEST_TEXT
+    most = MAX_AFTER if is_after(text) else MAX_TEXT_LENGTH
     if len(text) > most:
         problem = f"has {len(text):,} characters, at most {most} are read."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
@@ -116,7 +115,7 @@ def _bound(value: datetime | str | None, name: str, zone: str) -> datetime | Non
 
 def _iso(text: str, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(text[:LONGEST_TEXT].strip())
+        return datetime.fromisoformat(text[:MAX_TEXT_LENGTH].strip())
     except ValueError as wrong:
         remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
         raise InvalidSchedule(f"{excerpt(text)} is not a time.", field=name, value=text, remedy=remedy) from wrong

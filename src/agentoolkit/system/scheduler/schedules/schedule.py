@@ -12,15 +12,14 @@ from zoneinfo import ZoneInfo
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-
-from .after import Never, Predecessor, predecessor_in, required_predecessor
-from .bounds import LONGEST_JITTER, Between, Jittered, Outside
-from .cron import cron_rule, normal_cron, wall_times
-from .exclusions import exclusions
-from .interval import IntervalRule, interval_step, interval_text
-from .once import once_rule, once_text
-from .rules import TICK, Rule
-from .zones import load_zone, within_the_calendar
+from agentoolkit.system.scheduler.schedules.after import Never, Predecessor, predecessor_in, required_predecessor
+from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, Jittered, Outside
+from agentoolkit.system.scheduler.schedules.cron import cron_rule, normal_cron, wall_times
+from agentoolkit.system.scheduler.schedules.exclusions import exclusions
+from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text
+from agentoolkit.system.scheduler.schedules.once import once_rule, once_text
+from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
+from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
 
 Kind = Literal["cron", "interval", "once", "after"]
 """The kinds of schedule. The last has no due times: it comes after another job's executions."""
@@ -221,8 +220,8 @@ def _check_bounds(schedule: Schedule) -> None:
     if start is not None and end is not None and end <= start:
         problem = f"{end.isoformat()} is not after start_at {start.isoformat()}."
         raise InvalidSchedule(problem, field="end_at", value=end.isoformat(), remedy="Give a later end.")
-    if not (math.isfinite(jitter) and 0 <= jitter <= LONGEST_JITTER):
-        remedy = f"Give seconds from 0 to {LONGEST_JITTER:.0f}, e.g. 30."
+    if not (math.isfinite(jitter) and 0 <= jitter <= MAX_JITTER):
+        remedy = f"Give seconds from 0 to {MAX_JITTER:.0f}, e.g. 30."
         raise InvalidSchedule(f"{jitter} is no length of time for it.", field="jitter", value=jitter, remedy=remedy)
     if jitter and schedule.kind == "after":
         problem = "delays due times, and what comes after another job has none."

@@ -6,12 +6,12 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from agentoolkit.system.scheduler.decisions import Decision, check_circle, decide, follow, recounted
+from agentoolkit.system.scheduler.decisions.due import Decision, check_circle, decide, follow, recounted
+from agentoolkit.system.scheduler.decisions.outcomes import message_for
+from agentoolkit.system.scheduler.decisions.recovery import released, settled
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, JobState, Standing, Status, job_id_of
-from agentoolkit.system.scheduler.outcomes import message_for
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, ExecutionStatus, Job, JobState, JobStatus, job_id_of
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
-from agentoolkit.system.scheduler.recovery import released, settled
 
 RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, whose history is kept."""
@@ -58,7 +58,7 @@ class MemoryJobStore:
     async def halted(self) -> bool:
         return self._halted
 
-    async def add(self, job: Job, standing: Standing) -> None:
+    async def add(self, job: Job, standing: JobState) -> None:
         self._check_free(job)
         check_circle(job, self._follows)
         self._keep(StoredJob(job, standing))
@@ -71,13 +71,13 @@ class MemoryJobStore:
 
     async def followers(self, job_id: str) -> Sequence[str]:
         found = [self._jobs[id_] for id_ in self._followers.get(job_id, ())]
-        return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobState.DONE)
+        return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobStatus.DONE)
 
-    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+    async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
         stored = self._jobs.get(job.job_id)
         if stored is None or stored.standing != before:
             return False
-        if standing.state is not JobState.DONE:
+        if standing.state is not JobStatus.DONE:
             self._check_free(job, but=job.job_id)
         check_circle(job, self._follows)
         self._keep(StoredJob(job, standing._replace(version=before.version + 1)))
@@ -88,8 +88,8 @@ class MemoryJobStore:
         if stored is None:
             return False
         self._unlink(stored.job)
-        for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not Status.RUNNING]:
-            self._finish(waiting._replace(status=Status.CANCELLED, reason="its job was cancelled"), None)
+        for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not ExecutionStatus.RUNNING]:
+            self._finish(waiting._replace(status=ExecutionStatus.CANCELLED, reason="its job was cancelled"), None)
         self._retire(job_id)
         return True
 
@@ -122,7 +122,7 @@ class MemoryJobStore:
             return execution
         return self._history.get(job_id_of(execution_id), {}).get(execution_id)
 
-    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
+    async def executions(self, job_id: str | None, limit: int, status: ExecutionStatus | None = None) -> Sequence[Execution]:
         waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
         histories = self._history.values() if job_id is None else [self._history.get(job_id, {})]
         finished = [found for history in histories for found in history.values()]
@@ -157,7 +157,7 @@ class MemoryJobStore:
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
-        return [_change(stored) for stored in self._jobs.values() if stored.standing.state in (JobState.ACTIVE, JobState.PAUSED)]
+        return [_change(stored) for stored in self._jobs.values() if stored.standing.state in (JobStatus.ACTIVE, JobStatus.PAUSED)]
 
     async def changes(self) -> Sequence[Change]:
         return ()
@@ -184,7 +184,7 @@ class MemoryJobStore:
 
     def _begin(self, execution: Execution) -> bool:
         before = self._unfinished.get(execution.execution_id)
-        if before is None or before.status is Status.RUNNING:
+        if before is None or before.status is ExecutionStatus.RUNNING:
             return False
         self._unfinished[execution.execution_id] = execution
         return True
@@ -209,7 +209,7 @@ class MemoryJobStore:
         for key in (job.job_id, job.job_name):
             for job_id in (key, self._names.get(key, "")):
                 taken = self._jobs.get(job_id)
-                if taken and job_id != but and taken.standing.state is not JobState.DONE:
+                if taken and job_id != but and taken.standing.state is not JobStatus.DONE:
                     raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
     def _keep(self, stored: StoredJob) -> None:
@@ -218,7 +218,7 @@ class MemoryJobStore:
         self._jobs[stored.job.job_id] = stored
         if stored.job.follows is not None:
             self._followers[stored.job.follows][stored.job.job_id] = None
-        if stored.standing.state is JobState.DONE:
+        if stored.standing.state is JobStatus.DONE:
             self._names.setdefault(stored.job.job_name, stored.job.job_id)  # it may be another's by now
             self._retire(stored.job.job_id)
         else:
@@ -256,12 +256,12 @@ class MemoryJobStore:
         self._jobs[job.job_id] = StoredJob(job, standing)
         for execution in new:
             self._write(execution)
-        if standing.state is JobState.DONE:
+        if standing.state is JobStatus.DONE:
             self._retire(job.job_id)
         return [Claimed(job, execution) for execution in new]
 
     def _write(self, execution: Execution) -> None:
-        if execution.status is Status.QUEUED:
+        if execution.status is ExecutionStatus.QUEUED:
             self._unfinished[execution.execution_id] = execution
             self._running[execution.job_id] += 1
             self._retired.pop(execution.job_id, None)
@@ -277,7 +277,7 @@ class MemoryJobStore:
         if len(history) > HISTORY_LENGTH:
             del history[next(iter(history))]
         stored = self._jobs.get(job_id)
-        if stored is None or stored.standing.state is JobState.DONE:
+        if stored is None or stored.standing.state is JobStatus.DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from agentoolkit.database import Database, Session
+from agentoolkit.database.database import Database, Session
 from agentoolkit.system.queue.backends.sql import queues, statements
 from agentoolkit.system.queue.backends.sql.open_queue import OpenQueue, find, find_or_make, opened
 from agentoolkit.system.queue.backends.sql.queues import Lock

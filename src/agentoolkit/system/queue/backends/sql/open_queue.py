@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 
-from agentoolkit.database import Session
+from agentoolkit.database.database import Session
 from agentoolkit.system.queue.backends.sql import queues, statements
 from agentoolkit.system.queue.backends.sql.passing import PAGE, Change, after_time
 from agentoolkit.system.queue.backends.sql.queues import COUNTED, Lock

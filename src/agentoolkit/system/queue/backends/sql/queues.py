@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from agentoolkit.database import Session
-from agentoolkit.sql_times import micros
+from agentoolkit.database.database import Session
+from agentoolkit.database.times import micros
 from agentoolkit.system.queue.backends.sql.records import QUEUE, Found, found_of, locked, queue_parameters
 from agentoolkit.system.queue.messages import Counts, Message, Queue, State
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from agentoolkit.database import Session
-from agentoolkit.sql_times import instant, micros, moment
+from agentoolkit.database.database import Session
+from agentoolkit.database.times import instant, micros, moment
 from agentoolkit.system.queue.messages import Message, Queue, QueueSettings, State, next_change_at
 
 QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from agentoolkit.database import Session
-from agentoolkit.sql_times import micros
+from agentoolkit.database.database import Session
+from agentoolkit.database.times import micros
 from agentoolkit.system.queue.backends.sql.records import (
     MESSAGE_TYPES,
     ROW_TYPES,

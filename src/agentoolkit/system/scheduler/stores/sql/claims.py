@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from agentoolkit.database import Session
-from agentoolkit.sql import Row
-from agentoolkit.sql_times import micros
-from agentoolkit.system.scheduler.decisions import Decision, decide, recounted
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, Standing
+from agentoolkit.database.database import Session
+from agentoolkit.database.session import Row
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.due import Decision, decide, recounted
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, new_row, plain, standing_of, unreadable_standing
 
@@ -48,7 +48,7 @@ def insert(session: Session, rows: Sequence[Row]) -> set[str]:
     return {row[0] for row in session.from_rows(_INSERT, NEW_TYPES, rows)}
 
 
-MOST_REMEMBERED = 100_000
+MAX_REMEMBERED = 100_000
 """Definitions, so that jobs that come and go do not fill the memory."""
 
 
@@ -72,7 +72,7 @@ class Definitions:
         return job
 
     def remember(self, job: Job, revision: int) -> None:
-        if len(self._known) >= MOST_REMEMBERED:
+        if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[job.job_id] = (revision, job)
 
@@ -89,7 +89,7 @@ def claim(session: Session, definitions: Definitions, job_ids: Sequence[str], no
     return Claims(records, [*round_.changes.values(), *gone])
 
 
-Decide = Callable[[Job, Standing, int], Decision]
+Decide = Callable[[Job, JobState, int], Decision]
 """Decides on a job, by where it stands and how many of its executions run or wait."""
 
 
@@ -144,7 +144,7 @@ class Round:
         """Stop a job whose row somebody damaged, and it alone. The row is kept for whoever mends it."""
         self._move(job_id, unreadable_standing(error), sequence)
 
-    def _add(self, job: Job, standing: Standing, decision: Decision, sequence: int) -> None:
+    def _add(self, job: Job, standing: JobState, decision: Decision, sequence: int) -> None:
         if decision.standing == standing and not decision.executions:
             self.changes[job.job_id] = Change(job.job_id, standing.due_at)
         else:
@@ -161,7 +161,7 @@ class Round:
         if sequence > HISTORY_LENGTH:
             self.full.append(job.job_id)
 
-    def _move(self, job_id: str, standing: Standing, sequence: int) -> None:
+    def _move(self, job_id: str, standing: JobState, sequence: int) -> None:
         due = micros(standing.next_run_at) or 0
         self.moves[job_id] = (job_id, str(standing.state), due, standing.runs, plain(standing.reason), sequence)
         self.changes[job_id] = Change(job_id, standing.due_at)

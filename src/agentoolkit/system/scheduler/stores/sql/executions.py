@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import chain
 
-from agentoolkit.database import Session
-from agentoolkit.sql import Row
-from agentoolkit.sql_times import micros
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, Job, Status
-from agentoolkit.system.scheduler.outcomes import message_for
+from agentoolkit.database.database import Session
+from agentoolkit.database.session import Row
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.outcomes import message_for
+from agentoolkit.system.scheduler.decisions.recovery import settled
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, Message
-from agentoolkit.system.scheduler.recovery import settled
 from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, prune
 from agentoolkit.system.scheduler.stores.sql.followers import HAS_FOLLOWERS, followers
 from agentoolkit.system.scheduler.stores.sql.records import (
@@ -168,7 +168,7 @@ def note_delivery(session: Session, execution_id: str, delivery: Delivery) -> No
     session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)
 
 
-def newest(session: Session, job_id: str | None, limit: int, status: Status | None) -> list[Execution]:
+def newest(session: Session, job_id: str | None, limit: int, status: ExecutionStatus | None) -> list[Execution]:
     """See `JobStore.executions`."""
     wanted = {name: value for name, value in (("job_id", job_id), ("status", status and status.value)) if value is not None}
     where = " AND ".join(["TRUE", *(f"{name} = :{name}" for name in wanted)])
@@ -208,7 +208,7 @@ def take(session: Session, execution: Execution, definitions: Definitions, owner
     row = session.row(columns, {"id": execution.job_id})
     job = _readable(definitions, row) if row else None
     after = settled(execution, job, owner, now)
-    message = message_for(job.work, after) if job is not None and after.status is Status.LOST else None
+    message = message_for(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
     after = _noted(after, message)
     before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
     if session.run(_TAKE, {**execution_parameters(after), **before}) != 1:

@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from agentoolkit.database import Session
-from agentoolkit.sql import Row
-from agentoolkit.system.scheduler.decisions import follow
+from agentoolkit.database.database import Session
+from agentoolkit.database.session import Row
+from agentoolkit.system.scheduler.decisions.due import follow
 from agentoolkit.system.scheduler.jobs import Execution, preceding_id
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.stores.sql.claims import EACH, STANDS, Definitions, Round

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from agentoolkit.database import Session
-from agentoolkit.sql import Row
-from agentoolkit.sql_times import instant, micros, moment
-from agentoolkit.system.scheduler.decisions import check_circle
+from agentoolkit.database.database import Session
+from agentoolkit.database.session import Row
+from agentoolkit.database.times import instant, micros, moment
+from agentoolkit.system.scheduler.decisions.due import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Job, JobState, Standing, unreadable
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, unreadable
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions
 from agentoolkit.system.scheduler.stores.sql.records import STANDING, definition_of, standing_of, standing_parameters, unreadable_standing
@@ -45,7 +45,7 @@ _CANCEL_WAITING = """
 """
 
 
-def add(session: Session, job: Job, standing: Standing) -> int:
+def add(session: Session, job: Job, standing: JobState) -> int:
     """See `JobStore.add`. Return the revision of the job's definition."""
     # First the next revision: its row is locked, so that another process cannot add the same between look and write.
     parameters = _parameters(session, job, standing)
@@ -56,14 +56,14 @@ def add(session: Session, job: Job, standing: Standing) -> int:
     return parameters["revision"]
 
 
-def replace(session: Session, job: Job, standing: Standing, before: Standing) -> bool:
+def replace(session: Session, job: Job, standing: JobState, before: JobState) -> bool:
     """See `JobStore.replace`."""
     parameters = _parameters(session, job, standing)  # first, as in `add`: it locks
     lock = " FOR UPDATE" if session.dialect == "postgres" else ""
     row = session.row(_STANDS + lock, {"job_id": job.job_id})
     if row is None or standing_of(row) != before:
         return False
-    if standing.state is not JobState.DONE:
+    if standing.state is not JobStatus.DONE:
         _check_free(session, job, but=job.job_id)
     check_circle(job, lambda job_id: _follows(session, job_id))
     session.run(_REPLACE, {**parameters, "version": before.version})
@@ -142,7 +142,7 @@ def _instant_or_first(stored: int) -> datetime:
         return instant(0)
 
 
-def _parameters(session: Session, job: Job, standing: Standing) -> dict[str, Any]:
+def _parameters(session: Session, job: Job, standing: JobState) -> dict[str, Any]:
     named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.follows}
     return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
 
@@ -165,5 +165,5 @@ def _follows(session: Session, job_id: str) -> str | None:
 
 def _change(row: Row) -> Change:
     job_id, state, next_run_at, paused_until, _ = row
-    at = {JobState.ACTIVE: next_run_at, JobState.PAUSED: paused_until}.get(state)
+    at = {JobStatus.ACTIVE: next_run_at, JobStatus.PAUSED: paused_until}.get(state)
     return Change(job_id, moment(at))

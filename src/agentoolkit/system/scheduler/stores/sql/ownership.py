@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from typing import Any
 from uuid import uuid4
 
-from agentoolkit.database import Dialect, Session
-from agentoolkit.sql_times import instant, micros
+from agentoolkit.database.database import Dialect, Session
+from agentoolkit.database.times import instant, micros
 from agentoolkit.system.scheduler.ports import Owner
 from agentoolkit.time_source import TimeSource
 

@@ -8,8 +8,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from agentoolkit.sql_times import instant, micros, moment
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, Job, JobState, Policies, Standing, Status
+from agentoolkit.database.times import instant, micros, moment
+from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.schedules import Schedule
 
@@ -51,7 +51,7 @@ NEW_TYPES = {
     "owner": "TEXT",
 }
 """The columns that an execution can have when it is first written down."""
-_STATES = {state.value: state for state in JobState}
+_STATES = {state.value: state for state in JobStatus}
 
 
 def definition_of(job: Job) -> str:
@@ -87,22 +87,22 @@ def job_of(job_id: str, definition: str) -> Job:
     return Job(job_id=job_id, **record)
 
 
-def standing_of(row: Sequence[Any]) -> Standing:
+def standing_of(row: Sequence[Any]) -> JobState:
     """Read the columns `STANDING`. Raises `KeyError` if there is no such state."""
     state, next_run_at, runs, version, reason, paused_until = row
-    return Standing(_STATES[state], moment(next_run_at), runs, version, reason, moment(paused_until))
+    return JobState(_STATES[state], moment(next_run_at), runs, version, reason, moment(paused_until))
 
 
-def unreadable_standing(error: Exception) -> Standing:
+def unreadable_standing(error: Exception) -> JobState:
     """Return where a job stands whose row cannot be read."""
-    return Standing(JobState.BROKEN, reason=f"it cannot be read: {error!r}")
+    return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")
 
 
-def standing_parameters(standing: Standing) -> dict[str, Any]:
+def standing_parameters(standing: JobState) -> dict[str, Any]:
     """Return the columns `STANDING`, and whether the job can still fire."""
     return {
         "state": str(standing.state),
-        "live": int(standing.state is not JobState.DONE),
+        "live": int(standing.state is not JobStatus.DONE),
         "next_run_at": micros(standing.next_run_at),
         "runs": standing.runs,
         "version": standing.version,
@@ -130,7 +130,7 @@ def _attempts_of(stored: str | None) -> tuple[Attempt, ...]:
 
 _READ: dict[str, Callable[[Any], Any]] = {
     "scheduled_at": instant,
-    "status": Status,
+    "status": ExecutionStatus,
     "started_at": moment,
     "finished_at": moment,
     "result": _result_of,

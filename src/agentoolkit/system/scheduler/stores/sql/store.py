@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from agentoolkit.database import Database, DatabaseError, Session
-from agentoolkit.sql_times import micros
+from agentoolkit.database.database import Database, DatabaseError, Session
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.recovery import released
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, Job, Standing, Status
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, ExecutionStatus, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
-from agentoolkit.system.scheduler.recovery import released
 from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import jobs as of_jobs
 from agentoolkit.system.scheduler.stores.sql import tidying
@@ -97,7 +97,7 @@ class SqlJobStore:
         row = await self._database.read(lambda session: session.row("SELECT value FROM agentool_counters WHERE name = 'halted'"))
         return bool(row and row[0])
 
-    async def add(self, job: Job, standing: Standing) -> None:
+    async def add(self, job: Job, standing: JobState) -> None:
         revision = await self._database.write(lambda session: of_jobs.add(session, job, standing))
         self._definitions.remember(job, revision)
 
@@ -110,7 +110,7 @@ class SqlJobStore:
     async def followers(self, job_id: str) -> Sequence[str]:
         return await self._database.read(lambda session: of_jobs.followers(session, job_id))
 
-    async def replace(self, job: Job, standing: Standing, before: Standing) -> bool:
+    async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
         return await self._database.write(lambda session: of_jobs.replace(session, job, standing, before))
 
     async def remove(self, job_id: str) -> bool:
@@ -138,7 +138,7 @@ class SqlJobStore:
     async def execution(self, execution_id: str) -> Execution | None:
         return await self._database.read(lambda session: statements.one(session, execution_id))
 
-    async def executions(self, job_id: str | None, limit: int, status: Status | None = None) -> Sequence[Execution]:
+    async def executions(self, job_id: str | None, limit: int, status: ExecutionStatus | None = None) -> Sequence[Execution]:
         return await self._database.read(lambda session: statements.newest(session, job_id, limit, status))
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agentoolkit.database import Session
+from agentoolkit.database.database import Session
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 
 # A job is over since its last execution ended; one without executions, since it was made.
@@ -21,7 +21,7 @@ _HOMELESS = """
 """
 _YOUNG = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ({of}) AS those WHERE ended >= :before LIMIT :kept) AS young"
 _OLD = "SELECT id FROM ({of}) AS those WHERE ended < :before ORDER BY ended DESC, id LIMIT :most OFFSET :kept"
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 """Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
 
@@ -39,13 +39,13 @@ def tidy(session: Session, before: int, kept: int) -> bool:
     _delete(session, "agentool_jobs", "job_id", jobs)
     homeless = _old(session, _HOMELESS, _HOMELESS, before, kept)
     _delete(session, "agentool_executions", "execution_id", homeless)
-    return MOST_AT_ONCE in (len(jobs), len(homeless))
+    return MAX_AT_ONCE in (len(jobs), len(homeless))
 
 
 def _old(session: Session, all_: str, candidates: str, before: int, kept: int) -> list[str]:
     """Return the ids of some that are old and not among the newest that are kept; what is young takes their places first."""
     young = session.row(_YOUNG.format(of=all_), {"before": before, "kept": kept}) or (0,)
-    limits = {"before": before, "kept": kept - young[0], "most": MOST_AT_ONCE}
+    limits = {"before": before, "kept": kept - young[0], "most": MAX_AT_ONCE}
     return [id_ for (id_,) in session.rows(_OLD.format(of=candidates), limits)]
 
 

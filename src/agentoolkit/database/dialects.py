@@ -1,0 +1,215 @@
+"""SQLite and PostgreSQL, as far as they differ."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+from agentool.errors import MissingExtra
+from agentoolkit.database.session import DatabaseError, Dialect, Unreachable
+
+Durability = Literal["normal", "full"]
+
+BALLAST_BYTES = 1_000_000
+"""Size of the file that is given up when the disk is full, so that old records can still be deleted."""
+
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another process to end its transaction."""
+
+_PORTIONS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows in one statement: few sizes, so that SQLite meets the same statements again."""
+
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+_UNWANTED = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""Ways to read all of a table, which PostgreSQL keeps to if it made a plan when the table was small; and compiling such a plan."""
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Make room on its disk.",
+    sqlite3.SQLITE_READONLY: "Let this user write the file and its folder, or name another by AGENTOOL_DATABASE.",
+    sqlite3.SQLITE_BUSY: "Another program has kept it locked for long: end that one.",
+}
+
+
+class Sqlite:
+    """A SQLite file in WAL mode.
+
+    Args:
+        path: The file; its folder is made.
+        durability: ``full`` survives a power cut; ``normal`` survives any end of the process, and may lose the last
+            commits in a power cut.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, durability: Durability = "full") -> None:
+        self.path = path
+        self._durability = durability
+        self._ballast = path.with_name(f"{path.name}.ballast")
+        self._relieved = False
+
+    def connect(self, *, writes: bool) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            self._prepare(connection, writes=writes)
+        except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                connection.close()
+            remedy = "Name a file in a folder that can be written, by AGENTOOL_DATABASE."
+            raise Unreachable(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
+        return connection
+
+    def translate(self, sql: str) -> str:
+        return sql
+
+    def begin(self) -> str:
+        return "BEGIN IMMEDIATE"
+
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
+        start = 0
+        while start < len(rows):
+            number = next(size for size in _PORTIONS if size <= len(rows) - start)
+            portion = rows[start : start + number]
+            yield _values(tuple(columns), number), list(chain.from_iterable(portion))
+            start += number
+
+    def is_lost(self, error: BaseException) -> bool:
+        return False
+
+    def may_pass(self, error: BaseException) -> bool:
+        return False
+
+    def explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        explained = DatabaseError(f"The database {self.path} refused: {error}.", field="database", remedy=_REMEDIES.get(_code(error), ""))
+        explained.__cause__ = error
+        return explained
+
+    def relieve(self, error: BaseException) -> None:
+        if _code(error) == sqlite3.SQLITE_FULL:
+            self._relieved = True
+            self._ballast.unlink(missing_ok=True)
+
+    def _prepare(self, connection: sqlite3.Connection, *, writes: bool) -> None:
+        _use_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if writes:
+            self._lay_ballast()
+        else:
+            connection.execute("PRAGMA query_only = ON")
+
+    def _lay_ballast(self) -> None:
+        if not self._relieved and not self._ballast.exists():
+            with suppress(OSError):
+                self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
+
+
+class Postgres:
+    """A PostgreSQL database, through psycopg 3.
+
+    Args:
+        url: ``postgresql://user:password@host:port/name``.
+    """
+
+    name = "postgres"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            import psycopg
+        except ImportError as error:
+            remedy = "Install it: pip install 'agentool[postgres]'."
+            raise MissingExtra("PostgreSQL needs psycopg, which is not installed.", field="database", remedy=remedy) from error
+        self._psycopg = psycopg
+
+    def connect(self, *, writes: bool) -> Any:
+        connection: Any = None
+        try:
+            connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            connection.execute("SET timezone = 'UTC'")
+            for way in _UNWANTED:
+                connection.execute(f"SET {way} = off")
+            if not writes:
+                connection.execute("SET default_transaction_read_only = on")
+        except self._psycopg.Error as error:
+            if connection is not None:
+                connection.close()
+            remedy = "Check AGENTOOL_DATABASE, and that the server runs."
+            raise Unreachable(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
+        return connection
+
+    def translate(self, sql: str) -> str:
+        return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+    def begin(self) -> str:
+        return "BEGIN"
+
+    def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
+        if rows:
+            arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in columns.items())
+            table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours
+            yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def is_lost(self, error: BaseException) -> bool:
+        if isinstance(error, self._psycopg.InterfaceError):
+            return True
+        # An error without a state is the connection's own, not one that the server told.
+        return isinstance(error, self._psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] in ("08", "57"))
+
+    def may_pass(self, error: BaseException) -> bool:
+        return self.is_lost(error) or (isinstance(error, self._psycopg.OperationalError) and error.sqlstate in ("40001", "40P01"))
+
+    def explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, self._psycopg.Error):
+            return error
+        explained = DatabaseError(f"PostgreSQL refused: {error}", field="database")
+        explained.__cause__ = error
+        return explained
+
+    def relieve(self, error: BaseException) -> None:
+        """Nothing can be done from here."""
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary code of an error; 0: it is none of SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log. SQLite does not wait for another connection that is switching: so wait here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+@lru_cache(maxsize=256)
+def _values(columns: tuple[str, ...], number: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"WITH r ({', '.join(columns)}) AS (VALUES {', '.join([row] * number)})"
+
+
+def dialect_for(database: str, durability: Durability = "full") -> Dialect:
+    """Return the dialect that a setting names: a PostgreSQL URL, or the path of a SQLite file."""
+    if database.startswith(("postgresql://", "postgres://")):
+        return Postgres(database)
+    return Sqlite(Path(database.removeprefix("sqlite:///")).expanduser(), durability)

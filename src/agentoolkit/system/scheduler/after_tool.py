@@ -1,0 +1,105 @@
+"""The AgenTool ``after``: in a job that comes after another one, ``!ref:after:result`` is what that one returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, Field
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.context import RunContext
+from agentool.core.injector import Injector
+from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.jobs import Execution, preceding_id
+from agentoolkit.system.scheduler.ports import JobStore
+
+NAME = "after"
+
+DESCRIPTION = """\
+Tells a job that comes after another one what became of that one. Made for references in its input: '!ref:after:result',
+'!ref:after:result.rows.0.name', '!ref:after:error.message', '!ref:after:status'."""
+
+
+class AfterInput(BaseOperationInput):
+    """Input of the AgenTool ``after``."""
+
+    operation: Literal["get"] = Field(description="The operation to perform")
+    key: str = Field(description="A field of the record of the execution before, as get_execution gives it; dotted into what it holds")
+
+
+class AfterValue(BaseModel):
+    """Answer to ``get``."""
+
+    value: Any = Field(description="What stands there")
+
+
+async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
+    """Return what stands in the record of the execution that the running one comes after.
+
+    Raises:
+        InvalidInput: Nothing runs here that comes after another execution, or there is nothing at this place.
+    """
+    record = views.execution_info(await _preceding(ctx.deps, key)).model_dump(mode="json")
+    return AfterValue(value=_at(record, key))
+
+
+async def _preceding(store: JobStore, key: str) -> Execution:
+    running = current_execution()
+    before = preceding_id(running) if running is not None else ""
+    if not before:
+        remedy = "Use '!ref:after:…' in a job with a schedule like 'after extract'; to run it by hand, give input_data of its own."
+        raise InvalidInput("Nothing runs here that comes after another execution.", field="key", value=key, remedy=remedy)
+    if (found := await store.execution(before)) is None:
+        remedy = "The newest hundred of each job are kept: let this job run sooner after the other, or hand on a path instead."
+        raise InvalidInput(f"The record of the execution before, {before!r}, is no longer kept.", field="key", value=key, remedy=remedy)
+    return found
+
+
+def _at(record: Any, key: str) -> Any:
+    """Follow a dotted path into JSON values."""
+    held: Any = record
+    way: list[str] = []
+    for name in key.split("."):
+        place = _place(held, name)
+        if place is None:
+            where = f"in {'.'.join(way)!r}" if way else "in the record of an execution"
+            raise InvalidInput(f"There is no {excerpt(name)} {where}.", field="key", value=key, remedy=_remedy(held, name))
+        held = held[place]
+        way.append(name)
+    return held
+
+
+def _place(held: Any, name: str) -> str | int | None:
+    if isinstance(held, Mapping):
+        return name if name in held else None
+    if isinstance(held, list) and name.isdecimal() and int(name) < len(cast("Sequence[Any]", held)):
+        return int(name)
+    return None
+
+
+def _remedy(held: Any, name: str) -> str:
+    if isinstance(held, Mapping):
+        return did_you_mean(name, map(str, cast("Mapping[object, Any]", held))) or "It is empty."
+    if isinstance(held, list):
+        return f"It is a list of {len(cast('Sequence[Any]', held))}, numbered from 0."
+    return f"It is {excerpt(held)}."
+
+
+def create_after_agent(store: JobStore, *, injector: Injector) -> AgenTool[JobStore]:
+    """Make the AgenTool ``after`` and register it.
+
+    Args:
+        store: Where executions are found.
+        injector: Where to register it.
+
+    Raises:
+        ConfigurationError: Another AgenTool named ``after`` is registered.
+    """
+    example = {"operation": "get", "key": "result"}
+    return create_agentool(
+        NAME, AfterInput, {"get": after_get}, deps=store, description=DESCRIPTION, examples=(example,), injector=injector
+    )

@@ -1,0 +1,1 @@
+"""Pure decisions: when something is due, retried, recovered, and what becomes of it."""

@@ -1,0 +1,302 @@
+"""What becomes of a job's due times: pure functions, so that every store decides alike.
+
+Each due time ends in exactly one record. One that is not run leaves a record that says why; several
+that are passed over together share one, which counts them. An execution that comes after another one is decided on alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.jobs import (
+    HISTORY_LENGTH,
+    Execution,
+    ExecutionStatus,
+    Job,
+    JobState,
+    JobStatus,
+    Policies,
+    execution_id,
+    following_id,
+)
+from agentoolkit.system.scheduler.schedules import Schedule
+
+MAX_CAUGHT_UP = HISTORY_LENGTH - 1
+"""Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
+GRACE = 30
+"""Seconds after its due time from which an execution is late where the job itself does not say."""
+MAX_ID_LENGTH = 2_000
+"""Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
+
+_SUCCEEDED = frozenset({ExecutionStatus.SUCCESS})
+_FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
+_COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
+
+
+class DueTimes(NamedTuple):
+    """All due times of a schedule up to a moment, and the one after it."""
+
+    first: datetime
+    earlier: int
+    """How many there are before `times`."""
+    last_earlier: datetime | None
+    times: Sequence[datetime]
+    """The latest ones, at most `MAX_CAUGHT_UP`."""
+    following: datetime | None
+
+
+class Decision(NamedTuple):
+    """What a claim writes down: new records, and where the job stands after them."""
+
+    executions: Sequence[Execution]
+    standing: JobState
+
+
+def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
+    """Walk from a job's stored next due time to the first one that is still to come.
+
+    Raises:
+        ValueError: The schedule gives a time that does not come after the one before it.
+    """
+    following = _next_after(schedule, first)
+    if following is None or following > now:
+        return DueTimes(first, 0, None, (first,), following)
+    earlier, start = schedule.leap(first, now, keep=MAX_CAUGHT_UP)
+    last_earlier: datetime | None = None
+    times = deque([start])
+    following = _next_after(schedule, start)
+    while following is not None and following <= now:
+        times.append(following)
+        if len(times) > MAX_CAUGHT_UP:
+            earlier, last_earlier = earlier + 1, times.popleft()
+        following = _next_after(schedule, following)
+    return DueTimes(first, earlier, last_earlier, tuple(times), following)
+
+
+def decide(job: Job, standing: JobState, now: datetime, unfinished: int, owner: str = "") -> Decision:
+    """Decide which of a job's due times run.
+
+    Args:
+        job: The definition, with its policies.
+        standing: Where it stands; an inactive job, or one that is not due, gets no decision.
+        now: The present instant.
+        unfinished: How many executions of the job run or wait.
+        owner: Whose the records are.
+    """
+    try:
+        if standing.state is JobStatus.PAUSED:
+            standing = _awoken(job, standing, now)
+        if standing.state is not JobStatus.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
+            return Decision((), standing)
+        due = due_times(job.schedule, standing.next_run_at, now)
+    except Exception as error:
+        # One job that cannot be computed must not stop the others, and must not vanish.
+        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
+    scribe = _Scribe(job, now, owner)
+    passed_over, chosen = _choose(scribe, due)
+    room = _room(job, standing)
+    all_wait = job.policies.catch_up == "all" and _are_late(chosen, now)
+    refusal = _never if all_wait else partial(_no_room, job.policies)
+    runs, records = _start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, refusal)
+    exhausted = due.following is None or runs >= room
+    state, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
+    after = JobState(state, following, standing.runs + runs, standing.version)
+    return Decision([*passed_over, *records], after)
+
+
+def follow(job: Job, standing: JobState, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
+    """Decide which ends of a job's predecessor it runs after. One that is not what it waits for leaves no record.
+
+    Args:
+        job: The definition, with its policies.
+        standing: Where it stands; an inactive job gets no decision.
+        ended: Finished executions of the job that it comes after.
+        unfinished: How many executions of the job run or wait.
+        owner: Whose the records are.
+    """
+    now = max(map(_end, ended))
+    scribe = _Scribe(job, now, owner)
+    try:
+        if standing.state is JobStatus.PAUSED:
+            standing = _awoken(job, standing, now)
+        if standing.state is not JobStatus.ACTIVE:
+            return Decision((), standing)
+        due = [scribe.comes_after(end) for end in ended if _is_awaited(job.schedule, end)]
+    except Exception as error:
+        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
+    room = _room(job, standing)
+    runs, records = _start_or_skip(scribe, filter(_fits, due), unfinished, room, partial(_no_room, job.policies))
+    too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
+    state = JobStatus.DONE if runs >= room or job.schedule.is_over(now) else JobStatus.ACTIVE
+    return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
+
+
+def recounted(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
+    """Return where a job stands after a decision of which only these records are new: the others are no runs that it may not have."""
+    known = sum(not execution.finished for execution in decision.executions) - sum(not execution.finished for execution in new)
+    standing = decision.standing._replace(runs=decision.standing.runs - known)
+    if known == 0 or standing.state is not JobStatus.DONE:
+        return standing
+    following = job.schedule.next_after(max(execution.scheduled_at for execution in decision.executions))
+    return standing if following is None else standing._replace(state=JobStatus.ACTIVE, next_run_at=following)
+
+
+def check_circle(job: Job, follows: Callable[[str], str | None]) -> None:
+    """Refuse a job that would come after itself. `follows` tells what another job comes after.
+
+    Raises:
+        InvalidSchedule: It would.
+    """
+    way = [job.job_id]
+    before = job.follows
+    while before is not None and before not in way:
+        way.append(before)
+        before = follows(before)
+    if before == job.job_id:
+        said = ", ".join(f"{later!r} after {earlier!r}" for later, earlier in zip(way, [*way[1:], before], strict=True))
+        problem = f"the job would come after itself: {said}."
+        raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
+
+
+def _is_awaited(schedule: Schedule, ended: Execution) -> bool:
+    before = schedule.after
+    return before is not None and ended.status in _COUNT[before.outcome] and schedule.admits(_end(ended))
+
+
+def _end(execution: Execution) -> datetime:
+    return execution.finished_at or execution.scheduled_at
+
+
+def _fits(execution: Execution) -> bool:
+    return len(execution.execution_id.encode()) <= MAX_ID_LENGTH
+
+
+def _shortened(execution: Execution) -> Execution:
+    digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
+    return execution._replace(execution_id=following_id(execution.job_id, digest))
+
+
+def _awoken(job: Job, standing: JobState, now: datetime) -> JobState:
+    """Resume a job whose pause is over. Due times within the pause were not its own."""
+    until = standing.paused_until
+    if until is None or until > now:
+        return standing
+    following = job.schedule.first_from(until)
+    state = JobStatus.DONE if job.schedule.is_over(until) else JobStatus.ACTIVE
+    return standing._replace(state=state, next_run_at=following, paused_until=None, reason="")
+
+
+def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
+    following = schedule.next_after(due)
+    if following is not None and following <= due:
+        raise ValueError(f"{following} does not come after {due}")
+    return following
+
+
+class _Scribe(NamedTuple):
+    """Writes the records of one decision."""
+
+    job: Job
+    now: datetime
+    owner: str
+
+    def starts(self, due: datetime) -> Execution:
+        job = self.job
+        return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due, owner=self.owner)
+
+    def comes_after(self, ended: Execution) -> Execution:
+        job = self.job
+        id_ = following_id(job.job_id, ended.execution_id)
+        return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=self.owner)
+
+    def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
+        span = (
+            f"; {number} due times from {first.isoformat(timespec='seconds')} to {last.isoformat(timespec='seconds')}" if number > 1 else ""
+        )
+        return self._passed_over(self.starts(last), ExecutionStatus.MISSED, why + span)._replace(due_count=number)
+
+    def skipped(self, execution: Execution, why: str) -> Execution:
+        return self._passed_over(execution, ExecutionStatus.SKIPPED, why)
+
+    def _passed_over(self, execution: Execution, status: ExecutionStatus, reason: str) -> Execution:
+        return execution._replace(status=status, reason=reason, finished_at=self.now)
+
+
+def _choose(scribe: _Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
+    """Divide due times into records of those that came too late, and those that may run."""
+    times, now = due.times, scribe.now
+    window, coalesce = _lateness(scribe.job.policies)
+    if len(times) == 1 and due.earlier == 0 and (now - times[0]).total_seconds() <= window:
+        return (), times
+    oldest = now - timedelta(seconds=window) if window != math.inf else due.first
+    fresh = [moment for moment in times if moment >= oldest]
+    late = [moment for moment in times if moment < oldest]
+    number = due.earlier + len(late)
+    records: list[Execution] = []
+    last = late[-1] if late else due.last_earlier
+    if last is not None:
+        why = f"noticed more than {window:g} s late" if late else f"more than {MAX_CAUGHT_UP} due times late"
+        records.append(scribe.missed(due.first, last, number, why))
+    if coalesce and len(fresh) > 1:
+        why = f"coalesced into the run due {fresh[-1].isoformat(timespec='seconds')}"
+        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, why))
+        fresh = fresh[-1:]
+    return records, fresh
+
+
+def _lateness(policies: Policies) -> tuple[float, bool]:
+    """Return how many seconds late a due time may run, and whether only the latest does."""
+    grace = math.inf if policies.misfire_grace_time is None else policies.misfire_grace_time
+    if policies.catch_up is None:
+        return grace, policies.coalesce
+    if policies.catch_up == "none":
+        return min(grace, GRACE), True
+    window = math.inf if policies.catch_up_window is None else policies.catch_up_window
+    return window, policies.catch_up == "latest"
+
+
+def _room(job: Job, standing: JobState) -> float:
+    """Return how many more executions a job may start in all."""
+    return math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
+
+
+def _start_or_skip(
+    scribe: _Scribe, due: Iterable[Execution], unfinished: int, room: float, refusal: Callable[[int], str]
+) -> tuple[int, Iterable[Execution]]:
+    """Return how many executions start, and the records of them and of those that are skipped."""
+    records: list[Execution] = []
+    runs = 0
+    for execution in due:
+        if runs >= room:
+            break
+        if reason := refusal(unfinished + runs):
+            records.append(scribe.skipped(execution, reason))
+        else:
+            runs += 1
+            records.append(execution)
+    return runs, records
+
+
+def _are_late(times: Sequence[datetime], now: datetime) -> bool:
+    """Were they noticed several at once, or one long after its time?"""
+    return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
+
+
+def _never(unfinished: int) -> str:
+    return ""
+
+
+def _no_room(policies: Policies, unfinished: int) -> str:
+    limit = policies.max_instances
+    if policies.overlap == "skip" and unfinished >= limit:
+        return f"still running: {unfinished} of at most {limit} (max_instances)"
+    if policies.overlap == "queue_one" and unfinished > limit:
+        return f"running: {limit}, and one waits already (overlap: queue_one)"
+    return ""

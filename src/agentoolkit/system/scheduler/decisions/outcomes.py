@@ -1,0 +1,132 @@
+"""How a handler's end becomes a record: JSON-safe results, errors as data, and the message for a queue."""
+
+from __future__ import annotations
+
+import base64
+import math
+import traceback
+from datetime import datetime
+from typing import Any, cast
+
+from agentool.errors import AgenToolError, excerpt
+from agentoolkit import json_values
+from agentoolkit.json_values import UnrecordableResult
+from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.ports import Message
+
+MAX_MESSAGE_LENGTH = 10_000
+"""Characters of an error's message that a record keeps."""
+MAX_TRACEBACK_LENGTH = 50_000
+"""Characters of its traceback."""
+
+_TRACEBACK_FRAMES = 8
+
+
+def recordable(output: object) -> Any:
+    """Turn a handler's output into JSON values, bytes as ``{"encoding": "base64", "data": …}``. See `json_values.recordable`.
+
+    Raises:
+        UnrecordableResult: There is no such form.
+    """
+    if isinstance(output, (bytes, bytearray)):
+        return {"encoding": "base64", "data": base64.b64encode(output).decode()}
+    return json_values.recordable(output)
+
+
+class NotJson(SchedulerError):
+    """A value has no place in JSON; ``field`` says where it is."""
+
+
+def json_copy(value: Any, where: str, depth: int = 100) -> Any:
+    """Return a copy of JSON values that shares nothing with them.
+
+    Raises:
+        NotJson: There is something else among them, or they are nested more than `depth` deep.
+    """
+    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if depth == 0:
+        raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
+    if isinstance(value, dict):
+        held = cast("dict[object, Any]", value).items()
+        return {_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
+    if isinstance(value, (list, tuple)):
+        return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
+    raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
+
+
+def _key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
+    return key
+
+
+def succeeded(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
+    """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
+    try:
+        result = recordable(output)
+    except UnrecordableResult as error:
+        return failed(execution, error, now, duration, reason="its result could not be recorded")
+    return execution._replace(status=ExecutionStatus.SUCCESS, reason=reason, result=result, finished_at=now, duration=duration)
+
+
+def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
+    """Record what a handler raised."""
+    frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
+    record = ErrorRecord(type(error).__name__, _cut(_text(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
+    ended = execution._replace(status=ExecutionStatus.FAILED, result=_part_done(error), finished_at=now, duration=duration)
+    return ended._replace(reason=reason or f"raised {record.type}", error=record)
+
+
+def _part_done(error: BaseException) -> Any:
+    """Return what an error says was done before it: its ``result``, as a sequence's has one for each step."""
+    try:
+        return recordable(getattr(error, "result", None)) if isinstance(error, AgenToolError) else None
+    except UnrecordableResult:
+        return None
+
+
+def _cut(text: str, most: int) -> str:
+    """Leave out the middle of what is too long: at both ends it says what happened and where."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … ({len(text) - most:,} characters left out) … {text[-(most // 2) :]}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unwritable:
+        return f"(its text cannot be written: {unwritable!r})"
+
+
+def cancelled(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+    """Record that an execution was ended from outside."""
+    return execution._replace(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, duration=duration)
+
+
+def skipped(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+    """Record that an execution was not to run."""
+    return execution._replace(status=ExecutionStatus.SKIPPED, reason=reason, finished_at=now, duration=duration)
+
+
+def message_for(work: Work, execution: Execution) -> Message | None:
+    """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
+    succeeded = execution.status is ExecutionStatus.SUCCESS
+    queue_name = work.result_queue if succeeded else work.error_queue
+    if queue_name is None or execution.status is ExecutionStatus.SKIPPED:
+        return None
+    payload: dict[str, object] = {
+        "execution_id": execution.execution_id,
+        "job_id": execution.job_id,
+        "agentool_name": execution.agentool_name,
+        "scheduled_at": execution.scheduled_at.isoformat(),
+        "status": execution.status.value,
+    }
+    if succeeded:
+        payload["result"] = execution.result
+    else:
+        payload["reason"] = execution.reason
+        payload["error"] = {"type": execution.error.type, "message": execution.error.message} if execution.error else None
+    return Message(execution.execution_id, queue_name, payload)

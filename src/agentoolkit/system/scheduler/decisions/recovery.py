@@ -1,0 +1,51 @@
+"""What becomes of executions whose process ended: pure functions, so that every store decides alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job
+
+MAX_INTERRUPTIONS = 3
+"""Attempts at one execution that may end with their process; after that it is held to be what ends it."""
+
+_ENDED = ErrorRecord("ProcessEnded", "The process ended while the handler ran.")
+_STOPPED = ErrorRecord("SchedulerStopped", "The scheduler was stopped while the handler ran.")
+
+CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
+"""Errors of attempts that say nothing about the handler."""
+
+
+def settled(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
+    """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost."""
+    if execution.trigger == "run_now":
+        return _lost(execution, "its process ended, and with it whoever waited for the result", owner, now)
+    if job is None:
+        return _lost(execution, "its process ended, and its job is gone or cannot be read", owner, now)
+    if execution.status is not ExecutionStatus.RUNNING:
+        return execution._replace(owner=owner)
+    if job.policies.on_interrupt == "fail":
+        return _lost(execution, "its process ended before an outcome was known (on_interrupt: fail)", owner, now)
+    again = _again(execution, now, _ENDED, "started again after its process ended")
+    if sum(earlier.error is not None and earlier.error.type == _ENDED.type for earlier in again.attempts) < MAX_INTERRUPTIONS:
+        return again._replace(owner=owner)
+    return _lost(execution, f"its process ended during {MAX_INTERRUPTIONS} attempts at it", owner, now)
+
+
+def released(execution: Execution, now: datetime) -> Execution:
+    """Return an execution whose scheduler stopped as one that waits, owned by nobody, for the next to start it again."""
+    return _again(execution, now, _STOPPED, "started again after the scheduler stopped")._replace(owner="")
+
+
+def _again(execution: Execution, now: datetime, error: ErrorRecord, reason: str) -> Execution:
+    return execution._replace(
+        status=ExecutionStatus.QUEUED,
+        reason=reason,
+        attempt=execution.attempt + 1,
+        attempts=(*execution.attempts, Attempt(execution.attempt, execution.started_at, now, error)),
+        started_at=None,
+    )
+
+
+def _lost(execution: Execution, reason: str, owner: str, now: datetime) -> Execution:
+    return execution._replace(status=ExecutionStatus.LOST, reason=reason, owner=owner, finished_at=now)

@@ -1,0 +1,65 @@
+"""Whether another attempt is worth it, and when: pure functions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
+from agentoolkit.json_values import UnrecordableResult
+from agentoolkit.system.scheduler.decisions.recovery import CUT_SHORT
+from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Policies
+
+MAX_DELAY = 600.0
+"""Seconds. Source of the shape, doubled and capped: *Scheduler Service*, "Error Handling" (``retry_backoff=True``)."""
+
+MAX_NAMED_LENGTH = 86_400.0
+"""Seconds up to which an error's own word is followed: a server may say any year."""
+
+HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResult, PermissionError, SystemExit)
+"""What the same call would meet again."""
+
+
+def retried(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
+    """Return a failed execution as one that waits for its next attempt; None if this was the last."""
+    cut_short = sum(past.error is not None and past.error.type in CUT_SHORT for past in execution.attempts)
+    if execution.attempt - cut_short > policies.max_retries or not is_worth_retrying(error, policies):
+        return None
+    delay = retry_delay(execution, error, policies, now)
+    failed = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
+    return execution._replace(
+        status=ExecutionStatus.RETRYING,
+        reason=f"attempt {execution.attempt} of {policies.max_retries + 1 + cut_short} {execution.reason}",
+        retry_at=now + timedelta(seconds=delay),
+        attempt=execution.attempt + 1,
+        attempts=(*execution.attempts, failed),
+        started_at=None,
+        finished_at=None,
+        duration=None,
+        error=None,
+    )
+
+
+def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
+    """Is this an error of a class that the job retries on, or, where it names none, one that may pass?"""
+    if policies.retry_on:
+        return any(kind.__name__ in policies.retry_on for kind in type(error).__mro__)
+    return not isinstance(error, HOPELESS)
+
+
+def retry_delay(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> float:
+    """Return the seconds to wait: what the error names (``retry_after``), else the back-off, spread by up to a half."""
+    if (named := _named_delay(error, now)) is not None:
+        return named
+    delay = min(policies.retry_backoff * 2.0 ** (execution.attempt - 1), MAX_DELAY)
+    share = crc32(f"{execution.execution_id}#{execution.attempt}".encode()) / 2**32
+    return delay * (1 - share / 2)
+
+
+def _named_delay(error: BaseException, now: datetime) -> float | None:
+    named: object = getattr(error, "retry_after", None)
+    if isinstance(named, datetime) and named.tzinfo is not None:
+        named = max((named - now).total_seconds(), 0.0)
+    if isinstance(named, (int, float)) and not isinstance(named, bool) and named >= 0:
+        return float(min(named, MAX_NAMED_LENGTH))
+    return None

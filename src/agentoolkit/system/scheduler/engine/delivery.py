@@ -1,0 +1,151 @@
+"""From the outbox to queues and web addresses, by the AgenTools ``queue`` and ``http``, with tries of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from agentool.core.injector import Injector
+from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
+from agentoolkit.system.scheduler.event_loops import all_done
+from agentoolkit.system.scheduler.ports import JobStore, Message
+from agentoolkit.text import in_one_line
+from agentoolkit.time_source import Cancellable, TimeSource
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""Tries at one delivery before it is given up."""
+DELIVERY_SECONDS = 10.0
+"""How long one delivery may take before it counts as refused."""
+BATCH = 1_000
+POSTS = 20
+"""Deliveries to web addresses that are under way at once."""
+
+
+class Forwarding:
+    """Empties the outbox into queues. A message's id is its execution's, so a second delivery is recognised."""
+
+    def __init__(self, store: JobStore, injector: Injector, time: TimeSource) -> None:
+        self._store = store
+        self._injector = injector
+        self._time = time
+        self._round: asyncio.Task[None] | None = None
+        self._again = False
+        self._retry: Cancellable | None = None
+        self._next_tries: dict[str, datetime] = {}
+        self._posting: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(POSTS)
+        self._watched: dict[str, asyncio.Event] = {}
+
+    @contextmanager
+    def watching(self, execution_id: str) -> Generator[asyncio.Event]:
+        """Give an event for a ``with`` block, set when this execution's message has been delivered or refused once."""
+        tried = self._watched[execution_id] = asyncio.Event()
+        try:
+            yield tried
+        finally:
+            del self._watched[execution_id]
+
+    def nudge(self) -> None:
+        """There is something in the outbox. Returns at once; `settled` waits."""
+        self._again = True
+        if self._round is None or self._round.done():
+            self._round = asyncio.get_running_loop().create_task(self._rounds())
+
+    async def settled(self, *, posted: bool = False) -> None:
+        """Wait until all that can be delivered to queues now has been, and with `posted` to web addresses too."""
+        await all_done(lambda: self._under_way(posted=posted))
+
+    async def stop(self, seconds: float) -> None:
+        """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""
+        if under_way := self._under_way(posted=True):
+            await asyncio.wait(under_way, timeout=seconds)
+            for task in under_way:
+                task.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
+
+    def _under_way(self, *, posted: bool) -> set[asyncio.Task[None]]:
+        rounds = {self._round} if self._round is not None and not self._round.done() else set[asyncio.Task[None]]()
+        return rounds | set(self._posting.values()) if posted else rounds
+
+    async def _rounds(self) -> None:
+        while self._again:
+            self._again = False
+            try:
+                await self._deliver_all()
+            except Exception:
+                logger.exception("Reading the outbox failed")
+                self._retry_after(1.0)
+
+    async def _deliver_all(self) -> None:
+        """Deliver all that does not wait for its next try."""
+        while True:
+            limit = BATCH + len(self._next_tries) + len(self._posting)
+            messages = await self._store.outbox(limit)
+            now = self._time.now()
+            for message in messages:
+                if self._next_tries.get(message.execution_id, now) > now:
+                    continue
+                if is_address(message.queue_name):
+                    self._post(message)
+                else:
+                    await self._deliver(message)
+            if len(messages) < limit:
+                break
+        # What another process delivered meanwhile is not waited for.
+        left = {message.execution_id for message in messages}
+        self._next_tries = {id_: at for id_, at in self._next_tries.items() if id_ in left}
+        if self._next_tries:
+            self._retry_after((min(self._next_tries.values()) - now).total_seconds())
+
+    def _post(self, message: Message) -> None:
+        """Deliver to a web address, which may be slow, without letting the queues wait for it."""
+        id_ = message.execution_id
+        if id_ not in self._posting:
+            self._posting[id_] = asyncio.get_running_loop().create_task(self._posted(message))
+            self._posting[id_].add_done_callback(lambda _: self._posting.pop(id_, None))
+
+    async def _posted(self, message: Message) -> None:
+        try:
+            async with self._room:
+                await self._deliver(message)
+        except Exception:
+            logger.exception("Noting a delivery failed")
+            self._retry_after(1.0)
+        if message.execution_id in self._next_tries:
+            # The next round sets the timer, and must not find this one under way.
+            asyncio.get_running_loop().call_soon(self.nudge)
+
+    async def _deliver(self, message: Message) -> None:
+        name, call = delivery(message.queue_name, message.payload, message.execution_id)
+        try:
+            async with asyncio.timeout(DELIVERY_SECONDS):
+                await self._injector.run(name, call)
+        except Exception as error:
+            await self._refused(message, error)
+        else:
+            await self._store.delivered(message.execution_id)
+            self._next_tries.pop(message.execution_id, None)
+        if (tried := self._watched.get(message.execution_id)) is not None:
+            tried.set()
+
+    async def _refused(self, message: Message, error: Exception) -> None:
+        give_up = message.attempts + 1 >= ATTEMPTS
+        outcome = "given up" if give_up else "will be tried again"
+        told = in_one_line(str(error))  # it may quote what a stranger answered
+        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, told)
+        await self._store.undelivered(message, give_up=give_up)
+        if give_up:
+            self._next_tries.pop(message.execution_id, None)
+        else:
+            self._next_tries[message.execution_id] = self._time.now() + timedelta(seconds=2.0**message.attempts)
+
+    def _retry_after(self, seconds: float) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = self._time.call_later(seconds, self.nudge)

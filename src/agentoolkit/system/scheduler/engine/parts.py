@@ -1,0 +1,29 @@
+"""What an engine is put together from, and what outlives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentool.core.injector import Injector
+from agentoolkit.system.scheduler.events import EventPublisher
+from agentoolkit.system.scheduler.executors.local import CONCURRENCY
+from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.time_source import TimeSource
+
+TIMEOUT = 300.0
+"""Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One scheduler's surroundings."""
+
+    store: JobStore
+    injector: Injector
+    time: TimeSource
+    announcer: EventPublisher
+    concurrency: int = CONCURRENCY
+    timeout: float | None = TIMEOUT
+    """Seconds that a handler may take where its job says nothing."""
+    claims: bool = True
+    """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""

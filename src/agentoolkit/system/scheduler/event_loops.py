@@ -1,0 +1,63 @@
+"""Waiting for tasks, and for work that is done on the event loop of another thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from agentoolkit.system.scheduler.errors import SchedulerError
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 10.0
+"""After which the other event loop counts as blocked."""
+
+
+async def done_on(loop: asyncio.AbstractEventLoop | None, work: Callable[[], Awaitable[T]]) -> T:
+    """Do work on an event loop that runs in another thread, and wait for it; None: do it here.
+
+    Raises:
+        SchedulerError: The other loop is blocked, or ended meanwhile.
+        Exception: Whatever the work raises.
+    """
+    if loop is None:
+        return await work()
+    await _answered(loop)
+
+    async def there() -> T:
+        return await work()
+
+    try:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there(), loop))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+        raise SchedulerError("The event loop that the scheduler runs on has ended.", remedy="Ask again.") from None
+
+
+async def _answered(loop: asyncio.AbstractEventLoop) -> None:
+    answer: Future[None] = Future()
+
+    def give() -> None:
+        if answer.set_running_or_notify_cancel():
+            answer.set_result(None)
+
+    loop.call_soon_threadsafe(give)
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(answer), ANSWER_SECONDS)
+    except TimeoutError as error:
+        problem = f"The event loop that the scheduler runs on has not answered for {ANSWER_SECONDS:g} s."
+        raise SchedulerError(problem, remedy="Do not block it: `await` what takes long, or do it in a thread.") from error
+
+
+async def all_done(tasks: Callable[[], Iterable[asyncio.Task[Any]]], seconds: float | None = None) -> None:
+    """Wait for tasks, and for those that come while it waits, for so many seconds in all at most; None: for ever."""
+    clock = asyncio.get_running_loop().time
+    deadline = None if seconds is None else clock() + seconds
+    while unfinished := {task for task in tasks() if not task.done()}:
+        left = None if deadline is None else deadline - clock()
+        if left is not None and left <= 0:
+            break
+        await asyncio.wait(unfinished, timeout=left)

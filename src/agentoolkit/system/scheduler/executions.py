@@ -1,0 +1,129 @@
+"""The use cases about executions: run one now, look at them, cancel one, run those of a past range."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+from uuid import uuid4
+
+from agentoolkit.system.scheduler.checks import check_queues, check_ranges, checked_id, checked_input
+from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
+from agentoolkit.system.scheduler.ports import Claimed
+from agentoolkit.system.scheduler.schedules import firings
+from agentoolkit.system.scheduler.service import SchedulerService
+
+MAX_BACKFILLED = HISTORY_LENGTH
+"""Due times in one backfill: what the history cannot hold would be run again by the same call."""
+
+
+class Backfill(NamedTuple):
+    """How far a range of due times has come."""
+
+    created: int
+    """Executions that this call added."""
+    statuses: Counter[str]
+    """How many of the range's executions stand how; those pruned from the history are missing."""
+    total: int
+
+
+class Runs:
+    """Executions, over the same store and engine as the jobs they belong to."""
+
+    def __init__(self, service: SchedulerService) -> None:
+        self._service = service
+        self._store = service.store
+        self._parts = service.parts
+
+    async def work_of(self, job_id: str) -> Work:
+        """Return what a job's executions do. Raises `JobNotFound`."""
+        return (await self._service.job(job_id)).job.work
+
+    async def run_now(self, work: Work, job_id: str | None = None) -> Execution:
+        """Run an AgenTool at once and wait for it. It leaves history under `job_id`, else under an id of its own.
+
+        Raises:
+            ExecutionFailed: It did not succeed; the cause is what it raised.
+            UnknownTarget, InvalidJob: Nothing was run.
+        """
+        await self._service.ready()
+        work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
+        check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
+        check_ranges(work.policies)
+        stored = await self._store.find(job_id) if job_id else None
+        name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
+        asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")
+        execution, error = await self._service.running_engine().run_now(work, asked)
+        if execution.status is ExecutionStatus.SUCCESS:
+            return execution
+        why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
+        raise ExecutionFailed(f"AgenTool {work.agentool_name!r} did not succeed: {why}", value=execution.execution_id) from error
+
+    async def history(self, job_id: str | None, limit: int = HISTORY_LENGTH, status: ExecutionStatus | None = None) -> Sequence[Execution]:
+        """Return the newest executions of a job, also of a cancelled one, or of all; the newest first.
+
+        Raises:
+            JobNotFound: There is neither such a job nor a record of it.
+        """
+        await self._service.ready()
+        stored = await self._store.find(job_id) if job_id else None
+        found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status)
+        if job_id and not stored and not found:
+            await self._service.job(job_id)
+        return found
+
+    async def get(self, execution_id: str) -> Execution:
+        """Return one execution. Raises `ExecutionNotFound`."""
+        await self._service.ready()
+        if execution := await self._store.execution(execution_id):
+            return execution
+        raise ExecutionNotFound(
+            "There is no record of this execution.",
+            field="execution_id",
+            value=execution_id,
+            remedy="List them with operation 'list_executions'; the newest hundred of each job are kept.",
+        )
+
+    async def cancel(self, execution_id: str, reason: str) -> Execution:
+        """End an execution that waits or runs; one that has ended stays as it is. Return how it stands.
+
+        Raises:
+            ExecutionNotFound: There is no record of it.
+        """
+        execution = await self.get(execution_id)
+        if not execution.finished:
+            await self._service.running_engine().cancel_execution(execution, reason)
+        return await self.get(execution_id)
+
+    async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
+        """Run a job for the due times of a past range that left no record, at most `max_instances` at once.
+
+        The same call again adds nothing, and tells how far the range has come, as long as its records are kept: they are among
+        the job's newest hundred.
+
+        Raises:
+            JobNotFound: There is no such job.
+            InvalidJob: The range is not in the past, is empty, or holds more than `MAX_BACKFILLED` due times.
+        """
+        job = (await self._service.job(job_id)).job
+        engine = self._service.running_engine()
+        due = list(islice(firings(job.schedule, start, min(end, self._service.now())), MAX_BACKFILLED + 1))
+        if not due or len(due) > MAX_BACKFILLED:
+            found = f"more than {MAX_BACKFILLED} due times" if due else "no past due time"
+            problem = f"From {start.isoformat()} to {end.isoformat()} the job has {found}."
+            remedy = "Give a shorter range, and the next one when this one has run." if due else "Give another range."
+            raise InvalidJob(problem, field="start_at", value=start, remedy=remedy)
+        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves them to whoever leads
+        wanted = [
+            Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
+            for moment in due
+        ]
+        new = set(await self._store.record(wanted))
+        for execution in wanted:
+            if owner == self._store.owner and execution.execution_id in new:
+                engine.start_execution(Claimed(job, execution))
+        found_now = [await self._store.execution(execution.execution_id) for execution in wanted]
+        return Backfill(len(new), Counter(execution.status.value for execution in found_now if execution), len(due))

@@ -1,0 +1,142 @@
+"""Lengths of time in words: ``an hour and a half``, ``1h30m``, ``two weeks``.
+
+duration = part { [ "and" | "," ] part }          from the largest unit to the smallest
+part     = quantity unit [ "and a half" ]
+quantity = number | number-word | "a" | "an" | "half a" | "a quarter of an" | "three quarters of an" ; each may add "and a half"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600),
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604_800),
+    **dict.fromkeys(("fortnight", "fortnights"), 1_209_600),
+}
+_MONTHS = {"month": 1, "months": 1, "year": 12, "years": 12}
+_HALF = Fraction(1, 2)
+
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_NUMBERS = {word: value for value, word in enumerate(_ONES.split())} | {word: 10 * value for value, word in enumerate(_TENS.split(), 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A length of time: calendar months, which differ in length, and seconds, which do not."""
+
+    months: int = 0
+    seconds: Fraction = Fraction()
+
+    @property
+    def is_whole_days(self) -> bool:
+        """Whether a clock time may be added to it: ``in 2 days at 9am``."""
+        return bool(self.months or self.seconds) and self.seconds % 86_400 == 0
+
+
+def is_unit(word: str) -> bool:
+    """Whether a word is a unit of time."""
+    return word in _SECONDS or word in _MONTHS
+
+
+def starts_quantity(cursor: Cursor) -> bool:
+    """Whether a number, or a word for one, comes next."""
+    token = cursor.peek()
+    return token.kind == "number" or token.text in ("a", "an", "half") or whole_number(token.text) is not None
+
+
+def whole_number(word: str) -> int | None:
+    """Return the value of a number word up to ninety-nine (``twenty-five``), None when it is none."""
+    tens, _, ones = word.partition("-")
+    if not ones:
+        return _NUMBERS.get(word)
+    high, low = _NUMBERS.get(tens, 0), _NUMBERS.get(ones, 0)
+    return high + low if high >= 20 and 1 <= low <= 9 else None
+
+
+def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
+    """Take a length of time; ``unsaid`` counts the first unit where no number precedes it (``every hour and a half``).
+
+    Raises:
+        InvalidSchedule: when a unit is missing, unknown, repeated or out of order.
+    """
+    months, seconds, smallest = 0, Fraction(), None
+    while True:
+        count, unit = unsaid or quantity(cursor), cursor.next().text
+        size = _SECONDS.get(unit, 0) or _MONTHS.get(unit, 0) * 2_592_000
+        if not size:
+            cursor.place -= 1
+            _refuse_unit(cursor, count)
+        count += _HALF if _takes_half(cursor) else 0
+        if smallest is not None and size >= smallest:
+            raise cursor.refusal("units go from the largest to the smallest, each once", "Write e.g. '1 hour 30 minutes'.")
+        smallest, unsaid = size, None
+        months += _whole_months(cursor, count, unit)
+        seconds += count * _SECONDS.get(unit, 0)
+        if not _another_part(cursor):
+            return Length(months, seconds)
+
+
+def quantity(cursor: Cursor) -> Fraction:
+    """Take a number in digits or words."""
+    if cursor.take("half"):
+        cursor.take_one_of("a", "an")
+        return _HALF
+    if cursor.take("a", "quarter", "of", "an"):
+        return Fraction(1, 4)
+    if cursor.take("three", "quarters", "of", "an"):
+        return Fraction(3, 4)
+    if cursor.take_one_of("a", "an"):
+        return _HALF if cursor.take("half") else Fraction(1)
+    count = _number(cursor)
+    return count + _HALF if cursor.take("and", "a", "half") else count
+
+
+def _number(cursor: Cursor) -> Fraction:
+    token = cursor.peek()
+    if token.kind == "number":
+        cursor.next()
+        return Fraction(token.text)
+    value = whole_number(token.text)
+    if value is None:
+        raise cursor.unexpected()
+    cursor.next()
+    more = whole_number(cursor.peek().text)
+    if value >= 20 and value % 10 == 0 and more is not None and 1 <= more <= 9:
+        cursor.next()
+        return Fraction(value + more)
+    return Fraction(value)
+
+
+def _takes_half(cursor: Cursor) -> bool:
+    return cursor.sees("and", "a", "half") and not is_unit(cursor.peek(3).text) and cursor.take("and", "a", "half")
+
+
+def _another_part(cursor: Cursor) -> bool:
+    ahead = 1 if cursor.peek().text in ("and", ",") else 0
+    follows = cursor.peek(ahead)
+    is_part = follows.kind == "number" or whole_number(follows.text) is not None or follows.text in ("a", "an", "half")
+    if is_part:
+        cursor.place += ahead
+    return is_part
+
+
+def _whole_months(cursor: Cursor, count: Fraction, unit: str) -> int:
+    months = count * _MONTHS.get(unit, 0)
+    if months.denominator != 1:
+        raise cursor.refusal(f"a part of a {unit} has no certain length", "Count in days or weeks.")
+    return int(months)
+
+
+def _refuse_unit(cursor: Cursor, count: Fraction) -> None:
+    number = f"{float(count):g}" if count < 10**9 else "the number"
+    if cursor.at_end():
+        raise cursor.refusal(f"{number} of what? A unit is missing", f"Write e.g. '{number} minutes' or '{number} hours'.")
+    raise cursor.unexpected()

@@ -1,0 +1,122 @@
+"""One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``at 14:30``.
+
+moment   = "in" duration [ clock ] | duration "from now" | clock [ day ] | day [ clock ]
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from agentoolkit.system.scheduler.schedules.interval import LONGEST
+from agentoolkit.system.scheduler.schedules.words.days import Day, add_months, months_from
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration
+from agentoolkit.system.scheduler.schedules.words.times_of_day import clock
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of
+
+
+def relative(cursor: Cursor, timezone: str) -> datetime:
+    """Take ``30 minutes`` after an ``in`` and return the instant, in UTC; ``2 days at 9am`` names a day instead."""
+    length = _ahead(cursor)
+    if length.is_whole_days and not cursor.at_end():
+        chosen = months_from(cursor, length.months)
+        days = timedelta(seconds=int(length.seconds))
+        return placed(cursor, Day(chosen.date + days), clock(cursor), timezone)
+    return _elapsed(cursor, length, timezone)
+
+
+def from_now(cursor: Cursor, length: Length, timezone: str) -> datetime:
+    """Return the instant of ``30 minutes from now``, in UTC."""
+    return _elapsed(cursor, _checked(cursor, length), timezone)
+
+
+def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -> datetime:
+    """Return the instant, in UTC, of a day and a time of day, either of which may be left out.
+
+    Raises:
+        InvalidSchedule: when it has passed and nothing says which later day is meant.
+    """
+    if day is None:
+        return _today_or_tomorrow(cursor, given or time(), timezone)
+    clock_time = _clock_on(cursor, day, given)
+    chosen = day.date
+    if _has_passed(cursor, chosen, clock_time, timezone) and day.else_next is not None:
+        chosen = _next_time(chosen, day)
+        cursor.remark(f"that time has passed today, so {chosen.isoformat()}")
+    if _has_passed(cursor, chosen, clock_time, timezone):
+        said = datetime.combine(chosen, clock_time)
+        raise cursor.refusal(f"{said:%A} {said.isoformat(' ', 'minutes')} is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
+    return _instant(cursor, chosen, clock_time, timezone)
+
+
+def _ahead(cursor: Cursor) -> Length:
+    if cursor.peek().text in ("-", "+") or cursor.peek().kind == "offset":
+        raise cursor.refusal("a length of time carries no sign", "Write e.g. 'in 5 minutes'.")
+    return _checked(cursor, duration(cursor))
+
+
+def _checked(cursor: Cursor, length: Length) -> Length:
+    if not length.months and not length.seconds:
+        raise cursor.refusal("a length of zero is no time to come", "Write 'now'.")
+    if length.months > 120 or length.seconds > LONGEST.total_seconds():
+        raise cursor.refusal("that is more than ten years away", "Name a nearer time.")
+    return length
+
+
+def _elapsed(cursor: Cursor, length: Length, timezone: str) -> datetime:
+    start = cursor.now
+    if length.months:
+        start = _instant(cursor, months_from(cursor, length.months).date, cursor.now.time(), timezone)
+    instant = start.astimezone(UTC) + timedelta(microseconds=int(length.seconds * 1_000_000))
+    if length.is_whole_days and instant.astimezone(cursor.now.tzinfo).time() != cursor.now.time():
+        cursor.remark("days are counted as 24 hours each, and clocks change meanwhile")
+    return instant
+
+
+def _today_or_tomorrow(cursor: Cursor, clock_time: time, timezone: str) -> datetime:
+    today = cursor.now.date()
+    if not _has_passed(cursor, today, clock_time, timezone):
+        return _instant(cursor, today, clock_time, timezone)
+    cursor.remark("that time has passed today, so tomorrow")
+    return _instant(cursor, today + timedelta(days=1), clock_time, timezone)
+
+
+def _clock_on(cursor: Cursor, day: Day, given: time | None) -> time:
+    if given is None and day.needs_clock:
+        raise cursor.refusal(f"{cursor.source.strip()!r} names no time of day", "Write e.g. 'today at 18:00' or 'tonight at 20:00'.")
+    if day.evening and given is not None:
+        return _evening(cursor, given)
+    if given is not None:
+        return given
+    if day.unless_given is not None:
+        cursor.remark(f"no time of day given: {day.unless_given:%H:%M}")
+        return day.unless_given
+    cursor.remark(f"no time of day given: the present one, {cursor.now:%H:%M}")
+    return cursor.now.time()
+
+
+def _evening(cursor: Cursor, given: time) -> time:
+    if given.hour >= 17:
+        return given
+    if 5 <= given.hour <= 11 and cursor.remarks:
+        cursor.remarks[-1] = f"tonight, so {given.hour + 12}:00"
+        return given.replace(hour=given.hour + 12)
+    raise cursor.refusal(f"{given:%H:%M} is not tonight", "Write e.g. 'tonight at 20:00' or 'tomorrow at 02:00'.")
+
+
+def _next_time(day: date, named: Day) -> date:
+    if named.else_next == "week":
+        return day + timedelta(days=7)
+    return add_months(day, 1 if named.else_next == "month" else 12)
+
+
+def _has_passed(cursor: Cursor, day: date, clock_time: time, timezone: str) -> bool:
+    return instant_of(timezone, datetime.combine(day, clock_time)) <= cursor.now
+
+
+def _instant(cursor: Cursor, day: date, clock_time: time, timezone: str) -> datetime:
+    wall = datetime.combine(day, clock_time)
+    note = clock_note(timezone, wall)
+    if note is not None:
+        cursor.remark(note)
+    return instant_of(timezone, wall)

@@ -1,0 +1,109 @@
+"""What a record of an export must be for the stores to hold it: what the AgenTools themselves would have let in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NoReturn, NotRequired, TypeVar, cast
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from agentool.base import BaseOperationInput
+from agentool.errors import InvalidInput, excerpt, sentence
+from agentoolkit.system.scheduler.checks import MAX_DESCRIPTION_LENGTH, check_ranges, check_tags, check_text, checked_id, checked_json
+from agentoolkit.system.scheduler.errors import InvalidJob
+from agentoolkit.system.scheduler.jobs import Job
+
+T = TypeVar("T")
+
+
+class JobFields(TypedDict):
+    """The fields of a job's record; its schedule and its policies are read by themselves."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # pyright: ignore  # noqa: RUF012  pydantic's own notation
+
+    job_id: str
+    job_name: str
+    agentool_name: str
+    input_data: dict[str, Any]
+    schedule: dict[str, Any]
+    policies: dict[str, Any]
+    result_queue: NotRequired[str | None]
+    error_queue: NotRequired[str | None]
+    description: NotRequired[str]
+    tags: list[str]
+    created_at: AwareDatetime
+
+
+def read(kind: TypeAdapter[T], name: str, record: object) -> T:
+    """Read a record as what it is to be, with every time in it aware. Raises `InvalidInput`, which names the fields."""
+    try:
+        found = kind.validate_python(record)
+    except ValidationError as error:
+        raise damaged(name, error) from error
+    check_times(name, found)
+    return found
+
+
+def damaged(name: str, error: ValidationError) -> InvalidInput:
+    """Say which fields of a record are wrong."""
+    problems = InvalidInput.from_validation(name, error).problems
+    told = tuple(replace(problem, field=f"{name}.{problem.field}") for problem in problems)
+    return InvalidInput(sentence(told), problems=told)
+
+
+def check_times(field: str, value: object) -> None:
+    """Refuse a time without an offset, anywhere in a record."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            remedy = f"Write '{value.isoformat()}+00:00' if it is one of UTC."
+            raise InvalidInput(f"{value.isoformat()} has no offset.", field=field, value=value, remedy=remedy)
+    elif isinstance(value, tuple):
+        entries = cast("tuple[object, ...]", value)
+        names: tuple[object, ...] = getattr(entries, "_fields", tuple(range(len(entries))))
+        for name, entry in zip(names, entries, strict=True):
+            check_times(f"{field}.{name}", entry)
+
+
+def check_name(field: str, text: str) -> None:
+    """Refuse a name that is empty or does not print."""
+    if not text or not text.isprintable():
+        raise InvalidInput(f"{excerpt(text)} cannot be a name.", field=field, value=text, remedy="Use printable characters.")
+
+
+def check_fields(name: str, model: type[BaseOperationInput], fields: Mapping[str, Any]) -> None:
+    """Refuse fields that the input model of their AgenTool would refuse."""
+    try:
+        model.model_validate(fields)
+    except ValidationError as error:
+        raise damaged(name, error) from error
+
+
+def check_job(job: Job) -> None:
+    """Refuse a job of which ``schedule`` would refuse the id, the input's form, a text or a number."""
+    try:
+        checked_id(job.job_id)
+        checked_json(job.input_data)
+        check_text("job_name", job.job_name, least=1)
+        check_text("description", job.description, MAX_DESCRIPTION_LENGTH)
+        check_text("concurrency_key", job.policies.concurrency_key, least=1)
+        check_tags(job.tags)
+        check_ranges(job.policies)
+    except InvalidJob as error:
+        raise InvalidInput(error.problem, field=f"job.{error.field}", value=error.value, remedy=error.remedy) from error
+
+
+def json_in(field: str, text: str) -> Any:
+    """Read JSON, without the numbers that it does not have. Raises `InvalidInput`."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        problem = f"{excerpt(text)} is no JSON: {error}."
+        raise InvalidInput(problem, field=field, value=text, remedy="Write it as `agentool export` does.") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")

@@ -1,0 +1,88 @@
+"""The fields of APScheduler's cron trigger → crontab text that means the same.
+
+Its weekdays count from Monday = 0, where a crontab counts from Sunday; when day and weekday are both set it wants both,
+where a crontab wants either; and it knows years, weeks and seconds, which a crontab does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from agentoolkit.transfer.translation import Untranslatable
+
+_GREATEST = {"minute": 59, "hour": 23, "day": 31, "month": 12}
+_POSITION = "WeekdayPositionExpression"
+
+
+def cron_text(fields: Iterable[Any]) -> str:
+    """Write a trigger's fields as crontab text.
+
+    Raises:
+        Untranslatable: No crontab text means the same.
+    """
+    by_name = {field.name: field for field in fields}
+    for name in ("year", "week"):
+        if str(by_name[name]) != "*":
+            raise Untranslatable(f"it is bound to {name} {by_name[name]}, which a crontab cannot say")
+    if str(by_name["second"]) != "0":
+        raise Untranslatable(f"it fires at second {by_name['second']}, and a crontab only knows minutes")
+    day, weekday = _days(by_name)
+    minute, hour, month = (_numbers(by_name[name].expressions, name) for name in ("minute", "hour", "month"))
+    return f"{minute} {hour} {day} {month} {weekday}"
+
+
+def _days(by_name: Mapping[str, Any]) -> tuple[str, str]:
+    day, weekday = by_name["day"].expressions, by_name["day_of_week"].expressions
+    weekdays = _weekdays(weekday)
+    if any(type(expression).__name__ == _POSITION for expression in day):
+        day_text, position = "*", _positions(day, str(by_name["day"]))
+        if weekdays != "*":
+            raise Untranslatable(_BOTH)
+        return day_text, position
+    day_text = _numbers(day, "day")
+    if day_text != "*" and weekdays != "*":
+        raise Untranslatable(_BOTH)
+    return day_text, weekdays
+
+
+_BOTH = "day and day_of_week are both set: it fires on days that match both, and a crontab on days that match either"
+
+
+def _numbers(expressions: Sequence[Any], name: str) -> str:
+    return ",".join(_number_range(expression, name) for expression in expressions)
+
+
+def _number_range(expression: Any, name: str) -> str:
+    if type(expression).__name__ == "LastDayOfMonthExpression":
+        return "L"
+    first, last, step = getattr(expression, "first", None), getattr(expression, "last", None), expression.step
+    if first is None:
+        return f"*/{step}" if step else "*"
+    if first == last:
+        return str(first)
+    return f"{first}-{_GREATEST[name] if last is None else last}{f'/{step}' if step else ''}"
+
+
+def _weekdays(expressions: Sequence[Any]) -> str:
+    """Write out the weekdays one by one: a range there may begin before a Sunday and end after it here."""
+    days = {day for expression in expressions for day in _weekdays_of(expression)}
+    if len(days) == 7:
+        return "*"
+    return ",".join(str(number) for number in sorted((day + 1) % 7 for day in days))
+
+
+def _weekdays_of(expression: Any) -> range:
+    first, last = getattr(expression, "first", None), getattr(expression, "last", None)
+    return range(first or 0, (6 if last is None else last) + 1, getattr(expression, "step", None) or 1)
+
+
+def _positions(expressions: Sequence[Any], said: str) -> str:
+    if any(type(expression).__name__ != _POSITION for expression in expressions):
+        raise Untranslatable(f"its day is {said}, which mixes numbers and weekdays")
+    return ",".join(_position(expression) for expression in expressions)
+
+
+def _position(expression: Any) -> str:
+    weekday = (expression.weekday + 1) % 7
+    return f"{weekday}L" if expression.option_num >= 5 else f"{weekday}#{expression.option_num + 1}"

@@ -1,0 +1,128 @@
+"""Jobs of an APScheduler 3 scheduler → inputs of the scheduler AgenTool.
+
+Nothing of APScheduler is imported: what a trigger is, is told by its class's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from agentoolkit.system.scheduler.checks import RANGES
+from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.cron import normal_cron, wall_times
+from agentoolkit.transfer.cron_fields import cron_text
+from agentoolkit.transfer.translation import Untranslatable
+
+_UNKNOWN = object()
+_DEFAULTS: Mapping[str, Any] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": 1}
+"""Its own, where a scheduler names no others."""
+
+
+class RefusedJob(NamedTuple):
+    """A job that has no equal here."""
+
+    job_id: str
+    reason: str
+
+
+class Imported(NamedTuple):
+    """What became of a scheduler's jobs."""
+
+    inputs: Sequence[dict[str, Any]]
+    """One call of operation ``schedule`` each, for the AgenTool ``function``."""
+    refused: Sequence[RefusedJob]
+
+
+def import_apscheduler(scheduler: Any) -> Imported:
+    """Translate the jobs of an APScheduler 3 scheduler. It is only read: stop it before what is returned is scheduled."""
+    inputs: list[dict[str, Any]] = []
+    refused: list[RefusedJob] = []
+    # Jobs of a scheduler that was never started do not have these yet.
+    defaults = {**_DEFAULTS, **getattr(scheduler, "_job_defaults", {})}
+    for job in scheduler.get_jobs():
+        try:
+            inputs.append(_translated(job, defaults))
+        except Untranslatable as error:
+            refused.append(RefusedJob(str(job.id), str(error)))
+    return Imported(inputs, refused)
+
+
+def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "operation": "schedule",
+        "job_id": str(job.id),
+        "job_name": str(job.id),
+        **_when(job.trigger),
+        "agentool_name": "function",
+        "input_data": _call(job),
+        **_policies(job, defaults),
+    }
+
+
+def _call(job: Any) -> dict[str, Any]:
+    function = str(job.func_ref or "")
+    module, _, name = function.partition(":")
+    if not (module and name.isidentifier()):
+        raise Untranslatable(f"{function or job.func!r} is no function at the top of a module")
+    arguments = {"args": list(job.args), "kwargs": dict(job.kwargs)}
+    try:
+        given = {kind: json_copy(values, kind) for kind, values in arguments.items() if values}
+    except NotJson as error:
+        raise Untranslatable(f"its arguments are not JSON: {error}") from None
+    return {"operation": "call", "function": function, **given}
+
+
+def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
+    if policies["misfire_grace_time"] is None:
+        # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
+        policies["misfire_grace_time"] = int(RANGES["misfire_grace_time"][1])
+    # A paused job has no next run; one of a scheduler that was never started has no such attribute.
+    paused = {"paused": True} if getattr(job, "next_run_time", _UNKNOWN) is None else {}
+    described = {"description": str(job.name)} if job.name and job.name != job.id else {}
+    return {**policies, **paused, **described}
+
+
+def _when(trigger: Any) -> dict[str, Any]:
+    kind = type(trigger).__name__
+    if kind not in _TRIGGERS:
+        raise Untranslatable(f"its trigger is a {kind}; cron, interval and date triggers can be translated")
+    return {**_TRIGGERS[kind](trigger), **_bounds(trigger)}
+
+
+def _cron(trigger: Any) -> dict[str, Any]:
+    text = cron_text(trigger.fields)
+    try:
+        wall_times(normal_cron(text))
+    except InvalidSchedule as error:
+        raise Untranslatable(f"as a crontab it would be {text!r}: {error.problem}") from None
+    return {"schedule_type": "cron", "schedule": text, "timezone": _zone(trigger.timezone)}
+
+
+def _interval(trigger: Any) -> dict[str, Any]:
+    seconds = trigger.interval.total_seconds()
+    if seconds != int(seconds):
+        raise Untranslatable(f"its interval of {seconds} s is no whole number of seconds")
+    return {"schedule_type": "interval", "schedule": f"{int(seconds)} seconds", "timezone": _zone(trigger.timezone)}
+
+
+def _date(trigger: Any) -> dict[str, Any]:
+    return {"schedule_type": "once", "schedule": trigger.run_date.isoformat(), "timezone": _zone(trigger.run_date.tzinfo)}
+
+
+_TRIGGERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {"CronTrigger": _cron, "IntervalTrigger": _interval, "DateTrigger": _date}
+
+
+def _bounds(trigger: Any) -> dict[str, Any]:
+    start, end, jitter = (getattr(trigger, name, None) for name in ("start_date", "end_date", "jitter"))
+    times = {"start_at": start and start.isoformat(), "end_at": end and end.isoformat(), "jitter": jitter and float(jitter)}
+    return {name: value for name, value in times.items() if value is not None}
+
+
+def _zone(zone: Any) -> str:
+    name = str(zone)
+    if name == "local" or name.startswith(("UTC+", "UTC-")):
+        raise Untranslatable(f"its zone {name!r} is an offset and no place")
+    return name

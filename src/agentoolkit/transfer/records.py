@@ -1,0 +1,124 @@
+"""Jobs, executions, outcomes, queues and values as JSON values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from agentool.errors import InvalidInput
+from agentoolkit.storage.kv.ports import Entry, Held
+from agentoolkit.storage.kv.schemas import KvInput
+from agentoolkit.storage.kv.service import encoded
+from agentoolkit.system.queue import messages as queued
+from agentoolkit.system.queue.schemas import QueueInput
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies
+from agentoolkit.system.scheduler.ports import Message, StoredJob
+from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.transfer import checks
+
+_JOB = TypeAdapter(checks.JobFields)
+_EXECUTION = TypeAdapter(Execution)
+_STANDING = TypeAdapter(JobState)
+_MESSAGE = TypeAdapter(Message)
+_POLICIES = TypeAdapter(Policies)
+_QUEUE = TypeAdapter(queued.Queue)
+_QUEUED = TypeAdapter(queued.Message)
+_ENTRY = TypeAdapter(Entry)
+
+
+def job_record(stored: StoredJob) -> dict[str, Any]:
+    """Write a job and where it stands."""
+    job, standing = stored
+    # Taken apart by hand: a schedule writes itself.
+    fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
+    fields |= {"schedule": job.schedule.to_json(), "policies": asdict(job.policies)}
+    return {"job": to_jsonable_python(fields), "standing": to_jsonable_python(standing._asdict())}
+
+
+def execution_record(execution: Execution) -> dict[str, Any]:
+    """Write an execution."""
+    error = execution.error and execution.error._asdict()
+    attempts = [{**attempt._asdict(), "error": attempt.error and attempt.error._asdict()} for attempt in execution.attempts]
+    return {"execution": to_jsonable_python({**execution._asdict(), "error": error, "attempts": attempts})}
+
+
+def message_record(message: Message) -> dict[str, Any]:
+    """Write an outcome that is still to be delivered."""
+    return {"message": to_jsonable_python(message._asdict())}
+
+
+def queue_record(queue: queued.Queue) -> dict[str, Any]:
+    """Write a queue with its limits."""
+    return {"queue": to_jsonable_python({**queue._asdict(), "settings": queue.settings._asdict()})}
+
+
+def queued_record(message: queued.Message) -> dict[str, Any]:
+    """Write a message in a queue."""
+    return {"queued": to_jsonable_python(message._asdict())}
+
+
+def value_record(held: Held) -> dict[str, Any]:
+    """Write a value of the key-value storage."""
+    return {"value": to_jsonable_python(held.entry._asdict()), "namespace": held.namespace, "key": held.key}
+
+
+def job_from(record: Mapping[str, Any]) -> StoredJob:
+    """Read what `job_record` wrote. Raises `InvalidInput`."""
+    fields = checks.read(_JOB, "job", record["job"])
+    standing = checks.read(_STANDING, "standing", record.get("standing"))
+    policies = checks.read(_POLICIES, "job.policies", fields["policies"])
+    try:
+        schedule = Schedule.from_json(fields["schedule"])
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(str(error), field="job.schedule", value=fields["schedule"]) from error
+    made: dict[str, Any] = {**fields, "schedule": schedule, "policies": policies, "tags": tuple(fields["tags"])}
+    job = Job(**made)
+    checks.check_job(job)
+    return StoredJob(job, standing)
+
+
+def execution_from(record: Mapping[str, Any]) -> Execution:
+    """Read what `execution_record` wrote. Raises `InvalidInput`."""
+    execution = checks.read(_EXECUTION, "execution", record["execution"])
+    checks.check_name("execution.execution_id", execution.execution_id)
+    checks.check_name("execution.job_id", execution.job_id)
+    return execution
+
+
+def message_from(record: Mapping[str, Any]) -> Message:
+    """Read what `message_record` wrote. Raises `InvalidInput`."""
+    message = checks.read(_MESSAGE, "message", record["message"])
+    checks.check_name("message.execution_id", message.execution_id)
+    return message
+
+
+def queue_from(record: Mapping[str, Any]) -> queued.Queue:
+    """Read what `queue_record` wrote. Raises `InvalidInput`."""
+    queue = checks.read(_QUEUE, "queue", record["queue"])
+    created = {"operation": "create_queue", "queue_name": queue.queue_name, **queue.settings._asdict()}
+    checks.check_fields("queue", QueueInput, created)
+    return queue
+
+
+def queued_from(record: Mapping[str, Any]) -> queued.Message:
+    """Read what `queued_record` wrote. Raises `InvalidInput`."""
+    message = checks.read(_QUEUED, "queued", record["queued"])
+    named = {name: getattr(message, name) for name in ("queue_name", "message_id", "priority")}
+    checks.check_fields("queued", QueueInput, {"operation": "enqueue", **named})
+    checks.json_in("queued.body", message.body)
+    return message
+
+
+def value_from(record: Mapping[str, Any]) -> Held:
+    """Read what `value_record` wrote. Raises `InvalidInput`."""
+    entry = checks.read(_ENTRY, "value", record["value"])
+    named = {name: record.get(name) or "" for name in ("namespace", "key")}
+    checks.check_fields("value", KvInput, {"operation": "set", **named})
+    for name, text in named.items():
+        checks.check_name(f"value.{name}", text)
+    # In the one form that equal values share, whoever wrote the line.
+    return Held(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))
