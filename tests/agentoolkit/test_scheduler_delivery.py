@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agentoolkit.system.scheduler import forwarding
+from agentoolkit.system.scheduler.engine import delivery
 from agentoolkit.system.scheduler.engine.delivery import ATTEMPTS
 
 QUEUES = {"result_queue": "results", "error_queue": "errors"}
@@ -128,7 +128,7 @@ async def test_busy_scheduler_does_not_use_up_the_tries(kit, scheduler, refuse):
 
 async def test_more_outcomes_than_a_batch_are_all_delivered(kit, scheduler, monkeypatch):
     """Outcomes that arrive together are all delivered at once, however many are read from the outbox at a time."""
-    monkeypatch.setattr(forwarding, "BATCH", 2)
+    monkeypatch.setattr(delivery, "BATCH", 2)
     for number in range(5):
         await scheduler.add("1 minute", job_id=f"job{number}", result_queue="results")
     await kit.advance(minutes=1)
@@ -195,7 +195,7 @@ async def test_queue_that_does_not_answer_counts_as_refusing(kit, scheduler, mon
             await asyncio.Event().wait()
         return await enqueue(request)
 
-    monkeypatch.setattr(forwarding, "DELIVERY_SECONDS", 0.05)
+    monkeypatch.setattr(delivery, "DELIVERY_SECONDS", 0.05)
     monkeypatch.setattr(kit.queue, "enqueue", hangs_once)
     answer = await scheduler("run_now", agentool_name="probe", input_data={"operation": "run"}, result_queue="results")
     await kit.advance(seconds=1)

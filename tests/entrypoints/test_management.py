@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.entrypoints.cli.commands.history import STATUSES
 from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
-from agentoolkit.system.scheduler.schemas import ExecutionStatus, ScheduleType
+from agentoolkit.system.scheduler.schemas import ScheduleType, StatusName
 
 from .conftest import Cli
 
@@ -72,7 +72,7 @@ def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, mon
 
 def test_history_help_names_every_status() -> None:
     """The choices of --status are those of the scheduler."""
-    assert tuple(STATUSES.split("|")) == get_args(ExecutionStatus)
+    assert tuple(STATUSES.split("|")) == get_args(StatusName)
 
 
 def test_replace_changes_a_job(cli: Cli) -> None:
