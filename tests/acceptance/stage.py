@@ -182,10 +182,10 @@ class Stage:
             sent = self.messages()
             verdict.messages_lost = len(done - sent.keys())
             verdict.messages_doubled = len(sent.keys() - done)
-        self._judge_followers(verdict, jobs, done)
+        self._judge_downstream(verdict, jobs, done)
         return verdict
 
-    def _judge_followers(self, verdict: Verdict, jobs: Sequence[dict[str, Any]], done: set[str]) -> None:
+    def _judge_downstream(self, verdict: Verdict, jobs: Sequence[dict[str, Any]], done: set[str]) -> None:
         """Every success of a job is followed by exactly one execution of each job that comes after it, and nothing else is."""
         after = {job["job_id"]: job["schedule"].removeprefix("after ") for job in jobs if job["schedule"].startswith("after ")}
         due = {f"{job_id}@after-{id_}" for job_id, before in after.items() for id_ in done if id_.startswith(f"{before}@")}

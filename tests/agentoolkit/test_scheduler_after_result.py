@@ -95,7 +95,7 @@ async def test_place_that_is_not_there_is_one_clear_error(kit, scheduler, probe,
 
 
 async def test_record_that_is_no_longer_kept_is_said_so(kit, scheduler, probe):
-    """A follower that waited while a hundred further executions pushed out the record before it says so."""
+    """A downstream job that waited while a hundred further executions pushed out the record before it says so."""
     probe.returns = 1
     await scheduler.add("1 minute", job_id="extract", agentool_name="queue", input_data={"operation": "list_queues"})
     await scheduler.add("now", job_id="busy", concurrency_key="one", timeout=100_000)

@@ -118,7 +118,7 @@ async def test_cancel_asked_for_elsewhere_ends_the_handler(kit, store, scheduler
 async def test_execution_that_runs_elsewhere_is_asked_to_end(kit, store, scheduler, probe):
     """cancel_execution of what another process runs is passed on to it."""
     other = Execution("job@now-1", "job", "probe", kit.clock.now(), status=ExecutionStatus.QUEUED, owner="other")
-    await store.record([other])
+    await store.insert([other])
     await store.begin([other._replace(status=ExecutionStatus.RUNNING)])
     await scheduler("cancel_execution", execution_id="job@now-1")
     assert store.asked == ["job@now-1"]
@@ -131,7 +131,7 @@ async def test_executions_left_behind_are_taken_over(kit, store, scheduler, prob
     await added_by_another(kit, store, "1 hour")
     waiting = Execution("job@waiting", "job", "probe", kit.clock.now(), owner="other")
     orphan = Execution("gone@orphan", "gone", "probe", kit.clock.now(), owner="other")
-    await store.record([waiting, orphan])
+    await store.insert([waiting, orphan])
     await kit.advance(seconds=10)
     assert await scheduler.statuses("job") == ["success"]
     assert ("success", "job@waiting") in heard
@@ -142,7 +142,7 @@ async def test_retry_left_behind_comes_at_its_time(kit, store, scheduler, probe)
     """An execution that waited for its next attempt in a process that ended gets it here, when it is due."""
     await added_by_another(kit, store, "1 hour")
     waiting = Execution("job@waiting", "job", "probe", kit.clock.now(), owner="other")
-    await store.record([waiting])
+    await store.insert([waiting])
     retry_at = kit.clock.now().replace(minute=10)
     await store.retry(waiting._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=retry_at))
     await kit.advance(minutes=20)
@@ -152,7 +152,7 @@ async def test_retry_left_behind_comes_at_its_time(kit, store, scheduler, probe)
 async def test_stopped_everywhere_nothing_leads(kit, store, scheduler, probe):
     """A stop that any process asked for holds for all, until one asks to start."""
     await scheduler.add("1 minute", job_id="job")
-    await store.halt(True)
+    await store.set_stopped(True)
     await kit.advance(minutes=5)
     assert (probe.calls, (await scheduler("status"))["stopped"]) == ([], True)
     await scheduler("start")

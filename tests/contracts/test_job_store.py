@@ -301,7 +301,7 @@ async def test_change_that_a_skipped_due_time_came_between_is_refused(store: Job
 async def test_due_time_on_record_is_not_counted_as_a_run(store: JobStore):
     """A due time that was backfilled before it was claimed takes none of the runs that a job may have, and the next one runs."""
     job = await add(store, max_runs=1)
-    await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
+    await store.insert([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
     claims = await store.claim(["job"], at(1))
     assert (list(claims.records), list(claims.next_times)) == ([], [("job", at(2))])
     assert await store.find("job") == (job, JobState(JobStatus.ACTIVE, at(2), runs=0))
@@ -311,7 +311,7 @@ async def test_due_time_on_record_is_not_counted_as_a_run(store: JobStore):
 async def test_last_due_time_on_record_ends_its_job(store: JobStore):
     """A job whose last due time was backfilled before it was claimed is done."""
     job = await add(store, schedule="2030-01-01T00:01:00+00:00")
-    await store.record([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
+    await store.insert([succeed(Execution("job@2030-01-01T00:01:00+00:00", "job", "probe", at(1), trigger="backfill"))])
     assert await claim(store, 1) == []
     assert await store.find("job") == (job, JobState(JobStatus.DONE))
 
@@ -320,7 +320,7 @@ async def test_due_times_on_record_push_nothing_out_of_the_history(store: JobSto
     """Of many late due times that were backfilled meanwhile none is new: their records stay, and count the others."""
     await add(store, catch_up="all", misfire_grace_time=None)
     late = [succeed(Execution(f"job@{at(n).isoformat()}", "job", "probe", at(n), trigger="backfill")) for n in range(151, 200)]
-    await store.record(late)
+    await store.insert(late)
     claims = await store.claim(["job"], at(200))
     assert len(claims.records) == 51
     for claimed in claims.records:

@@ -86,10 +86,10 @@ async def test_records_that_are_there_already_push_nothing_out_of_the_history(st
     """What is recorded once more, however often, is neither new nor counted: none of the newest hundred is forgotten for it."""
     await add(store)
     asked = [Execution(f"job@then-{n}", "job", "probe", at(-n), trigger="backfill", owner=store.owner) for n in range(60)]
-    new = [len(await store.record(asked))]
+    new = [len(await store.insert(asked))]
     for execution in asked:
         await finish(store, succeed(execution))
-    new += [len(await store.record(asked)) for _ in range(3)]
+    new += [len(await store.insert(asked)) for _ in range(3)]
     assert (new, len(await store.executions("job", 1_000))) == ([60, 0, 0, 0], 60)
 
 
@@ -97,7 +97,7 @@ async def test_record_keeps_the_newest_hundred(store: JobStore):
     """What is recorded as finished pushes the oldest out of the history."""
     await add(store)
     asked = [succeed(Execution(f"job@then-{n}", "job", "probe", at(n))) for n in range(101)]
-    await store.record(asked)
+    await store.insert(asked)
     kept = {found.execution_id for found in await store.executions("job", 1_000)}
     assert kept == {execution.execution_id for execution in asked[1:]}
 
@@ -105,8 +105,8 @@ async def test_record_keeps_the_newest_hundred(store: JobStore):
 async def test_record_writes_down_once(store: JobStore):
     """record returns the ids that were new, and an id that is there stays as it is."""
     asked = Execution("job@now-1", "job", "probe", START, trigger="run_now", owner=store.owner)
-    assert list(await store.record([asked])) == ["job@now-1"]
-    assert list(await store.record([asked._replace(reason="other"), asked._replace(execution_id="job@now-2")])) == ["job@now-2"]
+    assert list(await store.insert([asked])) == ["job@now-1"]
+    assert list(await store.insert([asked._replace(reason="other"), asked._replace(execution_id="job@now-2")])) == ["job@now-2"]
     assert await store.execution("job@now-1") == asked
 
 
@@ -285,11 +285,11 @@ async def test_open_and_close_twice(store: JobStore):
 
 async def test_halted_until_told_otherwise(store: JobStore):
     """halt is remembered."""
-    assert not await store.halted()
-    await store.halt(True)
-    assert await store.halted()
-    await store.halt(False)
-    assert not await store.halted()
+    assert not await store.is_stopped()
+    await store.set_stopped(True)
+    assert await store.is_stopped()
+    await store.set_stopped(False)
+    assert not await store.is_stopped()
 
 
 async def test_leadership_is_kept(store: JobStore):

@@ -12,7 +12,7 @@ from .job_store_steps import START, add, at, change, claim_one, finish, make, ru
 async def run_apart(store: JobStore, name: str) -> None:
     """Let something run once that belongs to no job."""
     asked = Execution(f"{name}@now-1", name, "probe", START)
-    await store.record([asked])
+    await store.insert([asked])
     await finish(store, succeed(asked))
 
 
@@ -103,10 +103,10 @@ async def test_forgotten_job_comes_after_nothing():
         await add(store, job_id, schedule="after first", max_runs=1)
     for minute in (1, 2):
         for claimed in (await store.claim(["first"], at(minute))).records:
-            for follower in (await finish(store, succeed(claimed.execution))).followers:
-                await finish(store, succeed(follower.execution))
+            for after in (await finish(store, succeed(claimed.execution))).downstream:
+                await finish(store, succeed(after.execution))
     assert sorted(stored.job.job_id for stored in await store.jobs()) == ["b", "first"]
-    assert list(await store.followers("first")) == []
+    assert list(await store.downstream("first")) == []
 
 
 async def test_history_of_what_runs_is_not_forgotten():
@@ -114,7 +114,7 @@ async def test_history_of_what_runs_is_not_forgotten():
     store = MemoryJobStore(retired_jobs=1)
     await run_apart(store, "again")
     second = Execution("again@now-2", "again", "probe", START)
-    await store.record([second])
+    await store.insert([second])
     await run_apart(store, "other")
     await finish(store, succeed(second))
     assert await histories(store, "other", "again") == [0, 2]
@@ -125,7 +125,7 @@ async def test_forgetting_does_not_lose_count_of_what_runs():
     store = MemoryJobStore(retired_jobs=1)
     await run_apart(store, "job")
     second = Execution("job@now-2", "job", "probe", START)
-    await store.record([second])
+    await store.insert([second])
     await run_apart(store, "other")
     await finish(store, succeed(second))
     await add(store)

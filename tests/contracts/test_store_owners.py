@@ -91,17 +91,17 @@ async def test_new_leader_goes_on_where_the_old_one_was(first: SqlJobStore, seco
 
 async def test_lead_given_back_is_free(first: SqlJobStore, second: SqlJobStore):
     """Whoever gives back may stay, and another leads at once."""
-    await first.give_back()
+    await first.release_all()
     assert await second.lead(START)
     assert not await first.lead(START)
 
 
 async def test_halt_is_seen_by_all(first: SqlJobStore, second: SqlJobStore):
     """A process learns that another halted all of them, and that it let them go on."""
-    await second.halt(True)
-    assert await first.halted()
-    await first.halt(False)
-    assert not await second.halted()
+    await second.set_stopped(True)
+    assert await first.is_stopped()
+    await first.set_stopped(False)
+    assert not await second.is_stopped()
 
 
 # Executions of others
@@ -111,7 +111,7 @@ async def test_living_owners_executions_are_left_alone(first: SqlJobStore, secon
     """Nobody takes over from a process that lives, whoever leads."""
     await add(first)
     await begin(first, await claim_one(first))
-    await first.give_back()
+    await first.release_all()
     assert await second.lead(START)
     assert list(await second.take_over(at(2), none_held)) == []
 
@@ -154,7 +154,7 @@ async def test_run_now_of_an_ended_process_is_lost(first: SqlJobStore, second: S
     """Nobody waits any more for what was to run at once, begun or not: it is not run by another process."""
     job = await add(first)
     asked = (await claim_one(first))._replace(execution_id="job@now-1", trigger="run_now")
-    await first.record([asked])
+    await first.insert([asked])
     await dies(first)
     assert await second.lead(START)
     taken = {claimed.execution.trigger: claimed.execution.status for claimed in await second.take_over(at(2), none_held)}
@@ -183,7 +183,7 @@ async def test_own_executions_are_found_again_without_the_lead(first: SqlJobStor
     await add(first)
     theirs = await claim_one(first)
     mine = theirs._replace(execution_id="job@2029-12-31T00:00:00+00:00", trigger="backfill", owner=second.owner)
-    await second.record([mine])
+    await second.insert([mine])
     assert [claimed.execution for claimed in await second.take_over(at(2), none_held)] == [mine]
 
 
@@ -192,7 +192,7 @@ async def test_waiting_executions_are_given_back(first: SqlJobStore, second: Sql
     await add(first, max_instances=2)
     await begin(first, await claim_one(first, 1))
     waiting = await claim_one(first, 2)
-    await first.give_back()
+    await first.release_all()
     assert await second.lead(START)
     taken = [claimed.execution.execution_id for claimed in await second.take_over(at(3), none_held)]
     assert taken == [waiting.execution_id]

@@ -11,7 +11,7 @@ import pytest
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, Message
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore, tidying
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, purging
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, succeed
 from .owners import count, dies, sql
@@ -154,9 +154,9 @@ async def test_tidy_forgets_what_is_over_and_old(first: SqlJobStore):
     await first.remove("gone")
     for job_id in ("done", "newest"):
         await sql(first, "UPDATE agentool_jobs SET state = 'done', live = 0 WHERE job_id = :job_id", job_id=job_id)
-    await first.tidy(at(5))
+    await first.purge(at(5))
     before = await count(first, "agentool_jobs")
-    await first.tidy(at(60 * 24 * 31))
+    await first.purge(at(60 * 24 * 31))
     assert (before, {stored.job.job_id for stored in await first.jobs()}) == (5, {"busy", "newest", "alive"})
     assert {found.job_id for found in await first.executions(None, 10)} == {"busy", "alive"}
 
@@ -166,11 +166,11 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
     first._kept = 2
     for minute in range(5):
         asked = Execution(f"x{minute}@now", f"x{minute}", "probe", at(minute), trigger="run_now", owner=first.owner)
-        await first.record([asked])
+        await first.insert([asked])
         await finish(first, asked._replace(status=ExecutionStatus.SUCCESS, finished_at=at(minute)))
-    await first.tidy(at(60 * 24 * 30 + 1))
+    await first.purge(at(60 * 24 * 30 + 1))
     left = [await count(first, "agentool_executions")]
-    await first.tidy(at(60 * 24 * 31))
+    await first.purge(at(60 * 24 * 31))
     left.append(await count(first, "agentool_executions"))
     assert left == [4, 2]
 
@@ -178,30 +178,30 @@ async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):
 async def recorded(store: SqlJobStore, job_id: str, ended: datetime) -> None:
     """Write down something that was run by hand and ended then."""
     asked = Execution(f"{job_id}@now", job_id, "probe", ended, trigger="run_now", status=ExecutionStatus.SUCCESS, finished_at=ended)
-    await store.record([asked])
+    await store.insert([asked])
 
 
 async def test_tidy_forgets_old_history_however_much_of_it_is_young(first: SqlJobStore, monkeypatch):
     """More young records than are looked at in one transaction do not hide the old ones, of which none is among the newest then."""
-    monkeypatch.setattr(tidying, "MAX_AT_ONCE", 3)
+    monkeypatch.setattr(purging, "MAX_AT_ONCE", 3)
     first._kept = 2
     for number in range(8):
         await recorded(first, f"old{number}", at(number))
         await recorded(first, f"young{number}", MONTHS_LATER)
-    await first.tidy(MONTHS_LATER)
+    await first.purge(MONTHS_LATER)
     assert {found.job_id for found in await first.executions(None, 100)} == {f"young{number}" for number in range(8)}
 
 
 async def test_tidy_forgets_old_jobs_however_many_are_young(first: SqlJobStore, monkeypatch):
     """More jobs that were over lately than are looked at in one transaction do not hide those that were over long ago."""
-    monkeypatch.setattr(tidying, "MAX_AT_ONCE", 3)
+    monkeypatch.setattr(purging, "MAX_AT_ONCE", 3)
     first._kept = 2
     for number in range(8):
         await add(first, f"old{number}", JobStatus.DONE)
         await add(first, f"young{number}", JobStatus.DONE, created_at=MONTHS_LATER)
     await add(first, "ran lately", JobStatus.DONE)
     await recorded(first, "ran lately", MONTHS_LATER)
-    await first.tidy(MONTHS_LATER)
+    await first.purge(MONTHS_LATER)
     assert {stored.job.job_id for stored in await first.jobs()} == {"ran lately", *(f"young{number}" for number in range(8))}
 
 
@@ -211,12 +211,12 @@ async def test_tidy_keeps_the_newest_where_few_are_young(first: SqlJobStore):
     for number in range(4):
         await recorded(first, f"old{number}", at(number))
     await recorded(first, "young", MONTHS_LATER)
-    await first.tidy(MONTHS_LATER)
+    await first.purge(MONTHS_LATER)
     assert {found.job_id for found in await first.executions(None, 100)} == {"young", "old3", "old2"}
 
 
 async def test_tidy_strikes_processes_that_ended(first: SqlJobStore, second: SqlJobStore):
     """A process that ended leaves the list; one that lives stays on it."""
     await dies(second)
-    await first.tidy(at(1))
+    await first.purge(at(1))
     assert await count(first, "agentool_owners") == 1

@@ -212,7 +212,7 @@ def test_interrupted_executions_are_told(cli: Cli) -> None:
             await kit.injector.run("scheduler", {**job, "agentool_name": "function", "input_data": call})
             due = kit.scheduler.now()
             cut_short = Execution(f"{name}@1", name, "function", due, status=ExecutionStatus.RUNNING, started_at=due, owner="gone")
-            await kit.scheduler.store.record([cut_short])
+            await kit.scheduler.store.insert([cut_short])
 
     earlier(leave_behind, hours=1)
     assert "2 executions interrupted: 1 started again, 1 lost." in cli.serve(GREET).stdout

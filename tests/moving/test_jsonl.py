@@ -71,7 +71,7 @@ async def test_jobs_and_executions_arrive_unchanged(tmp_path: Path) -> None:
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit, tags=["x"], max_retries=3, retry_on=["OSError"], start_at="2031-01-01", exclude=["2031-12-25"])
         await add_job(kit, "resting", paused=True)
-        await kit.scheduler.store.record([DONE, FAILED])
+        await kit.scheduler.store.insert([DONE, FAILED])
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before == after
     assert len(before) == 5
@@ -84,7 +84,7 @@ async def test_jobs_after_others_arrive_unchanged(tmp_path: Path) -> None:
         await add_job(kit, "hourly")
         await kit.injector.run("scheduler", {"operation": "update", "job_id": "count", "schedule": "after hourly"})
         owner = kit.scheduler.store.owner
-        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.insert([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
         await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before == after
@@ -97,7 +97,7 @@ async def test_a_second_import_adds_nothing(tmp_path: Path) -> None:
     """An import can be repeated."""
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit)
-        await kit.scheduler.store.record([DONE])
+        await kit.scheduler.store.insert([DONE])
         lines = await exported(kit)
         assert await import_lines(held(kit), lines, NOW) == Arrived()
 
@@ -107,7 +107,7 @@ async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit)
         owner = kit.scheduler.store.owner
-        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
+        await kit.scheduler.store.insert([DONE._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=owner)])
         await kit.scheduler.store.finish([Ending(DONE._replace(owner=owner), Message("hourly@1", "results", {"result": 1}))])
         lines = await exported(kit)
     async with opened(tmp_path / "b.db") as kit:
@@ -124,7 +124,7 @@ async def test_an_execution_under_way_is_an_interrupted_one(tmp_path: Path, on_i
     """What had not ended is run again on the other side, or lost, as its job says."""
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit, on_interrupt=on_interrupt)
-        await kit.scheduler.store.record([DONE._replace(status=ExecutionStatus.RUNNING, started_at=NOW, finished_at=None, owner="there")])
+        await kit.scheduler.store.insert([DONE._replace(status=ExecutionStatus.RUNNING, started_at=NOW, finished_at=None, owner="there")])
         lines = await exported(kit)
     async with opened(tmp_path / "b.db") as kit:
         await import_lines(held(kit), lines, NOW)
@@ -253,7 +253,7 @@ async def test_everything_moves_to_postgres_and_back(tmp_path: Path, postgres_ur
     """Back ends read what others wrote."""
     async with opened(tmp_path / "a.db") as kit:
         await add_job(kit)
-        await kit.scheduler.store.record([DONE, FAILED])
+        await kit.scheduler.store.insert([DONE, FAILED])
         await ask(kit, "queue", "enqueue", queue_name="q", message={"n": 1}, message_id="m")
         await ask(kit, "storage_kv", "set", key="a", value=1, ttl=60)
     before, _ = await moved(tmp_path / "a.db", postgres_url)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules import Predecessor, Schedule, firings, predecessor_in, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import Schedule, Upstream, firings, preview, read_schedule, upstream_in
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -37,17 +37,17 @@ def test_its_reading_remarks_nothing() -> None:
     "name", ["extract", "a failed", "failed", "'", "'quoted'", '"quoted"', "'\"both\"'", " padded ", "job 'x'", "5 minutes", "x" * 200]
 )
 def test_every_name_can_be_said(name: str) -> None:
-    """The canonical text of any predecessor is read as the same again."""
+    """The canonical text of any upstream job is read as the same again."""
     for outcome in ("succeeded", "failed", "ended"):
-        before = Predecessor(name, outcome)
-        assert predecessor_in(before.text) == before
+        before = Upstream(name, outcome)
+        assert upstream_in(before.text) == before
         assert made(before.text).after == before
 
 
 @pytest.mark.parametrize("text", ["aftermath", "0 9 * * *", "every day after", "", "  "])
-def test_other_texts_name_no_predecessor(text: str) -> None:
+def test_other_texts_name_no_upstream_job(text: str) -> None:
     """Only a text that begins with the word 'after' names one."""
-    assert predecessor_in(text) is None
+    assert upstream_in(text) is None
 
 
 def test_a_schedule_with_due_times_comes_after_nothing() -> None:

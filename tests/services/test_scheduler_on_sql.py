@@ -353,7 +353,7 @@ async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: 
         original(engine, upcoming)
 
     monkeypatch.setattr(Engine, "lead", fails_once)
-    await life.kit.scheduler.store.halt(False)
+    await life.kit.scheduler.store.set_stopped(False)
     with pytest.raises(DatabaseError):
         await life.ask("start")
     await life.ask("start")

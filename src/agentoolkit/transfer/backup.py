@@ -16,7 +16,7 @@ from agentool.errors import InvalidInput, excerpt
 from agentoolkit.storage.kv.ports import Entry, Held, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend
-from agentoolkit.system.scheduler.decisions.recovery import settled
+from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import JobStore, Message, StoredJob
@@ -156,11 +156,11 @@ class _Importer:
 
     async def _add_execution(self, execution: Execution) -> bool:
         if not execution.finished:
-            execution = settled(execution, self._jobs.get(execution.job_id), "", self._now)
+            execution = recover(execution, self._jobs.get(execution.job_id), "", self._now)
             if not execution.finished:
                 execution = execution._replace(status=ExecutionStatus.QUEUED, owner="", retry_at=None)
         outcome = self._contents.outcomes.get(execution.execution_id)
-        return bool(await self._held.jobs.record([execution], [outcome] if outcome else []))
+        return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
 
     async def _add_message(self, message: queued.Message) -> bool:
         """Keep a message; a dead one dies again, because that is how messages come among the dead letters."""

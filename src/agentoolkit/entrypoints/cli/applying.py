@@ -11,7 +11,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError
 from agentoolkit.system.scheduler.planning import id_from_name
-from agentoolkit.system.scheduler.schedules import predecessor_in
+from agentoolkit.system.scheduler.schedules import upstream_in
 
 DISABLED = "enabled: false in its task file"
 """Why a job is paused, so that one a person paused is not resumed by a file."""
@@ -76,7 +76,7 @@ def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
 def _before(task: Task) -> Sequence[str]:
     """Return the job that a task comes after, as the task calls it. What is wrong with a task is said when it is applied."""
     with suppress(AgenToolError):
-        if before := predecessor_in(task.schedule):
+        if before := upstream_in(task.schedule):
             return [before.job_id]
     return []
 

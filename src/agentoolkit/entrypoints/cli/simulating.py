@@ -17,7 +17,7 @@ from agentoolkit.entrypoints.cli.opening import read_settings
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.simulation import MAX_FIRINGS, Firing, simulate
-from agentoolkit.system.scheduler.schedules import predecessor_in
+from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
 from agentoolkit.text import counted
 
@@ -34,7 +34,7 @@ class Simulated(NamedTuple):
     """Every zone whose clocks matter: the one it is told in, and those of its tasks."""
     firings: Sequence[Firing]
     is_cut: bool
-    followers: int
+    downstream: int
     """Tasks that come after other jobs, whenever those end."""
 
 
@@ -52,10 +52,10 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
     found = simulate(tasks, first, last, timezone=name, limit=MAX_FIRINGS + 1)
-    followers = sum(predecessor_in(task.schedule) is not None for task in tasks)
+    downstream = sum(upstream_in(task.schedule) is not None for task in tasks)
     others = {zone_named(task.timezone) for task in tasks if task.timezone} | {str(firing.due.tzinfo) for firing in found}
     zones = [name, *sorted(others - {name})]
-    return Simulated(first, last, name, zones, found[:MAX_FIRINGS], len(found) > MAX_FIRINGS, followers)
+    return Simulated(first, last, name, zones, found[:MAX_FIRINGS], len(found) > MAX_FIRINGS, downstream)
 
 
 def print_days(found: Simulated) -> None:
@@ -69,8 +69,8 @@ def print_days(found: Simulated) -> None:
         for note in notes.get(day, ()):
             say(Text(f"  {note}", "yellow"))
         print_table([_row(firing, zone, clock) for firing in by_day.get(day, ())], indent=2)
-    if found.followers:
-        tasks = "1 task comes" if found.followers == 1 else f"{found.followers} tasks come"
+    if found.downstream:
+        tasks = "1 task comes" if found.downstream == 1 else f"{found.downstream} tasks come"
         say(Text(f"{tasks} after other jobs, whenever those end.", "dim"))
     say(_total(found))
 

@@ -14,7 +14,7 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.engine.attempts import current_execution
-from agentoolkit.system.scheduler.jobs import Execution, preceding_id
+from agentoolkit.system.scheduler.jobs import Execution, upstream_execution_id
 from agentoolkit.system.scheduler.ports import JobStore
 
 NAME = "after"
@@ -49,7 +49,7 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
 
 async def _preceding(store: JobStore, key: str) -> Execution:
     running = current_execution()
-    before = preceding_id(running) if running is not None else ""
+    before = upstream_execution_id(running) if running is not None else ""
     if not before:
         remedy = "Use '!ref:after:…' in a job with a schedule like 'after extract'; to run it by hand, give input_data of its own."
         raise InvalidInput("Nothing runs here that comes after another execution.", field="key", value=key, remedy=remedy)

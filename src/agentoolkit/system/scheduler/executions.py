@@ -121,7 +121,7 @@ class Runs:
             Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
             for moment in due
         ]
-        new = set(await self._store.record(wanted))
+        new = set(await self._store.insert(wanted))
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
                 engine.start_execution(Claimed(job, execution))

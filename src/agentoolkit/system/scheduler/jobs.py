@@ -144,7 +144,7 @@ class Job:
         return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies)
 
     @property
-    def follows(self) -> str | None:
+    def upstream_id(self) -> str | None:
         """The id of the job that this one comes after, if it does."""
         return before.job_id if (before := self.schedule.after) else None
 
@@ -249,11 +249,11 @@ def job_id_of(execution_id: str) -> str:
 _AFTER = "@after-"
 
 
-def following_id(job_id: str, preceding: str) -> str:
+def downstream_execution_id(job_id: str, upstream: str) -> str:
     """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
-    return f"{job_id}{_AFTER}{preceding}"
+    return f"{job_id}{_AFTER}{upstream}"
 
 
-def preceding_id(execution: Execution) -> str:
+def upstream_execution_id(execution: Execution) -> str:
     """Return the id of the execution that this one comes after; empty: it comes after none."""
     return execution.execution_id.partition(_AFTER)[2] if execution.trigger == "after" else ""

@@ -12,7 +12,6 @@ from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.decisions.downstream import dormant
 from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.planning import JobRequest
@@ -28,6 +27,7 @@ from agentoolkit.system.scheduler.schemas import (
     ScheduleType,
 )
 from agentoolkit.system.scheduler.service import Added, SchedulerService
+from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
 
 Context = RunContext[SchedulerService]
@@ -128,7 +128,7 @@ async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     job = await ctx.deps.cancel(job_id)
-    left = await ctx.deps.store.followers(job.job_id)
+    left = await ctx.deps.store.downstream(job.job_id)
     waiting = f" Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again." if left else ""
     return views.answer("cancel", f"Cancelled {job.job_id!r}.{waiting}", JobRef(job_id=job.job_id, state="cancelled"))
 
@@ -236,7 +236,7 @@ HANDLERS: dict[str, Handler] = {
 
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
     result = views.scheduled(added, service.now())
-    return result.model_copy(update={"remarks": [*result.remarks, *await dormant(service.store, added.job.schedule.after)]})
+    return result.model_copy(update={"remarks": [*result.remarks, *await describe_idle_upstream(service.store, added.job.schedule.after)]})
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:
@@ -248,7 +248,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     return SchedulerStatus(
         running=engine is not None if service.parts.claims else leader is not None,
         leading=engine is not None and engine.leading,
-        stopped=await service.store.halted(),
+        stopped=await service.store.is_stopped(),
         leader=f"pid {leader.pid} on {leader.host}" if leader else None,
         jobs_count=can_fire,
         apscheduler_available=True,

@@ -64,7 +64,7 @@ class Finished(NamedTuple):
     """The answer to an outcome. True if it was written."""
 
     written: bool
-    followers: Sequence[Claimed] = ()
+    downstream: Sequence[Claimed] = ()
     """What comes after it, and is this process's to start; and records of what does not start."""
 
     def __bool__(self) -> bool:
@@ -122,7 +122,7 @@ class JobStore(Protocol):
         """Become or stay the one process that claims; tell whether that holds now."""
         ...
 
-    async def give_back(self) -> None:
+    async def release_all(self) -> None:
         """Give up the lead, and what waits of our executions: whoever leads next starts it."""
         ...
 
@@ -134,11 +134,11 @@ class JobStore(Protocol):
         """Return the processes that have the store open, the oldest first; none where it is not shared."""
         ...
 
-    async def halt(self, halted: bool) -> None:
+    async def set_stopped(self, stopped: bool) -> None:
         """Keep every process from claiming, or let them again, until this is called again."""
         ...
 
-    async def halted(self) -> bool:
+    async def is_stopped(self) -> bool:
         """Are all processes kept from claiming?"""
         ...
 
@@ -158,7 +158,7 @@ class JobStore(Protocol):
         """Return every job, the oldest first; one that cannot be read as `jobs.unreadable`, broken."""
         ...
 
-    async def followers(self, job_id: str) -> Sequence[str]:
+    async def downstream(self, job_id: str) -> Sequence[str]:
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
@@ -178,11 +178,11 @@ class JobStore(Protocol):
         """Decide, for each job, on every due time up to `now` (see `decisions.decide`), and write it all down.
 
         Each due time is given out at most once, whoever asks and however often; one that has its record already, as after a
-        backfill, is no run of the job (see `decisions.recounted`).
+        backfill, is no run of the job (see `decisions.recount`).
         """
         ...
 
-    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+    async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
         """Write down executions that no schedule asked for now, and the messages of those that were not there yet.
 
         Return the ids of those. Nothing comes after an execution that is recorded as finished.
@@ -196,7 +196,7 @@ class JobStore(Protocol):
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
         """Write outcomes, put their messages into the outbox and prune the jobs' histories to the newest 100.
 
-        Where jobs come after these, write down their executions as well (see `decisions.follow`). Tell of each execution
+        Where jobs come after these, write down their executions as well (see `decisions.decide_downstream`). Tell of each execution
         whether it was still unfinished and ours; if not, nothing changes.
         """
         ...
@@ -220,7 +220,7 @@ class JobStore(Protocol):
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
         """Settle unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
 
-        Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.settled`).
+        Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.recover`).
         What comes after a lost one is among the answers.
         """
         ...
@@ -257,7 +257,7 @@ class JobStore(Protocol):
         """Note a failed attempt at delivery; with `give_up`, take the message out and say so in the history."""
         ...
 
-    async def tidy(self, now: datetime) -> None:
+    async def purge(self, now: datetime) -> None:
         """Forget what nobody will ask for: jobs that are over, history without a job, processes that ended.
 
         Of both kinds of history the newest `KEPT` and whatever is younger than `RETENTION` may stay.

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
-from agentoolkit.system.scheduler.decisions.downstream import with_predecessor
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
@@ -17,6 +16,7 @@ from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, executio
 from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
+from agentoolkit.system.scheduler.upstream import resolve_upstream
 
 _TRIES = 5
 """How often a change is repeated that a firing came between."""
@@ -102,7 +102,7 @@ class SchedulerService(Lifecycle):
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
         if isinstance(schedule := changes.get("schedule"), str):
-            changes = {**changes, "schedule": await with_predecessor(self.store, schedule)}
+            changes = {**changes, "schedule": await resolve_upstream(self.store, schedule)}
         for _ in range(_TRIES):
             stored = await self._caught_up(job_id)
             if version not in (None, stored.standing.version):
@@ -184,7 +184,7 @@ class SchedulerService(Lifecycle):
         """Return a request that names the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
         await self.ready()
         with suppress(InvalidSchedule) if dry_run else nullcontext():
-            return replace(request, schedule=await with_predecessor(self.store, request.schedule))
+            return replace(request, schedule=await resolve_upstream(self.store, request.schedule))
         return request
 
     async def _change_state(self, job_id: str, wanted: JobState) -> StoredJob:
@@ -227,7 +227,7 @@ class SchedulerService(Lifecycle):
         due = standing.next_run_at
         if due is not None and await self.store.execution(execution_id(job.job_id, due)):
             standing = standing._replace(next_run_at=job.schedule.next_after(due))
-        return standing if standing.next_run_at or job.follows else standing._replace(state=JobStatus.DONE)
+        return standing if standing.next_run_at or job.upstream_id else standing._replace(state=JobStatus.DONE)
 
     def _set_alarm(self, job: Job, standing: JobState) -> None:
         if engine := self.engine:

@@ -1,37 +1,88 @@
-"""The job that a schedule comes after: from what somebody calls it to its id."""
+"""Which executions start after another job's execution ended: pure functions, so that every store decides alike."""
 
 from __future__ import annotations
 
-from agentool.errors import did_you_mean, excerpt
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+from agentoolkit.system.scheduler.decisions.due import Decision, Scribe, end_pause, runs_left, start_or_skip
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import JobStatus
-from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
-from agentoolkit.system.scheduler.schedules import Predecessor, predecessor_in
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, downstream_execution_id
+from agentoolkit.system.scheduler.schedules import Schedule
+
+MAX_ID_LENGTH = 2_000
+"""Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
 
 
-async def with_predecessor(store: JobStore, schedule: str) -> str:
-    """Return a schedule's text with the job that it comes after by its id; any other text as it is.
+_SUCCEEDED = frozenset({ExecutionStatus.SUCCESS})
+_FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
+_COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
+
+
+def decide_downstream(job: Job, standing: JobState, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
+    """Decide which ended executions of its upstream job start this job. An outcome it does not wait for leaves no record.
+
+    Args:
+        job: The definition, with its policies.
+        standing: Where it stands; an inactive job gets no decision.
+        ended: Finished executions of the job that it comes after.
+        unfinished: How many executions of the job run or wait.
+        owner: Whose the records are.
+    """
+    now = max(map(_end, ended))
+    scribe = Scribe(job, now, owner)
+    try:
+        if standing.state is JobStatus.PAUSED:
+            standing = end_pause(job, standing, now)
+        if standing.state is not JobStatus.ACTIVE:
+            return Decision((), standing)
+        due = [_start_after(scribe, end) for end in ended if _is_awaited(job.schedule, end)]
+    except Exception as error:
+        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
+    room = runs_left(job, standing)
+    runs, records = start_or_skip(scribe, filter(_fits, due), unfinished, room)
+    too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
+    state = JobStatus.DONE if runs >= room or job.schedule.is_over(now) else JobStatus.ACTIVE
+    return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
+
+
+def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
+    """Refuse a job that would come after itself. `upstream_of` tells what another job comes after.
 
     Raises:
-        InvalidSchedule: There is no such job; the nearest one is named.
+        InvalidSchedule: It would.
     """
-    before = predecessor_in(schedule)
-    if before is None:
-        return schedule
-    if (stored := await store.find(before.job_id)) is not None:
-        return schedule if stored.job.job_id == before.job_id else Predecessor(stored.job.job_id, before.outcome).text
-    known = {name for stored in await store.jobs() for name in (stored.job.job_id, stored.job.job_name)}
-    problem = f"No job has the id or name {excerpt(before.job_id)}."
-    remedy = did_you_mean(before.job_id, known) or "Schedule the job first that this one is to come after."
-    raise InvalidSchedule(problem, field="schedule", value=schedule, remedy=remedy)
+    way = [job.job_id]
+    before = job.upstream_id
+    while before is not None and before not in way:
+        way.append(before)
+        before = upstream_of(before)
+    if before == job.job_id:
+        said = ", ".join(f"{later!r} after {earlier!r}" for later, earlier in zip(way, [*way[1:], before], strict=True))
+        problem = f"the job would come after itself: {said}."
+        raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
 
 
-async def dormant(store: JobStore, before: Predecessor | None) -> list[str]:
-    """Say of a job that another one comes after that it does not run by itself any more; nothing if it does."""
-    try:
-        stored = await store.find(before.job_id) if before else None
-    except DamagedJob as damaged:
-        return [f"job {damaged.job.job_id!r} is broken: nothing starts this one before that is mended, or made anew"]
-    if before is None or (stored is not None and stored.standing.state is not JobStatus.DONE):
-        return []
-    return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]
+def _is_awaited(schedule: Schedule, ended: Execution) -> bool:
+    before = schedule.after
+    return before is not None and ended.status in _COUNT[before.outcome] and schedule.admits(_end(ended))
+
+
+def _end(execution: Execution) -> datetime:
+    return execution.finished_at or execution.scheduled_at
+
+
+def _fits(execution: Execution) -> bool:
+    return len(execution.execution_id.encode()) <= MAX_ID_LENGTH
+
+
+def _shortened(execution: Execution) -> Execution:
+    digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
+    return execution._replace(execution_id=downstream_execution_id(execution.job_id, digest))
+
+
+def _start_after(scribe: Scribe, ended: Execution) -> Execution:
+    job = scribe.job
+    id_ = downstream_execution_id(job.job_id, ended.execution_id)
+    return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=scribe.owner)

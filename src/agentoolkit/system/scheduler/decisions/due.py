@@ -1,20 +1,17 @@
 """What becomes of a job's due times: pure functions, so that every store decides alike.
 
 Each due time ends in exactly one record. One that is not run leaves a record that says why; several
-that are passed over together share one, which counts them. An execution that comes after another one is decided on alike.
+that are passed over together share one, which counts them.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from hashlib import blake2b
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import (
     HISTORY_LENGTH,
     Execution,
@@ -24,7 +21,6 @@ from agentoolkit.system.scheduler.jobs import (
     JobStatus,
     Policies,
     execution_id,
-    following_id,
 )
 from agentoolkit.system.scheduler.schedules import Schedule
 
@@ -32,12 +28,6 @@ MAX_CAUGHT_UP = HISTORY_LENGTH - 1
 """Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
 GRACE = 30
 """Seconds after its due time from which an execution is late where the job itself does not say."""
-MAX_ID_LENGTH = 2_000
-"""Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
-
-_SUCCEEDED = frozenset({ExecutionStatus.SUCCESS})
-_FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
-_COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
 
 
 class DueTimes(NamedTuple):
@@ -92,53 +82,25 @@ def decide(job: Job, standing: JobState, now: datetime, unfinished: int, owner: 
     """
     try:
         if standing.state is JobStatus.PAUSED:
-            standing = _awoken(job, standing, now)
+            standing = end_pause(job, standing, now)
         if standing.state is not JobStatus.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
             return Decision((), standing)
         due = due_times(job.schedule, standing.next_run_at, now)
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
         return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
-    scribe = _Scribe(job, now, owner)
+    scribe = Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, due)
-    room = _room(job, standing)
+    room = runs_left(job, standing)
     all_wait = job.policies.catch_up == "all" and _are_late(chosen, now)
-    refusal = _never if all_wait else partial(_no_room, job.policies)
-    runs, records = _start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, refusal)
+    runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
     exhausted = due.following is None or runs >= room
     state, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
     after = JobState(state, following, standing.runs + runs, standing.version)
     return Decision([*passed_over, *records], after)
 
 
-def follow(job: Job, standing: JobState, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
-    """Decide which ends of a job's predecessor it runs after. One that is not what it waits for leaves no record.
-
-    Args:
-        job: The definition, with its policies.
-        standing: Where it stands; an inactive job gets no decision.
-        ended: Finished executions of the job that it comes after.
-        unfinished: How many executions of the job run or wait.
-        owner: Whose the records are.
-    """
-    now = max(map(_end, ended))
-    scribe = _Scribe(job, now, owner)
-    try:
-        if standing.state is JobStatus.PAUSED:
-            standing = _awoken(job, standing, now)
-        if standing.state is not JobStatus.ACTIVE:
-            return Decision((), standing)
-        due = [scribe.comes_after(end) for end in ended if _is_awaited(job.schedule, end)]
-    except Exception as error:
-        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
-    room = _room(job, standing)
-    runs, records = _start_or_skip(scribe, filter(_fits, due), unfinished, room, partial(_no_room, job.policies))
-    too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
-    state = JobStatus.DONE if runs >= room or job.schedule.is_over(now) else JobStatus.ACTIVE
-    return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
-
-
-def recounted(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
+def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
     """Return where a job stands after a decision of which only these records are new: the others are no runs that it may not have."""
     known = sum(not execution.finished for execution in decision.executions) - sum(not execution.finished for execution in new)
     standing = decision.standing._replace(runs=decision.standing.runs - known)
@@ -148,42 +110,7 @@ def recounted(job: Job, decision: Decision, new: Sequence[Execution]) -> JobStat
     return standing if following is None else standing._replace(state=JobStatus.ACTIVE, next_run_at=following)
 
 
-def check_circle(job: Job, follows: Callable[[str], str | None]) -> None:
-    """Refuse a job that would come after itself. `follows` tells what another job comes after.
-
-    Raises:
-        InvalidSchedule: It would.
-    """
-    way = [job.job_id]
-    before = job.follows
-    while before is not None and before not in way:
-        way.append(before)
-        before = follows(before)
-    if before == job.job_id:
-        said = ", ".join(f"{later!r} after {earlier!r}" for later, earlier in zip(way, [*way[1:], before], strict=True))
-        problem = f"the job would come after itself: {said}."
-        raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
-
-
-def _is_awaited(schedule: Schedule, ended: Execution) -> bool:
-    before = schedule.after
-    return before is not None and ended.status in _COUNT[before.outcome] and schedule.admits(_end(ended))
-
-
-def _end(execution: Execution) -> datetime:
-    return execution.finished_at or execution.scheduled_at
-
-
-def _fits(execution: Execution) -> bool:
-    return len(execution.execution_id.encode()) <= MAX_ID_LENGTH
-
-
-def _shortened(execution: Execution) -> Execution:
-    digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
-    return execution._replace(execution_id=following_id(execution.job_id, digest))
-
-
-def _awoken(job: Job, standing: JobState, now: datetime) -> JobState:
+def end_pause(job: Job, standing: JobState, now: datetime) -> JobState:
     """Resume a job whose pause is over. Due times within the pause were not its own."""
     until = standing.paused_until
     if until is None or until > now:
@@ -200,7 +127,7 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
     return following
 
 
-class _Scribe(NamedTuple):
+class Scribe(NamedTuple):
     """Writes the records of one decision."""
 
     job: Job
@@ -210,11 +137,6 @@ class _Scribe(NamedTuple):
     def starts(self, due: datetime) -> Execution:
         job = self.job
         return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due, owner=self.owner)
-
-    def comes_after(self, ended: Execution) -> Execution:
-        job = self.job
-        id_ = following_id(job.job_id, ended.execution_id)
-        return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=self.owner)
 
     def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
         span = (
@@ -229,7 +151,7 @@ class _Scribe(NamedTuple):
         return execution._replace(status=status, reason=reason, finished_at=self.now)
 
 
-def _choose(scribe: _Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
+def _choose(scribe: Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
     """Divide due times into records of those that came too late, and those that may run."""
     times, now = due.times, scribe.now
     window, coalesce = _lateness(scribe.job.policies)
@@ -262,21 +184,29 @@ def _lateness(policies: Policies) -> tuple[float, bool]:
     return window, policies.catch_up == "latest"
 
 
-def _room(job: Job, standing: JobState) -> float:
+def runs_left(job: Job, standing: JobState) -> float:
     """Return how many more executions a job may start in all."""
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
 
 
-def _start_or_skip(
-    scribe: _Scribe, due: Iterable[Execution], unfinished: int, room: float, refusal: Callable[[int], str]
-) -> tuple[int, Iterable[Execution]]:
-    """Return how many executions start, and the records of them and of those that are skipped."""
+def start_or_skip(
+    scribe: Scribe, due: Iterable[Execution], unfinished: int, room: float, *, all_wait: bool = False
+) -> tuple[int, Sequence[Execution]]:
+    """Return how many executions start, and the records of them and of those that are skipped.
+
+    Args:
+        scribe: Writes the records.
+        due: What may start, in order.
+        unfinished: How many executions of the job run or wait.
+        room: How many more it may start in all.
+        all_wait: None is skipped because another one runs: they start one after another.
+    """
     records: list[Execution] = []
     runs = 0
     for execution in due:
         if runs >= room:
             break
-        if reason := refusal(unfinished + runs):
+        if not all_wait and (reason := _refuse_overlap(scribe.job.policies, unfinished + runs)):
             records.append(scribe.skipped(execution, reason))
         else:
             runs += 1
@@ -289,11 +219,7 @@ def _are_late(times: Sequence[datetime], now: datetime) -> bool:
     return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
 
 
-def _never(unfinished: int) -> str:
-    return ""
-
-
-def _no_room(policies: Policies, unfinished: int) -> str:
+def _refuse_overlap(policies: Policies, unfinished: int) -> str:
     limit = policies.max_instances
     if policies.overlap == "skip" and unfinished >= limit:
         return f"still running: {unfinished} of at most {limit} (max_instances)"

@@ -62,16 +62,16 @@ def _key(key: object, where: str) -> str:
     return key
 
 
-def succeeded(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
+def record_success(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
     try:
         result = recordable(output)
     except UnrecordableResult as error:
-        return failed(execution, error, now, duration, reason="its result could not be recorded")
+        return record_failure(execution, error, now, duration, reason="its result could not be recorded")
     return execution._replace(status=ExecutionStatus.SUCCESS, reason=reason, result=result, finished_at=now, duration=duration)
 
 
-def failed(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
+def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler raised."""
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     record = ErrorRecord(type(error).__name__, _cut(_text(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
@@ -101,17 +101,17 @@ def _text(error: BaseException) -> str:
         return f"(its text cannot be written: {unwritable!r})"
 
 
-def cancelled(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
     """Record that an execution was ended from outside."""
     return execution._replace(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, duration=duration)
 
 
-def skipped(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
+def record_skip(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
     """Record that an execution was not to run."""
     return execution._replace(status=ExecutionStatus.SKIPPED, reason=reason, finished_at=now, duration=duration)
 
 
-def message_for(work: Work, execution: Execution) -> Message | None:
+def outcome_message(work: Work, execution: Execution) -> Message | None:
     """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
     succeeded = execution.status is ExecutionStatus.SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue

@@ -16,7 +16,7 @@ CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
 """Errors of attempts that say nothing about the handler."""
 
 
-def settled(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
+def recover(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
     """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost."""
     if execution.trigger == "run_now":
         return _lost(execution, "its process ended, and with it whoever waited for the result", owner, now)
@@ -32,7 +32,7 @@ def settled(execution: Execution, job: Job | None, owner: str, now: datetime) ->
     return _lost(execution, f"its process ended during {MAX_INTERRUPTIONS} attempts at it", owner, now)
 
 
-def released(execution: Execution, now: datetime) -> Execution:
+def release(execution: Execution, now: datetime) -> Execution:
     """Return an execution whose scheduler stopped as one that waits, owned by nobody, for the next to start it again."""
     return _again(execution, now, _STOPPED, "started again after the scheduler stopped")._replace(owner="")
 

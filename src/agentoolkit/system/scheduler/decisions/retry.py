@@ -20,7 +20,7 @@ HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResul
 """What the same call would meet again."""
 
 
-def retried(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
+def plan_retry(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
     """Return a failed execution as one that waits for its next attempt; None if this was the last."""
     cut_short = sum(past.error is not None and past.error.type in CUT_SHORT for past in execution.attempts)
     if execution.attempt - cut_short > policies.max_retries or not is_worth_retrying(error, policies):

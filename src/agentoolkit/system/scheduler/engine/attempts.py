@@ -181,23 +181,23 @@ class Running:
     async def _attempt(self, underway: ActiveExecution) -> Run:
         execution = underway.execution
         if underway.cancel_reason:
-            return outcomes.cancelled(execution, underway.cancel_reason, self._time.now(), 0.0), None
+            return outcomes.record_cancellation(execution, underway.cancel_reason, self._time.now(), 0.0), None
         token = _current.set(execution)
         self._underway.watch(underway)
         began = time.perf_counter()
         try:
             if underway.gate is not None and (closed := await ask(underway.gate, self._injector)):
-                return outcomes.skipped(execution, closed, self._time.now(), time.perf_counter() - began), None
+                return outcomes.record_skip(execution, closed, self._time.now(), time.perf_counter() - began), None
             output = await self._call(underway.work)
         except asyncio.CancelledError as error:
             return self._stopped(underway, error, time.perf_counter() - began)
         except (KeyboardInterrupt, GeneratorExit):
             raise  # the event loop ends
         except BaseException as error:
-            return outcomes.failed(execution, error, self._time.now(), time.perf_counter() - began), error
+            return outcomes.record_failure(execution, error, self._time.now(), time.perf_counter() - began), error
         else:
             late = "ended after its timeout" if underway.timed_out else ""
-            return outcomes.succeeded(execution, output, self._time.now(), time.perf_counter() - began, late), None
+            return outcomes.record_success(execution, output, self._time.now(), time.perf_counter() - began, late), None
         finally:
             underway.ended = True
             _current.reset(token)
@@ -212,14 +212,14 @@ class Running:
         now, execution = self._time.now(), underway.execution
         task = asyncio.current_task()
         if task is None or not task.cancelling():
-            return outcomes.failed(execution, error, now, took, reason="raised CancelledError itself"), error
+            return outcomes.record_failure(execution, error, now, took, reason="raised CancelledError itself"), error
         task.uncancel()
         if underway.cancel_reason:
-            return outcomes.cancelled(execution, underway.cancel_reason, now, took), error
+            return outcomes.record_cancellation(execution, underway.cancel_reason, now, took), error
         if underway.timed_out:
             timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s.")
-            return outcomes.failed(execution, timeout, now, took), timeout
-        return outcomes.cancelled(execution, "the scheduler stopped", now, took), Interrupted()
+            return outcomes.record_failure(execution, timeout, now, took), timeout
+        return outcomes.record_cancellation(execution, "the scheduler stopped", now, took), Interrupted()
 
     def _add(self, work: Work, execution: Execution, now: datetime) -> ActiveExecution:
         own = work.policies.timeout
@@ -241,7 +241,7 @@ class Running:
         execution, now = underway.execution, self._time.now()
         took = self._time.monotonic() - (underway.began or 0.0)
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {underway.timeout:g} s, and ignored its cancellation.")
-        ended = outcomes.failed(execution, timeout, now, took, reason="ignored its cancellation and was given up")
+        ended = outcomes.record_failure(execution, timeout, now, took, reason="ignored its cancellation and was given up")
         self._around.detach(execution.execution_id)
         self._recorder.put(underway, ended, None)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from agentoolkit.system.scheduler.decisions.outcomes import message_for
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.attempts import Run, Running
 from agentoolkit.system.scheduler.engine.claiming import RETRY_SECONDS, Claiming
@@ -124,7 +124,7 @@ class Engine:
         execution = execution._replace(owner=self._parts.store.owner)
         self._expected.add(execution.execution_id)
         try:
-            await self._parts.store.record([execution])
+            await self._parts.store.insert([execution])
             task = self.executor.run_apart(execution.execution_id, self.running.run(work, execution))
         finally:
             self._expected.discard(execution.execution_id)
@@ -134,7 +134,7 @@ class Engine:
             except asyncio.CancelledError:
                 self.running.cancel(execution.execution_id, "its caller went away")
                 raise
-            await self._delivered(message_for(work, ended), tried)
+            await self._delivered(outcome_message(work, ended), tried)
         return ended, error
 
     async def cancel_execution(self, execution: Execution, reason: str) -> bool:
@@ -234,7 +234,7 @@ class Engine:
     async def _give_back(self, seconds: float) -> None:
         """Let others lead and start what waits, also if this process goes on. If they are not told they notice in time."""
         try:
-            await asyncio.wait_for(self._parts.store.give_back(), seconds)
+            await asyncio.wait_for(self._parts.store.release_all(), seconds)
         except Exception:
             logger.exception("The store was not told that this process stops")
 

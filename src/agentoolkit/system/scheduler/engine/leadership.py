@@ -83,7 +83,7 @@ class Upkeep:
 
     async def look_after(self) -> None:
         """Do one round."""
-        halted = await self._store.halted()
+        halted = await self._store.is_stopped()
         leads = self._claims and not halted and await self._store.lead(self._time.now())
         if leads and not self._engine.leading:
             self._engine.lead(await self._store.upcoming())
@@ -112,5 +112,5 @@ class Upkeep:
     async def _tidy(self) -> None:
         self._rounds_to_tidy -= 1
         if self._rounds_to_tidy <= 0:
-            await self._store.tidy(self._time.now())
+            await self._store.purge(self._time.now())
             self._rounds_to_tidy = TIDY_ROUNDS

@@ -61,7 +61,7 @@ class Lifecycle:
     async def start(self) -> None:
         """Go on after `stop`, also one that another process asked for. A second time does nothing."""
         await self.open()
-        await self.store.halt(False)
+        await self.store.set_stopped(False)
         if engine := self.engine:
             await engine.upkeep.look_after()
 
@@ -71,7 +71,7 @@ class Lifecycle:
         Running executions here may end, and are cancelled if they do not. The stop outlives the process if the store does.
         """
         await self.ready()
-        await self.store.halt(True)
+        await self.store.set_stopped(True)
         await self._end(seconds)
 
     async def close(self, seconds: float = STOP_SECONDS) -> None:
@@ -96,7 +96,7 @@ class Lifecycle:
     async def is_well(self) -> bool:
         """Does this process lead, and do its claims and its store work? Raises what the store raises."""
         engine = self.engine
-        return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.halted()
+        return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.is_stopped()
 
     async def settled(self) -> None:
         """Wait for claims and deliveries under way, not for handlers."""

@@ -9,8 +9,8 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from agentoolkit.system.scheduler.decisions.outcomes import message_for
-from agentoolkit.system.scheduler.decisions.retry import retried
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.event_loops import all_done
@@ -103,7 +103,7 @@ class Recorder:
             return
         if not self._ended:
             self._own(self._write_ended())
-        self._ended.append(_Ended(underway, Ending(ended, message_for(underway.work, ended))))
+        self._ended.append(_Ended(underway, Ending(ended, outcome_message(underway.work, ended))))
 
     async def write(self, underway: ActiveExecution, ended: Execution, error: BaseException | None) -> Execution:
         """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
@@ -111,13 +111,13 @@ class Recorder:
             await self._surely(self._store.release, True, underway.execution)
             return ended
         may = _may_be_retried(ended) and not underway.cancel_reason  # whoever cancelled it was told that it ends
-        again = retried(ended, error, underway.work.policies, self._time.now()) if error and may else None
+        again = plan_retry(ended, error, underway.work.policies, self._time.now()) if error and may else None
         if again is not None and again.retry_at is not None:
             if await self._surely(self._store.retry, True, again):
                 self._announcer.became(again)
                 self._told.retry_later(again.execution_id, again.retry_at)
             return again
-        message = message_for(underway.work, ended)
+        message = outcome_message(underway.work, ended)
         self._tell(Ending(ended, message), await self._surely(self._finish_one, FINISHED, ended, message))
         return ended
 
@@ -157,7 +157,7 @@ class Recorder:
         self._announcer.became(ending.execution)
         if ending.message is not None:
             self._told.forward()
-        for claimed in finished.followers:
+        for claimed in finished.downstream:
             self._told.follow(claimed)
 
     async def _begin_one(self, execution: Execution) -> bool:

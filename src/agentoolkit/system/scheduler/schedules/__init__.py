@@ -5,9 +5,9 @@ Schedule.next_after(moment)                   →  the next due time
 preview(schedule, now=…)                      →  what it will do, and what may surprise
 """
 
-from agentoolkit.system.scheduler.schedules.after import Predecessor, predecessor_in
+from agentoolkit.system.scheduler.schedules.after import Upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.preview import Preview, preview
 from agentoolkit.system.scheduler.schedules.reading import Reading, read_schedule
 from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, firings
 
-__all__ = ["Kind", "Predecessor", "Preview", "Reading", "Schedule", "firings", "predecessor_in", "preview", "read_schedule"]
+__all__ = ["Kind", "Preview", "Reading", "Schedule", "Upstream", "firings", "preview", "read_schedule", "upstream_in"]

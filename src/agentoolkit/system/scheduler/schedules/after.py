@@ -23,7 +23,7 @@ _QUOTES = ("'", '"')
 _REMEDY = "Write e.g. 'after extract', 'after extract failed' or 'after extract ended', with a job's id or name."
 
 
-class Predecessor(NamedTuple):
+class Upstream(NamedTuple):
     """The job that another one comes after, by its id or name, and which of its ends count."""
 
     job_id: str
@@ -33,7 +33,7 @@ class Predecessor(NamedTuple):
     def text(self) -> str:
         """The canonical text: quoted only where it would be read as something else."""
         plain = f"{_WORD} {self.job_id} {self.outcome}"
-        return plain if predecessor_in(plain) == self else f"{_WORD} '{self.job_id}' {self.outcome}"
+        return plain if upstream_in(plain) == self else f"{_WORD} '{self.job_id}' {self.outcome}"
 
     @property
     def words(self) -> str:
@@ -59,7 +59,7 @@ def is_after(text: str) -> bool:
     return begin[: len(_WORD)].lower() == _WORD and not begin[len(_WORD) :].strip()
 
 
-def predecessor_in(text: str) -> Predecessor | None:
+def upstream_in(text: str) -> Upstream | None:
     """Read the text of such a schedule; None if it is none. The outcome may be left out: ``succeeded``.
 
     Raises:
@@ -71,12 +71,12 @@ def predecessor_in(text: str) -> Predecessor | None:
     name = _unquoted(name)
     if not name.strip():
         raise InvalidSchedule(f"{excerpt(text)} names no job to come after.", field="schedule", value=text, remedy=_REMEDY)
-    return Predecessor(name, outcome)
+    return Upstream(name, outcome)
 
 
-def required_predecessor(text: str) -> Predecessor:
+def required_upstream(text: str) -> Upstream:
     """Read a text that must be that of such a schedule. Raises `InvalidSchedule`."""
-    if (found := predecessor_in(text)) is None:
+    if (found := upstream_in(text)) is None:
         raise InvalidSchedule(f"{excerpt(text)} does not begin with 'after'.", field="schedule", value=text, remedy=_REMEDY)
     return found
 

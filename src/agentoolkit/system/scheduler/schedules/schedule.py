@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.after import Never, Predecessor, predecessor_in, required_predecessor
+from agentoolkit.system.scheduler.schedules.after import Never, Upstream, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, Jittered, Outside
 from agentoolkit.system.scheduler.schedules.cron import cron_rule, normal_cron, wall_times
 from agentoolkit.system.scheduler.schedules.exclusions import exclusions
@@ -90,9 +90,9 @@ class Schedule:
             return self.next_after(moment)
 
     @property
-    def after(self) -> Predecessor | None:
+    def after(self) -> Upstream | None:
         """The job that this comes after; None if it has due times."""
-        return predecessor_in(self.text) if self.kind == "after" else None
+        return upstream_in(self.text) if self.kind == "after" else None
 
     def admits(self, moment: datetime) -> bool:
         """Is a moment (aware) within the bounds, and not excluded?"""
@@ -208,7 +208,7 @@ def _canonical(schedule: Schedule) -> str:
             raise InvalidSchedule("an interval needs the instant it counts from.", field="anchor", remedy="Give an aware datetime.")
         return interval_text(int(interval_step(schedule.text).total_seconds()))
     if schedule.kind == "after":
-        return required_predecessor(schedule.text).text
+        return required_upstream(schedule.text).text
     raise InvalidSchedule(f"{excerpt(schedule.kind)} is not a kind.", field="kind", value=schedule.kind, remedy=_KINDS)
 
 

@@ -6,9 +6,10 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from agentoolkit.system.scheduler.decisions.due import Decision, check_circle, decide, follow, recounted
-from agentoolkit.system.scheduler.decisions.outcomes import message_for
-from agentoolkit.system.scheduler.decisions.recovery import released, settled
+from agentoolkit.system.scheduler.decisions.downstream import check_circle, decide_downstream
+from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, ExecutionStatus, Job, JobState, JobStatus, job_id_of
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
@@ -27,7 +28,7 @@ class MemoryJobStore:
     def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
-        self._followers: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
         self._unfinished: dict[str, Execution] = {}
         self._running: Counter[str] = Counter()
@@ -35,7 +36,7 @@ class MemoryJobStore:
         self._outbox: dict[str, Message] = {}
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
-        self._halted = False
+        self._stopped = False
 
     async def open(self) -> None: ...
 
@@ -44,7 +45,7 @@ class MemoryJobStore:
     async def lead(self, now: datetime) -> bool:
         return True
 
-    async def give_back(self) -> None: ...
+    async def release_all(self) -> None: ...
 
     async def leader(self) -> Owner | None:
         return None
@@ -52,15 +53,15 @@ class MemoryJobStore:
     async def owners(self) -> Sequence[Owner]:
         return ()
 
-    async def halt(self, halted: bool) -> None:
-        self._halted = halted
+    async def set_stopped(self, stopped: bool) -> None:
+        self._stopped = stopped
 
-    async def halted(self) -> bool:
-        return self._halted
+    async def is_stopped(self) -> bool:
+        return self._stopped
 
     async def add(self, job: Job, standing: JobState) -> None:
         self._check_free(job)
-        check_circle(job, self._follows)
+        check_circle(job, self._upstream_of)
         self._keep(StoredJob(job, standing))
 
     async def find(self, id_or_name: str) -> StoredJob | None:
@@ -69,8 +70,8 @@ class MemoryJobStore:
     async def jobs(self) -> Sequence[StoredJob]:
         return list(self._jobs.values())
 
-    async def followers(self, job_id: str) -> Sequence[str]:
-        found = [self._jobs[id_] for id_ in self._followers.get(job_id, ())]
+    async def downstream(self, job_id: str) -> Sequence[str]:
+        found = [self._jobs[id_] for id_ in self._downstream.get(job_id, ())]
         return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobStatus.DONE)
 
     async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
@@ -79,7 +80,7 @@ class MemoryJobStore:
             return False
         if standing.state is not JobStatus.DONE:
             self._check_free(job, but=job.job_id)
-        check_circle(job, self._follows)
+        check_circle(job, self._upstream_of)
         self._keep(StoredJob(job, standing._replace(version=before.version + 1)))
         return True
 
@@ -103,7 +104,7 @@ class MemoryJobStore:
             next_times.append(Change(job_id, stored.standing.due_at if stored else None))
         return Claims(records, next_times)
 
-    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+    async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
         new = [execution for execution in executions if await self.execution(execution.execution_id) is None]
         for execution in new:
             self._write(execution)
@@ -136,7 +137,7 @@ class MemoryJobStore:
         return True
 
     async def release(self, execution: Execution) -> bool:
-        return await self.retry(released(execution, execution.started_at or execution.scheduled_at))
+        return await self.retry(release(execution, execution.started_at or execution.scheduled_at))
 
     async def request_cancel(self, execution_id: str) -> bool:
         return False
@@ -148,12 +149,12 @@ class MemoryJobStore:
         taken: list[Claimed] = []
         for execution in [left for left in self._unfinished.values() if not held(left.execution_id)]:
             stored = self._jobs.get(execution.job_id)
-            after = settled(execution, stored.job if stored else None, self.owner, now)
+            after = recover(execution, stored.job if stored else None, self.owner, now)
             if not after.finished:
                 self._unfinished[after.execution_id] = after
             taken.append(Claimed(stored.job if stored else None, after))
             if after.finished:
-                taken += self._finish(after, message_for(stored.job.work, after) if stored else None).followers
+                taken += self._finish(after, outcome_message(stored.job.work, after) if stored else None).downstream
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
@@ -179,7 +180,7 @@ class MemoryJobStore:
         else:
             self._outbox[message.execution_id] = message._replace(attempts=message.attempts + 1)
 
-    async def tidy(self, now: datetime) -> None:
+    async def purge(self, now: datetime) -> None:
         """There is nothing to forget: never are more than so many kept."""
 
     def _begin(self, execution: Execution) -> bool:
@@ -201,8 +202,8 @@ class MemoryJobStore:
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=Delivery.PENDING)
         self._remember(execution)
-        if self._followers and (followers := self._followers.get(execution.job_id)):
-            return Finished(True, [claimed for job_id in tuple(followers) for claimed in self._follow(job_id, execution)])
+        if self._downstream and (after := self._downstream.get(execution.job_id)):
+            return Finished(True, [claimed for job_id in tuple(after) for claimed in self._start_downstream(job_id, execution)])
         return FINISHED
 
     def _check_free(self, job: Job, but: str = "") -> None:
@@ -216,8 +217,8 @@ class MemoryJobStore:
         if before := self._jobs.get(stored.job.job_id):
             self._unlink(before.job)
         self._jobs[stored.job.job_id] = stored
-        if stored.job.follows is not None:
-            self._followers[stored.job.follows][stored.job.job_id] = None
+        if stored.job.upstream_id is not None:
+            self._downstream[stored.job.upstream_id][stored.job.job_id] = None
         if stored.standing.state is JobStatus.DONE:
             self._names.setdefault(stored.job.job_name, stored.job.job_id)  # it may be another's by now
             self._retire(stored.job.job_id)
@@ -228,19 +229,19 @@ class MemoryJobStore:
     def _unlink(self, job: Job) -> None:
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
-        if job.follows is not None:
-            self._followers[job.follows].pop(job.job_id, None)
-            if not self._followers[job.follows]:
-                del self._followers[job.follows]
+        if job.upstream_id is not None:
+            self._downstream[job.upstream_id].pop(job.job_id, None)
+            if not self._downstream[job.upstream_id]:
+                del self._downstream[job.upstream_id]
 
-    def _follows(self, job_id: str) -> str | None:
-        return stored.job.follows if (stored := self._jobs.get(job_id)) else None
+    def _upstream_of(self, job_id: str) -> str | None:
+        return stored.job.upstream_id if (stored := self._jobs.get(job_id)) else None
 
-    def _follow(self, job_id: str, ended: Execution) -> Sequence[Claimed]:
+    def _start_downstream(self, job_id: str, ended: Execution) -> Sequence[Claimed]:
         """Decide on a job that comes after one that ended, and return what is new."""
         if (stored := self._jobs.get(job_id)) is None:
             return ()
-        return self._decided(stored.job, follow(*stored, [ended], self._running.get(job_id, 0)))
+        return self._decided(stored.job, decide_downstream(*stored, [ended], self._running.get(job_id, 0)))
 
     def _decided(self, job: Job, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""
@@ -252,7 +253,7 @@ class MemoryJobStore:
             if execution.execution_id not in self._unfinished and execution.execution_id not in history
         ]
         if len(new) < len(executions):
-            standing = recounted(job, decision, new)
+            standing = recount(job, decision, new)
         self._jobs[job.job_id] = StoredJob(job, standing)
         for execution in new:
             self._write(execution)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from fractions import Fraction
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.after import Predecessor, predecessor_in, required_predecessor
+from agentoolkit.system.scheduler.schedules.after import Upstream, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.cron import normal_cron, odd_steps
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text, iso_duration
 from agentoolkit.system.scheduler.schedules.schedule import Kind
@@ -63,7 +63,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str) ->
 
 
 def _understand(text: str, now: datetime, kind: Kind | None, timezone: str) -> Phrase:
-    before = required_predecessor(text) if kind == "after" else predecessor_in(text)
+    before = required_upstream(text) if kind == "after" else upstream_in(text)
     if before is not None:
         return _after_phrase(before, text, now, timezone)
     if _looks_like_cron(text):
@@ -79,7 +79,7 @@ def _understand(text: str, now: datetime, kind: Kind | None, timezone: str) -> P
     return _worded_phrase(text, now, kind, timezone)
 
 
-def _after_phrase(before: Predecessor, text: str, now: datetime, timezone: str) -> Phrase:
+def _after_phrase(before: Upstream, text: str, now: datetime, timezone: str) -> Phrase:
     """Refuse a length of time that is not said to be a job's name: ``after 5 minutes`` may well mean ``in 5 minutes``."""
     length = text.strip()[len("after") :].strip()
     if length == before.job_id and _is_phrase(f"in {length}", now, timezone):

@@ -9,7 +9,7 @@ from datetime import datetime
 from agentoolkit.database.database import Session
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.due import Decision, decide, recounted
+from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.stores.sql.records import NEW_TYPES, STANDING, job_of, new_row, plain, standing_of, unreadable_standing
@@ -136,7 +136,7 @@ class Round:
         for job, decision, sequence in self.decided:
             new = [execution for execution in decision.executions if execution.execution_id in inserted]
             if len(new) < len(decision.executions):
-                self._move(job.job_id, recounted(job, decision, new), sequence + len(new))
+                self._move(job.job_id, recount(job, decision, new), sequence + len(new))
                 places += [(execution.execution_id, place) for place, execution in enumerate(_in_order(new), sequence + 1)]
         session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, places)
 

@@ -10,12 +10,12 @@ from itertools import chain
 from agentoolkit.database.database import Session
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.outcomes import message_for
-from agentoolkit.system.scheduler.decisions.recovery import settled
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, Message
 from agentoolkit.system.scheduler.stores.sql.claims import EACH, Definitions, prune
-from agentoolkit.system.scheduler.stores.sql.followers import HAS_FOLLOWERS, followers
+from agentoolkit.system.scheduler.stores.sql.downstream import HAS_DOWNSTREAM, start_downstream
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION,
     EXECUTION_TYPES,
@@ -25,7 +25,7 @@ from agentoolkit.system.scheduler.stores.sql.records import (
     message_of,
 )
 
-_RECORD = f"""
+_INSERT = f"""
     INSERT INTO agentool_executions ({EXECUTION}, sequence) VALUES ({", ".join(f":{name}" for name in EXECUTION_TYPES)}, :sequence)
     ON CONFLICT (execution_id) DO NOTHING
 """  # noqa: S608  column names of ours
@@ -56,7 +56,7 @@ _FINISH = f"""
     FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND agentool_executions.finished_at IS NULL
-    RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_FOLLOWERS},
+    RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_DOWNSTREAM},
         (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id) - agentool_executions.sequence
 """  # noqa: S608  a query of ours
 _MESSAGE = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT", "owner": "TEXT"}
@@ -75,12 +75,12 @@ _TAKE = """
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
     WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
 """
-_GIVE_BACK = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND status IN ('queued', 'retrying')"
+_RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND status IN ('queued', 'retrying')"
 
 
-def record(session: Session, executions: Sequence[Execution], messages: Sequence[Message], deliverer: str) -> list[str]:
-    """See `JobStore.record`."""
-    new = {execution.execution_id: execution for execution in executions if _record(session, execution)}
+def insert(session: Session, executions: Sequence[Execution], messages: Sequence[Message], deliverer: str) -> list[str]:
+    """See `JobStore.insert`."""
+    new = {execution.execution_id: execution for execution in executions if _insert(session, execution)}
     put_out(session, [(new[message.execution_id], message, deliverer) for message in messages if message.execution_id in new])
     return list(new)
 
@@ -101,7 +101,7 @@ def finish(session: Session, endings: Sequence[Ending], definitions: Definitions
     put_out(session, [(ended[id_], message, deliverer) for id_, message in messages.items()])
     prune(session, {job_id for _, job_id, _, newer in rows if (newer or 0) >= HISTORY_LENGTH})
     followed = [ended[id_] for id_, is_followed in finished.items() if is_followed]
-    after = followers(session, definitions, followed, deliverer) if followed else {}
+    after = start_downstream(session, definitions, followed, deliverer) if followed else {}
     written = _told([execution for execution, _ in endings], set(finished))
     return [
         _answer(after.get(ending[0].execution_id), deliverer) if done else NOT_FINISHED
@@ -199,7 +199,7 @@ def take_all(session: Session, left: Sequence[Execution], definitions: Definitio
     """Settle executions that were left behind, and write down what comes after those that are lost."""
     taken = [claimed for execution in left if (claimed := take(session, execution, definitions, owner, now)) is not None]
     lost = [execution for _, execution in taken if execution.finished]
-    return [*taken, *chain.from_iterable(followers(session, definitions, lost, owner).values())]
+    return [*taken, *chain.from_iterable(start_downstream(session, definitions, lost, owner).values())]
 
 
 def take(session: Session, execution: Execution, definitions: Definitions, owner: str, now: datetime) -> Claimed | None:
@@ -207,8 +207,8 @@ def take(session: Session, execution: Execution, definitions: Definitions, owner
     columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
     row = session.row(columns, {"id": execution.job_id})
     job = _readable(definitions, row) if row else None
-    after = settled(execution, job, owner, now)
-    message = message_for(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
+    after = recover(execution, job, owner, now)
+    message = outcome_message(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
     after = _noted(after, message)
     before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
     if session.run(_TAKE, {**execution_parameters(after), **before}) != 1:
@@ -218,9 +218,9 @@ def take(session: Session, execution: Execution, definitions: Definitions, owner
     return Claimed(job, after)
 
 
-def give_back(session: Session, owner: str) -> None:
+def release_all(session: Session, owner: str) -> None:
     """Let whoever leads next start what waits of `owner`."""
-    session.run(_GIVE_BACK, {"owner": owner})
+    session.run(_RELEASE, {"owner": owner})
 
 
 def _readable(definitions: Definitions, row: Row) -> Job | None:
@@ -234,12 +234,12 @@ def _noted(execution: Execution, message: Message | None) -> Execution:
     return execution if message is None else execution._replace(delivery=Delivery.PENDING)
 
 
-def _record(session: Session, execution: Execution) -> bool:
+def _insert(session: Session, execution: Execution) -> bool:
     job = {"job_id": execution.job_id}
     lock = " FOR UPDATE" if session.dialect == "postgres" else ""
     row = session.row("SELECT sequence FROM agentool_jobs WHERE job_id = :job_id" + lock, job)  # noqa: S608  a constant of ours
     sequence = row[0] + 1 if row else 0
-    if session.run(_RECORD, {**execution_parameters(execution), "sequence": sequence}) == 0:
+    if session.run(_INSERT, {**execution_parameters(execution), "sequence": sequence}) == 0:
         return False
     session.run(_COUNT, {**job, "sequence": sequence})
     if sequence > HISTORY_LENGTH:

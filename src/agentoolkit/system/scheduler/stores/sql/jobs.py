@@ -8,7 +8,7 @@ from typing import Any
 from agentoolkit.database.database import Session
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.scheduler.decisions.due import check_circle
+from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, unreadable
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, StoredJob
@@ -50,7 +50,7 @@ def add(session: Session, job: Job, standing: JobState) -> int:
     # First the next revision: its row is locked, so that another process cannot add the same between look and write.
     parameters = _parameters(session, job, standing)
     _check_free(session, job)
-    check_circle(job, lambda job_id: _follows(session, job_id))
+    check_circle(job, lambda job_id: _upstream_of(session, job_id))
     session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", {"job_id": job.job_id})
     session.run(_INSERT, parameters)
     return parameters["revision"]
@@ -65,7 +65,7 @@ def replace(session: Session, job: Job, standing: JobState, before: JobState) ->
         return False
     if standing.state is not JobStatus.DONE:
         _check_free(session, job, but=job.job_id)
-    check_circle(job, lambda job_id: _follows(session, job_id))
+    check_circle(job, lambda job_id: _upstream_of(session, job_id))
     session.run(_REPLACE, {**parameters, "version": before.version})
     return True
 
@@ -95,8 +95,8 @@ def everything(session: Session, definitions: Definitions) -> list[StoredJob]:
     return [_as_far_as_known(definitions, row) for row in rows]
 
 
-def followers(session: Session, job_id: str) -> list[str]:
-    """See `JobStore.followers`."""
+def downstream(session: Session, job_id: str) -> list[str]:
+    """See `JobStore.downstream`."""
     sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
     return [row[0] for row in session.rows(sql, {"job_id": job_id})]
 
@@ -143,7 +143,7 @@ def _instant_or_first(stored: int) -> datetime:
 
 
 def _parameters(session: Session, job: Job, standing: JobState) -> dict[str, Any]:
-    named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.follows}
+    named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.upstream_id}
     return {**named, **standing_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
 
 
@@ -158,7 +158,7 @@ def _check_free(session: Session, job: Job, but: str = "") -> None:
             raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
 
-def _follows(session: Session, job_id: str) -> str | None:
+def _upstream_of(session: Session, job_id: str) -> str | None:
     row = session.row(_FOLLOWS, {"job_id": job_id})
     return row[0] if row else None
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from agentoolkit.database.database import Database, DatabaseError, Session
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.recovery import released
+from agentoolkit.system.scheduler.decisions.recovery import release
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Delivery, Execution, ExecutionStatus, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
 from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import jobs as of_jobs
-from agentoolkit.system.scheduler.stores.sql import tidying
+from agentoolkit.system.scheduler.stores.sql import purging
 from agentoolkit.system.scheduler.stores.sql.claims import Definitions, claim
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
 from agentoolkit.time_source import TimeSource
@@ -80,8 +80,8 @@ class SqlJobStore:
     async def lead(self, now: datetime) -> bool:
         return await self._database.read(self._ownership.leads_now) or await self._database.write(self._ownership.take_lead)
 
-    async def give_back(self) -> None:
-        await self._database.write(self._give_back)
+    async def release_all(self) -> None:
+        await self._database.write(self._release_all)
 
     async def leader(self) -> Owner | None:
         return await self._database.read(self._ownership.leader)
@@ -89,11 +89,11 @@ class SqlJobStore:
     async def owners(self) -> Sequence[Owner]:
         return await self._database.read(self._ownership.owners)
 
-    async def halt(self, halted: bool) -> None:
-        value = {"value": int(halted)}
+    async def set_stopped(self, stopped: bool) -> None:
+        value = {"value": int(stopped)}
         await self._database.write(lambda session: session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", value))
 
-    async def halted(self) -> bool:
+    async def is_stopped(self) -> bool:
         row = await self._database.read(lambda session: session.row("SELECT value FROM agentool_counters WHERE name = 'halted'"))
         return bool(row and row[0])
 
@@ -107,8 +107,8 @@ class SqlJobStore:
     async def jobs(self) -> Sequence[StoredJob]:
         return await self._database.read(lambda session: of_jobs.everything(session, self._definitions))
 
-    async def followers(self, job_id: str) -> Sequence[str]:
-        return await self._database.read(lambda session: of_jobs.followers(session, job_id))
+    async def downstream(self, job_id: str) -> Sequence[str]:
+        return await self._database.read(lambda session: of_jobs.downstream(session, job_id))
 
     async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
         return await self._database.write(lambda session: of_jobs.replace(session, job, standing, before))
@@ -119,8 +119,8 @@ class SqlJobStore:
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         return await self._database.write(lambda session: self._claim(session, job_ids, now))
 
-    async def record(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
-        return await self._database.write(lambda session: statements.record(session, executions, messages, self._deliverer))
+    async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+        return await self._database.write(lambda session: statements.insert(session, executions, messages, self._deliverer))
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         return await self._database.write(lambda session: statements.begin(session, executions))
@@ -132,7 +132,7 @@ class SqlJobStore:
         return await self._database.write(lambda session: statements.postpone(session, execution, self.owner, self.owner))
 
     async def release(self, execution: Execution) -> bool:
-        waiting = released(execution, execution.started_at or execution.scheduled_at)
+        waiting = release(execution, execution.started_at or execution.scheduled_at)
         return await self._database.write(lambda session: statements.postpone(session, waiting, self.owner, ""))
 
     async def execution(self, execution_id: str) -> Execution | None:
@@ -180,9 +180,9 @@ class SqlJobStore:
 
         await self._database.write(note)
 
-    async def tidy(self, now: datetime) -> None:
+    async def purge(self, now: datetime) -> None:
         before = micros(now - self._retention) or 0
-        while await self._database.write(lambda session: tidying.tidy(session, before, self._kept)):
+        while await self._database.write(lambda session: purging.purge(session, before, self._kept)):
             """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
 
@@ -205,6 +205,6 @@ class SqlJobStore:
         alive = self._ownership.alive(session) if self._ownership.leads_now(session) else None
         return statements.outbox(session, limit, self.owner, alive)
 
-    def _give_back(self, session: Session) -> None:
+    def _release_all(self, session: Session) -> None:
         self._ownership.step_down(session)
-        statements.give_back(session, self.owner)
+        statements.release_all(session, self.owner)

@@ -25,8 +25,8 @@ MAX_AT_ONCE = 500
 """Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
 
-def tidy(session: Session, before: int, kept: int) -> bool:
-    """Forget some of what `JobStore.tidy` says, and tell whether there may be more.
+def purge(session: Session, before: int, kept: int) -> bool:
+    """Forget some of what `JobStore.purge` says, and tell whether there may be more.
 
     Args:
         session: Where.

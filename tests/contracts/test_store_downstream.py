@@ -1,4 +1,4 @@
-"""What a shared store owes besides: followers of other processes, of damaged jobs, and of transactions that failed."""
+"""What a shared store owes besides: downstream jobs of other processes, of damaged jobs, and of transactions that failed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .owners import dies, sql
 
 
 async def test_outcome_and_follower_are_written_together_or_not_at_all(first: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
-    """If the follower cannot be written the outcome is not either; at the next try both are, once."""
+    """If the downstream job cannot be written the outcome is not either; at the next try both are, once."""
     await add(first)
     await add(first, "load", schedule="after job")
     ended = succeed(await begin(first, await claim_one(first)))
@@ -29,7 +29,7 @@ async def test_outcome_and_follower_are_written_together_or_not_at_all(first: Sq
     found = await first.execution(ended.execution_id)
     assert found is not None
     assert (found.status, list(await first.executions("load", 10))) == (ExecutionStatus.RUNNING, [])
-    assert len((await finish(first, ended)).followers) == 1
+    assert len((await finish(first, ended)).downstream) == 1
     assert len(await first.executions("load", 10)) == 1
 
 
@@ -40,11 +40,11 @@ async def test_follower_of_a_visitor_is_the_leaders(first: SqlJobStore, database
     visitor = SqlJobStore(Database(dialect_for(database_url, "normal"), MIGRATIONS), clock, delivers=False)
     await visitor.open()
     asked = (await claim_one(first))._replace(execution_id="job@now-1", trigger="run_now", owner=visitor.owner)
-    await visitor.record([asked])
+    await visitor.insert([asked])
     done = await finish(visitor, succeed(asked))
     (taken,) = [found.execution for found in await first.take_over(at(2), lambda id_: id_.startswith("job"))]
     await visitor.close()
-    assert (done.written, list(done.followers)) == (True, [])
+    assert (done.written, list(done.downstream)) == (True, [])
     assert (taken.execution_id, taken.owner, taken.status) == ("load@after-job@now-1", first.owner, ExecutionStatus.QUEUED)
 
 
@@ -52,26 +52,26 @@ async def test_follower_of_an_ended_process_is_taken_over(first: SqlJobStore, se
     """What a process wrote down and did not start before it ended is started by whoever leads next."""
     await add(first)
     await add(first, "load", schedule="after job")
-    ((_, waiting),) = (await finish(first, succeed(await begin(first, await claim_one(first))))).followers
+    ((_, waiting),) = (await finish(first, succeed(await begin(first, await claim_one(first))))).downstream
     await dies(first)
     assert await second.lead(START)
     assert [found.execution for found in await second.take_over(at(2), none_held)] == [waiting._replace(owner=second.owner)]
 
 
 async def test_damaged_follower_holds_up_nobody(first: SqlJobStore, second: SqlJobStore):
-    """A follower whose row cannot be read is broken; the outcome is written, and another follower runs."""
+    """A downstream job whose row cannot be read is broken; the outcome is written, and another downstream job runs."""
     await add(second)
     for job_id in ("a", "b"):
         await add(second, job_id, schedule="after job")
     await sql(first, "UPDATE agentool_jobs SET definition = 'nonsense' WHERE job_id = 'a'")
     done = await finish(first, succeed(await begin(first, await claim_one(first))))
     row = await first._database.read(lambda session: session.row("SELECT state, reason FROM agentool_jobs WHERE job_id = 'a'"))
-    assert [claimed.execution.job_id for claimed in done.followers] == ["b"]
+    assert [claimed.execution.job_id for claimed in done.downstream] == ["b"]
     assert (row[0], "cannot be read" in row[1]) == ("broken", True)
 
 
 async def test_two_processes_finish_at_once(first: SqlJobStore, second: SqlJobStore):
-    """Ends that two processes write at the same time start a follower once, and every one leaves its record."""
+    """Ends that two processes write at the same time start a downstream job once, and every one leaves its record."""
     await add(first, max_instances=20)
     await add(first, "load", schedule="after job")
     started = [await begin(first, (await claim(first, minute))[0]) for minute in range(1, 11)]
@@ -79,7 +79,7 @@ async def test_two_processes_finish_at_once(first: SqlJobStore, second: SqlJobSt
     mine = [(first, execution) for execution in started[0::2]]
     theirs = [(second, execution._replace(owner=second.owner)) for execution in started[1::2]]
     done = await asyncio.gather(*(finish(store, succeed(execution)) for store, execution in [*mine, *theirs]))
-    statuses = [claimed.execution.status for finished in done for claimed in finished.followers]
+    statuses = [claimed.execution.status for finished in done for claimed in finished.downstream]
     assert all(done)
     assert (statuses.count(ExecutionStatus.QUEUED), statuses.count(ExecutionStatus.SKIPPED)) == (1, 9)
 

@@ -18,7 +18,7 @@ ENDED = START + timedelta(minutes=1)
 """When the first execution of ``job`` is due, and when it ends in these tests."""
 
 
-async def follower(store: JobStore, job_id: str = "load", schedule: str = "after job", state: JobStatus = JobStatus.ACTIVE, **more: Any):
+async def downstream(store: JobStore, job_id: str = "load", schedule: str = "after job", state: JobStatus = JobStatus.ACTIVE, **more: Any):
     return await add(store, job_id, state, schedule=schedule, **more)
 
 
@@ -26,7 +26,7 @@ async def end(store: JobStore, execution: Execution, status: ExecutionStatus = E
     """Finish an execution so, and return what comes after it."""
     done = await finish(store, execution._replace(status=status, finished_at=execution.scheduled_at))
     assert done.written
-    return list(done.followers)
+    return list(done.downstream)
 
 
 async def stands(store: JobStore, job_id: str = "load") -> JobState:
@@ -38,7 +38,7 @@ async def stands(store: JobStore, job_id: str = "load") -> JobState:
 async def test_success_is_followed_by_an_execution(store: JobStore):
     """It is there with the outcome: queued, ours, due when that ended, its id computed from the execution it comes after."""
     await add(store)
-    load = await follower(store)
+    load = await downstream(store)
     first = await begin(store, await claim_one(store))
     expected = Execution(
         "load@after-job@2030-01-01T00:01:00+00:00", "load", "probe", scheduled_at=ENDED, trigger="after", owner=store.owner
@@ -65,7 +65,7 @@ async def test_only_the_outcome_waited_for_is_followed(store: JobStore, outcome:
     """failed and lost are failures; cancelled, missed and skipped are followed by nothing."""
     expected = {"succeeded": {"success"}, "failed": {"failed", "lost"}, "ended": {"success", "failed", "lost"}}[outcome]
     await add(store)
-    await follower(store, schedule=f"after job {outcome}")
+    await downstream(store, schedule=f"after job {outcome}")
     followed = await end(store, await begin(store, await claim_one(store)), status)
     assert bool(followed) == (status.value in expected)
 
@@ -73,9 +73,9 @@ async def test_only_the_outcome_waited_for_is_followed(store: JobStore, outcome:
 async def test_outcome_is_followed_once(store: JobStore):
     """A second outcome is not written, and nothing comes after it."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     ended = await run(store)
-    assert not (await finish(store, ended)).followers
+    assert not (await finish(store, ended)).downstream
     assert len(await store.executions("load", 10)) == 1
 
 
@@ -84,17 +84,17 @@ async def test_every_follower_has_its_own_execution(store: JobStore):
     await add(store)
     await add(store, "other")
     for job_id, schedule in (("a", "after job"), ("b", "after job ended"), ("c", "after job failed"), ("d", "after other")):
-        await follower(store, job_id, schedule)
+        await downstream(store, job_id, schedule)
     followed = await end(store, await begin(store, await claim_one(store)))
     assert sorted(claimed.execution.job_id for claimed in followed) == ["a", "b"]
-    assert [list(await store.followers(job_id)) for job_id in ("job", "other", "a")] == [["a", "b", "c"], ["d"], []]
+    assert [list(await store.downstream(job_id)) for job_id in ("job", "other", "a")] == [["a", "b", "c"], ["d"], []]
 
 
 async def test_chain_goes_on(store: JobStore):
     """What comes after what comes after: each link is due when the one before ended."""
     await add(store)
-    await follower(store)
-    await follower(store, "report", "after load")
+    await downstream(store)
+    await downstream(store, "report", "after load")
     ((_, second),) = await end(store, await begin(store, await claim_one(store)))
     ((_, third),) = await end(store, await begin(store, second))
     assert third.execution_id == "report@after-load@after-job@2030-01-01T00:01:00+00:00"
@@ -105,37 +105,37 @@ async def test_chain_goes_on(store: JobStore):
 async def test_runs_by_hand_are_followed(store: JobStore, trigger: Any):
     """Whatever started an execution of the job, it counts."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     asked = Execution("job@now-1", "job", "probe", START, trigger=trigger, owner=store.owner)
-    await store.record([asked])
+    await store.insert([asked])
     assert [claimed.execution.execution_id for claimed in await end(store, asked)] == ["load@after-job@now-1"]
 
 
 async def test_recorded_end_is_followed_by_nothing(store: JobStore):
-    """An execution that is recorded as finished, as from an export, brings its message and no follower."""
+    """An execution that is recorded as finished, as from an export, brings its message and starts nothing downstream."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     ended = succeed(Execution("job@now-1", "job", "probe", START))
-    assert list(await store.record([ended], [Message("job@now-1", "q", {"x": 1}), Message("other@now", "q", {})])) == ["job@now-1"]
-    assert list(await store.record([ended], [Message("job@now-1", "q", {"x": 2})])) == []
+    assert list(await store.insert([ended], [Message("job@now-1", "q", {"x": 1}), Message("other@now", "q", {})])) == ["job@now-1"]
+    assert list(await store.insert([ended], [Message("job@now-1", "q", {"x": 2})])) == []
     assert [message.payload for message in await store.outbox(10)] == [{"x": 1}]
     assert list(await store.executions("load", 10)) == []
 
 
-# The follower's own policies
+# The downstream job's own policies
 
 
 @pytest.mark.parametrize("state", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
 async def test_inactive_follower_leaves_no_record(store: JobStore, state: JobStatus):
     """A job that is paused, done or broken does not run after others either."""
     await add(store)
-    await follower(store, state=state)
+    await downstream(store, state=state)
     assert await end(store, await begin(store, await claim_one(store))) == []
     assert (await stands(store)).state is state
 
 
 async def test_pause_that_is_over_is_over(store: JobStore):
-    """A job whose pause ended when its predecessor ended runs, and is active."""
+    """A job whose pause ended when its upstream job ended runs, and is active."""
     await add(store)
     await store.add(make("load", "after job"), JobState(JobStatus.PAUSED, paused_until=at(1), reason="a while"))
     assert len(await end(store, await begin(store, await claim_one(store)))) == 1
@@ -152,7 +152,7 @@ async def test_pause_of_a_follower_ends_by_itself(store: JobStore):
 async def test_last_run_makes_a_follower_done(store: JobStore):
     """With max_runs 1 it runs after the first end, is done, and leaves no record after the second."""
     await add(store)
-    await follower(store, max_runs=1)
+    await downstream(store, max_runs=1)
     followed = [await end(store, await begin(store, await claim_one(store, minute))) for minute in (1, 2)]
     assert [len(found) for found in followed] == [1, 0]
     assert (await stands(store)).state is JobStatus.DONE
@@ -165,7 +165,7 @@ async def test_last_run_makes_a_follower_done(store: JobStore):
 async def test_overlap_decides_as_for_due_times(store: JobStore, overlap: str, statuses: list[str]):
     """While an execution of it runs or waits the next one is skipped, with the reason, or waits, as its job says."""
     await add(store)
-    await follower(store, overlap=overlap)
+    await downstream(store, overlap=overlap)
     followed = [await end(store, await begin(store, await claim_one(store, minute))) for minute in (1, 2, 3)]
     told = [claimed.execution for found in followed for claimed in found]
     assert [execution.status.value for execution in told] == statuses
@@ -174,9 +174,9 @@ async def test_overlap_decides_as_for_due_times(store: JobStore, overlap: str, s
 
 
 async def test_ends_at_the_same_time_are_decided_together(store: JobStore):
-    """Of twenty ends that are written at once one starts the follower, and each of the others leaves a record that it did not."""
+    """Of twenty ends that are written at once one starts the downstream job, and each of the others leaves a record that it did not."""
     await add(store, max_instances=20)
-    await follower(store)
+    await downstream(store)
     started = [await begin(store, await claim_one(store, minute)) for minute in range(1, 21)]
     told = await asyncio.gather(*(end(store, execution) for execution in started))
     statuses = [claimed.execution.status for found in told for claimed in found]
@@ -204,7 +204,7 @@ async def test_bounds_hold(store: JobStore):
 async def test_history_of_a_follower_is_its_newest_hundred(store: JobStore):
     """Records of what was skipped are pruned like any other."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     for minute in range(1, 111):
         await run(store, minute)
     assert len([found for found in await store.executions("load", 1000) if found.finished]) == 100
@@ -213,12 +213,12 @@ async def test_history_of_a_follower_is_its_newest_hundred(store: JobStore):
 async def test_endless_chain_ends(store: JobStore):
     """An id that would be too long for any index is a record that says why, and starts nothing."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     asked = Execution(f"job@{'x' * 2_000}", "job", "probe", START, owner=store.owner)
-    await store.record([asked._replace(execution_id="job@now-1")])
+    await store.insert([asked._replace(execution_id="job@now-1")])
     await end(store, asked._replace(execution_id="job@now-1"))
     await finish(store, (await store.executions("load", 1))[0]._replace(status=ExecutionStatus.CANCELLED, finished_at=START))
-    await store.record([asked])
+    await store.insert([asked])
     await end(store, asked)
     (record,) = await store.executions("load", 10, ExecutionStatus.SKIPPED)
     assert (record.reason, len(record.execution_id) < 100) == ("too many jobs come one after another", True)
@@ -232,20 +232,20 @@ async def test_changed_job_follows_what_it_says_now(store: JobStore):
     await add(store, max_instances=5)
     await add(store, "other")
     for job_id in ("moved", "freed", "gone"):
-        await follower(store, job_id)
+        await downstream(store, job_id)
     await change(store, make("moved", "after other"), JobState())
     await change(store, make("freed", "1 hour"), JobState(next_run_at=at(60)))
     await store.remove("gone")
     assert await end(store, await begin(store, await claim_one(store))) == []
     followed = await end(store, await begin(store, (await claim(store, 1, "other"))[0]))
     assert [claimed.execution.job_id for claimed in followed] == ["moved"]
-    assert list(await store.followers("job")) == []
+    assert list(await store.downstream("job")) == []
 
 
 async def test_job_that_ran_after_another_meanwhile_is_not_put_back(store: JobStore):
     """An editor that did not see its last run is refused."""
     await add(store)
-    job = await follower(store)
+    job = await downstream(store)
     seen = await stands(store)
     await run(store)
     assert not await store.replace(job, seen._replace(state=JobStatus.PAUSED), seen)
@@ -257,17 +257,17 @@ async def test_circle_is_refused(store: JobStore):
     with pytest.raises(InvalidSchedule, match="'a' after 'a'"):
         await store.add(make("a", "after a"), JobState())
     await add(store, "a")
-    await follower(store, "b", "after a")
-    await follower(store, "c", "after b ended")
+    await downstream(store, "b", "after a")
+    await downstream(store, "c", "after b ended")
     with pytest.raises(InvalidSchedule, match="'a' after 'c', 'c' after 'b', 'b' after 'a'") as refused:
         await change(store, make("a", "after c failed"), JobState())
     assert (refused.value.field, refused.value.value) == ("schedule", "after c failed")
     assert [stored.job.schedule.kind for stored in await store.jobs()] == ["interval", "after", "after"]
 
 
-async def test_predecessor_need_not_be_there(store: JobStore):
+async def test_upstream_job_need_not_be_there(store: JobStore):
     """A job may come after one that is added later, as in an import."""
-    await follower(store)
+    await downstream(store)
     await add(store)
     assert len(await end(store, await begin(store, await claim_one(store)))) == 1
 
@@ -278,7 +278,7 @@ async def test_predecessor_need_not_be_there(store: JobStore):
 async def test_lost_execution_is_followed(store: JobStore):
     """What comes after a lost execution is given out with it, to be started."""
     await add(store, on_interrupt="fail")
-    load = await follower(store, schedule="after job failed")
+    load = await downstream(store, schedule="after job failed")
     await begin(store, await claim_one(store))
     lost, followed = await store.take_over(at(2), none_held)
     assert (lost.execution.status, followed.job, followed.execution.status) == (ExecutionStatus.LOST, load, ExecutionStatus.QUEUED)
@@ -288,7 +288,7 @@ async def test_lost_execution_is_followed(store: JobStore):
 async def test_follower_that_nobody_started_is_taken_over(store: JobStore):
     """A process that ends between the outcome and the start of what comes after it leaves that to the next."""
     await add(store)
-    load = await follower(store)
+    load = await downstream(store)
     ((_, waiting),) = await end(store, await begin(store, await claim_one(store)))
     assert await store.take_over(at(2), none_held) == [Claimed(load, waiting)]
 
@@ -296,7 +296,7 @@ async def test_follower_that_nobody_started_is_taken_over(store: JobStore):
 async def test_follower_is_an_execution_like_any_other(store: JobStore):
     """It is begun, retried, released and finished once."""
     await add(store)
-    await follower(store)
+    await downstream(store)
     ((_, waiting),) = await end(store, await begin(store, await claim_one(store)))
     started = await begin(store, waiting)
     assert await store.retry(started._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(3), started_at=None))

@@ -53,7 +53,7 @@ async def test_waiting_follower_outlives_a_restart(life: Life):
 
 async def test_follower_waits_while_all_is_stopped(life: Life):
     """What ends while another process has stopped the scheduler is followed when it is started again."""
-    await life.kit.scheduler.store.halt(True)
+    await life.kit.scheduler.store.set_stopped(True)
     await life.advance(seconds=1)
     await life.ask("run_now", job_id="extract")
     await life.advance(seconds=2 * SOON)

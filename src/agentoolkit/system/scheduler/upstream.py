@@ -1,0 +1,37 @@
+"""The job that a schedule comes after: from what somebody calls it to its id."""
+
+from __future__ import annotations
+
+from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
+from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
+
+
+async def resolve_upstream(store: JobStore, schedule: str) -> str:
+    """Return a schedule's text with the job that it comes after by its id; any other text as it is.
+
+    Raises:
+        InvalidSchedule: There is no such job; the nearest one is named.
+    """
+    before = upstream_in(schedule)
+    if before is None:
+        return schedule
+    if (stored := await store.find(before.job_id)) is not None:
+        return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
+    known = {name for stored in await store.jobs() for name in (stored.job.job_id, stored.job.job_name)}
+    problem = f"No job has the id or name {excerpt(before.job_id)}."
+    remedy = did_you_mean(before.job_id, known) or "Schedule the job first that this one is to come after."
+    raise InvalidSchedule(problem, field="schedule", value=schedule, remedy=remedy)
+
+
+async def describe_idle_upstream(store: JobStore, before: Upstream | None) -> list[str]:
+    """Say of a job that another one comes after that it does not run by itself any more; nothing if it does."""
+    try:
+        stored = await store.find(before.job_id) if before else None
+    except DamagedJob as damaged:
+        return [f"job {damaged.job.job_id!r} is broken: nothing starts this one before that is mended, or made anew"]
+    if before is None or (stored is not None and stored.standing.state is not JobStatus.DONE):
+        return []
+    return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]
