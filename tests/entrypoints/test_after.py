@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.entrypoints.cli.applying import apply_tasks
+from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, read_tasks
 from agentoolkit.testing import TestToolkit, toolkit
 

@@ -21,8 +21,8 @@ FRIENDLY = ("python", "packages", "settings", "clock", "event loop", "database",
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the clocks for a moment only."""
-    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._SPAN_SECONDS", 0.01)
-    monkeypatch.setattr("agentoolkit.entrypoints.cli.checkup.machine._LOOP_SECONDS", 10.0)
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.doctor.machine._SPAN_SECONDS", 0.01)
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.doctor.machine._LOOP_SECONDS", 10.0)
 
 
 def states(cli: Cli, code: int = 0) -> dict[str, str]:
@@ -127,7 +127,7 @@ def test_secrets_are_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_clock_that_is_set_is_a_warning() -> None:
     """A clock that runs away from the steady one is pointed out."""
-    from agentoolkit.entrypoints.cli.checkup.machine import _clock
+    from agentoolkit.entrypoints.cli.doctor.machine import _clock
 
     assert _clock(timedelta(seconds=1).total_seconds()).state == "warning"
 

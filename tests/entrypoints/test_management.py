@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from agentoolkit.entrypoints.cli.commands.history import STATUSES
+from agentoolkit.entrypoints.cli.commands.executions import STATUSES
 from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schemas import ScheduleType, StatusName
 

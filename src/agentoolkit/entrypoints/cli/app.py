@@ -4,30 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from agentoolkit.entrypoints.cli.commands import (
-    backfill,
-    cancel,
-    cancel_execution,
-    doctor,
-    export,
-    history,
-    importing,
-    info,
-    jobs,
-    pause,
-    preview,
-    restart,
-    resume,
-    run,
-    schedule,
-    serve,
-    simulate,
-    start,
-    status,
-    stop,
-    tools,
-)
-from agentoolkit.entrypoints.cli.reporting import ReportingCommand, ReportingGroup
+from agentoolkit.entrypoints.cli.commands import executions, jobs, scheduler, schedules, serve, transfer
+from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -48,17 +26,17 @@ def default(ctx: typer.Context) -> None:
 
 
 _PANELS = {
-    "Run": (serve.serve, run.run),
-    "Jobs": (schedule.schedule, jobs.list_, info.info, pause.pause, resume.resume, cancel.cancel, backfill.backfill),
-    "Executions": (history.history, cancel_execution.cancel_execution),
-    "Schedules": (preview.preview, simulate.simulate),
-    "Scheduler": (status.status, start.start, stop.stop, restart.restart, doctor.doctor, tools.tools),
-    "Moving": (export.export,),
+    "Run": (serve.serve, executions.run),
+    "Jobs": (jobs.schedule, jobs.list_, jobs.info, jobs.pause, jobs.resume, jobs.cancel, jobs.backfill),
+    "Executions": (executions.history, executions.cancel_execution),
+    "Schedules": (schedules.preview, schedules.simulate),
+    "Scheduler": (scheduler.status, scheduler.start, scheduler.stop, scheduler.restart, scheduler.doctor, scheduler.tools),
+    "Moving": (transfer.export,),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(_command.__name__.strip("_").replace("_", "-"), cls=ReportingCommand, rich_help_panel=_panel)(_command)
-app.add_typer(importing.app, rich_help_panel="Moving")
+app.add_typer(transfer.import_app, rich_help_panel="Moving")
 
 
 def main() -> None:

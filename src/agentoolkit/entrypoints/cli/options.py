@@ -1,9 +1,11 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands have, and how the inputs of AgenTools are written among them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -29,3 +31,36 @@ def optional(flag: str, metavar: str, explained: str) -> typer.models.OptionInfo
     """Return an option that is not passed on unless it is given."""
     option: typer.models.OptionInfo = typer.Option(flag, metavar=metavar, help=explained, show_default=False)
     return option
+
+
+def read_fields(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` words. A value is JSON where it can be, else the text itself.
+
+    Raises:
+        InvalidInput: A word has no ``=``.
+    """
+    from agentool.errors import InvalidInput, excerpt
+
+    read: dict[str, Any] = {}
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not (separator and key):
+            raise InvalidInput(f"{excerpt(word)} is no field.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
+        try:
+            read[key] = json.loads(value, parse_constant=str)
+        except ValueError:
+            read[key] = value
+    return read
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Read a JSON object. Raises `InvalidInput`."""
+    from agentool.errors import InvalidInput, excerpt
+
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{excerpt(text)} is no JSON: {error}.", field="input", value=text) from error
+    if not isinstance(read, dict):
+        raise InvalidInput(f"{excerpt(text)} is no JSON object.", field="input", value=text, remedy='Write \'{"key": "value"}\'.')
+    return cast("dict[str, Any]", read)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from agentoolkit.text import counted, in_one_line, printable_json
 from agentoolkit.time_source import SystemTime
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from agentoolkit.system.scheduler.schemas import Timing
 
 STATUS_COLOURS = {
     "success": "green",
@@ -36,6 +41,11 @@ def console() -> Console:
 def print_json(data: Any) -> None:
     """Print data for programs."""
     sys.stdout.write(printable_json(data, indent=2) + "\n")
+
+
+def print_result(result: BaseModel) -> None:
+    """Print an operation's result for programs."""
+    print_json(result.model_dump(mode="json"))
 
 
 def shown(text: str | Text) -> Text:
@@ -79,6 +89,19 @@ def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:
     width = max(map(len, told), default=0)
     for name, value in told.items():
         say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), shown(value if isinstance(value, Text) else str(value))))
+
+
+def print_timing(timing: Timing, count: int | None = None) -> None:
+    """Print how a schedule was understood, up to `count` of its due times, and what may surprise."""
+    now = present()
+    reads = "" if timing.schedule_type == "once" else f"{timing.schedule} ({timing.schedule_type})"  # the due time says it
+    print_pairs({"means": timing.words, "reads": reads, "zone": timing.timezone}, indent=2)
+    runs = [datetime.fromisoformat(run) for run in timing.next_runs[:count]]
+    first = ["next", *[""] * len(runs)][: len(runs)]
+    rows = [(Text(f"{word:<5}", "dim"), long_time(run), relative(run, now)) for word, run in zip(first, runs, strict=True)]
+    print_table(rows, indent=2)
+    for remark in timing.remarks:
+        say(Text.assemble(("  note   ", "dim"), remark))
 
 
 def coloured(status: str) -> Text:

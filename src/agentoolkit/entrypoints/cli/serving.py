@@ -9,20 +9,20 @@ from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.cli.applying import Applied, apply_tasks
-from agentoolkit.entrypoints.cli.found import found
-from agentoolkit.entrypoints.cli.live import NAME_WIDTH, LiveLog
-from agentoolkit.entrypoints.cli.opening import call, called, keeps_jobs, lacking, settings_for
+from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
+from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, LiveLog
 from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time, shown
+from agentoolkit.entrypoints.cli.session import call, command_name, jobs_without_tool, keeps_jobs, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
+from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
@@ -91,18 +91,19 @@ class Serving:
             self._log.summary()
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
-        jobs = (await call(kit, "list"))["jobs"]
-        kept = [job["job_id"] for job in jobs]
+        jobs = (await call(kit, JobList, "list")).jobs
+        kept = [job.job_id for job in jobs]
         self._introduce(len(kept))
-        for job_id, name in lacking(kit, jobs):
+        for job_id, name in jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red")
         async with kit.scheduler.holding():  # a task that is due at once would else end before those that come after it are there
             applied = await apply_tasks(kit.injector, self._tasks)
         self._tell_tasks(applied, kept)
         await kit.scheduler.settled()
-        status = await call(kit, "status")
-        if status["leading"]:
-            for sentence in found((await call(kit, "list_executions", limit=_RECENT))["history"], opened).sentences():
+        status = await call(kit, SchedulerStatus, "status")
+        if status.leading:
+            recent = await call(kit, History, "list_executions", limit=_RECENT)
+            for sentence in startup_report(recent.history, opened).sentences():
                 self._log.say(sentence, "yellow")
         self._tell_standing(status)
         self._log.begin()
@@ -112,7 +113,7 @@ class Serving:
         jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
         if self._source == EXAMPLE and self._settings.database:
-            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} {called()} list", "dim")
+            self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} {command_name()} list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
         if not self._source:
@@ -132,17 +133,17 @@ class Serving:
                 async with asyncio.timeout(_POLL_SECONDS):
                     await stopped.wait()
             try:
-                self._tell_standing(await call(kit, "status"))
+                self._tell_standing(await call(kit, SchedulerStatus, "status"))
             except AgenToolError as error:
                 self._tell_once(f"The scheduler does not answer: {error}", "red")
 
-    def _tell_standing(self, status: dict[str, Any]) -> None:
-        if status["stopped"]:
+    def _tell_standing(self, status: SchedulerStatus) -> None:
+        if status.stopped:
             self._tell_once("The scheduler was stopped by operation 'stop': nothing fires. `agentool start` lets it go on.", "yellow")
-        elif status["leading"]:
+        elif status.leading:
             self._tell_once("Ctrl-C ends it." if not self._standing else "This process leads now.", "dim")
         else:
-            who = status["leader"] or "Another process"
+            who = status.leader or "Another process"
             self._tell_once(f"{who} leads this database and runs what is due; this process stands by.", "yellow")
 
     def _tell_once(self, sentence: str, style: str) -> None:

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.entrypoints.cli.opening import read_settings
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
+from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.simulation import MAX_FIRINGS, Firing, simulate
 from agentoolkit.system.scheduler.schedules import upstream_in

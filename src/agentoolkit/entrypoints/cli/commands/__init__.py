@@ -1,1 +1,1 @@
-"""One file for each command. Each turns its arguments into a call of the scheduler and prints the answer."""
+"""The commands, by what they are about. Each turns its arguments into a call of the scheduler and prints the answer."""

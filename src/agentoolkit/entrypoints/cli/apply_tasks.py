@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel
 
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
+from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, Scheduled
+
+Result = TypeVar("Result", bound=BaseModel)
 
 DISABLED = "enabled: false in its task file"
 """Why a job is paused, so that one a person paused is not resumed by a file."""
@@ -50,8 +55,8 @@ async def _check(injector: Injector, tasks: Sequence[Task]) -> None:
     for task in tasks:
         with _refusing(task, "No task of the file is scheduled."):
             for before in set(_before(task)) - own:
-                await _run(injector, operation="get_job", job_id=before)
-            await _run(injector, **task.scheduler_input(), replace=True, dry_run=True)
+                await _run(injector, JobDetails, operation="get_job", job_id=before)
+            await _run(injector, Scheduled, **task.scheduler_input(), replace=True, dry_run=True)
 
 
 @contextmanager
@@ -89,23 +94,23 @@ def _job_id(task: Task) -> str:
 
 async def _apply(injector: Injector, task: Task) -> Applied:
     paused = {} if task.enabled else {"paused": True}
-    data = await _run(injector, **task.scheduler_input(), replace=True, **paused)
-    mark: Mark = "new" if data["created"] else "changed" if data["changed"] else "kept"
-    state = await _settled_state(injector, task, data["job_id"], data["state"])
-    return Applied(data["job_id"], mark, state, data["words"], data["next_run"])
+    scheduled = await _run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
+    mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
+    state = await _switch(injector, task, scheduled)
+    return Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run)
 
 
-async def _settled_state(injector: Injector, task: Task, job_id: str, state: str) -> str:
+async def _switch(injector: Injector, task: Task, scheduled: Scheduled) -> str:
+    """Pause or resume a job as its task says, and return its state. What a person paused stays paused."""
+    job_id, state = scheduled.job_id, scheduled.state
     if not task.enabled and state in ("active", "paused"):
-        return (await _run(injector, operation="pause", job_id=job_id, reason=DISABLED))["state"]
-    if task.enabled and state == "paused" and await _reason(injector, job_id) == DISABLED:
-        return (await _run(injector, operation="resume", job_id=job_id))["state"]
+        return (await _run(injector, JobRef, operation="pause", job_id=job_id, reason=DISABLED)).state
+    if task.enabled and state == "paused":
+        details = await _run(injector, JobDetails, operation="get_job", job_id=job_id)
+        if details.info["reason"] == DISABLED:
+            return (await _run(injector, JobRef, operation="resume", job_id=job_id)).state
     return state
 
 
-async def _reason(injector: Injector, job_id: str) -> str:
-    return (await _run(injector, operation="get_job", job_id=job_id))["info"]["reason"]
-
-
-async def _run(injector: Injector, **fields: Any) -> dict[str, Any]:
-    return (await injector.run("scheduler", fields)).data
+async def _run(injector: Injector, kind: type[Result], **fields: Any) -> Result:
+    return kind.model_validate((await injector.run("scheduler", fields)).data)

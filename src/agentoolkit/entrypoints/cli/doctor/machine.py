@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentool.errors import ConfigurationError, did_you_mean
-from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
-from agentoolkit.entrypoints.cli.opening import read_settings
+from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
+from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Settings, home
 from agentoolkit.system.scheduler.schedules.zones import machine_zone

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
-from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, cut, present, print_table, result_text, short_time, took
+from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, console, cut, present, print_table, result_text, short_time, took
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.schemas import ExecutionInfo
 from agentoolkit.text import in_one_line
 
 NAME_WIDTH = 20
@@ -22,7 +23,7 @@ _NARROW = 100
 """Below so many columns, results need the room of the tools' names."""
 
 
-class Line(NamedTuple):
+class ExecutionLine(NamedTuple):
     """What a line tells of an execution."""
 
     due: datetime
@@ -34,7 +35,7 @@ class Line(NamedTuple):
     times: int = 1
 
     @classmethod
-    def of_event(cls, execution: Execution) -> Line:
+    def of_event(cls, execution: Execution) -> ExecutionLine:
         """Read an execution that an event brought."""
         error = f"{execution.error.type}: {execution.error.message}" if execution.error else ""
         told = _told(execution.status, error, execution.reason, execution.result, execution.attempt)
@@ -42,12 +43,12 @@ class Line(NamedTuple):
         return cls(execution.scheduled_at, *named, execution.duration, told, execution.due_count)
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Line:
+    def of_record(cls, record: ExecutionInfo) -> ExecutionLine:
         """Read a record of an answer."""
-        error = f"{record['error']['type']}: {record['error']['message']}" if record["error"] else ""
-        told = _told(record["status"], error, record["reason"], record["result"], record["attempt"])
-        due = datetime.fromisoformat(record["scheduled_at"])
-        return cls(due, record["job_id"], record["agentool_name"], record["status"], record["duration"], told)
+        error = f"{record.error.type}: {record.error.message}" if record.error else ""
+        told = _told(record.status, error, record.reason, record.result, record.attempt)
+        due = datetime.fromisoformat(record.scheduled_at)
+        return cls(due, record.job_id, record.agentool_name, record.status, record.duration, told)
 
     def text(self, now: datetime, width: int, due_width: int = 8) -> Text:
         """Write the line in columns, for a terminal so wide."""
@@ -70,13 +71,22 @@ def _tool(name: str, width: int) -> str:
     return f"{cut(name, _TOOL_WIDTH):<{_TOOL_WIDTH}} " if width >= _NARROW else ""
 
 
+def print_history(records: Sequence[ExecutionInfo]) -> None:
+    """Print records, which come newest first, in the order they happened."""
+    now, lines, shown = present(), [ExecutionLine.of_record(record) for record in reversed(records)], console()
+    due_width = max(len(short_time(line.due, now)) for line in lines)
+    shown.print(heading(shown.width, due_width), no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        shown.print(line.text(now, shown.width, due_width), no_wrap=True, overflow="ellipsis")
+
+
 class LiveLog:
     """Prints a line for each execution that ended, and counts them. What happens before `begin` is printed then."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._early: list[Line] | None = []
+        self._early: list[ExecutionLine] | None = []
         self._underway: dict[str, str] = {}
 
     def hear(self, event: Event) -> None:
@@ -86,7 +96,7 @@ class LiveLog:
         self._follow(event.execution)
         if not event.execution.finished:
             return
-        line = Line.of_event(event.execution)
+        line = ExecutionLine.of_event(event.execution)
         self._counts[line.job_id, line.status] += line.times
         if self._early is None:
             self._print(line)
@@ -124,7 +134,7 @@ class LiveLog:
         else:
             self._underway.pop(execution.execution_id, None)
 
-    def _print(self, line: Line) -> None:
+    def _print(self, line: ExecutionLine) -> None:
         self._console.print(line.text(present(), self._console.width), no_wrap=True, overflow="ellipsis")
 
 

@@ -1,41 +1,19 @@
-"""``agentool tools``."""
+"""What `agentool tools` prints: AgenTools as `agentool.describe` describes them."""
 
 from __future__ import annotations
 
 import json as json_text
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-import typer
 from rich.text import Text
 
-from agentoolkit.entrypoints.cli.options import Json
-
-if TYPE_CHECKING:
-    from agentool.describe import FieldDescription, OperationDescription, ToolDescription
+from agentool.describe import FieldDescription, OperationDescription, ToolDescription
+from agentoolkit.entrypoints.cli.printing import print_table, say
 
 
-def tools(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one, in detail.", show_default=False)] = None,
-    json: Json = False,
-) -> None:
-    """Show what can be scheduled: every AgenTool with its operations, their fields and an example."""
-    from agentool.describe import describe
-    from agentoolkit.entrypoints.cli.opening import settings_for
-    from agentoolkit.entrypoints.cli.printing import print_json
-    from agentoolkit.wiring import Toolkit
-
-    injector = Toolkit(settings_for(memory=True)).injector
-    chosen = [describe(agentool) for agentool in ([injector.get(name)] if name else injector.catalog())]
-    if json:
-        print_json([_as_json(tool) for tool in chosen])
-    elif name:
-        _print_tool(chosen[0])
-    else:
-        _print_overview(chosen)
-
-
-def _as_json(tool: ToolDescription) -> dict[str, Any]:
+def tool_json(tool: ToolDescription) -> dict[str, Any]:
+    """Return what is known of an AgenTool, for programs."""
     return {
         "name": tool.name,
         "description": tool.description,
@@ -53,9 +31,8 @@ def _as_json(tool: ToolDescription) -> dict[str, Any]:
     }
 
 
-def _print_overview(tools: Sequence[ToolDescription]) -> None:
-    from agentoolkit.entrypoints.cli.printing import print_table, say
-
+def print_overview(tools: Sequence[ToolDescription]) -> None:
+    """Print each AgenTool with its operations and an example."""
     for tool in tools:
         say(Text.assemble((tool.name, "bold"), f"  {tool.description}"))
         print_table([_row(operation) for operation in tool.operations], indent=2)
@@ -65,9 +42,8 @@ def _print_overview(tools: Sequence[ToolDescription]) -> None:
     say(Text("`agentool tools NAME` shows one in detail.", "dim"))
 
 
-def _print_tool(tool: ToolDescription) -> None:
-    from agentoolkit.entrypoints.cli.printing import print_table, say
-
+def print_tool(tool: ToolDescription) -> None:
+    """Print one AgenTool with every operation and every field."""
     say(Text.assemble((tool.name, "bold"), f"  {tool.description}"))
     for operation in tool.operations:
         say("")

@@ -1,4 +1,4 @@
-"""What becomes of an error: one line on stderr and an exit code, 2 for the user's mistake and 1 for what failed."""
+"""Errors of a command: one line on stderr and an exit code, 2 for the user's mistake and 1 for what failed."""
 
 from __future__ import annotations
 

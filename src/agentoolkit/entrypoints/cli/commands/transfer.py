@@ -1,4 +1,4 @@
-"""``agentool import``: one command for each place that jobs can come from."""
+"""Commands that take jobs over from elsewhere, and everything out and in."""
 
 from __future__ import annotations
 
@@ -10,34 +10,62 @@ import typer
 if TYPE_CHECKING:
     from agentoolkit.transfer import Translation
 
-app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
+import_app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
 
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="The file, or - for stdin.", show_default=False)]
 
 
-@app.command()
+def export(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", show_default=False)
+    ] = None,
+) -> None:
+    """Write everything in the database as JSON lines: jobs, executions, outcomes still to be delivered, queues and values."""
+    import sys
+    from contextlib import nullcontext
+
+    from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.entrypoints.cli.session import Toolkit, visit
+    from agentoolkit.text import counted
+    from agentoolkit.transfer import Everything, export_lines
+
+    async def write(kit: Toolkit) -> int:
+        written = 0
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+            held = Everything(kit.scheduler.store, kit.queue.backend, kit.values)
+            async for line in export_lines(held, kit.scheduler.now()):
+                file.write(line + "\n")
+                written += 1
+        return written
+
+    written = visit(write)
+    if output:
+        say(f"Wrote {counted(written, 'line')} to {output}.")
+
+
+@import_app.command()
 def crontab(file: Source) -> None:
     """Print a user's crontab as a task file; what could not be translated is said line by line on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
     from agentoolkit.transfer import read_crontab
 
-    _show(read_crontab(_text(file), now=present()))
+    _print_translation(read_crontab(_text(file), now=present()))
 
 
-@app.command("scheduler-tasks")
+@import_app.command("scheduler-tasks")
 def scheduler_tasks(file: Source) -> None:
     """Print a scheduler_tasks.json as a task file; what could not be translated is said on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
     from agentoolkit.transfer import read_scheduler_tasks
 
-    _show(read_scheduler_tasks(_text(file), now=present()))
+    _print_translation(read_scheduler_tasks(_text(file), now=present()))
 
 
-@app.command()
+@import_app.command()
 def jsonl(file: Source) -> None:
     """Add what `agentool export` wrote to the database. A second time adds nothing."""
-    from agentoolkit.entrypoints.cli.opening import Toolkit, visit
     from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.text import counted
     from agentoolkit.transfer import Arrived, Everything, import_lines
 
@@ -65,11 +93,11 @@ def _text(file: Path) -> str:
         raise InvalidInput(f"{file} cannot be read: {error}.", field="file", value=str(file)) from error
 
 
-def _show(translation: Translation) -> None:
+def _print_translation(translation: Translation) -> None:
     """Print the task file, and the notes beside it. The exit code is 1 if something was left out."""
     import sys
 
-    from agentoolkit.entrypoints.cli.reporting import FAILURE, tell
+    from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.transfer import as_task_file
 
     sys.stdout.write(as_task_file(translation))

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from agentool.errors import AgenToolError
 from agentoolkit.database.database import Database, Session
-from agentoolkit.entrypoints.cli.checkup.finding import Finding, broken, ok, warning
-from agentoolkit.entrypoints.cli.opening import call, lacking, settings_for
+from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
+from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
+from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
 
 _MIN_FREE_BYTES = 500_000_000
 _OLD_HEARTBEAT = timedelta(seconds=10)
 _LATE = timedelta(seconds=30)
-_MOST = 10_000
+_MAX_READ = 10_000
 _MAX_NAMED = 3
 
 
@@ -67,7 +68,7 @@ def _free(path: Path) -> Finding:
 
 
 async def _leader(kit: Toolkit) -> Finding:
-    if (await call(kit, "status"))["stopped"]:
+    if (await call(kit, SchedulerStatus, "status")).stopped:
         return warning("leader", "the scheduler is stopped, nothing fires", "agentool start")
     leader = await kit.scheduler.store.leader()
     if leader is None:
@@ -86,8 +87,8 @@ async def _owners(kit: Toolkit) -> Finding:
 
 
 async def _backlog(kit: Toolkit) -> Finding:
-    jobs = (await call(kit, "list"))["jobs"]
-    due = [(moment, job["job_id"]) for job in jobs if job["state"] == "active" and (moment := moment_of(job["next_run"]))]
+    jobs = (await call(kit, JobList, "list")).jobs
+    due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
     late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
     if late:
         oldest, job_id = late[0]
@@ -97,7 +98,7 @@ async def _backlog(kit: Toolkit) -> Finding:
 
 
 async def _tools(kit: Toolkit) -> Finding:
-    lost = lacking(kit, (await call(kit, "list"))["jobs"])
+    lost = jobs_without_tool(kit, (await call(kit, JobList, "list")).jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
@@ -106,9 +107,9 @@ async def _tools(kit: Toolkit) -> Finding:
 
 
 async def _outbox(kit: Toolkit) -> Finding:
-    waiting = len(await kit.scheduler.store.messages(_MOST))
-    records = (await call(kit, "list_executions", limit=_MOST))["history"]
-    given_up = sum(record["delivery"] == "failed" for record in records)
+    waiting = len(await kit.scheduler.store.messages(_MAX_READ))
+    records = (await call(kit, History, "list_executions", limit=_MAX_READ)).history
+    given_up = sum(record.delivery == "failed" for record in records)
     said = f"{waiting:,} outcomes wait for their queue, {given_up:,} were given up"
     return warning("outbox", said, "The history names them: delivery 'failed'.") if given_up else ok("outbox", said)
 

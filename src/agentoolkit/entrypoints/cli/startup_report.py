@@ -1,16 +1,17 @@
-"""What a scheduler finds when it starts: due times it was not there for, and executions that were cut short."""
+"""What a scheduler finds when it starts: due times that passed without it, and executions that were cut short."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentoolkit.entrypoints.cli.printing import moment_of
+from agentoolkit.system.scheduler.schemas import ExecutionInfo
 from agentoolkit.text import counted
 
 
-class Found(NamedTuple):
+class StartupReport(NamedTuple):
     """Counted from the records."""
 
     missed: int = 0
@@ -32,22 +33,22 @@ class Found(NamedTuple):
         return said
 
 
-def found(records: Iterable[Mapping[str, Any]], opened: datetime) -> Found:
+def startup_report(records: Iterable[ExecutionInfo], opened: datetime) -> StartupReport:
     """Count what belongs to the time before `opened` and was dealt with after it."""
-    counts = dict.fromkeys(Found._fields, 0)
+    counts = dict.fromkeys(StartupReport._fields, 0)
     for record in records:
-        finished = moment_of(record["finished_at"])
+        finished = moment_of(record.finished_at)
         if (finished is None or finished >= opened) and (kind := _kind(record, opened)):
-            counts[kind] += record["due_count"]
-    return Found(**counts)
+            counts[kind] += record.due_count
+    return StartupReport(**counts)
 
 
-def _kind(record: Mapping[str, Any], opened: datetime) -> str | None:
-    if record["status"] == "lost":
+def _kind(record: ExecutionInfo, opened: datetime) -> str | None:
+    if record.status == "lost":
         return "lost"
-    if any(attempt["error"] and attempt["error"]["type"] == "ProcessEnded" for attempt in record["attempts"][-1:]):
+    if any(attempt.error and attempt.error.type == "ProcessEnded" for attempt in record.attempts[-1:]):
         return "started_again"
-    scheduled_at = moment_of(record["scheduled_at"])
-    if record["trigger"] != "schedule" or scheduled_at is None or scheduled_at >= opened or record["retry_at"]:
+    scheduled_at = moment_of(record.scheduled_at)
+    if record.trigger != "schedule" or scheduled_at is None or scheduled_at >= opened or record.retry_at:
         return None
-    return record["status"] if record["status"] in ("missed", "skipped") else "caught_up"
+    return record.status if record.status in ("missed", "skipped") else "caught_up"

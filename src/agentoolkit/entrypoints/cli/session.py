@@ -1,4 +1,4 @@
-"""How a command reaches the scheduler: the settings of the command line, and a toolkit that visits its database."""
+"""How a command reaches the scheduler: its settings, and a toolkit that visits its database."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from agentool.errors import ConfigurationError, InvalidInput
 from agentoolkit.settings import Settings, home
-from agentoolkit.system.scheduler.schemas import SchedulerOutput
+from agentoolkit.system.scheduler.schemas import JobList, JobSummary, SchedulerOutput
 from agentoolkit.wiring import Toolkit
 
 T = TypeVar("T")
+Result = TypeVar("Result", bound=BaseModel)
 
 _FIELD = re.compile(r'field "(\w+)"')
 EXAMPLE_FUNCTIONS = "agentoolkit.example"
@@ -48,16 +49,16 @@ def keeps_jobs() -> bool:
     database = settings_for().database
     if database and "://" not in database and not Path(database).exists():
         return False
-    return bool(ask("list")["count"])
+    return bool(ask(JobList, "list").count)
 
 
-def lacking(kit: Toolkit, jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def jobs_without_tool(kit: Toolkit, jobs: Iterable[JobSummary]) -> list[tuple[str, str]]:
     """Return the id of each job whose AgenTool is not registered here, and that one's name."""
-    return [(job["job_id"], job["agentool_name"]) for job in jobs if job["agentool_name"] not in kit.injector]
+    return [(job.job_id, job.agentool_name) for job in jobs if job.agentool_name not in kit.injector]
 
 
-def called() -> str:
-    """Return how this program is called: within ``uv run`` it is on no path outside."""
+def command_name() -> str:
+    """Return how a person calls this program: within ``uv run`` it is on no path outside."""
     return "uv run agentool" if os.environ.get("UV") else "agentool"
 
 
@@ -84,25 +85,21 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
     return asyncio.run(visiting())
 
 
-def ask(operation: str, *, allow: Sequence[str] = (), **fields: Any) -> dict[str, Any]:
-    """Perform an operation of the scheduler and return its data. Fields that are None are left out."""
-    return answer(operation, allow=allow, **fields).data or {}
+def ask(kind: type[Result], operation: str, *, allow: Sequence[str] = (), **fields: Any) -> Result:
+    """Perform an operation of the scheduler and return its result. Fields that are None are left out."""
 
-
-def answer(operation: str, *, allow: Sequence[str] = (), **fields: Any) -> SchedulerOutput:
-    """As `ask`, and return the whole answer, with what it says to a person."""
-
-    async def asking(kit: Toolkit) -> SchedulerOutput:
-        return await _answer(kit, operation, fields)
+    async def asking(kit: Toolkit) -> Result:
+        return await call(kit, kind, operation, **fields)
 
     return visit(asking, allow)
 
 
-async def call(kit: Toolkit, operation: str, **fields: Any) -> dict[str, Any]:
+async def call(kit: Toolkit, kind: type[Result], operation: str, **fields: Any) -> Result:
     """As `ask`, with a toolkit that is open."""
-    return (await _answer(kit, operation, fields)).data or {}
+    return kind.model_validate((await answer(kit, operation, **fields)).data)
 
 
-async def _answer(kit: Toolkit, operation: str, fields: Mapping[str, Any]) -> SchedulerOutput:
+async def answer(kit: Toolkit, operation: str, **fields: Any) -> SchedulerOutput:
+    """As `call`, and return the whole answer, with its message to a person."""
     given = {name: value for name, value in fields.items() if value is not None}
     return await kit.injector.run("scheduler", {"operation": operation, **given})

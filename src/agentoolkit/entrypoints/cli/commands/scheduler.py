@@ -1,0 +1,125 @@
+"""Commands for the scheduler itself: status, start, stop, restart, doctor, tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentoolkit.entrypoints.cli.options import Json
+
+if TYPE_CHECKING:
+    from agentoolkit.entrypoints.cli.doctor.finding import Finding
+    from agentoolkit.system.scheduler.schemas import SchedulerStatus
+
+NOTICED_SECONDS = 1.0
+"""Within which every process that shares a database has noticed that it was stopped."""
+
+
+def status(json: Json = False) -> None:
+    """Tell whether a process serves the database, and what it has to do."""
+    from agentoolkit.entrypoints.cli.printing import print_result
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
+
+    async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int]:
+        running = await call(kit, History, "list_executions", execution_status="running")
+        return await call(kit, SchedulerStatus, "status"), running.count
+
+    found, running = visit(asked)
+    if json:
+        print_result(found)
+    else:
+        _print_status(found, running)
+
+
+def start() -> None:
+    """Let the scheduler go on after `agentool stop`. The process itself is started by `agentool serve`."""
+    _print_status(_ask_status("start"))
+
+
+def stop() -> None:
+    """Let nothing fire in any process on this database, until `agentool start`. Jobs are kept, and what runs may end."""
+    _print_status(_ask_status("stop"))
+
+
+def restart() -> None:
+    """Stop and start in one: the process that serves reads every job anew."""
+    from time import sleep
+
+    _ask_status("stop")
+    sleep(NOTICED_SECONDS)
+    _print_status(_ask_status("start"))
+
+
+def _ask_status(operation: str) -> SchedulerStatus:
+    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.system.scheduler.schemas import SchedulerStatus
+
+    return ask(SchedulerStatus, operation)
+
+
+def _print_status(found: SchedulerStatus, running: int | None = None) -> None:
+    """Print a status; what concerns this short-lived process is left out."""
+    from agentoolkit.entrypoints.cli.printing import print_pairs
+
+    state = "stopped: nothing fires until `agentool start`" if found.stopped else "started"
+    leader = found.leader or "none: `agentool serve` starts one"
+    print_pairs({"scheduler": state, "served by": leader, "jobs": f"{found.jobs}, {found.paused} of them paused", "running": running})
+
+
+def doctor(json: Json = False) -> None:
+    """Look at every layer and name the one that is broken. The exit code is 1 if one is."""
+    import asyncio
+
+    from agentoolkit.entrypoints.cli.printing import print_json
+
+    findings = asyncio.run(_examine())
+    if json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        _print_findings(findings)
+    raise typer.Exit(int(any(finding.state == "broken" for finding in findings)))
+
+
+async def _examine() -> list[Finding]:
+    from agentoolkit.entrypoints.cli.doctor import machine, records
+
+    before = [*machine.check_python(), *machine.check_settings(), *await machine.check_time()]
+    if any(finding.state == "broken" for finding in before):
+        return before
+    return [*before, *[finding async for finding in records.check_records()], *machine.check_extras()]
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    from rich.text import Text
+
+    from agentoolkit.entrypoints.cli.printing import say
+
+    width = max(len(finding.layer) for finding in findings)
+    colours = {"ok": "green", "warning": "yellow", "broken": "bold red"}
+    for finding in findings:
+        say(Text.assemble((f"{finding.state:<8} ", colours[finding.state]), (f"{finding.layer:<{width}}  ", "bold"), finding.told))
+        if finding.remedy:
+            say(Text(f"{'':{width + 11}}→ {finding.remedy}"))
+
+
+def tools(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one, in detail.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Show what can be scheduled: every AgenTool with its operations, their fields and an example."""
+    from agentool.describe import describe
+    from agentoolkit.entrypoints.cli.printing import print_json
+    from agentoolkit.entrypoints.cli.session import settings_for
+    from agentoolkit.entrypoints.cli.tool_pages import print_overview, print_tool, tool_json
+    from agentoolkit.wiring import Toolkit
+
+    injector = Toolkit(settings_for(memory=True)).injector
+    chosen = [describe(agentool) for agentool in ([injector.get(name)] if name else injector.catalog())]
+    if json:
+        print_json([tool_json(tool) for tool in chosen])
+    elif name:
+        print_tool(chosen[0])
+    else:
+        print_overview(chosen)

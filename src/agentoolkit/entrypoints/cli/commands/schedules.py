@@ -1,0 +1,48 @@
+"""Commands for schedules on paper: preview, simulate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentoolkit.entrypoints.cli.options import Json, TaskFile, Timezone, When, optional
+
+
+def preview(
+    when: When,
+    timezone: Timezone = None,
+    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What it must be.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", metavar="NUMBER", help="How many due times to show.", min=1, max=100)] = 5,
+    json: Json = False,
+) -> None:
+    """Say what a schedule means and when it would fire, without scheduling anything."""
+    from agentoolkit.entrypoints.cli.printing import print_result, print_timing
+    from agentoolkit.entrypoints.cli.session import settings_for
+    from agentoolkit.system.scheduler.schemas import Timing
+    from agentoolkit.wiring import Toolkit
+
+    asked = {"operation": "preview", "schedule": when, "timezone": timezone, "schedule_type": schedule_type, "count": count}
+    timing = Timing.model_validate(Toolkit(settings_for(memory=True)).injector.run_sync("scheduler", asked).data)
+    if json:
+        print_result(timing)
+    else:
+        print_timing(timing)
+
+
+def simulate(
+    file: TaskFile,
+    start: Annotated[str | None, optional("--from", "TIME", "ISO 8601 time, or a date: its beginning. Now by default.")] = None,
+    end: Annotated[str | None, optional("--to", "TIME", "ISO 8601 time, or a date: its end. A day after --from by default.")] = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """List every firing of a task file in a stretch of time, without running anything."""
+    from agentoolkit.entrypoints.cli.printing import print_json
+    from agentoolkit.entrypoints.cli.simulating import print_days, simulated
+
+    found = simulated(file, start, end, timezone)
+    if json:
+        print_json([{"due": firing.due.isoformat(), "name": firing.name, "tool": firing.tool} for firing in found.firings])
+    else:
+        print_days(found)
