@@ -10,14 +10,13 @@ from agentool.core.injector import Injector
 from agentoolkit.actions.registration import register_actions
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
-from agentoolkit.storage.kv.schema import MIGRATIONS as VALUES
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
 from agentoolkit.system.queue.agent import create_queue_agent
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
-from agentoolkit.system.queue.backends.sql import MIGRATIONS as QUEUES
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
@@ -26,13 +25,9 @@ from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
-from agentoolkit.system.scheduler.stores.sql import MIGRATIONS as JOBS
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
 from agentoolkit.tools import Tools
-
-SCHEMA = (*JOBS[:2], *VALUES, *QUEUES, *JOBS[2:])
-"""All migrations of the one database. A place in here is a version that databases have reached: only ever append at the end."""
 
 
 class Toolkit:
@@ -103,4 +98,4 @@ class Toolkit:
 def _database(settings: Settings) -> Database | None:
     if settings.database is None:
         return None
-    return Database(dialect_for(settings.database, settings.durability), SCHEMA)
+    return Database(dialect_for(settings.database, settings.durability), MIGRATIONS)

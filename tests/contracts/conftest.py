@@ -8,9 +8,10 @@ import pytest
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
-from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
 
 from .job_store_steps import START

@@ -10,7 +10,7 @@ import pytest
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
-from agentoolkit.storage.kv import schema
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.ports import Changed, Entry, KeyValueStore
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
@@ -24,7 +24,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyValueStore]:
     if request.param == "memory":
         yield MemoryKeyValueStore()
         return
-    database = Database(dialect_for(str(request.getfixturevalue(request.param)), "normal"), [schema.FIRST])
+    database = Database(dialect_for(str(request.getfixturevalue(request.param)), "normal"), MIGRATIONS)
     await database.open()
     yield SqlKeyValueStore(database)
     await database.close()
@@ -165,7 +165,7 @@ async def test_two_databases_do_not_lose_changes(database_url: str):
     def one_more(before: Entry | None) -> Entry:
         return Entry(str(int(before.text if before else 0) + 1))
 
-    databases = [Database(dialect_for(database_url, "normal"), [schema.FIRST]) for _ in range(2)]
+    databases = [Database(dialect_for(database_url, "normal"), MIGRATIONS) for _ in range(2)]
     for database in databases:
         await database.open()
     stores = [SqlKeyValueStore(database) for database in databases]

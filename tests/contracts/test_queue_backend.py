@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
-from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State, waiting
 from agentoolkit.system.queue.ports import Lease, QueueBackend, Revival

@@ -9,9 +9,10 @@ import pytest
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
-from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend, statements
+from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
 from agentoolkit.system.queue.messages import Message
 from agentoolkit.system.queue.ports import Lease
 

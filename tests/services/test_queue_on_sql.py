@@ -18,9 +18,10 @@ import pytest
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.database.session import Session
 from agentoolkit.settings import Settings
-from agentoolkit.system.queue.backends.sql import MIGRATIONS, SqlQueueBackend, statements
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
 from agentoolkit.system.queue.enqueue import EnqueueRequest
 from agentoolkit.system.queue.errors import QueueFull
 from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
-from agentoolkit.system.scheduler.stores.sql import MIGRATIONS, SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
-from agentoolkit.wiring import SCHEMA
 
 from .scenario import START
 
@@ -46,11 +46,11 @@ async def test_rows_of_the_first_version_go_on(database_url: str, nothing_left: 
 
 async def test_database_of_the_first_versions_gains_what_came_later(database_url: str, nothing_left: None):
     """What migrations of several parts reached before jobs could come after others is completed, each run once."""
-    old = Database(dialect_for(database_url), SCHEMA[:4])
+    old = Database(dialect_for(database_url), MIGRATIONS[:4])
     await old.open()
     await old.write(lambda session: session.run(_OLD_ROWS[0], {"definition": _DEFINITION}))
     await old.close()
-    new = Database(dialect_for(database_url), SCHEMA)
+    new = Database(dialect_for(database_url), MIGRATIONS)
     await new.open()
     rows = await new.read(lambda session: session.rows("SELECT job_id, follows FROM agentool_jobs"))
     tables = await new.read(lambda session: session.row("SELECT COUNT(*) FROM agentool_values, agentool_queue_messages"))

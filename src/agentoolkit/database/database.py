@@ -14,10 +14,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from agentoolkit.database.migrations import migrate
 from agentoolkit.database.session import DatabaseError, Dialect, Session
 from agentoolkit.database.worker import BulkWork, Item, Work, Worker
 
-__all__ = ["Database", "DatabaseError", "Dialect", "Session", "migrate"]
+__all__ = ["Database", "DatabaseError", "Dialect", "Session"]
 
 T = TypeVar("T")
 
@@ -127,26 +128,3 @@ class Database:
         if worker is None:
             raise DatabaseError("The database is not open.")
         return worker
-
-
-def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
-    """Run the migrations that a database lacks, in one transaction.
-
-    Raises:
-        DatabaseError: The database has more of them than this program knows.
-    """
-    if session.dialect == "postgres":  # two processes may meet at a new database
-        session.run("SELECT pg_advisory_xact_lock(4919)")
-    session.run("CREATE TABLE IF NOT EXISTS agentool_schema (version INTEGER NOT NULL)")
-    row = session.row("SELECT version FROM agentool_schema")
-    version = row[0] if row else 0
-    if version > len(migrations):
-        raise DatabaseError(
-            f"The database has schema version {version}, and this program knows {len(migrations)}.",
-            remedy="Use the newer version of the program, or another database.",
-        )
-    for statements in migrations[version:]:
-        for statement in statements:
-            session.run(statement)
-    session.run("DELETE FROM agentool_schema")
-    session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})

@@ -1,0 +1,202 @@
+"""The tables of the one database, as the ordered list of steps that made them, and the function that takes the steps.
+
+Times are microseconds since 1970 in UTC; everything without a column of its own is JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentoolkit.database.session import DatabaseError, Session
+
+_JOBS = (
+    """
+    CREATE TABLE agentool_jobs (
+        job_id TEXT PRIMARY KEY,
+        job_name TEXT NOT NULL,
+        definition TEXT NOT NULL,
+        state TEXT NOT NULL,
+        live INTEGER NOT NULL,
+        next_run_at BIGINT,
+        paused_until BIGINT,
+        runs BIGINT NOT NULL,
+        version BIGINT NOT NULL,
+        reason TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        revision BIGINT NOT NULL,
+        created_at BIGINT NOT NULL
+    )
+    """,
+    # A name belongs to one job that can still fire; jobs that are done or removed keep theirs beside it.
+    "CREATE UNIQUE INDEX agentool_jobs_name ON agentool_jobs (job_name) WHERE live = 1",
+    "CREATE INDEX agentool_jobs_revision ON agentool_jobs (revision)",
+    """
+    CREATE TABLE agentool_executions (
+        execution_id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        agentool_name TEXT NOT NULL,
+        scheduled_at BIGINT NOT NULL,
+        cause TEXT NOT NULL,
+        status TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        due_count BIGINT NOT NULL,
+        attempt BIGINT NOT NULL,
+        owner TEXT NOT NULL,
+        retry_at BIGINT,
+        started_at BIGINT,
+        finished_at BIGINT,
+        duration DOUBLE PRECISION,
+        result TEXT,
+        error TEXT,
+        attempts TEXT,
+        delivery TEXT NOT NULL,
+        cancel_requested INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    "CREATE INDEX agentool_executions_job ON agentool_executions (job_id, sequence)",
+    "CREATE INDEX agentool_executions_due ON agentool_executions (scheduled_at)",
+    "CREATE INDEX agentool_executions_unfinished ON agentool_executions (job_id) WHERE finished_at IS NULL",
+    """
+    CREATE TABLE agentool_outbox (
+        execution_id TEXT PRIMARY KEY,
+        queue_name TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        attempts BIGINT NOT NULL,
+        created_at BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE agentool_owners (
+        owner TEXT PRIMARY KEY,
+        host TEXT NOT NULL,
+        pid BIGINT NOT NULL,
+        started_at BIGINT NOT NULL,
+        heartbeat_at BIGINT NOT NULL
+    )
+    """,
+    "CREATE TABLE agentool_leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, fence BIGINT NOT NULL, expires_at BIGINT NOT NULL)",
+    "CREATE TABLE agentool_counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+    "INSERT INTO agentool_counters (name, value) VALUES ('revision', 0), ('halted', 0)",
+)
+
+_OUTBOX_OWNERS = (
+    # Whose a message is to deliver: the process that wrote it, as long as it lives.
+    "ALTER TABLE agentool_outbox ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX agentool_jobs_over ON agentool_jobs (created_at) WHERE live = 0",
+)
+
+_VALUES = (
+    """
+    CREATE TABLE agentool_values (
+        namespace TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        expires_at BIGINT,
+        PRIMARY KEY (namespace, key)
+    )
+    """,
+    "CREATE INDEX agentool_values_expiry ON agentool_values (expires_at) WHERE expires_at IS NOT NULL",
+)
+
+_QUEUES = (
+    """
+    CREATE TABLE agentool_queues (
+        queue_name TEXT PRIMARY KEY,
+        max_size BIGINT NOT NULL,
+        visibility_timeout DOUBLE PRECISION NOT NULL,
+        max_retries BIGINT NOT NULL,
+        description TEXT NOT NULL,
+        created_at BIGINT NOT NULL,
+        arrivals BIGINT NOT NULL DEFAULT 0,
+        remembered BIGINT NOT NULL DEFAULT 0
+    )
+    """,
+    # What a queue holds is the sum of its slots. Each process counts in one of them, so that takers do not wait for each other.
+    """
+    CREATE TABLE agentool_queue_counts (
+        queue_name TEXT NOT NULL,
+        slot BIGINT NOT NULL,
+        ready BIGINT NOT NULL,
+        delayed BIGINT NOT NULL,
+        in_flight BIGINT NOT NULL,
+        dead BIGINT NOT NULL,
+        dropped BIGINT NOT NULL,
+        PRIMARY KEY (queue_name, slot)
+    )
+    """,
+    """
+    CREATE TABLE agentool_queue_messages (
+        queue_name TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        enqueued_at BIGINT NOT NULL,
+        available_at BIGINT NOT NULL,
+        priority BIGINT NOT NULL,
+        expires_at BIGINT,
+        arrival BIGINT NOT NULL,
+        state TEXT NOT NULL,
+        attempts BIGINT NOT NULL,
+        token TEXT NOT NULL,
+        leased_until BIGINT,
+        reason TEXT NOT NULL,
+        died_at BIGINT,
+        change_at BIGINT,
+        death BIGINT,
+        PRIMARY KEY (queue_name, message_id)
+    )
+    """,
+    """
+    CREATE INDEX agentool_queue_messages_ready ON agentool_queue_messages (queue_name, priority, available_at, arrival)
+    WHERE state = 'ready'
+    """,
+    "CREATE INDEX agentool_queue_messages_change ON agentool_queue_messages (queue_name, change_at, arrival) WHERE change_at IS NOT NULL",
+    "CREATE INDEX agentool_queue_messages_death ON agentool_queue_messages (queue_name, death) WHERE death IS NOT NULL",
+    """
+    CREATE TABLE agentool_queue_ids (
+        queue_name TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        number BIGINT NOT NULL,
+        remembered_until BIGINT NOT NULL,
+        PRIMARY KEY (queue_name, message_id)
+    )
+    """,
+    "CREATE INDEX agentool_queue_ids_number ON agentool_queue_ids (queue_name, number)",
+)
+
+_DOWNSTREAM = (
+    # The job that one comes after. Every outcome looks here, so the index holds those jobs only.
+    "ALTER TABLE agentool_jobs ADD COLUMN follows TEXT",
+    "CREATE INDEX agentool_jobs_follows ON agentool_jobs (follows) WHERE follows IS NOT NULL",
+)
+
+_HOMELESS = (
+    # History that belongs to no job, so that tidying need not read all of it.
+    "CREATE INDEX agentool_executions_homeless ON agentool_executions (finished_at) WHERE sequence = 0",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS)
+"""A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
+
+
+def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
+    """Run the migrations that a database lacks, in one transaction.
+
+    Raises:
+        DatabaseError: The database has more of them than this program knows.
+    """
+    if session.dialect == "postgres":  # two processes may meet at a new database
+        session.run("SELECT pg_advisory_xact_lock(4919)")
+    session.run("CREATE TABLE IF NOT EXISTS agentool_schema (version INTEGER NOT NULL)")
+    row = session.row("SELECT version FROM agentool_schema")
+    version = row[0] if row else 0
+    if version > len(migrations):
+        raise DatabaseError(
+            f"The database has schema version {version}, and this program knows {len(migrations)}.",
+            remedy="Use the newer version of the program, or another database.",
+        )
+    for statements in migrations[version:]:
+        for statement in statements:
+            session.run(statement)
+    session.run("DELETE FROM agentool_schema")
+    session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
