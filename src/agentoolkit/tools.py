@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentool.core.injector import Injector
+from agentoolkit.observability.event_log import log_event
 from agentoolkit.observability.metrics.agent import Metrics, create_metrics_agent
 from agentoolkit.observability.metrics.collecting import SchedulerFigures, job_figures, queue_figures
 from agentoolkit.observability.metrics.registry import Registry
@@ -37,6 +38,7 @@ class Tools:
         self._metrics = Metrics(Registry(settings.metrics_series, settings.metrics_count))
         self._log = LogService(_log_settings(settings), time)
         create_logging_agent(self._log, injector=injector)
+        self._log.listen(injector)
         create_metrics_agent(self._metrics, injector=injector)
         create_config_agent(settings.config_files, injector=injector)
         create_storage_kv_agent(KvService(values, time, settings.kv_value_size), injector=injector)
@@ -45,6 +47,7 @@ class Tools:
 
     def watch(self, scheduler: SchedulerService, queue: QueueService) -> None:
         """Put the figures of scheduler and queue among the metrics."""
+        scheduler.subscribe(log_event)
         scheduler.subscribe(SchedulerFigures(self._metrics.registry))
         self._metrics.collectors.extend([job_figures(scheduler.jobs), queue_figures(queue.queues)])
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.notification import NotificationFailed, create_notification_agent
+from agentoolkit.system.logging.records import Wanted
 
 from .servers import Answer, HttpServer, SmtpServer, listening
 
@@ -56,6 +57,72 @@ async def test_listeners_are_told_until_they_leave():
     leave()
     await send(targets=["event"])
     assert told == [("Backup complete", "", "info")]
+
+
+async def test_a_listener_that_fails_silences_no_other():
+    """Every listener is told, async ones too, and the target has failed."""
+    send, told = notifying(), []
+
+    def fail(notification):
+        raise RuntimeError("no bell")
+
+    async def tell(notification):
+        told.append(notification.message)
+
+    send.agentool.deps.subscribe(fail)
+    send.agentool.deps.subscribe(tell)
+    with pytest.raises(NotificationFailed, match="event: no bell"):
+        await send(targets=["event"])
+    assert told == ["Backup complete"]
+
+
+@pytest.mark.parametrize("name", ["log", "event", "desktop"])
+def test_no_service_has_the_name_of_a_built_in_target(name):
+    """Such a service could never be reached, so it is refused when the AgenTool is made."""
+    with pytest.raises(ConfigurationError, match=f"'{name}', which is a built-in target"):
+        notifying(**{name: "json://127.0.0.1/"})
+
+
+# Again
+
+
+async def attempts_at(kit, targets, times=3):
+    """Schedule a notification that is retried, and let all its attempts pass."""
+    data = {"operation": "send", "message": "Backup complete", "targets": targets}
+    job = {"schedule": "in 1 minute", "agentool_name": "notification", "input_data": data, "max_retries": times - 1}
+    await kit.injector.run("scheduler", {"operation": "schedule", **job})
+    await kit.advance(hours=2)
+
+
+async def test_a_retry_sends_only_where_it_failed(kit):
+    """Of two targets one fails twice: it is sent to three times, the other one once."""
+    notifier, log, tried = kit.injector.get("notification").deps, [], []
+
+    def fail_twice(notification):
+        tried.append(notification)
+        if len(tried) < 3:
+            raise RuntimeError("not yet")
+
+    notifier.subscribe(fail_twice)
+    records = kit.injector.get("logging").deps
+    await attempts_at(kit, ["log", "event"])
+    log = records.remembered(Wanted(logger_name="agentoolkit.notifications"), 10)
+    assert (len(tried), [record.message for record in log]) == (3, ["Backup complete"])
+
+
+async def test_a_further_execution_sends_everywhere_again(kit):
+    """What is remembered belongs to one execution: the next due time sends to all targets."""
+    notifier, told = kit.injector.get("notification").deps, []
+
+    def fail(notification):
+        told.append(notification)
+        raise RuntimeError("never")
+
+    notifier.subscribe(fail)
+    for _ in range(2):
+        await attempts_at(kit, ["log", "event"], times=2)
+    log = kit.injector.get("logging").deps.remembered(Wanted(logger_name="agentoolkit.notifications"), 10)
+    assert (len(told), len(log)) == (4, 2)
 
 
 # The desktop

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from agentool import Injector, InvalidInput
+from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.system.logging import LogService, LogSettings, create_logging_agent, writing
-from agentoolkit.testing import ManualTime
+from agentoolkit.testing import ManualTime, toolkit
 
 START = "2030-01-01T00:00:00+00:00"
 
@@ -206,3 +210,167 @@ async def test_nothing_in_a_record_begins_another_line(capsys: pytest.CaptureFix
     await ask.log(**{"message": "x", field: {hostile: hostile} if field == "data" else hostile})
     await ask.service.close()
     assert capsys.readouterr().err.removesuffix("\n").isprintable()
+
+
+# Searching
+
+
+@pytest.mark.parametrize("source", ["memory", "file"])
+@pytest.mark.parametrize("text", ["müller", 'say "hi"', "c:\\temp", "日本", "1.5"])
+async def test_text_is_found_as_it_was_logged(ask_file: Asking, source: str, text: str):
+    """Letters of all alphabets, quotes and backslashes are found, in the message and in the data."""
+    await ask_file.log("other")
+    await ask_file.log(f"it is {text.upper()} there")
+    await ask_file.log("data", data={"a": [{"b": f"x{text}"}]})
+    found = await ask_file.messages(source=source, text=text)
+    assert found == [f"it is {text.upper()} there", "data"]
+
+
+@pytest.mark.parametrize("source", ["memory", "file"])
+async def test_keys_and_values_that_json_does_not_have_are_logged_as_text(ask_file: Asking, source: str):
+    """A key that is no text, a set, an object, and lists without bottom, fail neither the record nor a later read."""
+    endless: list[Any] = []
+    endless.append(endless)
+    ask_file.service.log("INFO", "a", "odd", {1: {("b", 2): {3}}, "path": Path("c"), "endless": endless})
+    await ask_file.log("plain")
+    assert await ask_file.messages(source=source) == ["odd", "plain"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"time": "t", "level": "weird", "logger_name": "a", "message": "m", "data": {}}',
+        '{"time": "t", "level": "INFO", "logger_name": "a", "message": 7, "data": {}}',
+        '{"time": "t", "level": "INFO", "logger_name": "a", "message": "m", "data": [1]}',
+    ],
+)
+async def test_an_odd_line_of_the_file_costs_one_line(ask_file: Asking, tmp_path: Path, line: str):
+    """A line with a level or fields of another kind is left out, and the others are read."""
+    (tmp_path / "logs/a.log").write_text(f"{line}\n")
+    await ask_file.log("mine")
+    assert await ask_file.messages(source="file", level="INFO", text="m") == ["mine"]
+
+
+# Files
+
+
+async def test_a_file_in_the_home_folder_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`~` means the same when the log is written and when it is read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ask = Asking(file=Path("~/l.log"))
+    await ask.log("kept")
+    assert await ask.messages(source="file") == ["kept"]
+    await ask.service.close()
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path):
+    """One error names the setting; nothing is found out only when the first record is lost."""
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file/a.log", tmp_path):
+        with pytest.raises(ConfigurationError, match=r"log_file: The log file .* cannot be written"):
+            Asking(file=wrong)
+
+
+async def test_records_logged_while_it_closes_are_written(ask_file: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What comes after the thread's last look is in the file all the same, and nothing is counted as dropped."""
+    output = ask_file.service._output
+    await ask_file.log("before")
+    end = output._ending
+    assert end is not None
+
+    def end_and_log() -> None:
+        end()
+        ask_file.service.log("INFO", "a", "during", {})
+
+    monkeypatch.setattr(output, "_ending", end_and_log)
+    await ask_file.service.close()
+    assert [line["message"] for line in lines(tmp_path / "logs/a.log")] == ["before", "during"]
+    assert ask_file.service.dropped == 0
+
+
+# What the package itself reports
+
+
+async def test_what_the_package_reports_is_in_the_log():
+    """Warnings of the scheduler, with the error behind them, can be read as what was logged through the AgenTool can."""
+    async with toolkit() as kit:
+        try:
+            raise ValueError("disk full of token=abc")
+        except ValueError:
+            logging.getLogger("agentoolkit.system.scheduler.engine.clock").exception("The clock's round failed")
+        answer = await kit.injector.run("logging", {"operation": "read", "logger_name": "agentoolkit.system.scheduler"})
+    (record,) = answer.records
+    assert (record.level, record.message, record.data["error"]) == (
+        "ERROR",
+        "The clock's round failed",
+        "ValueError: disk full of token=[redacted]",
+    )
+
+
+async def test_at_debug_the_log_tells_what_the_scheduler_does():
+    """At DEBUG each change of a job and an execution is one line; at INFO there is none."""
+    async with toolkit() as kit:
+        job = {"schedule": "in 1 minute", "agentool_name": "logging", "input_data": {"operation": "read"}}
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "quiet", **job})
+        await kit.advance(minutes=1)
+        await kit.injector.run("logging", {"operation": "set_level", "level": "DEBUG"})
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "told", **job})
+        await kit.advance(minutes=1)
+        answer = await kit.injector.run("logging", {"operation": "read", "text": "scheduler.task."})
+    assert [record.message.partition(":")[0] for record in answer.records] == [
+        "scheduler.task.scheduled",
+        "scheduler.task.started",
+        "scheduler.task.success",
+    ]
+    assert "quiet" not in answer.model_dump_json()
+
+
+async def test_each_toolkit_logs_what_happens_in_it():
+    """Of two open toolkits each has the reports of its own."""
+    logger = logging.getLogger("agentoolkit.test")
+    async with toolkit() as one:
+        logger.warning("one")
+        async with toolkit() as two:
+            logger.warning("two")
+        told = [await kit.injector.run("logging", {"operation": "read"}) for kit in (one, two)]
+    assert [[record.message for record in answer.records] for answer in told] == [["one"], ["two"]]
+
+
+async def test_loggers_are_left_as_they_were():
+    """A toolkit that has closed leaves no handler and no level behind."""
+    logger = logging.getLogger("agentoolkit")
+    before = (logger.level, list(logger.handlers))
+    async with toolkit():
+        assert logger.level == logging.INFO
+    assert (logger.level, list(logger.handlers)) == before
+
+
+ASSISTANT = """
+import asyncio
+from agentool import get_injector
+from agentoolkit.client import get_scheduler
+
+async def main():
+    scheduler = get_scheduler()
+    await scheduler.schedule_notification(message="Meeting reminder", schedule_spec="in 1 second", notification_type="info")
+    for source in ("memory", "file"):
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            answer = await get_injector().run("logging", {"operation": "read", "source": source, "text": "Meeting"})
+            if answer.records:
+                break
+        print(source, [record.message for record in answer.records])
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("level", ["INFO", "ERROR"])
+def test_a_notification_is_on_the_console_in_the_file_and_to_be_read(tmp_path: Path, level: str):
+    """The assistant's first example, with no more than a log file set, arrives in all three places; also in a quiet log."""
+    file = tmp_path / "a.log"
+    env = {**os.environ, "AGENTOOL_LOG_FILE": str(file), "AGENTOOL_LOG_LEVEL": level}
+    ran = subprocess.run([sys.executable, "-c", ASSISTANT], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.splitlines() == ["memory ['Meeting reminder']", "file ['Meeting reminder']"]
+    assert [record["message"] for record in lines(file)] == ["Meeting reminder"]
+    assert ran.stderr.count("INFO agentoolkit.notifications: Meeting reminder") == 1

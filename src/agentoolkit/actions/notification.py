@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,13 +18,17 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import AgenToolError, InvalidInput, did_you_mean, excerpt
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
 from agentoolkit.text import in_one_line
 
 logger = logging.getLogger("agentoolkit.notifications")
+logger.setLevel(logging.INFO)  # or the root logger's level, WARNING unless set, would drop what is to be told
 
+BUILT_IN_TARGETS = ("log", "event", "desktop")
+MAX_REMEMBERED = 1_000
+"""Notifications that arrived in part, of which is known where, should their execution be tried again."""
 MAX_MESSAGE_LENGTH = 10_000
 """Characters."""
 _LEVELS: Mapping[NotificationType, int] = {
@@ -66,27 +73,34 @@ class Notification(NamedTuple):
     notification_type: NotificationType
 
 
-Listener = Callable[[Notification], None]
+Listener = Callable[[Notification], Awaitable[None] | None]
 
 
 class Notifier:
-    """Knows the targets.
+    """Knows the targets, and where a notification that is sent again has arrived already.
 
     Args:
         services: Apprise URLs by the names that calls use.
+
+    Raises:
+        ConfigurationError: A service has the name of a target that is built in.
     """
 
     def __init__(self, services: Mapping[str, SecretStr] | None = None) -> None:
+        if taken := sorted(set(BUILT_IN_TARGETS) & set(services or {})):
+            problem = f"A service cannot be named {taken[0]!r}, which is a built-in target."
+            raise ConfigurationError(problem, field="notification_services", remedy="Choose another name.")
         self.services = Services(services or {})
         self._listeners: list[Listener] = []
+        self._arrived: OrderedDict[object, frozenset[str]] = OrderedDict()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener with what is sent to the target ``event``; the answer ends that."""
+        """Call a listener, async ones too, with what is sent to the target ``event``; the answer ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def check(self, target: str) -> None:
-        """Refuse a target that there is not.
+        """Refuse an unknown target.
 
         Raises:
             InvalidInput: There is none of this name, or no desktop here.
@@ -96,23 +110,53 @@ class Notifier:
             _notify_send()
         elif target in self.services.names:
             self.services.check(target)
-        elif target not in ("log", "event"):
-            known = ["log", "event", "desktop", *self.services.names]
-            remedy = f"{did_you_mean(target, known)} Services are named in the setting `notification_services`."
-            raise InvalidInput(f"{excerpt(target)} is no target.", field="targets", value=target, remedy=remedy)
+        elif target not in BUILT_IN_TARGETS:
+            remedy = f"{did_you_mean(target, [*BUILT_IN_TARGETS, *self.services.names])} Services: see the setting `notification_services`."
+            raise InvalidInput(f"Unknown target {excerpt(target)}.", field="targets", value=target, remedy=remedy)
 
-    async def send(self, target: str, notification: Notification) -> None:
-        """Deliver to one target; raises whatever keeps it from arriving."""
+    async def deliver(self, notification: Notification, targets: Sequence[str]) -> NotificationOutput:
+        """Send a notification to every target; one that fails does not keep it from the others.
+
+        In a further attempt of the same execution, a target where it has arrived is not sent to again.
+        """
+        key = _key(notification, targets)
+        arrived = self._arrived.pop(key, frozenset[str]())
+        output = NotificationOutput(message=notification.message, delivered=[])
+        for target in targets:
+            try:
+                if target not in arrived:
+                    await self._send(target, notification)
+            except Exception as error:
+                output.failed[target] = str(error) or type(error).__name__
+            else:
+                output.delivered.append(target)
+        if output.failed and key is not None:
+            self._arrived[key] = frozenset(output.delivered)
+            while len(self._arrived) > MAX_REMEMBERED:
+                self._arrived.popitem(last=False)
+        return output
+
+    async def _send(self, target: str, notification: Notification) -> None:
         message, title, kind = notification
         if target == "log":
-            logger.log(_LEVELS[kind], "%s", in_one_line(f"{title}: {message}" if title else message))
+            _log(_LEVELS[kind], in_one_line(f"{title}: {message}" if title else message))
         elif target == "event":
-            for listener in tuple(self._listeners):
-                listener(notification)
+            await self._tell_listeners(notification)
         elif target == "desktop":
             await _show_on_desktop(notification)
         else:
             await self.services.send(target, message, title, kind)
+
+    async def _tell_listeners(self, notification: Notification) -> None:
+        failed: list[Exception] = []
+        for listener in tuple(self._listeners):
+            try:
+                if inspect.isawaitable(told := listener(notification)):
+                    await told
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
 
 async def notification_send(
@@ -125,27 +169,20 @@ async def notification_send(
     """Send a notification to every target. One that fails does not keep it from the others.
 
     Raises:
-        NotificationFailed: It did not arrive everywhere.
+        NotificationFailed: It did not arrive everywhere. A retry sends only where it failed.
         InvalidInput: A target does not exist; nothing was sent.
     """
     wanted = list(dict.fromkeys(targets or ["log"]))
     for target in wanted:
         ctx.deps.check(target)
-    output = NotificationOutput(message=message, delivered=[])
-    for target in wanted:
-        try:
-            await ctx.deps.send(target, Notification(message, title, notification_type))
-        except Exception as error:
-            output.failed[target] = str(error) or type(error).__name__
-        else:
-            output.delivered.append(target)
+    output = await ctx.deps.deliver(Notification(message, title, notification_type), wanted)
     if output.failed:
         raise _failure(output)
     return output
 
 
 def check_send(notifier: Notifier, call: NotificationInput) -> None:
-    """Refuse targets that there are not, without sending anything."""
+    """Refuse unknown targets without sending anything."""
     for target in call.targets or ():
         notifier.check(target)
 
@@ -167,6 +204,22 @@ def create_notification_agent(services: Mapping[str, SecretStr] | None = None, *
         examples=({"operation": "send", "message": "Backup complete", "notification_type": "success"},),
         injector=injector,
     )
+
+
+def _key(notification: Notification, targets: Sequence[str]) -> object | None:
+    """Return what a further attempt at this notification is known by; None outside of an execution, which nobody retries."""
+    from agentoolkit.system.scheduler import current_execution
+
+    execution = current_execution()
+    return (execution.execution_id, notification, tuple(targets)) if execution is not None else None
+
+
+def _log(level: int, text: str) -> None:
+    if logger.hasHandlers():
+        logger.log(level, "%s", text)
+    else:
+        # Python's own last resort shows warnings only.
+        sys.stderr.write(f"{logging.getLevelName(level)}: {text}\n")
 
 
 async def _show_on_desktop(notification: Notification) -> None:
@@ -192,17 +245,13 @@ def _notify_send() -> Path:
         return Path(found)
     remedy = "Install libnotify, or choose another target."
     raise InvalidInput(
-        "There is no notify-send here, so nothing can be shown on a desktop.", field="targets", value="desktop", remedy=remedy
+        "The program notify-send is not installed, so nothing can be shown on a desktop.", field="targets", value="desktop", remedy=remedy
     )
 
 
 def _failure(output: NotificationOutput) -> NotificationFailed:
-    said = "; ".join(f"{target}: {reason}" for target, reason in output.failed.items())
+    reasons = "; ".join(f"{target}: {reason}" for target, reason in output.failed.items())
     arrived = f" It did arrive at {', '.join(output.delivered)}." if output.delivered else ""
-    error = NotificationFailed(f"It was not delivered to {said}.{arrived}", field="targets", value=_names(output.failed))
+    error = NotificationFailed(f"It was not delivered to {reasons}.{arrived}", field="targets", value=list(output.failed))
     error.result = output
     return error
-
-
-def _names(failed: Mapping[str, str]) -> Sequence[str]:
-    return list(failed)

@@ -11,7 +11,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
-from agentoolkit.system.logging.records import Level, Wanted
+from agentoolkit.system.logging.records import Level, LogRecord, Wanted
 from agentoolkit.system.logging.service import LogService, LogSettings
 from agentoolkit.time_source import SystemTime
 
@@ -56,16 +56,6 @@ class Logged(BaseModel):
     logger_name: str
 
 
-class LogRecord(BaseModel):
-    """A record."""
-
-    time: str = Field(description="ISO 8601, in UTC")
-    level: Level
-    logger_name: str
-    message: str
-    data: dict[str, Any]
-
-
 class LogRecords(BaseModel):
     """Answer to ``read``."""
 
@@ -99,8 +89,7 @@ async def logging_read(
     """
     log, asked = ctx.deps, Wanted(**wanted)
     found = log.remembered(asked, limit) if source == "memory" else await log.from_file(asked, limit)
-    records = [LogRecord.model_validate(record) for record in found]
-    return LogRecords(records=records, count=len(records), dropped=log.dropped)
+    return LogRecords(records=found, count=len(found), dropped=log.dropped)
 
 
 async def logging_set_level(ctx: RunContext[LogService], level: Level, logger_name: str | None = None) -> LevelSet:

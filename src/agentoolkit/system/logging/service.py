@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.redaction import redacted, redacted_text
-from agentoolkit.system.logging.records import NUMBERS, Format, Level, Record, Wanted, is_below
+from agentoolkit.system.logging.package_log import PackageLog
+from agentoolkit.system.logging.records import NUMBERS, Format, Level, LogRecord, Record, Wanted, is_below, plain
 from agentoolkit.system.logging.writing import Output, newest_first, rotating
 from agentoolkit.time_source import TimeSource
 
@@ -23,6 +25,8 @@ FILE_SIZE = 10_000_000
 """Bytes at which a new file is begun."""
 FILES = 5
 """Old files that are kept."""
+NOTIFICATIONS = "agentoolkit.notifications"
+"""The logger of what is sent to people. It has a level of its own, so that a quiet log does not swallow what it was asked to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +52,45 @@ class LogService:
     """
 
     def __init__(self, settings: LogSettings, time: TimeSource) -> None:
-        self._settings = settings
+        self._file = settings.file.expanduser() if settings.file is not None else None
+        self._old_files = settings.files
         self._time = time
-        self._levels: dict[str, Level] = {}
+        self._levels: dict[str, Level] = {NOTIFICATIONS: "INFO"}
         self._level: Level = settings.level
-        self._memory: deque[dict[str, Any]] = deque(maxlen=settings.memory)
-        self._output = Output(_handlers(settings))
+        self._memory: deque[LogRecord] = deque(maxlen=settings.memory)
+        self._output = Output(_handlers(settings, self._file))
+        self._package: PackageLog | None = None
 
     @property
     def dropped(self) -> int:
         """Records that were not written, because the console or the disk did not keep up."""
         return self._output.dropped
 
-    def log(self, level: Level, logger_name: str, message: str, data: dict[str, Any]) -> bool:
-        """Log a record; tell whether its logger's level lets it through."""
+    def log(self, level: Level, logger_name: str, message: str, data: Mapping[Any, Any], *, on_console: bool = True) -> bool:
+        """Log a record; tell whether its logger's level lets it through. May be called from any thread.
+
+        Args:
+            level: How much it matters.
+            logger_name: Who logs it.
+            message: One sentence.
+            data: What belongs to it.
+            on_console: False if it is shown there already.
+        """
         if NUMBERS[level] < NUMBERS[self.level_of(logger_name)]:
             return False
-        record = Record(self._time.now(), level, logger_name, redacted_text(message), redacted(data))
-        self._memory.append(record.as_dict())
-        self._output.write(record)
+        record = Record(self._time.now(), level, logger_name, redacted_text(message), redacted(plain(data)))
+        self._memory.append(LogRecord.model_construct(**record.as_dict()))
+        self._output.write(record, on_console=on_console)
         return True
+
+    def listen(self, injector: Injector) -> None:
+        """Log what this package reports by Python's ``logging`` too, until `close`.
+
+        Args:
+            injector: Where several logs listen, each gets what is reported while its injector is the current one.
+        """
+        if self._package is None:
+            self._package = PackageLog(self.log, self._lowest, injector)
 
     def level_of(self, logger_name: str) -> Level:
         """Return the level of a logger: its own, or that of the nearest above it."""
@@ -80,34 +103,43 @@ class LogService:
             self._level = level
         else:
             self._levels[logger_name] = level
+        PackageLog.adjust_levels()
 
-    def remembered(self, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    def remembered(self, wanted: Wanted, limit: int) -> list[LogRecord]:
         """Return the last records that are remembered, the oldest first."""
         return _last(reversed(self._memory), wanted, limit)
 
-    async def from_file(self, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    async def from_file(self, wanted: Wanted, limit: int) -> list[LogRecord]:
         """Return the last records of the file, the oldest first. Raises `InvalidInput` where there is no file."""
-        path = self._settings.file
+        path = self._file
         if path is None:
             remedy = "Read from memory, or set `log_file` (AGENTOOL_LOG_FILE)."
             raise InvalidInput("The log is not written to a file.", field="source", value="file", remedy=remedy)
         await asyncio.to_thread(self._output.flush)
-        return await asyncio.to_thread(lambda: _last(newest_first(path, self._settings.files), wanted, limit))
+        return await asyncio.to_thread(lambda: _last(newest_first(path, self._old_files), wanted, limit))
 
     async def close(self) -> None:
-        """Write what is left. The next record starts anew."""
+        """Stop listening and write what is left. The next record starts anew."""
+        if self._package is not None:
+            self._package.end()
+            self._package = None
         if self._output.is_open:
             await asyncio.to_thread(self._output.close)
 
+    def _lowest(self) -> int:
+        """Return the number of the lowest level that any logger lets through, but for that of notifications, which Python's has too."""
+        own = {name: NUMBERS[level] for name, level in self._levels.items() if name != NOTIFICATIONS}
+        return min((NUMBERS[self._level], *own.values()))
 
-def _handlers(settings: LogSettings) -> list[tuple[logging.Handler, Format]]:
+
+def _handlers(settings: LogSettings, file: Path | None) -> list[tuple[logging.Handler, Format]]:
     handlers: list[tuple[logging.Handler, Format]] = []
     if settings.console:
         handlers.append((logging.StreamHandler(), settings.format))
-    if settings.file is not None:
-        handlers.append((rotating(settings.file.expanduser(), settings.file_size, settings.files), "json"))
+    if file is not None:
+        handlers.append((rotating(file, settings.file_size, settings.files), "json"))
     return handlers
 
 
-def _last(newest_first: Iterable[dict[str, Any]] | Iterator[dict[str, Any]], wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+def _last(newest_first: Iterable[LogRecord], wanted: Wanted, limit: int) -> list[LogRecord]:
     return list(islice(filter(wanted.fits, newest_first), limit))[::-1]
