@@ -69,8 +69,8 @@ def _log_settings(settings: Settings) -> LogSettings:
     )
 
 
-def _file_limits(settings: Settings) -> fs_service.Limits:
-    return fs_service.Limits(settings.files_size, settings.files_tree_size, settings.files_tree_entries)
+def _file_limits(settings: Settings) -> fs_service.FileLimits:
+    return fs_service.FileLimits(settings.files_size, settings.files_tree_size, settings.files_tree_entries)
 
 
 def _template_limits(settings: Settings) -> rendering.Limits:

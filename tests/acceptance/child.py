@@ -23,7 +23,7 @@ from typing import Any, Literal
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentool.agentool import AgenTool
 from agentool.operations import read_operations
-from agentoolkit.database.worker import Worker
+from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine.attempts import Running
@@ -170,7 +170,7 @@ class CrashPoints:
         setattr(module, name, wrapped)
 
     def _after_commit(self) -> None:
-        transaction = Worker._transaction
+        transaction = DatabaseThread._transaction
 
         def wrapped(worker: Any, batch: Any) -> Any:
             result = transaction(worker, batch)
@@ -180,7 +180,7 @@ class CrashPoints:
                     self.passed(point)
             return result
 
-        Worker._transaction = wrapped  # type: ignore[method-assign]
+        DatabaseThread._transaction = wrapped  # type: ignore[method-assign]
 
 
 POINTS = (

@@ -14,6 +14,7 @@ from pydantic import BaseModel, computed_field
 import agentoolkit.system.queue as queue_package
 from agentool import BaseOperationInput, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.core.injector import Injector
+from agentoolkit.heap import LazyHeap
 from agentoolkit.system.queue import (
     MessageNotFound,
     MessageTooLarge,
@@ -29,7 +30,6 @@ from agentoolkit.system.queue import (
     manage_queue,
 )
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
-from agentoolkit.system.queue.backends.ranking import Ranking
 from agentoolkit.testing import ManualTime
 from agentoolkit.time_source import Cancellable, SystemTime
 
@@ -944,7 +944,7 @@ async def test_options_that_contradict_each_other_are_refused(queue: Call, field
 
 def test_a_ranking_holds_no_more_than_what_is_in_it():
     """What was taken out of the order of a queue is soon out of memory, also if it never came up."""
-    ranking: Ranking[tuple[int]] = Ranking()
+    ranking: LazyHeap[tuple[int]] = LazyHeap()
     ranking.put("last", (99_999,))
     for number in range(10_000):
         ranking.put(str(number), (number + 1,))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from agentool import Injector, InvalidInput
 from agentoolkit.storage.fs import (
+    FileLimits,
     FileTooLarge,
-    Limits,
     PathNotAllowed,
     PathNotFound,
     PathTaken,
@@ -30,7 +30,7 @@ from agentoolkit.storage.fs.roots import Roots
 class Asking:
     """Calls storage_fs with the roots /data and /backup, beside which there is a file nobody may touch."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: FileLimits | None = None) -> None:
         self.data, self.backup, self.outside = folder / "data", folder / "backup", folder / "outside"
         for made in (self.data, self.backup, self.outside):
             made.mkdir()
@@ -53,7 +53,7 @@ def ask(tmp_path: Path) -> Asking:
 
 @pytest.fixture
 def ask_limited(tmp_path: Path) -> Asking:
-    return Asking(tmp_path, Limits(file_size=10, tree_size=100, tree_entries=5))
+    return Asking(tmp_path, FileLimits(file_size=10, tree_size=100, tree_entries=5))
 
 
 def tree(folder: Path) -> dict[str, str]:

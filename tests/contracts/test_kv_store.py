@@ -12,7 +12,7 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
-from agentoolkit.storage.kv.ports import Changed, Entry, KeyValueStore
+from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -31,14 +31,14 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyValueStore]:
 
 
 async def put(store: KeyValueStore, key: str, text: str = "1", expires_at: datetime | None = None, namespace: str = "n") -> Changed:
-    return await store.change(namespace, key, lambda _: Entry(text, expires_at), START)
+    return await store.change(namespace, key, lambda _: StoredValue(text, expires_at), START)
 
 
 async def test_what_is_put_is_found(store: KeyValueStore):
     """An entry comes back as it was put, its expiry to the microsecond."""
     at = START + timedelta(days=1, microseconds=1)
     await put(store, "ключ 'x' %", '{"a":"ü"}', at)
-    assert await store.get("n", "ключ 'x' %", START) == Entry('{"a":"ü"}', at)
+    assert await store.get("n", "ключ 'x' %", START) == StoredValue('{"a":"ü"}', at)
 
 
 async def test_nothing_is_found_where_nothing_is(store: KeyValueStore):
@@ -48,8 +48,8 @@ async def test_nothing_is_found_where_nothing_is(store: KeyValueStore):
 
 async def test_change_is_given_what_was_there(store: KeyValueStore):
     """A change sees the present entry, or None, and the answer has both."""
-    assert await put(store, "a", "1") == (None, Entry("1"))
-    assert await put(store, "a", "2") == (Entry("1"), Entry("2"))
+    assert await put(store, "a", "1") == (None, StoredValue("1"))
+    assert await put(store, "a", "2") == (StoredValue("1"), StoredValue("2"))
 
 
 async def test_everything_is_every_living_entry(store: KeyValueStore):
@@ -59,16 +59,16 @@ async def test_everything_is_every_living_entry(store: KeyValueStore):
     await put(store, "a", "3", namespace="m")
     await put(store, "gone", "4", START + timedelta(seconds=1))
     assert await store.everything(START + timedelta(seconds=2)) == [
-        ("m", "a", Entry("3")),
-        ("n", "a", Entry("1")),
-        ("n", "b", Entry("2", LATER)),
+        ("m", "a", StoredValue("3")),
+        ("n", "a", StoredValue("1")),
+        ("n", "b", StoredValue("2", LATER)),
     ]
 
 
 async def test_change_to_none_removes(store: KeyValueStore):
     """An entry that becomes None is gone; a second time changes nothing."""
     await put(store, "a")
-    assert await store.change("n", "a", lambda _: None, START) == (Entry("1"), None)
+    assert await store.change("n", "a", lambda _: None, START) == (StoredValue("1"), None)
     assert await store.change("n", "a", lambda _: None, START) == (None, None)
     assert await store.keys("n", "", 10, START) == []
 
@@ -77,19 +77,19 @@ async def test_change_that_raises_changes_nothing(store: KeyValueStore):
     """What the function raises comes out, and the entry stays."""
     await put(store, "a")
 
-    def refuse(before: Entry | None) -> Entry:
+    def refuse(before: StoredValue | None) -> StoredValue:
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
         await store.change("n", "a", refuse, START)
-    assert await store.get("n", "a", START) == Entry("1")
+    assert await store.get("n", "a", START) == StoredValue("1")
 
 
 async def test_namespaces_do_not_meet(store: KeyValueStore):
     """The same key in two namespaces is two entries."""
     await put(store, "a", "1", namespace="one")
     await put(store, "a", "2", namespace="two")
-    assert [await store.get(name, "a", START) for name in ("one", "two")] == [Entry("1"), Entry("2")]
+    assert [await store.get(name, "a", START) for name in ("one", "two")] == [StoredValue("1"), StoredValue("2")]
 
 
 async def test_an_expired_entry_is_nowhere(store: KeyValueStore):
@@ -105,7 +105,7 @@ async def test_a_new_entry_has_its_own_expiry(store: KeyValueStore):
     """An entry put without expiry over one with an expiry stays."""
     await put(store, "a", expires_at=LATER)
     await put(store, "a", "2")
-    assert await store.get("n", "a", LATER) == Entry("2")
+    assert await store.get("n", "a", LATER) == StoredValue("2")
 
 
 async def test_keys_are_ordered_by_code_point(store: KeyValueStore):
@@ -133,11 +133,11 @@ async def test_a_prefix_is_taken_literally(store: KeyValueStore):
 async def test_changes_do_not_lose_each_other(store: KeyValueStore):
     """A hundred changes at once happen one after the other."""
 
-    def one_more(before: Entry | None) -> Entry:
-        return Entry(str(int(before.text if before else 0) + 1))
+    def one_more(before: StoredValue | None) -> StoredValue:
+        return StoredValue(str(int(before.text if before else 0) + 1))
 
     await asyncio.gather(*(store.change("n", "a", one_more, START) for _ in range(100)))
-    assert await store.get("n", "a", START) == Entry("100")
+    assert await store.get("n", "a", START) == StoredValue("100")
 
 
 async def test_change_that_changes_nothing_adds_nothing():
@@ -156,20 +156,20 @@ async def test_entry_that_is_put_again_and_again_does_not_add_up():
         await put(store, "a", expires_at=LATER + timedelta(seconds=second))
     assert len(store._expiring) < 2_500
     last = LATER + timedelta(seconds=9_999)
-    assert [await store.get("n", "a", at) for at in (last - timedelta(seconds=1), last)] == [Entry("1", last), None]
+    assert [await store.get("n", "a", at) for at in (last - timedelta(seconds=1), last)] == [StoredValue("1", last), None]
 
 
 async def test_two_databases_do_not_lose_changes(database_url: str):
     """Changes through two connections, as of two processes, happen one after the other too, from the first one on."""
 
-    def one_more(before: Entry | None) -> Entry:
-        return Entry(str(int(before.text if before else 0) + 1))
+    def one_more(before: StoredValue | None) -> StoredValue:
+        return StoredValue(str(int(before.text if before else 0) + 1))
 
     databases = [Database(dialect_for(database_url, "normal"), MIGRATIONS) for _ in range(2)]
     for database in databases:
         await database.open()
     stores = [SqlKeyValueStore(database) for database in databases]
     await asyncio.gather(*(store.change("n", key, one_more, START) for _ in range(50) for store in stores for key in "ab"))
-    assert [await stores[0].get("n", key, START) for key in "ab"] == [Entry("100"), Entry("100")]
+    assert [await stores[0].get("n", key, START) for key in "ab"] == [StoredValue("100"), StoredValue("100")]
     for database in databases:
         await database.close()

@@ -19,8 +19,8 @@ from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
-from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State, waiting
-from agentoolkit.system.queue.ports import Lease, QueueBackend, Revival
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State, waiting
+from agentoolkit.system.queue.ports import Lease, QueueBackend, Requeue
 
 DEAD_LETTERS = 4
 REMEMBERED_IDS = 6
@@ -68,9 +68,9 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def message(message_id: str, sent: float = 0, *, delay: float = 0, ttl: float | None = None, **more: Any) -> Message:
+def message(message_id: str, sent: float = 0, *, delay: float = 0, ttl: float | None = None, **more: Any) -> QueueMessage:
     expires_at = None if ttl is None else at(sent + ttl)
-    return waiting(Message(message_id, "q", f'"{message_id}"', at(sent), at(sent + delay), expires_at=expires_at, **more), at(sent))
+    return waiting(QueueMessage(message_id, "q", f'"{message_id}"', at(sent), at(sent + delay), expires_at=expires_at, **more), at(sent))
 
 
 async def add(backend: QueueBackend, *ids: str, sent: float = 0, **more: Any) -> None:
@@ -78,7 +78,7 @@ async def add(backend: QueueBackend, *ids: str, sent: float = 0, **more: Any) ->
         await backend.add(message(message_id, sent, **more), None)
 
 
-async def take(backend: QueueBackend, now: float, limit: int = 1, seconds: float | None = 10, token: str = "t") -> list[Message]:
+async def take(backend: QueueBackend, now: float, limit: int = 1, seconds: float | None = 10, token: str = "t") -> list[QueueMessage]:
     return list((await backend.take("q", Lease(token, limit, seconds), at(now))).messages)
 
 
@@ -136,10 +136,10 @@ CALLS: dict[str, Callable[[QueueBackend], Any]] = {
     "peek": lambda backend: backend.peek("repots", 1, START),
     "message": lambda backend: backend.message("repots", "a", START),
     "remove": lambda backend: backend.remove("repots", Receipt("a"), START),
-    "give_back": lambda backend: backend.give_back("repots", Receipt("a"), START, "", START),
-    "bury": lambda backend: backend.bury("repots", Receipt("a"), "", START),
+    "nack": lambda backend: backend.nack("repots", Receipt("a"), START, "", START),
+    "dead_letter": lambda backend: backend.dead_letter("repots", Receipt("a"), "", START),
     "dead_letters": lambda backend: backend.dead_letters("repots", 1, START),
-    "revive": lambda backend: backend.revive("repots", Revival(), START),
+    "requeue": lambda backend: backend.requeue("repots", Requeue(), START),
     "clear": lambda backend: backend.clear("repots", {State.READY}, START),
 }
 
@@ -183,7 +183,7 @@ async def test_an_id_that_is_held_is_not_added_again(backend: QueueBackend, wher
     if where is State.IN_FLIGHT:
         await take(backend, 0)
     if where is State.DEAD:
-        await backend.bury("q", Receipt("a"), "no", at(0))
+        await backend.dead_letter("q", Receipt("a"), "no", at(0))
     before = await backend.message("q", "a", at(1))
     assert await backend.add(message("a", 1)._replace(body="2"), None) == (before, True)
     assert await backend.message("q", "a", at(1)) == before
@@ -237,7 +237,7 @@ async def test_dead_letters_take_no_room(backend: QueueBackend):
     """A dead letter does not count towards `max_size`."""
     await limited(backend, max_size=1)
     await add(backend, "a")
-    await backend.bury("q", Receipt("a"), "no", at(0))
+    await backend.dead_letter("q", Receipt("a"), "no", at(0))
     await add(backend, "b")
 
 
@@ -392,15 +392,15 @@ async def test_a_late_acknowledgement_counts_while_nobody_else_has_the_message(b
 
 
 async def test_a_receipt_is_stale_once_another_has_the_message(backend: QueueBackend):
-    """The former holder can neither acknowledge, return nor bury it, and changes nothing."""
+    """The former holder can neither acknowledge, return nor dead-letter it, and changes nothing."""
     await add(backend, "a")
     await take(backend, 0, token="first")
     await take(backend, 10, token="second")
     stale, before = Receipt("a", "first"), await backend.message("q", "a", at(11))
     for refused in (
         backend.remove("q", stale, at(11)),
-        backend.give_back("q", stale, at(11), "", at(11)),
-        backend.bury("q", stale, "", at(11)),
+        backend.nack("q", stale, at(11), "", at(11)),
+        backend.dead_letter("q", stale, "", at(11)),
     ):
         with pytest.raises(StaleReceipt, match="another took it"):
             await refused
@@ -412,8 +412,8 @@ async def test_a_message_is_given_back_at_once_or_later(backend: QueueBackend):
     """Giving back is a failed attempt with a reason, and the message is available from when the giver says."""
     await add(backend, "a", "b")
     await take(backend, 0, limit=2)
-    now = await backend.give_back("q", Receipt("a", "t"), at(1), "busy", at(1))
-    later = await backend.give_back("q", Receipt("b", "t"), at(5), "busy", at(1))
+    now = await backend.nack("q", Receipt("a", "t"), at(1), "busy", at(1))
+    later = await backend.nack("q", Receipt("b", "t"), at(5), "busy", at(1))
     assert (now.state, now.attempts, now.reason, now.available_at) == (State.READY, 1, "busy", at(1))
     assert (later.state, later.available_at) == (State.DELAYED, at(5))
     assert await backend.message("q", "b", at(1)) == later
@@ -423,7 +423,7 @@ async def test_giving_back_ends_the_lease(backend: QueueBackend):
     """The receipt is good for nothing after it."""
     await add(backend, "a")
     await take(backend, 0)
-    await backend.give_back("q", Receipt("a", "t"), at(1), "", at(1))
+    await backend.nack("q", Receipt("a", "t"), at(1), "", at(1))
     with pytest.raises(StaleReceipt):
         await backend.remove("q", Receipt("a", "t"), at(1))
 
@@ -433,7 +433,7 @@ async def test_every_message_is_told_in_order_of_arrival(backend: QueueBackend):
     for message_id in ("dead", "taken", "ready"):
         await add(backend, message_id)
     await add(backend, "later", delay=60)
-    await backend.bury("q", Receipt("dead"), "poison", at(0))
+    await backend.dead_letter("q", Receipt("dead"), "poison", at(0))
     await take(backend, 0)
     messages = await backend.messages("q", at(0))
     assert [(message.message_id, message.state.value) for message in messages] == [
@@ -450,7 +450,7 @@ async def test_the_last_failed_attempt_is_the_end(backend: QueueBackend):
     await limited(backend, max_retries=1)
     await add(backend, "a")
     await take(backend, 0)
-    dead = await backend.give_back("q", Receipt("a", "t"), at(9), "broken", at(1))
+    dead = await backend.nack("q", Receipt("a", "t"), at(9), "broken", at(1))
     assert (dead.state, dead.reason, dead.died_at) == (State.DEAD, "broken", at(1))
 
 
@@ -460,7 +460,7 @@ async def test_only_what_is_in_flight_can_be_given_back(backend: QueueBackend, t
     await add(backend, "a")
     await take(backend, 0)
     with pytest.raises(StaleReceipt, match="not in flight"):
-        await backend.give_back("q", Receipt("a", token), at(10), "", at(10))
+        await backend.nack("q", Receipt("a", token), at(10), "", at(10))
     assert (await backend.message("q", "a", at(10))).attempts == 1
 
 
@@ -470,9 +470,9 @@ async def test_a_message_that_is_not_held_is_not_found(backend: QueueBackend):
     for refused in (
         backend.message("q", "a", at(0)),
         backend.remove("q", Receipt("a"), at(0)),
-        backend.give_back("q", Receipt("a"), at(0), "", at(0)),
-        backend.bury("q", Receipt("a"), "", at(0)),
-        backend.revive("q", Revival("a"), at(0)),
+        backend.nack("q", Receipt("a"), at(0), "", at(0)),
+        backend.dead_letter("q", Receipt("a"), "", at(0)),
+        backend.requeue("q", Requeue("a"), at(0)),
     ):
         with pytest.raises(MessageNotFound, match="holds no message 'a'"):
             await refused
@@ -482,24 +482,24 @@ async def test_a_message_that_is_not_held_is_not_found(backend: QueueBackend):
 
 
 @pytest.mark.parametrize("where", [State.READY, State.DELAYED, State.IN_FLIGHT])
-async def test_a_message_can_be_buried_from_anywhere(backend: QueueBackend, where: State):
+async def test_a_message_can_be_dead_lettered_from_anywhere(backend: QueueBackend, where: State):
     """It is a dead letter then, with reason and time, and its lease is over."""
     await add(backend, "a", delay=5 if where is State.DELAYED else 0)
     if where is State.IN_FLIGHT:
         await take(backend, 0)
-    dead = await backend.bury("q", Receipt("a"), "poison", at(1))
+    dead = await backend.dead_letter("q", Receipt("a"), "poison", at(1))
     assert (dead.state, dead.reason, dead.died_at, dead.attempts) == (State.DEAD, "poison", at(1), 0)
     assert await counts(backend, 60) == Counts(dead=1)
     with pytest.raises(StaleReceipt):
         await backend.remove("q", Receipt("a", "t"), at(2))
 
 
-async def test_burying_the_dead_changes_nothing(backend: QueueBackend):
+async def test_dead_lettering_the_dead_changes_nothing(backend: QueueBackend):
     """The first reason stays, and the place among the dead."""
     await add(backend, "a", "b")
-    first = await backend.bury("q", Receipt("a"), "poison", at(1))
-    await backend.bury("q", Receipt("b"), "poison", at(2))
-    assert await backend.bury("q", Receipt("a"), "again", at(3)) == first
+    first = await backend.dead_letter("q", Receipt("a"), "poison", at(1))
+    await backend.dead_letter("q", Receipt("b"), "poison", at(2))
+    assert await backend.dead_letter("q", Receipt("a"), "again", at(3)) == first
     assert await dead_ids(backend, 3) == ["a", "b"]
 
 
@@ -517,7 +517,7 @@ async def test_dead_letters_are_capped_and_the_dropped_are_counted(backend: Queu
     await limited(backend, max_retries=1)
     await add(backend, *"abc")
     for dead in "abc":
-        await backend.bury("q", Receipt(dead), "", at(0))
+        await backend.dead_letter("q", Receipt(dead), "", at(0))
     await add(backend, *"de")
     await take(backend, 0, limit=2)
     await add(backend, "f", ttl=20)
@@ -528,53 +528,53 @@ async def test_dead_letters_are_capped_and_the_dropped_are_counted(backend: Queu
         await backend.message("q", "a", at(60))
 
 
-async def test_a_revived_message_starts_anew(backend: QueueBackend):
+async def test_a_requeued_message_starts_anew(backend: QueueBackend):
     """It is ready at once, with no failed attempts, no reason and no end to its life."""
     await limited(backend, max_retries=1)
     await add(backend, "a", ttl=20)
     await take(backend, 0)
-    assert ids(await backend.revive("q", Revival("a"), at(30))) == ["a"]
+    assert ids(await backend.requeue("q", Requeue("a"), at(30))) == ["a"]
     again = (await take(backend, 90))[0]
     assert (again.attempts, again.reason, again.available_at, again.expires_at, again.died_at) == (0, "", at(30), None, None)
     assert (again.body, again.enqueued_at) == ('"a"', at(0))
 
 
-async def test_a_revived_message_may_have_another_payload(backend: QueueBackend):
-    """`body` replaces the payload of the one that is revived."""
+async def test_a_requeued_message_may_have_another_payload(backend: QueueBackend):
+    """`body` replaces the payload of the one that is requeued."""
     await add(backend, "a")
-    await backend.bury("q", Receipt("a"), "", at(0))
-    await backend.revive("q", Revival("a", body='"better"'), at(1))
+    await backend.dead_letter("q", Receipt("a"), "", at(0))
+    await backend.requeue("q", Requeue("a", body='"better"'), at(1))
     assert (await take(backend, 1))[0].body == '"better"'
 
 
-async def test_the_oldest_dead_letters_are_revived_first(backend: QueueBackend):
+async def test_the_oldest_dead_letters_are_requeued_first(backend: QueueBackend):
     """Without an id all are, or as many as `limit` says."""
     await add(backend, *"abc")
     for dead in "bca":
-        await backend.bury("q", Receipt(dead), "", at(0))
-    assert ids(await backend.revive("q", Revival(limit=2), at(1))) == ["b", "c"]
-    assert ids(await backend.revive("q", Revival(), at(1))) == ["a"]
-    assert ids(await backend.revive("q", Revival(), at(1))) == []
+        await backend.dead_letter("q", Receipt(dead), "", at(0))
+    assert ids(await backend.requeue("q", Requeue(limit=2), at(1))) == ["b", "c"]
+    assert ids(await backend.requeue("q", Requeue(), at(1))) == ["a"]
+    assert ids(await backend.requeue("q", Requeue(), at(1))) == []
 
 
-async def test_the_living_are_not_revived(backend: QueueBackend):
+async def test_the_living_are_not_requeued(backend: QueueBackend):
     """A message that is no dead letter is refused, and it is said what it is."""
     await add(backend, "a")
     with pytest.raises(MessageNotFound, match="is ready, not a dead letter"):
-        await backend.revive("q", Revival("a"), at(0))
+        await backend.requeue("q", Requeue("a"), at(0))
 
 
 async def test_all_dead_letters_have_room_or_none_is_moved(backend: QueueBackend):
-    """Reviving never makes a queue hold more than `max_size`."""
+    """Requeueing never makes a queue hold more than `max_size`."""
     await limited(backend, max_size=2)
     await add(backend, *"ab")
     for dead in "ab":
-        await backend.bury("q", Receipt(dead), "", at(0))
+        await backend.dead_letter("q", Receipt(dead), "", at(0))
     await add(backend, "c")
     with pytest.raises(QueueFull, match="no room for 2 more"):
-        await backend.revive("q", Revival(), at(0))
+        await backend.requeue("q", Requeue(), at(0))
     assert await counts(backend, 0) == Counts(ready=1, dead=2)
-    await backend.revive("q", Revival("a"), at(0))
+    await backend.requeue("q", Requeue("a"), at(0))
 
 
 @pytest.mark.parametrize("where", list(State))
@@ -583,7 +583,7 @@ async def test_a_queue_is_cleared_by_state(backend: QueueBackend, where: State):
     await add(backend, "taken", "ready", "dead")
     await add(backend, "delayed", delay=5)
     await take(backend, 0)
-    await backend.bury("q", Receipt("dead"), "", at(0))
+    await backend.dead_letter("q", Receipt("dead"), "", at(0))
     only = Counts(**{where.value: 1})
     assert await backend.clear("q", {where}, at(0)) == only
     assert await counts(backend, 0) == Counts(*(1 - gone for gone in only))
@@ -670,7 +670,7 @@ class QueueModel(RuleBasedStateMachine):
     @rule(data=st.data(), delay=NUMBERS)
     def nack(self, data: st.DataObject, delay: int) -> None:
         receipt = data.draw(self.some_receipt())
-        call = self.backend.give_back("q", receipt, at(self.now + delay), "no", at(self.now))
+        call = self.backend.nack("q", receipt, at(self.now + delay), "no", at(self.now))
         if self.refusal(receipt, "nack", call) is None:
             self.fail(self.held[receipt.message_id], self.now + delay)
             self.held[receipt.message_id]["token"] = ""
@@ -678,17 +678,17 @@ class QueueModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
-    def bury(self, data: st.DataObject) -> None:
+    def dead_letter(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.held)))
-        self.run(self.backend.bury("q", Receipt(name), "no", at(self.now)))
+        self.run(self.backend.dead_letter("q", Receipt(name), "no", at(self.now)))
         if self.held[name]["state"] != "dead":
             self.held[name]["token"] = ""
             self.die(self.held[name])
 
     @rule(limit=st.none() | st.integers(1, 2))
-    def revive(self, limit: int | None) -> None:
+    def requeue(self, limit: int | None) -> None:
         expected = self.dead()[:limit]
-        call = self.backend.revive("q", Revival(limit=limit), at(self.now))
+        call = self.backend.requeue("q", Requeue(limit=limit), at(self.now))
         if len(self.living()) + len(expected) > self.SETTINGS.max_size:
             with pytest.raises(QueueFull):
                 self.run(call)

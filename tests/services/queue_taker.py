@@ -15,11 +15,11 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
-from agentoolkit.system.queue.messages import Message
+from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.ports import Lease
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
-MESSAGE = Message("execution-1", "q", '"result"', START, START)
+MESSAGE = QueueMessage("execution-1", "q", '"result"', START, START)
 LEASE = Lease("killed", seconds=10)
 WRITES = {"adding": "insert", "taking": "save"}
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.database.session import CommitUnknown, DatabaseError
-from agentoolkit.database.worker import Worker
+from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.errors import JobNotFound
@@ -34,7 +34,7 @@ class Faults:
         self.outstanding = 0
 
     def install(self, monkeypatch: Any) -> None:
-        transaction, do = Worker._transaction, Worker.do
+        transaction, do = DatabaseThread._transaction, DatabaseThread.do
         faults = self
 
         def failing(worker: Any, batch: Any) -> Any:
@@ -53,8 +53,8 @@ class Faults:
             future.add_done_callback(lambda _: setattr(faults, "outstanding", faults.outstanding - 1))
             return future
 
-        monkeypatch.setattr(Worker, "_transaction", failing)
-        monkeypatch.setattr(Worker, "do", counting)
+        monkeypatch.setattr(DatabaseThread, "_transaction", failing)
+        monkeypatch.setattr(DatabaseThread, "do", counting)
 
 
 class WorkInput(BaseOperationInput):

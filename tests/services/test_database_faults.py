@@ -20,7 +20,7 @@ from agentoolkit.database import database as database_module
 from agentoolkit.database import dialects
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import Sqlite, dialect_for
-from agentoolkit.database.session import CommitUnknown, Unreachable
+from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
 
 from .notes import MIGRATIONS, note, notes, open_and_close
 from .proxy import Proxy
@@ -75,7 +75,7 @@ async def test_unreachable_server_is_one_clear_error(nothing_left: None):
     """A PostgreSQL server that is not there is one DatabaseError within two seconds."""
     pytest.importorskip("psycopg")
     began = time.monotonic()
-    with pytest.raises(Unreachable, match="AGENTOOL_DATABASE"):
+    with pytest.raises(DatabaseUnreachable, match="AGENTOOL_DATABASE"):
         await Database(dialect_for("postgresql://nobody@127.0.0.1:1/none"), MIGRATIONS).open()
     assert time.monotonic() - began < 2
 
@@ -293,7 +293,7 @@ async def test_work_waits_for_no_server_that_is_down(proxy: Proxy, proxied: Data
     proxy.down()
     began = time.monotonic()
     failed = await asyncio.gather(*(proxied.write(note(number)) for number in range(100)), return_exceptions=True)
-    assert {type(error) for error in failed} == {Unreachable}
+    assert {type(error) for error in failed} == {DatabaseUnreachable}
     assert time.monotonic() - began < 2
     proxy.up()
     await proxied.write(note(1))

@@ -24,9 +24,9 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
 from agentoolkit.system.queue.enqueue import EnqueueRequest
 from agentoolkit.system.queue.errors import QueueFull
-from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State
-from agentoolkit.system.queue.ports import Lease, Revival
-from agentoolkit.system.queue.service import QueueService, Taking
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State
+from agentoolkit.system.queue.ports import Lease, Requeue
+from agentoolkit.system.queue.service import DequeueRequest, QueueService
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
 
@@ -40,7 +40,7 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def message(number: int, **more: object) -> Message:
+def message(number: int, **more: object) -> QueueMessage:
     return MESSAGE._replace(message_id=f"m{number}", **more)
 
 
@@ -59,7 +59,7 @@ async def backends(database_url: str, nothing_left: None) -> AsyncIterator[list[
         yield [await stack.enter_async_context(opened(database_url)) for _ in range(3)]
 
 
-async def take(backend: SqlQueueBackend, seconds: float = 0, limit: int = 1) -> list[Message]:
+async def take(backend: SqlQueueBackend, seconds: float = 0, limit: int = 1) -> list[QueueMessage]:
     return list((await backend.take("q", Lease("t", limit, 10), at(seconds))).messages)
 
 
@@ -94,7 +94,7 @@ async def test_all_back_ends_count_alike(backends: list[SqlQueueBackend]):
     await asyncio.gather(*(backends[number % 3].add(message(number), None) for number in range(9)))
     for backend in backends:
         (found,) = await take(backend)
-        await backend.bury("q", found.receipt, "no", START)
+        await backend.dead_letter("q", found.receipt, "no", START)
         await take(backend)
     assert [(await backend.status("q", START)).counts for backend in backends] == [Counts(ready=3, in_flight=3, dead=3)] * 3
 
@@ -147,7 +147,7 @@ async def test_who_waits_sees_what_another_process_adds(backends: list[SqlQueueB
     time = ManualTime(START)
     service = QueueService(backends[0], time)
     await service.create("q", {})
-    waiting = asyncio.ensure_future(service.dequeue(Taking("q", timeout=60)))
+    waiting = asyncio.ensure_future(service.dequeue(DequeueRequest("q", timeout=60)))
     await _passes(backends[0], 3)
     await QueueService(backends[1], time).enqueue(EnqueueRequest("q", "from afar"))
     await time.advance(seconds=backends[0].looks_every or 0)
@@ -269,11 +269,11 @@ async def _use_all_of(backend: SqlQueueBackend) -> None:
         await backend.add(message(number, expires_at=at(1) if number < 2 else None), TOMORROW)
     await backend.status("q", at(2))
     (first,) = await take(backend, 2)
-    await backend.give_back("q", first.receipt, at(3), "no", at(2))
+    await backend.nack("q", first.receipt, at(3), "no", at(2))
     (first,) = await take(backend, 3)
     await backend.remove("q", first.receipt, at(3))
     await backend.take_out("q", 1, at(3))
     await backend.dead_letters("q", 1, at(3))
-    await backend.revive("q", Revival(), at(3))
+    await backend.requeue("q", Requeue(), at(3))
     await backend.peek("q", 1, at(3))
     await backend.clear("q", {State.READY}, at(3))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.database.migrations import migrate
 from agentoolkit.database.session import DatabaseError, Dialect, Session
-from agentoolkit.database.worker import BulkWork, Item, Work, Worker
+from agentoolkit.database.worker import BulkWork, DatabaseThread, Item, Work
 
 __all__ = ["Database", "DatabaseError", "Dialect", "Session"]
 
@@ -44,8 +44,8 @@ class Database:
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[str]]) -> None:
         self.dialect = dialect
         self._migrations = migrations
-        self._writer: Worker | None = None
-        self._reader: Worker | None = None
+        self._writer: DatabaseThread | None = None
+        self._reader: DatabaseThread | None = None
         self._opening = 0
         self._gathered: dict[BulkWork, _Gathering] = {}
 
@@ -64,7 +64,7 @@ class Database:
         """
         if self._reader is not None:
             return
-        writer = self._writer = self._writer or Worker(self.dialect, writes=True)
+        writer = self._writer = self._writer or DatabaseThread(self.dialect, writes=True)
         self._opening += 1
         try:
             await writer.do(lambda session: migrate(session, self._migrations))
@@ -114,17 +114,17 @@ class Database:
         """Do work that only reads."""
         return await self._worker(self._reader).do(work)
 
-    def _opened(self, writer: Worker) -> None:
+    def _opened(self, writer: DatabaseThread) -> None:
         if self._writer is not writer:
             raise DatabaseError("The database was closed while it was being opened.")
-        self._reader = self._reader or Worker(self.dialect, writes=False)
+        self._reader = self._reader or DatabaseThread(self.dialect, writes=False)
 
-    def _hand_over(self, writer: Worker, gathering: _Gathering) -> None:
+    def _hand_over(self, writer: DatabaseThread, gathering: _Gathering) -> None:
         if self._gathered.get(gathering.item.work) is gathering:
             del self._gathered[gathering.item.work]
         writer.put(gathering.item)
 
-    def _worker(self, worker: Worker | None) -> Worker:
+    def _worker(self, worker: DatabaseThread | None) -> DatabaseThread:
         if worker is None:
             raise DatabaseError("The database is not open.")
         return worker

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentool.errors import MissingExtra
-from agentoolkit.database.session import DatabaseError, Dialect, Unreachable
+from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect
 
 Durability = Literal["normal", "full"]
 
@@ -68,7 +68,7 @@ class Sqlite:
             if connection is not None:
                 connection.close()
             remedy = "Name a file in a folder that can be written, by AGENTOOL_DATABASE."
-            raise Unreachable(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
+            raise DatabaseUnreachable(f"The database {self.path} cannot be opened: {error}.", field="database", remedy=remedy) from error
         return connection
 
     def translate(self, sql: str) -> str:
@@ -149,7 +149,7 @@ class Postgres:
             if connection is not None:
                 connection.close()
             remedy = "Check AGENTOOL_DATABASE, and that the server runs."
-            raise Unreachable(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
+            raise DatabaseUnreachable(f"PostgreSQL cannot be reached: {error}", field="database", remedy=remedy) from error
         return connection
 
     def translate(self, sql: str) -> str:

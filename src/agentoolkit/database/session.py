@@ -15,7 +15,7 @@ class DatabaseError(AgenToolError, RuntimeError):
     """The database cannot be used; the cause is what its driver said."""
 
 
-class Unreachable(DatabaseError):
+class DatabaseUnreachable(DatabaseError):
     """There is no connection, and none can be made."""
 
 
@@ -23,7 +23,7 @@ class CommitUnknown(DatabaseError):
     """The connection was lost during a commit: what was to be written may be there or not."""
 
 
-class Cursor(Protocol):
+class DriverCursor(Protocol):
     """The part of a database driver's cursor that is used here."""
 
     rowcount: int
@@ -79,7 +79,7 @@ class Session:
 
     __slots__ = ("_cursor", "_dialect", "_translated")
 
-    def __init__(self, cursor: Cursor, dialect: Dialect, translated: dict[str, str]) -> None:
+    def __init__(self, cursor: DriverCursor, dialect: Dialect, translated: dict[str, str]) -> None:
         self._cursor = cursor
         self._dialect = dialect
         self._translated = translated

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from agentoolkit.database.session import CommitUnknown, Cursor, DatabaseError, Dialect, Session, Unreachable
+from agentoolkit.database.session import CommitUnknown, DatabaseError, DatabaseUnreachable, Dialect, DriverCursor, Session
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class _NotBegun(Exception):
         self.reason = reason
 
 
-class Worker:
+class DatabaseThread:
     """A thread with a connection of its own, which it opens at need and again after it was lost."""
 
     def __init__(self, dialect: Dialect, *, writes: bool) -> None:
@@ -96,7 +96,7 @@ class Worker:
     def _do_all(self, batch: Sequence[Item], tries: int = TRIES) -> None:
         try:
             results = self._transaction(batch)
-        except (Unreachable, CommitUnknown) as error:
+        except (DatabaseUnreachable, CommitUnknown) as error:
             _settle(batch, error=error)
         except _NotBegun as error:  # none of them is to blame, so each by itself would only wait for the same
             self._try_again(batch, error.reason, tries)
@@ -128,14 +128,14 @@ class Worker:
             self._commit(cursor)
             return results
 
-    def _begin(self, cursor: Cursor) -> None:
+    def _begin(self, cursor: DriverCursor) -> None:
         try:
             cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
         except BaseException as error:
             self._undo(error)
             raise _NotBegun(error) from error
 
-    def _commit(self, cursor: Cursor) -> None:
+    def _commit(self, cursor: DriverCursor) -> None:
         try:
             cursor.execute("COMMIT")
         except BaseException as error:
@@ -144,7 +144,7 @@ class Worker:
                 raise CommitUnknown(f"The connection was lost during a commit: {error}") from error
             raise
 
-    def _cursor(self) -> Cursor:
+    def _cursor(self) -> DriverCursor:
         if self._connection is None:
             self._connection = self._dialect.connect(writes=self._writes)
         return self._connection.cursor()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.storage.kv.ports import Entry, Held, KeyValueStore
+from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore, StoredValue
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend
 from agentoolkit.system.scheduler.decisions.recovery import recover
@@ -94,8 +94,8 @@ class _Contents:
     executions: list[Execution] = field(default_factory=list[Execution])
     outcomes: dict[str, Message] = field(default_factory=dict[str, Message])
     queues: list[queued.Queue] = field(default_factory=list[queued.Queue])
-    messages: list[queued.Message] = field(default_factory=list[queued.Message])
-    values: list[Held] = field(default_factory=list[Held])
+    messages: list[queued.QueueMessage] = field(default_factory=list[queued.QueueMessage])
+    values: list[KeptValue] = field(default_factory=list[KeptValue])
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
         if number == 1:
@@ -162,18 +162,18 @@ class _Importer:
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
 
-    async def _add_message(self, message: queued.Message) -> bool:
+    async def _add_message(self, message: queued.QueueMessage) -> bool:
         """Keep a message; a dead one dies again, because that is how messages come among the dead letters."""
         alive = queued.waiting(message._replace(token="", died_at=None), self._now)
         remember_until = self._now + timedelta(seconds=queued.DEDUP_WINDOW)
         added = await self._held.queues.add(alive, remember_until)
         if not added.duplicate and message.state is queued.State.DEAD:
             receipt = queued.Receipt(message.message_id)
-            await self._held.queues.bury(message.queue_name, receipt, message.reason, message.died_at or self._now)
+            await self._held.queues.dead_letter(message.queue_name, receipt, message.reason, message.died_at or self._now)
         return not added.duplicate
 
-    async def _add_value(self, value: Held) -> bool:
-        def put(before: Entry | None) -> Entry:
+    async def _add_value(self, value: KeptValue) -> bool:
+        def put(before: StoredValue | None) -> StoredValue:
             return before or value.entry
 
         if value.entry.expires_at is not None and value.entry.expires_at <= self._now:

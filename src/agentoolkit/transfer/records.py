@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from agentool.errors import InvalidInput
-from agentoolkit.storage.kv.ports import Entry, Held
+from agentoolkit.storage.kv.ports import KeptValue, StoredValue
 from agentoolkit.storage.kv.schemas import KvInput
 from agentoolkit.storage.kv.service import encoded
 from agentoolkit.system.queue import messages as queued
@@ -26,8 +26,8 @@ _STANDING = TypeAdapter(JobState)
 _MESSAGE = TypeAdapter(Message)
 _POLICIES = TypeAdapter(Policies)
 _QUEUE = TypeAdapter(queued.Queue)
-_QUEUED = TypeAdapter(queued.Message)
-_ENTRY = TypeAdapter(Entry)
+_QUEUED = TypeAdapter(queued.QueueMessage)
+_ENTRY = TypeAdapter(StoredValue)
 
 
 def job_record(stored: StoredJob) -> dict[str, Any]:
@@ -56,12 +56,12 @@ def queue_record(queue: queued.Queue) -> dict[str, Any]:
     return {"queue": to_jsonable_python({**queue._asdict(), "settings": queue.settings._asdict()})}
 
 
-def queued_record(message: queued.Message) -> dict[str, Any]:
+def queued_record(message: queued.QueueMessage) -> dict[str, Any]:
     """Write a message in a queue."""
     return {"queued": to_jsonable_python(message._asdict())}
 
 
-def value_record(held: Held) -> dict[str, Any]:
+def value_record(held: KeptValue) -> dict[str, Any]:
     """Write a value of the key-value storage."""
     return {"value": to_jsonable_python(held.entry._asdict()), "namespace": held.namespace, "key": held.key}
 
@@ -104,7 +104,7 @@ def queue_from(record: Mapping[str, Any]) -> queued.Queue:
     return queue
 
 
-def queued_from(record: Mapping[str, Any]) -> queued.Message:
+def queued_from(record: Mapping[str, Any]) -> queued.QueueMessage:
     """Read what `queued_record` wrote. Raises `InvalidInput`."""
     message = checks.read(_QUEUED, "queued", record["queued"])
     named = {name: getattr(message, name) for name in ("queue_name", "message_id", "priority")}
@@ -113,7 +113,7 @@ def queued_from(record: Mapping[str, Any]) -> queued.Message:
     return message
 
 
-def value_from(record: Mapping[str, Any]) -> Held:
+def value_from(record: Mapping[str, Any]) -> KeptValue:
     """Read what `value_record` wrote. Raises `InvalidInput`."""
     entry = checks.read(_ENTRY, "value", record["value"])
     named = {name: record.get(name) or "" for name in ("namespace", "key")}
@@ -121,4 +121,4 @@ def value_from(record: Mapping[str, Any]) -> Held:
     for name, text in named.items():
         checks.check_name(f"value.{name}", text)
     # In the one form that equal values share, whoever wrote the line.
-    return Held(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))
+    return KeptValue(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))

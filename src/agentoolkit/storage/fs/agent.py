@@ -9,7 +9,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.storage.fs.operations import HANDLERS, check_paths
 from agentoolkit.storage.fs.schemas import FsInput
-from agentoolkit.storage.fs.service import FileService, Limits
+from agentoolkit.storage.fs.service import FileLimits, FileService
 
 NAME = "storage_fs"
 
@@ -19,7 +19,7 @@ followed."""
 
 
 def create_storage_fs_agent(
-    folders: Mapping[str, Path | str] | None = None, limits: Limits | None = None, *, injector: Injector | None = None
+    folders: Mapping[str, Path | str] | None = None, limits: FileLimits | None = None, *, injector: Injector | None = None
 ) -> AgenTool[FileService]:
     """Make the AgenTool ``storage_fs`` and register it; where there is one already, return that.
 

@@ -31,7 +31,7 @@ from agentoolkit.storage.fs.schemas import (
     WriteOptions,
 )
 from agentoolkit.storage.fs.service import FileService
-from agentoolkit.storage.fs.trees import Copying, Found, Progress, matches
+from agentoolkit.storage.fs.trees import Copying, FileEntry, Progress, matches
 
 T = TypeVar("T")
 Context = RunContext[FileService]
@@ -104,7 +104,7 @@ async def fs_list(ctx: Context, path: str, **options: Unpack[ListOptions]) -> Fi
     location, progress = ctx.deps.roots.locate(path), ctx.deps.progress()
     pattern, limit = options.get("pattern", "*"), options.get("limit", PAGE)
 
-    def matching(found: Found) -> bool:
+    def matching(found: FileEntry) -> bool:
         progress.add(entries=1)
         return matches(found, pattern)
 
@@ -189,7 +189,7 @@ def _copied(source: str, destination: str, kind: Kind, progress: Progress) -> Fi
     )
 
 
-def _info(found: Found) -> FileInfo:
+def _info(found: FileEntry) -> FileInfo:
     size = found.status.st_size if found.kind == "file" else None
     modified = datetime.fromtimestamp(found.status.st_mtime, UTC)
     return FileInfo(path=found.path, kind=found.kind, size=size, modified_at=modified.isoformat())

@@ -15,7 +15,7 @@ from agentoolkit.storage.fs import trees
 from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
 from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
 from agentoolkit.storage.fs.roots import Location, Roots
-from agentoolkit.storage.fs.trees import Copying, Found, Progress
+from agentoolkit.storage.fs.trees import Copying, FileEntry, Progress
 
 MAX_FILE_SIZE = 10_000_000
 """Bytes that are read or written by one call."""
@@ -26,7 +26,7 @@ MAX_ENTRIES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FileLimits:
     """What one call may take."""
 
     file_size: int = MAX_FILE_SIZE
@@ -42,9 +42,9 @@ class FileService:
         limits: What one call may take.
     """
 
-    def __init__(self, folders: Mapping[str, Path | str], limits: Limits | None = None) -> None:
+    def __init__(self, folders: Mapping[str, Path | str], limits: FileLimits | None = None) -> None:
         self.roots = Roots(folders)
-        self._limits = limits or Limits()
+        self._limits = limits or FileLimits()
 
     def progress(self) -> Progress:
         """Begin to count what one call does."""
@@ -70,17 +70,17 @@ class FileService:
                     self._append(file, content, location)
             return new
 
-    def info(self, location: Location) -> Found:
+    def info(self, location: Location) -> FileEntry:
         """Tell what is there."""
         with _told(location):
             if not location.parts:
                 with location.opened() as root:
-                    return Found(location.path, "folder", root.status())
+                    return FileEntry(location.path, "folder", root.status())
             with location.parent() as folder:
                 status = folder.status(location.name)
-                return Found(location.path, kind_of(status), status)
+                return FileEntry(location.path, kind_of(status), status)
 
-    def found(self, location: Location, matching: Callable[[Found], bool], limit: int, recursive: bool) -> list[Found]:
+    def found(self, location: Location, matching: Callable[[FileEntry], bool], limit: int, recursive: bool) -> list[FileEntry]:
         """Return what is in a folder, at most so many."""
         with _told(location), location.opened() as folder:
             return list(islice(filter(matching, trees.walk(folder, recursive)), limit))

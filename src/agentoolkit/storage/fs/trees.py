@@ -52,7 +52,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FileEntry:
     """A thing in a folder."""
 
     path: str
@@ -110,7 +110,7 @@ def made(parent: Folder, name: str) -> Folder:
     return parent.child(name)
 
 
-def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Iterator[Found]:
+def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Iterator[FileEntry]:
     """Yield what is in a folder, each folder before what it holds."""
     refuse_deep(depth)
     for name in folder.names():
@@ -118,13 +118,13 @@ def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Ite
             status = folder.status(name)
         except FileNotFoundError:  # it went away meanwhile
             continue
-        found = Found(f"{path}{readable(name)}", kind_of(status), status)
+        found = FileEntry(f"{path}{readable(name)}", kind_of(status), status)
         yield found
         if recursive and found.kind == "folder":
             yield from _below(folder, name, f"{found.path}/", depth + 1)
 
 
-def matches(found: Found, pattern: str) -> bool:
+def matches(found: FileEntry, pattern: str) -> bool:
     """Does a thing fit a pattern? One with a slash is about its path, others are about its name."""
     return fnmatchcase(found.path if "/" in pattern else PurePosixPath(found.path).name, pattern)
 
@@ -146,6 +146,6 @@ def refuse_deep(depth: int) -> None:
         raise WrongKind(f"Folders are nested more than {DEEPEST} deep.", field="path")
 
 
-def _below(folder: Folder, name: str, path: str, depth: int) -> Generator[Found]:
+def _below(folder: Folder, name: str, path: str, depth: int) -> Generator[FileEntry]:
     with folder.child(name) as below:
         yield from walk(below, True, path, depth)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 
-from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
+from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
 _MIN_TO_TIDY = 1_000
 
@@ -16,16 +16,16 @@ class MemoryKeyValueStore:
     """Entries in a dictionary, and a heap of those that expire. A lock keeps threads apart."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, dict[str, Entry]] = {}
+        self._entries: dict[str, dict[str, StoredValue]] = {}
         self._expiring: list[tuple[datetime, str, str]] = []
         self._tidy_at = _MIN_TO_TIDY
         self._lock = Lock()
 
-    async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
+    async def get(self, namespace: str, key: str, now: datetime) -> StoredValue | None:
         with self._lock:
             return self._living(namespace, now).get(key)
 
-    async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+    async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
         with self._lock:
             before = self._living(namespace, now).get(key)
             after = change(before)
@@ -37,17 +37,17 @@ class MemoryKeyValueStore:
                 self._put(namespace, key, after)
             return Changed(before, after)
 
-    async def everything(self, now: datetime) -> Sequence[Held]:
+    async def everything(self, now: datetime) -> Sequence[KeptValue]:
         with self._lock:
             self._living("", now)
-            held = [Held(name, key, entry) for name, entries in self._entries.items() for key, entry in entries.items()]
+            held = [KeptValue(name, key, entry) for name, entries in self._entries.items() for key, entry in entries.items()]
             return sorted(held, key=lambda found: found[:2])
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         with self._lock:
             return heapq.nsmallest(limit, (key for key in self._living(namespace, now) if key.startswith(prefix)))
 
-    def _living(self, namespace: str, now: datetime) -> dict[str, Entry]:
+    def _living(self, namespace: str, now: datetime) -> dict[str, StoredValue]:
         while self._expiring and self._expiring[0][0] <= now:
             at, name, key = heapq.heappop(self._expiring)
             held = self._entries.get(name, {}).get(key)
@@ -55,7 +55,7 @@ class MemoryKeyValueStore:
                 self._remove(name, key)
         return self._entries.get(namespace, {})
 
-    def _put(self, namespace: str, key: str, entry: Entry) -> None:
+    def _put(self, namespace: str, key: str, entry: StoredValue) -> None:
         self._entries.setdefault(namespace, {})[key] = entry
         if entry.expires_at is not None:
             heapq.heappush(self._expiring, (entry.expires_at, namespace, key))

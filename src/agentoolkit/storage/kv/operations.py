@@ -7,7 +7,7 @@ from typing_extensions import Unpack
 
 from agentool.context import RunContext
 from agentool.operations import Handler
-from agentoolkit.storage.kv.ports import Entry
+from agentoolkit.storage.kv.ports import StoredValue
 from agentoolkit.storage.kv.schemas import (
     NAMESPACE,
     PAGE,
@@ -104,10 +104,10 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def _written(place: Place, before: Entry | None, after: Entry | None) -> KvWritten:
+def _written(place: Place, before: StoredValue | None, after: StoredValue | None) -> KvWritten:
     held = None if after is None else decoded(after)
     return KvWritten(key=place.key, namespace=place.namespace, value=held, created=before is None, expires_at=_expiry(after))
 
 
-def _expiry(entry: Entry | None) -> str | None:
+def _expiry(entry: StoredValue | None) -> str | None:
     return entry.expires_at.isoformat() if entry and entry.expires_at else None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 
-class Entry(NamedTuple):
+class StoredValue(NamedTuple):
     """A value under its key."""
 
     text: str
@@ -16,40 +16,40 @@ class Entry(NamedTuple):
     """From this instant on the entry is not there; None: never."""
 
 
-Change = Callable[[Entry | None], Entry | None]
+ValueChange = Callable[[StoredValue | None], StoredValue | None]
 """Is given what is there and returns what shall be there, None meaning nothing. May be called twice: it only computes."""
 
 
-class Held(NamedTuple):
+class KeptValue(NamedTuple):
     """An entry and where it is held."""
 
     namespace: str
     key: str
-    entry: Entry
+    entry: StoredValue
 
 
 class Changed(NamedTuple):
     """What a change found, and what it left."""
 
-    before: Entry | None
-    after: Entry | None
+    before: StoredValue | None
+    after: StoredValue | None
 
 
 class KeyValueStore(Protocol):
     """Holds entries. Every method is one transaction, and an entry that has expired is nowhere to be seen."""
 
-    async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
+    async def get(self, namespace: str, key: str, now: datetime) -> StoredValue | None:
         """Return an entry."""
         ...
 
-    async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+    async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
         """Replace an entry by what the function makes of it.
 
         Nobody else changes the entry meanwhile. What the function raises is raised, and nothing is changed.
         """
         ...
 
-    async def everything(self, now: datetime) -> Sequence[Held]:
+    async def everything(self, now: datetime) -> Sequence[KeptValue]:
         """Return every entry of every namespace, in the order of namespace and key."""
         ...
 

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.storage.kv.errors import KeyNotFound, NotANumber, ValueTooLarge
-from agentoolkit.storage.kv.ports import Change, Changed, Entry, KeyValueStore
+from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue, ValueChange
 from agentoolkit.time_source import TimeSource
 
 MAX_VALUE_SIZE = 1_000_000
@@ -40,7 +40,7 @@ class KvService:
         self._time = time
         self._largest_value = largest_value
 
-    async def find(self, place: Place) -> Entry | None:
+    async def find(self, place: Place) -> StoredValue | None:
         """Return an entry if it is there."""
         return await self._store.get(*_checked(place), self._time.now())
 
@@ -66,9 +66,9 @@ class KvService:
         """
         until = self._until(ttl)
 
-        def added(before: Entry | None) -> Entry:
+        def added(before: StoredValue | None) -> StoredValue:
             expires_at = until if until is not None or before is None else before.expires_at
-            return Entry(encoded(_number(before, place) + by), expires_at)
+            return StoredValue(encoded(_number(before, place) + by), expires_at)
 
         return await self._change(place, added)
 
@@ -76,7 +76,7 @@ class KvService:
         """Put a value there if what is there equals `expected`; None: if nothing is there."""
         entry, wanted = self._entry(value, ttl), None if expected is None else _comparable(encoded(expected))
 
-        def replaced(before: Entry | None) -> Entry | None:
+        def replaced(before: StoredValue | None) -> StoredValue | None:
             return entry if (before and _comparable(before.text)) == wanted else before
 
         return await self._change(place, replaced)
@@ -87,15 +87,15 @@ class KvService:
         _refuse_unprintable("prefix", prefix)
         return await self._store.keys(namespace, prefix, limit, self._time.now())
 
-    async def _change(self, place: Place, change: Change) -> Changed:
+    async def _change(self, place: Place, change: ValueChange) -> Changed:
         return await self._store.change(*_checked(place), change, self._time.now())
 
-    def _entry(self, value: JsonValue, ttl: float | None) -> Entry:
+    def _entry(self, value: JsonValue, ttl: float | None) -> StoredValue:
         text = encoded(value)
         if len(text) > self._largest_value:
             remedy = f"Keep at most {self._largest_value:,} (setting `kv_value_size`), or write a file and keep its path."
             raise ValueTooLarge(f"It has {len(text):,} characters as JSON.", field="value", value=value, remedy=remedy)
-        return Entry(text, self._until(ttl))
+        return StoredValue(text, self._until(ttl))
 
     def _until(self, ttl: float | None) -> datetime | None:
         return None if ttl is None else self._time.now() + timedelta(seconds=ttl)
@@ -113,7 +113,7 @@ def encoded(value: JsonValue) -> str:
         raise InvalidInput(f"{excerpt(value)} is not JSON.", field="value", value=value, remedy="Use finite numbers.") from error
 
 
-def decoded(entry: Entry) -> JsonValue:
+def decoded(entry: StoredValue) -> JsonValue:
     """Read a value as it was written."""
     return json.loads(entry.text)
 
@@ -128,7 +128,7 @@ def _whole(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _number(entry: Entry | None, place: Place) -> float:
+def _number(entry: StoredValue | None, place: Place) -> float:
     held = 0 if entry is None else decoded(entry)
     if isinstance(held, bool) or not isinstance(held, (int, float)):
         remedy = "Use another key, or 'set' a number first."

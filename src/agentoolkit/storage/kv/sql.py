@@ -8,7 +8,7 @@ from typing import Any
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import micros, moment
-from agentoolkit.storage.kv.ports import Change, Changed, Entry, Held
+from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
 _UNEXPIRED = "(expires_at IS NULL OR expires_at > :now)"
 _LIVING = f"namespace = :namespace AND {_UNEXPIRED}"
@@ -30,13 +30,13 @@ class SqlKeyValueStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, namespace: str, key: str, now: datetime) -> Entry | None:
+    async def get(self, namespace: str, key: str, now: datetime) -> StoredValue | None:
         return await (await self._opened()).read(lambda session: _get(session, namespace, key, now))
 
-    async def change(self, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+    async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
         return await (await self._opened()).write(lambda session: _change(session, namespace, key, change, now))
 
-    async def everything(self, now: datetime) -> Sequence[Held]:
+    async def everything(self, now: datetime) -> Sequence[KeptValue]:
         return await (await self._opened()).read(lambda session: _everything(session, now))
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
@@ -47,12 +47,12 @@ class SqlKeyValueStore:
         return self._database
 
 
-def _get(session: Session, namespace: str, key: str, now: datetime) -> Entry | None:
+def _get(session: Session, namespace: str, key: str, now: datetime) -> StoredValue | None:
     row = session.row(_GET, {"namespace": namespace, "key": key, "now": micros(now)})
     return None if row is None else _entry(row)
 
 
-def _change(session: Session, namespace: str, key: str, change: Change, now: datetime) -> Changed:
+def _change(session: Session, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
     place = {"namespace": namespace, "key": key}
     if session.dialect == "postgres":  # SQLite has one writer at a time anyway
         session.run(_LOCK, place)
@@ -75,11 +75,11 @@ def _keys(session: Session, namespace: str, prefix: str, limit: int, now: dateti
     return [row[0] for row in session.rows(f"{_KEYS}{order} LIMIT :limit", asked)]
 
 
-def _everything(session: Session, now: datetime) -> list[Held]:
+def _everything(session: Session, now: datetime) -> list[KeptValue]:
     rows = session.rows(f"SELECT namespace, key, value, expires_at FROM agentool_values WHERE {_UNEXPIRED}", {"now": micros(now)})  # noqa: S608
-    return sorted((Held(namespace, key, _entry(entry)) for namespace, key, *entry in rows), key=lambda held: held[:2])
+    return sorted((KeptValue(namespace, key, _entry(entry)) for namespace, key, *entry in rows), key=lambda held: held[:2])
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _entry(row: Sequence[Any]) -> StoredValue:
     text, expires_at = row
-    return Entry(text, moment(expires_at))
+    return StoredValue(text, moment(expires_at))

@@ -14,8 +14,8 @@ from agentool.references import inert
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.errors import QueueError
-from agentoolkit.system.queue.messages import Message
-from agentoolkit.system.queue.service import QueueService, Taking
+from agentoolkit.system.queue.messages import QueueMessage
+from agentoolkit.system.queue.service import DequeueRequest, QueueService
 
 MAX_BACKOFF = 60.0
 """Seconds. Failed messages come back after 1, 2, 4, … seconds, unless the caller says otherwise."""
@@ -24,13 +24,13 @@ MAX_BACKOFF = 60.0
 class Executed(NamedTuple):
     """What became of one message. Both `result` and `error` may be None: a target may return nothing."""
 
-    message: Message
+    message: QueueMessage
     result: JsonValue = None
     error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class AutoExecution:
     """Which AgenTool runs, and what happens to a message that it fails on.
 
     Args:
@@ -45,7 +45,7 @@ class Execution:
     agentool_name: str
     delay: float | None = None
 
-    async def run(self, taking: Taking) -> list[Executed]:
+    async def run(self, taking: DequeueRequest) -> list[Executed]:
         """Take messages one after another, so that each has the whole visibility timeout, and run each to its end.
 
         Raises:
@@ -63,7 +63,7 @@ class Execution:
             one = replace(one, timeout=0.0)
         return executed
 
-    async def _execute(self, message: Message) -> Executed:
+    async def _execute(self, message: QueueMessage) -> Executed:
         try:
             output = await self._call(message)
         except asyncio.CancelledError as error:
@@ -80,7 +80,7 @@ class Execution:
         except (QueueError, UnrecordableResult) as error:
             return Executed(message, error=error)
 
-    async def _call(self, message: Message) -> Any:
+    async def _call(self, message: QueueMessage) -> Any:
         payload = decoded(message.body)
         if not isinstance(payload, dict):
             remedy = "With auto_execute a message is the input of the AgenTool."
@@ -88,7 +88,7 @@ class Execution:
         # Whoever may fill the queue must not look up values of the one who empties it.
         return await self.injector.run(self.agentool_name, inert(payload))
 
-    async def _give_back(self, message: Message, error: BaseException) -> None:
+    async def _give_back(self, message: QueueMessage, error: BaseException) -> None:
         delay = min(2.0**message.attempts, MAX_BACKOFF) if self.delay is None else self.delay
         try:
             await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {error}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, StaleReceipt
-from agentoolkit.system.queue.messages import Counts, Message, Queue, Receipt, State
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
 from agentoolkit.text import counted
 
 
-def check_current(message: Message, receipt: Receipt) -> None:
+def check_current(message: QueueMessage, receipt: Receipt) -> None:
     """Refuse a receipt whose lease was ended, or followed by another. Without a token, let everything pass.
 
     Raises:
@@ -22,7 +22,7 @@ def check_current(message: Message, receipt: Receipt) -> None:
         )
 
 
-def check_in_flight(message: Message, receipt: Receipt) -> None:
+def check_in_flight(message: QueueMessage, receipt: Receipt) -> None:
     """Refuse to give back a message that nobody has at present.
 
     Raises:
@@ -38,8 +38,8 @@ def check_in_flight(message: Message, receipt: Receipt) -> None:
         )
 
 
-def check_dead(message: Message) -> None:
-    """Refuse to revive a message that lives.
+def check_dead(message: QueueMessage) -> None:
+    """Refuse to requeue a message that is not dead.
 
     Raises:
         MessageNotFound: It is not among the dead letters.

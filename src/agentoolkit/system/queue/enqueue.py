@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.system.queue.errors import MessageTooLarge
-from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, Message, Receipt, waiting
+from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class EnqueueRequest:
     ttl: float | None = None
 
 
-def new_message(request: EnqueueRequest, now: datetime, largest: int = MAX_MESSAGE_SIZE) -> Message:
+def new_message(request: EnqueueRequest, now: datetime, largest: int = MAX_MESSAGE_SIZE) -> QueueMessage:
     """Make the message that a request asks for.
 
     Raises:
@@ -43,7 +43,7 @@ def new_message(request: EnqueueRequest, now: datetime, largest: int = MAX_MESSA
     if expires_at is not None and expires_at <= available_at:
         problem = f"The message would expire at {expires_at.isoformat()}, and is available only from {available_at.isoformat()}."
         raise InvalidInput(problem, field="ttl", value=request.ttl, remedy="Give a longer ttl: it counts from now.")
-    message = Message(request.message_id or uuid4().hex, request.queue_name, body, now, available_at, request.priority, expires_at)
+    message = QueueMessage(request.message_id or uuid4().hex, request.queue_name, body, now, available_at, request.priority, expires_at)
     return message if available_at == now else waiting(message, now)
 
 

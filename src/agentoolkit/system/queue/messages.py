@@ -66,7 +66,7 @@ class Counts(NamedTuple):
         return self.ready + self.delayed + self.in_flight
 
 
-class Message(NamedTuple):
+class QueueMessage(NamedTuple):
     """One message and where it stands. A named tuple, because every delivery makes several."""
 
     message_id: str
@@ -107,27 +107,27 @@ class Receipt(NamedTuple):
         return f"{self.token}:{self.message_id}"
 
 
-def waiting(message: Message, now: datetime) -> Message:
+def waiting(message: QueueMessage, now: datetime) -> QueueMessage:
     """Make a message ready or delayed, as its time says."""
     return message._replace(state=State.READY if message.available_at <= now else State.DELAYED, leased_until=None)
 
 
-def leased(message: Message, token: str, until: datetime) -> Message:
+def leased(message: QueueMessage, token: str, until: datetime) -> QueueMessage:
     """Give a message to somebody."""
     return message._replace(state=State.IN_FLIGHT, token=token, leased_until=until)
 
 
-def given_back(message: Message, available_at: datetime, reason: str, max_retries: int, now: datetime) -> Message:
+def nacked(message: QueueMessage, available_at: datetime, reason: str, max_retries: int, now: datetime) -> QueueMessage:
     """Return a message after a failed attempt; it is dead if that was the last one. Its lease is over."""
     return _failed(message._replace(token=""), available_at, reason, max_retries, now)
 
 
-def buried(message: Message, reason: str, now: datetime) -> Message:
+def dead_lettered(message: QueueMessage, reason: str, now: datetime) -> QueueMessage:
     """Move a message to the dead letters. Its lease is over; a dead one stays as it is."""
     return message if message.state is State.DEAD else _died(message._replace(token=""), reason, now)
 
 
-def revived(message: Message, body: str | None, now: datetime) -> Message:
+def requeued(message: QueueMessage, body: str | None, now: datetime) -> QueueMessage:
     """Make a dead letter ready again, with all its attempts before it and no end to its life."""
     return message._replace(
         body=message.body if body is None else body,
@@ -142,7 +142,7 @@ def revived(message: Message, body: str | None, now: datetime) -> Message:
     )
 
 
-def next_change_at(message: Message) -> datetime | None:
+def next_change_at(message: QueueMessage) -> datetime | None:
     """Return when time alone will change a message next: it becomes available, its lease runs out, it expires."""
     if message.state is State.IN_FLIGHT:
         return message.leased_until
@@ -151,7 +151,7 @@ def next_change_at(message: Message) -> datetime | None:
     return message.expires_at if message.state is State.READY else None
 
 
-def changed(message: Message, due: datetime, max_retries: int) -> Message:
+def changed(message: QueueMessage, due: datetime, max_retries: int) -> QueueMessage:
     """Return a message after the change that was due then, see `next_change_at`. Another may be due after it."""
     if message.state is State.IN_FLIGHT:
         return _failed(message, due, "it was not acknowledged in time", max_retries, due)
@@ -160,10 +160,10 @@ def changed(message: Message, due: datetime, max_retries: int) -> Message:
     return waiting(message, due)
 
 
-def _failed(message: Message, available_at: datetime, reason: str, max_retries: int, now: datetime) -> Message:
+def _failed(message: QueueMessage, available_at: datetime, reason: str, max_retries: int, now: datetime) -> QueueMessage:
     failed = message._replace(attempts=message.attempts + 1, available_at=available_at, reason=reason)
     return _died(failed, reason, now) if failed.attempts >= max_retries else waiting(failed, now)
 
 
-def _died(message: Message, reason: str, at: datetime) -> Message:
+def _died(message: QueueMessage, reason: str, at: datetime) -> QueueMessage:
     return message._replace(state=State.DEAD, leased_until=None, reason=reason, died_at=at)

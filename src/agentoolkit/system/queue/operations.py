@@ -11,7 +11,7 @@ from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
 from agentoolkit.system.queue import views
-from agentoolkit.system.queue.auto_execute import Execution
+from agentoolkit.system.queue.auto_execute import AutoExecution
 from agentoolkit.system.queue.enqueue import EnqueueRequest, read_receipt
 from agentoolkit.system.queue.messages import State
 from agentoolkit.system.queue.schemas import (
@@ -27,7 +27,7 @@ from agentoolkit.system.queue.schemas import (
     Requeued,
     StateName,
 )
-from agentoolkit.system.queue.service import LIVE, QueueService, Taking
+from agentoolkit.system.queue.service import LIVE, DequeueRequest, QueueService
 from agentoolkit.text import counted
 
 Context = RunContext[QueueService]
@@ -79,12 +79,12 @@ async def queue_dequeue(
         UnknownAgenTool: There is no such AgenTool; nothing was taken.
         InvalidInput: The options contradict each other.
     """
-    taking = Taking(queue_name, **options)
+    taking = DequeueRequest(queue_name, **options)
     if not auto_execute:
         _refuse_without_auto_execute(agentool_name=agentool_name, delay=delay)
         result = views.dequeued(queue_name, await ctx.deps.dequeue(taking))
         return _answer("dequeue", f"{counted(result.count, 'message')} from queue {queue_name!r}.", result)
-    execution = Execution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
+    execution = AutoExecution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
     result = views.executed(queue_name, await execution.run(taking))
     outcome = f"{counted(len(result.results), 'message')} succeeded and {len(result.errors)} failed"
     return _answer("dequeue", f"{outcome} in AgenTool {agentool_name!r}.", result)
@@ -130,7 +130,7 @@ async def queue_move_to_dlq(
         QueueNotFound, MessageNotFound: It is not there, or not any more.
         StaleReceipt: The lease ran out and the message was given to another.
     """
-    result = views.message_info(await ctx.deps.bury(queue_name, read_receipt(receipt, message_id), reason or "it was moved here"))
+    result = views.message_info(await ctx.deps.dead_letter(queue_name, read_receipt(receipt, message_id), reason or "it was moved here"))
     return _answer("move_to_dlq", f"Message {result.message_id!r} is dead: {result.reason}.", result)
 
 
@@ -158,7 +158,7 @@ async def queue_requeue(
         raise InvalidInput("Which message gets this payload?", field="message_id", remedy="Give the message_id of one dead letter.")
     if limit is not None and message_id is not None:
         raise InvalidInput("One message_id needs no limit.", field="limit", value=limit, remedy="Leave one of them out.")
-    message_ids = [revived.message_id for revived in await ctx.deps.requeue(queue_name, message_id, limit, message)]
+    message_ids = [requeued.message_id for requeued in await ctx.deps.requeue(queue_name, message_id, limit, message)]
     result = Requeued(queue_name=queue_name, message_ids=message_ids, count=len(message_ids))
     return _answer("requeue", f"Ready again in queue {queue_name!r}: {counted(result.count, 'message')}.", result)
 
@@ -253,7 +253,7 @@ def _answer(operation: str, message: str, result: BaseModel) -> QueueOutput:
     return QueueOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
 
 
-def _target(agentool_name: str | None, taking: Taking) -> str:
+def _target(agentool_name: str | None, taking: DequeueRequest) -> str:
     if agentool_name is None:
         raise InvalidInput("auto_execute needs it.", field="agentool_name", remedy="Name the AgenTool that is to run.")
     if taking.auto_ack:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from agentoolkit.system.queue.messages import Counts, Message, Queue, Receipt, State
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
 
 
 class QueueStatus(NamedTuple):
@@ -28,7 +28,7 @@ class Created(NamedTuple):
 class Added(NamedTuple):
     """The answer to one `add`."""
 
-    message: Message | None
+    message: QueueMessage | None
     """As the queue holds it; None if it was here before and is gone."""
     duplicate: bool
 
@@ -47,7 +47,7 @@ class Lease(NamedTuple):
 class Taken(NamedTuple):
     """The answer to one taking."""
 
-    messages: Sequence[Message]
+    messages: Sequence[QueueMessage]
     next_change_at: datetime | None
     """The earliest instant at which time alone changes a message of this queue; None if nothing is under way."""
 
@@ -55,14 +55,14 @@ class Taken(NamedTuple):
 class DeadLetters(NamedTuple):
     """A page of a queue's dead letters."""
 
-    messages: Sequence[Message]
+    messages: Sequence[QueueMessage]
     total: int
     """How many there are."""
     dropped: int
     """How many were dropped so far, the oldest ones, because there was no more room."""
 
 
-class Revival(NamedTuple):
+class Requeue(NamedTuple):
     """Which dead letters are to live again."""
 
     message_id: str | None = None
@@ -109,7 +109,7 @@ class QueueBackend(Protocol):
         """Return a queue and how many messages are where, in constant time or nearly."""
         ...
 
-    async def add(self, message: Message, remember_until: datetime | None) -> Added:
+    async def add(self, message: QueueMessage, remember_until: datetime | None) -> Added:
         """Keep a new message as of its `enqueued_at`; if its queue does not exist, make it with default settings.
 
         An id that the queue holds, dead letters included, or remembers adds nothing. With `remember_until` the id is
@@ -128,28 +128,28 @@ class QueueBackend(Protocol):
         """Remove and return ready messages, in the order of `take`."""
         ...
 
-    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[Message]:
+    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[QueueMessage]:
         """Return the messages that `take` would give, and change nothing."""
         ...
 
-    async def messages(self, queue_name: str, now: datetime) -> Sequence[Message]:
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[QueueMessage]:
         """Return every message, dead or alive, in order of arrival."""
         ...
 
-    async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
+    async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
         """Return a message, dead or alive. Raise `MessageNotFound` if the queue does not hold it."""
         ...
 
-    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> Message:
+    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> QueueMessage:
         """Remove a message for good, dead or alive; return it. Check the receipt with `checks.check_current`."""
         ...
 
-    async def give_back(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> Message:
-        """Return a message in flight to the queue, see `messages.given_back`. Check the receipt with `checks.check_in_flight`."""
+    async def nack(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
+        """Return a message in flight to the queue, see `messages.nacked`. Check the receipt with `checks.check_in_flight`."""
         ...
 
-    async def bury(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> Message:
-        """Move a message to the dead letters, see `messages.buried`. Check the receipt with `checks.check_current`.
+    async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
+        """Move a message to the dead letters, see `messages.dead_lettered`. Check the receipt with `checks.check_current`.
 
         Of more than `DEAD_LETTERS` the oldest are dropped, and counted, however they died.
         """
@@ -159,8 +159,8 @@ class QueueBackend(Protocol):
         """Return dead letters, the first to die first."""
         ...
 
-    async def revive(self, queue_name: str, revival: Revival, now: datetime) -> Sequence[Message]:
-        """Make dead letters ready again, see `messages.revived`, in the order they died.
+    async def requeue(self, queue_name: str, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
+        """Make dead letters ready again, see `messages.requeued`, in the order they died.
 
         Raises:
             MessageNotFound: The one asked for is not among them.

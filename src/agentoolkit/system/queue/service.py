@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from agentoolkit.system.queue.enqueue import EnqueueRequest, encoded, new_message
 from agentoolkit.system.queue.errors import QueueExists
-from agentoolkit.system.queue.messages import DEDUP_WINDOW, MAX_MESSAGE_SIZE, Counts, Message, Queue, QueueSettings, Receipt, State
-from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Revival, Taken
+from agentoolkit.system.queue.messages import DEDUP_WINDOW, MAX_MESSAGE_SIZE, Counts, Queue, QueueMessage, QueueSettings, Receipt, State
+from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Requeue, Taken
 from agentoolkit.system.queue.waiters import Waiters, earliest
 from agentoolkit.time_source import TimeSource
 
@@ -22,7 +22,7 @@ LIVE = frozenset(State) - {State.DEAD}
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
+class DequeueRequest:
     """How messages are to be taken from a queue. Meanings and units: see `schemas.QueueInput`."""
 
     queue_name: str
@@ -109,7 +109,7 @@ class QueueService:
             self._announce(message)
         return added
 
-    async def dequeue(self, taking: Taking) -> Sequence[Message]:
+    async def dequeue(self, taking: DequeueRequest) -> Sequence[QueueMessage]:
         """Take messages; with a timeout, wait for the first so long.
 
         Raises:
@@ -126,40 +126,40 @@ class QueueService:
                     return taken.messages
                 await waiter.wait(earliest(taken.next_change_at, self._time.now(), self.backend.looks_every))
 
-    async def peek(self, queue_name: str, limit: int) -> Sequence[Message]:
+    async def peek(self, queue_name: str, limit: int) -> Sequence[QueueMessage]:
         """Return the messages that would be taken next. Raises `QueueNotFound`."""
         await self._ready()
         return await self.backend.peek(queue_name, limit, self._time.now())
 
-    async def message(self, queue_name: str, message_id: str) -> Message:
+    async def message(self, queue_name: str, message_id: str) -> QueueMessage:
         """Return a message, dead or alive. Raises `QueueNotFound`, `MessageNotFound`."""
         await self._ready()
         return await self.backend.message(queue_name, message_id, self._time.now())
 
-    async def ack(self, queue_name: str, receipt: Receipt) -> Message:
+    async def ack(self, queue_name: str, receipt: Receipt) -> QueueMessage:
         """Remove a message for good. Raises `QueueNotFound`, `MessageNotFound`, `StaleReceipt`."""
         await self._ready()
         return await self.backend.remove(queue_name, receipt, self._time.now())
 
-    async def nack(self, queue_name: str, receipt: Receipt, delay: float, reason: str) -> Message:
+    async def nack(self, queue_name: str, receipt: Receipt, delay: float, reason: str) -> QueueMessage:
         """Return a message that was not dealt with, after so many seconds. Raises as `ack`."""
         await self._ready()
         now = self._time.now()
-        message = await self.backend.give_back(queue_name, receipt, now + timedelta(seconds=delay), reason, now)
+        message = await self.backend.nack(queue_name, receipt, now + timedelta(seconds=delay), reason, now)
         self._announce(message)
         return message
 
-    async def bury(self, queue_name: str, receipt: Receipt, reason: str) -> Message:
+    async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str) -> QueueMessage:
         """Move a message to the dead letters. Raises as `ack`."""
         await self._ready()
-        return await self.backend.bury(queue_name, receipt, reason, self._time.now())
+        return await self.backend.dead_letter(queue_name, receipt, reason, self._time.now())
 
     async def dead_letters(self, queue_name: str, limit: int) -> DeadLetters:
         """Return dead letters, the first to die first. Raises `QueueNotFound`."""
         await self._ready()
         return await self.backend.dead_letters(queue_name, limit, self._time.now())
 
-    async def requeue(self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue) -> Sequence[Message]:
+    async def requeue(self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue) -> Sequence[QueueMessage]:
         """Make one dead letter, or the oldest, ready again; `message`, unless None, replaces its payload.
 
         Raises:
@@ -168,17 +168,17 @@ class QueueService:
             QueueFull: Not all of them have room; none was moved.
         """
         await self._ready()
-        revival = Revival(message_id, limit, None if message is None else encoded(message, self._largest_message))
-        revived = await self.backend.revive(queue_name, revival, self._time.now())
-        self._waiters.call(queue_name, len(revived))
-        return revived
+        revival = Requeue(message_id, limit, None if message is None else encoded(message, self._largest_message))
+        requeued = await self.backend.requeue(queue_name, revival, self._time.now())
+        self._waiters.call(queue_name, len(requeued))
+        return requeued
 
     async def clear(self, queue_name: str, states: Collection[State] = LIVE) -> Counts:
         """Remove all messages in these states. Raises `QueueNotFound`."""
         await self._ready()
         return await self.backend.clear(queue_name, states, self._time.now())
 
-    async def _take(self, taking: Taking) -> Taken:
+    async def _take(self, taking: DequeueRequest) -> Taken:
         now = self._time.now()
         if taking.auto_ack:
             return await self.backend.take_out(taking.queue_name, taking.count, now)
@@ -188,7 +188,7 @@ class QueueService:
             self._waiters.expect(taking.queue_name, until)
         return taken
 
-    def _announce(self, message: Message) -> None:
+    def _announce(self, message: QueueMessage) -> None:
         if message.state is State.READY:
             self._waiters.call(message.queue_name)
         elif message.state is State.DELAYED:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agentoolkit.system.queue.auto_execute import Executed
 from agentoolkit.system.queue.enqueue import decoded
-from agentoolkit.system.queue.messages import Counts, Message, State
+from agentoolkit.system.queue.messages import Counts, QueueMessage, State
 from agentoolkit.system.queue.ports import Created, DeadLetters, QueueStatus
 from agentoolkit.system.queue.schemas import (
     DeadLetterList,
@@ -22,7 +22,7 @@ from agentoolkit.system.queue.schemas import (
 )
 
 
-def taken_message(message: Message) -> TakenMessage:
+def taken_message(message: QueueMessage) -> TakenMessage:
     """A message for whoever took it."""
     return TakenMessage(
         message_id=message.message_id,
@@ -35,7 +35,7 @@ def taken_message(message: Message) -> TakenMessage:
     )
 
 
-def dequeued(queue_name: str, messages: Sequence[Message]) -> Dequeued:
+def dequeued(queue_name: str, messages: Sequence[QueueMessage]) -> Dequeued:
     """Answer to ``dequeue``."""
     return Dequeued(queue_name=queue_name, messages=[taken_message(message) for message in messages], count=len(messages))
 
@@ -52,7 +52,7 @@ def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
     )
 
 
-def message_info(message: Message) -> MessageInfo:
+def message_info(message: QueueMessage) -> MessageInfo:
     """A message with everything that is known of it."""
     return MessageInfo(
         message_id=message.message_id,
@@ -98,7 +98,7 @@ def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
     return DeadLetterList(queue_name=queue_name, messages=messages, count=letters.total, dropped=letters.dropped)
 
 
-def _settled(message: Message) -> TakenMessage:
+def _settled(message: QueueMessage) -> TakenMessage:
     return taken_message(message).model_copy(update={"receipt": None, "leased_until": None})
 
 

@@ -11,11 +11,11 @@ from agentoolkit.database.database import Database, Session
 from agentoolkit.system.queue.backends.sql import queues, statements
 from agentoolkit.system.queue.backends.sql.open_queue import OpenQueue, find, find_or_make, opened
 from agentoolkit.system.queue.backends.sql.queues import Lock
-from agentoolkit.system.queue.backends.sql.records import Found
-from agentoolkit.system.queue.backends.sql.requests import Adding, Limits, Removal, Request, Taking
+from agentoolkit.system.queue.backends.sql.records import QueueRow
+from agentoolkit.system.queue.backends.sql.requests import AddRequest, KeptPerQueue, RemoveRequest, Request, TakeRequest
 from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueNotFound
-from agentoolkit.system.queue.messages import DEAD_LETTERS, REMEMBERED_IDS, Counts, Message, Queue, Receipt, State
-from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueStatus, Revival, Taken
+from agentoolkit.system.queue.messages import DEAD_LETTERS, REMEMBERED_IDS, Counts, Queue, QueueMessage, Receipt, State
+from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueStatus, Requeue, Taken
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Request)
@@ -40,7 +40,7 @@ class SqlQueueBackend:
 
     def __init__(self, database: Database, dead_letters: int = DEAD_LETTERS, remembered_ids: int = REMEMBERED_IDS) -> None:
         self._database = database
-        self._limits = Limits(dead_letters, remembered_ids, os.getpid() % SLOTS)
+        self._limits = KeptPerQueue(dead_letters, remembered_ids, os.getpid() % SLOTS)
         self._idle: set[str] = set()
 
     async def open(self) -> None:
@@ -62,45 +62,45 @@ class SqlQueueBackend:
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:
         return await self._look(queue_name, now, lambda session, found: QueueStatus(found.queue, queues.sums(session, queue_name)[0]))
 
-    async def add(self, message: Message, remember_until: datetime | None) -> Added:
-        return await self._together(self._add, Adding(message.queue_name, message.enqueued_at, message, remember_until))
+    async def add(self, message: QueueMessage, remember_until: datetime | None) -> Added:
+        return await self._together(self._add, AddRequest(message.queue_name, message.enqueued_at, message, remember_until))
 
     async def take(self, queue_name: str, lease: Lease, now: datetime) -> Taken:
-        return await self._take_some(Taking(queue_name, now, lease.limit, lease))
+        return await self._take_some(TakeRequest(queue_name, now, lease.limit, lease))
 
     async def take_out(self, queue_name: str, limit: int, now: datetime) -> Taken:
-        return await self._take_some(Taking(queue_name, now, limit, None))
+        return await self._take_some(TakeRequest(queue_name, now, limit, None))
 
-    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[Message]:
+    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[QueueMessage]:
         return await self._look(queue_name, now, lambda session, _: statements.ready(session, queue_name, limit))
 
-    async def messages(self, queue_name: str, now: datetime) -> Sequence[Message]:
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[QueueMessage]:
         return await self._look(queue_name, now, lambda session, _: statements.all_of(session, queue_name))
 
-    async def message(self, queue_name: str, message_id: str, now: datetime) -> Message:
+    async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
         found = await self._look(queue_name, now, lambda session, _: statements.by_id(session, queue_name, [message_id]))
         if message_id not in found:
             raise MessageNotFound.in_queue(queue_name, message_id)
         return found[message_id]
 
-    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> Message:
-        return await self._together(self._remove, Removal(queue_name, now, receipt))
+    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> QueueMessage:
+        return await self._together(self._remove, RemoveRequest(queue_name, now, receipt))
 
-    async def give_back(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> Message:
-        return await self._change(queue_name, now, lambda queue: queue.give_back(receipt, available_at, reason, now))
+    async def nack(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
+        return await self._change(queue_name, now, lambda queue: queue.nack(receipt, available_at, reason, now))
 
-    async def bury(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> Message:
-        return await self._change(queue_name, now, lambda queue: queue.bury(receipt, reason, now))
+    async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
+        return await self._change(queue_name, now, lambda queue: queue.dead_letter(receipt, reason, now))
 
     async def dead_letters(self, queue_name: str, limit: int, now: datetime) -> DeadLetters:
-        def letters(session: Session, found: Found) -> DeadLetters:
+        def letters(session: Session, found: QueueRow) -> DeadLetters:
             counts, dropped = queues.sums(session, queue_name)
             return DeadLetters(statements.dead(session, queue_name, limit), counts.dead, dropped)
 
         return await self._look(queue_name, now, letters)
 
-    async def revive(self, queue_name: str, revival: Revival, now: datetime) -> Sequence[Message]:
-        return await self._change(queue_name, now, lambda queue: queue.revive(revival, now), Lock.GROW)
+    async def requeue(self, queue_name: str, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
+        return await self._change(queue_name, now, lambda queue: queue.requeue(revival, now), Lock.GROW)
 
     async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
         return await self._change(queue_name, now, lambda queue: queue.clear(states))
@@ -111,7 +111,7 @@ class SqlQueueBackend:
         except QueueNotFound:  # deleted since its name was read
             return None
 
-    async def _take_some(self, taking: Taking) -> Taken:
+    async def _take_some(self, taking: TakeRequest) -> Taken:
         """Take, but only look where nothing was last time: who waits must not disturb those who write."""
         if taking.queue_name in self._idle and (nothing := await self._database.read(lambda session: _nothing(session, taking))):
             return nothing
@@ -126,7 +126,7 @@ class SqlQueueBackend:
 
         return await self._database.write(change)
 
-    async def _look(self, queue_name: str, now: datetime, work: Callable[[Session, Found], T]) -> T:
+    async def _look(self, queue_name: str, now: datetime, work: Callable[[Session, QueueRow], T]) -> T:
         """Read; where time has changed something, only after that is written down."""
 
         def look(session: Session) -> tuple[T] | None:
@@ -145,17 +145,17 @@ class SqlQueueBackend:
             raise answer
         return answer
 
-    def _add(self, session: Session, addings: Sequence[Adding]) -> list[Any]:
+    def _add(self, session: Session, addings: Sequence[AddRequest]) -> list[Any]:
         return _by_queue(addings, lambda queue_name, some, now: self._add_to(session, queue_name, some, now))
 
-    def _add_to(self, session: Session, queue_name: str, addings: Sequence[Adding], now: datetime) -> Sequence[Any]:
+    def _add_to(self, session: Session, queue_name: str, addings: Sequence[AddRequest], now: datetime) -> Sequence[Any]:
         with opened(session, find_or_make(session, queue_name, addings[0].now), now, self._limits) as queue:
             return queue.add(addings)
 
-    def _take(self, session: Session, takings: Sequence[Taking]) -> list[Any]:
+    def _take(self, session: Session, takings: Sequence[TakeRequest]) -> list[Any]:
         return self._each(session, takings, OpenQueue.take)
 
-    def _remove(self, session: Session, removals: Sequence[Removal]) -> list[Any]:
+    def _remove(self, session: Session, removals: Sequence[RemoveRequest]) -> list[Any]:
         return self._each(session, removals, OpenQueue.remove)
 
     def _each(self, session: Session, requests: Sequence[R], work: Callable[[OpenQueue, Sequence[R]], Sequence[Any]]) -> list[Any]:
@@ -176,7 +176,7 @@ def _created(session: Session, queue: Queue) -> Created:
             return Created(found.queue, created)
 
 
-def _nothing(session: Session, taking: Taking) -> Taken | None:
+def _nothing(session: Session, taking: TakeRequest) -> Taken | None:
     """Return the answer to a taking where there is nothing to be taken."""
     found = find(session, taking.queue_name)
     if found.is_due(taking.now) or statements.ready(session, taking.queue_name, 1):

@@ -9,20 +9,31 @@ from itertools import islice
 
 from agentoolkit.database.database import Session
 from agentoolkit.system.queue.backends.sql import queues, statements
-from agentoolkit.system.queue.backends.sql.passing import PAGE, Change, after_time
+from agentoolkit.system.queue.backends.sql.passing import PAGE, MessageChange, after_time
 from agentoolkit.system.queue.backends.sql.queues import COUNTED, Lock
-from agentoolkit.system.queue.backends.sql.records import Found, Known
-from agentoolkit.system.queue.backends.sql.requests import Adding, Limits, Removal, Taking
+from agentoolkit.system.queue.backends.sql.records import Known, QueueRow
+from agentoolkit.system.queue.backends.sql.requests import AddRequest, KeptPerQueue, RemoveRequest, TakeRequest
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
 from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueNotFound
-from agentoolkit.system.queue.messages import Counts, Message, Queue, QueueSettings, Receipt, State, buried, given_back, leased, revived
-from agentoolkit.system.queue.ports import Added, Revival, Taken
+from agentoolkit.system.queue.messages import (
+    Counts,
+    Queue,
+    QueueMessage,
+    QueueSettings,
+    Receipt,
+    State,
+    dead_lettered,
+    leased,
+    nacked,
+    requeued,
+)
+from agentoolkit.system.queue.ports import Added, Requeue, Taken
 
 
 class OpenQueue:
     """A queue on which time has done its part. Made by `opened`."""
 
-    def __init__(self, session: Session, found: Found, limits: Limits) -> None:
+    def __init__(self, session: Session, found: QueueRow, limits: KeptPerQueue) -> None:
         self.queue: Queue = found.queue
         self._session = session
         self._name = found.queue.queue_name
@@ -52,7 +63,7 @@ class OpenQueue:
             self._before, _ = queues.sums(self._session, self._name)
         return Counts(*(number + self._changes[state.value] for state, number in zip(State, self._before, strict=True)))
 
-    def add(self, addings: Sequence[Adding]) -> list[Added | QueueError]:
+    def add(self, addings: Sequence[AddRequest]) -> list[Added | QueueError]:
         """See `QueueBackend.add`, for many."""
         known = statements.known(self._session, self._name, (adding.message.message_id for adding in addings))
         fresh: dict[str, Known] = {}
@@ -63,42 +74,42 @@ class OpenQueue:
             queues.note_growth(self._session, self._name, self._found.arrivals, remembered)
         return answers
 
-    def take(self, takings: Sequence[Taking]) -> list[Taken]:
+    def take(self, takings: Sequence[TakeRequest]) -> list[Taken]:
         """See `QueueBackend.take` and `take_out`, for many."""
         ready = statements.ready(self._session, self._name, sum(taking.limit for taking in takings), lock=True)
         rest = iter(ready)
         shares = [[self._given(message, taking) for message in islice(rest, taking.limit)] for taking in takings]
         given = [message for share in shares for message in share]
-        self._keep([Change(before, after) for before, after in zip(ready, given, strict=True) if after is not before])
+        self._keep([MessageChange(before, after) for before, after in zip(ready, given, strict=True) if after is not before])
         self._drop([after for before, after in zip(ready, given, strict=True) if after is before])
         next_change = statements.next_change(self._session, self._name, takings[-1].now) if ready else self._found.next_change_at
         return [Taken(share, next_change) for share in shares]
 
-    def remove(self, removals: Sequence[Removal]) -> list[Message | QueueError]:
+    def remove(self, removals: Sequence[RemoveRequest]) -> list[QueueMessage | QueueError]:
         """See `QueueBackend.remove`, for many."""
         held = statements.by_id(self._session, self._name, (removal.receipt.message_id for removal in removals), lock=True)
         answers = [self._removed(removal.receipt, held) for removal in removals]
-        self._drop([answer for answer in answers if isinstance(answer, Message)])
+        self._drop([answer for answer in answers if isinstance(answer, QueueMessage)])
         return answers
 
-    def give_back(self, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> Message:
+    def nack(self, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
         """See `QueueBackend.give_back`."""
         message = self._held(receipt.message_id)
         check_in_flight(message, receipt)
-        after = given_back(message, available_at, reason, self.queue.settings.max_retries, now)
-        return self._keep([Change(message, after)])[0]
+        after = nacked(message, available_at, reason, self.queue.settings.max_retries, now)
+        return self._keep([MessageChange(message, after)])[0]
 
-    def bury(self, receipt: Receipt, reason: str, now: datetime) -> Message:
+    def dead_letter(self, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
         """See `QueueBackend.bury`."""
         message = self._held(receipt.message_id)
         check_current(message, receipt)
-        return message if message.state is State.DEAD else self._keep([Change(message, buried(message, reason, now))])[0]
+        return message if message.state is State.DEAD else self._keep([MessageChange(message, dead_lettered(message, reason, now))])[0]
 
-    def revive(self, revival: Revival, now: datetime) -> Sequence[Message]:
+    def requeue(self, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
         """See `QueueBackend.revive`."""
         chosen = self._chosen(revival)
         check_room(self.queue, self.counts(), len(chosen))
-        return self._keep([Change(message, revived(message, revival.body, now)) for message in chosen])
+        return self._keep([MessageChange(message, requeued(message, revival.body, now)) for message in chosen])
 
     def clear(self, states: Collection[State]) -> Counts:
         """See `QueueBackend.clear`."""
@@ -114,7 +125,7 @@ class OpenQueue:
         queues.delete(self._session, self._name)
         return counts
 
-    def _added(self, adding: Adding, known: Mapping[str, Known], fresh: dict[str, Known]) -> Added | QueueError:
+    def _added(self, adding: AddRequest, known: Mapping[str, Known], fresh: dict[str, Known]) -> Added | QueueError:
         message = adding.message
         entry = fresh.get(message.message_id) or known.get(message.message_id) or Known()
         if entry.recognises(message):
@@ -140,13 +151,13 @@ class OpenQueue:
         excess = remembered - self._limits.remembered_ids
         return remembered - queues.forget(self._session, self._name, excess) if excess > 0 else remembered
 
-    def _given(self, message: Message, taking: Taking) -> Message:
+    def _given(self, message: QueueMessage, taking: TakeRequest) -> QueueMessage:
         if taking.lease is None:
             return message
         seconds = self.queue.settings.visibility_timeout if taking.lease.seconds is None else taking.lease.seconds
         return leased(message, taking.lease.token, taking.now + timedelta(seconds=seconds))
 
-    def _removed(self, receipt: Receipt, held: dict[str, Message]) -> Message | QueueError:
+    def _removed(self, receipt: Receipt, held: dict[str, QueueMessage]) -> QueueMessage | QueueError:
         message = held.get(receipt.message_id)
         if message is None:
             return MessageNotFound.in_queue(self._name, receipt.message_id)
@@ -156,12 +167,12 @@ class OpenQueue:
             return error
         return held.pop(receipt.message_id)
 
-    def _held(self, message_id: str) -> Message:
+    def _held(self, message_id: str) -> QueueMessage:
         if found := statements.by_id(self._session, self._name, [message_id], lock=True).get(message_id):
             return found
         raise MessageNotFound.in_queue(self._name, message_id)
 
-    def _chosen(self, revival: Revival) -> list[Message]:
+    def _chosen(self, revival: Requeue) -> list[QueueMessage]:
         if revival.message_id is None:
             limit = self.counts().dead if revival.limit is None else revival.limit
             return statements.dead(self._session, self._name, limit, lock=True)
@@ -169,7 +180,7 @@ class OpenQueue:
         check_dead(message)
         return [message]
 
-    def _keep(self, changes: Sequence[Change]) -> list[Message]:
+    def _keep(self, changes: Sequence[MessageChange]) -> list[QueueMessage]:
         after = [change.after for change in changes]
         statements.save(self._session, self._name, after)
         for change in changes:
@@ -178,7 +189,7 @@ class OpenQueue:
             self._drop_oldest_dead()
         return after
 
-    def _drop(self, messages: Sequence[Message]) -> None:
+    def _drop(self, messages: Sequence[QueueMessage]) -> None:
         statements.delete(self._session, self._name, (message.message_id for message in messages))
         for message in messages:
             self._changes[message.state.value] -= 1
@@ -195,7 +206,7 @@ class OpenQueue:
 
 
 @contextmanager
-def opened(session: Session, found: Found, now: datetime, limits: Limits) -> Generator[OpenQueue]:
+def opened(session: Session, found: QueueRow, now: datetime, limits: KeptPerQueue) -> Generator[OpenQueue]:
     """Work on a queue inside a ``with`` block."""
     queue = OpenQueue(session, found, limits)
     queue.settle(now)
@@ -203,14 +214,14 @@ def opened(session: Session, found: Found, now: datetime, limits: Limits) -> Gen
     queue.write_counts()
 
 
-def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> Found:
+def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> QueueRow:
     """Return a queue. Raises `QueueNotFound`."""
     if (found := queues.find(session, queue_name, lock)) is None:
         raise QueueNotFound.among(queue_name, queues.names(session))
     return found
 
 
-def find_or_make(session: Session, queue_name: str, now: datetime) -> Found:
+def find_or_make(session: Session, queue_name: str, now: datetime) -> QueueRow:
     """Return a queue, made with default settings unless there is one, to which nobody else can add meanwhile."""
     while (found := queues.find(session, queue_name, Lock.GROW)) is None:
         queues.create(session, Queue(queue_name, QueueSettings(), now))

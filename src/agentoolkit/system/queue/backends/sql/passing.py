@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from agentoolkit.system.queue.messages import Message, changed, next_change_at
+from agentoolkit.system.queue.messages import QueueMessage, changed, next_change_at
 
 PAGE = 500
 """Messages at once."""
 
 
-class Change(NamedTuple):
+class MessageChange(NamedTuple):
     """A message before and after."""
 
-    before: Message
-    after: Message
+    before: QueueMessage
+    after: QueueMessage
 
 
-def after_time(due: Sequence[Message], now: datetime, max_retries: int) -> list[Change]:
+def after_time(due: Sequence[QueueMessage], now: datetime, max_retries: int) -> list[MessageChange]:
     """Let time do its part to a page of messages, and return them in the order of their last changes.
 
     Args:
@@ -31,7 +31,7 @@ def after_time(due: Sequence[Message], now: datetime, max_retries: int) -> list[
     timers = [(at, message.arrival, message) for message in due if (at := next_change_at(message)) is not None]
     until = timers[-1][0] if len(due) >= PAGE else now
     before = {message.message_id: message for message in due}
-    after: dict[str, Message] = {}
+    after: dict[str, QueueMessage] = {}
     while timers and timers[0][0] <= until:
         at, arrival, message = heapq.heappop(timers)
         message = changed(message, at, max_retries)
@@ -39,4 +39,4 @@ def after_time(due: Sequence[Message], now: datetime, max_retries: int) -> list[
         after[message.message_id] = message
         if (again := next_change_at(message)) is not None:
             heapq.heappush(timers, (again, arrival, message))
-    return [Change(before[message_id], message) for message_id, message in after.items()]
+    return [MessageChange(before[message_id], message) for message_id, message in after.items()]

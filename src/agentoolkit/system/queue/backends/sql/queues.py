@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from agentoolkit.database.database import Session
 from agentoolkit.database.times import micros
-from agentoolkit.system.queue.backends.sql.records import QUEUE, Found, found_of, locked, queue_parameters
-from agentoolkit.system.queue.messages import Counts, Message, Queue, State
+from agentoolkit.system.queue.backends.sql.records import QUEUE, QueueRow, found_of, locked, queue_parameters
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, State
 
 COUNTED = (*(state.value for state in State), "dropped")
 """What is counted per queue: messages in each state, and dead letters that were dropped."""
@@ -58,7 +58,7 @@ class Lock(StrEnum):
     TOUCH = "FOR UPDATE OF q"
 
 
-def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> Found | None:
+def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> QueueRow | None:
     """Return a queue."""
     row = session.row(locked(session, _FIND, lock), {"queue_name": queue_name})
     return None if row is None else found_of(row)
@@ -97,7 +97,7 @@ def note_growth(session: Session, queue_name: str, arrivals: int, remembered: in
     session.run(sql, {"queue_name": queue_name, "arrivals": arrivals, "remembered": remembered})
 
 
-def remember(session: Session, messages: Sequence[tuple[Message, datetime]]) -> None:
+def remember(session: Session, messages: Sequence[tuple[QueueMessage, datetime]]) -> None:
     """Remember ids until a time each."""
     rows = [(message.queue_name, message.message_id, message.arrival, micros(until)) for message, until in messages]
     session.from_rows(_REMEMBER, _REMEMBERED, rows)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Session
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.queue.messages import Message, Queue, QueueSettings, State, next_change_at
+from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings, State, next_change_at
 
 QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"
 MESSAGE_TYPES = {
@@ -32,7 +32,7 @@ ROW_TYPES = {**MESSAGE_TYPES, "change_at": "BIGINT", "death": "BIGINT"}
 """All columns: also when time alone changes it next, and the how manieth death of its queue it died."""
 
 
-class Found(NamedTuple):
+class QueueRow(NamedTuple):
     """A queue as the database has it."""
 
     queue: Queue
@@ -51,19 +51,19 @@ class Found(NamedTuple):
 class Known(NamedTuple):
     """What a queue knows of a message id."""
 
-    message: Message | None = None
+    message: QueueMessage | None = None
     remembered_until: datetime | None = None
 
-    def recognises(self, message: Message) -> bool:
+    def recognises(self, message: QueueMessage) -> bool:
         """Was this message here before?"""
         return self.message is not None or (self.remembered_until is not None and self.remembered_until > message.enqueued_at)
 
 
-def found_of(row: Sequence[Any]) -> Found:
+def found_of(row: Sequence[Any]) -> QueueRow:
     """Read the columns `QUEUE`, then arrivals, remembered ids and the next change."""
     queue_name, max_size, visibility_timeout, max_retries, description, created_at, arrivals, remembered, change_at = row
     settings = QueueSettings(max_size, visibility_timeout, max_retries, description)
-    return Found(Queue(queue_name, settings, instant(created_at)), arrivals, remembered, moment(change_at))
+    return QueueRow(Queue(queue_name, settings, instant(created_at)), arrivals, remembered, moment(change_at))
 
 
 def queue_parameters(queue: Queue) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def queue_parameters(queue: Queue) -> dict[str, Any]:
     }
 
 
-def message_of(row: Sequence[Any]) -> Message:
+def message_of(row: Sequence[Any]) -> QueueMessage:
     """Read the columns `MESSAGE_TYPES`."""
     id_, queue_name, body, enqueued, available, priority, expires, arrival, state, attempts, token, leased, reason, died = row
-    return Message(
+    return QueueMessage(
         id_,
         queue_name,
         body,
@@ -100,7 +100,7 @@ def message_of(row: Sequence[Any]) -> Message:
     )
 
 
-def row_of(message: Message, death: int | None = None) -> tuple[Any, ...]:
+def row_of(message: QueueMessage, death: int | None = None) -> tuple[Any, ...]:
     """Return the columns `ROW_TYPES`."""
     return (
         message.message_id,

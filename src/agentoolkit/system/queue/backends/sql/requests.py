@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from agentoolkit.system.queue.messages import Message, Receipt
+from agentoolkit.system.queue.messages import QueueMessage, Receipt
 from agentoolkit.system.queue.ports import Lease
 
 
-class Limits(NamedTuple):
+class KeptPerQueue(NamedTuple):
     """What is kept per queue, and where this process counts."""
 
     dead_letters: int
@@ -17,16 +17,16 @@ class Limits(NamedTuple):
     slot: int
 
 
-class Adding(NamedTuple):
+class AddRequest(NamedTuple):
     """A message to be added."""
 
     queue_name: str
     now: datetime
-    message: Message
+    message: QueueMessage
     remember_until: datetime | None
 
 
-class Taking(NamedTuple):
+class TakeRequest(NamedTuple):
     """Messages to be taken."""
 
     queue_name: str
@@ -36,7 +36,7 @@ class Taking(NamedTuple):
     """None: they are taken out."""
 
 
-class Removal(NamedTuple):
+class RemoveRequest(NamedTuple):
     """A message to be removed."""
 
     queue_name: str
@@ -44,4 +44,4 @@ class Removal(NamedTuple):
     receipt: Receipt
 
 
-Request = Adding | Taking | Removal
+Request = AddRequest | TakeRequest | RemoveRequest

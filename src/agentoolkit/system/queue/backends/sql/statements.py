@@ -20,7 +20,7 @@ from agentoolkit.system.queue.backends.sql.records import (
     moment,
     row_of,
 )
-from agentoolkit.system.queue.messages import Message, State
+from agentoolkit.system.queue.messages import QueueMessage, State
 
 _MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_TYPES)
 _ONE_ID = {"queue_name": "TEXT", "message_id": "TEXT"}
@@ -80,27 +80,27 @@ def wake(session: Session, queue_name: str, now: datetime) -> int:
     return session.run(_WAKE + _chosen(session, _AVAILABLE), {"queue_name": queue_name, "now": micros(now)})
 
 
-def due(session: Session, queue_name: str, now: datetime, limit: int) -> list[Message]:
+def due(session: Session, queue_name: str, now: datetime, limit: int) -> list[QueueMessage]:
     """Return, and lock, messages that time alone has changed, in order of that time."""
     return _messages(session, _DUE, _SKIP, {"queue_name": queue_name, "now": micros(now), "limit": limit})
 
 
-def ready(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[Message]:
+def ready(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[QueueMessage]:
     """Return messages that are ready, in the order they are to be taken; with a lock, those that nobody else has locked."""
     return _messages(session, _READY, _SKIP if lock else "", {"queue_name": queue_name, "limit": limit})
 
 
-def dead(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[Message]:
+def dead(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[QueueMessage]:
     """Return the first that died."""
     return _messages(session, _DEAD, "FOR UPDATE" if lock else "", {"queue_name": queue_name, "limit": limit})
 
 
-def all_of(session: Session, queue_name: str) -> list[Message]:
+def all_of(session: Session, queue_name: str) -> list[QueueMessage]:
     """Return every message, in order of arrival."""
     return _messages(session, _ALL, "", {"queue_name": queue_name})
 
 
-def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock: bool = False) -> dict[str, Message]:
+def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock: bool = False) -> dict[str, QueueMessage]:
     """Return those of these messages that are held."""
     sql = locked(session, _BY_ID, "FOR UPDATE OF m" if lock else "")
     return {row[0]: message_of(row) for row in session.from_rows(sql, _ONE_ID, _ids(queue_name, message_ids))}
@@ -112,12 +112,12 @@ def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict
     return {id_: Known(None if row[0] is None else message_of(row), moment(until)) for id_, until, *row in rows}
 
 
-def insert(session: Session, messages: Iterable[Message]) -> None:
+def insert(session: Session, messages: Iterable[QueueMessage]) -> None:
     """Keep new messages."""
     session.from_rows(_INSERT, ROW_TYPES, [row_of(message) for message in messages])
 
 
-def save(session: Session, queue_name: str, messages: Sequence[Message]) -> None:
+def save(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> None:
     """Write down messages that changed, those that died in the order of their deaths."""
     deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
     numbered = enumerate(messages, deaths + 1)
@@ -141,7 +141,7 @@ def drop_dead(session: Session, queue_name: str, number: int) -> int:
     return session.run(_DROP + _chosen(session, _DEAD), {"queue_name": queue_name, "limit": number})
 
 
-def _messages(session: Session, sql: str, lock: str, parameters: dict[str, Any]) -> list[Message]:
+def _messages(session: Session, sql: str, lock: str, parameters: dict[str, Any]) -> list[QueueMessage]:
     return [message_of(row) for row in session.rows(locked(session, sql, lock), parameters)]
 
 
