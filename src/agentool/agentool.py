@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from pydantic import ValidationError
 
@@ -13,6 +13,9 @@ from agentool.context import Deps
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput, are_values_shown, did_you_mean, excerpt
 from agentool.operations import Handler, Operation, read_operations
+
+if TYPE_CHECKING:
+    from pydantic_ai import Agent
 
 Precheck = Callable[[Any, Any], None]
 """Called with an AgenTool's deps and validated input; raises what is wrong with it."""
@@ -73,6 +76,16 @@ class AgenTool(Generic[Deps]):
         if self.precheck is not None:
             self.precheck(self.deps, validated)
         return validated
+
+    def as_agent(self, injector: Injector | None = None) -> Agent[None, Any]:
+        """Return a pydantic-ai agent that needs no model: its prompt is this AgenTool's input as JSON text, its output the AgenTool's.
+
+        Args:
+            injector: Where this AgenTool is registered; the current one when the agent runs, by default.
+        """
+        from agentool.core.model import as_agent
+
+        return as_agent(self, injector)
 
     def output_types(self) -> tuple[Any, ...]:
         """Return the distinct types that the handlers declare to return."""

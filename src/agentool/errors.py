@@ -19,6 +19,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import ValidationError
 
@@ -66,6 +67,9 @@ class AgenToolError(Exception):
         remedy: What to do instead.
     """
 
+    correctable: ClassVar[bool] = False
+    """Whether whoever asked can do better at once, with other input; a language model is then asked to."""
+
     def __init__(self, problem: str, *, field: str | None = None, value: object = None, remedy: str | None = None) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -93,6 +97,8 @@ class MissingExtra(ConfigurationError, ImportError):
 class UnknownAgenTool(AgenToolError, LookupError):
     """No AgenTool is registered under this name."""
 
+    correctable = True
+
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
@@ -108,6 +114,8 @@ class FieldProblem:
 
 class InvalidInput(AgenToolError, ValueError):
     """The input does not fit the AgenTool. ``problems`` lists every field concerned; ``field`` and ``value`` are the first one's."""
+
+    correctable = True
 
     def __init__(
         self,

@@ -94,3 +94,15 @@ def test_messages_without_a_prompt_are_refused() -> None:
     instructed = ModelRequest(parts=[SystemPromptPart("Be brief.")])
     with pytest.raises(UserError, match="one JSON text"):
         asyncio.run(PassThroughModel().request([instructed, answered], None, ModelRequestParameters(output_tools=[TOOL])))
+
+
+async def test_an_agentool_is_an_agent(counter: AgenTool[Any]) -> None:
+    """An AgenTool makes its own agent: JSON in, its typed output out."""
+    assert (await counter.as_agent().run(ADD)).output.value == 2
+
+
+async def test_streaming_is_refused_in_one_sentence(counter: AgenTool[Any]) -> None:
+    """An AgenTool answers once, and says so to whoever wants to watch it."""
+    with pytest.raises(UserError, match="nothing to stream: call `run`"):
+        async with counter.as_agent().run_stream(ADD):
+            pass

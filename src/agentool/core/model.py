@@ -1,15 +1,17 @@
 """Any AgenTool as a pydantic-ai `Agent` that needs no language model: JSON in, the AgenTool's typed output out.
 
-This is the only file of the framework that imports pydantic-ai, and nothing imports it unasked.
+Besides `toolset` the only file of the framework that imports pydantic-ai, and nothing imports either unasked.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Union
 
 from pydantic_ai import Agent, ToolOutput, UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from agentool.agentool import AgenTool
@@ -32,6 +34,12 @@ class PassThroughModel(Model):
     ) -> ModelResponse:
         (tool,) = model_request_parameters.output_tools
         return ModelResponse(parts=[ToolCallPart(tool.name, {"json_text": _prompt(messages)})], model_name=self.model_name)
+
+    @asynccontextmanager
+    async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamedResponse]:
+        """Refuse to stream: an AgenTool answers once, with its typed output."""
+        raise UserError("An AgenTool's agent answers at once, so there is nothing to stream: call `run`.")
+        yield  # makes this a generator
 
 
 def as_agent(agentool: AgenTool[Any], injector: Injector | None = None) -> Agent[None, Any]:

@@ -26,13 +26,19 @@ class SchedulerError(AgenToolError, RuntimeError):
 class JobNotFound(SchedulerError, KeyError):
     """No job has this id or name."""
 
+    correctable = True
+
 
 class ExecutionNotFound(SchedulerError, KeyError):
     """No execution has this id, or it is no longer kept."""
 
+    correctable = True
+
 
 class JobExists(SchedulerError):
     """The id or name belongs to another job already."""
+
+    correctable = True
 
     @classmethod
     def taken(cls, job_id: str, job_name: str, field: str, value: str) -> JobExists:
@@ -43,6 +49,8 @@ class JobExists(SchedulerError):
 
 class InvalidSchedule(SchedulerError, ValueError):
     """The schedule, its zone or its bounds cannot be read, or would never fire."""
+
+    correctable = True
 
     def __str__(self) -> str:
         """Say what was given, where the problem itself quotes none of it: people see no more of an error than its text."""

@@ -1,0 +1,212 @@
+"""AgenTools as tools of a pydantic-ai agent: one flat tool for each operation.
+
+    agent = Agent(model, toolsets=[AgenToolset("storage_kv", "templates")])
+
+A refusal asks the model to try again and shows a call that works. What no retry cures becomes the tool's failure, in words.
+A mistake of the application's developer ends the run. Whoever asks is set here, never by the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_ai import ModelRetry, ToolFailed, UserError
+from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.tools import RunContext, ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.toolsets.abstract import ToolsetTool
+from pydantic_core import SchemaValidator, core_schema
+
+from agentool.agentool import AgenTool
+from agentool.caller import OWN, Caller, acting_as, get_caller
+from agentool.core.injector import Injector, get_injector
+from agentool.describe import OperationDescription, describe
+from agentool.errors import AgenToolError, ConfigurationError, FieldProblem, InvalidInput, InvalidOutput, did_you_mean, sentence
+
+MAX_ANSWER = 32_000
+"""Characters of an answer that a model is shown, about 8,000 tokens."""
+RETRIES = 3
+"""Corrections of one call that are asked for."""
+
+CallerFor = Callable[[RunContext[Any]], Caller]
+
+_ANY_ARGUMENTS = SchemaValidator(core_schema.any_schema())
+"""Everything is checked by the injector, whose refusals say more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatTool:
+    """One operation, as a model sees it."""
+
+    operation: OperationDescription
+    fields: frozenset[str]
+    definition: ToolDefinition
+    needs_approval: bool
+
+
+class AgenToolset(AbstractToolset[Any]):
+    """Operations of AgenTools as the tools of a pydantic-ai agent.
+
+    Args:
+        agentools: AgenTools, or the names of registered ones; all that are registered if none is named.
+        operations: For an AgenTool's name, which of its operations; all by default.
+        names: What a tool is called, by AgenTool and operation; ``storage_kv_get`` by default.
+        approve: Names of tools whose calls need a person's approval.
+        caller: Who asks, or how to tell from a run's context; by default whoever runs the agent, with a model's scopes.
+        injector: Where the AgenTools are called; the current one by default.
+        defer_loading: Show the tools only after the model has searched for them.
+        id: A name for this toolset, unique in one agent.
+    """
+
+    def __init__(
+        self,
+        *agentools: str | AgenTool[Any],
+        operations: Mapping[str, Collection[str]] | None = None,
+        names: Callable[[OperationDescription], str] = lambda operation: operation.tool_name,
+        approve: Collection[str] = (),
+        caller: Caller | CallerFor | None = None,
+        injector: Injector | None = None,
+        defer_loading: bool = False,
+        id: str = "agentool",
+    ) -> None:
+        self._agentools = agentools
+        self._operations = operations or {}
+        self._names = names
+        self._approve = frozenset(approve)
+        self._caller = caller
+        self._injector = injector
+        self._defer_loading = defer_loading
+        self._id = id
+        self._made: tuple[Injector, dict[str, FlatTool], dict[str, ToolsetTool[Any]]] | None = None
+
+    @property
+    def id(self) -> str:
+        """What pydantic-ai calls this toolset."""
+        return self._id
+
+    def flat_tools(self) -> Mapping[str, FlatTool]:
+        """Return the tools by their names.
+
+        Raises:
+            UserError: An AgenTool or operation does not exist, or two tools have one name.
+        """
+        return self._tools()[1]
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        """Return what the model may call."""
+        return self._tools()[2]
+
+    async def call_tool(self, name: str, tool_args: Any, ctx: RunContext[Any], tool: ToolsetTool[Any]) -> Any:
+        """Call an operation as the model asks."""
+        injector, tools, _ = self._tools()
+        flat = tools[name]
+        caller = caller_of(self._caller, ctx)
+        try:
+            arguments = _checked(flat, tool_args)
+            if flat.needs_approval and not ctx.tool_call_approved:
+                raise ApprovalRequired
+            with acting_as(caller):
+                output = await injector.run(flat.operation.agentool_name, flat.operation.call(arguments))
+        except (AgenToolError, OSError) as error:
+            raise refusal(error, name, flat.operation.example) from error
+        return answer(output)
+
+    def _tools(self) -> tuple[Injector, dict[str, FlatTool], dict[str, ToolsetTool[Any]]]:
+        injector = self._injector or get_injector()
+        if self._made is None or self._made[0] is not injector:
+            try:
+                flat = self._flat(injector)
+            except (AgenToolError, ValueError) as error:
+                raise UserError(str(error)) from error
+            shown = {name: ToolsetTool(toolset=self, tool_def=tool.definition, max_retries=RETRIES, args_validator=_ANY_ARGUMENTS)
+                     for name, tool in flat.items()}  # fmt: skip
+            self._made = injector, flat, shown
+        return self._made
+
+    def _flat(self, injector: Injector) -> dict[str, FlatTool]:
+        tools: dict[str, FlatTool] = {}
+        for operation in self._chosen(injector):
+            name = self._names(operation)
+            if name in tools:
+                raise ConfigurationError(f"Two tools are named {name!r}.", remedy="Give `names` that differ.")
+            definition = ToolDefinition(
+                name=name,
+                description=operation.description,
+                parameters_json_schema=operation.schema,
+                defer_loading=self._defer_loading,
+                metadata={"agentool": operation.agentool_name, "operation": operation.name},
+            )
+            fields = frozenset(field.name for field in operation.fields)
+            tools[name] = FlatTool(operation, fields, definition, name in self._approve)
+        if unknown := self._approve - tools.keys():
+            remedy = did_you_mean(min(unknown), tools)
+            raise ConfigurationError(f"Approval is asked for {sorted(unknown)}, which no tool is named.", remedy=remedy)
+        return tools
+
+    def _chosen(self, injector: Injector) -> Sequence[OperationDescription]:
+        given = self._agentools or injector.catalog()
+        found: list[OperationDescription] = []
+        for tool in [injector.get(each) if isinstance(each, str) else each for each in given]:
+            described = describe(tool)
+            wanted = self._operations.get(tool.name)
+            found += described.operations if wanted is None else [described.operation(name) for name in wanted]
+        return found
+
+
+def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
+    """Return who asks: inside a scheduled run the owner of its job, else the caller given, else whoever runs the agent."""
+    current = get_caller()
+    if given is None or current.depth:
+        return current.at("agent", OWN)
+    return given if isinstance(given, Caller) else given(ctx)
+
+
+def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> Exception:
+    """Turn an error into what pydantic-ai makes of it: another try, a failure in words, or the end of the run."""
+    if isinstance(error, (ConfigurationError, InvalidOutput)):
+        return UserError(str(error))
+    if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError):
+        right = f" Right: {tool_name}({json.dumps(example, ensure_ascii=False)})." if example is not None else ""
+        return ModelRetry(f"{words(error)}{right}")
+    return ToolFailed(words(error))
+
+
+def words(error: Exception) -> str:
+    """Say what went wrong without naming the framework."""
+    if isinstance(error, InvalidInput) and error.problems:
+        return " ".join(part for part in (sentence(error.problems), error.remedy) if part)
+    return str(error) or type(error).__name__
+
+
+def answer(output: Any) -> Any:
+    """Return an output as a model is shown it: JSON text, cut where it is too long."""
+    if isinstance(output, BaseModel):
+        text = output.model_dump_json(exclude_none=True)
+    elif isinstance(output, str):
+        text = output
+    else:
+        return output
+    if len(text) <= MAX_ANSWER:
+        return text
+    return f"{text[:MAX_ANSWER]}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
+
+
+def _checked(flat: FlatTool, arguments: object) -> dict[str, Any]:
+    """Refuse what is no object, and names that this operation does not take."""
+    if not isinstance(arguments, dict):
+        raise InvalidInput("The arguments must be one JSON object.", value=arguments)
+    given: dict[str, Any] = arguments  # type: ignore[assignment]
+    if given.keys() <= flat.fields:
+        return given
+    unknown = [name for name in given if name not in flat.fields]
+    problems = tuple(
+        FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, flat.fields)}".rstrip()) for name in unknown
+    )
+    raise InvalidInput(sentence(problems), problems=problems)
+
+
+__all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "refusal", "words"]
