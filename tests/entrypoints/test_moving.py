@@ -16,7 +16,7 @@ def test_a_crontab_is_printed_as_a_task_file(cli: Cli) -> None:
     Path("crontab").write_text("MAILTO=me\n0 3 * * * backup.sh\n")
     result = cli("import", "crontab", "crontab")
     assert read_tasks(result.stdout)[0].name == "backup"
-    assert result.stderr == "agentool: line 1: MAILTO is not carried over; a task can have 'env' in its input_data\n"
+    assert result.stderr == "agentool: line 1: MAILTO=me is not carried over; --notify TARGET adds a notification of each failure\n"
 
 
 def test_what_is_left_out_ends_with_1(cli: Cli) -> None:

@@ -7,19 +7,23 @@ from typing import Any
 
 import pytest
 
+from agentool import InvalidInput
+from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks
 from agentoolkit.entrypoints.taskfile import read_tasks
-from agentoolkit.transfer import Translation, as_task_file, read_crontab
+from agentoolkit.settings import Settings
+from agentoolkit.testing import toolkit
+from agentoolkit.transfer import CrontabOptions, Translation, as_task_file, read_crontab
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def translated(text: str) -> Translation:
-    return read_crontab(text, now=NOW)
+def translated(text: str | bytes, **options: Any) -> Translation:
+    return read_crontab(text, now=NOW, options=CrontabOptions(**options))
 
 
-def only(text: str) -> dict[str, Any]:
+def only(text: str, **options: Any) -> dict[str, Any]:
     """Translate a crontab that holds one entry."""
-    (task,) = translated(text).tasks
+    (task,) = translated(text, **options).tasks
     return task
 
 
@@ -53,23 +57,22 @@ def test_a_comment_describes_the_entry_below() -> None:
     assert only("# nightly backup\n0 3 * * * backup")["description"] == "nightly backup"
 
 
-@pytest.mark.parametrize("name", ["CRON_TZ", "TZ"])
-def test_a_zone_holds_for_the_entries_below(name: str) -> None:
-    """A zone variable is the zone of what follows, and not of what stands before it."""
-    before, after = translated(f"0 1 * * * first\n{name} = 'Europe/Berlin'\n0 2 * * * second").tasks
+def test_a_zone_holds_for_the_entries_below() -> None:
+    """CRON_TZ is the zone of what follows, and not of what stands before it."""
+    before, after = translated("0 1 * * * first\nCRON_TZ = 'Europe/Berlin'\n0 2 * * * second").tasks
     assert (before.get("timezone"), after["timezone"]) == (None, "Europe/Berlin")
 
 
 def test_entries_below_an_unknown_zone_are_not_guessed() -> None:
     """If a zone cannot be read, nothing is scheduled in another one."""
-    assert "zone set above it" in refusal("TZ=Mars/Base\n0 1 * * * first")
+    assert "zone set above it" in refusal("CRON_TZ=Mars/Base\n0 1 * * * first")
 
 
 def test_other_variables_are_mentioned() -> None:
     """A variable is not carried over, which is said and refuses nothing."""
-    translation = translated("MAILTO=me@example.com\n0 1 * * * first")
+    translation = translated("PATH=/bin\n0 1 * * * first")
     assert translation.is_complete
-    assert "MAILTO" in translation.notes[0].told
+    assert "PATH" in translation.notes[0].told
 
 
 def test_a_folder_is_carried_over() -> None:
@@ -94,6 +97,21 @@ def test_a_percent_sign_begins_the_input() -> None:
     """As in cron, a bare % ends the command, further ones end lines, and an escaped one is itself."""
     task = only("0 1 * * * mail me%one%two 5\\%")
     assert task["input_data"] == {"operation": "run", "command": ["mail", "me"], "stdin": "one\ntwo 5%\n"}
+
+
+@pytest.mark.parametrize(
+    ("command", "stdin"),
+    [
+        ('mail -s "It\'s 10pm" joe%Joe,%%Where are your kids?%', "Joe,\n\nWhere are your kids?\n"),
+        ("cat%a", "a\n"),
+        ("cat%a%", "a\n"),
+        ("cat%", ""),
+        ("cat%%", "\n"),
+    ],
+)
+def test_the_input_ends_with_one_line_feed(command: str, stdin: str) -> None:
+    """As in crontab(5)'s own example: a line feed is added only where there is none."""
+    assert only(f"0 22 * * 1-5 {command}")["input_data"]["stdin"] == stdin
 
 
 @pytest.mark.parametrize(
@@ -127,3 +145,144 @@ def test_what_has_no_equal_is_refused_with_its_line(line: str, reason: str) -> N
 def test_quoted_signs_need_no_shell(line: str) -> None:
     """Signs that a shell would take literally are literal."""
     assert translated(f"0 1 * * * {line}").is_complete
+
+
+# What changes its meaning is said
+
+
+@pytest.mark.parametrize("value", ["Asia/Tokyo", "", "Mars/Base"])
+def test_tz_moves_no_entry(value: str) -> None:
+    """TZ is a variable of the commands: only CRON_TZ sets the zone of the times, as in cron."""
+    translation = translated(f"TZ={value}\n0 1 * * * first")
+    assert "timezone" not in translation.tasks[0]
+    assert "CRON_TZ sets that of the times" in translation.notes[0].told
+
+
+@pytest.mark.parametrize("user", ["root", "www-data", "nobody"])
+def test_the_column_of_users_is_no_program(user: str) -> None:
+    """In a system's crontab the sixth column is a user: it is taken off, and both are said."""
+    translation = translated(f"0 1 * * * {user} /usr/bin/clean --all\n@daily root run-parts /etc/cron.daily")
+    assert [task["input_data"]["command"][0] for task in translation.tasks] == ["/usr/bin/clean", "run-parts"]
+    assert "sixth column" in translation.notes[0].told
+
+
+@pytest.mark.parametrize("command", ["git pull", "sync now", "/opt/backup root", "backup.sh www-data"])
+def test_a_program_is_no_user(command: str) -> None:
+    """What can be a program is one, unless another entry shows that there is a column of users."""
+    assert only(f"0 1 * * * {command}")["input_data"]["command"] == command.split()
+
+
+def test_who_ran_it_is_said() -> None:
+    """A task runs as another user than before, which is no refusal."""
+    translation = translated("0 1 * * * someone clean", system=True)
+    assert translation.is_complete
+    assert translation.notes[-1].told == "it ran as someone; here it runs as the user of `agentool serve`"
+
+
+def test_a_user_without_a_command_is_refused() -> None:
+    """Where a column of users is asked for, an entry without one is named."""
+    assert "a user and no command" in read_crontab("0 1 * * * clean", now=NOW, options=CrontabOptions(system=True)).notes[0].told
+
+
+@pytest.mark.parametrize("comment", ["#0 5 * * * /opt/old", "# */5 * * * * poll --all", "#@daily /opt/old"])
+def test_an_entry_commented_out_describes_nothing(comment: str) -> None:
+    """It is left out, and said, and is not what the next entry is for."""
+    translation = translated(f"{comment}\n0 1 * * * new")
+    assert "description" not in translation.tasks[0]
+    assert (translation.is_complete, "commented-out" in translation.notes[0].told) == (True, True)
+
+
+@pytest.mark.parametrize("comment", ["# m h  dom mon dow   command", "# ---------", "#", "# minute hour dom"])
+def test_headings_describe_nothing(comment: str) -> None:
+    """Column names and rules are no description."""
+    assert "description" not in only(f"{comment}\n0 1 * * * new")
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
+def test_a_byte_order_mark_costs_no_entry(mark: bytes) -> None:
+    """The first line is read with and without it."""
+    assert len(translated(mark + b"0 1 * * * first\r\n0 2 * * * second\r\n").tasks) == 2
+
+
+def test_one_line_that_is_not_utf8_costs_that_line() -> None:
+    """It is named with the byte, all others are translated, and the translation is not complete."""
+    translation = translated("# nett\n0 1 * * * first\n0 2 * * * grüßen\n0 3 * * * third".encode("latin-1"))
+    assert [task["name"] for task in translation.tasks] == ["first", "third"]
+    assert translation.notes[0] == ("line 3", "it is not UTF-8: byte 13 is 0xFC", True)
+
+
+def test_entries_below_a_zone_that_is_not_utf8_are_not_guessed() -> None:
+    """A zone that cannot be read is as good as unknown."""
+    assert "zone set above it" in translated(b"CRON_TZ=Z\xfcrich\n0 1 * * * first").notes[-1].told
+
+
+def test_half_a_character_is_named() -> None:
+    """A surrogate that came in as text is no letter of a command."""
+    assert "line 2" in str(translated("0 1 * * * first\n0 2 * * * a\ud800").notes[0])
+
+
+def test_utf16_is_refused() -> None:
+    """Nothing of such a file is guessed."""
+    with pytest.raises(InvalidInput, match="UTF-16"):
+        translated("0 1 * * * first".encode("utf-16"))
+
+
+def test_other_line_breaks_end_no_line() -> None:
+    """Only line feeds end the lines of a crontab."""
+    assert only("0 1 * * * 'a\x0bb\u2028c'")["input_data"]["command"] == ["a\x0bb\u2028c"]
+
+
+# Crontabs as they are
+
+
+@pytest.mark.parametrize("line", ["a | b", "cd $HOME && ./poll > log 2>&1", "[ -x /bin/a ] && /bin/a", "FOO=1 a", "a >> /var/log/a.log"])
+def test_a_shell_runs_what_needs_one(line: str) -> None:
+    """With `shell` such a line is the argument of sh -c, as it is written."""
+    assert only(f"0 1 * * * {line}", shell=True)["input_data"]["command"] == ["sh", "-c", line]
+
+
+def test_what_needs_no_shell_gets_none() -> None:
+    """With `shell`, too, an argument list is one."""
+    assert only("0 1 * * * poll now", shell=True)["input_data"]["command"] == ["poll", "now"]
+
+
+def test_the_shell_is_the_crontabs() -> None:
+    """SHELL names another one; the task is named after its program."""
+    task = only("SHELL=/bin/bash\n0 1 * * * /opt/a.sh | b%in", shell=True)
+    assert (task["name"], task["input_data"]["command"], task["input_data"]["stdin"]) == ("a", ["/bin/bash", "-c", "/opt/a.sh | b"], "in\n")
+
+
+def test_without_a_shell_the_way_is_named() -> None:
+    """The refusal names the option."""
+    assert "--shell" in refusal("0 1 * * * a | b")
+
+
+@pytest.mark.parametrize("redirection", [">> /var/log/a.log 2>&1", "> a.log", "&>> a.log"])
+def test_output_to_a_file_goes_to_the_log(redirection: str) -> None:
+    """With `log` a second step writes into the log what the command printed."""
+    translation = translated(f"0 1 * * * poll now {redirection}", log=True)
+    first, second = translation.tasks[0]["input_data"]["steps"]
+    assert first["input_data"]["command"] == ["poll", "now"]
+    assert (second["agentool_name"], second["input_data"]["data"]["stdout"]) == ("logging", "!step:run.stdout")
+    assert "is written into the log now" in translation.notes[0].told
+
+
+def test_mailto_is_a_notification_of_failures() -> None:
+    """With `notify`, each entry below an address has a task that tells of its failure; MAILTO="" ends that."""
+    tasks = translated('MAILTO=me@example.com\n0 1 * * * a\nMAILTO=""\n0 2 * * * b', notify="mail").tasks
+    assert [task["name"] for task in tasks] == ["a", "a-failed", "b"]
+    assert (tasks[1]["schedule"], tasks[1]["input_data"]["targets"]) == ("after a failed", ["mail"])
+
+
+def test_mailto_without_a_target_is_mentioned() -> None:
+    """The option that carries it over is named."""
+    assert "--notify TARGET" in translated("MAILTO=me@example.com\n0 1 * * * a").notes[0].told
+
+
+async def test_what_is_translated_can_be_scheduled() -> None:
+    """The scheduler takes the tasks of all options: programs are allowed, targets and references are known."""
+    text = "MAILTO=me\n0 1 * * * true >> a.log\n0 2 * * * true | cat\n0 3 * * * cat%in"
+    tasks = read_tasks(as_task_file(translated(text, shell=True, log=True, notify="log")))
+    async with toolkit(settings=Settings(database=None, programs=("true", "sh", "cat"))) as kit:
+        applied = await apply_tasks(kit.injector, tasks)
+    assert [task.mark for task in applied] == ["new"] * 6

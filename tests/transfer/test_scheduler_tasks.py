@@ -41,8 +41,37 @@ def test_the_documented_task_is_translated() -> None:
             "input_data": {"operation": "run", "command": ["cleanup.sh", "--deep"]},
             "description": "Daily cleanup at 3 AM",
             "priority": "medium",
+            "max_retries": 3,
+            "retry_backoff": 1.0,
         }
     ]
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, (3, 1.0)), (5, (5, 1.0)), (0, (None, None))])
+def test_retries_are_those_of_the_source(given: int | None, kept: tuple[int | None, float | None]) -> None:
+    """Three with growing pauses where a task says nothing; its own number, also none, where it does."""
+    (task,) = translated(**({} if given is None else {"max_retries": given})).tasks
+    assert (task.get("max_retries"), task.get("retry_backoff")) == kept
+
+
+@pytest.mark.parametrize("given", [-1, "three", True])
+def test_retries_that_are_no_number_are_refused(given: object) -> None:
+    """Nothing is guessed."""
+    assert "max_retries" in translated(max_retries=given).notes[0].told
+
+
+def test_a_task_that_comes_twice_is_refused() -> None:
+    """The later one would replace the earlier one in silence."""
+    with pytest.raises(InvalidInput, match="duplicate key 'a'"):
+        read_scheduler_tasks('{"tasks": {"a": {}, "a": {}}}', now=NOW)
+
+
+def test_a_letter_that_is_not_utf8_is_named() -> None:
+    """The line is named; a byte order mark is no mistake."""
+    text = '{"tasks": {\n"grüßen": {}}}'
+    assert read_scheduler_tasks(text.encode("utf-8-sig"), now=NOW).notes[0].where == "grüßen"
+    with pytest.raises(InvalidInput, match="line 2, byte 4 is 0xFC"):
+        read_scheduler_tasks(text.encode("latin-1"), now=NOW)
 
 
 def test_the_result_is_a_task_file() -> None:

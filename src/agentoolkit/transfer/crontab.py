@@ -1,9 +1,10 @@
-"""A user's crontab → a task file."""
+"""A user's crontab, or the system's → a task file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -11,64 +12,143 @@ from typing import Any
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules import read_schedule
 from agentoolkit.system.scheduler.schedules.zones import zone_named
-from agentoolkit.transfer.translation import Note, Translation, Untranslatable, shell_call, unique_names
+from agentoolkit.text_files import describe_undecodable, split_lines
+from agentoolkit.transfer.commands import Target, failure_notification, shell_call, shell_program_call, without_output
+from agentoolkit.transfer.crontab_users import has_user_column, is_ones_own
+from agentoolkit.transfer.translation import Note, Translation, Untranslatable, unique_names
 
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)")
 _ENTRY = re.compile(r"(?P<schedule>@\S+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")
-_DISCARDS_OUTPUT = re.compile(r"(?:\s*(?:&>|>&|[12]?>>?)\s*/dev/null|\s+2>&1)+$")
-_ZONES = ("CRON_TZ", "TZ")
+_USER = re.compile(r"(?P<user>\S+)\s+(?P<command>\S.*)")
+_COLUMN_NAMES = re.compile(r"m(?:in(?:ute)?)?[\s,]+h", re.IGNORECASE)
 
 
-def read_crontab(text: str, *, now: datetime) -> Translation:
-    """Translate a crontab as `crontab -l` prints it.
+@dataclass(frozen=True, slots=True)
+class CrontabOptions:
+    """How to translate what needs a choice."""
+
+    shell: bool = False
+    """Run commands that need a shell by ``sh -c``."""
+    log: bool = False
+    """Where a command's output went to a file, write it into the log."""
+    notify: str | None = None
+    """Target of the AgenTool ``notification`` that is told of failures, where the crontab names an address in MAILTO."""
+    system: bool | None = None
+    """Is there a column for the user, as in /etc/crontab? None: told from the entries."""
+
+
+def read_crontab(content: str | bytes, *, now: datetime, options: CrontabOptions | None = None) -> Translation:
+    """Translate a crontab as `crontab -l` prints it, or as /etc/crontab is written.
 
     Args:
-        text: Five fields or an @alias and a command, comments, and ``NAME=value`` lines.
+        content: Five fields or an @alias and a command, comments, and ``NAME=value`` lines. A line that is not UTF-8 is named and left out.
         now: The present (aware).
+        options: See `CrontabOptions`.
+
+    Raises:
+        InvalidInput: It is UTF-16.
     """
-    reader = _Reader(now)
-    for number, line in enumerate(text.splitlines(), 1):
-        reader.read(f"line {number}", line.strip())
+    lines = split_lines(content.encode(errors="surrogatepass") if isinstance(content, str) else content, "The crontab")
+    options = options or CrontabOptions()
+    system = options.system if options.system is not None else has_user_column(map(_command, lines))
+    reader = _Reader(now, options, system)
+    if system and options.system is None:
+        reader.note("file", "its sixth column is read as the user, as in /etc/crontab; give --no-user-column if it is the command")
+    for number, line in enumerate(lines, 1):
+        reader.read(f"line {number}", line)
     return Translation(reader.tasks, reader.notes)
 
 
+def _command(line: bytes) -> str:
+    """Return all that follows the schedule; empty where a line is no entry."""
+    text = line.decode(errors="backslashreplace").strip()
+    found = None if text.startswith("#") or _VARIABLE.fullmatch(text) else _ENTRY.fullmatch(text)
+    return found["command"] if found else ""
+
+
+@dataclass
 class _Reader:
     """Reads line after line: a variable holds for the entries below it."""
 
-    def __init__(self, now: datetime) -> None:
-        self.tasks: list[dict[str, Any]] = []
-        self.notes: list[Note] = []
-        self._now = now
-        self._name: Callable[[str], str] = unique_names()
-        self._timezone: str | None = None
-        self._zone_is_known = True
+    now: datetime
+    options: CrontabOptions
+    system: bool
+    tasks: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    notes: list[Note] = field(default_factory=list[Note])
+    _name: Callable[[str], str] = field(default_factory=unique_names)
+    _variables: dict[str, str] = field(default_factory=dict[str, str])
+    _timezone: str | None = None
+    _zone_is_known: bool = True
+    _comment: str = ""
+
+    def note(self, where: str, told: str, *, refused: bool = False) -> None:
+        """Add a note."""
+        self.notes.append(Note(where, told, refused))
+
+    def read(self, where: str, content: bytes) -> None:
+        """Read one line."""
+        try:
+            line = content.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            # Until the zone is known again, nothing below is scheduled in another one.
+            self._zone_is_known &= not content.lstrip().startswith(b"CRON_TZ")
+            self.note(where, f"it is not UTF-8: {describe_undecodable(error, content)}", refused=True)
+            self._comment = ""
+            return
+        if line.startswith("#"):
+            self._read_comment(where, line)
+            return
+        if line:
+            self._read_setting_or_entry(where, line)
         self._comment = ""
 
-    def read(self, where: str, line: str) -> None:
-        """Read one line."""
-        if not line or line.startswith("#"):
-            self._comment = line.lstrip("# ")
-            return
+    def _read_comment(self, where: str, line: str) -> None:
+        text = line.lstrip("# \t").rstrip("# \t")
+        if self._is_entry(text):
+            self.note(where, f"a commented-out entry was left out: {text}")
+            self._comment = ""
+        elif re.search(r"\w", text) and not _COLUMN_NAMES.match(text):
+            self._comment = text
+        else:
+            self._comment = ""
+
+    def _is_entry(self, text: str) -> bool:
+        entry = _ENTRY.fullmatch(text)
+        try:
+            return entry is not None and bool(read_schedule(entry["schedule"], now=self.now, kind="cron", timezone="UTC"))
+        except InvalidSchedule:
+            return False
+
+    def _read_setting_or_entry(self, where: str, line: str) -> None:
         try:
             if variable := _VARIABLE.fullmatch(line):
                 self._set(where, variable["name"], variable["value"].strip().strip("'\""))
             else:
-                self.tasks.append(self._task(where, line))
+                self._add_task(where, line)
         except Untranslatable as error:
-            self.notes.append(Note(where, f"{line}: {error}"))
+            self.note(where, f"{line}: {error}", refused=True)
         except InvalidSchedule as error:
-            self.notes.append(Note(where, f"{line}: {error.problem} {error.remedy or ''}".rstrip()))
-        self._comment = ""
+            self.note(where, f"{line}: {error.problem} {error.remedy or ''}".rstrip(), refused=True)
 
     def _set(self, where: str, name: str, value: str) -> None:
-        if name in _ZONES:
+        self._variables[name] = value
+        if name == "CRON_TZ":
             self._zone_is_known = False
             self._timezone = zone_named(value) if value else None
             self._zone_is_known = True
-        else:
-            self.notes.append(Note(where, f"{name} is not carried over; a task can have 'env' in its input_data", refused=False))
+        elif name == "MAILTO":
+            self._set_mail(where, value)
+        elif name == "TZ":
+            self.note(where, "TZ is the zone of the commands only, as in cron, and is not carried over; CRON_TZ sets that of the times")
+        elif name != "SHELL" or not self.options.shell:
+            self.note(where, f"{name} is not carried over; a task can have 'env' in its input_data")
 
-    def _task(self, where: str, line: str) -> dict[str, Any]:
+    def _set_mail(self, where: str, address: str) -> None:
+        if self.options.notify or not address:
+            return
+        self.note(where, f"MAILTO={address} is not carried over; --notify TARGET adds a notification of each failure")
+
+    def _add_task(self, where: str, line: str) -> None:
         entry = _ENTRY.fullmatch(line)
         if entry is None:
             raise Untranslatable("it is no entry of a crontab: five fields, or an @alias, and a command")
@@ -76,25 +156,40 @@ class _Reader:
             raise Untranslatable("the zone set above it cannot be read")
         if entry["schedule"] == "@reboot":
             raise Untranslatable("@reboot is no time; start it from your init system")
-        read_schedule(entry["schedule"], now=self._now, kind="cron", timezone=self._timezone or "UTC")
-        command, stdin = _split_at_percent(entry["command"])
-        target = self._target(where, command)
-        if stdin is not None:
-            target["input_data"]["stdin"] = stdin
+        read_schedule(entry["schedule"], now=self.now, kind="cron", timezone=self._timezone or "UTC")
+        user, command = self._split_user(entry["command"])
+        target = self._target(where, *_split_at_percent(command))
+        name = self._name(PurePath(target.program).stem)
         about = {"description": self._comment} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
-        name = self._name(PurePath(target["input_data"]["command"][0]).stem)
-        return {"name": name, **about, "type": "cron", "schedule": entry["schedule"], **zone, **target}
+        self.tasks.append({"name": name, **about, "type": "cron", "schedule": entry["schedule"], **zone, **target.fields(name)})
+        if user and not is_ones_own(user):
+            self.note(where, f"it ran as {user}; here it runs as the user of `agentool serve`")
+        if self.options.notify and self._variables.get("MAILTO", ""):
+            self.tasks.append(failure_notification(self._name(f"{name}-failed"), name, self.options.notify))
 
-    def _target(self, where: str, command: str) -> dict[str, Any]:
-        bare = _DISCARDS_OUTPUT.sub("", command)
-        target = shell_call(bare)
-        if bare != command:
-            self.notes.append(Note(where, "its output was thrown away and is kept in the history now", refused=False))
-        return target
+    def _split_user(self, command: str) -> tuple[str, str]:
+        if not self.system:
+            return "", command
+        if (found := _USER.fullmatch(command)) is None:
+            raise Untranslatable("it has a user and no command, or no user")
+        return found["user"], found["command"]
+
+    def _target(self, where: str, command: str, stdin: str | None) -> Target:
+        output = without_output(command, files=self.options.log)
+        try:
+            target = shell_call(output.command, stdin)
+        except Untranslatable as error:
+            if not self.options.shell:
+                raise Untranslatable(f"{error}; --shell runs it by sh -c") from error
+            return shell_program_call(self._variables.get("SHELL") or "sh", command.strip(), stdin)
+        if output.told:
+            self.note(where, output.told)
+        return target._replace(logs=output.to_log)
 
 
 def _split_at_percent(command: str) -> tuple[str, str | None]:
-    """Split as cron does: the first bare % ends the command, and what follows is its standard input."""
-    parts = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
-    return parts[0], "\n".join(parts[1:]) + "\n" if len(parts) > 1 else None
+    """Split as cron does: the first bare % ends the command; what follows is its standard input, which ends with a line feed."""
+    bare, *lines = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
+    text = "\n".join(lines)
+    return bare, (text if text.endswith("\n") or not text else f"{text}\n") if lines else None

@@ -11,17 +11,23 @@ from agentool.errors import InvalidInput
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.schedules import read_schedule
-from agentoolkit.transfer.translation import Note, Translation, Untranslatable, shell_call, unique_names
+from agentoolkit.text_files import decode_text
+from agentoolkit.transfer.commands import shell_call
+from agentoolkit.transfer.translation import Note, Translation, Untranslatable, unique_names
 
+_MAX_RETRIES = 3
+"""Where a task says nothing: "Max Retries: 3 (configurable per task)"."""
+_RETRY_BACKOFF = 1.0
 _OVER = frozenset({"completed", "failed", "cancelled"})
 
 
-def read_scheduler_tasks(text: str, *, now: datetime) -> Translation:
+def read_scheduler_tasks(content: str | bytes, *, now: datetime) -> Translation:
     """Translate the tasks of such a file.
 
     Raises:
-        InvalidInput: It is no JSON, or has no ``tasks``.
+        InvalidInput: It is not UTF-8 or not JSON, names a task twice, or has no ``tasks``.
     """
+    text = decode_text(content, "The file") if isinstance(content, bytes) else content
     name = unique_names()
     tasks: list[dict[str, Any]] = []
     notes: list[Note] = []
@@ -42,13 +48,22 @@ def read_scheduler_tasks(text: str, *, now: datetime) -> Translation:
 
 def _tasks(text: str) -> Mapping[str, Mapping[str, Any]]:
     try:
-        held: Any = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"It is no JSON: {error}.", field="file") from error
+        held: Any = json.loads(text, object_pairs_hook=_unique_keys)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"It is not JSON: {error}.", field="file") from error
     tasks: Any = cast("dict[str, Any]", held).get("tasks") if isinstance(held, dict) else None
     if not isinstance(tasks, dict):
         raise InvalidInput("It has no object 'tasks'.", field="file", remedy="Give the file scheduler_tasks.json.")
     return cast("dict[str, Mapping[str, Any]]", tasks)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its entries. A key that comes twice is refused: the later entry would replace the earlier one in silence."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(key for key in keys if keys.count(key) > 1)!r}")
+    return made
 
 
 def _translated(task: object, now: datetime) -> dict[str, Any] | None:
@@ -76,12 +91,22 @@ def _target(fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(held.get("agentool_name"), str):
         return {"agentool_name": held["agentool_name"], "input_data": held.get("input_data", {})}
     if isinstance(held.get("command"), str):
-        return shell_call(held["command"])
+        return shell_call(held["command"]).fields("")
     keys = ", ".join(sorted(held)) or "nothing"
     raise Untranslatable(f"its config holds {keys}, and no 'command': write its agentool_name and input_data yourself")
 
 
 def _policies(fields: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = {name: fields[name] for name in ("description", "max_retries") if fields.get(name)}
+    described = {"description": fields["description"]} if fields.get("description") else {}
     priority = str(fields.get("priority") or "").lower()
-    return {**wanted, "priority": priority} if priority in get_args(Priority) else wanted
+    ranked = {"priority": priority} if priority in get_args(Priority) else {}
+    return {**described, **ranked, **_retries(fields.get("max_retries"))}
+
+
+def _retries(wanted: object) -> dict[str, Any]:
+    """Return the retries of a task. The source retries three times, with growing pauses, where a task says nothing."""
+    if wanted is None:
+        wanted = _MAX_RETRIES
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 0:
+        raise Untranslatable(f"its max_retries is {wanted!r} and not a number of retries")
+    return {"max_retries": wanted, "retry_backoff": _RETRY_BACKOFF} if wanted else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -37,46 +36,9 @@ class Translation(NamedTuple):
         return not any(note.refused for note in self.notes)
 
 
-def as_task_file(translation: Translation) -> str:
-    """Write tasks as YAML that `agentool serve` reads."""
-    return yaml.safe_dump({"tasks": list(translation.tasks)}, sort_keys=False, allow_unicode=True, width=120)
-
-
-def shell_call(command: str) -> dict[str, Any]:
-    """Translate a command line into the target of a task: the AgenTool ``shell``, which takes an argument list and no shell.
-
-    Raises:
-        Untranslatable: It needs a shell, or its quotes do not end.
-    """
-    folder, line = _folder(command.strip())
-    if syntax := shell_syntax(line):
-        raise Untranslatable(f"it uses {syntax!r}, which needs a shell; put it into a script and call that")
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise Untranslatable(f"it cannot be split into words: {error}") from None
-    if not words or "=" in words[0]:
-        raise Untranslatable("it sets variables for its command; give them as 'env' in input_data" if words else "there is no command")
-    return {"agentool_name": "shell", "input_data": {"operation": "run", "command": words, **folder}}
-
-
-def shell_syntax(line: str) -> str | None:
-    """Return the first character that only a shell gives a meaning, if there is one."""
-    quote, before, characters = "", " ", iter(line)
-    for character in characters:
-        if character == "\\" and quote != "'":
-            next(characters, None)
-        elif quote:
-            if character == quote:
-                quote = ""
-            elif quote == '"' and character in "$`":
-                return character
-        elif character in "'\"":
-            quote = character
-        elif character in "|&;<>()$`*?[" or (character in "~#" and before.isspace()):
-            return character
-        before = character
-    return None
+def as_task_file(translation: Translation, *, ascii_only: bool = False) -> str:
+    """Write tasks as YAML that `agentool serve` reads; with `ascii_only`, other letters as escapes."""
+    return yaml.safe_dump({"tasks": list(translation.tasks)}, sort_keys=False, allow_unicode=not ascii_only, width=120)
 
 
 def unique_names() -> Callable[[str], str]:
@@ -90,11 +52,3 @@ def unique_names() -> Callable[[str], str]:
         return free
 
     return name
-
-
-_CHANGES_FOLDER = re.compile(r"cd\s+(?P<folder>[^\s'\"$`;&|]+)\s*&&\s*(?P<rest>.+)")
-
-
-def _folder(line: str) -> tuple[dict[str, str], str]:
-    found = _CHANGES_FOLDER.fullmatch(line)
-    return ({"cwd": found["folder"]}, found["rest"]) if found else ({}, line)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.options import optional
+
 if TYPE_CHECKING:
     from agentoolkit.transfer import Translation
 
@@ -44,12 +46,24 @@ def export(
 
 
 @import_app.command()
-def crontab(file: Source) -> None:
-    """Print a user's crontab as a task file; what could not be translated is said line by line on stderr."""
+def crontab(
+    file: Source,
+    shell: Annotated[bool, typer.Option("--shell", help="Let `sh -c` run what needs a shell; sh has to be allowed then.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Write output into the log that went to a file.")] = False,
+    notify: Annotated[str | None, optional("--notify", "TARGET", "Where failures are told, if MAILTO is set: 'log', or a service.")] = None,
+    user_column: Annotated[
+        bool | None,
+        typer.Option("--user-column/--no-user-column", help="Is there a column of users? The entries tell.", show_default=False),
+    ] = None,
+) -> None:
+    """Print a crontab as a task file; what could not be translated is said line by line on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
-    from agentoolkit.transfer import read_crontab
+    from agentoolkit.transfer import CrontabOptions, read_crontab
 
-    _print_translation(read_crontab(_text(file), now=present()))
+    if user_column is None and str(file.absolute()).startswith(("/etc/crontab", "/etc/cron.d/")):
+        user_column = True
+    options = CrontabOptions(shell, log, notify, user_column)
+    _print_translation(read_crontab(_content(file), now=present(), options=options))
 
 
 @import_app.command("scheduler-tasks")
@@ -58,7 +72,7 @@ def scheduler_tasks(file: Source) -> None:
     from agentoolkit.entrypoints.cli.printing import present
     from agentoolkit.transfer import read_scheduler_tasks
 
-    _print_translation(read_scheduler_tasks(_text(file), now=present()))
+    _print_translation(read_scheduler_tasks(_content(file), now=present()))
 
 
 @import_app.command()
@@ -67,9 +81,10 @@ def jsonl(file: Source) -> None:
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.text import counted
+    from agentoolkit.text_files import decode_text
     from agentoolkit.transfer import Arrived, Everything, import_lines
 
-    lines = _text(file).split("\n")  # other line breaks stand within texts
+    lines = decode_text(_content(file), str(file)).split("\n")  # other line breaks stand within texts
 
     async def read(kit: Toolkit) -> Arrived:
         return await import_lines(Everything(kit.scheduler.store, kit.queue.backend, kit.values), lines, kit.scheduler.now())
@@ -82,15 +97,15 @@ def jsonl(file: Source) -> None:
     )
 
 
-def _text(file: Path) -> str:
+def _content(file: Path) -> bytes:
     import sys
 
     from agentool.errors import InvalidInput
 
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.", field="file", value=str(file)) from error
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}.", field="file", value=str(file)) from error
 
 
 def _print_translation(translation: Translation) -> None:

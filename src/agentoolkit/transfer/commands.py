@@ -1,0 +1,122 @@
+"""Command lines → targets of tasks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any, NamedTuple
+
+from agentoolkit.transfer.translation import Untranslatable
+
+_DISCARDS_OUTPUT = re.compile(r"(?:\s*(?:&>|>&|[12]?>>?)\s*/dev/null|\s+2>&1)+$")
+_WRITES_FILE = re.compile(r"\s*(?:&>>?|1?>>?)\s*(?P<file>[^\s'\"$`;&|<>*?]+)(?:\s+2>&1)?\s*$")
+_CHANGES_FOLDER = re.compile(r"cd\s+(?P<folder>[^\s'\"$`;&|]+)\s*&&\s*(?P<rest>.+)")
+
+
+class Target(NamedTuple):
+    """What a task calls."""
+
+    program: str
+    agentool_name: str
+    input_data: dict[str, Any]
+    logs: bool = False
+    """Is its output written into the log?"""
+
+    def fields(self, name: str) -> dict[str, Any]:
+        """Return the fields of a task of this name."""
+        if not self.logs:
+            return {"agentool_name": self.agentool_name, "input_data": self.input_data}
+        output = {"stdout": "!step:run.stdout", "stderr": "!step:run.stderr"}
+        record = {"operation": "log", "level": "INFO", "logger_name": f"crontab.{name}", "message": f"Output of {name}", "data": output}
+        steps = [
+            {"name": "run", "agentool_name": self.agentool_name, "input_data": self.input_data},
+            {"name": "log", "agentool_name": "logging", "input_data": record},
+        ]
+        return {"agentool_name": "sequence", "input_data": {"operation": "run", "steps": steps}}
+
+
+def shell_call(command: str, stdin: str | None = None) -> Target:
+    """Translate a command line into a call of the AgenTool ``shell``, which takes an argument list and no shell.
+
+    Raises:
+        Untranslatable: It needs a shell, or its quotes do not end.
+    """
+    folder, line = _folder(command.strip())
+    if syntax := shell_syntax(line):
+        raise Untranslatable(f"it uses {syntax!r}, which needs a shell; put it into a script and call that")
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise Untranslatable(f"it cannot be split into words: {error}") from None
+    if not words or "=" in words[0]:
+        raise Untranslatable("it sets variables for its command; give them as 'env' in input_data" if words else "there is no command")
+    return _run(words, stdin, **folder)
+
+
+def shell_program_call(shell: str, command: str, stdin: str | None = None) -> Target:
+    """Let a shell run a command line as it is.
+
+    Raises:
+        Untranslatable: There is no command.
+    """
+    if not command:
+        raise Untranslatable("there is no command")
+    first = re.search(r"[\w./-]+", command)
+    return _run([shell, "-c", command], stdin)._replace(program=first[0] if first else shell)
+
+
+def failure_notification(name: str, job: str, target: str) -> dict[str, Any]:
+    """Return a task that tells a target that a job has failed."""
+    sent = {"operation": "send", "title": f"{job} failed", "message": "!ref:after:error.message"}
+    call = {**sent, "notification_type": "error", "targets": [target]}
+    return {"name": name, "type": "after", "schedule": f"after {job} failed", "agentool_name": "notification", "input_data": call}
+
+
+class WithoutOutput(NamedTuple):
+    """A command line without what it says about its output."""
+
+    command: str
+    told: str = ""
+    """What a person should know of that."""
+    to_log: bool = False
+    """Did its output go to a file, and is it to go to the log now?"""
+
+
+def without_output(command: str, *, files: bool) -> WithoutOutput:
+    """Take off where a command's output goes, if that is nowhere or, with `files`, a file."""
+    bare = _DISCARDS_OUTPUT.sub("", command)
+    if found := _WRITES_FILE.search(bare):
+        if not files:
+            return WithoutOutput(command)
+        return WithoutOutput(bare[: found.start()], f"its output went to {found['file']} and is written into the log now", to_log=True)
+    is_discarded = "/dev/null" in command[len(bare) :]
+    return WithoutOutput(bare, "its output was thrown away and is kept in the history now" if is_discarded else "")
+
+
+def shell_syntax(line: str) -> str | None:
+    """Return the first character that only a shell gives a meaning, if there is one."""
+    quote, before, characters = "", " ", iter(line)
+    for character in characters:
+        if character == "\\" and quote != "'":
+            next(characters, None)
+        elif quote:
+            if character == quote:
+                quote = ""
+            elif quote == '"' and character in "$`":
+                return character
+        elif character in "'\"":
+            quote = character
+        elif character in "|&;<>()$`*?[" or (character in "~#" and before.isspace()):
+            return character
+        before = character
+    return None
+
+
+def _run(words: list[str], stdin: str | None, **more: str) -> Target:
+    given = more if stdin is None else {**more, "stdin": stdin}
+    return Target(words[0], "shell", {"operation": "run", "command": words, **given})
+
+
+def _folder(line: str) -> tuple[dict[str, str], str]:
+    found = _CHANGES_FOLDER.fullmatch(line)
+    return ({"cwd": found["folder"]}, found["rest"]) if found else ({}, line)

@@ -1,0 +1,45 @@
+"""Does a crontab have a column for users, as /etc/crontab has?"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shutil
+from collections.abc import Iterable
+
+_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?")
+_USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "nginx", "ubuntu", "debian", "ec2-user", "vagrant", "munin"})
+"""Users that are no programs."""
+_ALSO_PROGRAMS = frozenset(["git", "mail", "man", "mysql", "news", "postgres", "redis", "sync", "uucp"])
+
+
+def has_user_column(commands: Iterable[str]) -> bool:
+    """Tell whether the first word of every command is a user, and of at least one can be nothing else."""
+    splits = [command.split(maxsplit=1) for command in commands if command]
+    return all(len(words) == 2 and _can_be_user(words[0]) for words in splits) and any(_is_only_user(words[0]) for words in splits)
+
+
+def is_ones_own(user: str) -> bool:
+    """Is this the user who runs this program?"""
+    try:
+        return getpass.getuser() == user
+    except (KeyError, OSError):  # a container may have no name for its user
+        return False
+
+
+def _can_be_user(word: str) -> bool:
+    return bool(_NAME.fullmatch(word)) and (word in _USERS or word in _ALSO_PROGRAMS or _is_known(word) or shutil.which(word) is None)
+
+
+def _is_only_user(word: str) -> bool:
+    return word in _USERS or (word not in _ALSO_PROGRAMS and _is_known(word) and shutil.which(word) is None)
+
+
+def _is_known(word: str) -> bool:
+    try:
+        import pwd
+
+        pwd.getpwnam(word)
+    except (ImportError, KeyError):
+        return False
+    return True
