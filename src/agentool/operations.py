@@ -178,8 +178,8 @@ def _taken_by(parameter: inspect.Parameter, handler: Handler, input_type: type[B
 def _base_in(annotation: Any, input_type: type[BaseOperationInput]) -> type[BaseModel] | None:
     """Return the base of the input model that an annotation names, if it does."""
     kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    is_base = isinstance(kind, type) and issubclass(kind, BaseModel) and issubclass(input_type, kind)
-    return kind if is_base and not issubclass(BaseOperationInput, kind) and not issubclass(kind, BaseOperationInput) else None
+    of_its_own = [base for base in input_type.__mro__ if issubclass(base, BaseModel) and not issubclass(BaseOperationInput, base)]
+    return next((base for base in of_its_own if base is kind and not issubclass(base, BaseOperationInput)), None)
 
 
 def _fields_of(parameter: str, base: type[BaseModel], annotation: Any) -> list[_Parameter]:
