@@ -1,4 +1,4 @@
-.PHONY: install serve test check lint types imports coverage bench docs format
+.PHONY: tools install serve test check lint types imports coverage bench docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -32,6 +32,9 @@ bench:            ## ours beside its peers, in one run, as ratios
 
 docs:             ## run every block of every page, and compare the generated pages with the program
 	uv run pytest -q tests/docs tests/schedules/test_conformance_page.py tests/entrypoints/test_reference.py
+
+tools:            ## what each tool costs a model that is offered it, in tokens
+	uv run python -m agentoolkit.agents.sizes
 
 format:
 	uv run ruff check --fix .

@@ -17,3 +17,9 @@ class BaseOperationInput(BaseModel):
 
     operation: Any
     """Redeclared by every subclass as a ``Literal`` of its operations."""
+
+
+class ReadableOutput(BaseModel):
+    """Output that says in a few words, for people and for language models, what its other fields say as data."""
+
+    text: str

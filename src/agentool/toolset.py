@@ -22,6 +22,7 @@ from pydantic_ai.toolsets.abstract import ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
 from agentool.agentool import AgenTool
+from agentool.base import ReadableOutput
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
@@ -184,7 +185,9 @@ def words(error: Exception) -> str:
 
 def answer(output: Any) -> Any:
     """Return an output as a model is shown it: JSON text, cut where it is too long."""
-    if isinstance(output, BaseModel):
+    if isinstance(output, ReadableOutput):
+        text = output.text
+    elif isinstance(output, BaseModel):
         text = output.model_dump_json(exclude_none=True)
     elif isinstance(output, str):
         text = output

@@ -39,21 +39,10 @@ def response(step: Any) -> ModelResponse:
     if isinstance(step, str):
         return ModelResponse(parts=[TextPart(step)])
     calls = [step] if isinstance(step, tuple) else step
-    return ModelResponse(
-        parts=[ToolCallPart(name, arguments if isinstance(arguments, str) else dict(arguments)) for name, arguments in calls]
-    )
+    return ModelResponse(parts=[ToolCallPart(name, given if isinstance(given, str) else dict(given)) for name, given in calls])
 
 
 def told(messages: Sequence[ModelMessage]) -> list[str]:
     """Return what the tools answered, the refusals included, in order."""
-    return [
-        part.content
-        if isinstance(part.content, str)
-        else part.model_response_str()
-        if isinstance(part, ToolReturnPart)
-        else str(part.content)
-        for message in messages
-        if isinstance(message, ModelRequest)
-        for part in message.parts
-        if isinstance(part, (ToolReturnPart, RetryPromptPart))
-    ]
+    parts = [part for message in messages if isinstance(message, ModelRequest) for part in message.parts]
+    return [str(part.content) for part in parts if isinstance(part, (ToolReturnPart, RetryPromptPart))]

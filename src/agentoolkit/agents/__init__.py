@@ -1,0 +1,1 @@
+"""What LLM agents need: tools for scheduling, conversations, budgets and approvals."""

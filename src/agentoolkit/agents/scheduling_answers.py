@@ -1,0 +1,108 @@
+"""Answers that a language model can hand on: the reading in words, the zone, the time it is, and what to tell the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+MAX_CHANGE = 800
+"""Characters of the answer to a change, about 200 tokens."""
+MAX_LIST = 8_000
+"""Characters of a list, about 2,000 tokens."""
+NEXT_RUNS = 3
+_EXCERPT = 300
+
+
+def day_and_time(moment: str | datetime, zone: str) -> str:
+    """Write a moment as people in a zone would: ``Mon 2026-11-30 09:00``."""
+    told = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return told.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M")
+
+
+def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
+    """Say what a job is now: its reading, its zone, the time, its next runs, its remarks, and one sentence for the user."""
+    zone, words = str(data["timezone"]), str(data["words"])
+    runs = [day_and_time(run, zone) for run in data["next_runs"][:NEXT_RUNS]]
+    lines = [f"{done} {data['job_name']!r}: {words} ({zone}).", f"now: {day_and_time(now, zone)}"]
+    lines += [f"next: {'; '.join(runs)}"] if runs else []
+    first = f", next on {runs[0]}" if runs and data["state"] == "active" else ""
+    user = f"Tell the user: {done.lower()} {data['job_name']!r}, {words}{first}, {zone} time."
+    return within(lines, [f"note: {remark}" for remark in data["remarks"]], user)
+
+
+def told_state(done: str, name: str, zone: str, now: datetime, next_run: str | None = None) -> str:
+    """Say how a job stands after it was paused, resumed, run or cancelled."""
+    lines = [f"{done} {name!r}.", f"now: {day_and_time(now, zone)} ({zone})"]
+    if next_run:
+        lines.append(f"next: {day_and_time(next_run, zone)}")
+    return within(lines, [], f"Tell the user: {done.lower()} {name!r}.")
+
+
+def told_job(details: Mapping[str, Any], now: datetime) -> str:
+    """Describe one job: what it does, when, how it stands, and how its last run ended."""
+    info, zone = details["info"], str(details["info"]["timezone"])
+    runs = f", next {day_and_time(details['next_run'], zone)}" if details["next_run"] else ""
+    lines = [
+        f"{details['job_name']!r}: {info['state']}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}.",
+        f"now: {day_and_time(now, zone)}",
+        f"runs {info['agentool_name']}: {excerpt(str(info['input_data']))}",
+    ]
+    return within(lines, _last_runs(details["recent_history"][:NEXT_RUNS], zone), "")
+
+
+def told_list(jobs: Sequence[Mapping[str, Any]], now: datetime, zone: str, *, detailed: bool, left: str | None) -> tuple[str, str | None]:
+    """List jobs, one a line, as many as fit; answer with the text and the cursor of what is left."""
+    lines = [f"now: {day_and_time(now, zone)} ({zone})"]
+    size = len(lines[0])
+    for place, job in enumerate(jobs):
+        line = _line(job, detailed=detailed)
+        size += len(line) + 1
+        if place and size > MAX_LIST:
+            left = str(jobs[place - 1]["job_id"])
+            break
+        lines.append(line)
+    if not jobs:
+        lines.append("no jobs")
+    if left is not None:
+        lines.append(f"more: repeat with cursor {left!r}, or narrow by state")
+    return "\n".join(lines), left
+
+
+def within(lines: Iterable[str], extra: Iterable[str], last: str, most: int = MAX_CHANGE) -> str:
+    """Join lines, leaving out of the extra ones what would make it too long."""
+    kept = [*lines]
+    left = most - sum(len(line) + 1 for line in kept) - len(last) - 1
+    for line in extra:
+        if len(line) + 1 <= left:
+            kept.append(line)
+            left -= len(line) + 1
+    text = "\n".join([*kept, last] if last else kept)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def excerpt(text: str, most: int = _EXCERPT) -> str:
+    """Cut a text to a readable length."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _line(job: Mapping[str, Any], *, detailed: bool) -> str:
+    zone = str(job["timezone"])
+    due = f", next {day_and_time(job['next_run'], zone)}" if job["next_run"] else ""
+    more = f", runs {job['agentool_name']}, {job['schedule_type']}, id {job['job_id']}" if detailed else ""
+    return f"- {job['job_name']!r}: {job['state']}{_why(job)}, '{excerpt(str(job['schedule']), 60)}' ({zone}){due}{more}"
+
+
+def _why(job: Mapping[str, Any]) -> str:
+    return f" ({excerpt(str(job['reason']), 100)})" if job.get("reason") else ""
+
+
+def _last_runs(history: Sequence[Mapping[str, Any]], zone: str) -> list[str]:
+    told: list[str] = []
+    for run in history:
+        reason = f" ({excerpt(str(run['reason']), 120)})" if run["reason"] else ""
+        ended = day_and_time(run["finished_at"] or run["scheduled_at"], zone)
+        error = f": {excerpt(str(run['error']['message']), 120)}" if run["error"] else ""
+        told.append(f"last: {run['status']}{reason} {ended}{error}")
+    return told
