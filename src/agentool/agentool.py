@@ -34,6 +34,8 @@ class AgenTool(Generic[Deps]):
     """Inputs that work, for catalogues and for language models."""
     precheck: Precheck | None = None
     """Refuses, before anything is called, what the input model alone cannot: a program or path that is not allowed."""
+    refusal: type[InvalidInput] = InvalidInput
+    """What is raised where the input does not fit; a class of the AgenTool's own lets its callers catch one base."""
 
     def validate(self, data: object) -> BaseOperationInput:
         """Turn a dict, a model or JSON text into this AgenTool's input model.
@@ -49,7 +51,7 @@ class AgenTool(Generic[Deps]):
                 return input_type.model_validate_json(data)
             return input_type.model_validate(data)
         except ValidationError as error:
-            raise InvalidInput.from_validation(self.name, error, input_type.model_fields) from (error if are_values_shown() else None)
+            raise self.refusal.from_validation(self.name, error, input_type.model_fields) from (error if are_values_shown() else None)
 
     def operation(self, data: BaseOperationInput) -> Operation:
         """Return the operation that validated input asks for.
@@ -62,7 +64,7 @@ class AgenTool(Generic[Deps]):
         except KeyError:
             remedy = did_you_mean(data.operation, self.operations)
             problem = f"AgenTool {self.name!r} has no operation {excerpt(data.operation)}."
-            raise InvalidInput(problem, field="operation", value=data.operation, remedy=remedy) from None
+            raise self.refusal(problem, field="operation", value=data.operation, remedy=remedy) from None
 
     def check(self, data: object) -> BaseOperationInput:
         """Validate completely, the operation's required fields and the precheck included, without calling the handler.
@@ -101,6 +103,7 @@ def create_agentool(
     description: str = "",
     examples: tuple[Mapping[str, Any], ...] = (),
     precheck: Precheck | None = None,
+    refusal: type[InvalidInput] = InvalidInput,
     injector: Injector | None = None,
 ) -> AgenTool[Deps]:
     """Make an AgenTool and register it.
@@ -113,13 +116,15 @@ def create_agentool(
         description: One or two sentences for catalogues and language models.
         examples: Inputs that work; each is checked, except by the precheck.
         precheck: See `AgenTool.precheck`.
+        refusal: See `AgenTool.refusal`.
         injector: Where to register; the current one by default.
 
     Raises:
         ConfigurationError: Model and handlers do not fit each other, or the name is taken.
         InvalidInput: An example does not work.
     """
-    agentool = AgenTool(name, input_type, read_operations(input_type, handlers), deps, description, examples, precheck)
+    operations = read_operations(input_type, handlers, refusal)
+    agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal)
     for example in examples:
         validated = agentool.validate(example)
         agentool.operation(validated).arguments(validated)

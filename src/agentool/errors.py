@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pydantic import ValidationError
 
@@ -139,7 +139,8 @@ class InvalidInput(AgenToolError, ValueError):
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
         """Turn pydantic's findings into one sentence that names fields, values and the way out."""
         problems = tuple(_field_problem(detail, known) for detail in error.errors(include_url=False, include_context=False))
-        return cls(f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}", problems=problems)
+        problem = f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}"
+        return cls(problem, remedy=_right_values(problems, known), problems=problems)
 
 
 class InvalidOutput(AgenToolError, TypeError):
@@ -165,6 +166,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def _right_values(problems: Iterable[FieldProblem], known: Iterable[str]) -> str | None:
+    """Show an example of each field concerned that declares one."""
+    fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
+    concerned = dict.fromkeys(problem.field.partition(".")[0] for problem in problems)
+    examples = {name: getattr(fields.get(name), "examples", None) for name in concerned}
+    said = [f"{name}: {values[0]!r}" for name, values in examples.items() if values]
+    return f"Give for example {', '.join(said)}." if said else None
 
 
 def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:

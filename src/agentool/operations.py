@@ -3,15 +3,18 @@
 A handler is an ``async`` function whose first parameter is the context and whose further parameters
 name fields of the input model. A parameter without a default is required *for that operation*.
 ``**more: Unpack[Fields]``, with a ``TypedDict``, takes all of its fields, each of them optional.
+So does a parameter annotated with a base of the input model: it gets an instance of that base which
+holds the fields that were given. ``Annotated[Base, Needs("name")]`` says which of them are required.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typing_extensions import Unpack
 
@@ -20,6 +23,13 @@ from agentool.base import BaseOperationInput
 from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, sentence
 
 Handler = Callable[..., Awaitable[Any]]
+
+
+class Needs(frozenset[str]):
+    """Names the fields of a base that an operation requires: ``Annotated[Base, Needs("name", "kind")]``."""
+
+    def __new__(cls, *fields: str) -> Needs:
+        return super().__new__(cls, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,10 @@ class Operation:
     description: str
     output_classes: tuple[type, ...] = (object,)
     """What `output_type` is at run time; ``object`` where that cannot be told."""
+    bases: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+    """Parameters that take the fields of a base of the input model, and that base."""
+    refusal: type[InvalidInput] = InvalidInput
+    """What is raised where fields do not fit."""
 
     def arguments(self, data: BaseOperationInput) -> dict[str, Any]:
         """Pick the handler's arguments out of validated input.
@@ -47,8 +61,8 @@ class Operation:
         given = {name: values[name] for name in data.__pydantic_fields_set__ if values[name] is not None}
         given.pop("operation", None)
         if not (given.keys() >= self.required and given.keys() <= self.fields):
-            return self._fitted(given, data)
-        return given
+            given = self._fitted(given, data)
+        return self._in_bases(given) if self.bases else given
 
     def _fitted(self, given: dict[str, Any], data: BaseOperationInput) -> dict[str, Any]:
         missing = [FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())]
@@ -57,12 +71,20 @@ class Operation:
             FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {self._takes()}") for name in foreign
         ]
         if problems := (*missing, *unused):
-            raise InvalidInput(
+            raise self.refusal(
                 sentence(problems),
                 remedy="Give the required fields and leave out the others.",
                 problems=problems,
             )
         return {name: value for name, value in given.items() if name in self.fields}
+
+    def _in_bases(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Put the fields of each base into an instance of it; they were validated as fields of the input model."""
+        arguments = dict(given)
+        for parameter, base in self.bases.items():
+            held = {name: arguments.pop(name) for name in base.model_fields if name in arguments}
+            arguments[parameter] = base.model_construct(_fields_set=set(held), **held)
+        return arguments
 
     def _takes(self) -> str:
         return ", ".join(sorted(self.fields)) or "no fields"
@@ -72,7 +94,9 @@ def _default(field: str, data: BaseOperationInput) -> Any:
     return type(data).model_fields[field].get_default(call_default_factory=True, validated_data=dict(data.__dict__))
 
 
-def read_operations(input_type: type[BaseOperationInput], handlers: Mapping[str, Handler]) -> dict[str, Operation]:
+def read_operations(
+    input_type: type[BaseOperationInput], handlers: Mapping[str, Handler], refusal: type[InvalidInput] = InvalidInput
+) -> dict[str, Operation]:
     """Check handlers against the input model and turn each into an `Operation`.
 
     Raises:
@@ -84,7 +108,7 @@ def read_operations(input_type: type[BaseOperationInput], handlers: Mapping[str,
         raise ConfigurationError(f"{input_type.__name__} accepts {sorted(without)} and no handler is given for it.")
     if unknown := handlers.keys() - accepted:
         raise ConfigurationError(f"Handlers {sorted(unknown)} belong to no operation that {input_type.__name__} accepts.")
-    return {name: _read_operation(name, handler, input_type) for name, handler in handlers.items()}
+    return {name: _read_operation(name, handler, input_type, refusal) for name, handler in handlers.items()}
 
 
 def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:
@@ -103,15 +127,18 @@ class _Parameter:
     annotation: Any
     default: Any = None
     required: bool = False
+    base: tuple[str, type[BaseModel]] | None = None
+    """The handler's parameter, and the base of the input model, that the field belongs to."""
 
 
-def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> Operation:
+def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput], refusal: type[InvalidInput]) -> Operation:
     if not inspect.iscoroutinefunction(handler):
         raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
     signature = inspect.signature(handler)
-    parameters = [taken for given in _after_context(signature, name) for taken in _taken_by(given, handler)]
+    parameters = [taken for given in _after_context(signature, name) for taken in _taken_by(given, handler, input_type)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
+    _check_once(parameters, name)
     output_type = _evaluated(signature.return_annotation, handler)
     return Operation(
         name=name,
@@ -121,6 +148,8 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
         output_type=output_type,
         description=inspect.cleandoc(handler.__doc__ or "").partition("\n\n")[0],
         output_classes=classes(output_type),
+        bases=dict(parameter.base for parameter in parameters if parameter.base is not None),
+        refusal=refusal,
     )
 
 
@@ -134,14 +163,39 @@ def _after_context(signature: inspect.Signature, operation: str) -> Sequence[ins
     return parameters[1:]
 
 
-def _taken_by(parameter: inspect.Parameter, handler: Handler) -> list[_Parameter]:
+def _taken_by(parameter: inspect.Parameter, handler: Handler, input_type: type[BaseOperationInput]) -> list[_Parameter]:
     annotation = _evaluated(parameter.annotation, handler)
+    if base := _base_in(annotation, input_type):
+        return _fields_of(parameter.name, base, annotation)
     if parameter.kind is not parameter.VAR_KEYWORD:
         required = parameter.default is parameter.empty
         return [_Parameter(parameter.name, annotation, None if required else parameter.default, required)]
     if get_origin(annotation) is not Unpack:
         raise ConfigurationError(f"{handler.__qualname__}: **{parameter.name} must be annotated Unpack[SomeTypedDict].")
     return [_Parameter(name, hint) for name, hint in get_type_hints(get_args(annotation)[0]).items()]
+
+
+def _base_in(annotation: Any, input_type: type[BaseOperationInput]) -> type[BaseModel] | None:
+    """Return the base of the input model that an annotation names, if it does."""
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    of_its_own = [base for base in input_type.__mro__ if issubclass(base, BaseModel) and not issubclass(BaseOperationInput, base)]
+    return next((base for base in of_its_own if base is kind and not issubclass(base, BaseOperationInput)), None)
+
+
+def _fields_of(parameter: str, base: type[BaseModel], annotation: Any) -> list[_Parameter]:
+    needed = next((extra for extra in get_args(annotation)[1:] if isinstance(extra, Needs)), Needs())
+    if unknown := needed - base.model_fields.keys():
+        advice = did_you_mean(min(unknown), base.model_fields)
+        raise ConfigurationError(f"Parameter {parameter!r} needs {sorted(unknown)}, which {base.__name__} does not have. {advice}")
+    return [
+        _Parameter(name, about.annotation, required=name in needed, base=(parameter, base)) for name, about in base.model_fields.items()
+    ]
+
+
+def _check_once(parameters: Sequence[_Parameter], operation: str) -> None:
+    names = [parameter.name for parameter in parameters]
+    if twice := sorted({parameter.name for parameter in parameters if parameter.base and names.count(parameter.name) > 1}):
+        raise ConfigurationError(f"The handler of operation {operation!r} takes {', '.join(map(repr, twice))} by two parameters.")
 
 
 def _check_parameter(parameter: _Parameter, operation: str, input_type: type[BaseOperationInput]) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from typing_extensions import Unpack
-
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.services import NotificationType
@@ -18,7 +16,6 @@ from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
-from agentoolkit.system.scheduler.schemas import JobOptions
 from agentoolkit.wiring import Toolkit
 
 MAX_RETRIES = 3
@@ -27,14 +24,6 @@ MAX_LISTED = 1_000
 """Executions that a list by their status looks at, the newest."""
 
 _STATES: Mapping[str, str] = {"scheduled": JobStatus.ACTIVE, "paused": JobStatus.PAUSED, "broken": JobStatus.BROKEN}
-
-
-class TaskOptions(JobOptions, total=False):
-    """What any task may be given besides. Meanings: see `SchedulerInput`."""
-
-    task_name: str
-    result_queue: str
-    error_queue: str
 
 
 class SchedulerClient:
@@ -47,7 +36,7 @@ class SchedulerClient:
     def __init__(self, injector: Injector) -> None:
         self._injector = injector
 
-    async def schedule_task(self, task_type: str, task_args: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]) -> str:
+    async def schedule_task(self, task_type: str, task_args: Mapping[str, Any], schedule_spec: str, **options: Any) -> str:
         """Schedule a task of any type and return its id.
 
         Args:
@@ -55,7 +44,7 @@ class SchedulerClient:
                 ``agentool``, or a registered one (see `register_task_type`).
             task_args: What a task of this type takes.
             schedule_spec: When: words, a crontab expression or an ISO 8601 time.
-            options: ``task_name``, which is unique, and how it is carried out.
+            options: ``task_name``, which is unique, and any further field of a job (see `JobFields`).
 
         Raises:
             InvalidInput: The type is unknown.
@@ -72,27 +61,27 @@ class SchedulerClient:
         message: str,
         schedule_spec: str,
         notification_type: NotificationType = "info",
-        **options: Unpack[TaskOptions],
+        **options: Any,
     ) -> str:
         """Schedule a notification and return the task's id."""
         args = {"message": message, "notification_type": notification_type}
         return await self.schedule_task("notification", args, schedule_spec, **options)
 
     async def schedule_mcp_tool(
-        self, server_name: str, tool_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]
+        self, server_name: str, tool_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Any
     ) -> str:
         """Schedule a call of a tool on an MCP server and return the task's id."""
         args = {"server_name": server_name, "tool_name": tool_name, "arguments": dict(arguments)}
         return await self.schedule_task("mcp_tool", args, schedule_spec, **options)
 
     async def schedule_plugin_command(
-        self, plugin_name: str, command_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Unpack[TaskOptions]
+        self, plugin_name: str, command_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Any
     ) -> str:
         """Schedule an operation of any AgenTool, here called a plugin's command, and return the task's id."""
         args = {"plugin_name": plugin_name, "command_name": command_name, "arguments": dict(arguments)}
         return await self.schedule_task("plugin_command", args, schedule_spec, **options)
 
-    async def schedule_shell_command(self, command: str | list[str], schedule_spec: str, **options: Unpack[TaskOptions]) -> str:
+    async def schedule_shell_command(self, command: str | list[str], schedule_spec: str, **options: Any) -> str:
         """Schedule a program and return the task's id."""
         return await self.schedule_task("shell_command", {"command": command}, schedule_spec, **options)
 

@@ -30,5 +30,23 @@ def printable_json(value: Any, indent: int | None = None) -> str:
     return "".join(character if character == "\n" or _prints(character) else json.dumps(character)[1:-1] for character in text)
 
 
+def whole(text: str) -> str:
+    """Return a text that can be written as UTF-8. Raises `ValueError`, which says where a lone surrogate is."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a lone surrogate at position {error.start}") from None
+    return text
+
+
+def storable(text: str) -> str:
+    """Return a text that every store and every file can hold as it is. Raises `ValueError`, which says what cannot be held."""
+    if (place := text.find("\0")) >= 0:
+        raise ValueError(f"a NUL character at position {place}")
+    return whole(text)
+
+
 def _prints(character: str) -> bool:
     return character.isprintable() or category(character) == "Zs"  # spaces of other widths

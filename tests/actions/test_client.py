@@ -15,6 +15,7 @@ from pydantic import create_model
 
 from agentool import BaseOperationInput, Injector, InvalidInput, create_agentool
 from agentoolkit.actions.mcp_servers import McpServer
+from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.client import SchedulerClient, get_scheduler
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobNotFound
@@ -252,3 +253,32 @@ async def test_without_a_toolkit_there_is_one():
         assert isinstance(scheduler, SchedulerClient)
         assert await scheduler.schedule_notification(message="a", schedule_spec="tomorrow")
         await injector.get("scheduler").deps.close()
+
+
+@pytest.mark.parametrize(
+    ("task_type", "args", "field", "said"),
+    [
+        ("plugin_command", {"plugin_name": "note", "command_name": "take", "argumnets": {}}, "args.argumnets", "Did you mean 'arguments'"),
+        ("plugin_command", {"plugin_name": "note", "command_name": "take", "arguments": [1]}, "args.arguments", "must be an object"),
+        ("plugin_command", {"plugin_name": None, "command_name": "take"}, "args.plugin_name", "must be a name"),
+        ("plugin_command", {"plugin_name": "note", "command_name": 7}, "args.command_name", "must be a name"),
+        ("agentool", {"agentool_name": "note", "input_data": None}, "args.input_data", "must be an object"),
+        ("agentool", {"agentool_name": "note", "input_data": {}, "schedule": "x"}, "args.schedule", "Unknown argument"),
+        ("mcp_tool", {"operation": "list_tools", "server_name": "time"}, "args.operation", "always 'call'"),
+        ("odd", {"number": "x"}, "args", "cannot be read: ValueError"),
+        ("odd", {"number": None}, "args", "cannot be read: TypeError"),
+    ],
+)
+async def test_wrong_arguments_of_a_task_are_refused_by_name(kit, notes, scheduler, task_type, args, field, said):
+    """A misspelt, null or wrong argument is one error with its field, never ignored, and never a raw TypeError."""
+    register_task_type("odd", "note", lambda args: {"operation": "take", "value": int(args["number"])}, injector=kit.injector)
+    with pytest.raises(InvalidInput, match=said) as refused:
+        await scheduler.schedule_task(task_type, args, "in 1 hour")
+    assert refused.value.field == field
+
+
+async def test_null_arguments_of_a_plugin_command_are_none_given(kit, notes, scheduler):
+    """`arguments: null` means no arguments."""
+    await scheduler.schedule_task("plugin_command", {"plugin_name": "note", "command_name": "take", "arguments": None}, "in 1 hour")
+    await kit.advance(hours=1)
+    assert notes.taken == [None]

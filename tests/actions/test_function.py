@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from agentool import Injector, InvalidInput
 from agentoolkit.actions.function import create_function_agent
+from agentoolkit.json_values import recordable
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import ExecutionFailed
+from agentoolkit.testing import toolkit
 from agentoolkit.threads import TooManyGivenUp
 from agentoolkit.wiring import Toolkit
 
@@ -202,3 +207,45 @@ def test_program_ends_although_a_function_hangs(tmp_path: Path):
     program.write_text(PROGRAM)
     ended = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=30, env=dict(os.environ))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "over\n", "")
+
+
+# Callables without a signature
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "result"),
+    [("time:sleep", [0], None), ("math:hypot", [3, 4], 5.0), ("builtins:max", [1, 2], 2), ("builtins:dict", [], {})],
+)
+async def test_a_callable_without_a_signature_is_scheduled_and_called(function: str, args: list[object], result: object):
+    """Functions written in C may not say what they take: they are accepted when scheduled, and called."""
+    async with toolkit(settings=Settings(timezone="UTC", functions=("time", "math", "builtins"))) as kit:
+        data = {"operation": "call", "function": function, "args": args}
+        job = {"agentool_name": "function", "input_data": data}
+        await kit.injector.run("scheduler", {"operation": "schedule", "schedule": "in 1 hour", **job})
+        answer = await kit.injector.run("scheduler", {"operation": "run_now", **job})
+    assert answer.data["result"] == {"function": function, "result": result}
+
+
+@pytest.mark.parametrize(("text", "kept"), [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")])
+async def test_numbers_that_json_does_not_have_are_kept_as_text(text: str, kept: str):
+    """NaN and infinity are text in the record of an execution, not null."""
+    async with toolkit(settings=Settings(timezone="UTC", functions=("builtins",))) as kit:
+        data = {"operation": "call", "function": "builtins:float", "args": [text]}
+        answer = await kit.injector.run("scheduler", {"operation": "run_now", "agentool_name": "function", "input_data": data})
+    assert answer.data["result"]["result"] == kept
+
+
+def test_models_within_models_and_lists_keep_such_numbers():
+    """At any depth a model's number is text, a null stays null, and other values keep their JSON form."""
+
+    class Inner(BaseModel):
+        number: float | None = None
+        when: datetime = datetime(2030, 1, 1, tzinfo=UTC)
+
+    class Outer(BaseModel):
+        inner: list[Inner]
+
+    found = recordable({"outer": Outer(inner=[Inner(number=math.inf), Inner()])})
+    assert found == {
+        "outer": {"inner": [{"number": "Infinity", "when": "2030-01-01T00:00:00Z"}, {"number": None, "when": "2030-01-01T00:00:00Z"}]}
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.actions.addresses import AddressNotAllowed, is_public
 from agentoolkit.actions.http import HttpFailed, HttpRejected, HttpRules, create_http_agent
-from agentoolkit.actions.web import TooSlow, Unreachable
+from agentoolkit.actions.web import TooSlow, Unreachable, UnreadableAnswer
 from agentoolkit.testing import toolkit
 
 from .servers import Answer, HttpServer, listening
@@ -190,7 +191,16 @@ async def test_what_may_pass_is_a_failure_to_try_again(server, status):
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("120", 120.0), ("99999999", 86_400.0), ("soon", None), ("Fri, 31 Dec 2027 23:59:59 GMT", "2027-12-31T23:59:59+00:00")],
+    [
+        ("120", 120.0),
+        ("99999999", 86_400.0),
+        ("9" * 500, 86_400.0),
+        ("soon", None),
+        ("Fri, 31 Dec 2027 23:59:59 GMT", "2027-12-31T23:59:59+00:00"),
+        ("Fri, 31 Dec 2027 23:59:59 -0000", "2027-12-31T23:59:59+00:00"),
+        ("Fri Dec 31 23:59:59 2027", "2027-12-31T23:59:59+00:00"),
+        (f"Fri, 31 Dec {'9' * 30} 23:59:59 GMT", None),
+    ],
 )
 async def test_when_to_try_again_is_read(server, said, meant):
     """Retry-After, in seconds or as a time, is carried by the error; seconds are at most a day."""
@@ -207,6 +217,29 @@ async def test_expected_statuses_replace_the_usual_ones(server):
     assert (await http()(server.url, expected_status=[404])).status == 404
     with pytest.raises(HttpFailed, match="200"):
         await http()(server.url, expected_status=[404])
+
+
+@pytest.mark.parametrize(("cut", "said"), [(slice(0, -12), "cut short"), (slice(4, None), "cannot be decoded")])
+async def test_a_damaged_answer_is_no_success(server, cut, said):
+    """A packed answer that ends too early, or is broken, is an error to try again, and is not blamed on the request."""
+    answering(server, Answer(200, {"Content-Encoding": "gzip"}, gzip.compress(b"hello " * 1_000)[cut]))
+    with pytest.raises(UnreadableAnswer, match=said) as failed:
+        await http()(server.url)
+    assert not isinstance(failed.value, InvalidInput)
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"hello"), b""])
+async def test_a_packed_answer_is_unpacked(server, body):
+    """A server that packs its answer without being asked is understood; an answer without a body too."""
+    answering(server, Answer(200, {"Content-Encoding": "gzip"}, body))
+    assert (await http()(server.url)).text == ("hello" if body else "")
+
+
+async def test_a_packed_answer_is_not_unpacked_beyond_the_limit(server):
+    """Ten million characters in ten thousand bytes are cut where the limit is."""
+    answering(server, Answer(200, {"Content-Encoding": "gzip"}, gzip.compress(b"a" * 10_000_000)))
+    output = await http(response_limit=1_000)(server.url)
+    assert (len(output.text), output.truncated) == (1_000, True)
 
 
 async def test_nobody_there_is_unreachable():
@@ -362,6 +395,30 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(names, serve
     assert server.requests[0].headers["host"] == f"changing.example:{server.port}"
 
 
+@pytest.mark.parametrize("dead", [["127.0.0.9"], ["127.0.0.9", "127.0.0.8"], ["::1"]])
+async def test_a_host_with_a_dead_address_is_reached_at_another(monkeypatch, server, dead):
+    """The addresses of a host are tried one after the other, and the body is sent once."""
+
+    async def getaddrinfo(host, port, **more):
+        return [(0, 0, 0, "", (address, port)) for address in [*dead, "127.0.0.1"]]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    await http(allow=("dual.example",))(f"http://dual.example:{server.port}/", method="POST", body="once")
+    assert [sent.body for sent in server.requests] == [b"once"]
+
+
+async def test_no_address_is_tried_that_is_not_allowed(monkeypatch, server):
+    """Of a host's addresses only the allowed ones are connected to, also when these are dead."""
+
+    async def getaddrinfo(host, port, **more):
+        return [(0, 0, 0, "", (address, port)) for address in ["127.0.0.9", "127.0.0.1"]]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    with pytest.raises(Unreachable):
+        await http(allow=("127.0.0.9",))(f"http://dual.example:{server.port}/")
+    assert server.requests == []
+
+
 async def test_a_redirect_is_followed(server):
     """The answer is that of the address it leads to."""
     answering(server, Answer(302, {"Location": "/there"}), Answer(200, body=b"here"))
@@ -369,13 +426,41 @@ async def test_a_redirect_is_followed(server):
     assert (output.text, output.url) == ("here", f"{server.url}/there")
 
 
-@pytest.mark.parametrize("status", [301, 302, 303])
+@pytest.mark.parametrize("status", [301, 302])
 async def test_a_redirect_that_drops_the_body_is_no_success(server, status):
     """A POST that is sent on as a GET, as to a login page, has not arrived: it is not followed, and not tried again."""
     answering(server, Answer(status, {"Location": "/login"}), Answer(200))
     with pytest.raises(HttpFailed, match=f"answered {status}"):
         await http()(f"{server.url}/hook", method="POST", json_data={"done": True})
     assert [sent.path for sent in server.requests] == ["/hook"]
+
+
+async def test_after_a_303_the_answer_is_got(server):
+    """A POST answered 303 is posted once; the page it names is got without the body and what described it."""
+    signing = {"127.0.0.1": SecretStr("key")}
+    answering(server, Answer(303, {"Location": "/done"}), Answer(200, body=b"done"))
+    output = await http(signing=signing)(f"{server.url}/hook", method="POST", json_data={"a": 1}, headers={"X-Key": "k"})
+    posted, got = server.requests
+    assert [(sent.method, sent.path) for sent in (posted, got)] == [("POST", "/hook"), ("GET", "/done")]
+    assert {"content-type", "content-length", "x-signature-256"} & got.headers.keys() == set()
+    assert (got.body, got.headers["x-key"], output.text) == (b"", "k", "done")
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 304])
+async def test_a_redirect_that_is_not_followed_is_final(server, status):
+    """No further try is made of a POST whose answer leads elsewhere, or nowhere."""
+    answering(server, Answer(status, {"Location": "/login"} if status in (301, 302) else {}))
+    with pytest.raises(HttpRejected, match=f"answered {status}"):
+        await http()(f"{server.url}/hook", method="POST", json_data={"done": True})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_expected_redirect_is_the_answer(server, status, method):
+    """A redirect that is expected is not followed."""
+    answering(server, Answer(status, {"Location": "/there"}), Answer(200))
+    output = await http()(f"{server.url}/", method=method, expected_status=[status])
+    assert (output.status, output.headers["location"], len(server.requests)) == (status, "/there", 1)
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -421,6 +506,14 @@ def test_what_is_no_address_is_refused(url):
     with pytest.raises(InvalidInput) as refused:
         http().check(url)
     assert refused.value.field == "url"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "TE", "Upgrade", "Keep-Alive", "Expect"])
+def test_headers_of_the_connection_are_refused_by_name(name):
+    """What frames a body or belongs to one connection is set when the request is sent; the refusal names it, without its value."""
+    with pytest.raises(InvalidInput, match=rf"headers\.{name}: .*'{name}' belongs to the connection") as refused:
+        http().check("https://example.com/", headers={name: "S3CRET"})
+    assert "S3CRET" not in str(refused.value)
 
 
 def test_two_bodies_are_refused():

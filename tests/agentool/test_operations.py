@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict, Unpack
 
-from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext
-from agentool.operations import Operation, read_operations
+from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext, create_agentool
+from agentool.core.injector import Injector
+from agentool.operations import Needs, Operation, read_operations
 
 Copies = Annotated[int, Field(ge=0)]
 
@@ -298,3 +299,98 @@ GIVEN = st.fixed_dictionaries(
 def test_exactly_the_given_fields_are_passed(fields: dict[str, Any]) -> None:
     """A handler is passed the fields that were given, all of them, with their values, and nothing else."""
     assert read()["put"].arguments(shelf("put", **fields)) == fields
+
+
+# A parameter that takes a base of the input model
+
+
+class PlantFields(BaseModel):
+    name: str | None = None
+    height: Annotated[int, Field(ge=0)] | None = 10
+    pot: str | None = None
+
+
+class PlantInput(PlantFields, BaseOperationInput):
+    operation: Literal["plant", "water"]
+    litres: int | None = None
+
+
+async def plant(ctx: RunContext, fields: Annotated[PlantFields, Needs("name")], litres: int = 1) -> str:
+    return f"{fields.name} {fields.height} {sorted(fields.model_fields_set)} {litres}"
+
+
+async def water(ctx: RunContext, litres: int) -> None: ...
+
+
+def garden(**handlers: Any) -> dict[str, Operation]:
+    return read_operations(PlantInput, {"plant": plant, "water": water} | handlers)
+
+
+def test_parameter_of_a_base_takes_the_fields_of_that_base() -> None:
+    """A parameter annotated with a base of the input model stands for all fields of the base; `Needs` names the required ones."""
+    operation = garden()["plant"]
+    assert (operation.fields, operation.required) == ({"name", "height", "pot", "litres"}, {"name"})
+
+
+async def test_handler_gets_an_instance_of_the_base_with_what_was_given() -> None:
+    """The instance has the fields that were given; null is not given, and the others have their defaults."""
+    data = PlantInput.model_validate({"operation": "plant", "name": "fern", "pot": None, "litres": 2})
+    arguments = garden()["plant"].arguments(data)
+    assert await plant(RunContext(None, Injector(), "garden"), **arguments) == "fern 10 ['name'] 2"
+
+
+def test_required_field_of_a_base_is_required() -> None:
+    """A field named by `Needs` must be given; null is not given."""
+    with pytest.raises(InvalidInput, match="name: is required for operation 'plant'"):
+        garden()["plant"].arguments(PlantInput.model_validate({"operation": "plant", "name": None}))
+
+
+def test_field_of_a_base_is_foreign_to_other_operations() -> None:
+    """An operation that does not take the base refuses its fields."""
+    with pytest.raises(InvalidInput, match="pot: is not used by operation 'water'"):
+        garden()["water"].arguments(PlantInput.model_validate({"operation": "water", "litres": 1, "pot": "clay"}))
+
+
+def test_needed_field_that_the_base_lacks_is_refused() -> None:
+    """`Needs` can name fields of its base only; the nearest one is told."""
+
+    async def misspelt(ctx: RunContext, fields: Annotated[PlantFields, Needs("nme")]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="Did you mean 'name'"):
+        garden(plant=misspelt)
+
+
+def test_field_by_two_parameters_is_refused() -> None:
+    """A field goes to one parameter: either its own, or the base's."""
+
+    async def twice(ctx: RunContext, fields: PlantFields, pot: str = "clay") -> None: ...
+
+    with pytest.raises(ConfigurationError, match="takes 'pot' by two parameters"):
+        garden(plant=twice)
+
+
+def test_model_that_is_no_base_is_an_ordinary_annotation() -> None:
+    """A model from elsewhere does not stand for fields: its parameter must be a field, as any other."""
+
+    class Stranger(BaseModel):
+        name: str
+
+    async def strange(ctx: RunContext, stranger: Stranger) -> None: ...
+
+    strange.__globals__["Stranger"] = Stranger
+    try:
+        with pytest.raises(ConfigurationError, match="'stranger'"):
+            garden(plant=strange)
+    finally:
+        del strange.__globals__["Stranger"]
+
+
+def test_own_class_of_refusal_is_raised() -> None:
+    """An AgenTool may name the class that all refusals of its input have."""
+
+    class Wilted(InvalidInput): ...
+
+    agentool = create_agentool("garden", PlantInput, {"plant": plant, "water": water}, refusal=Wilted, injector=Injector())
+    for wrong in ({"operation": "dig"}, {"operation": "plant"}, {"operation": "water", "litres": "many"}):
+        with pytest.raises(Wilted):
+            agentool.check(wrong)

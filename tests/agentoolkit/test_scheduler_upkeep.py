@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
-from agentoolkit.system.scheduler.planning import JobRequest, plan
+from agentoolkit.system.scheduler.planning import plan
 from agentoolkit.system.scheduler.ports import Change, Owner
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.testing import TestToolkit
@@ -60,8 +61,8 @@ async def store(kit: TestToolkit) -> SharedStore:
 
 
 async def added_by_another(kit: TestToolkit, store: SharedStore, schedule: str, job_id: str = "job", **fields: Any) -> None:
-    request = JobRequest(schedule=schedule, agentool_name="probe", input_data={"operation": "run"}, job_id=job_id, **fields)
-    job, standing, _ = plan(request, kit.injector, kit.clock.now(), "UTC")
+    asked = JobFields(schedule=schedule, agentool_name="probe", input_data={"operation": "run"}, **fields)
+    job, standing, _ = plan(asked, job_id, kit.injector, kit.clock.now(), "UTC")
     await store.add(job, standing)
     store.told.append(Change(job_id, standing.next_run_at))
 

@@ -42,12 +42,12 @@ class AddressRules:
             AddressNotAllowed: It is an address, or a name of this machine, that is not allowed.
         """
         if (address := _as_address(host)) is not None:
-            self._check(host, [address])
+            self._allowed(host, [address])
         elif _is_local_name(host) and not self._is_named(host):
             raise self._refused(host, "this machine")
 
-    async def resolve(self, host: str, port: int) -> str:
-        """Look a host up, and return the address that is to be connected to.
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """Look a host up, and return the addresses that may be connected to, in the order in which to try them.
 
         Raises:
             AddressNotAllowed: It has none that is allowed.
@@ -55,21 +55,21 @@ class AddressRules:
         """
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-        return str(self._check(host, addresses))
+        return [str(address) for address in self._allowed(host, list(dict.fromkeys(addresses)))]
 
-    def _check(self, host: str, addresses: Sequence[Address]) -> Address:
+    def _allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
         named = self._is_named(host)
         networks = [ip_network(entry, strict=False) for entry in self.allow if _is_network(entry)]
-        for address in addresses:
-            if named or is_public(address) or any(address in network for network in networks):
-                return address
-        raise self._refused(host, ", ".join(map(str, addresses)))
+        allowed = [found for found in addresses if named or is_public(found) or any(found in network for network in networks)]
+        if not allowed:
+            raise self._refused(host, ", ".join(map(str, addresses)))
+        return allowed
 
     def _is_named(self, host: str) -> bool:
         return host.lower().rstrip(".") in {entry.lower() for entry in self.allow}
 
     def _refused(self, host: str, where: str) -> AddressNotAllowed:
-        problem = f"{excerpt(host)} is {where}, which is no public address."
+        problem = f"{excerpt(host)} is {where}, which is not a public address."
         return AddressNotAllowed(problem, field="url", value=host, remedy="Add it to the setting `http_allow` (AGENTOOL_HTTP_ALLOW).")
 
 

@@ -71,7 +71,7 @@ class AllowedFunctions:
         module_name, separator, attribute = name.partition(":")
         if not (separator and attribute.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
             remedy = "Write 'package.module:function'."
-            raise InvalidInput(f"{excerpt(name)} names no function.", field="function", value=name, remedy=remedy)
+            raise InvalidInput(f"{excerpt(name)} is not the name of a function.", field="function", value=name, remedy=remedy)
         if not self._allows(module_name):
             raise self._refusal(name, f"{excerpt(name)} is not allowed")
         found = _imported(module_name, attribute, name)
@@ -107,7 +107,11 @@ def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
         return
     target = allowed.find(call.function)
     try:
-        inspect.signature(target).bind(*call.args or (), **call.kwargs or {})
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return  # some functions written in C do not say what they take
+    try:
+        signature.bind(*call.args or (), **call.kwargs or {})
     except TypeError as error:
         raise InvalidInput(f"{call.function} does not take these arguments: {error}.", field="kwargs", value=call.kwargs) from error
 
@@ -139,10 +143,10 @@ def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]
         found: object = getattr(import_module(module_name), attribute)
     except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
         problem = f"{name!r} cannot be imported: {type(error).__name__}: {error}."
-        remedy = "Mend the module, or name another function."
+        remedy = "Correct the module, or name another function."
         raise InvalidInput(problem, field="function", value=name, remedy=remedy) from error
     if not callable(found):
-        raise InvalidInput(f"{name!r} is no function.", field="function", value=name)
+        raise InvalidInput(f"{name!r} cannot be called.", field="function", value=name)
     return cast("Callable[..., Any]", found)
 
 

@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.actions.addresses import AddressRules, check_allowed
-from agentoolkit.actions.web import Answered, Asked, Web, wrong_header
+from agentoolkit.actions.web import SIGNATURE, Answered, Asked, Web, framing_header, wrong_header
 
 TIMEOUT = 30.0
 """Seconds that a request may take, redirects included, unless set otherwise."""
@@ -30,7 +30,6 @@ RESPONSE_LIMIT = 1_000_000
 """Bytes of a response that are read, unless set otherwise."""
 REDIRECTS = 5
 """Redirects that are followed, unless set otherwise."""
-SIGNATURE = "X-Signature-256"
 DEEPEST_JSON = 100
 """Lists and objects within each other up to which an answer's JSON is given as values."""
 _SHOWN = 300
@@ -133,7 +132,8 @@ class HttpRules:
                 del headers[name]
             headers[SIGNATURE] = f"sha256={digest}"
         timeout = min(call.timeout or self.timeout, self.timeout)
-        return Asked(method=call.method or "GET", url=call.url or "", headers=headers, content=content, timeout=timeout)
+        final = frozenset(call.expected_status or ())
+        return Asked(method=call.method or "GET", url=call.url or "", headers=headers, content=content, timeout=timeout, final=final)
 
     def _checked_host(self, url: str) -> str:
         try:
@@ -141,10 +141,10 @@ class HttpRules:
             host, user = parts.hostname, parts.username
             _ = parts.port
         except ValueError as error:
-            raise InvalidInput(f"{excerpt(url)} is no URL: {error}.", field="url", value=url) from error
+            raise InvalidInput(f"{excerpt(url)} is not a URL: {error}.", field="url", value=url) from error
         if parts.scheme not in ("http", "https") or not host:
             remedy = "Write 'https://host/path'."
-            raise InvalidInput(f"{excerpt(url)} is no http:// or https:// address.", field="url", value=url, remedy=remedy)
+            raise InvalidInput(f"{excerpt(url)} is not an http:// or https:// address.", field="url", value=url, remedy=remedy)
         if user is not None:
             raise InvalidInput("The URL has a user in it.", field="url", remedy="Give the header 'Authorization', by reference.")
         AddressRules(self.allow).check_host(host)
@@ -155,10 +155,10 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
     """Send a request and return the answer, if its status is as expected.
 
     Raises:
-        HttpRejected: The status says that the request is wrong (most of 400 to 499).
+        HttpRejected: The status says that the request is wrong (most of 400 to 499), or is a redirect that is not followed.
         HttpFailed: It has another status that is not expected; ``retry_after`` is when the server wants to be asked again.
-        Unreachable, TooSlow: There was no answer.
-        AddressNotAllowed: A host, of the request or of a redirect, is no public address, and not allowed.
+        Unreachable, TooSlow: There was no answer, or it cannot be read.
+        AddressNotAllowed: A host, of the request or of a redirect, is not a public address, and not allowed.
     """
     call = HttpInput(operation="request", url=url, **more)
     answered = await ctx.deps.web.fetch(ctx.deps.asked(call))
@@ -211,6 +211,9 @@ def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
         remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
         # Without the value, which may be a secret.
         raise InvalidInput(f"The header {name[:_SHOWN]!r} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
+    if (name := framing_header(given)) is not None:
+        remedy = "Leave it out: it is set when the request is sent."
+        raise InvalidInput(f"The header {name!r} belongs to the connection or frames the body.", field=f"headers.{name}", remedy=remedy)
     return dict(given)
 
 
@@ -227,7 +230,7 @@ def _content(call: HttpInput) -> bytes | None:
         return call.body.encode() if call.body is not None else None
     except UnicodeEncodeError as error:
         remedy = "Give text that can be written as UTF-8."
-        raise InvalidInput("It holds half a character, a lone surrogate.", field="body", value=call.body, remedy=remedy) from error
+        raise InvalidInput(f"It has a lone surrogate at position {error.start}.", field="body", value=call.body, remedy=remedy) from error
 
 
 def _parsed(answered: Answered) -> Any:
@@ -255,8 +258,9 @@ def _held(value: Any) -> Iterable[Any]:
 
 def _failure(answered: Answered, url: str) -> HttpFailed:
     status, text = answered.status, answered.text
-    rejected = 400 <= status < 500 and status not in _PASSING
-    problem = f"The server answered {status}: {text[:_SHOWN].strip() or 'nothing more'}"
+    rejected = 300 <= status < 500 and status not in _PASSING
+    to = f" to {answered.headers['location'][:_SHOWN]}, which was not followed" if status < 400 and "location" in answered.headers else ""
+    problem = f"The server answered {status}{to}: {text[:_SHOWN].strip() or 'nothing more'}"
     error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
     error.status, error.text = status, text[:_SHOWN]
     error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
@@ -267,6 +271,8 @@ def _retry_after(said: str) -> datetime | float | None:
     if said.isascii() and said.isdigit():
         return min(float(said), _MAX_WAIT)
     try:
-        return parsedate_to_datetime(said)
-    except (ValueError, TypeError):
+        time = parsedate_to_datetime(said)
+    except (ValueError, TypeError, OverflowError):
         return None
+    # HTTP's times are UTC, whether they say so or not.
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -5,8 +5,8 @@ Source of the names and their arguments: *Nagatha Assistant Task Scheduler*, "Ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError, InvalidInput, did_you_mean, excerpt
@@ -26,13 +26,13 @@ class TaskTypes:
 
     def __init__(self) -> None:
         self._types: dict[str, Callable[[Arguments], Call]] = {
-            "agentool": lambda args: Call(args["agentool_name"], args["input_data"]),
-            "function": lambda args: Call("function", {"operation": "call", **args}),
-            "mcp_tool": lambda args: Call("mcp", {"operation": "call", **args}),
-            "notification": lambda args: Call("notification", {"operation": "send", **args}),
+            "agentool": _agentool,
+            "function": _operation("function", "call"),
+            "mcp_tool": _operation("mcp", "call"),
+            "notification": _operation("notification", "send"),
             "plugin_command": _plugin_command,
-            "sequence": lambda args: Call("sequence", {"operation": "run", **args}),
-            "shell_command": lambda args: Call("shell", {"operation": "run", **args}),
+            "sequence": _operation("sequence", "run"),
+            "shell_command": _operation("shell", "run"),
         }
 
     @property
@@ -54,15 +54,19 @@ class TaskTypes:
         """Return the call that a task stands for.
 
         Raises:
-            InvalidInput: The type is unknown, or an argument that says what to call is missing.
+            InvalidInput: The type is unknown; or an argument is missing, unknown or of a wrong kind, as far as the type itself reads it.
         """
         if name not in self._types:
-            problem = f"{excerpt(name)} is no task type."
-            raise InvalidInput(problem, field="type", value=name, remedy=did_you_mean(name, self._types))
+            raise InvalidInput(f"Unknown task type {excerpt(name)}.", field="type", value=name, remedy=did_you_mean(name, self._types))
         try:
             return self._types[name](args)
+        except InvalidInput:
+            raise
         except KeyError as error:
             raise InvalidInput(f"A task of type {name!r} needs {error.args[0]!r}.", field=f"args.{error.args[0]}") from error
+        except Exception as error:  # a registered function may raise anything
+            problem = f"The arguments of a task of type {name!r} cannot be read: {type(error).__name__}: {error}."
+            raise InvalidInput(problem, field="args", value=dict(args)) from error
 
 
 def register_task_type(
@@ -91,5 +95,42 @@ def register_task_type(
     types.add(name, lambda args: Call(agentool_name, to_input(dict(args))))
 
 
+def _operation(agentool_name: str, operation: str) -> Callable[[Arguments], Call]:
+    def to_call(args: Arguments) -> Call:
+        if "operation" in args:
+            problem = f"The operation of this type is always {operation!r}."
+            raise InvalidInput(problem, field="args.operation", value=args["operation"], remedy="Leave it out, or use the type 'agentool'.")
+        return Call(agentool_name, {"operation": operation, **args})
+
+    return to_call
+
+
+def _agentool(args: Arguments) -> Call:
+    _refuse_unknown(args, ("agentool_name", "input_data"))
+    return Call(_text(args, "agentool_name"), _mapping(args["input_data"], "input_data"))
+
+
 def _plugin_command(args: Arguments) -> Call:
-    return Call(args["plugin_name"], {**args.get("arguments", {}), "operation": args["command_name"]})
+    _refuse_unknown(args, ("plugin_name", "command_name", "arguments"))
+    given = args.get("arguments")
+    arguments = {} if given is None else _mapping(given, "arguments")
+    return Call(_text(args, "plugin_name"), {**arguments, "operation": _text(args, "command_name")})
+
+
+def _refuse_unknown(args: Arguments, known: Sequence[str]) -> None:
+    for name, value in args.items():
+        if name not in known:
+            raise InvalidInput("Unknown argument of this type.", field=f"args.{name}", value=value, remedy=did_you_mean(name, known))
+
+
+def _text(args: Arguments, name: str) -> str:
+    value = args[name]
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"It must be a name, got {excerpt(value)}.", field=f"args.{name}", value=value)
+    return value
+
+
+def _mapping(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"It must be an object, got {excerpt(value)}.", field=f"args.{name}", value=value)
+    return dict(cast("Mapping[str, Any]", value))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from agentool.errors import AgenToolError, InvalidInput
 from agentoolkit.actions.addresses import AddressRules
@@ -15,7 +17,19 @@ from agentoolkit.actions.addresses import AddressRules
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport, AsyncClient, Request, Response
 
+logger = logging.getLogger(__name__)
 
+SIGNATURE = "X-Signature-256"
+"""The header with the signature of a body."""
+CONNECT_SECONDS = 3.0
+"""What each address of a host has to accept a connection, as long as there are others to try."""
+_FRAMING = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that belong to one connection or frame the body, so only the library that sends may set them."""
+_OF_A_BODY = ("content-type", "content-encoding", "content-language", "content-location", SIGNATURE)
+"""Headers that mean nothing without the body they came with."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[!-~]+(?:[ \t]+[!-~]+)*)?")
 _CHARSETS = frozenset(
@@ -32,6 +46,10 @@ class Unreachable(AgenToolError, ConnectionError):
     """No answer came; another try may help."""
 
 
+class UnreadableAnswer(Unreachable):
+    """An answer came, and is damaged or cut short; another try may help."""
+
+
 class TooSlow(Unreachable, TimeoutError):
     """No answer came in time."""
 
@@ -46,6 +64,8 @@ class Asked:
     content: bytes | None = None
     timeout: float
     """Seconds for all of it, redirects included."""
+    final: frozenset[int] = frozenset()
+    """Redirects that are not followed, but returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +96,12 @@ class Web:
     redirects: int
 
     async def fetch(self, asked: Asked) -> Answered:
-        """Send a request and read the answer, whatever its status. A redirect is followed if the method stays what it is.
+        """Send a request and read the answer, whatever its status.
+
+        A redirect is followed if the method stays what it is, and after a 303 by GET.
 
         Raises:
-            Unreachable, TooSlow: There was none.
+            Unreachable, TooSlow: There was no answer, or it cannot be read.
             AddressNotAllowed: A host, of the request or of a redirect, has no address that is allowed.
             InvalidInput: It cannot be sent, or is redirected too often.
         """
@@ -95,36 +117,42 @@ class Web:
             raise  # one that says already what it is, although it is an OSError or a ValueError too
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise TooSlow(f"It did not answer within {asked.timeout:g} s.", field="url", value=asked.url) from error
+        except (httpx2.DecodingError, zlib.error) as error:
+            raise UnreadableAnswer(f"Its answer cannot be decoded: {error}.", field="url", value=asked.url) from error
+        except (httpx2.LocalProtocolError, httpx2.InvalidURL, ValueError) as error:
+            raise InvalidInput(f"It cannot be sent: {error}.", field="url", value=asked.url) from error
         except (OSError, httpx2.TransportError) as error:
             raise Unreachable(f"It cannot be reached: {error or type(error).__name__}.", field="url", value=asked.url) from error
-        except (httpx2.InvalidURL, httpx2.DecodingError, ValueError) as error:
-            raise InvalidInput(f"It cannot be sent: {error}.", field="url", value=asked.url) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         text = body.decode(_codec(response.charset_encoding), errors="replace")
-        return Answered(response.status_code, str(response.url), headers, text, truncated, time.monotonic() - began)
+        duration = time.monotonic() - began
+        logger.debug("%s %s answered %d in %.3f s", asked.method, response.url.host, response.status_code, duration)
+        return Answered(response.status_code, str(response.url), headers, text, truncated, duration)
 
     async def _follow(self, client: AsyncClient, request: Request, asked: Asked) -> tuple[Response, bytes, bool]:
         for _ in range(self.redirects + 1):
             response = await client.send(request, stream=True)
             following = response.next_request
-            # A redirect that makes a GET of what was to change something leads to a page, and that answers 200.
-            if following is None or following.method != request.method:
+            # A 301 or 302 that makes a GET of what was to change something leads to a page, and that answers 200.
+            is_other_call = following is not None and following.method != request.method and response.status_code != 303
+            if following is None or is_other_call or response.status_code in asked.final:
                 return response, *await self._read(response)
             await response.aclose()
-            if _origin(following) != _origin(request):
-                # What was meant for one host, such as a key, is nothing for another.
-                for name in asked.headers:
-                    following.headers.pop(name, None)
+            _drop_headers(following, request, asked)
             request = following
         problem = f"It was redirected more than {self.redirects} times."
         raise InvalidInput(problem, field="url", value=asked.url, remedy="Give the address it leads to.")
 
     async def _read(self, response: Response) -> tuple[bytes, bool]:
         body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
+        unpack = _unpacker(response)
+        async for chunk in response.aiter_raw() if unpack else response.aiter_bytes():
+            body += unpack.decompress(chunk, self.response_limit + 1 - len(body)) if unpack else chunk
             if len(body) > self.response_limit:
                 break
+        else:
+            if unpack is not None and body and not unpack.eof:
+                raise UnreadableAnswer("Its answer was cut short.", field="url", value=str(response.url))
         await response.aclose()
         return bytes(body[: self.response_limit]), len(body) > self.response_limit
 
@@ -143,25 +171,56 @@ def _checking(addresses: AddressRules, inner: AsyncBaseTransport) -> AsyncBaseTr
     import httpx2
 
     class Checking(httpx2.AsyncBaseTransport):
-        """Looks each host up once, checks what it finds, and connects to that very address."""
+        """Looks each host up once, checks what it finds, and connects to these very addresses, one after the other."""
 
         async def handle_async_request(self, request: Request) -> Response:
             host = request.url.host
             port = request.url.port or (443 if request.url.scheme == "https" else 80)
-            address = await addresses.resolve(host, port)
-            numbered = httpx2.Request(
-                request.method,
-                request.url.copy_with(host=address),
-                headers=request.headers,
-                stream=request.stream,
-                extensions={**request.extensions, "sni_hostname": host},
-            )
-            return await inner.handle_async_request(numbered)
+            *others, last = await addresses.resolve(host, port)
+            for address in others:
+                try:
+                    return await inner.handle_async_request(_numbered(request, address, CONNECT_SECONDS))
+                except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                    logger.debug("%s does not answer at %s: %s", host, address, error)
+            return await inner.handle_async_request(_numbered(request, last, None))
 
         async def aclose(self) -> None:
             await inner.aclose()
 
     return Checking()
+
+
+def _numbered(request: Request, address: str, connect_seconds: float | None) -> Request:
+    import httpx2
+
+    timeout = {"connect": connect_seconds, "read": None, "write": None, "pool": None}
+    extensions = {**request.extensions, "sni_hostname": request.url.host, "timeout": timeout}
+    url = request.url.copy_with(host=address)
+    return httpx2.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
+
+
+def _drop_headers(following: Request, request: Request, asked: Asked) -> None:
+    """Leave out what was meant for another host, such as a key, and what belongs to a body that is not sent again."""
+    named = tuple(asked.headers) if _origin(following) != _origin(request) else ()
+    of_body = _OF_A_BODY if following.method != request.method else ()
+    for name in (*named, *of_body):
+        following.headers.pop(name, None)
+
+
+class _Unpacker(Protocol):
+    """What unpacks a body piece by piece."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _unpacker(response: Response) -> _Unpacker | None:
+    """Return what unpacks a body that is packed although nobody asked for that; None where the library sees to it."""
+    if response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+    return None
 
 
 def _origin(request: Request) -> tuple[str, str, int | None]:
@@ -171,6 +230,11 @@ def _origin(request: Request) -> tuple[str, str, int | None]:
 def wrong_header(headers: Mapping[str, str]) -> str | None:
     """Return the name of a header that cannot be sent, so that no library refuses it with its value in the error; None if all can."""
     return next((name for name, value in headers.items() if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value))), None)
+
+
+def framing_header(headers: Mapping[str, str]) -> str | None:
+    """Return the name of a header that only the library may set, as it belongs to the connection or to the body; None if there is none."""
+    return next((name for name in headers if name.lower() in _FRAMING), None)
 
 
 def _codec(named: str | None) -> str:

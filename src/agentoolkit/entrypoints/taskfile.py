@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from agentool.errors import InvalidInput
 from agentoolkit import yaml_text
-from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.job_fields import JobFields, Name, Text
 
 MAX_FILE_SIZE = 1_000_000
 """Bytes."""
@@ -26,44 +26,27 @@ class TaskFileError(InvalidInput):
     """The file cannot be read as tasks; the message says where."""
 
 
-class Task(BaseModel):
-    """One task of a file."""
+_NAMES = {"job_name": "name", "schedule_type": "type"}
+"""Fields of a job that a task file calls by another name."""
 
-    model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1)
-    description: str | None = None
+class Task(JobFields):
+    """One task of a file: the fields of a job, and a function in place of an AgenTool."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda field: _NAMES.get(field, field))
+
+    # Narrowed: a task of a file has both.
+    job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+    schedule: Text  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     enabled: bool = True
-    type: Literal["cron", "interval", "once", "after"] | None = None
-    schedule: str
-    function: str | None = None
+    function: Text | None = None
     args: list[Any] | None = None
     kwargs: dict[str, Any] | None = None
-    agentool_name: str | None = None
-    input_data: dict[str, Any] | None = None
-    result_queue: str | None = None
-    error_queue: str | None = None
-    max_instances: int | None = None
-    misfire_grace_time: int | None = None
-    coalesce: bool | None = None
-    timezone: str | None = None
-    start_at: str | None = None
-    end_at: str | None = None
-    max_runs: int | None = None
-    jitter: float | None = None
-    exclude: list[str] | None = None
-    timeout: float | None = None
-    max_retries: int | None = None
-    retry_backoff: float | bool | None = None
-    retry_on: list[str] | None = None
-    overlap: Overlap | None = None
-    catch_up: CatchUp | None = None
-    catch_up_window: int | None = None
-    on_interrupt: OnInterrupt | None = None
-    concurrency_key: str | None = None
-    priority: Priority | None = None
-    gate: Gate | None = None
-    tags: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The job's unique name, as the file calls it."""
+        return self.job_name
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
@@ -75,9 +58,7 @@ class Task(BaseModel):
 
     def scheduler_input(self) -> dict[str, Any]:
         """Return the call of the scheduler AgenTool that schedules this task."""
-        own = {"name", "type", "enabled", "function", "args", "kwargs", "agentool_name", "input_data"}
-        passed = self.model_dump(exclude_none=True, exclude=own)
-        return {"operation": "schedule", "job_name": self.name, "schedule_type": self.type, **self._target(), **passed}
+        return {"operation": "schedule", **self.given(), **self._target()}
 
     def _target(self) -> dict[str, Any]:
         if self.function is None:

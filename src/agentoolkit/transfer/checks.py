@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, NoReturn, NotRequired, TypeVar, cast
 
@@ -13,14 +13,15 @@ from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
 from agentool.errors import InvalidInput, excerpt, sentence
-from agentoolkit.system.scheduler.checks import MAX_DESCRIPTION_LENGTH, check_ranges, check_tags, check_text, checked_id, checked_json
+from agentoolkit.system.scheduler.checks import check_fields as check_job_fields
+from agentoolkit.system.scheduler.checks import checked_id, checked_json
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.jobs import Job
 
 T = TypeVar("T")
 
 
-class JobFields(TypedDict):
+class JobRecord(TypedDict):
     """The fields of a job's record; its schedule and its policies are read by themselves."""
 
     __pydantic_config__ = {"extra": "forbid"}  # pyright: ignore  # noqa: RUF012  pydantic's own notation
@@ -87,11 +88,8 @@ def check_job(job: Job) -> None:
     try:
         checked_id(job.job_id)
         checked_json(job.input_data)
-        check_text("job_name", job.job_name, least=1)
-        check_text("description", job.description, MAX_DESCRIPTION_LENGTH)
-        check_text("concurrency_key", job.policies.concurrency_key, least=1)
-        check_tags(job.tags)
-        check_ranges(job.policies)
+        texts = {name: getattr(job, name) for name in ("job_name", "agentool_name", "result_queue", "error_queue", "description")}
+        check_job_fields({**texts, **asdict(job.policies), "tags": list(job.tags), "retry_on": list(job.policies.retry_on)})
     except InvalidJob as error:
         raise InvalidInput(error.problem, field=f"job.{error.field}", value=error.value, remedy=error.remedy) from error
 

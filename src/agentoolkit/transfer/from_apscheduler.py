@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentoolkit.system.scheduler.checks import RANGES
 from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.job_fields import MAX_SECONDS
 from agentoolkit.system.scheduler.schedules.cron import normal_cron, wall_times
 from agentoolkit.transfer.cron_fields import cron_text
 from agentoolkit.transfer.translation import Untranslatable
@@ -78,7 +78,7 @@ def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
     if policies["misfire_grace_time"] is None:
         # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
-        policies["misfire_grace_time"] = int(RANGES["misfire_grace_time"][1])
+        policies["misfire_grace_time"] = MAX_SECONDS
     # A paused job has no next run; one of a scheduler that was never started has no such attribute.
     paused = {"paused": True} if getattr(job, "next_run_time", _UNKNOWN) is None else {}
     described = {"description": str(job.name)} if job.name and job.name != job.id else {}

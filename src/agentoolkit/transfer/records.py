@@ -20,7 +20,7 @@ from agentoolkit.system.scheduler.ports import Message, StoredJob
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.transfer import checks
 
-_JOB = TypeAdapter(checks.JobFields)
+_JOB = TypeAdapter(checks.JobRecord)
 _EXECUTION = TypeAdapter(Execution)
 _STANDING = TypeAdapter(JobState)
 _MESSAGE = TypeAdapter(Message)

@@ -11,6 +11,7 @@ from agentool.core.injector import Injector, get_injector
 from agentool.operations import Handler
 from agentoolkit.system.scheduler.after_tool import create_after_agent
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.operations import HANDLERS
@@ -41,7 +42,8 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
         return injector.get(NAME)
     service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
-    agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+    about: dict[str, Any] = {"description": DESCRIPTION, "examples": EXAMPLES, "refusal": InvalidJob}
+    agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, injector=injector, **about)
     create_after_agent(service.store, injector=injector)
     return agent
 

@@ -9,32 +9,20 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
 from agentool.core.injector import Injector
 from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
-from agentoolkit.system.scheduler.jobs import Gate, Policies
+from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
+from agentoolkit.system.scheduler.jobs import Gate
 from agentoolkit.system.scheduler.schedules import Schedule
 
-MAX_NAME_LENGTH = 200
-MAX_DESCRIPTION_LENGTH = 2_000
-MAX_TAGS = 50
 MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
-_TEN_YEARS = 10 * 366 * 86_400
-
-RANGES: Mapping[str, tuple[float, float]] = {
-    "max_instances": (1, 10_000),
-    "misfire_grace_time": (0, _TEN_YEARS),
-    "max_runs": (1, 10**9),
-    "timeout": (0.001, _TEN_YEARS),
-    "max_retries": (0, 1_000),
-    "retry_backoff": (0, _TEN_YEARS),
-    "catch_up_window": (0, _TEN_YEARS),
-}
-"""Least and greatest value of each policy that is a number."""
 
 
 def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> dict[str, Any]:
@@ -120,27 +108,12 @@ def checked_id(job_id: str) -> str:
     return job_id
 
 
-def check_text(field: str, text: str | None, most: int = MAX_NAME_LENGTH, least: int = 0) -> None:
-    """Refuse text that is empty where it must not be, or absurdly long."""
-    if text is not None and not least <= len(text.strip()) <= len(text) <= most:
-        remedy = f"Use {least} to {most:,} characters, or leave it out."
-        raise InvalidJob(f"It has {len(text):,} characters: {excerpt(text)}.", field=field, value=text, remedy=remedy)
-
-
-def check_tags(tags: Sequence[str]) -> None:
-    """Refuse too many tags, and ones that are too long."""
-    if len(tags) > MAX_TAGS:
-        raise InvalidJob(f"There are {len(tags):,}.", field="tags", value=tags, remedy=f"Use at most {MAX_TAGS}.")
-    for place, tag in enumerate(tags):
-        check_text(f"tags.{place}", tag, least=1)
-
-
-def check_ranges(policies: Policies) -> None:
-    """Refuse numbers that no job can mean, NaN among them."""
-    for field, (least, most) in RANGES.items():
-        value: float | None = getattr(policies, field)
-        if value is not None and not least <= value <= most:
-            raise InvalidJob(f"{value!r} is out of range.", field=field, value=value, remedy=f"Use {least:,} to {most:,}.")
+def check_fields(given: Mapping[str, object]) -> None:
+    """Refuse fields of a job that `JobFields` would refuse. Raises `InvalidJob`."""
+    try:
+        JobFields.model_validate(given)
+    except ValidationError as error:
+        raise InvalidJob.from_validation("scheduler", error, JobFields.model_fields) from error
 
 
 def _is_reference(value: object) -> bool:

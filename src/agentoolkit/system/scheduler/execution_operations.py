@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, Work
-from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput, StatusName
+from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -63,15 +63,14 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
 
 
 async def scheduler_list_executions(
-    ctx: Context, job_id: str | None = None, execution_status: StatusName | None = None, limit: int | None = None
+    ctx: Context, job_id: str | None = None, execution_status: ExecutionStatus | None = None, limit: int | None = None
 ) -> SchedulerOutput:
     """List the newest executions, of one job or of all, in one status or in any.
 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
     """
-    status = ExecutionStatus(execution_status) if execution_status else None
-    found = await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH, status)
+    found = await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH, execution_status)
     result = History(job_id=job_id, history=[views.execution_info(execution) for execution in found], count=len(found))
     return views.answer("list_executions", f"{counted(len(found), 'execution')}.", result)
 

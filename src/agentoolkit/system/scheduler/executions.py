@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import uuid4
 
-from agentoolkit.system.scheduler.checks import check_queues, check_ranges, checked_id, checked_input
+from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
 from agentoolkit.system.scheduler.ports import Claimed
@@ -52,7 +52,6 @@ class Runs:
         await self._service.ready()
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
-        check_ranges(work.policies)
         stored = await self._store.find(job_id) if job_id else None
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")

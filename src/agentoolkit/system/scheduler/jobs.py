@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -150,8 +151,12 @@ class Job:
 
     def same_as(self, other: Job) -> bool:
         """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
-        neutral = {"created_at": other.created_at, "job_id": other.job_id}
-        return replace(self, schedule=replace(self.schedule, anchor=other.schedule.anchor), **neutral) == other
+        return self.schedule.same_times(other.schedule) and self._told() == other._told()
+
+    def _told(self) -> str:
+        """Write what somebody said of it. As JSON, in which 1 is not true."""
+        said = (self.job_name, self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.description, self.tags)
+        return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
 
 def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
@@ -181,6 +186,14 @@ class JobState(NamedTuple):
         if self.state is JobStatus.ACTIVE:
             return self.next_run_at
         return self.paused_until if self.state is JobStatus.PAUSED else None
+
+    def paused(self, until: datetime | None = None, reason: str = "") -> JobState:
+        """Return the state after a pause: for good, or until a time."""
+        return self._replace(state=JobStatus.PAUSED, paused_until=until, reason=reason)
+
+    def resumed(self) -> JobState:
+        """Return the state of a job that fires, with nothing of a pause left."""
+        return self._replace(state=JobStatus.ACTIVE, paused_until=None, reason="")
 
 
 class ErrorRecord(NamedTuple):

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
-
-from typing_extensions import Unpack
 
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
-from agentool.operations import Handler
+from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.executions import Runs
+from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import JobStatus
-from agentoolkit.system.scheduler.planning import JobRequest
-from agentoolkit.system.scheduler.schemas import (
-    JobChanges,
-    JobList,
-    JobOptions,
-    JobRef,
-    NewJob,
-    Scheduled,
-    SchedulerOutput,
-    SchedulerStatus,
-    ScheduleType,
-)
+from agentoolkit.system.scheduler.schedules import Kind
+from agentoolkit.system.scheduler.schemas import JobList, JobRef, Scheduled, SchedulerOutput, SchedulerStatus
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -49,7 +38,7 @@ async def scheduler_schedule(
     ctx: Context,
     job_id: str | None = None,
     job_name: str | None = None,
-    schedule_type: ScheduleType | None = None,
+    schedule_type: Kind | None = None,
     schedule: str | None = None,
     agentool_name: str | None = None,
     input_data: dict[str, Any] | None = None,
@@ -58,7 +47,7 @@ async def scheduler_schedule(
     coalesce: bool = True,
     result_queue: str | None = None,
     error_queue: str | None = None,
-    **options: Unpack[JobOptions],
+    **options: Any,
 ) -> SchedulerOutput:
     """Schedule an AgenTool: operation ``schedule`` as a function, with the documented parameters in their order."""
     # That order puts what is required in the middle, so this is a door to the handler and not the handler itself.
@@ -82,12 +71,10 @@ async def scheduler_schedule(
 
 async def schedule_job(
     ctx: Context,
-    schedule: str,
-    agentool_name: str,
-    input_data: dict[str, Any],
+    job: Annotated[JobFields, Needs("schedule", "agentool_name", "input_data")],
+    job_id: str | None = None,
     replace: bool = False,
     dry_run: bool = False,
-    **more: Unpack[NewJob],
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
 
@@ -99,8 +86,7 @@ async def schedule_job(
         UnknownTarget: There is no such AgenTool.
         JobExists: Another job has this id or name.
     """
-    request = JobRequest(schedule=schedule, agentool_name=agentool_name, input_data=input_data, **more)
-    added = await (ctx.deps.put if replace else ctx.deps.add)(request, dry_run=dry_run)
+    added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run)
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
     if dry_run:
@@ -108,7 +94,7 @@ async def schedule_job(
     return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
-async def scheduler_update(ctx: Context, job_id: str, version: int | None = None, **changes: Unpack[JobChanges]) -> SchedulerOutput:
+async def scheduler_update(ctx: Context, job_id: str, changes: JobFields, version: int | None = None) -> SchedulerOutput:
     """Change some fields of a job and leave the others as they are.
 
     Raises:
@@ -202,7 +188,7 @@ async def scheduler_status(ctx: Context) -> SchedulerOutput:
 async def scheduler_preview(
     ctx: Context,
     schedule: str,
-    schedule_type: ScheduleType | None = None,
+    schedule_type: Kind | None = None,
     timezone: str | None = None,
     count: int | None = None,
 ) -> SchedulerOutput:

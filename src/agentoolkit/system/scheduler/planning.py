@@ -1,101 +1,35 @@
-"""From a request to a job: everything that can be checked is checked here, before anything is stored."""
+"""From the fields of a job to the job: everything that can be checked is checked here, before anything is stored."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.checks import (
-    MAX_DESCRIPTION_LENGTH,
     check_gate,
     check_lookalikes,
     check_queues,
-    check_ranges,
     check_references,
-    check_tags,
-    check_text,
     checked_id,
     checked_input,
 )
-from agentoolkit.system.scheduler.jobs import CatchUp, Gate, Job, JobState, JobStatus, OnInterrupt, Overlap, Policies, Priority
+from agentoolkit.system.scheduler.errors import InvalidJob
+from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import Reading, preview, read_schedule
 
-_WHEN = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude"})
+REQUIRED = ("schedule", "agentool_name", "input_data")
+"""The fields without which there is no job."""
+_SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude"})
 """The fields that make a schedule."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """What somebody asks to have scheduled, as they said it. Fields and defaults: see `SchedulerInput`."""
-
-    schedule: str
-    agentool_name: str
-    input_data: dict[str, Any]
-    job_id: str | None = None
-    job_name: str | None = None
-    schedule_type: Kind | None = None
-    timezone: str | None = None
-    anchor: datetime | None = None
-    """Instant that an interval counts from; now, if not given."""
-    start_at: datetime | str | None = None
-    end_at: datetime | str | None = None
-    jitter: float = 0.0
-    exclude: Sequence[str] = ()
-    max_runs: int | None = None
-    timeout: float | None = None
-    max_retries: int = 0
-    retry_backoff: float | bool = 1.0
-    retry_on: Sequence[str] = ()
-    overlap: Overlap = "skip"
-    catch_up: CatchUp | None = None
-    catch_up_window: int | None = None
-    on_interrupt: OnInterrupt = "retry"
-    concurrency_key: str | None = None
-    priority: Priority = "medium"
-    gate: Gate | None = None
-    paused: bool = False
-    max_instances: int = 1
-    misfire_grace_time: int | None = 30
-    coalesce: bool = True
-    result_queue: str | None = None
-    error_queue: str | None = None
-    description: str = ""
-    tags: Sequence[str] = ()
-
-    @classmethod
-    def again(cls, job: Job) -> JobRequest:
-        """Return the request that would make this job, as the start of a change to it."""
-        when = job.schedule
-        policies = {field.name: getattr(job.policies, field.name) for field in fields(Policies)}
-        return cls(
-            schedule=when.text,
-            schedule_type=when.kind,
-            timezone=when.timezone,
-            anchor=when.anchor,
-            start_at=when.start_at,
-            end_at=when.end_at,
-            jitter=when.jitter,
-            exclude=when.exclude,
-            agentool_name=job.agentool_name,
-            input_data=job.input_data,
-            job_id=job.job_id,
-            job_name=job.job_name,
-            result_queue=job.result_queue,
-            error_queue=job.error_queue,
-            description=job.description,
-            tags=job.tags,
-            **policies,
-        )
-
-
-_WANTED = frozenset(field.name for field in fields(JobRequest)) - {"job_id", "anchor", "paused"}
-"""What makes two requests different; where a job stands is not part of it."""
+_POLICIES = frozenset(field.name for field in fields(Policies))
+_DEFINITION = frozenset({"job_name", "agentool_name", "input_data", "result_queue", "error_queue", "description", "tags"})
 
 
 class Plan(NamedTuple):
@@ -106,102 +40,58 @@ class Plan(NamedTuple):
     reading: Reading
 
 
-def plan(request: JobRequest, injector: Injector, now: datetime, default_timezone: str | None = None) -> Plan:
-    """Check a request and make its job.
+def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, default_timezone: str | None = None) -> Plan:
+    """Check the fields of a new job and make it.
 
     Raises:
         UnknownTarget: The target, or the ``queue`` AgenTool that an outcome queue needs, does not exist.
-        InvalidJob: The input does not fit the target, a field is out of range, or an id cannot be one.
+        InvalidJob: The input does not fit the target, a field is missing, or an id cannot be one.
         InvalidSchedule: The schedule, its zone or its bounds cannot be read, or nothing would ever be due.
     """
-    _check_texts(request)
-    job_id = id_from_name(request.job_name) if request.job_id is None else checked_id(request.job_id)
-    reading = _read(request, job_id, now, default_timezone)
-    job = _job(request, job_id, reading, injector, now)
-    state = JobStatus.PAUSED if request.paused else JobStatus.ACTIVE
-    return Plan(job, JobState(state, reading.schedule.first_from(now)), reading)
+    given = asked.given()
+    if missing := [field for field in REQUIRED if field not in given]:
+        raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
+    id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
+    reading = _read(given, id_, now, default_timezone)
+    told: dict[str, Any] = {"job_name": id_, **_definition(given)}
+    job = Job(job_id=id_, schedule=reading.schedule, policies=_policies(Policies(), given), created_at=now, **told)
+    status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
+    return Plan(_checked(job, injector), JobState(status, reading.schedule.first_from(now)), reading)
 
 
-def replan(stored: StoredJob, changes: Mapping[str, Any], injector: Injector, now: datetime, default_timezone: str | None) -> Plan:
-    """Check the changes to a job and make the changed one. What is not named stays, its next due time included.
+def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, default_timezone: str | None) -> Plan:
+    """Check the changes to a job and make the changed one. What is not given stays, its next due time included.
 
-    Raises:
-        UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
-    """
-    job, standing = stored
-    if "schedule" in changes:
-        changes = {"schedule_type": None, "anchor": None, **changes}
-    elif "start_at" in changes:
-        changes = {"anchor": None, **changes}
-    request = replace(JobRequest.again(job), **changes)
-    _check_texts(request)
-    if _WHEN.isdisjoint(changes):
-        reading = Reading(job.schedule, preview(job.schedule, now=now, count=0).words, ())
-    else:
-        reading = _read(request, job.job_id, now, default_timezone)
-    changed = _job(request, job.job_id, reading, injector, job.created_at)
-    return Plan(changed, _standing(changed, standing, changes, now), reading)
-
-
-def changes_wanted(job: Job, request: JobRequest, injector: Injector, default_timezone: str | None) -> dict[str, Any]:
-    """Return what has to change for a job to be what is asked for; nothing, if it is.
-
-    The schedule is read as of when the job was made, so that 'tomorrow at 9am' in a file is the same task the day after.
+    A schedule that says what the job's says already is no change: an interval goes on counting from where it did.
 
     Raises:
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
-    before, asked = JobRequest.again(job), JobRequest.again(plan(request, injector, job.created_at, default_timezone).job)
-    different = {name for name in _WANTED if getattr(asked, name) != getattr(before, name)}
-    if not _WHEN.isdisjoint(different):
-        different |= _WHEN
-    return {name: getattr(request, name) for name in different}
+    job, given = stored.job, changes.given()
+    reading = _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, default_timezone)
+    changed = replace(job, schedule=reading.schedule, policies=_policies(job.policies, given), **_definition(given))
+    return Plan(_checked(changed, injector), _state_after(stored, changed, changes.paused, now), reading)
 
 
-def _standing(job: Job, before: JobState, changes: Mapping[str, Any], now: datetime) -> JobState:
-    if {*_WHEN, "max_runs", "paused"}.isdisjoint(changes):
-        return before
-    paused = changes.get("paused", before.state is JobStatus.PAUSED)
-    due = job.schedule.first_from(now)
-    if job.schedule.is_over(now) or (job.policies.max_runs is not None and before.runs >= job.policies.max_runs):
-        return before._replace(state=JobStatus.DONE, next_run_at=None)
-    return before._replace(state=JobStatus.PAUSED if paused else JobStatus.ACTIVE, next_run_at=due, reason="")
+def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, default_timezone: str | None) -> Plan | None:
+    """Make the job that is asked for out of one that is there; None if it is that job already.
 
+    The schedule is read as of when the job was made, so that 'tomorrow at 9am' in a file is the same task the day after. If
+    that is not what the job has, it is read anew; and if then it means something else, the job counts as made now.
 
-def _read(request: JobRequest, job_id: str, now: datetime, default_timezone: str | None) -> Reading:
-    return read_schedule(
-        request.schedule,
-        now=now,
-        kind=request.schedule_type,
-        timezone=request.timezone or default_timezone,
-        anchor=request.anchor,
-        start_at=request.start_at,
-        end_at=request.end_at,
-        jitter=request.jitter,
-        jitter_key=job_id,
-        exclude=request.exclude,
-    )
-
-
-def _job(request: JobRequest, job_id: str, reading: Reading, injector: Injector, created_at: datetime) -> Job:
-    input_data = checked_input(request.agentool_name, request.input_data, injector)
-    check_lookalikes("input_data", input_data)
-    check_references(reading.schedule, input_data)
-    check_gate(injector, request.gate)
-    check_queues(injector, result_queue=request.result_queue, error_queue=request.error_queue)
-    return Job(
-        job_id=job_id,
-        job_name=job_id if request.job_name is None else request.job_name,
-        agentool_name=request.agentool_name,
-        input_data=input_data,
-        schedule=reading.schedule,
-        policies=_policies(request),
-        result_queue=request.result_queue,
-        error_queue=request.error_queue,
-        description=request.description,
-        tags=tuple(request.tags),
-        created_at=created_at,
-    )
+    Raises:
+        UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
+    """
+    job = stored.job
+    wanted = plan(asked, job.job_id, injector, job.created_at, default_timezone).job
+    if wanted.same_as(job):
+        return None
+    reading, made_at = _unchanged(job, now), job.created_at
+    if not wanted.schedule.same_times(job.schedule):
+        reading = _read(asked.given(), job.job_id, now, default_timezone)
+        made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
+    changed = replace(wanted, schedule=reading.schedule, created_at=made_at)
+    return Plan(changed, _state_after(stored, changed, None, now), reading)
 
 
 def id_from_name(job_name: str | None) -> str:
@@ -211,17 +101,72 @@ def id_from_name(job_name: str | None) -> str:
     return checked_id(re.sub(r"\s+", "-", job_name.strip()))
 
 
-def _check_texts(request: JobRequest) -> None:
-    check_text("job_name", request.job_name, least=1)
-    check_text("description", request.description, MAX_DESCRIPTION_LENGTH)
-    check_text("concurrency_key", request.concurrency_key, least=1)
-    check_tags(request.tags)
+def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: datetime) -> JobState:
+    """Return where a changed job stands. Where nothing of its due times changed, that is where it stood."""
+    job, before = stored
+    schedule, most = changed.schedule, changed.policies.max_runs
+    new_times = schedule != job.schedule
+    is_paused = before.state is JobStatus.PAUSED
+    if not new_times and most == job.policies.max_runs and paused in (None, is_paused) and before.state is not JobStatus.BROKEN:
+        return before
+    runs = 0 if new_times and schedule.kind == "once" else before.runs
+    if schedule.is_over(now) or (most is not None and runs >= most):
+        return before._replace(state=JobStatus.DONE, next_run_at=None, runs=runs)
+    due = before._replace(next_run_at=schedule.first_from(now), runs=runs)
+    if paused is None and is_paused:
+        return due
+    return due.paused() if paused else due.resumed()
 
 
-def _policies(request: JobRequest) -> Policies:
-    given: dict[str, Any] = {field.name: getattr(request, field.name) for field in fields(Policies)}
-    # True and False are Celery's words for "a second, doubled" and "at once". Source: *Scheduler Service*, "Error Handling".
-    given |= {"retry_backoff": float(request.retry_backoff), "retry_on": tuple(request.retry_on)}
-    policies = Policies(**given)
-    check_ranges(policies)
-    return policies
+def _unchanged(job: Job, now: datetime) -> Reading:
+    return Reading(job.schedule, preview(job.schedule, now=now, count=0).words, ())
+
+
+def _reread(job: Job, given: Mapping[str, Any], now: datetime, default_timezone: str | None) -> Reading:
+    """Read a job's schedule with some of its fields changed."""
+    when = job.schedule
+    held: dict[str, Any] = {"schedule": when.text, "schedule_type": when.kind, "anchor": when.anchor}
+    held |= {name: getattr(when, name) for name in ("timezone", "start_at", "end_at", "jitter", "exclude")}
+    if "schedule" in given:
+        held |= {"schedule_type": None, "anchor": None}
+    elif "start_at" in given:
+        held["anchor"] = None
+    reading = _read({**held, **given}, job.job_id, now, default_timezone)
+    return replace(reading, schedule=when) if reading.schedule.same_times(when) else reading
+
+
+def _read(given: Mapping[str, Any], job_id: str, now: datetime, default_timezone: str | None) -> Reading:
+    return read_schedule(
+        given["schedule"],
+        now=now,
+        kind=given.get("schedule_type"),
+        timezone=given.get("timezone") or default_timezone,
+        anchor=given.get("anchor"),
+        start_at=given.get("start_at"),
+        end_at=given.get("end_at"),
+        jitter=given.get("jitter", 0.0),
+        jitter_key=job_id,
+        exclude=given.get("exclude", ()),
+    )
+
+
+def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: given[name] for name in _DEFINITION & given.keys()}
+    return {**told, "tags": tuple(told["tags"])} if "tags" in told else told
+
+
+def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
+    told = {name: given[name] for name in _POLICIES & given.keys()}
+    if "retry_on" in told:
+        told["retry_on"] = tuple(told["retry_on"])
+    return replace(before, **told)
+
+
+def _checked(job: Job, injector: Injector) -> Job:
+    """Refuse a job that could not run, and return it with an input of its own."""
+    input_data = checked_input(job.agentool_name, job.input_data, injector)
+    check_lookalikes("input_data", input_data)
+    check_references(job.schedule, input_data)
+    check_gate(injector, job.policies.gate)
+    check_queues(injector, result_queue=job.result_queue, error_queue=job.error_queue)
+    return replace(job, input_data=input_data)

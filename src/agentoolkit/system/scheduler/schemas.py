@@ -9,14 +9,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnInterrupt, Overlap, Priority
-
-ScheduleType = Literal["cron", "interval", "once", "after"]
-
-StatusName = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
+from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus
 
 SchedulerOperation = Literal[
     "schedule",
@@ -40,104 +36,20 @@ SchedulerOperation = Literal[
 ]
 
 
-class SchedulerInput(BaseOperationInput):
+class SchedulerInput(JobFields, BaseOperationInput):
     """Input of the scheduler AgenTool. Which fields an operation takes, and needs, is said by its handler."""
 
     operation: SchedulerOperation = Field(description="The scheduler operation to perform")
-    job_id: str | None = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
-    job_name: str | None = Field(None, description="Human-readable, unique job name")
-    schedule_type: ScheduleType | None = Field(None, description="Type of schedule; may be left out where the text of the schedule decides")
-    schedule: str | None = Field(
-        None,
-        description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', words, 'after JOB'",
-    )
-    agentool_name: str | None = Field(None, description="Name of the AgenTool to execute")
-    input_data: dict[str, Any] | None = Field(None, description="Input to pass to the AgenTool; checked at once")
-    max_instances: int | None = Field(1, description="Maximum concurrent executions; a due time beyond that is recorded as skipped")
-    misfire_grace_time: int | None = Field(30, description="Seconds after a due time that its execution may still start")
-    coalesce: bool | None = Field(True, description="Of several due times found at once, run only the latest")
-    result_queue: str | None = Field(None, description="Queue name, or https:// address, to send execution results to")
-    error_queue: str | None = Field(None, description="Queue name, or https:// address, to send errors to")
-    timezone: str | None = Field(None, description="IANA time zone, such as 'Europe/Berlin'; the machine's by default")
-    start_at: str | None = Field(None, description="ISO 8601 time before which nothing is due")
-    end_at: str | None = Field(None, description="ISO 8601 time after which nothing is due")
-    max_runs: int | None = Field(None, description="Number of runs after which the job is done")
-    jitter: float | None = Field(None, description="Seconds by which due times are spread, the same for a due time every time")
-    exclude: list[str] | None = Field(None, description="Dates '2026-12-25' or quiet hours '22:00-06:00' without due times")
-    timeout: float | None = Field(None, description="Seconds after which a running handler is cancelled")
-    max_retries: int | None = Field(None, description="Further attempts at an execution whose handler raised; 0 by default")
-    retry_backoff: float | bool | None = Field(None, description="Seconds before the first retry, doubled each time; 1 by default")
-    retry_on: list[str] | None = Field(None, description="Names of exception classes worth a retry; by default all that may pass")
-    overlap: Overlap | None = Field(None, description="A due time while max_instances executions run: 'skip' it by default")
-    catch_up: CatchUp | None = Field(None, description="Which late due times run; by default as grace and coalesce say")
-    catch_up_window: int | None = Field(None, description="Seconds back to which catch_up reaches; any by default")
-    on_interrupt: OnInterrupt | None = Field(None, description="An execution whose process ended: 'retry' by default, or 'fail'")
-    concurrency_key: str | None = Field(None, description="Executions that share it run one at a time, of whatever job")
-    priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default")
-    gate: Gate | None = Field(None, description="An AgenTool and its input, asked before each execution whether it is to run")
-    paused: bool | None = Field(None, description="Schedule it paused")
+    job_id: MaybeText = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
     dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
-    until: str | None = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
-    reason: str | None = Field(None, description="For pause and cancel_execution: why")
-    execution_id: str | None = Field(None, description="For get_execution and cancel_execution")
-    execution_status: StatusName | None = Field(None, description="For list_executions: only those that stand so")
-    description: str | None = Field(None, description="What the job is for")
-    tags: list[str] | None = Field(None, description="Free labels")
+    until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
+    reason: MaybeText = Field(None, description="For pause and cancel_execution: why")
+    execution_id: MaybeText = Field(None, description="For get_execution and cancel_execution")
+    execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
     limit: int | None = Field(None, ge=1, le=10_000, description=f"For get_history: how many executions, {HISTORY_LENGTH} by default")
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
-
-
-class JobOptions(TypedDict, total=False):
-    """The fields of ``schedule`` that *Scheduler AgenToolkit* does not have. Meanings: see `SchedulerInput`."""
-
-    timezone: str
-    start_at: str
-    end_at: str
-    max_runs: int
-    jitter: float
-    exclude: list[str]
-    timeout: float
-    max_retries: int
-    retry_backoff: float | bool
-    retry_on: list[str]
-    overlap: Overlap
-    catch_up: CatchUp
-    catch_up_window: int
-    on_interrupt: OnInterrupt
-    concurrency_key: str
-    priority: Priority
-    gate: Gate
-    paused: bool
-    description: str
-    tags: list[str]
-
-
-class JobFields(JobOptions, total=False):
-    """All that a job may do without."""
-
-    job_name: str
-    schedule_type: ScheduleType
-    max_instances: int
-    misfire_grace_time: int
-    coalesce: bool
-    result_queue: str
-    error_queue: str
-
-
-class NewJob(JobFields, total=False):
-    """What ``schedule`` takes besides what it needs."""
-
-    job_id: str
-
-
-class JobChanges(JobFields, total=False):
-    """What ``update`` can change: everything but the id."""
-
-    schedule: str
-    agentool_name: str
-    input_data: dict[str, Any]
 
 
 class SchedulerOutput(BaseModel):

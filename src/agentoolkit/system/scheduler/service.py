@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
+from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, execution_id
-from agentoolkit.system.scheduler.planning import JobRequest, Plan, changes_wanted, id_from_name, plan, replan
+from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 from agentoolkit.system.scheduler.schedules.zones import machine_zone
@@ -52,15 +52,21 @@ class SchedulerService(Lifecycle):
         """IANA name of the zone of jobs that name none."""
         return self._timezone or machine_zone()
 
-    async def add(self, request: JobRequest, *, dry_run: bool = False) -> Added:
+    async def add(self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, dry_run: bool = False) -> Added:
         """Schedule a job; the very same one again changes nothing. With `dry_run`, tell what would be so, and leave it at that.
+
+        With `replace_existing`, a different job of this id or name becomes the one that is asked for, in one step.
 
         Raises:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        request = await self._placed(request, dry_run)
-        planned = plan(request, self._parts.injector, self.now(), self._timezone)
+        asked = await self._with_upstream(asked, dry_run)
+        if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run)):
+            return replaced
+        named = await self._named(asked, None) if job_id is None else None
+        id_ = named.job.job_id if named and named.standing.state is not JobStatus.DONE else job_id
+        planned = plan(asked, id_, self._parts.injector, self.now(), self._timezone)
         if there := await self._already_there(planned):
             return there
         if not dry_run:
@@ -75,30 +81,28 @@ class SchedulerService(Lifecycle):
             self._parts.announcer.scheduled(planned.job)
         return Added(*planned, created=True)
 
-    async def put(self, request: JobRequest, *, dry_run: bool = False) -> Added:
-        """Schedule a job, or change the one of this id or name into it. One that is the very same stays, also when it is done.
+    async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool) -> Added | None:
+        """Make an existing job the one that is asked for; None if there is none of this id or name."""
+        for _ in range(_TRIES):
+            stored = await self._named(asked, job_id)
+            if stored is None:
+                return None
+            planned = redefine(stored, asked, self._parts.injector, self.now(), self._timezone)
+            if planned is None:
+                words = preview(stored.job.schedule, now=self.now(), count=0).words
+                return Added(*stored, Reading(stored.job.schedule, words, ()), created=False)
+            if changed := await self._changed(stored, planned, dry_run=dry_run):
+                return changed
+        raise changed_meanwhile(job_id or asked.job_name or "", None)
 
-        Raises:
-            InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
-        """
-        request = await self._placed(request, dry_run)
-        stored = await self.store.find(request.job_id or id_from_name(request.job_name))
-        if stored is None:
-            return await self.add(request, dry_run=dry_run)
-        job = stored.job
-        changes = changes_wanted(job, request, self._parts.injector, self._timezone)
-        if not changes:
-            return Added(*stored, Reading(job.schedule, preview(job.schedule, now=self.now(), count=0).words, ()), created=False)
-        if "schedule" in changes and job.schedule.kind == "once":
-            # Made anew, because what 'in an hour' means counts from when a job was made; planned first, so that none is lost.
-            planned = plan(request, self._parts.injector, self.now(), self._timezone)
-            if dry_run:
-                return Added(*planned, created=False, changed=True)
-            await self.cancel(job.job_id)
-            return (await self.add(request))._replace(created=False, changed=True)
-        return await self.update(job.job_id, changes, dry_run=dry_run)
+    async def _named(self, asked: JobFields, job_id: str | None) -> StoredJob | None:
+        if job_id is not None:
+            return await self.store.find(job_id)
+        if asked.job_name is None:
+            return None
+        return await self.store.find(asked.job_name) or await self.store.find(id_from_name(asked.job_name))
 
-    async def update(self, job_id: str, changes: Mapping[str, Any], version: int | None = None, *, dry_run: bool = False) -> Added:
+    async def update(self, job_id: str, changes: JobFields, version: int | None = None) -> Added:
         """Change some fields of a job; all of the others stay. What changes nothing leaves the version as well.
 
         Raises:
@@ -107,21 +111,27 @@ class SchedulerService(Lifecycle):
             JobExists: Another job has the new name.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
-        if isinstance(schedule := changes.get("schedule"), str):
-            changes = {**changes, "schedule": await resolve_upstream(self.store, schedule)}
+        changes = await self._with_upstream(changes, dry_run=False)
         for _ in range(_TRIES):
             stored = await self._caught_up(job_id)
             if version not in (None, stored.standing.version):
                 break
-            changed, after, reading = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
-            await self._check_name(changed)
-            if (changed, after) == stored:
-                return Added(*stored, reading, created=False)
-            if dry_run:
-                return Added(changed, after, reading, created=False, changed=True)
-            if replaced := await self._replaced(stored, changed, after):
-                return Added(*replaced, reading, created=False, changed=True)
+            planned = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
+            if planned.job.same_as(stored.job) and planned.standing == stored.standing:
+                return Added(*stored, planned.reading, created=False)
+            if changed := await self._changed(stored, planned, dry_run=False):
+                return changed
         raise changed_meanwhile(job_id, version)
+
+    async def _changed(self, before: StoredJob, planned: Plan, *, dry_run: bool) -> Added | None:
+        """Write a changed job; None if it fired, or was changed, since it was read."""
+        job, state, reading = planned
+        await self._check_name(job)
+        if dry_run:
+            return Added(job, state, reading, created=False, changed=True)
+        if replaced := await self._replaced(before, job, state):
+            return Added(*replaced, reading, created=False, changed=True)
+        return None
 
     async def cancel(self, job_id: str) -> Job:
         """Remove a job for good; its history stays readable.
@@ -147,11 +157,17 @@ class SchedulerService(Lifecycle):
             until: When it resumes by itself.
             reason: Why, for whoever looks at it later.
         """
-        return await self._change_state(job_id, JobState(JobStatus.PAUSED, paused_until=until, reason=reason))
+        return await self._change_state(job_id, lambda job, state: state.paused(until, reason))
 
     async def resume(self, job_id: str) -> StoredJob:
         """Let a paused job fire again, from now on."""
-        return await self._change_state(job_id, JobState(JobStatus.ACTIVE))
+
+        def resume(job: Job, state: JobState) -> JobState:
+            if state.state is JobStatus.ACTIVE:
+                return state
+            return state.resumed()._replace(next_run_at=job.schedule.first_from(self.now()))
+
+        return await self._change_state(job_id, resume)
 
     async def job(self, job_id: str) -> StoredJob:
         """Return a job by its id or its unique name.
@@ -181,26 +197,25 @@ class SchedulerService(Lifecycle):
         job = planned.job
         for taken in (await self.store.find(job.job_id), await self.store.find(job.job_name)):
             if taken and taken.standing.state is not JobStatus.DONE:
-                if taken.job.same_as(job):
+                if taken.job.job_id == job.job_id and taken.job.same_as(job):
                     return Added(*taken, planned.reading, created=False)
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
         return None
 
-    async def _placed(self, request: JobRequest, dry_run: bool) -> JobRequest:
-        """Return a request that names the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
+    async def _with_upstream(self, asked: JobFields, dry_run: bool) -> JobFields:
+        """Return fields that name the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
         await self.ready()
-        with suppress(InvalidSchedule) if dry_run else nullcontext():
-            return replace(request, schedule=await resolve_upstream(self.store, request.schedule))
-        return request
+        if asked.schedule is not None:
+            with suppress(InvalidSchedule) if dry_run else nullcontext():
+                return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule)})
+        return asked
 
-    async def _change_state(self, job_id: str, wanted: JobState) -> StoredJob:
+    async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState]) -> StoredJob:
         for _ in range(_TRIES):
-            job, standing = stored = await self._caught_up(job_id)
-            if standing.state is JobStatus.DONE or (standing.state is wanted.state and wanted.state is JobStatus.ACTIVE):
+            job, state = stored = await self._caught_up(job_id)
+            changed = state if state.state is JobStatus.DONE else change(job, state)
+            if changed == state:
                 return stored
-            changed = standing._replace(state=wanted.state, paused_until=wanted.paused_until, reason=wanted.reason)
-            if wanted.state is JobStatus.ACTIVE:
-                changed = changed._replace(next_run_at=job.schedule.first_from(self.now()))
             if replaced := await self._replaced(stored, job, changed):
                 return replaced
         raise changed_meanwhile(job_id, None)

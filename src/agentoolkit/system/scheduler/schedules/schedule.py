@@ -100,6 +100,10 @@ class Schedule:
             return False
         return not self.exclude or exclusions(self.exclude, self.timezone).end_after(moment) is None
 
+    def same_times(self, other: Schedule) -> bool:
+        """Do both say the same? From when an interval counts, and whose the delays are, is not said."""
+        return all(getattr(self, name) == getattr(other, name) for name in _SAID)
+
     def is_over(self, moment: datetime) -> bool:
         """Can nothing be due at or after a moment (aware)?"""
         if self.kind == "after":
@@ -163,6 +167,7 @@ def undelayed(schedule: Schedule) -> Rule:
     return Outside(rule, exclusions(schedule.exclude, schedule.timezone)) if schedule.exclude else rule
 
 
+_SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude")
 _TIMES = ("anchor", "start_at", "end_at")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "kind": str,

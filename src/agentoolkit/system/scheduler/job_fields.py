@@ -1,0 +1,135 @@
+"""The fields of a job, each declared once: type, bounds, default, description and an example.
+
+The input model of the scheduler, the tasks of a task file, the options of the command line, the schemas of the tools and the
+pages of the reference all come from here. Names and defaults are those of *Scheduler AgenToolkit*; whatever is ours is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.schedules import Kind
+from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
+from agentoolkit.text import storable
+
+MAX_NAME_LENGTH = 200
+MAX_DESCRIPTION_LENGTH = 2_000
+MAX_TAGS = 50
+MAX_SECONDS = 10 * 366 * 86_400
+"""Ten years, in seconds."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return storable(text)
+
+
+def _text(check: Callable[[str], str]) -> BeforeValidator:
+    """Check what is text, before pydantic looks at it: of a lone surrogate it cannot say where it is."""
+    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
+
+
+Text = Annotated[str, _text(storable)]
+"""Text that every store and every file can hold."""
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
+# The same, where None says that it was not given.
+MaybeText = Annotated[str | None, _text(storable)]
+MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
+
+
+class JobFields(BaseModel):
+    """What a job is made of. A field that is None is one that was not given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job_name: MaybeName = Field(None, description="Human-readable, unique job name", examples=["hourly_metrics"])
+    schedule_type: Kind | None = Field(
+        None, description="Type of schedule; may be left out where the text of the schedule decides", examples=["cron"]
+    )
+    schedule: MaybeText = Field(
+        None,
+        description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', words, 'after JOB'",
+        examples=["0 9 * * 1-5"],
+    )
+    agentool_name: MaybeText = Field(None, description="Name of the AgenTool to execute", examples=["metrics"])
+    input_data: dict[str, Any] | None = Field(
+        None, description="Input to pass to the AgenTool; checked at once", examples=[{"operation": "export", "format": "json"}]
+    )
+    max_instances: int | None = Field(
+        1, ge=1, le=10_000, description="Maximum concurrent executions; a due time beyond that is recorded as skipped", examples=[2]
+    )
+    misfire_grace_time: int | None = Field(
+        30, ge=1, le=MAX_SECONDS, description="Seconds after a due time that its execution may still start", examples=[300]
+    )
+    coalesce: bool | None = Field(True, description="Of several due times found at once, run only the latest", examples=[False])
+    result_queue: MaybeText = Field(None, description="Queue name, or https:// address, to send execution results to", examples=["results"])
+    error_queue: MaybeText = Field(None, description="Queue name, or https:// address, to send errors to", examples=["errors"])
+    timezone: MaybeText = Field(
+        None, description="IANA time zone, such as 'Europe/Berlin'; the machine's by default", examples=["Europe/Berlin"]
+    )
+    start_at: MaybeText = Field(None, description="ISO 8601 time before which nothing is due", examples=["2030-01-01T00:00:00"])
+    end_at: MaybeText = Field(None, description="ISO 8601 time after which nothing is due", examples=["2030-12-31T23:59:59"])
+    max_runs: int | None = Field(None, ge=1, le=10**9, description="Number of runs after which the job is done", examples=[10])
+    jitter: float | None = Field(
+        None,
+        json_schema_extra={"minimum": 0, "maximum": MAX_JITTER},  # checked by the schedule that it belongs to
+        description="Seconds by which due times are spread, the same for a due time every time; 0 by default",
+        examples=[30],
+    )
+    exclude: list[Text] | None = Field(
+        None, description="Dates '2026-12-25' or quiet hours '22:00-06:00' without due times", examples=[["2026-12-25"]]
+    )
+    timeout: float | None = Field(
+        None, ge=0.001, le=MAX_SECONDS, allow_inf_nan=False, description="Seconds after which a running handler is cancelled", examples=[60]
+    )
+    max_retries: int | None = Field(
+        None, ge=0, le=1_000, description="Further attempts at an execution whose handler raised; 0 by default", examples=[3]
+    )
+    # True and False are Celery's words for "a second, doubled" and "at once". Source: *Scheduler Service*, "Error Handling".
+    retry_backoff: float | None = Field(
+        None,
+        ge=0,
+        le=MAX_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds before the first retry, doubled each time; 1 by default",
+        examples=[5],
+    )
+    retry_on: list[Text] | None = Field(
+        None, description="Names of exception classes worth a retry; by default all that may pass", examples=[["ConnectionError"]]
+    )
+    overlap: Overlap | None = Field(
+        None, description="A due time while max_instances executions run: 'skip' it by default", examples=["queue_one"]
+    )
+    catch_up: CatchUp | None = Field(
+        None, description="Which late due times run; by default as grace and coalesce say", examples=["latest"]
+    )
+    catch_up_window: int | None = Field(
+        None, ge=1, le=MAX_SECONDS, description="Seconds back to which catch_up reaches; any by default", examples=[86_400]
+    )
+    on_interrupt: OnInterrupt | None = Field(
+        None, description="An execution whose process ended: 'retry' by default, or 'fail'", examples=["fail"]
+    )
+    concurrency_key: MaybeName = Field(
+        None, description="Executions that share it run one at a time, of whatever job", examples=["database"]
+    )
+    priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default", examples=["high"])
+    gate: Gate | None = Field(
+        None,
+        description="An AgenTool and its input, asked before each execution whether it is to run",
+        examples=[{"agentool_name": "storage_kv", "input_data": {"operation": "exists", "key": "ready"}}],
+    )
+    paused: bool | None = Field(None, description="Schedule it paused", examples=[True])
+    description: Annotated[str | None, Field(max_length=MAX_DESCRIPTION_LENGTH), _text(storable)] = Field(
+        None, description="What the job is for", examples=["Exports the metrics"]
+    )
+    tags: list[Name] | None = Field(None, max_length=MAX_TAGS, description="Free labels", examples=[["nightly"]])
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were given, by their names."""
+        values = self.__dict__
+        return {name: values[name] for name in JobFields.model_fields if name in self.model_fields_set and values[name] is not None}
