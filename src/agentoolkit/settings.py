@@ -1,84 +1,281 @@
-"""Everything that can be set, in one object: by code, by ``AGENTOOL_*`` variables, or by a ``.env`` file."""
+"""Everything that can be set, in one object: by code, by ``AGENTOOL_*`` variables, or by a ``.env`` file.
+
+This file imports no tool: each tool takes its own group of settings. A group's field is the variable ``AGENTOOL_`` plus the
+group and the field in capitals, such as ``AGENTOOL_SHELL_TIMEOUT``; the same words in small letters are a keyword of
+`Settings`: ``Settings(shell_timeout=5)`` means ``Settings(shell=ShellSettings(timeout=5))``.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from agentoolkit.actions import http, mcp, sequence_run, shell
-from agentoolkit.actions.mcp_servers import McpServer
-from agentoolkit.database.dialects import Durability
-from agentoolkit.observability.metrics import registry
-from agentoolkit.storage.fs import service as fs
-from agentoolkit.storage.kv import service as kv
-from agentoolkit.system.logging import records
-from agentoolkit.system.logging import service as log
-from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE
-from agentoolkit.system.scheduler.engine.parts import TIMEOUT
-from agentoolkit.system.scheduler.executors.local import CONCURRENCY
-from agentoolkit.system.templates import rendering
+from agentoolkit.setting_sources import InvalidSettings, Setting, invalid_settings, nested, read_variables, settings_of
+from agentoolkit.setting_values import LocalPath, ProgramName, checked_database, checked_web_address
+
+__all__ = ["InvalidSettings", "Setting", "Settings", "all_settings", "home"]
+
+Durability = Literal["normal", "full"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["text", "json"]
 
 
-class Settings(BaseSettings):
-    """Settings of a toolkit. Each field is also the variable ``AGENTOOL_`` plus its name in capitals."""
+class SettingsGroup(BaseModel):
+    """Settings of one tool."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENTOOL_", env_file=".env", extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    database: str | None = Field(default=None, description="A SQLite file or a postgresql:// URL; without it nothing outlives the process")
+
+class ShellSettings(SettingsGroup):
+    """What commands may do. Nothing, by default."""
+
+    programs: tuple[ProgramName, ...] = Field(
+        default=(),
+        description="Programs that the shell AgenTool may run: names and paths",
+        examples=["git,/usr/local/bin/backup"],
+        json_schema_extra={"variable": "PROGRAMS"},
+    )
+    folders: tuple[LocalPath, ...] = Field(
+        default=(), description="Folders that commands may work in; by default this process's own only", examples=["/srv/data,~/reports"]
+    )
+    variables: tuple[str, ...] = Field(
+        default=(), description="Names of variables that commands inherit and calls may set", examples=["GIT_SSH_COMMAND"]
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds that a command may take")
+    output_limit: int = Field(default=1_000_000, ge=0, description="Bytes kept of each of a command's outputs")
+
+
+class NotificationSettings(SettingsGroup):
+    """Where notifications can be sent."""
+
+    services: dict[str, SecretStr] = Field(
+        default={}, description="Apprise URLs, by the names of targets", examples=['{"team": "slack://TOKEN/#ops"}']
+    )
+
+
+class SequenceSettings(SettingsGroup):
+    """What sequences may do."""
+
+    concurrency: int = Field(default=10, ge=1, description="Steps of one sequence that run at once")
+
+
+class HttpSettings(SettingsGroup):
+    """What requests may do."""
+
+    allow: tuple[str, ...] = Field(
+        default=(), description="Hosts and networks that requests may reach besides public addresses", examples=["127.0.0.1,10.0.0.0/8"]
+    )
+    signing: dict[str, SecretStr] = Field(
+        default={},
+        description="Host → secret with which requests to it are signed (HMAC-SHA256)",
+        examples=['{"hooks.example.org": "SECRET"}'],
+    )
+    timeout: float = Field(default=30.0, gt=0, description="Seconds that a request may take, redirects included")
+    response_limit: int = Field(default=1_000_000, ge=0, description="Bytes of a response that are read")
+    redirects: int = Field(default=5, ge=0, description="Redirects that are followed")
+
+
+class McpServer(BaseModel):
+    """How a server is reached: a program spoken to by its standard input and output, or an address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    command: str | None = Field(default=None, description="A program; it gets a small clean environment")
+    args: tuple[str, ...] = ()
+    env: dict[str, SecretStr] = Field(default={}, description="Further variables for the program")
+    cwd: str | None = None
+    url: str | None = Field(default=None, description="Streamable HTTP, such as http://127.0.0.1:8000/mcp")
+    headers: dict[str, SecretStr] = Field(default={}, description="Sent with each request, such as Authorization")
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either 'command' or 'url'")
+        return self
+
+
+class McpSettings(SettingsGroup):
+    """Which MCP servers can be called."""
+
+    servers: dict[str, McpServer] = Field(
+        default={},
+        description="How MCP servers are reached, by the names that calls use",
+        examples=['{"time": {"command": "uvx", "args": ["mcp-server-time"]}}'],
+        json_schema_extra={"secret": True},
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")
+
+
+class LogSettings(SettingsGroup):
+    """Where the log is written, and how much of it is kept."""
+
+    level: LogLevel = Field(default="INFO", description="Level from which records are logged", examples=["DEBUG"])
+    console: bool = Field(default=True, description="Whether the log is written to standard error")
+    format: LogFormat = Field(default="text", description="Form on the console: text or json; a file always has JSON lines")
+    file: LocalPath | None = Field(default=None, description="File that the log is written to as well", examples=["~/agentool.log"])
+    file_size: int = Field(default=10_000_000, ge=1_000, description="Bytes at which a new log file is begun")
+    files: int = Field(default=5, ge=1, description="Old log files that are kept")
+    memory: int = Field(default=1_000, ge=0, description="Records that are remembered")
+
+
+class MetricsSettings(SettingsGroup):
+    """How many metrics there may be."""
+
+    series: int = Field(default=1_000, ge=1, description="Combinations of labels that one metric may have")
+    count: int = Field(default=1_000, ge=1, description="Metrics there may be")
+
+
+class ConfigSettings(SettingsGroup):
+    """Where configuration is read from."""
+
+    files: tuple[LocalPath, ...] = Field(
+        default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one", examples=["app.toml,local.toml"]
+    )
+
+
+class MessageSettings(SettingsGroup):
+    """What messages in queues may be."""
+
+    message_size: int = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
+
+
+class KvSettings(SettingsGroup):
+    """What values by key may be."""
+
+    value_size: int = Field(default=1_000_000, ge=1, description="Characters of a value in storage_kv, as JSON")
+
+
+class FileSettings(SettingsGroup):
+    """Which folders storage_fs reaches, and what one call may take."""
+
+    folders: dict[str, LocalPath] = Field(
+        default={},
+        description="Folders of storage_fs, by what paths into them begin with; none by default",
+        examples=['{"/data": "/srv/data"}'],
+        json_schema_extra={"variable": "FILES"},
+    )
+    size: int = Field(default=10_000_000, ge=1, description="Bytes of a file that are read or written by one call")
+    tree_size: int = Field(default=10_000_000_000, ge=1, description="Bytes that are copied by one call")
+    tree_entries: int = Field(default=100_000, ge=1, description="Entries copied, deleted or looked at by one call")
+
+
+class TemplateSettings(SettingsGroup):
+    """Where templates are kept, and what rendering one may take."""
+
+    folder: LocalPath | None = Field(
+        default=None, description="Folder of templates; without it they live in memory", examples=["~/templates"]
+    )
+    size: int = Field(default=100_000, ge=1, description="Characters of a template")
+    output_size: int = Field(default=1_000_000, ge=1, description="Characters of what a template becomes")
+    variables_size: int = Field(default=10_000_000, ge=2, description="Characters of variables, as JSON")
+    seconds: float = Field(default=2.0, gt=0, description="Seconds that rendering may take")
+    memory: int = Field(default=256_000_000, ge=64_000_000, description="Bytes that rendering may take, on Linux")
+    processes: int = Field(default=2, ge=1, description="Templates rendered at once")
+
+
+class PingSettings(SettingsGroup):
+    """A dead man's switch."""
+
+    url: Annotated[SecretStr, AfterValidator(checked_web_address)] | None = Field(
+        default=None, description="Address to get while this process leads and all is well", examples=["https://pings.example.org/TOKEN"]
+    )
+    every: float = Field(default=60.0, ge=0.01, description="Seconds between two pings")
+
+
+class Settings(BaseModel):
+    """Settings of a toolkit. What is not given is read from variables and the ``.env`` file; an empty variable is not set.
+
+    Raises:
+        InvalidSettings: A variable has no possible value.
+        ValidationError: An argument has none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database: Annotated[str, AfterValidator(checked_database)] | None = Field(
+        default=None,
+        description="A SQLite file or a postgresql:// URL; without it nothing outlives the process",
+        examples=["~/jobs.db", "postgresql://user@host/jobs"],
+    )
     durability: Durability = Field(default="full", description="For SQLite: 'full' survives a power cut, 'normal' any end of the process")
-    timezone: str | None = Field(default=None, description="IANA zone of schedules that name none; the machine's by default")
-    concurrency: int = Field(default=CONCURRENCY, ge=1, description="Executions that run at once in this process")
-    timeout: float | None = Field(default=TIMEOUT, gt=0, description="Seconds that a handler may take where its job says nothing")
-    ping_url: str | None = Field(
-        default=None, pattern=r"^https?://[^\s/]+", description="Address to get while this process leads and all is well"
+    timezone: str | None = Field(
+        default=None, description="IANA zone of schedules that name none; the machine's by default", examples=["Europe/Berlin"]
     )
-    ping_every: float = Field(default=60.0, ge=0.01, description="Seconds between two pings")
-    programs: tuple[str, ...] = Field(default=(), description="Programs that the shell AgenTool may run: names and paths")
-    shell_folders: tuple[str, ...] = Field(default=(), description="Folders that commands may work in; by default this process's own only")
-    shell_variables: tuple[str, ...] = Field(default=(), description="Names of variables that commands inherit and calls may set")
-    shell_timeout: float = Field(default=shell.TIMEOUT, gt=0, description="Seconds that a command may take")
-    shell_output_limit: int = Field(default=shell.OUTPUT_LIMIT, ge=0, description="Bytes kept of each of a command's outputs")
-    notification_services: dict[str, SecretStr] = Field(default={}, description="Apprise URLs, by the names of targets")
-    sequence_concurrency: int = Field(default=sequence_run.CONCURRENCY, ge=1, description="Steps of one sequence that run at once")
-    http_allow: tuple[str, ...] = Field(default=(), description="Hosts and networks that requests may reach besides public addresses")
-    http_signing: dict[str, SecretStr] = Field(default={}, description="Host → secret with which requests to it are signed (HMAC-SHA256)")
-    http_timeout: float = Field(default=http.TIMEOUT, gt=0, description="Seconds that a request may take, redirects included")
-    http_response_limit: int = Field(default=http.RESPONSE_LIMIT, ge=0, description="Bytes of a response that are read")
-    http_redirects: int = Field(default=http.REDIRECTS, ge=0, description="Redirects that are followed")
-    mcp_servers: dict[str, McpServer] = Field(default={}, description="How MCP servers are reached, by the names that calls use")
-    mcp_timeout: float = Field(default=mcp.TIMEOUT, gt=0, description="Seconds that a call of an MCP tool may take")
+    concurrency: int = Field(default=100, ge=1, description="Executions that run at once in this process")
+    timeout: float | None = Field(default=300.0, gt=0, description="Seconds that a handler may take where its job says nothing")
     plugins: tuple[str, ...] = Field(
-        default=(), description="Entry points of the group 'agentool.tools', or 'module:function', whose AgenTools are registered"
+        default=(),
+        description="Entry points of the group 'agentool.tools', or 'module:function', whose AgenTools are registered",
+        examples=["lamps:register"],
     )
-    functions: tuple[str, ...] = Field(default=(), description="Prefixes 'package.module' under which the function AgenTool may call")
-    log_level: records.Level = Field(default="INFO", description="Level from which records are logged")
-    log_console: bool = Field(default=True, description="Whether the log is written to standard error")
-    log_format: records.Format = Field(default="text", description="Form on the console: text or json; a file always has JSON lines")
-    log_file: Path | None = Field(default=None, description="File that the log is written to as well")
-    log_file_size: int = Field(default=log.FILE_SIZE, ge=1_000, description="Bytes at which a new log file is begun")
-    log_files: int = Field(default=log.FILES, ge=1, description="Old log files that are kept")
-    log_memory: int = Field(default=log.MEMORY, ge=0, description="Records that are remembered")
-    metrics_series: int = Field(default=registry.MAX_SERIES, ge=1, description="Combinations of labels that one metric may have")
-    metrics_count: int = Field(default=registry.MAX_METRICS, ge=1, description="Metrics there may be")
-    config_files: tuple[Path, ...] = Field(default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one")
-    queue_message_size: int = Field(default=MAX_MESSAGE_SIZE, ge=1, description="Characters of a message in a queue, as JSON")
-    kv_value_size: int = Field(default=kv.MAX_VALUE_SIZE, ge=1, description="Characters of a value in storage_kv, as JSON")
-    files: dict[str, Path] = Field(default={}, description="Folders of storage_fs, by what paths into them begin with; none by default")
-    files_size: int = Field(default=fs.MAX_FILE_SIZE, ge=1, description="Bytes of a file that are read or written by one call")
-    files_tree_size: int = Field(default=fs.MAX_TREE_SIZE, ge=1, description="Bytes that are copied by one call")
-    files_tree_entries: int = Field(default=fs.MAX_ENTRIES, ge=1, description="Entries copied, deleted or looked at by one call")
-    template_folder: Path | None = Field(default=None, description="Folder of templates; without it they live in memory")
-    template_size: int = Field(default=rendering.MAX_SOURCE_SIZE, ge=1, description="Characters of a template")
-    template_output_size: int = Field(default=rendering.MAX_OUTPUT_SIZE, ge=1, description="Characters of what a template becomes")
-    template_variables_size: int = Field(default=rendering.MAX_VARIABLES_SIZE, ge=2, description="Characters of variables, as JSON")
-    template_seconds: float = Field(default=rendering.SECONDS, gt=0, description="Seconds that rendering may take")
-    template_memory: int = Field(default=rendering.MEMORY, ge=64_000_000, description="Bytes that rendering may take, on Linux")
-    template_processes: int = Field(default=rendering.PROCESSES, ge=1, description="Templates rendered at once")
+    functions: tuple[str, ...] = Field(
+        default=(), description="Prefixes 'package.module' under which the function AgenTool may call", examples=["reports,shutil"]
+    )
+    shell: ShellSettings = ShellSettings()
+    http: HttpSettings = HttpSettings()
+    mcp: McpSettings = McpSettings()
+    notification: NotificationSettings = NotificationSettings()
+    sequence: SequenceSettings = SequenceSettings()
+    queue: MessageSettings = MessageSettings()
+    kv: KvSettings = KvSettings()
+    files: FileSettings = FileSettings()
+    config: ConfigSettings = ConfigSettings()
+    templates: TemplateSettings = Field(default=TemplateSettings(), json_schema_extra={"variable": "TEMPLATE"})
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    ping: PingSettings = PingSettings()
+
+    _from_variables: dict[str, object] = PrivateAttr(default={})
+    """Values that came from variables, by the setting's name."""
+
+    def __init__(self, **given: Any) -> None:
+        variables = read_variables(all_settings())
+        values = nested(all_settings(), {**variables, **given})
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise invalid_settings(error, all_settings(), variables.keys() - given.keys()) from None
+        self._from_variables = {name: self._value(setting) for name in variables if (setting := _named(name))}
+
+    @property
+    def given(self) -> dict[Setting, object]:
+        """What was set, by code or by a variable."""
+        return {found: self._value(found) for found in all_settings() if self._is_set(found)}
+
+    def without_variables(self) -> Self:
+        """Return these settings with the defaults in place of what only variables said."""
+        from_variables = self._from_variables
+        kept = {found: value for found, value in self.given.items() if (found.name, value) not in from_variables.items()}
+        return type(self).from_values({found.name: value for found, value in kept.items()})
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings of these values alone: no variable and no ``.env`` file is read."""
+        made = cls.__new__(cls)
+        BaseModel.__init__(made, **nested(all_settings(), values))
+        return made
+
+    def _is_set(self, setting: Setting) -> bool:
+        group = self if setting.group is None else getattr(self, setting.group)
+        return setting.field in group.model_fields_set
+
+    def _value(self, setting: Setting) -> object:
+        return getattr(self if setting.group is None else getattr(self, setting.group), setting.field)
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Return every setting there is, in the order of the page."""
+    return settings_of(Settings, SettingsGroup)
 
 
 def home() -> Path:
     """Return the folder of what is kept between runs: ``AGENTOOL_HOME``, else ``~/.agentool``."""
-    return Path(os.environ.get("AGENTOOL_HOME", "~/.agentool")).expanduser()
+    return Path(os.path.abspath(Path(os.environ.get("AGENTOOL_HOME") or "~/.agentool").expanduser()))
+
+
+def _named(name: str) -> Setting | None:
+    return next((found for found in all_settings() if found.name == name), None)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import sys
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from agentool.core.injector import Injector
-from agentoolkit.actions.registration import register_actions
+from agentool.errors import ConfigurationError
+from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_builtin_tools
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.observability.event_log import log_event
 from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
-from agentoolkit.system.queue.agent import create_queue_agent
+from agentoolkit.system.logging.service import LogService
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
@@ -27,19 +30,19 @@ from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
-from agentoolkit.tools import Tools
 
 
 class Toolkit:
     """All AgenTools of this package, registered and connected: ``async with Toolkit() as kit: …``.
 
-    Inside the block its injector is the current one. At the end everything it started has ended.
+    Inside the block its injector is the current one. At the end everything it started has ended. An AgenTool that is
+    registered already stays; the toolkit brings the others.
 
     Args:
         settings: Read from the environment by default.
         injector: Where to register; a new one by default, so that two toolkits do not meet.
         time: The machine's by default.
-        claims: False for a visitor, which manages what another process runs: it starts nothing that is due.
+        runs_jobs: False to manage what another process runs: nothing that is due is started here.
     """
 
     def __init__(
@@ -48,51 +51,110 @@ class Toolkit:
         *,
         injector: Injector | None = None,
         time: TimeSource | None = None,
-        claims: bool = True,
+        runs_jobs: bool = True,
     ) -> None:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
-        time = time or SystemTime()
+        self._time = time or SystemTime()
+        self._runs_jobs = runs_jobs
         self.database = _database(self.settings)
-        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, time, delivers=claims)
-        parts = Parts(store, self.injector, time, EventPublisher(), self.settings.concurrency, self.settings.timeout, claims)
-        self.scheduler = SchedulerService(parts, self.settings.timezone)
-        queues = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
-        self.queue = QueueService(queues, time, largest_message=self.settings.queue_message_size)
-        create_queue_agent(self.queue, injector=self.injector)
-        create_scheduler_agent(self.scheduler, injector=self.injector)
-        register_actions(self.settings, self.injector, time)
+        self.scheduler = self._make_scheduler()
+        self.queue = self._make_queue()
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
-        self._tools = Tools(self.settings, self.injector, time, self.values)
-        self._tools.watch(self.scheduler, self.queue)
-        ping = self.settings.ping_url
-        self._ping = Ping(ping, self.settings.ping_every, time, self.scheduler.is_well) if ping and claims else None
-        self._active: AbstractContextManager[Injector] | None = None
+        self._log = LogService(self.settings.log, self._time)
+        self._parts = ToolParts(self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log)
+        self._log.listen(self.injector)
+        self.scheduler.subscribe(log_event)
+        self._registered: list[str] = []
+        self._register()
+        self._ping = self._make_ping()
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._active = self.injector.activate()
-        self._active.__enter__()
+        if not self._registered:  # a start before this one has failed
+            self._register()
         try:
-            await self.scheduler.open()
-            if self._ping is not None:
-                self._ping.start()
+            await self._open()
         except BaseException as error:
+            self._unregister()
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _open(self) -> None:
+        if self.database is not None:
+            self._stack.push_async_callback(self.database.close)
+        self._stack.push_async_callback(self._log.close)
+        self._stack.push_async_callback(close_builtin_tools, self._parts)
+        self._stack.push_async_callback(self.queue.close)
+        self._stack.enter_context(self.injector.activate())
+        self._stack.push_async_callback(self.scheduler.close)
+        await self.scheduler.open()
+        if self._ping is not None:
+            self._stack.push_async_callback(self._ping.stop)
+            self._ping.start()
+
+    def _register(self) -> None:
+        """Register every AgenTool whose name is not taken, or none if one cannot be."""
+        before = set(self.injector.names())
         try:
-            if self._ping is not None:
-                await self._ping.stop()
-            await self.scheduler.close()
+            create_scheduler_agent(self.scheduler, injector=self.injector)
+            register_builtin_tools(self._parts)
+            if self.settings.plugins:
+                from agentoolkit.actions.plugins import register_plugins
+
+                register_plugins(self.settings.plugins, self.injector)
+            if self._runs_jobs:
+                self.injector.get("metrics")  # what it counts begins with the first execution
         finally:
-            if self._active is not None:
-                self._active.__exit__(kind, error, trace)
-            await self.queue.close()
-            await self._tools.close()
-            if self.database is not None:
-                await self.database.close()
+            self._registered = [name for name in self.injector.names() if name not in before]
+            if sys.exc_info()[0] is not None:
+                self._unregister()
+
+    def _unregister(self) -> None:
+        for name in self._registered:
+            self.injector.unregister(name)
+        self._registered = []
+
+    def _make_scheduler(self) -> SchedulerService:
+        """Make the scheduler, or take over one in memory that is registered already."""
+        there = self.injector.get("scheduler").deps if "scheduler" in self.injector else None
+        if isinstance(there, SchedulerService):
+            if self.database is None or not isinstance(there.store, MemoryJobStore):
+                return there
+            self._replace("scheduler", "after", in_use=there.started)
+        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs)
+        settings = self.settings
+        parts = Parts(store, self.injector, self._time, EventPublisher(), settings.concurrency, settings.timeout, self._runs_jobs)
+        return SchedulerService(parts, settings.timezone)
+
+    def _make_queue(self) -> QueueService:
+        """Make the queues, or take over those in memory that are registered already."""
+        there = self.injector.get("queue").deps if "queue" in self.injector else None
+        if isinstance(there, QueueService):
+            if self.database is None or not isinstance(there.backend, MemoryQueueBackend):
+                return there
+            self._replace("queue", in_use=there.is_open)
+        queues = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
+        return QueueService(queues, self._time, largest_message=self.settings.queue.message_size)
+
+    def _replace(self, *names: str, in_use: bool) -> None:
+        """Make room for what is kept in the database, unless what lives in memory holds something already."""
+        if in_use:
+            problem = f"The AgenTool {names[0]!r} that is registered keeps what it holds in memory, and is in use."
+            raise ConfigurationError(problem, remedy="Open the Toolkit with its database before the first call.")
+        for name in names:
+            self.injector.unregister(name)
+
+    def _make_ping(self) -> Ping | None:
+        url = self.settings.ping.url
+        if url is None or not self._runs_jobs:
+            return None
+        return Ping(url.get_secret_value(), self.settings.ping.every, self._time, self.scheduler.is_well)
 
 
 def _database(settings: Settings) -> Database | None:

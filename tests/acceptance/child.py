@@ -227,7 +227,7 @@ async def opened(kit: Toolkit, world: World | None) -> AsyncIterator[Toolkit]:
 
 async def ask(database: str, requests: Sequence[dict[str, Any]]) -> list[Any]:
     """Ask the scheduler on a database, as a visitor that starts nothing itself, and return the answers' data."""
-    kit = Toolkit(Settings(database=database, durability="normal", timezone="UTC"), claims=False)
+    kit = Toolkit(Settings(database=database, durability="normal", timezone="UTC"), runs_jobs=False)
     async with opened(kit, None):
         return [(await kit.injector.run("scheduler", request)).data for request in requests]
 

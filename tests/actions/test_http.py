@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.actions.addresses import AddressNotAllowed, is_public
-from agentoolkit.actions.http import HttpFailed, HttpRejected, HttpRules, create_http_agent
+from agentoolkit.actions.http import HttpFailed, HttpRejected, create_http_agent
 from agentoolkit.actions.web import TooSlow, Unreachable, UnreadableAnswer
+from agentoolkit.settings import HttpSettings
 from agentoolkit.testing import toolkit
 
 from .servers import Answer, HttpServer, listening
@@ -24,7 +25,7 @@ from .servers import Answer, HttpServer, listening
 
 def http(**rules):
     injector = Injector()
-    agentool = create_http_agent(HttpRules(**{"allow": ("127.0.0.0/8",), **rules}), injector=injector)
+    agentool = create_http_agent(HttpSettings(**{"allow": ("127.0.0.0/8",), **rules}), injector=injector)
 
     async def request(url, **fields):
         return await injector.run("http", {"operation": "request", "url": url, **fields})
@@ -266,8 +267,8 @@ async def test_a_wish_to_wait_is_honoured_by_a_job_s_retries(server):
     answering(server, Answer(429, {"Retry-After": "120"}), Answer(200))
     async with toolkit() as kit:
         if "http" not in kit.injector:
-            create_http_agent(HttpRules(("127.0.0.1",)), injector=kit.injector)
-        with kit.injector.override("http", create_http_agent(HttpRules(("127.0.0.1",)), injector=Injector())):
+            create_http_agent(HttpSettings(allow=("127.0.0.1",)), injector=kit.injector)
+        with kit.injector.override("http", create_http_agent(HttpSettings(allow=("127.0.0.1",)), injector=Injector())):
             fields = {"schedule": "1 hour", "agentool_name": "http", "input_data": {"operation": "request", "url": server.url}}
             await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "fetch", "max_retries": 1, **fields})
             await kit.advance(hours=1)
@@ -525,4 +526,4 @@ def test_two_bodies_are_refused():
 def test_a_network_that_is_none_is_refused_at_the_start():
     """A slip of the pen in the setting shows when the application starts."""
     with pytest.raises(ConfigurationError, match=r"'10\.0\.0\.0/33'"):
-        create_http_agent(HttpRules(allow=("10.0.0.0/33",)), injector=Injector())
+        create_http_agent(HttpSettings(allow=("10.0.0.0/33",)), injector=Injector())

@@ -16,7 +16,8 @@ from pydantic import SecretStr, ValidationError
 
 from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.mcp import create_mcp_agent
-from agentoolkit.actions.mcp_servers import McpAnswerTooLarge, McpFailed, McpServer, McpTimedOut, McpToolFailed
+from agentoolkit.actions.mcp_servers import McpAnswerTooLarge, McpFailed, McpTimedOut, McpToolFailed
+from agentoolkit.settings import McpServer, McpSettings
 
 from .servers import Answer, HttpServer, listening
 
@@ -27,7 +28,7 @@ STDIO = McpServer(command=sys.executable, args=(SERVER,))
 
 def mcp(timeout=30.0, **servers):
     injector = Injector()
-    agentool = create_mcp_agent(servers or {"time": STDIO}, timeout, injector=injector)
+    agentool = create_mcp_agent(McpSettings(servers=servers or {"time": STDIO}, timeout=timeout), injector=injector)
 
     async def ask(operation, **fields):
         return await injector.run("mcp", {"operation": operation, **fields})

@@ -13,6 +13,7 @@ from agentool.references import MAX_FILLED, has_references
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
+from agentoolkit.settings import SequenceSettings
 from agentoolkit.testing import toolkit
 
 from .conftest import create_note
@@ -115,7 +116,7 @@ async def test_so_many_steps_run_at_once_at_most():
     """The number of steps that run at once is bounded."""
     injector = Injector()
     notes = create_note(injector)
-    create_sequence_agent(injector=injector, concurrency=2)
+    create_sequence_agent(SequenceSettings(concurrency=2), injector=injector)
     steps = [step(name, "wait", needs=[]) for name in "abcde"]
     await injector.run("sequence", {"operation": "run", "steps": steps})
     assert notes.together == 2

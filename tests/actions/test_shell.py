@@ -13,7 +13,8 @@ import pytest
 from agentool import Injector, InvalidInput
 from agentoolkit.actions import processes
 from agentoolkit.actions.processes import Command, run_command
-from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, ShellRules, create_shell_agent
+from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, create_shell_agent
+from agentoolkit.settings import ShellSettings
 
 PYTHON = sys.executable
 RULES = {"programs": (PYTHON, "echo", "cat", "sleep", "yes", "env", "pwd", "sh"), "timeout": 20.0}
@@ -36,7 +37,7 @@ while True:
 
 def shell(**rules):
     injector = Injector()
-    create_shell_agent(ShellRules(**{**RULES, **rules}), injector=injector)
+    create_shell_agent(ShellSettings(**{**RULES, **rules}), injector=injector)
 
     async def run(command, **fields):
         return await injector.run("shell", {"operation": "run", "command": command, **fields})

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from agentool import ConfigurationError, Injector, InvalidInput
-from agentoolkit.system.logging import LogService, LogSettings, create_logging_agent, writing
+from agentoolkit.settings import LogSettings
+from agentoolkit.system.logging import LogService, create_logging_agent, writing
 from agentoolkit.testing import ManualTime, toolkit
 
 START = "2030-01-01T00:00:00+00:00"

@@ -59,7 +59,7 @@ async def any_kit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         if request.param != "visitor":
             yield await opened(kit)
             return
-        async with Toolkit(settings(database), claims=False, time=kit.clock) as visitor:
+        async with Toolkit(settings(database), runs_jobs=False, time=kit.clock) as visitor:
             yield await opened(visitor)
 
 

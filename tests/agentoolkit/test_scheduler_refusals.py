@@ -164,7 +164,7 @@ async def test_unknown_job_where_there_is_none(scheduler):
 
 async def test_outcome_queue_without_queue_tool_is_refused(scheduler, kit, monkeypatch):
     """A result queue needs the AgenTool 'queue'; where there is none, the field is named; without the field it is not needed."""
-    monkeypatch.delitem(kit.injector._agentools, "queue")
+    kit.injector.unregister("queue")
     error = await refusal(scheduler, "schedule", {**GOOD, "error_queue": "errors"})
     assert isinstance(error, UnknownTarget)
     assert (error.field, error.value) == ("error_queue", "errors")

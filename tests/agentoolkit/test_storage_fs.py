@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentool import Injector, InvalidInput
+from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import (
-    FileLimits,
     FileTooLarge,
     PathNotAllowed,
     PathNotFound,
@@ -30,14 +30,16 @@ from agentoolkit.storage.fs.roots import Roots
 class Asking:
     """Calls storage_fs with the roots /data and /backup, beside which there is a file nobody may touch."""
 
-    def __init__(self, folder: Path, limits: FileLimits | None = None) -> None:
+    def __init__(self, folder: Path, **limits: int) -> None:
         self.data, self.backup, self.outside = folder / "data", folder / "backup", folder / "outside"
         for made in (self.data, self.backup, self.outside):
             made.mkdir()
         self.secret = self.outside / "secret.txt"
         self.secret.write_text("secret")
         self.injector = Injector()
-        self.agentool = create_storage_fs_agent({"/data": self.data, "/backup": self.backup}, limits, injector=self.injector)
+        self.agentool = create_storage_fs_agent(
+            FileSettings(folders={"/data": self.data, "/backup": self.backup}, **limits), injector=self.injector
+        )
 
     async def __call__(self, operation: str, **fields: Any) -> Any:
         return await self.injector.run("storage_fs", {"operation": operation, **fields})
@@ -53,7 +55,7 @@ def ask(tmp_path: Path) -> Asking:
 
 @pytest.fixture
 def ask_limited(tmp_path: Path) -> Asking:
-    return Asking(tmp_path, FileLimits(file_size=10, tree_size=100, tree_entries=5))
+    return Asking(tmp_path, size=10, tree_size=100, tree_entries=5)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from agentool import ConfigurationError, Injector, InvalidInput
+from agentoolkit.settings import TemplateSettings
 from agentoolkit.storage.kv import KeyNotFound, create_storage_kv_agent
 from agentoolkit.system.templates import (
     InvalidTemplate,
-    Limits,
     RenderingFailed,
     RenderingRefused,
     TemplateNotFound,
@@ -28,9 +28,9 @@ from agentoolkit.testing import TestToolkit
 
 
 class Asking:
-    def __init__(self, **made: Any) -> None:
+    def __init__(self, settings: TemplateSettings | None = None) -> None:
         self.injector = Injector()
-        self.agentool = create_templates_agent(injector=self.injector, **made)
+        self.agentool = create_templates_agent(settings, injector=self.injector)
 
     async def __call__(self, operation: str, **fields: Any) -> Any:
         return await self.injector.run("templates", {"operation": operation, **fields})
@@ -51,14 +51,14 @@ async def ask() -> AsyncIterator[Asking]:
 
 @pytest.fixture
 async def ask_folder(tmp_path: Path) -> AsyncIterator[Asking]:
-    ask = Asking(folder=tmp_path / "templates")
+    ask = Asking(TemplateSettings(folder=tmp_path / "templates"))
     yield ask
     await ask.agentool.deps.close()
 
 
 @pytest.fixture
 async def ask_limited() -> AsyncIterator[Asking]:
-    ask = Asking(limits=Limits(source=300, output=1_000, variables=1_000, seconds=0.3, processes=1))
+    ask = Asking(TemplateSettings(size=300, output_size=1_000, variables_size=1_000, seconds=0.3, processes=1))
     await ask("validate", template="the process is started")
     yield ask
     await ask.agentool.deps.close()

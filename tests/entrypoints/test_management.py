@@ -220,8 +220,8 @@ def test_a_setting_that_cannot_be_is_named(cli: Cli, monkeypatch: pytest.MonkeyP
 
 
 def test_a_list_that_is_no_json_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that holds a list is written as JSON."""
-    monkeypatch.setenv("AGENTOOL_FUNCTIONS", "chores")
+    """A variable that begins as a JSON list is one."""
+    monkeypatch.setenv("AGENTOOL_FUNCTIONS", '["chores"')
     assert "JSON" in cli("list", code=2).stderr
 
 

@@ -30,7 +30,7 @@ def earlier(work: Callable[[Toolkit], Awaitable[object]], **ago: float) -> None:
 
     async def visit() -> None:
         settings = Settings(database=str(Path("home/agentool.db")), functions=("chores",), timezone="UTC")
-        async with Toolkit(settings, time=ManualTime(datetime.now(UTC) - timedelta(**ago)), claims=False) as kit:
+        async with Toolkit(settings, time=ManualTime(datetime.now(UTC) - timedelta(**ago)), runs_jobs=False) as kit:
             await work(kit)
 
     asyncio.run(visit())
@@ -156,9 +156,9 @@ def test_the_example_says_how_to_look_at_it(cli: Cli, monkeypatch: pytest.Monkey
 
 
 def test_a_setting_that_is_no_json_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list that was written as plain text is named as the variable it is."""
-    monkeypatch.setenv("AGENTOOL_PROGRAMS", "ls")
-    assert cli("list", code=2).stderr.startswith("agentool: AGENTOOL_PROGRAMS is not JSON. Write a list as")
+    """A list that is cut off is named as the variable it is."""
+    monkeypatch.setenv("AGENTOOL_PROGRAMS", '["ls"')
+    assert cli("list", code=2).stderr.startswith("agentool: AGENTOOL_PROGRAMS is not JSON. Write e.g. ")
 
 
 def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:

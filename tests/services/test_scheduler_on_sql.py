@@ -306,7 +306,7 @@ async def test_cancelled_while_it_opens_nothing_is_left(database_url: str, nothi
 async def test_outcome_without_a_queue_agentool_is_kept_then_given_up(life: Life):
     """Where the AgenTool 'queue' does not exist a message is tried as often as any, and the history then says that it failed."""
     await life.ask("schedule", job_id="job", schedule="1 minute", max_runs=1, result_queue="results", **RUN)
-    del life.kit.injector._agentools["queue"]
+    life.kit.injector.unregister("queue")
     await life.advance(seconds=61)
     first = (await life.kit.scheduler.store.executions("job", 1))[0].delivery
     await life.advance(minutes=40, step=30)

@@ -34,7 +34,7 @@ FAILED = DONE._replace(
 @asynccontextmanager
 async def opened(path: Path | str) -> AsyncIterator[Toolkit]:
     """Open a database as a visitor."""
-    async with Toolkit(Settings(database=str(path), timezone="UTC"), time=ManualTime(NOW), claims=False) as kit:
+    async with Toolkit(Settings(database=str(path), timezone="UTC"), time=ManualTime(NOW), runs_jobs=False) as kit:
         yield kit
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import trace
@@ -28,24 +29,55 @@ _UNTRACED = nullcontext()
 
 
 class Injector:
-    """The registry of AgenTools and the one way to call them."""
+    """The registry of AgenTools and the one way to call them. It may be used from several threads."""
 
     def __init__(self) -> None:
+        self._registered: dict[str, AgenTool[Any]] = {}
+        self._builders: dict[str, Callable[[], object]] = {}
+        """What is made when it is first asked for."""
+        self._overrides: dict[str, list[tuple[AgenTool[Any]]]] = {}
         self._agentools: dict[str, AgenTool[Any]] = {}
+        """What answers to a name now: the last override, else what is registered."""
+        self._lock = RLock()
 
     def register(self, agentool: Tool) -> Tool:
-        """Make an AgenTool callable by its name.
+        """Make an AgenTool callable by its name. The same definition again, as in a notebook's cell, replaces the former one.
 
         Raises:
             ConfigurationError: Another AgenTool has this name.
         """
-        if self._agentools.get(agentool.name, agentool) is not agentool:
-            raise ConfigurationError(
-                f"An AgenTool named {agentool.name!r} is registered already.",
-                remedy="Choose another name, or use injector.override(name, agentool) for a limited time.",
-            )
-        self._agentools[agentool.name] = agentool
+        with self._lock:
+            there = self._registered.get(agentool.name)
+            if agentool.name in self._builders or not (there is None or there is agentool or _is_same_again(there, agentool)):
+                raise ConfigurationError(
+                    f"An AgenTool named {agentool.name!r} is registered already.",
+                    remedy="Choose another name, or use injector.override(name, agentool) for a limited time.",
+                )
+            self._registered[agentool.name] = agentool
+            self._update(agentool.name)
         return agentool
+
+    def register_lazily(self, name: str, build: Callable[[], object]) -> None:
+        """Let an AgenTool be made when it is first asked for. Until then its name is taken, and nothing of it is loaded.
+
+        Args:
+            name: Its name.
+            build: Makes the AgenTool and registers it here. If it fails, it is called again at the next use.
+
+        Raises:
+            ConfigurationError: An AgenTool has this name.
+        """
+        with self._lock:
+            if name in self._registered or name in self._builders:
+                raise ConfigurationError(f"An AgenTool named {name!r} is registered already.", remedy="Choose another name.")
+            self._builders[name] = build
+
+    def unregister(self, name: str) -> None:
+        """Forget an AgenTool. One that is not there is left alone."""
+        with self._lock:
+            self._registered.pop(name, None)
+            self._builders.pop(name, None)
+            self._update(name)
 
     def get(self, name: str) -> AgenTool[Any]:
         """Return a registered AgenTool.
@@ -56,24 +88,29 @@ class Injector:
         try:
             return self._agentools[name]
         except KeyError:
-            remedy = did_you_mean(name, self._agentools) or "Nothing is registered yet: create the AgenTool first."
-            raise UnknownAgenTool(f"No AgenTool is named {excerpt(name)}.", field="agentool_name", value=name, remedy=remedy) from None
+            return self._built(name)
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all AgenTools, in order, without making any."""
+        return sorted({*self._agentools, *self._builders})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._agentools
+        return name in self._agentools or name in self._builders
 
     @contextmanager
     def override(self, name: str, agentool: AgenTool[Any]) -> Generator[None]:
-        """Let another AgenTool answer to a name inside a ``with`` block, then restore what was there."""
-        before = self._agentools.get(name)
-        self._agentools[name] = agentool
+        """Let another AgenTool answer to a name inside a ``with`` block. Blocks may overlap: each exit removes its own."""
+        entry = (agentool,)  # the same AgenTool twice is two entries
+        with self._lock:
+            self._overrides.setdefault(name, []).append(entry)
+            self._update(name)
         try:
             yield
         finally:
-            if before is None:
-                self._agentools.pop(name, None)
-            else:
-                self._agentools[name] = before
+            with self._lock:
+                stack = self._overrides[name]
+                stack[:] = [other for other in stack if other is not entry]
+                self._update(name)
 
     async def run(self, name: str, data: object) -> Any:
         """Call an AgenTool.
@@ -123,21 +160,61 @@ class Injector:
         raise ConfigurationError("run_sync was called inside an event loop.", remedy="Write `await injector.run(name, data)`.")
 
     def catalog(self) -> Sequence[AgenTool[Any]]:
-        """Return all registered AgenTools by name."""
-        return sorted(self._agentools.values(), key=lambda agentool: agentool.name)
+        """Return all AgenTools by name. What was not asked for yet is made."""
+        return [self.get(name) for name in self.names()]
 
     def clear(self) -> None:
         """Forget every AgenTool."""
-        self._agentools.clear()
+        with self._lock:
+            for held in (self._registered, self._builders, self._overrides, self._agentools):
+                held.clear()
 
     @contextmanager
     def activate(self) -> Generator[Injector]:
-        """Make this the current injector inside a ``with`` block."""
-        token = _current.set(self)
+        """Make this the current injector inside a ``with`` block. Blocks may overlap, and end in another task."""
+        activation = (self,)  # the same injector twice is two entries
+        _activations.set((*_activations.get(), activation))
         try:
             yield self
         finally:
-            _current.reset(token)
+            _activations.set(tuple(other for other in _activations.get() if other is not activation))
+
+    def _built(self, name: str) -> AgenTool[Any]:
+        with self._lock:
+            if name in self._agentools:  # another thread has made it meanwhile
+                return self._agentools[name]
+            if (build := self._builders.pop(name, None)) is None:
+                remedy = did_you_mean(name, self.names()) or "Nothing is registered yet: create the AgenTool first."
+                raise UnknownAgenTool(f"No AgenTool is named {excerpt(name)}.", field="agentool_name", value=name, remedy=remedy)
+            try:
+                build()
+                return self._agentools[name]
+            except BaseException:
+                self._builders[name] = build
+                raise
+
+    def _update(self, name: str) -> None:
+        """Let the last override of a name answer to it, else what is registered."""
+        stack = self._overrides.get(name)
+        answers = stack[-1][0] if stack else self._registered.get(name)
+        if answers is None:
+            self._agentools.pop(name, None)
+        else:
+            self._agentools[name] = answers
+
+
+def _is_same_again(there: AgenTool[Any], new: AgenTool[Any]) -> bool:
+    """Is this the same definition run once more, as when a cell of a notebook runs twice or a module is reloaded?"""
+    if _definition(there) != _definition(new) or "<locals>" in new.input_type.__qualname__:
+        return False
+    made_anew = there.input_type is not new.input_type or new.input_type.__module__ == "__main__"
+    return made_anew or (there.deps is not None and type(there.deps) is type(new.deps) and there.deps == new.deps)
+
+
+def _definition(agentool: AgenTool[Any]) -> object:
+    """Return what defines an AgenTool, by where it is written."""
+    written = [agentool.input_type, *(operation.handler for operation in agentool.operations.values())]
+    return [(getattr(found, "__module__", ""), getattr(found, "__qualname__", repr(found))) for found in written]
 
 
 def _invalid_output(name: str, operation: Operation, output: object) -> InvalidOutput:
@@ -149,14 +226,14 @@ def _invalid_output(name: str, operation: Operation, output: object) -> InvalidO
 # none is activated.
 _background = Background()
 _default: Injector | None = None
-_current: ContextVar[Injector] = ContextVar("agentool_injector")
+_activations: ContextVar[tuple[tuple[Injector], ...]] = ContextVar("agentool_injectors", default=())
 
 
 def get_injector() -> Injector:
     """Return the current injector: the activated one, else this process's default, made at first use."""
     global _default
-    if (active := _current.get(None)) is not None:
-        return active
+    if activations := _activations.get():
+        return activations[-1][0]
     if _default is None:
         _default = Injector()
     return _default

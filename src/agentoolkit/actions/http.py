@@ -6,13 +6,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, JsonValue, SecretStr
+from pydantic import BaseModel, Field, JsonValue
 from pydantic_core import from_json
 from typing_extensions import TypedDict, Unpack
 
@@ -23,13 +22,8 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.actions.addresses import AddressRules, check_allowed
 from agentoolkit.actions.web import SIGNATURE, Answered, Asked, Web, framing_header, wrong_header
+from agentoolkit.settings import HttpSettings
 
-TIMEOUT = 30.0
-"""Seconds that a request may take, redirects included, unless set otherwise."""
-RESPONSE_LIMIT = 1_000_000
-"""Bytes of a response that are read, unless set otherwise."""
-REDIRECTS = 5
-"""Redirects that are followed, unless set otherwise."""
 DEEPEST_JSON = 100
 """Lists and objects within each other up to which an answer's JSON is given as values."""
 _SHOWN = 300
@@ -92,23 +86,8 @@ class HttpRejected(HttpFailed, InvalidInput):
     problems = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRules:
-    """What requests may do.
-
-    Args:
-        allow: Hosts and networks that may be reached besides public addresses.
-        signing: Host → secret with which the bodies of requests to it are signed.
-        timeout: Seconds.
-        response_limit: Bytes.
-        redirects: How many are followed.
-    """
-
-    allow: tuple[str, ...] = ()
-    signing: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
-    timeout: float = TIMEOUT
-    response_limit: int = RESPONSE_LIMIT
-    redirects: int = REDIRECTS
+class HttpRules(HttpSettings):
+    """What requests may do, and what a call becomes."""
 
     @property
     def web(self) -> Web:
@@ -182,17 +161,17 @@ def check_request(rules: HttpRules, call: HttpInput) -> None:
         rules.asked(call)
 
 
-def create_http_agent(rules: HttpRules | None = None, *, injector: Injector | None = None) -> AgenTool[HttpRules]:
+def create_http_agent(settings: HttpSettings | None = None, *, injector: Injector | None = None) -> AgenTool[HttpRules]:
     """Make the AgenTool ``http`` and register it.
 
     Args:
-        rules: What requests may do; by default, reach public addresses.
+        settings: What requests may do; by default, reach public addresses.
         injector: Where to register; the current one by default.
 
     Raises:
         ConfigurationError: What is allowed cannot be read.
     """
-    rules = rules or HttpRules()
+    rules = HttpRules(**dict(settings or {}))
     check_allowed(rules.allow)
     return create_agentool(
         "http",

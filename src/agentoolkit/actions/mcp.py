@@ -12,10 +12,8 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentoolkit.actions.mcp_servers import McpConnections, McpServer
-
-TIMEOUT = 60.0
-"""Seconds that a call may take, the connection included, unless set otherwise."""
+from agentoolkit.actions.mcp_servers import McpConnections
+from agentoolkit.settings import McpServer, McpSettings
 
 
 class McpInput(BaseOperationInput):
@@ -117,20 +115,20 @@ def check_mcp(connections: McpConnections, call: McpInput) -> None:
 
 
 def create_mcp_agent(
-    servers: Mapping[str, McpServer] | None = None, timeout: float = TIMEOUT, *, injector: Injector | None = None
+    settings: McpSettings | Mapping[str, McpServer] | None = None, *, injector: Injector | None = None
 ) -> AgenTool[McpConnections]:
     """Make the AgenTool ``mcp`` and register it.
 
     Args:
-        servers: How servers are reached, by the names that calls use; none by default.
-        timeout: Seconds that a call may take.
+        settings: How servers are reached, by the names that calls use; none by default. A mapping alone is the servers.
         injector: Where to register; the current one by default.
     """
+    settings = settings if isinstance(settings, McpSettings) else McpSettings(servers=dict(settings or {}))
     return create_agentool(
         "mcp",
         McpInput,
         {"list_servers": mcp_list_servers, "list_tools": mcp_list_tools, "call": mcp_call},
-        deps=McpConnections(servers or {}, timeout),
+        deps=McpConnections(settings.servers, settings.timeout),
         description="Calls tools of MCP servers that the application has set up.",
         precheck=check_mcp,
         examples=({"operation": "call", "server_name": "time", "tool_name": "get_current_time", "arguments": {"timezone": "UTC"}},),

@@ -7,14 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import SecretStr
 
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
 from agentool.references import Budget
 from agentoolkit.actions.program_output import StandardError, few_lines, standard_error
 from agentoolkit.actions.web import wrong_header
+from agentoolkit.settings import McpServer
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -30,25 +31,6 @@ MAX_ANSWER_SIZE = 10_000_000
 _SHOWN = 2_000
 """Characters of a server's own error that are told."""
 _LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher", "mcp.shared.tool_name_validation")
-
-
-class McpServer(BaseModel):
-    """How a server is reached: a program spoken to by its standard input and output, or an address."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    command: str | None = Field(default=None, description="A program; it gets a small clean environment")
-    args: tuple[str, ...] = ()
-    env: dict[str, SecretStr] = Field(default={}, description="Further variables for the program")
-    cwd: str | None = None
-    url: str | None = Field(default=None, description="Streamable HTTP, such as http://127.0.0.1:8000/mcp")
-    headers: dict[str, SecretStr] = Field(default={}, description="Sent with each request, such as Authorization")
-
-    @model_validator(mode="after")
-    def _is_one_of_two(self) -> Self:
-        if (self.command is None) == (self.url is None):
-            raise ValueError("give either 'command' or 'url'")
-        return self
 
 
 class McpFailed(AgenToolError, RuntimeError):

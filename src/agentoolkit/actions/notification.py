@@ -21,6 +21,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
+from agentoolkit.settings import NotificationSettings
 from agentoolkit.text import in_one_line
 
 logger = logging.getLogger("agentoolkit.notifications")
@@ -187,13 +188,16 @@ def check_send(notifier: Notifier, call: NotificationInput) -> None:
         notifier.check(target)
 
 
-def create_notification_agent(services: Mapping[str, SecretStr] | None = None, *, injector: Injector | None = None) -> AgenTool[Notifier]:
+def create_notification_agent(
+    settings: NotificationSettings | Mapping[str, SecretStr] | None = None, *, injector: Injector | None = None
+) -> AgenTool[Notifier]:
     """Make the AgenTool ``notification`` and register it.
 
     Args:
-        services: Apprise URLs by the names that calls use; none by default.
+        settings: Apprise URLs by the names that calls use; none by default. A mapping alone is these.
         injector: Where to register; the current one by default.
     """
+    services = settings.services if isinstance(settings, NotificationSettings) else settings
     return create_agentool(
         "notification",
         NotificationInput,

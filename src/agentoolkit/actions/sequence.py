@@ -14,9 +14,10 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
 from agentool.references import has_references
-from agentoolkit.actions.sequence_run import CONCURRENCY, Course, OnFailure, StepRecord
+from agentoolkit.actions.sequence_run import Course, OnFailure, StepRecord
 from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, open_values, planned
 from agentoolkit.actions.task_types import TaskTypes
+from agentoolkit.settings import SequenceSettings
 from agentoolkit.time_source import SystemTime, TimeSource
 
 
@@ -71,7 +72,7 @@ class Sequences:
     injector: Injector
     time: TimeSource = field(default_factory=SystemTime)
     types: TaskTypes = field(default_factory=TaskTypes)
-    concurrency: int = CONCURRENCY
+    concurrency: int = SequenceSettings().concurrency
 
     def plan(self, steps: Sequence[Step] | None, tasks: Sequence[TaskDefinition] | None) -> list[PlannedStep]:
         """Name every step and what it needs.
@@ -157,21 +158,21 @@ def check_run(sequences: Sequences, call: SequenceInput) -> None:
 
 
 def create_sequence_agent(
-    *, injector: Injector | None = None, time: TimeSource | None = None, concurrency: int = CONCURRENCY
+    settings: SequenceSettings | None = None, *, injector: Injector | None = None, time: TimeSource | None = None
 ) -> AgenTool[Sequences]:
     """Make the AgenTool ``sequence`` and register it.
 
     Args:
+        settings: What sequences may do.
         injector: Where to register, and where it finds the AgenTools of its steps; the current one by default.
         time: Where the steps' times come from; the machine's clock by default.
-        concurrency: Steps of one sequence that run at once.
     """
     injector = injector or get_injector()
     return create_agentool(
         "sequence",
         SequenceInput,
         {"run": sequence_run},
-        deps=Sequences(injector, time or SystemTime(), TaskTypes(), concurrency),
+        deps=Sequences(injector, time or SystemTime(), TaskTypes(), (settings or SequenceSettings()).concurrency),
         description="Runs several AgenTools as one: in order or side by side, handing results on, and undoing what was done if one fails.",
         precheck=check_run,
         examples=({"operation": "run", "task_definitions": [{"type": "notification", "args": {"message": "Starting backup"}}]},),

@@ -17,9 +17,6 @@ from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCal
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
-CONCURRENCY = 10
-"""Steps of one sequence that run at once, unless set otherwise."""
-
 OnFailure = Literal["stop", "continue", "compensate"]
 
 

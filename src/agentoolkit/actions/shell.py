@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +18,8 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.actions.processes import Command, Ended, run_command
+from agentoolkit.settings import ShellSettings
 
-TIMEOUT = 60.0
-"""Seconds that a command may take, unless set otherwise."""
-OUTPUT_LIMIT = 1_000_000
-"""Bytes kept of each of stdout and stderr, unless set otherwise."""
 TAIL = 2_000
 """Characters of output that a failure shows."""
 BASIC_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -71,18 +67,8 @@ class CommandTimedOut(CommandFailed, TimeoutError):
     """The command's time was up; it was ended, with its process group and what else of its children could be found."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShellRules:
-    """What commands may do. Nothing, by default."""
-
-    programs: tuple[str, ...] = ()
-    """Names, looked up on the PATH, and paths."""
-    folders: tuple[str, ...] = ()
-    """Where a command may work; without any, only where this process does."""
-    variables: tuple[str, ...] = ()
-    """Names of variables that commands inherit, and that a call may set."""
-    timeout: float = TIMEOUT
-    output_limit: int = OUTPUT_LIMIT
+class ShellRules(ShellSettings):
+    """What commands may do, and what a call becomes."""
 
     def command(self, call: ShellInput) -> Command:
         """Turn a call into what is run.
@@ -117,12 +103,12 @@ class ShellRules:
         return found
 
     def _cwd(self, asked: str | None) -> Path:
-        folders = [Path(folder).expanduser().resolve() for folder in self.folders]
+        folders = [folder.resolve() for folder in self.folders]
         if asked is None:
             return folders[0] if folders else Path.cwd()
         cwd = _folder(asked)
         if not any(cwd.is_relative_to(folder) for folder in folders):
-            problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(self.folders) or 'there is none'}."
+            problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(map(str, self.folders)) or 'there is none'}."
             remedy = "Add one to the setting `shell_folders` (AGENTOOL_SHELL_FOLDERS)."
             raise CommandNotAllowed(problem, field="cwd", value=asked, remedy=remedy)
         if not cwd.is_dir():
@@ -208,18 +194,18 @@ def check_run(rules: ShellRules, call: ShellInput) -> None:
         rules.command(call)
 
 
-def create_shell_agent(rules: ShellRules | None = None, *, injector: Injector | None = None) -> AgenTool[ShellRules]:
+def create_shell_agent(settings: ShellSettings | None = None, *, injector: Injector | None = None) -> AgenTool[ShellRules]:
     """Make the AgenTool ``shell`` and register it.
 
     Args:
-        rules: What commands may do; nothing by default.
+        settings: What commands may do; nothing by default.
         injector: Where to register; the current one by default.
     """
     return create_agentool(
         "shell",
         ShellInput,
         {"run": shell_run},
-        deps=rules or ShellRules(),
+        deps=ShellRules(**dict(settings or {})),
         description="Runs programs, only such that the application allows, with a time limit and without a shell.",
         precheck=check_run,
         examples=({"operation": "run", "command": ["git", "fetch", "--all"], "timeout": 30},),

@@ -10,12 +10,11 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from agentool.errors import MissingExtra
 from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect
-
-Durability = Literal["normal", "full"]
+from agentoolkit.settings import Durability
 
 BALLAST_BYTES = 1_000_000
 """Size of the file that is given up when the disk is full, so that old records can still be deleted."""

@@ -3,11 +3,10 @@
 from agentoolkit.storage.fs.agent import create_storage_fs_agent
 from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathNotFound, PathTaken, WrongKind
 from agentoolkit.storage.fs.schemas import FsInput
-from agentoolkit.storage.fs.service import FileLimits, FileService
+from agentoolkit.storage.fs.service import FileService
 
 __all__ = [
     "FileError",
-    "FileLimits",
     "FileService",
     "FileTooLarge",
     "FsInput",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.core.injector import Injector, get_injector
+from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs.operations import HANDLERS, check_paths
 from agentoolkit.storage.fs.schemas import FsInput
-from agentoolkit.storage.fs.service import FileLimits, FileService
+from agentoolkit.storage.fs.service import FileService
 
 NAME = "storage_fs"
 
@@ -19,20 +20,21 @@ followed."""
 
 
 def create_storage_fs_agent(
-    folders: Mapping[str, Path | str] | None = None, limits: FileLimits | None = None, *, injector: Injector | None = None
+    settings: FileSettings | Mapping[str, Path | str] | None = None, *, injector: Injector | None = None
 ) -> AgenTool[FileService]:
     """Make the AgenTool ``storage_fs`` and register it; where there is one already, return that.
 
     Args:
-        folders: Folders by what paths into them begin with, as ``{"/data": "/srv/data"}``; by default none, and every
-            path is refused.
-        limits: What one call may take.
+        settings: Folders by what paths into them begin with, by default none, and every path is refused; and what one call
+            may take. A mapping alone, as ``{"/data": "/srv/data"}``, is the folders.
         injector: Where to register; the current one by default.
     """
     injector = injector or get_injector()
-    if NAME in injector and folders is None and limits is None:
+    if NAME in injector and settings is None:
         return injector.get(NAME)
-    service = FileService(folders or {}, limits)
+    if not isinstance(settings, FileSettings):
+        settings = FileSettings(folders={root: Path(folder) for root, folder in (settings or {}).items()})
+    service = FileService(settings)
     return create_agentool(
         NAME, FsInput, HANDLERS, deps=service, description=DESCRIPTION, precheck=check_paths, examples=EXAMPLES, injector=injector
     )

@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 from agentool.errors import excerpt
+from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import trees
 from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
 from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
 from agentoolkit.storage.fs.roots import Location, Roots
 from agentoolkit.storage.fs.trees import Copying, FileEntry, Progress
 
-MAX_FILE_SIZE = 10_000_000
-"""Bytes that are read or written by one call."""
-MAX_TREE_SIZE = 10_000_000_000
-"""Bytes that are copied by one call."""
-MAX_ENTRIES = 100_000
-"""Files and folders that are copied or deleted by one call."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """What one call may take."""
-
-    file_size: int = MAX_FILE_SIZE
-    tree_size: int = MAX_TREE_SIZE
-    tree_entries: int = MAX_ENTRIES
-
 
 class FileService:
     """Files below declared roots.
 
     Args:
-        folders: Folders by what paths into them begin with; without any, every path is refused.
-        limits: What one call may take.
+        settings: Folders by what paths into them begin with; without any, every path is refused. And what one call may take.
     """
 
-    def __init__(self, folders: Mapping[str, Path | str], limits: FileLimits | None = None) -> None:
-        self.roots = Roots(folders)
-        self._limits = limits or FileLimits()
+    def __init__(self, settings: FileSettings) -> None:
+        self.roots = Roots(settings.folders)
+        self._limits = settings
 
     def progress(self) -> Progress:
         """Begin to count what one call does."""
@@ -53,7 +35,7 @@ class FileService:
     def read(self, location: Location) -> bytes:
         """Return the content of a file."""
         with _told(location), location.parent() as folder, folder.reading(location.name) as file:
-            content = file.read(self._limits.file_size + 1)
+            content = file.read(self._limits.size + 1)
             self._refuse_large(len(content), location)
             return content
 
@@ -147,8 +129,8 @@ class FileService:
         file.write(content)
 
     def _refuse_large(self, size: int, location: Location) -> None:
-        if size > self._limits.file_size:
-            remedy = f"At most {self._limits.file_size:,} are read and written at once (setting `files_size`); 'copy' and 'move' take more."
+        if size > self._limits.size:
+            remedy = f"At most {self._limits.size:,} are read and written at once (setting `files_size`); 'copy' and 'move' take more."
             raise FileTooLarge("It has too many bytes.", field="path", value=location.path, remedy=remedy)
 
     def _make(self, location: Location) -> None:

@@ -1,6 +1,7 @@
 """A log with data, on the console and in files that rotate."""
 
+from agentoolkit.settings import LogSettings
 from agentoolkit.system.logging.agent import LoggingInput, create_logging_agent
-from agentoolkit.system.logging.service import LogService, LogSettings
+from agentoolkit.system.logging.service import LogService
 
 __all__ = ["LogService", "LogSettings", "LoggingInput", "create_logging_agent"]

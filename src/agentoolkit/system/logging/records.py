@@ -6,14 +6,13 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agentoolkit.settings import LogFormat as Format
+from agentoolkit.settings import LogLevel as Level
 from agentoolkit.text import in_one_line, printable_json
-
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-Format = Literal["text", "json"]
 
 NUMBERS: dict[Level, int] = {
     "DEBUG": logging.DEBUG,

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,14 @@ from typing import Any
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.redaction import redacted, redacted_text
+from agentoolkit.settings import LogSettings
 from agentoolkit.system.logging.package_log import PackageLog
 from agentoolkit.system.logging.records import NUMBERS, Format, Level, LogRecord, Record, Wanted, is_below, plain
 from agentoolkit.system.logging.writing import Output, newest_first, rotating
 from agentoolkit.time_source import TimeSource
 
-MEMORY = 1_000
-"""Records that are remembered."""
-FILE_SIZE = 10_000_000
-"""Bytes at which a new file is begun."""
-FILES = 5
-"""Old files that are kept."""
 NOTIFICATIONS = "agentoolkit.notifications"
 """The logger of what is sent to people. It has a level of its own, so that a quiet log does not swallow what it was asked to tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Where and in which form the log is written."""
-
-    level: Level = "INFO"
-    console: bool = True
-    format: Format = "text"
-    """On the console; a file always has one JSON object a line, so that it can be read again."""
-    file: Path | None = None
-    file_size: int = FILE_SIZE
-    files: int = FILES
-    memory: int = MEMORY
 
 
 class LogService:
@@ -52,7 +32,7 @@ class LogService:
     """
 
     def __init__(self, settings: LogSettings, time: TimeSource) -> None:
-        self._file = settings.file.expanduser() if settings.file is not None else None
+        self._file = settings.file
         self._old_files = settings.files
         self._time = time
         self._levels: dict[str, Level] = {NOTIFICATIONS: "INFO"}

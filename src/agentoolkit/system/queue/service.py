@@ -52,6 +52,11 @@ class QueueService:
         self._waiters = Waiters(time)
         self._open = False
 
+    @property
+    def is_open(self) -> bool:
+        """Was it used, and not closed since?"""
+        return self._open
+
     async def close(self) -> None:
         """Give back the back end. The next use opens it again."""
         if self._open:

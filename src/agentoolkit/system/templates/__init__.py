@@ -2,12 +2,10 @@
 
 from agentoolkit.system.templates.agent import create_templates_agent
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError, TemplateNotFound
-from agentoolkit.system.templates.rendering import Limits
 from agentoolkit.system.templates.schemas import TemplatesInput
 
 __all__ = [
     "InvalidTemplate",
-    "Limits",
     "RenderingFailed",
     "RenderingRefused",
     "TemplateError",

@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import IO, Any, cast
@@ -21,19 +20,8 @@ from typing import IO, Any, cast
 from pydantic_core import to_json
 
 from agentool.errors import ConfigurationError
+from agentoolkit.settings import TemplateSettings
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError
-
-MAX_SOURCE_SIZE = 100_000
-"""Characters of a template."""
-MAX_OUTPUT_SIZE = 1_000_000
-"""Characters of what it becomes."""
-MAX_VARIABLES_SIZE = 10_000_000
-"""Characters of its variables, as JSON."""
-SECONDS = 2.0
-"""For one rendering."""
-MEMORY = 256_000_000
-"""Bytes of address space for a rendering process."""
-PROCESSES = 2
 
 _START_SECONDS = 30.0
 _SANDBOX = Path(__file__).with_name("sandbox.py")
@@ -41,18 +29,6 @@ _SANDBOX = Path(__file__).with_name("sandbox.py")
 Message = dict[str, Any]
 Load = Callable[[str], str | None]
 """Gives the source of a template by its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a template may take."""
-
-    source: int = MAX_SOURCE_SIZE
-    output: int = MAX_OUTPUT_SIZE
-    variables: int = MAX_VARIABLES_SIZE
-    seconds: float = SECONDS
-    memory: int = MEMORY
-    processes: int = PROCESSES
 
 
 class Ended(Exception):
@@ -130,8 +106,8 @@ class Deadline(Timer):
 class Renderer:
     """Renders at most `limits.processes` templates at once; others wait. Processes start at first use."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, limits: TemplateSettings | None = None) -> None:
+        self.limits = limits or TemplateSettings()
         self._threads: ThreadPoolExecutor | None = None
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
@@ -144,8 +120,8 @@ class Renderer:
             RenderingRefused: It went beyond a limit, or out of the sandbox.
         """
         given = to_json(variables, inf_nan_mode="constants").decode()
-        if len(given) > self.limits.variables:
-            remedy = f"Give at most {self.limits.variables:,} (setting `template_variables_size`)."
+        if len(given) > self.limits.variables_size:
+            remedy = f"Give at most {self.limits.variables_size:,} (setting `template_variables_size`)."
             raise RenderingRefused(f"They have {len(given):,} characters as JSON.", field="variables", remedy=remedy)
         return (await self._ask(name, source, f', "variables": {given}', load))["text"]
 
@@ -166,7 +142,7 @@ class Renderer:
 
     async def _ask(self, name: str | None, source: str, more: str, load: Load) -> Message:
         self._refuse_long(source)
-        asked = {"name": name, "source": source, "output": self.limits.output, "seconds": self.limits.seconds + 1}
+        asked = {"name": name, "source": source, "output": self.limits.output_size, "seconds": self.limits.seconds + 1}
         request = json.dumps(asked)[:-1] + more + "}"
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.limits.processes, thread_name_prefix="agentool-templates")
@@ -202,8 +178,8 @@ class Renderer:
         return Worker(self.limits.memory)
 
     def _refuse_long(self, source: str) -> None:
-        if len(source) > self.limits.source:
-            remedy = f"Use at most {self.limits.source:,} (setting `template_size`), and variables or includes for the rest."
+        if len(source) > self.limits.size:
+            remedy = f"Use at most {self.limits.size:,} (setting `template_size`), and variables or includes for the rest."
             raise InvalidTemplate(f"It has {len(source):,} characters.", field="template", remedy=remedy)
 
 
@@ -220,19 +196,19 @@ def _end(process: subprocess.Popen[str]) -> None:
                 pipe.close()
 
 
-def _error(answer: Message, limits: Limits) -> TemplateError:
+def _error(answer: Message, limits: TemplateSettings) -> TemplateError:
     said, line = answer["said"].rstrip("."), answer.get("line")
     error = _beyond_a_limit(answer["failure"], limits) or _wrong(answer["failure"], said, f" in line {line}" if line else "")
     error.line = line
     return error
 
 
-def _beyond_a_limit(kind: str, limits: Limits) -> TemplateError | None:
+def _beyond_a_limit(kind: str, limits: TemplateSettings) -> TemplateError | None:
     beyond = {
         "time": (f"It was ended after {limits.seconds:g} s.", "template_seconds"),
         "memory": (f"It needs more memory than {limits.memory / 1e6:,.0f} MB.", "template_memory"),
         "crash": ("The process that rendered it broke down.", "template_memory"),
-        "output": (f"It becomes longer than {limits.output:,} characters.", "template_output_size"),
+        "output": (f"It becomes longer than {limits.output_size:,} characters.", "template_output_size"),
     }
     if kind not in beyond:
         return None

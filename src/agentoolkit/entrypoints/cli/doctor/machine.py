@@ -7,16 +7,19 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from agentool.errors import ConfigurationError, did_you_mean
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.redaction import redacted_text
-from agentoolkit.settings import Settings, home
+from agentoolkit.settings import Setting, all_settings, home
 from agentoolkit.system.scheduler.schedules.zones import machine_zone
 
 _NEEDED = (3, 11)
@@ -60,11 +63,13 @@ def check_settings() -> Iterator[Finding]:
     except ConfigurationError as error:
         yield broken("settings", error.problem, error.remedy or "")
         return
-    given = [f"{name}={_shown(name, getattr(settings, name))}" for name in sorted(settings.model_fields_set)]
+    given = sorted(f"{setting.name}={_shown(setting, value)}" for setting, value in settings.given.items())
     yield ok("settings", f"{', '.join(given) or 'all by default'} (from {', '.join(sources) or 'no variable and no .env file'})")
     yield ok("home", str(home()))
-    known = [f"AGENTOOL_{name.upper()}" for name in Settings.model_fields]
-    for name in set(variables) - set(known) - {"AGENTOOL_HOME"}:
+    known = [setting.variable for setting in all_settings()]
+    for name in sorted(set(variables) - set(known) - {"AGENTOOL_HOME"}):
+        if name.startswith("AGENTOOL_CONFIG__"):  # configuration, which the AgenTool `config` reads
+            continue
         yield warning("settings", f"{name} is no setting and is ignored", did_you_mean(name, known))
 
 
@@ -92,11 +97,16 @@ def _loop(delay: float) -> Finding:
     return ok("event loop", said)
 
 
-def _shown(name: str, value: object) -> str:
-    text = str(value)
-    if name == "ping_url":
-        return f"{urlsplit(text).scheme}://{urlsplit(text).hostname}/…"  # its path is its password
-    return redacted_text(text)
+def _shown(setting: Setting, value: object) -> str:
+    """Show a value; of what may hold secrets, only names."""
+    if setting.name == "ping_url" and isinstance(value, SecretStr):
+        address = urlsplit(value.get_secret_value())
+        return f"{address.scheme}://{address.hostname}/…"  # its path is its password
+    if setting.is_secret:
+        return ", ".join(sorted(cast("Mapping[str, object]", value))) or "none"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, cast("tuple[object, ...]", value)))
+    return redacted_text(str(value))
 
 
 def _version(package: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentool.errors import AgenToolError
 from agentoolkit.database.database import Database, Session
+from agentoolkit.database.dialects import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
@@ -29,7 +30,7 @@ async def check_records() -> AsyncIterator[Finding]:
     settings = settings_for()
     where = redacted_text(settings.database or "")
     try:
-        async with Toolkit(settings, claims=False) as kit:
+        async with Toolkit(settings, runs_jobs=False) as kit:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
@@ -42,7 +43,7 @@ async def check_records() -> AsyncIterator[Finding]:
 async def _database(database: Database, where: str) -> Iterator[Finding]:
     version = await database.read(_schema_version)
     found = [ok("database", f"{where}, {database.dialect.name}, schema version {version}, can be read and written")]
-    if database.dialect.name == "sqlite":
+    if isinstance(database.dialect, Sqlite):
         said = await database.read(lambda session: session.rows("PRAGMA integrity_check(5)"))
         problems = "; ".join(str(row[0]) for row in said)
         found.append(
@@ -50,7 +51,7 @@ async def _database(database: Database, where: str) -> Iterator[Finding]:
             if problems == "ok"
             else broken("integrity", problems, "Stop the scheduler and restore a backup, or `agentool export` what can be read.")
         )
-        found.append(_free(Path(where)))
+        found.append(_free(database.dialect.path))
     return iter(found)
 
 

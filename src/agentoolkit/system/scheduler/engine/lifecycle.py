@@ -49,6 +49,11 @@ class Lifecycle:
         loop = self._engine.loop if self._engine is not None else None
         return None if loop is None or loop is asyncio.get_running_loop() or not loop.is_running() else loop
 
+    @property
+    def started(self) -> bool:
+        """Was it used?"""
+        return self._engine is not None
+
     def now(self) -> datetime:
         """Return the present instant, by the scheduler's own time source."""
         return self._parts.time.now()

@@ -1,0 +1,104 @@
+"""The AgenTools of this package, one line each. Each is imported and made when it is first asked for.
+
+To add one: write its ``create_…_agent``, and a line in `BUILTIN_TOOLS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from agentool.core.injector import Injector
+from agentoolkit.settings import Settings
+from agentoolkit.time_source import TimeSource
+
+if TYPE_CHECKING:
+    from agentool.agentool import AgenTool
+    from agentoolkit.observability.metrics.agent import Metrics
+    from agentoolkit.storage.kv.ports import KeyValueStore
+    from agentoolkit.storage.kv.service import KvService
+    from agentoolkit.system.logging.service import LogService
+    from agentoolkit.system.queue.service import QueueService
+    from agentoolkit.system.scheduler.service import SchedulerService
+
+
+@dataclass(frozen=True, slots=True)
+class ToolParts:
+    """What the AgenTools of one toolkit are made from."""
+
+    settings: Settings
+    injector: Injector
+    time: TimeSource
+    scheduler: SchedulerService
+    queue: QueueService
+    values: KeyValueStore
+    log: LogService
+    made: list[AgenTool[Any]] = field(default_factory=list["AgenTool[Any]"])
+    """What was asked for so far, in this order."""
+
+
+Given = Callable[[ToolParts], dict[str, Any]]
+"""What a creator is called with, besides the injector."""
+
+BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
+    "queue": ("agentoolkit.system.queue.agent:create_queue_agent", lambda parts: {"service": parts.queue}),
+    "function": (
+        "agentoolkit.actions.function:create_function_agent",
+        lambda parts: {"prefixes": parts.settings.functions, "most": parts.settings.concurrency},
+    ),
+    "shell": ("agentoolkit.actions.shell:create_shell_agent", lambda parts: {"settings": parts.settings.shell}),
+    "notification": ("agentoolkit.actions.notification:create_notification_agent", lambda parts: {"settings": parts.settings.notification}),
+    "http": ("agentoolkit.actions.http:create_http_agent", lambda parts: {"settings": parts.settings.http}),
+    "mcp": ("agentoolkit.actions.mcp:create_mcp_agent", lambda parts: {"settings": parts.settings.mcp}),
+    "sequence": (
+        "agentoolkit.actions.sequence:create_sequence_agent",
+        lambda parts: {"settings": parts.settings.sequence, "time": parts.time},
+    ),
+    "logging": ("agentoolkit.system.logging.agent:create_logging_agent", lambda parts: {"service": parts.log}),
+    "metrics": ("agentoolkit.observability.metrics.agent:create_metrics_agent", lambda parts: {"metrics": _metrics(parts)}),
+    "config": ("agentoolkit.system.config.agent:create_config_agent", lambda parts: {"files": parts.settings.config.files}),
+    "storage_kv": ("agentoolkit.storage.kv.agent:create_storage_kv_agent", lambda parts: {"service": _values(parts)}),
+    "storage_fs": ("agentoolkit.storage.fs.agent:create_storage_fs_agent", lambda parts: {"settings": parts.settings.files}),
+    "templates": ("agentoolkit.system.templates.agent:create_templates_agent", lambda parts: {"settings": parts.settings.templates}),
+}
+
+
+def register_builtin_tools(parts: ToolParts) -> list[str]:
+    """Register every AgenTool of this package whose name is not taken, and return the names of those."""
+    names = [name for name in BUILTIN_TOOLS if name not in parts.injector]
+    for name in names:
+        parts.injector.register_lazily(name, lambda name=name: _make(name, parts))
+    return names
+
+
+async def close_builtin_tools(parts: ToolParts) -> None:
+    """End what the AgenTools that were made have started: the processes of templates."""
+    for agentool in parts.made:
+        if agentool.name == "templates":
+            await agentool.deps.close()
+
+
+def _make(name: str, parts: ToolParts) -> None:
+    place, given = BUILTIN_TOOLS[name]
+    module, _, create = place.partition(":")
+    parts.made.append(getattr(import_module(module), create)(**given(parts), injector=parts.injector))
+
+
+def _metrics(parts: ToolParts) -> Metrics:
+    """Make the registry, and put the figures of scheduler and queue into it."""
+    from agentoolkit.observability.metrics.agent import Metrics
+    from agentoolkit.observability.metrics.collecting import SchedulerFigures, job_figures, queue_figures
+    from agentoolkit.observability.metrics.registry import Registry
+
+    limits = parts.settings.metrics
+    metrics = Metrics(Registry(limits.series, limits.count), [job_figures(parts.scheduler.jobs), queue_figures(parts.queue.queues)])
+    parts.scheduler.subscribe(SchedulerFigures(metrics.registry))
+    return metrics
+
+
+def _values(parts: ToolParts) -> KvService:
+    from agentoolkit.storage.kv.service import KvService
+
+    return KvService(parts.values, parts.time, parts.settings.kv.value_size)

@@ -1,0 +1,55 @@
+"""Kinds of values that settings have. Paths are read here, once: ``~`` and the working folder mean what they mean now."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/]+")
+
+
+def absolute(path: Path) -> Path:
+    """Return a path that means the same from everywhere. Links are not followed: they may be changed later."""
+    try:
+        return Path(os.path.abspath(path.expanduser()))
+    except RuntimeError as error:  # '~nobody' names no user
+        raise ValueError(str(error)) from error
+
+
+def checked_program(name: str) -> str:
+    """Return a program's name as it is, a path to one as an absolute path."""
+    return str(absolute(Path(name))) if os.sep in name or name.startswith("~") else name
+
+
+def checked_database(named: str) -> str:
+    """Return what a database is named by: a PostgreSQL URL as it is, a SQLite file as an absolute path.
+
+    Raises:
+        ValueError: It is a URL of another kind, or names no file. The text is not quoted: it may hold a password.
+    """
+    if named.startswith(("postgresql://", "postgres://")):
+        return named
+    path = named.removeprefix("sqlite:///")
+    if scheme := _SCHEME.match(path):
+        raise ValueError(f"{scheme['scheme']}:// is not supported; name a SQLite file, sqlite:///file or postgresql://…")
+    if not path.strip() or path == ":memory:":
+        raise ValueError("it names no file; leave it out to keep everything in memory")
+    if "\0" in path:
+        raise ValueError("a path has no null character")
+    return str(absolute(Path(path)))
+
+
+def checked_web_address(url: SecretStr) -> SecretStr:
+    """Return an http:// or https:// address. Raises `ValueError`, without quoting it."""
+    if not _WEB_ADDRESS.match(url.get_secret_value()):
+        raise ValueError("it does not begin with http:// or https:// and a host")
+    return url
+
+
+LocalPath = Annotated[Path, AfterValidator(absolute)]
+ProgramName = Annotated[str, AfterValidator(checked_program)]
