@@ -24,6 +24,7 @@ class Proxy:
         self._cut_at: int | None = None
         self._commits = 0
         self._down = False
+        self._swallows = False
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -31,6 +32,10 @@ class Proxy:
     def cut_commit(self, number: int = 1) -> None:
         """Let the server get the so many next commit, and cut the connection before its answer comes through."""
         self._commits, self._cut_at = 0, number
+
+    def swallow(self, swallows: bool = True) -> None:
+        """Take every byte, in both directions, and pass none on: the connections stay open."""
+        self._swallows = swallows
 
     def down(self) -> None:
         """Cut every connection, and refuse new ones."""
@@ -68,6 +73,8 @@ class Proxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket, outward: bool, pair: tuple[socket.socket, socket.socket]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if self._swallows:
+                    continue
                 if outward and self._is_the_commit(data):
                     self._lose_answer(data, pair)
                     break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -171,7 +172,89 @@ def test_database_serves_one_event_loop_after_another(database_url: str, nothing
     asyncio.run(database.close())
 
 
+def test_event_loops_in_several_threads_may_open_at_once(database_url: str, nothing_left: None):
+    """However many loops, each in a thread of its own, first use a database at the same time: it is opened once for all."""
+
+    def in_a_thread() -> None:
+        together.wait(10)
+        found.append(asyncio.run(use(database)))
+
+    rounds = 20 if database_url.endswith(".db") else 5
+    for _ in range(rounds):
+        database, found, together = Database(dialect_for(database_url, "normal"), MIGRATIONS), [], threading.Barrier(4)
+        threads = [threading.Thread(target=in_a_thread) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        asyncio.run(database.close())
+        assert found == [[]] * 4
+
+
+async def test_close_during_the_first_open_leaves_nothing(unopened: Database):
+    """Whoever opens is told that the database was closed meanwhile, and no thread or file stays."""
+    opening = asyncio.ensure_future(unopened.open())
+    await asyncio.sleep(0)
+    await unopened.close()
+    with pytest.raises(DatabaseError, match="closed while"):
+        await opening
+    assert not unopened.is_open
+
+
+# Work that is undone
+
+
+def undo_note(id_: int, answer: int) -> int:
+    assert answer == id_ * 10
+    return -id_
+
+
+def note_or_remove(session, ids):
+    """Note what is positive, and remove what is negative."""
+    for id_ in ids:
+        note(id_)(session) if id_ > 0 else session.run("DELETE FROM notes WHERE id = :id", {"id": -id_})
+    return [id_ * 10 for id_ in ids]
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_cancelled_work_that_can_be_undone_leaves_nothing(database: Database, turns: int):
+    """Whenever its caller is cancelled, the work was not done or is undone."""
+    asked = [asyncio.ensure_future(database.write_together(note_or_remove, number, undo=undo_note)) for number in range(1, 21)]
+    for _ in range(turns):
+        await asyncio.sleep(0.0005 * (turns % 4))
+    for task in asked[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    await database.close()
+    await database.open()
+    assert await database.read(notes) == [number for number, answer in enumerate(answers, 1) if answer == number * 10]
+
+
+async def test_answer_that_is_there_before_its_caller_is_cancelled_is_undone(database: Database):
+    """A caller that is cancelled after the answer came, and before it goes on, leaves nothing either."""
+    asked = asyncio.ensure_future(database.write_together(note_or_remove, 1, undo=undo_note))
+    wake = database._writer._wake
+    database._writer._wake = lambda answered: wake(answered) or asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await database.close()
+    await database.open()
+    assert await database.read(notes) == []
+
+
 # Migrations
+
+
+async def test_statement_for_one_database_system_is_left_out_by_others(database_url: str):
+    """What begins with the name of a database system is run there only."""
+    both = (
+        *MIGRATIONS,
+        ("sqlite: INSERT INTO notes (id, text) VALUES (1, 'sqlite')", "postgres: INSERT INTO notes VALUES (1, 'postgres')"),
+    )
+    database = Database(dialect_for(database_url), both)
+    await database.open()
+    assert await database.read(lambda session: session.rows("SELECT text FROM notes")) == [(database.dialect.name,)]
+    await database.close()
 
 
 async def test_migrations_run_once(database_url: str):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from agentoolkit.database import database as database_module
-from agentoolkit.database import dialects
+from agentoolkit.database import dialects, postgres_connection
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import Sqlite, dialect_for
 from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
@@ -180,6 +180,64 @@ async def test_close_needs_no_thread_of_the_event_loop(sqlite_database: Path, no
         await blocked
 
 
+# Files that others must not read
+
+
+def modes(path: Path) -> set[int]:
+    """The permissions of a database and of all that lies beside it."""
+    return {made.stat().st_mode & 0o777 for made in path.parent.iterdir() if made.name.startswith(path.name)}
+
+
+async def test_database_is_its_owners_alone(tmp_path: Path):
+    """The file, its log and the folders that are made for it are nobody else's to read."""
+    path = tmp_path / "a" / "b" / "agentool.db"
+    database = Database(Sqlite(path), MIGRATIONS)
+    await database.open()
+    await database.write(note(1))
+    assert (modes(path), path.parent.stat().st_mode & 0o777) == ({0o600}, 0o700)
+    await database.close()
+
+
+async def test_database_that_others_could_read_is_taken_from_them(sqlite_database: Path):
+    """A file that was made readable to all is repaired when it is opened; its folder stays as it is."""
+    await open_and_close(Database(Sqlite(sqlite_database), MIGRATIONS))
+    folder = sqlite_database.parent.stat().st_mode
+    os.chmod(sqlite_database, 0o644)
+    await open_and_close(Database(Sqlite(sqlite_database), MIGRATIONS))
+    assert (modes(sqlite_database), sqlite_database.parent.stat().st_mode) == ({0o600}, folder)
+
+
+async def test_another_database_in_this_process_keeps_its_locks(sqlite_database: Path):
+    """Opening a file a second time ends no lock that the first has on it."""
+    first, second = (Database(Sqlite(sqlite_database, "normal"), MIGRATIONS) for _ in range(2))
+    await first.open()
+    with closing(sqlite3.connect(sqlite_database, isolation_level=None)) as mine:
+        mine.execute("BEGIN IMMEDIATE")
+        opening = asyncio.ensure_future(second.open())
+        await asyncio.wait({opening}, timeout=0.3)
+        asked = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+        ran = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", asked, str(sqlite_database)], capture_output=True, check=False)
+        assert b"locked" in ran.stderr
+        mine.execute("ROLLBACK")
+    await opening
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_log_of_a_large_transaction_does_not_stay(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch):
+    """After it was written back to the file, the log is cut to its limit."""
+    monkeypatch.setattr(dialects, "JOURNAL_BYTES", 100_000)
+    database = Database(Sqlite(sqlite_database, "normal"), MIGRATIONS)
+    await database.open()
+    for number in range(3):
+        await database.write(note(number, "x" * 8_000_000))
+    log = sqlite_database.with_name("agentool.db-wal")
+    assert log.stat().st_size > 1_000_000
+    await database.write(note(9))
+    await database.write(note(10))
+    assert log.stat().st_size <= 200_000
+    await database.close()
+
+
 # Full disks
 
 
@@ -306,6 +364,58 @@ async def test_commit_without_an_answer_is_told_as_such(proxy: Proxy, proxied: D
     with pytest.raises(CommitUnknown):
         await proxied.write(note(1))
     assert (proxy.commits_cut, await proxied.read(notes)) == (1, [1])
+
+
+async def test_silent_server_counts_as_lost(proxy: Proxy, proxied: Database, monkeypatch: pytest.MonkeyPatch):
+    """A connection that takes every byte and answers nothing ends writes and reads with an error, and is replaced."""
+    monkeypatch.setattr(postgres_connection, "SILENT_SECONDS", 0.3)
+    await proxied.write(note(1))
+    await proxied.read(notes)
+    proxy.swallow()
+    began = time.monotonic()
+    failed = await asyncio.gather(proxied.write(note(2)), proxied.read(notes), return_exceptions=True)
+    assert all(isinstance(error, DatabaseError) for error in failed), failed
+    assert time.monotonic() - began < 30
+    proxy.swallow(False)
+    await proxied.write(note(3))
+    assert await proxied.read(notes) == [1, 3]
+
+
+async def test_lock_of_another_ends_a_write(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A write that meets a row which another transaction keeps locked fails soon with what to do, and others succeed."""
+    import psycopg
+
+    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.2)
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    await database.write(note_both)
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT * FROM notes WHERE id = 1 FOR UPDATE")
+        with pytest.raises(DatabaseError, match="keeps a lock"):
+            await asyncio.wait_for(database.write(lambda session: session.run("DELETE FROM notes WHERE id = 1")), 10)
+        await database.write(lambda session: session.run("DELETE FROM notes WHERE id = 2"))
+    await database.close()
+
+
+async def test_statement_without_an_end_is_ended(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A statement has its limit, and the next write is done."""
+    monkeypatch.setattr(dialects, "STATEMENT_SECONDS", 0.2)
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    with pytest.raises(DatabaseError, match="statement timeout"):
+        await asyncio.wait_for(database.write(lambda session: session.run("SELECT pg_sleep(60)")), 10)
+    await database.write(note(1))
+    await database.close()
+
+
+async def test_migration_has_no_such_limit(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A migration takes as long as it needs, and waits for another process that migrates."""
+    monkeypatch.setattr(dialects, "STATEMENT_SECONDS", 0.05)
+    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.05)
+    slow = (*MIGRATIONS, ("SELECT pg_sleep(0.3)",))
+    databases = [Database(dialect_for(postgres_url), slow) for _ in range(2)]
+    await asyncio.gather(*(database.open() for database in databases))
+    await asyncio.gather(*(database.close() for database in databases))
 
 
 async def test_deadlock_is_resolved(postgres_url: str):

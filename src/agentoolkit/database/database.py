@@ -11,7 +11,8 @@ are used directly: through SQLAlchemy Core the same transactions took four times
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.database.migrations import migrate
@@ -29,12 +30,12 @@ CLOSE_SECONDS = 5.0
 class _Gathering(NamedTuple):
     """Work that many ask for in one round of an event loop, until it is handed to the writer."""
 
-    loop: asyncio.AbstractEventLoop
+    writer: DatabaseThread
     item: Item
 
 
 class Database:
-    """A database that is open between `open` and `close`.
+    """A database that is open between `open` and `close`. Several event loops, each in a thread of its own, may use it.
 
     Args:
         dialect: Which database system, and where.
@@ -44,10 +45,11 @@ class Database:
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[str]]) -> None:
         self.dialect = dialect
         self._migrations = migrations
+        self._lock = Lock()
         self._writer: DatabaseThread | None = None
         self._reader: DatabaseThread | None = None
         self._opening = 0
-        self._gathered: dict[BulkWork, _Gathering] = {}
+        self._gathered: dict[tuple[BulkWork, asyncio.AbstractEventLoop], _Gathering] = {}
 
     @property
     def is_open(self) -> bool:
@@ -64,67 +66,96 @@ class Database:
         """
         if self._reader is not None:
             return
-        writer = self._writer = self._writer or DatabaseThread(self.dialect, writes=True)
-        self._opening += 1
+        writer = self._begin_opening()
         try:
             await writer.do(lambda session: migrate(session, self._migrations))
-            self._opened(writer)
-        except BaseException:
-            if self._opening == 1 and self._reader is None:
-                await self.close()
-            raise
+            self._add_reader(writer)
         finally:
-            self._opening -= 1
+            await self._stop(self._end_opening())
 
     async def close(self) -> None:
         """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
-        workers = [worker for worker in (self._writer, self._reader) if worker is not None]
-        self._writer = self._reader = None
+        with self._lock:
+            threads = self._detach()
         try:
             await asyncio.sleep(0)  # what was gathered in this turn is handed over before the end
         finally:
-            ends = [worker.stop() for worker in workers]
-        if ends:
-            await asyncio.wait(ends, timeout=CLOSE_SECONDS)
+            await self._stop(threads)
 
-    async def write(self, work: Work[T]) -> T:
-        """Do work in a transaction, and return when it is committed.
+    async def write(self, work: Work[T], *, order: int = 0) -> T:
+        """Do work in a transaction, and return when it is committed. For `order` see `write_together`.
 
         The work may be run twice, so it must do nothing but ask and tell the session.
         """
-        return await self._worker(self._writer).do(work)
+        return await self._thread(self._writer).do(work, order)
 
-    async def write_together(self, work: BulkWork, fact: Any) -> Any:
+    async def write_together(self, work: BulkWork, fact: Any, *, order: int = 0, undo: Callable[[Any, Any], Any] | None = None) -> Any:
         """Do work together with all who ask for the same work at the same time: one statement for a thousand of them.
 
         A statement for each would give up and take back Python's global lock each time, and wait for a busy event loop.
+
+        Args:
+            work: What to do with the facts of all.
+            fact: The caller's own.
+            order: Work of a lower order comes first in its transaction. Work that locks rows has an order of its own, so
+                that no two processes lock the same rows in opposite orders.
+            undo: For work that must not happen if its caller is cancelled: it is left out if it was not begun, and else
+                done again with the fact that this function makes of fact and answer; None: there is nothing to undo.
         """
         loop = asyncio.get_running_loop()
-        gathering = self._gathered.get(work)
-        if gathering is None or gathering.loop is not loop:
-            writer = self._worker(self._writer)
-            gathering = self._gathered[work] = _Gathering(loop, Item(work, [], []))
-            loop.call_soon(self._hand_over, writer, gathering)
+        gathering = self._gathered.get((work, loop))
+        if gathering is None:
+            writer = self._thread(self._writer)
+            gathering = self._gathered[work, loop] = _Gathering(writer, Item(work, [], [], order, undo))
+            loop.call_soon(self._hand_over, work, loop)
         future = loop.create_future()
         gathering.item.facts.append(fact)
         gathering.item.futures.append(future)
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if undo is not None and future.done() and not future.cancelled() and future.exception() is None:
+                gathering.writer.undo(gathering.item, [(fact, future.result())])
+            raise
 
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
-        return await self._worker(self._reader).do(work)
+        return await self._thread(self._reader).do(work)
 
-    def _opened(self, writer: DatabaseThread) -> None:
-        if self._writer is not writer:
-            raise DatabaseError("The database was closed while it was being opened.")
-        self._reader = self._reader or DatabaseThread(self.dialect, writes=False)
+    def _begin_opening(self) -> DatabaseThread:
+        with self._lock:
+            self._opening += 1
+            if self._writer is None:
+                self._writer = DatabaseThread(self.dialect, writes=True)
+            return self._writer
 
-    def _hand_over(self, writer: DatabaseThread, gathering: _Gathering) -> None:
-        if self._gathered.get(gathering.item.work) is gathering:
-            del self._gathered[gathering.item.work]
-        writer.put(gathering.item)
+    def _add_reader(self, writer: DatabaseThread) -> None:
+        with self._lock:
+            if self._writer is not writer:
+                raise DatabaseError("The database was closed while it was being opened.")
+            if self._reader is None:
+                self._reader = DatabaseThread(self.dialect, writes=False)
 
-    def _worker(self, worker: DatabaseThread | None) -> DatabaseThread:
-        if worker is None:
+    def _end_opening(self) -> list[DatabaseThread]:
+        """Return the threads that are of no use, because the last who tried to open the database could not."""
+        with self._lock:
+            self._opening -= 1
+            return self._detach() if self._opening == 0 and self._reader is None else []
+
+    def _detach(self) -> list[DatabaseThread]:
+        threads = [thread for thread in (self._writer, self._reader) if thread is not None]
+        self._writer = self._reader = None
+        return threads
+
+    async def _stop(self, threads: Sequence[DatabaseThread]) -> None:
+        if ends := [thread.stop() for thread in threads]:
+            await asyncio.wait(ends, timeout=CLOSE_SECONDS)
+
+    def _hand_over(self, work: BulkWork, loop: asyncio.AbstractEventLoop) -> None:
+        gathering = self._gathered.pop((work, loop))
+        gathering.writer.put(gathering.item)
+
+    def _thread(self, thread: DatabaseThread | None) -> DatabaseThread:
+        if thread is None:
             raise DatabaseError("The database is not open.")
-        return worker
+        return thread

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from agentool.errors import MissingExtra
-from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect
+from agentoolkit.database.private import make_private
+from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect, DriverCursor
 from agentoolkit.settings import Durability
 
 BALLAST_BYTES = 1_000_000
@@ -21,6 +22,18 @@ BALLAST_BYTES = 1_000_000
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another process to end its transaction."""
+
+LOCK_SECONDS = 3.0
+"""How long a PostgreSQL statement waits for a lock of another transaction."""
+
+STATEMENT_SECONDS = 60.0
+"""How long a PostgreSQL statement may take; those of a migration longer."""
+
+MIGRATION_SECONDS = 3_600.0
+"""How long a migration may take."""
+
+JOURNAL_BYTES = 16_000_000
+"""What is kept of SQLite's write-ahead log after a large one was written back to the file."""
 
 _PORTIONS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement: few sizes, so that SQLite meets the same statements again."""
@@ -30,6 +43,9 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 _UNWANTED = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 """Ways to read all of a table, which PostgreSQL keeps to if it made a plan when the table was small; and compiling such a plan."""
+
+_KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within half a minute."""
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room on its disk.",
@@ -58,7 +74,7 @@ class Sqlite:
     def connect(self, *, writes: bool) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )
@@ -87,6 +103,13 @@ class Sqlite:
     def is_lost(self, error: BaseException) -> bool:
         return False
 
+    def is_locked_out(self, error: BaseException) -> bool:
+        return False
+
+    @contextmanager
+    def without_limits(self, cursor: DriverCursor) -> Generator[None]:
+        yield
+
     def may_pass(self, error: BaseException) -> bool:
         return False
 
@@ -106,6 +129,7 @@ class Sqlite:
         _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         if writes:
             self._lay_ballast()
         else:
@@ -114,6 +138,7 @@ class Sqlite:
     def _lay_ballast(self) -> None:
         if not self._relieved and not self._ballast.exists():
             with suppress(OSError):
+                self._ballast.touch(mode=0o600)
                 self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
 
 
@@ -133,13 +158,18 @@ class Postgres:
         except ImportError as error:
             remedy = "Install it: pip install 'agentool[postgres]'."
             raise MissingExtra("PostgreSQL needs psycopg, which is not installed.", field="database", remedy=remedy) from error
+        from agentoolkit.database.postgres_connection import BoundedConnection
+
         self._psycopg = psycopg
+        self._bounded = BoundedConnection
 
     def connect(self, *, writes: bool) -> Any:
         connection: Any = None
         try:
-            connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
             connection.execute("SET timezone = 'UTC'")
+            connection.execute(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}")
+            connection.execute(f"SET statement_timeout = {round(STATEMENT_SECONDS * 1000)}")
             for way in _UNWANTED:
                 connection.execute(f"SET {way} = off")
             if not writes:
@@ -172,10 +202,24 @@ class Postgres:
     def may_pass(self, error: BaseException) -> bool:
         return self.is_lost(error) or (isinstance(error, self._psycopg.OperationalError) and error.sqlstate in ("40001", "40P01"))
 
+    def is_locked_out(self, error: BaseException) -> bool:
+        return isinstance(error, self._psycopg.OperationalError) and error.sqlstate == "55P03"
+
+    @contextmanager
+    def without_limits(self, cursor: Any) -> Generator[None]:
+        cursor.execute("SET LOCAL lock_timeout = 0")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.connection.silent_seconds = MIGRATION_SECONDS
+        try:
+            yield
+        finally:
+            cursor.connection.silent_seconds = None
+
     def explained(self, error: BaseException) -> BaseException:
         if not isinstance(error, self._psycopg.Error):
             return error
-        explained = DatabaseError(f"PostgreSQL refused: {error}", field="database")
+        remedy = "Another transaction keeps a lock on what is to be changed: end it." if self.is_locked_out(error) else ""
+        explained = DatabaseError(f"PostgreSQL refused: {error}", field="database", remedy=remedy)
         explained.__cause__ = error
         return explained
 

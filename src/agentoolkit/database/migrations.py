@@ -175,7 +175,12 @@ _HOMELESS = (
     "CREATE INDEX agentool_executions_homeless ON agentool_executions (finished_at) WHERE sequence = 0",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS)
+_KEYS_IN_ORDER = (
+    # Keys are told in the order of their code points, and found by how they begin, whatever the database's collation is.
+    'postgres: CREATE INDEX agentool_values_keys ON agentool_values (namespace, key COLLATE "C")',
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS, _KEYS_IN_ORDER)
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 
 
@@ -185,18 +190,28 @@ def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
     Raises:
         DatabaseError: The database has more of them than this program knows.
     """
-    if session.dialect == "postgres":  # two processes may meet at a new database
-        session.run("SELECT pg_advisory_xact_lock(4919)")
-    session.run("CREATE TABLE IF NOT EXISTS agentool_schema (version INTEGER NOT NULL)")
-    row = session.row("SELECT version FROM agentool_schema")
-    version = row[0] if row else 0
-    if version > len(migrations):
-        raise DatabaseError(
-            f"The database has schema version {version}, and this program knows {len(migrations)}.",
-            remedy="Use the newer version of the program, or another database.",
-        )
-    for statements in migrations[version:]:
-        for statement in statements:
-            session.run(statement)
-    session.run("DELETE FROM agentool_schema")
-    session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
+    with session.without_limits():
+        if session.dialect == "postgres":  # two processes may meet at a new database
+            session.run("SELECT pg_advisory_xact_lock(4919)")
+        session.run("CREATE TABLE IF NOT EXISTS agentool_schema (version INTEGER NOT NULL)")
+        row = session.row("SELECT version FROM agentool_schema")
+        version = row[0] if row else 0
+        if version > len(migrations):
+            raise DatabaseError(
+                f"The database has schema version {version}, and this program knows {len(migrations)}.",
+                remedy="Use the newer version of the program, or another database.",
+            )
+        for statements in migrations[version:]:
+            for statement in statements:
+                if (sql := _for_dialect(statement, session.dialect)) is not None:
+                    session.run(sql)
+        session.run("DELETE FROM agentool_schema")
+        session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
+
+
+def _for_dialect(statement: str, dialect: str) -> str | None:
+    """Return a statement, unless it begins with the name of another database system: ``postgres: CREATE …``."""
+    name, colon, sql = statement.partition(": ")
+    if not colon or name not in ("sqlite", "postgres"):
+        return statement
+    return sql if name == dialect else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from agentool.errors import AgenToolError
@@ -65,6 +66,14 @@ class Dialect(Protocol):
         """Might the very same work succeed at once, if it is certain that nothing was committed?"""
         ...
 
+    def is_locked_out(self, error: BaseException) -> bool:
+        """Did another transaction keep a lock for longer than this one waits?"""
+        ...
+
+    def without_limits(self, cursor: DriverCursor) -> AbstractContextManager[None]:
+        """Let the statements of a migration take as long as they need."""
+        ...
+
     def explained(self, error: BaseException) -> BaseException:
         """Turn a driver's error into a `DatabaseError`; leave others as they are."""
         ...
@@ -77,16 +86,26 @@ class Dialect(Protocol):
 class Session:
     """Runs statements inside a transaction that somebody else begins and ends."""
 
-    __slots__ = ("_cursor", "_dialect", "_translated")
+    __slots__ = ("_cursor", "_dialect", "_translated", "kept")
 
-    def __init__(self, cursor: DriverCursor, dialect: Dialect, translated: dict[str, str]) -> None:
+    def __init__(self, cursor: DriverCursor, dialect: Dialect, translated: dict[str, str], kept: dict[str, Any] | None = None) -> None:
         self._cursor = cursor
         self._dialect = dialect
         self._translated = translated
+        self.kept: dict[str, Any] = {} if kept is None else kept
+        """What work keeps as long as the connection lasts."""
 
     @property
     def dialect(self) -> str:
         return self._dialect.name
+
+    def without_limits(self) -> AbstractContextManager[None]:
+        """Let the statements of a migration take as long as they need."""
+        return self._dialect.without_limits(self._cursor)
+
+    def is_locked_out(self, error: BaseException) -> bool:
+        """Did another transaction keep a lock for longer than this one waits?"""
+        return self._dialect.is_locked_out(error)
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """Run a query and return all of its rows."""

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.database.session import CommitUnknown, DatabaseError, DatabaseUnreachable, Dialect, DriverCursor, Session
@@ -26,11 +25,18 @@ BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
 
 
 class Item(NamedTuple):
-    """Work that waits, its facts, and the futures of those who wait for the answers: one for each fact."""
+    """Work that waits, its facts, and the futures of those who wait for the answers: one for each fact, or none at all."""
 
     work: BulkWork
     facts: list[Any]
     futures: list[asyncio.Future[Any]]
+    order: int = 0
+    undo: Callable[[Any, Any], Any] | None = None
+    """See `Database.write_together`."""
+
+    def is_unwanted(self, index: int) -> bool:
+        """Was the caller of one of the facts cancelled, and may its work be left out?"""
+        return self.undo is not None and bool(self.futures) and self.futures[index].cancelled()
 
 
 class _NotBegun(Exception):
@@ -50,23 +56,29 @@ class DatabaseThread:
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._connection: Any = None
         self._translated: dict[str, str] = {}
+        self._kept: dict[str, Any] = {}
         self._over = False
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
-    def do(self, work: Work[Any]) -> asyncio.Future[Any]:
+    def do(self, work: Work[Any], order: int = 0) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
 
         def alone(session: Session, _: Sequence[Any]) -> Sequence[Any]:
             return [work(session)]
 
-        self.put(Item(alone, [None], [future]))
+        self.put(Item(alone, [None], [future], order))
         return future
 
     def put(self, item: Item) -> None:
         self._waiting.put(item)
         if self._over:
             self._refuse_waiting()
+
+    def undo(self, item: Item, done: Sequence[tuple[Any, Any]]) -> None:
+        """Do the opposite of work whose callers were cancelled."""
+        if opposite := _opposite(item, done):
+            self.put(opposite)
 
     def stop(self) -> asyncio.Future[None]:
         """Let the thread end after what waits. The future is done when it has."""
@@ -91,37 +103,48 @@ class DatabaseThread:
         with suppress(queue.Empty):
             while True:
                 if (item := self._waiting.get_nowait()) is not None:
-                    _settle([item], error=DatabaseError("The database is not open."))
+                    self._settle([item], error=DatabaseError("The database is not open."))
 
     def _do_all(self, batch: Sequence[Item], tries: int = TRIES) -> None:
         try:
             results = self._transaction(batch)
         except (DatabaseUnreachable, CommitUnknown) as error:
-            _settle(batch, error=error)
+            self._settle(batch, error=error)
         except _NotBegun as error:  # none of them is to blame, so each by itself would only wait for the same
             self._try_again(batch, error.reason, tries)
         except BaseException as error:
             apart = [single for item in batch for single in _apart(item)]
-            if len(apart) == 1:
+            if len(apart) == 1 or (tries > 1 and self._dialect.may_pass(error)):
                 self._try_again(batch, error, tries)
                 return
             for single in apart:
                 self._do_all([single])
         else:
-            _settle(batch, results)
+            self._undo_unheard(batch, results)
+            self._settle(batch, results)
+
+    def _undo_unheard(self, batch: Sequence[Item], results: Sequence[list[Any]]) -> None:
+        """Undo at once what was done for callers that were cancelled meanwhile: later this thread may be asked to end."""
+        for item, answers in zip(batch, results, strict=True):
+            unheard = [index for index in range(len(answers)) if answers[index] is not _LEFT_OUT and item.is_unwanted(index)]
+            opposite = _opposite(item, [(item.facts[index], answers[index]) for index in unheard])
+            for index in unheard:
+                answers[index] = _LEFT_OUT
+            if opposite:
+                self._do_all([opposite])
 
     def _try_again(self, batch: Sequence[Item], error: BaseException, tries: int) -> None:
         if tries > 1 and self._dialect.may_pass(error):
             self._do_all(batch, tries - 1)
         else:
-            _settle(batch, error=self._dialect.explained(error))
+            self._settle(batch, error=self._dialect.explained(error))
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
         with closing(self._cursor()) as cursor:
             self._begin(cursor)
             try:
-                results = _results(Session(cursor, self._dialect, self._translated), batch)
+                results = _results(Session(cursor, self._dialect, self._translated, self._kept), batch)
             except BaseException as error:
                 self._undo(error)
                 raise
@@ -159,57 +182,81 @@ class DatabaseThread:
         if self._dialect.is_lost(error):
             self._disconnect()
 
+    def _settle(self, batch: Sequence[Item], results: Sequence[Sequence[Any]] = (), error: BaseException | None = None) -> None:
+        """Wake everybody whose work is done, with one call into each event loop."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
+        for place, item in enumerate(batch):
+            if item.futures:
+                answered = _Answered(item, results[place] if results else (), error)
+                by_loop.setdefault(item.futures[0].get_loop(), []).append(answered)
+        for loop, answered in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(self._wake, answered)
+            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+                for item, answers, _ in answered:
+                    if opposite := _opposite(item, list(zip(item.facts, answers, strict=False))):
+                        self._do_all([opposite])
+
+    def _wake(self, answered: Sequence[_Answered]) -> None:
+        for item, answers, error in answered:
+            if error is not None:
+                for future in item.futures:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            unheard: list[tuple[Any, Any]] = []
+            for fact, future, answer in zip(item.facts, item.futures, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+                elif item.undo is not None:
+                    unheard.append((fact, answer))
+            self.undo(item, unheard)
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._kept = {}
         if connection is not None:
             with suppress(Exception):
                 connection.close()
 
 
+_LEFT_OUT = object()
+"""The answer to a fact whose caller was cancelled before its work was begun."""
+
+
 def _apart(item: Item) -> list[Item]:
     """Divide work into one piece for each of its facts."""
-    return [Item(item.work, [fact], [future]) for fact, future in zip(item.facts, item.futures, strict=True)]
+    futures = [[future] for future in item.futures] or [[]] * len(item.facts)
+    return [item._replace(facts=[fact], futures=waiting) for fact, waiting in zip(item.facts, futures, strict=True)]
 
 
-def _results(session: Session, batch: Sequence[Item]) -> list[Sequence[Any]]:
-    """Do all the work of a batch, the same work once, and answer each item in the order of its facts."""
-    results: list[Sequence[Any]] = [()] * len(batch)
-    same: dict[BulkWork, list[int]] = {}
-    for place, item in enumerate(batch):
-        same.setdefault(item.work, []).append(place)
+def _results(session: Session, batch: Sequence[Item]) -> list[list[Any]]:
+    """Do all the work of a batch in its order, the same work once, and answer each item in the order of its facts."""
+    results: list[list[Any]] = [[_LEFT_OUT] * len(item.facts) for item in batch]
+    same: dict[BulkWork, list[tuple[int, int]]] = {}
+    for place in sorted(range(len(batch)), key=lambda place: batch[place].order):
+        item = batch[place]
+        wanted = [(place, index) for index in range(len(item.facts)) if not item.is_unwanted(index)]
+        if wanted:
+            same.setdefault(item.work, []).extend(wanted)
     for work, places in same.items():
-        answers = iter(work(session, [fact for place in places for fact in batch[place].facts]))
-        for place in places:
-            results[place] = list(islice(answers, len(batch[place].facts)))
+        answers = work(session, [batch[place].facts[index] for place, index in places])
+        for (place, index), answer in zip(places, answers, strict=True):
+            results[place][index] = answer
     return results
 
 
-class _Outcome(NamedTuple):
-    """What became of an item."""
+class _Answered(NamedTuple):
+    """An item and the answers to its facts."""
 
-    futures: Sequence[asyncio.Future[Any]]
+    item: Item
     answers: Sequence[Any]
     error: BaseException | None
 
 
-def _settle(batch: Sequence[Item], results: Sequence[Sequence[Any]] = (), error: BaseException | None = None) -> None:
-    """Wake everybody whose work is done, with one call into each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for place, item in enumerate(batch):
-        outcome = _Outcome(item.futures, results[place] if results else (), error)
-        by_loop.setdefault(item.futures[0].get_loop(), []).append(outcome)
-    for loop, outcomes in by_loop.items():
-        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(_wake, outcomes)
-
-
-def _wake(outcomes: Sequence[_Outcome]) -> None:
-    for futures, answers, error in outcomes:
-        if error is not None:
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
-            continue
-        for future, answer in zip(futures, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+def _opposite(item: Item, done: Sequence[tuple[Any, Any]]) -> Item | None:
+    """Return the work that undoes what was done, facts with answers; None: there is nothing to undo."""
+    if item.undo is None:
+        return None
+    facts = [fact for asked, answer in done if answer is not _LEFT_OUT and (fact := item.undo(asked, answer)) is not None]
+    return Item(item.work, facts, [], item.order) if facts else None

@@ -1,0 +1,26 @@
+"""Files that only their owner may read."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+_lock = Lock()
+
+
+def make_private(path: Path) -> None:
+    """Make a file, and the folders it is to be in, for their owner alone; take a file that is there from all others.
+
+    Folders that are there stay as they are: they may be shared with other programs. Another user's file does so too.
+    """
+    # Closing a file ends every lock that this process has on it. So only a new one is opened, and by one thread at a time.
+    with _lock, suppress(OSError):  # who opens it next is told better what is wrong
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            status = os.stat(path)
+            if os.name == "posix" and status.st_uid == os.geteuid() and status.st_mode & 0o077:
+                os.chmod(path, status.st_mode & 0o700)
