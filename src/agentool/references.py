@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "!ref:"
 STEP_PREFIX = "!step:"
-"""How a text begins that stands for the result of another step of a sequence."""
+"""How a text, or a part of one, begins that stands for the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
 """Characters that the references in one input may become in total, and that the results of one sequence may have; see `Budget`."""
 _EACH = 8
@@ -85,7 +85,7 @@ def inert(value: Any) -> Any:
     What a tool answers may be written by a stranger: put into the input of another one it must not look anything up.
     """
     if isinstance(value, str):
-        return Inert(value) if value.startswith("!") else value
+        return Inert(value) if value.startswith("!") or STEP_PREFIX in value else value
     if isinstance(value, Mapping):
         return {key: inert(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple)):
@@ -114,7 +114,7 @@ def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
     Only this process knows that it is none. Who writes it down, to be read and resolved later, makes a reference of it.
     """
     if isinstance(data, Inert):
-        if data.startswith((PREFIX, STEP_PREFIX)):
+        if data.startswith(PREFIX) or STEP_PREFIX in data:
             yield where, str(data)
     elif isinstance(data, Mapping):
         for key, value in cast("Mapping[str, object]", data).items():

@@ -10,6 +10,7 @@ import pytest
 
 from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.references import MAX_FILLED, has_references
+from agentoolkit.actions import sequence_run
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
@@ -142,6 +143,77 @@ async def test_a_step_uses_the_result_of_an_earlier_one(sequence, reference, exp
     """A reference, at any depth, becomes the result or a part of it, as the value that it is."""
     await sequence.run(step("a"), step("b", value={"deep": [reference]}))
     assert sequence.notes.taken[-1] == {"deep": [expected]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("total: !step:a.value", "total: a"),
+        ("!step:a.items.0.number EUR.", "7 EUR."),
+        ("(!step:a.value/!step:a.items.0.number)", "(a/7)"),
+        ("!step:a.passed, !step:a.items", 'true, [{"number": 7}]'),
+        ("It was !step:a.value.", "It was a."),
+    ],
+)
+async def test_text_is_built_from_the_results_of_earlier_steps(sequence, text, expected):
+    """References within a text become text: text as it is, other values as JSON."""
+    await sequence.run(step("a"), step("b", value=[text]))
+    assert sequence.notes.taken[-1] == [expected]
+
+
+async def test_a_part_that_a_result_does_not_have_fails_a_text(sequence):
+    """A text is not sent with a hole in it."""
+    error = await sequence.fail(step("a"), step("b", value="total: !step:a.valu"))
+    assert "has no 'valu'. Did you mean 'value'?" in str(error)
+
+
+async def test_what_was_put_into_a_text_is_no_reference(sequence):
+    """A stranger's words within a text look nothing up, also in a sequence that gets the text."""
+    words = "!step:inner.value"
+    inner = {"operation": "run", "steps": [step("secret", value="S3CRET"), step("tell", value="!step:a.value and more: !step:a.value")]}
+    called = {"name": "b", "agentool_name": "sequence", "input_data": inner}
+    create_stranger(sequence, words.replace("inner", "secret"))
+    await sequence.run({"name": "a", "agentool_name": "stranger", "input_data": {"operation": "answer"}}, called)
+    assert sequence.notes.taken[-1] == "!step:secret.value and more: !step:secret.value"
+
+
+async def test_a_reference_belongs_to_the_sequence_that_has_the_step(sequence):
+    """An inner sequence's references to steps of its own are its own; others are filled in from outside."""
+    inner = {"operation": "run", "steps": [step("a", value="inner"), step("b", value=["!step:a.value", "!step:outer.value"])]}
+    called = {"name": "last", "agentool_name": "sequence", "input_data": inner}
+    await sequence.run(step("a", value="wrong"), step("outer", value="outer"), called)
+    assert sequence.notes.taken[-1] == ["inner", "outer"]
+
+
+async def test_steps_of_tasks_within_a_sequence_are_its_own(sequence):
+    """The same holds for tasks by their type, and for steps that have no name."""
+
+    def task(value, **more):
+        args = {"agentool_name": "note", "input_data": {"operation": "take", "value": value}}
+        return {"type": "agentool", "args": args, **more}
+
+    inner = {"type": "sequence", "args": {"task_definitions": [task("inner"), task("got !step:step_1.value")]}}
+    await sequence.injector.run("sequence", {"operation": "run", "task_definitions": [task("outer"), inner]})
+    assert sequence.notes.taken == ["outer", "inner", "got inner"]
+
+
+async def test_a_text_built_from_a_step_is_what_a_scheduled_sequence_sends():
+    """Through the scheduler too: it is accepted, and the text arrives filled in."""
+    async with toolkit() as kit:
+        notes = create_note(kit.injector)
+        data = {"operation": "run", "steps": [step("sum", value=6), step("tell", value="total: !step:sum.value")]}
+        await kit.injector.run(
+            "scheduler", {"operation": "schedule", "schedule": "1 hour", "agentool_name": "sequence", "input_data": data}
+        )
+        await kit.advance(hours=1)
+    assert notes.taken == [6, "total: 6"]
+
+
+def create_stranger(sequence, text):
+    async def answer(ctx: RunContext[None]) -> dict[str, str]:
+        return {"value": text}
+
+    create_agentool("stranger", StrangerInput, {"answer": answer}, injector=sequence.injector)
 
 
 @pytest.mark.parametrize("text", ["!step:a.passed", "!ref:note:key"])
@@ -286,6 +358,54 @@ async def test_a_sequence_that_is_cancelled_runs_no_further_step(sequence):
     assert (running.cancelled(), sequence.notes.taken) == (True, [])
 
 
+async def cut_short(running):
+    """Cancel a sequence after a moment, as a job's timeout does; answer with what it raised."""
+    for _ in range(6):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running}, timeout=5)
+    assert running.done()
+    try:
+        await running
+    except asyncio.CancelledError as error:
+        return error
+    pytest.fail("it was not cancelled")
+
+
+def undone(name):
+    return {"agentool_name": "note", "input_data": {"operation": "take", "value": f"undo {name}"}}
+
+
+async def test_a_sequence_that_is_cut_short_undoes_what_was_done(sequence):
+    """A timeout is a failure: with `compensate` the steps that succeeded are undone before the sequence ends."""
+    create_ending(sequence.injector)
+    waiting = {"name": "c", "agentool_name": "ending", "input_data": {"operation": "wait"}}
+    steps = [step("a", compensate=undone("a")), step("b", compensate=undone("b")), waiting, step("d")]
+    error = await cut_short(asyncio.ensure_future(sequence.run(*steps, on_failure="compensate")))
+    assert sequence.notes.taken == ["a", "b", "undo b", "undo a"]
+    assert [record.name for record in error.result.compensations] == ["b", "a"]
+
+
+async def test_a_sequence_that_is_cut_short_says_how_each_step_ended(sequence):
+    """The CancelledError carries the record: done, cut short, and not begun; without `compensate` nothing is undone."""
+    create_ending(sequence.injector)
+    waiting = {"name": "b", "agentool_name": "ending", "input_data": {"operation": "wait"}}
+    error = await cut_short(asyncio.ensure_future(sequence.run(step("a", compensate=undone("a")), waiting, step("c"))))
+    assert statuses(error.result) == {"a": "success", "b": "failed", "c": "skipped"}
+    assert (error.result.steps[1].error.message, error.result.steps[2].reason) == ("It was cut short.", "the sequence was cut short")
+    assert (error.result.status, sequence.notes.taken) == ("failed", ["a"])
+
+
+async def test_an_undoing_that_hangs_does_not_hold_up_the_end(sequence, monkeypatch):
+    """After a cancellation undoing is bounded."""
+    monkeypatch.setattr(sequence_run, "UNDO_SECONDS", 0.05)
+    create_ending(sequence.injector)
+    wait = {"agentool_name": "ending", "input_data": {"operation": "wait"}}
+    steps = [step("a", compensate=wait), {"name": "b", **wait}]
+    error = await cut_short(asyncio.ensure_future(sequence.run(*steps, on_failure="compensate")))
+    assert statuses(error.result) == {"a": "success", "b": "failed"}
+
+
 async def test_an_undoing_that_fails_does_not_keep_the_others_from_being_undone(sequence):
     """Each compensation has its own record, and the error is that of the step."""
     fails = {"agentool_name": "note", "input_data": {"operation": "fail"}}
@@ -302,14 +422,18 @@ async def test_an_undoing_that_fails_does_not_keep_the_others_from_being_undone(
     ("steps", "said"),
     [
         ([], "0 steps"),
-        ([step("a"), step("a")], "another step bears it"),
+        ([step("a"), step("a")], "another step has it"),
         ([step("a.b")], "has a dot"),
         ([step("alpha"), step("b", needs=["alpa"])], "Did you mean 'alpha'?"),
         ([step("a", needs=["b"]), step("b", needs=["a"])], "wait for each other: "),
         ([step("a", needs=["a"])], "wait for each other: a → a"),
         ([step("a", needs=[]), step("b", value="!step:a.value", needs=[])], "takes a value of 'a', which does not come before it"),
         ([step("a", value="!step:")], "A reference names a step"),
-        ([step("a", when="sometimes")], "is no condition"),
+        ([step("a"), step("b", value="total: !step:")], "A reference names a step"),
+        ([step("a", needs=[]), step("b", value="total: !step:a.value", needs=[])], "takes a value of 'a', which does not come before it"),
+        ([step("alpha"), step("b", value="from !step:alpha.value and !step:alpa.value")], "Did you mean 'alpha'?"),
+        ([step("a"), step("b", when="if !step:a.passed")], "Unknown condition"),
+        ([step("a", when="sometimes")], "Unknown condition 'sometimes'"),
         ([step("a", "tak")], "steps.a"),
         ([step("a", other=1)], "is not a field"),
         ([{**step("a"), "agentool_name": "nota"}], "Did you mean 'note'?"),
@@ -368,7 +492,7 @@ async def test_a_registered_task_type_can_be_used(sequence):
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ({"type": "shell_comand"}, "task_definitions.0.type: 'shell_comand' is no task type. Did you mean 'shell_command'?"),
+        ({"type": "shell_comand"}, "task_definitions.0.type: Unknown task type 'shell_comand'. Did you mean 'shell_command'?"),
         ({"type": "plugin_command", "args": {"plugin_name": "note"}}, "needs 'command_name'"),
         ({"type": "mcp_tool", "args": {}}, "No AgenTool is named 'mcp'"),
     ],

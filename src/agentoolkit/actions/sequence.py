@@ -14,8 +14,8 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
 from agentool.references import has_references
-from agentoolkit.actions.sequence_run import Course, OnFailure, StepRecord
-from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, open_values, planned
+from agentoolkit.actions.sequence_run import OnFailure, SequenceOutput, SequenceRun, StepRecord
+from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, call_references, is_open, planned
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.settings import SequenceSettings
 from agentoolkit.time_source import SystemTime, TimeSource
@@ -48,15 +48,6 @@ class SequenceInput(BaseOperationInput):
     on_failure: OnFailure | None = Field(
         "stop", description="'stop': start nothing more; 'continue': run what does not need it; 'compensate': stop, then undo what was done"
     )
-
-
-class SequenceOutput(BaseModel):
-    """What became of each step, in the order of the list."""
-
-    status: Literal["success", "failed"]
-    steps: list[StepRecord]
-    compensations: list[StepRecord] = Field(default=[], description="What was undone, in the order in which it was")
-    duration: float = Field(description="Seconds")
 
 
 class SequenceFailed(AgenToolError, RuntimeError):
@@ -112,7 +103,7 @@ class Sequences:
     def _check_call(self, call: TargetCall, where: str) -> None:
         try:
             agentool = self.injector.get(call.agentool_name)
-            if not has_references(call.input_data) and not any(open_values(call.input_data)):
+            if not has_references(call.input_data) and not any(call_references(call)):
                 agentool.check(call.input_data)
                 return
             # The precheck would judge values that are still to come.
@@ -135,21 +126,16 @@ async def sequence_run(
 
     Raises:
         SequenceFailed: A step failed; ``result`` has the record of each, ``__cause__`` is what it raised.
+        SequenceCutShort: It was cancelled; ``result`` has the record of each step.
         InvalidInput: The steps do not fit each other; nothing was run.
     """
     plan = ctx.deps.plan(steps, task_definitions)
-    course = Course(plan, ctx.injector, ctx.deps.time, on_failure, ctx.deps.concurrency)
-    await course.run()
-    failed = course.first_failure
-    output = SequenceOutput(
-        status="failed" if failed else "success",
-        steps=course.in_order(),
-        compensations=course.compensations,
-        duration=course.duration,
-    )
-    if failed is None:
+    run = SequenceRun(plan, ctx.injector, ctx.deps.time, on_failure, ctx.deps.concurrency)
+    output = await run.run()
+    if run.first_failure is None:
         return output
-    raise _failure(output, failed[0]) from failed[1]
+    record, error = run.first_failure
+    raise _failure(output, record) from error
 
 
 def check_run(sequences: Sequences, call: SequenceInput) -> None:
@@ -183,7 +169,7 @@ def create_sequence_agent(
 def _is_open(error: InvalidInput) -> bool:
     """Are all that is wrong values that only stand for others?"""
     values = [problem.value for problem in error.problems]
-    return bool(values) and all(isinstance(value, str) and (has_references(value) or any(open_values(value))) for value in values)
+    return bool(values) and all(isinstance(value, str) and (has_references(value) or is_open(value)) for value in values)
 
 
 def _failure(output: SequenceOutput, failed: StepRecord) -> SequenceFailed:

@@ -1,8 +1,9 @@
-"""One run of a sequence: starts each step when those it needs are done, and writes down what became of it."""
+"""One run of a sequence: starts each step when those it needs are done, and records how it ended."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time as stopwatch
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,9 +14,12 @@ from pydantic import BaseModel, Field
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentool.references import Budget
-from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled
+from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
+
+UNDO_SECONDS = 4.0
+"""What undoing may take after a sequence was cancelled: less than a handler has before it is given up."""
 
 OnFailure = Literal["stop", "continue", "compensate"]
 
@@ -28,7 +32,7 @@ class StepError(BaseModel):
 
 
 class StepRecord(BaseModel):
-    """What became of a step."""
+    """How a step ended."""
 
     name: str
     agentool_name: str
@@ -40,7 +44,24 @@ class StepRecord(BaseModel):
     error: StepError | None = None
 
 
-class Course:
+class SequenceOutput(BaseModel):
+    """How each step ended, in the order of the list."""
+
+    status: Literal["success", "failed"]
+    steps: list[StepRecord]
+    compensations: list[StepRecord] = Field(default=[], description="What was undone, in the order in which it was")
+    duration: float = Field(description="Seconds")
+
+
+class SequenceCutShort(asyncio.CancelledError):
+    """The sequence was cancelled, as a job's timeout does. ``result`` has the record of each step and compensation."""
+
+    def __init__(self, result: SequenceOutput) -> None:
+        super().__init__("The sequence was cut short.")
+        self.result = result
+
+
+class SequenceRun:
     """Runs the steps of a plan once.
 
     Args:
@@ -59,38 +80,71 @@ class Course:
         self._room = asyncio.Semaphore(concurrency)
         self._ended = {step.name: asyncio.Event() for step in plan}
         self._task: asyncio.Task[Any] | None = None
+        self._cancels = 0
+        """Requests to cancel the run as a whole that were heard."""
         self._records: dict[str, StepRecord] = {}
+        self._running: dict[str, StepRecord] = {}
         self._budget = Budget(what="What the steps answer together")
         self._broken: set[str] = set()
         """Steps that failed, and those that did not run because of one."""
+        self._compensations: list[StepRecord] = []
+        self._began = stopwatch.perf_counter()
         self.first_failure: tuple[StepRecord, BaseException] | None = None
-        self.compensations: list[StepRecord] = []
-        self.duration = 0.0
 
-    async def run(self) -> None:
-        """Run every step that is to run, then what undoes them if need be."""
-        self._task, began = asyncio.current_task(), stopwatch.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for step in self._plan:
-                group.create_task(self._settle(step))
-        if self.first_failure and self._on_failure == "compensate":
-            await self._compensate()
-        self.duration = stopwatch.perf_counter() - began
+    async def run(self) -> SequenceOutput:
+        """Run every step that is to run, then what undoes them if need be.
 
-    def in_order(self) -> list[StepRecord]:
-        """Return the records in the order of the plan."""
-        return [self._records[step.name] for step in self._plan]
+        Raises:
+            SequenceCutShort: It was cancelled. What was done is undone first, if failure means that, within `UNDO_SECONDS`.
+        """
+        self._task = asyncio.current_task()
+        self._cancels = self._task.cancelling() if self._task else 0
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in self._plan:
+                    group.create_task(self._run_in_turn(step))
+            if self.first_failure and self._on_failure == "compensate":
+                await self._compensate()
+        except asyncio.CancelledError:
+            raise await self._cut_short() from None
+        return self._output()
 
-    async def _settle(self, step: PlannedStep) -> None:
+    def _output(self) -> SequenceOutput:
+        return SequenceOutput(
+            status="success" if self.first_failure is None else "failed",
+            steps=[self._records[step.name] for step in self._plan],
+            compensations=self._compensations,
+            duration=stopwatch.perf_counter() - self._began,
+        )
+
+    async def _cut_short(self) -> SequenceCutShort:
+        """Record the steps that did not end, and undo those that did if failure means that."""
+        self._cancels = self._task.cancelling() if self._task else 0
+        error = asyncio.CancelledError("cut short")
+        for step in self._plan:
+            if (record := self._running.get(step.name)) is not None:
+                record.status, record.error = "failed", StepError(type="CancelledError", message="It was cut short.")
+                self._records[step.name] = record
+                self.first_failure = self.first_failure or (record, error)
+            elif step.name not in self._records:
+                self._records[step.name] = _record(step.name, step.call, "skipped", reason="the sequence was cut short")
+        self.first_failure = self.first_failure or (next(iter(self._records.values())), error)
+        if self._on_failure == "compensate" and not self._compensations:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(UNDO_SECONDS):
+                    await self._compensate()
+        return SequenceCutShort(self._output())
+
+    async def _run_in_turn(self, step: PlannedStep) -> None:
         for name in step.needs:
             await self._ended[name].wait()
         try:
             async with self._room:
-                self._records[step.name] = await self._carry_out(step)
+                self._records[step.name] = await self._run_or_skip(step)
         finally:
             self._ended[step.name].set()
 
-    async def _carry_out(self, step: PlannedStep) -> StepRecord:
+    async def _run_or_skip(self, step: PlannedStep) -> StepRecord:
         if (reason := self._why_not(step)) is not None:
             return _record(step.name, step.call, "skipped", reason=reason)
         record = await self._call(step.name, step.call)
@@ -127,9 +181,11 @@ class Course:
 
     async def _call(self, name: str, call: TargetCall) -> StepRecord:
         record = _record(name, call, "success", started_at=self._time.now())
+        self._running[name] = record
         began = stopwatch.perf_counter()
         try:
-            output = await self._injector.run(call.agentool_name, filled(call.input_data, self._results()))
+            inner = inner_steps(call.agentool_name, call.input_data)
+            output = await self._injector.run(call.agentool_name, filled(call.input_data, self._results(), inner))
             result = recordable(output)
             self._budget.spend(result)
             record.result = result
@@ -140,11 +196,12 @@ class Course:
             record.status, record.error = "failed", StepError(type=kind, message=str(error) or f"raised {kind}")
             self.first_failure = self.first_failure or (record, error)
         record.duration = stopwatch.perf_counter() - began
+        del self._running[name]
         return record
 
     def _is_cancelled(self) -> bool:
         """Is the run as a whole cancelled? If not, a CancelledError is the step's own doing."""
-        return self._task is not None and self._task.cancelling() > 0
+        return self._task is not None and self._task.cancelling() > self._cancels
 
     async def _compensate(self) -> None:
         # Python keeps insertion order, so the last to end is the first to be undone.
@@ -152,7 +209,7 @@ class Course:
         by_name = {step.name: step for step in self._plan}
         for name in reversed(done):
             if (undo := by_name[name].compensate) is not None:
-                self.compensations.append(await self._call(name, undo))
+                self._compensations.append(await self._call(name, undo))
 
 
 def _record(name: str, call: TargetCall, status: StepStatus, *, reason: str = "", started_at: datetime | None = None) -> StepRecord:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, TypeGuard, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +19,10 @@ MAX_STEPS = 100
 
 StepStatus = Literal["success", "failed", "skipped"]
 
-_REFERENCE = re.compile(r"!step:(?P<name>[^.]+)(?:\.(?P<path>.+))?")
+_WHOLE = re.compile(r"!step:(?!.*!step:)[^.]+(?:\.\S+)?")
+"""A text that is a reference, and becomes the value it refers to."""
+_WITHIN = re.compile(r"!step:(?P<name>[\w-]+)(?:\.[\w-]+)*")
+"""A reference within a text, where it becomes text; a dot that ends the sentence is not part of it."""
 
 
 class TargetCall(BaseModel):
@@ -62,7 +66,8 @@ def planned(steps: Sequence[Step]) -> list[PlannedStep]:
     names = [step.name or f"step_{place}" for place, step in enumerate(steps, 1)]
     for place, name in enumerate(names):
         if "." in name or name in names[:place]:
-            problem = f"{excerpt(name)} cannot be this step's name: it has a dot, or another step bears it."
+            reason = "it has a dot" if "." in name else "another step has it"
+            problem = f"{excerpt(name)} cannot be this step's name: {reason}."
             raise InvalidInput(problem, field=f"steps.{place}.name", value=name)
     plan = [
         PlannedStep(name, step, tuple(names[max(place - 1, 0) : place] if step.needs is None else step.needs), step.when, step.compensate)
@@ -72,47 +77,111 @@ def planned(steps: Sequence[Step]) -> list[PlannedStep]:
     return plan
 
 
-def open_values(data: Any) -> Iterator[str]:
-    """Find every value that stands for a result of another step, at any depth."""
-    if _is_reference(data):
-        yield data
+def open_values(data: Any, hidden: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Find every reference to a result of another step, at any depth, but to the hidden steps of sequences inside the data."""
+    if isinstance(data, str):
+        yield from (found for found in _references(data) if referred(found) not in hidden)
     elif isinstance(data, Mapping):
-        for value in cast("Mapping[str, Any]", data).values():
-            yield from open_values(value)
+        for value, inner in _scopes(cast("Mapping[str, Any]", data), hidden):
+            yield from open_values(value, inner)
     elif isinstance(data, list):
         for value in cast("list[Any]", data):
-            yield from open_values(value)
+            yield from open_values(value, hidden)
 
 
-def filled(data: Any, results: Mapping[str, Any]) -> Any:
+def is_open(text: str) -> bool:
+    """Does this text stand for a step's result, or have a place for one, well written or not?"""
+    return not isinstance(text, Inert) and PREFIX in text
+
+
+def filled(data: Any, results: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> Any:
     """Return a copy of the data with the results of steps where they were referred to.
+
+    Args:
+        data: A step's input.
+        results: Step → what it answered.
+        hidden: Steps of the sequence that the data is the input of: what refers to them is left to it.
 
     Raises:
         InvalidInput: A step has no result, or no such part, or all that is filled in becomes too much.
     """
     budget = Budget(what="What is taken of other steps")
-    return budget.marked(_filled(data, results, budget))
+    return budget.marked(_filled(data, results, budget, hidden))
 
 
-def _filled(data: Any, results: Mapping[str, Any], budget: Budget) -> Any:
-    if _is_reference(data):
-        return taken(_looked_up(data, results), budget)
+def inner_steps(agentool_name: str, input_data: Any) -> frozenset[str]:
+    """Return the names of the steps that a call of a sequence defines itself; none for a call of anything else."""
+    if agentool_name != "sequence" or not isinstance(input_data, Mapping):
+        return frozenset()
+    held = cast("Mapping[str, Any]", input_data)
+    steps = held.get("steps") or held.get("task_definitions")
+    if not isinstance(steps, list):
+        return frozenset()
+    return frozenset(_name_of(step, place) for place, step in enumerate(cast("list[Any]", steps), 1))
+
+
+def _name_of(step: Any, place: int) -> str:
+    name = cast("Mapping[str, Any]", step).get("name") if isinstance(step, Mapping) else None
+    return name if isinstance(name, str) else f"step_{place}"
+
+
+def _scopes(data: Mapping[str, Any], hidden: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    """Yield each value of an object with the steps that are hidden in it: a call of a sequence hides outer steps by its own."""
+    called = data.get("agentool_name", data.get("type"))
+    for key, value in data.items():
+        inner = inner_steps(called, value) if isinstance(called, str) and key in ("input_data", "args") else frozenset[str]()
+        yield value, hidden | inner
+
+
+def _filled(data: Any, results: Mapping[str, Any], budget: Budget, hidden: frozenset[str]) -> Any:
+    if isinstance(data, str):
+        return _filled_text(data, results, budget, hidden)
     if isinstance(data, Mapping):
-        return {key: _filled(value, results, budget) for key, value in cast("Mapping[str, Any]", data).items()}
+        held = cast("Mapping[str, Any]", data)
+        scopes = zip(held, _scopes(held, hidden), strict=True)
+        return {key: _filled(value, results, budget, inner) for key, (value, inner) in scopes}
     if isinstance(data, list):
-        return [_filled(value, results, budget) for value in cast("list[Any]", data)]
+        return [_filled(value, results, budget, hidden) for value in cast("list[Any]", data)]
     return data
 
 
-def _is_reference(data: Any) -> TypeGuard[str]:
-    return isinstance(data, str) and data.startswith(PREFIX) and not isinstance(data, Inert)
+def _filled_text(text: str, results: Mapping[str, Any], budget: Budget, hidden: frozenset[str]) -> Any:
+    references = [found for found in _references(text) if referred(found) not in hidden]
+    if not references:
+        return text
+    if references == [text]:
+        return taken(_looked_up(text, results), budget)
+
+    def written(found: re.Match[str]) -> str:
+        if found["name"] in hidden:
+            return found[0]
+        value = _looked_up(found[0], results)
+        budget.spend(value)
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    # What has been put in may read like a reference itself, and is none.
+    return Inert(_WITHIN.sub(written, text))
+
+
+def _references(text: str) -> list[str]:
+    """Return the references in a text: the text as a whole, or those within it.
+
+    Raises:
+        InvalidInput: One is written wrongly.
+    """
+    if not is_open(text):
+        return []
+    if _WHOLE.fullmatch(text):
+        return [text]
+    found = [match[0] for match in _WITHIN.finditer(text)]
+    if len(found) < text.count(PREFIX):
+        raise InvalidInput("A reference names a step, and perhaps a part of its result.", value=text, remedy="Write '!step:name.key'.")
+    return found
 
 
 def referred(reference: str) -> str:
-    """Return the name of the step that a reference is about. Raises `InvalidInput`."""
-    if not (found := _REFERENCE.fullmatch(reference)):
-        raise InvalidInput("A reference names a step, and perhaps a part of its result.", value=reference, remedy="Write '!step:name.key'.")
-    return found["name"]
+    """Return the name of the step that a reference is about."""
+    return reference.removeprefix(PREFIX).partition(".")[0]
 
 
 def _looked_up(reference: str, results: Mapping[str, Any]) -> Any:
@@ -135,7 +204,9 @@ def _check_order(plan: Sequence[PlannedStep]) -> None:
     for step in plan:
         if unknown := [name for name in step.needs if name not in names]:
             where = f"steps.{step.name}.needs"
-            raise InvalidInput(f"{excerpt(unknown[0])} is no step.", field=where, value=unknown[0], remedy=did_you_mean(unknown[0], names))
+            raise InvalidInput(
+                f"Unknown step {excerpt(unknown[0])}.", field=where, value=unknown[0], remedy=did_you_mean(unknown[0], names)
+            )
     try:
         order = list(TopologicalSorter({step.name: step.needs for step in plan}).static_order())
     except CycleError as error:
@@ -153,16 +224,21 @@ def _check_references(plan: Sequence[PlannedStep], order: Iterable[str]) -> None
         before[name] = {earlier for need in step.needs for earlier in (need, *before[need])}
         own = {name} if step.compensate else set[str]()
         _check_when(step)
-        for found in open_values([step.call.input_data, step.when]):
+        for found in [*open_values(step.when), *call_references(step.call)]:
             _check_comes_before(step, found, before[name])
-        for found in open_values(step.compensate.input_data if step.compensate else {}):
+        for found in call_references(step.compensate) if step.compensate else ():
             _check_comes_before(step, found, before[name] | own)
 
 
+def call_references(call: TargetCall) -> Iterator[str]:
+    """Find the references in a call's input that are to be filled in before it."""
+    return open_values(call.input_data, inner_steps(call.agentool_name, call.input_data))
+
+
 def _check_when(step: PlannedStep) -> None:
-    if step.when not in ("success", "failure", "always") and not step.when.startswith(PREFIX):
+    if step.when not in ("success", "failure", "always") and not _WHOLE.fullmatch(step.when):
         remedy = "Give 'success', 'failure', 'always', or '!step:name.path'."
-        raise InvalidInput(f"{excerpt(step.when)} is no condition.", field=f"steps.{step.name}.when", value=step.when, remedy=remedy)
+        raise InvalidInput(f"Unknown condition {excerpt(step.when)}.", field=f"steps.{step.name}.when", value=step.when, remedy=remedy)
 
 
 def _check_comes_before(step: PlannedStep, reference: str, before: set[str]) -> None:
