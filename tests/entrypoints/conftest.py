@@ -74,9 +74,9 @@ class Cli:
         """Run a command with ``--json`` and read what it printed."""
         return json.loads(self(*words, "--json").stdout)
 
-    def greeting(self, name: str = "greeting", when: str = "1 hour", *more: str) -> None:
+    def greeting(self, name: str = "greeting", when: str = "1 hour", *more: str, code: int = 0) -> Result:
         """Schedule a job that greets."""
-        self("schedule", name, when, "function", "operation=call", "function=chores:greet", "--allow", "chores", *more)
+        return self("schedule", name, when, "function", "operation=call", "function=chores:greet", "--allow", "chores", *more, code=code)
 
     def serve(self, tasks: str, *more: str, code: int = 0) -> Result:
         """Serve the text of a task file for a moment."""

@@ -52,7 +52,8 @@ def _tables(command: Any) -> Iterator[str]:
 
 
 def _parameters(command: Any, kind: str) -> list[Any]:
-    return [found for found in command.params if found.param_type_name == kind and found.name != "help"]
+    taken = command.get_params(command.context_class(command))
+    return [found for found in taken if found.param_type_name == kind and found.name != "help"]
 
 
 def _flags(option: Any) -> str:

@@ -7,8 +7,9 @@ from typing import get_args
 import pytest
 
 from agentoolkit.entrypoints.cli.commands.executions import STATUSES
-from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
-from agentoolkit.system.scheduler.schemas import ScheduleType, StatusName
+from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.jobs import CatchUp, ExecutionStatus, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.schedules import Kind
 
 from .conftest import Cli
 
@@ -49,8 +50,8 @@ def test_options_reach_the_job(cli: Cli) -> None:
 
 def test_zero_is_a_value(cli: Cli) -> None:
     """An option that is 0 is given, not left out."""
-    cli.greeting("greeting", "1 hour", "--misfire-grace-time", "0")
-    assert cli.data("info", "greeting")["info"]["misfire_grace_time"] == 0
+    cli.greeting("greeting", "1 hour", "--retry-backoff", "0")
+    assert cli.data("info", "greeting")["info"]["retry_backoff"] == 0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_zero_is_a_value(cli: Cli) -> None:
         ("critical|high|medium|low", Priority),
         ("latest|all|none", CatchUp),
         ("retry|fail", OnInterrupt),
-        ("cron|interval|once|after", ScheduleType),
+        ("cron|interval|once|after", Kind),
     ],
 )
 def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +71,34 @@ def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, mon
     assert shown in cli("schedule", "--help").stdout
 
 
+def test_every_field_of_a_job_has_an_option(cli: Cli) -> None:
+    """`schedule` takes each field of a job, and names all of them in its help."""
+    shown = cli("schedule", "--help").stdout
+    by_place = {"job_name", "schedule", "agentool_name", "input_data"}
+    flags = {"schedule_type": "--type", "tags": "--tag"}
+    missing = [name for name in JobFields.model_fields if flags.get(name, f"--{name.replace('_', '-')}") not in shown]
+    assert set(missing) <= by_place
+
+
+def test_the_latest_options_reach_the_job(cli: Cli) -> None:
+    """A gate, repeated names, a switch and numbers are set as they are given."""
+    gate = '{"agentool_name": "queue", "input_data": {"operation": "list_queues"}}'
+    words = ("--gate", gate, "--retry-on", "OSError", "--retry-on", "KeyError", "--no-coalesce", "--catch-up-window", "60")
+    cli.greeting("greeting", "1 hour", *words, "--concurrency-key", "one")
+    info = cli.data("info", "greeting")["info"]
+    assert info["gate"] == {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+    assert (info["retry_on"], info["coalesce"]) == (["OSError", "KeyError"], False)
+    assert (info["catch_up_window"], info["concurrency_key"]) == (60, "one")
+
+
+def test_gate_that_is_no_object_is_refused(cli: Cli) -> None:
+    """A gate is written as a JSON object."""
+    assert "no JSON object" in cli.greeting("greeting", "1 hour", "--gate", "[1]", code=2).stderr
+
+
 def test_history_help_names_every_status() -> None:
     """The choices of --status are those of the scheduler."""
-    assert tuple(STATUSES.split("|")) == get_args(StatusName)
+    assert tuple(STATUSES.split("|")) == tuple(ExecutionStatus)
 
 
 def test_replace_changes_a_job(cli: Cli) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from agentoolkit.entrypoints.cli.commands import executions, jobs, scheduler, schedules, serve, transfer
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
+from agentoolkit.entrypoints.cli.job_options import JobCommand
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -35,7 +36,8 @@ _PANELS = {
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(_command.__name__.strip("_").replace("_", "-"), cls=ReportingCommand, rich_help_panel=_panel)(_command)
+        _class = JobCommand if _command is jobs.schedule else ReportingCommand
+        app.command(_command.__name__.strip("_").replace("_", "-"), cls=_class, rich_help_panel=_panel)(_command)
 app.add_typer(transfer.import_app, rich_help_panel="Moving")
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, Timezone, When, optional
+from agentoolkit.entrypoints.cli.job_options import given_fields
+from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, When, optional
 
 if TYPE_CHECKING:
     from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
 
-_USUAL = {"max_instances": 1, "misfire_grace_time": 30, "coalesce": True, "max_retries": 0, "retry_backoff": 1.0, "overlap": "skip"} | {
-    "on_interrupt": "retry",
-    "priority": "medium",
-    "jitter": 0.0,
-}
-"""What `info` does not mention."""
 _WITHOUT_TIME = {"after": "when that job ends so"}
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 
 
 def schedule(
+    ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The job's unique name.", show_default=False)],
     when: When,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="The AgenTool to run; `agentool tools` lists them.", show_default=False)],
@@ -29,47 +26,20 @@ def schedule(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Its input; a value is JSON, else text.", show_default=False)
     ] = None,
     input_data: Annotated[str | None, optional("--input", "JSON", "Its input as one JSON object.")] = None,
-    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What WHEN must be.")] = None,
-    timezone: Timezone = None,
-    start_at: Annotated[str | None, optional("--start-at", "TIME", "Nothing is due before it.")] = None,
-    end_at: Annotated[str | None, optional("--end-at", "TIME", "Nothing is due after it.")] = None,
-    exclude: Annotated[list[str] | None, optional("--exclude", "DATES", "Date, range or quiet hours; may be repeated.")] = None,
-    jitter: Annotated[float | None, optional("--jitter", "SECONDS", "Spread due times by up to so much.")] = None,
-    max_runs: Annotated[int | None, optional("--max-runs", "NUMBER", "Runs after which the job is done.")] = None,
-    timeout: Annotated[float | None, optional("--timeout", "SECONDS", "A run that takes longer is cancelled.")] = None,
-    max_retries: Annotated[int | None, optional("--max-retries", "NUMBER", "Further attempts after an error.")] = None,
-    retry_backoff: Annotated[float | None, optional("--retry-backoff", "SECONDS", "Before the first retry; doubled each time.")] = None,
-    max_instances: Annotated[int | None, optional("--max-instances", "NUMBER", "Runs at the same time.")] = None,
-    misfire_grace_time: Annotated[int | None, optional("--misfire-grace-time", "SECONDS", "How late a run may start.")] = None,
-    overlap: Annotated[
-        str | None, optional("--overlap", "skip|queue_one|queue_all|cancel_running|allow", "A due time while a run is under way.")
-    ] = None,
-    catch_up: Annotated[str | None, optional("--catch-up", "latest|all|none", "Which late due times run.")] = None,
-    on_interrupt: Annotated[str | None, optional("--on-interrupt", "retry|fail", "A run whose process ended.")] = None,
-    priority: Annotated[str | None, optional("--priority", "critical|high|medium|low", "Which waiting run goes first.")] = None,
-    result_queue: Annotated[str | None, optional("--result-queue", "QUEUE", "Where results go.")] = None,
-    error_queue: Annotated[str | None, optional("--error-queue", "QUEUE", "Where errors go.")] = None,
-    description: Annotated[str | None, optional("--description", "TEXT", "What the job is for.")] = None,
-    tags: Annotated[list[str] | None, optional("--tag", "TAG", "A label; may be repeated.")] = None,
-    paused: Annotated[bool, typer.Option("--paused", help="Schedule it paused.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Change a job of this name instead of refusing.")] = False,
     allow: Allow = None,
     json: Json = False,
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
-    _schedule(**locals())
-
-
-def _schedule(*, name: str, when: str, tool: str, fields: list[str] | None, allow: list[str] | None, json: bool, **options: Any) -> None:
     from agentoolkit.entrypoints.cli.options import read_fields, read_object
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import Scheduled
 
-    whole = options.pop("input_data")
-    input_data = {**(read_object(whole) if whole else {}), **read_fields(fields or [])}
-    given = {option: value for option, value in options.items() if value is not None and value is not False}
-    asked = {"job_name": name, "schedule": when, "agentool_name": tool, "input_data": input_data, **given}
+    input_json = {**(read_object(input_data) if input_data else {}), **read_fields(fields or [])}
+    asked = {"job_name": name, "schedule": when, "agentool_name": tool, "input_data": input_json, **given_fields(ctx)}
+    if replace:
+        asked["replace"] = True
     scheduled = ask(Scheduled, "schedule", allow=allow or [], **asked)
     if json:
         print_result(scheduled)
@@ -130,7 +100,9 @@ def _facts(details: JobDetails) -> dict[str, object]:
     from json import dumps
 
     from agentoolkit.entrypoints.cli.printing import coloured, long_time, moment_of, present, relative
+    from agentoolkit.system.scheduler.jobs import Policies
 
+    usual = {**asdict(Policies()), "jitter": 0.0}
     about, due = details.info, moment_of(details.next_run)
     return {
         "job": details.job_id,
@@ -139,7 +111,7 @@ def _facts(details: JobDetails) -> dict[str, object]:
         "schedule": f"{about['schedule']} ({about['schedule_type']})",
         "next": f"{long_time(due)}, {relative(due, present())}" if due else _WITHOUT_TIME.get(about["schedule_type"], "never"),
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
-        **{name: value for name, value in about.items() if name not in _SHOWN_APART and _USUAL.get(name, _USUAL) != value},
+        **{name: value for name, value in about.items() if name not in _SHOWN_APART and usual.get(name, usual) != value},
     }
 
 
