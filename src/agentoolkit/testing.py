@@ -10,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from agentool.core.injector import Injector
+from agentoolkit.real_work import RealWork, RealWorkHangs
 from agentoolkit.settings import Settings
 from agentoolkit.simulation import Firing, simulate
 from agentoolkit.wiring import Toolkit
 
-__all__ = ["Firing", "ManualTime", "TestToolkit", "simulate", "toolkit"]
+__all__ = ["Firing", "ManualTime", "RealWorkHangs", "TestToolkit", "simulate", "toolkit"]
 
 _PASSES = 25
-"""Turns the event loop gets after each call that came due, so that what it set going can run."""
+"""Turns the event loop gets at least after each call that came due, so that what it set going can run."""
+_MAX_PASSES = 2_000
+"""Turns it gets at most while it has something to do: a handler may go round for ever."""
 
 
 class _Call:
@@ -52,6 +55,8 @@ class ManualTime:
         """Where it would have started for what was jumped over to be no time that passed."""
         self._calls: list[tuple[datetime, int, _Call]] = []
         self._order = count()
+        self.real_work: RealWork | None = None
+        """What is waited for, in real time, before the time moves on; None: nothing."""
 
     def now(self) -> datetime:
         return self._now
@@ -84,19 +89,26 @@ class ManualTime:
         await self.let_run()
 
     async def let_run(self) -> None:
-        """Let the event loop take the turns that are due, without any time passing."""
-        for _ in range(_PASSES):
-            await asyncio.sleep(0)
+        """Let the event loop take the turns that are due, without any time passing.
+
+        Raises:
+            RealWorkHangs: A handler has waited for something real for too long.
+        """
+        await _take_turns()
+        if self.real_work is not None:
+            while await self.real_work.wait():
+                await _take_turns()
 
 
 class TestToolkit(Toolkit):
-    """A toolkit in memory whose time is moved by hand."""
+    """A toolkit whose time is moved by hand. It lives in memory, whatever variables say; only a database given by code is opened."""
 
     __test__ = False  # the name is no test class of pytest's
 
     def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:
-        super().__init__(settings, injector=injector, time=time)
+        super().__init__(settings.without_variables(), injector=injector, time=time)
         self.clock = time
+        self.clock.real_work = RealWork(self.scheduler.subscribe)
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""
@@ -108,7 +120,19 @@ class TestToolkit(Toolkit):
 async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Settings | None = None) -> AsyncGenerator[TestToolkit]:
     """Open a toolkit in memory that stands at a moment: ``async with toolkit(at=…) as kit: await kit.advance(hours=1)``.
 
-    Its injector is the current one inside the block. Without `settings` its zone is UTC.
+    Its injector is the current one inside the block. Without `settings` its zone is UTC. Of `settings` only what code gave
+    counts: no variable and no ``.env`` file is read, so neither the application's database nor its ping address is touched.
+
+    While a handler waits for something real (a program, an answer over the network, a thread), the time stands still.
     """
-    async with TestToolkit(settings or Settings(timezone="UTC"), ManualTime(at), Injector()) as kit:
+    async with TestToolkit(settings or Settings.from_values({"timezone": "UTC"}), ManualTime(at), Injector()) as kit:
         yield kit
+
+
+async def _take_turns() -> None:
+    """Let the event loop run until it has nothing to do at once."""
+    ready = getattr(asyncio.get_running_loop(), "_ready", ())
+    for turn in range(_MAX_PASSES):
+        await asyncio.sleep(0)
+        if turn >= _PASSES and not ready:
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, NamedTuple
@@ -20,9 +21,65 @@ class TooManyGivenUp(AgenToolError, RuntimeError):
     """So many functions hang in their threads that no further one is begun."""
 
 
+class FunctionEnded(AgenToolError, RuntimeError):
+    """A function raised ``KeyboardInterrupt``, ``GeneratorExit`` or the like: its own failure, and nobody else's end."""
+
+
 class _Outcome(NamedTuple):
     returned: Any
     raised: BaseException | None
+
+
+class FunctionThread(threading.Thread):
+    """The thread of one function."""
+
+    given_up = False
+    """Has its caller gone away?"""
+
+
+class Rooms:
+    """A semaphore for tasks of several event loops.
+
+    Args:
+        free: How many have room.
+    """
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            with self._lock:
+                waited = turn in self._waiting
+                if waited:
+                    self._waiting.remove(turn)
+            if not waited:  # it was given the room in the same moment
+                self._release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                turn = self._waiting.popleft()
+            with contextlib.suppress(RuntimeError):  # that event loop is closed: the next one's turn
+                turn.get_loop().call_soon_threadsafe(_give, turn)
+                return
 
 
 class FunctionThreads:
@@ -34,7 +91,7 @@ class FunctionThreads:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._rooms: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._rooms = Rooms(most)
         self._given_up: set[threading.Thread] = set()
 
     async def run(self, call: Callable[[], Any], name: str) -> Any:
@@ -42,28 +99,24 @@ class FunctionThreads:
 
         Raises:
             TooManyGivenUp: It was not begun.
+            FunctionEnded: It raised what ends programs or tasks, such as ``KeyboardInterrupt``.
+            Exception: Whatever the function raises.
         """
-        async with self._room():
+        async with self._rooms:
             self._check_given_up()
             outcome: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
             work = (copy_context(), call, outcome)
-            thread = threading.Thread(target=_work, args=work, name=f"{_PREFIX}{name}", daemon=True)
+            thread = FunctionThread(target=_work, args=work, name=f"{_PREFIX}{name}", daemon=True)
             thread.start()
             try:
                 ended = await outcome
             except asyncio.CancelledError:
+                thread.given_up = True
                 self._given_up.add(thread)
                 raise
         if ended.raised is not None:
-            raise ended.raised
+            raise _failure(ended.raised, name)
         return ended.returned
-
-    def _room(self) -> asyncio.Semaphore:
-        """Return what is waited at; a semaphore belongs to the event loop it was waited at in."""
-        loop = asyncio.get_running_loop()
-        if self._rooms is None or self._rooms[0] is not loop:
-            self._rooms = loop, asyncio.Semaphore(self._most)
-        return self._rooms[1]
 
     def _check_given_up(self) -> None:
         self._given_up = {thread for thread in self._given_up if thread.is_alive()}
@@ -76,6 +129,24 @@ class FunctionThreads:
             value=names,
             remedy="Let them end by themselves, with a timeout of their own, and restart this process.",
         )
+
+
+def _failure(raised: BaseException, name: str) -> BaseException:
+    if isinstance(raised, (Exception, SystemExit)):  # SystemExit is a failure that no retry cures, and known as such
+        return raised
+    ended = FunctionEnded(f"{name} raised {type(raised).__name__}{f': {raised}' if str(raised) else ''}.", field="function", value=name)
+    ended.__cause__ = raised
+    return ended
+
+
+def _give(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
+
+
+def functions_awaited() -> bool:
+    """Does anybody wait for a function that runs in a thread of this process?"""
+    return any(isinstance(thread, FunctionThread) and not thread.given_up for thread in threading.enumerate())
 
 
 def functions_running() -> bool:

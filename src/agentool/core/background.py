@@ -7,12 +7,35 @@ import atexit
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
 SECONDS = 5.0
 """Longest wait for the thread to start, and for it to end."""
+
+
+class _Outcome(Generic[T]):
+    """What became of some work."""
+
+    def __init__(self, returned: T | None, raised: BaseException | None) -> None:
+        self._returned = returned
+        self._raised = raised
+
+    def value(self) -> T:
+        if self._raised is not None:
+            raise self._raised
+        return cast("T", self._returned)
+
+
+async def _outcome(work: Coroutine[Any, Any, T]) -> _Outcome[T]:
+    """Do work and tell how it ended. An event loop would end with a task that lets out ``SystemExit`` or ``KeyboardInterrupt``."""
+    try:
+        return _Outcome(await work, None)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return _Outcome(None, error)
 
 
 class Background:
@@ -28,11 +51,15 @@ class Background:
         self._end: asyncio.Event | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled."""
-        future: Future[T] | None = None
+        """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled.
+
+        Raises:
+            BaseException: Whatever the work raises, ``SystemExit`` too: here, and not in the event loop that all share.
+        """
+        future: Future[_Outcome[T]] | None = None
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self._started())
-            return future.result()
+            future = asyncio.run_coroutine_threadsafe(_outcome(work), self._started())
+            return future.result().value()
         except BaseException:
             if future is not None:
                 future.cancel()

@@ -1,0 +1,101 @@
+"""Whether a handler waits for something that takes real time, so that a clock which tests move can stand still meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agentool.errors import AgenToolError
+from agentoolkit.system.scheduler.events import Event, Listener
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.threads import functions_awaited
+
+REAL_SECONDS = 30.0
+"""Real time after which a handler that waits for something real counts as hanging."""
+_LOOK_AGAIN_SECONDS = 0.002
+
+
+class RealWorkHangs(AgenToolError, TimeoutError):
+    """A handler has waited so long for something real that the test is ended. Moved time cannot end such a wait."""
+
+
+class RealWork:
+    """Watches an event loop for what takes real time: open connections and pipes, and calls in threads.
+
+    What was open before any handler ran, such as a test's own server, does not count. Nor do locks, events and sleeps:
+    with a handler that waits for these the time moves on, up to its timeout.
+
+    Args:
+        subscribe: The scheduler's, so that it is known which executions run.
+        seconds: Real seconds after which a wait counts as a hang.
+    """
+
+    def __init__(self, subscribe: Callable[[Listener], object], seconds: float = REAL_SECONDS) -> None:
+        self._seconds = seconds
+        self._running: set[str] = set()
+        self._open_before: frozenset[object] = frozenset()
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._watched: asyncio.AbstractEventLoop | None = None
+        subscribe(self._note)
+
+    async def wait(self) -> bool:
+        """Wait until no handler waits for something real any more. Tell whether there was anything to wait for.
+
+        Raises:
+            RealWorkHangs: That took too long.
+        """
+        self._watch()
+        if not self._is_under_way():
+            return False
+        end = time.monotonic() + self._seconds
+        while self._is_under_way():
+            if time.monotonic() > end:
+                problem = f"Executions {', '.join(sorted(self._running))} have waited {self._seconds:g} s of real time."
+                remedy = "Give the handler a real timeout, or let it wait for something that the test sets."
+                raise RealWorkHangs(problem, remedy=remedy)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        return True
+
+    def _note(self, event: Event) -> None:
+        if (execution := event.execution) is None:
+            return
+        if execution.status is ExecutionStatus.RUNNING:
+            if not self._running:
+                self._open_before = _owners()
+            self._running.add(execution.execution_id)
+        else:
+            self._running.discard(execution.execution_id)
+
+    def _watch(self) -> None:
+        """Count the calls that this event loop hands to threads, from the first time on."""
+        loop = asyncio.get_running_loop()
+        if self._watched is loop:
+            return
+        self._watched, run = loop, loop.run_in_executor
+
+        def counted(executor: Any, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+            call = run(executor, function, *arguments)
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            return call
+
+        setattr(loop, "run_in_executor", counted)  # noqa: B010  a type checker does not know that it can be set
+
+    def _is_under_way(self) -> bool:
+        return bool(self._running and (self._calls or functions_awaited() or _programs_awaited() or _owners() - self._open_before))
+
+
+def _owners() -> frozenset[object]:
+    """Return what the running event loop watches a file or connection for, as far as it tells. Numbers of files come again."""
+    selector = getattr(asyncio.get_running_loop(), "_selector", None)
+    keys: list[Any] = list(selector.get_map().values()) if selector is not None else []
+    handles = [handle for key in keys for handle in key.data if handle is not None]
+    return frozenset(getattr(handle._callback, "__self__", handle) for handle in handles)
+
+
+def _programs_awaited() -> bool:
+    """Does the event loop wait for a program? Python 3.11 does so in a thread of its own."""
+    return any("waitpid-" in thread.name for thread in threading.enumerate())

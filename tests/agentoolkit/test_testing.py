@@ -1,0 +1,164 @@
+"""The toolkit for tests: it touches nothing outside memory, and its clock waits for real work."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from agentool import BaseOperationInput, RunContext, create_agentool
+from agentoolkit.real_work import RealWork
+from agentoolkit.settings import Settings
+from agentoolkit.testing import RealWorkHangs, TestToolkit, toolkit
+from agentoolkit.wiring import Toolkit
+
+DAYS = 30
+
+
+class WorkInput(BaseOperationInput):
+    operation: Literal["program", "connection", "threads", "many_turns", "event"]
+
+
+class WorkOutput(BaseOperationInput):
+    operation: str = "done"
+
+
+async def program(ctx: RunContext[Any]) -> WorkOutput:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(0.1)")
+    assert await process.wait() == 0
+    return WorkOutput()
+
+
+async def connection(ctx: RunContext[Any]) -> WorkOutput:
+    reader, writer = await asyncio.open_connection("127.0.0.1", ctx.deps)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return WorkOutput()
+
+
+async def threads(ctx: RunContext[Any]) -> WorkOutput:
+    await asyncio.gather(asyncio.to_thread(time.sleep, 0.02), asyncio.to_thread(time.sleep, 0.03))
+    return WorkOutput()
+
+
+async def many_turns(ctx: RunContext[Any]) -> WorkOutput:
+    for _ in range(500):
+        await asyncio.sleep(0)
+    return WorkOutput()
+
+
+async def event(ctx: RunContext[Any]) -> WorkOutput:
+    await asyncio.Event().wait()
+    return WorkOutput()
+
+
+HANDLERS = {"program": program, "connection": connection, "threads": threads, "many_turns": many_turns, "event": event}
+
+
+async def statuses(kit: TestToolkit, agentool_name: str, input_data: dict[str, Any], days: int = DAYS) -> list[str]:
+    """Run a job once a day and return how each execution ended."""
+    job = {"operation": "schedule", "job_id": "job", "schedule": "1 day", "agentool_name": agentool_name, "input_data": input_data}
+    await kit.injector.run("scheduler", job)
+    await kit.advance(days=days, hours=1)
+    found = await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "job", "limit": 100})
+    return [record["status"] for record in found.data["history"]]
+
+
+@pytest.mark.parametrize("work", ["program", "threads", "many_turns"])
+async def test_the_clock_waits_for_real_work_of_a_handler(work: str) -> None:
+    """While a handler waits for a program or threads, or simply takes many turns, the time stands."""
+    async with toolkit() as kit:
+        create_agentool("work", WorkInput, HANDLERS, deps=None)
+        assert await statuses(kit, "work", {"operation": work}, 10) == ["success"] * 10
+
+
+async def test_the_clock_waits_for_connections() -> None:
+    """While a handler waits for an answer over the network, the time stands."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nx")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, toolkit() as kit:
+        create_agentool("work", WorkInput, HANDLERS, deps=server.sockets[0].getsockname()[1])
+        assert await statuses(kit, "work", {"operation": "connection"}, 10) == ["success"] * 10
+
+
+async def test_the_clock_waits_for_templates() -> None:
+    """A template is rendered by another process, 30 of 30 times."""
+    async with toolkit() as kit:
+        assert await statuses(kit, "templates", {"operation": "render", "template": "{{ 1 + 1 }}"}) == ["success"] * DAYS
+
+
+async def test_the_clock_waits_for_commands() -> None:
+    """The shell AgenTool's programs end in time, 5 of 5 times."""
+    async with toolkit(settings=Settings(timezone="UTC", programs=(sys.executable,))) as kit:
+        call = {"operation": "run", "command": [sys.executable, "-c", "import time; time.sleep(0.1)"]}
+        assert await statuses(kit, "shell", call, 5) == ["success"] * 5
+
+
+async def test_the_clock_waits_for_functions() -> None:
+    """A function that blocks ends in time."""
+    async with toolkit(settings=Settings(timezone="UTC", functions=("time",))) as kit:
+        call = {"operation": "call", "function": "time:sleep", "args": [0.02]}
+        assert await statuses(kit, "function", call, 5) == ["success"] * 5
+
+
+async def test_what_waits_for_nothing_real_is_timed_out_in_moved_time() -> None:
+    """A handler that waits for an event nobody sets is cancelled by its timeout."""
+    async with toolkit() as kit:
+        create_agentool("work", WorkInput, HANDLERS, deps=None)
+        assert set(await statuses(kit, "work", {"operation": "event"}, 3)) == {"failed"}
+
+
+async def test_a_real_hang_is_found() -> None:
+    """A handler whose program does not end is named after a limit in real time."""
+    async with toolkit(settings=Settings(timezone="UTC", programs=(sys.executable,))) as kit:
+        kit.clock.real_work = RealWork(kit.scheduler.subscribe, seconds=0.3)
+        with pytest.raises(RealWorkHangs, match=r"job@.* 0.3 s of real time"):
+            await statuses(kit, "shell", {"operation": "run", "command": [sys.executable, "-c", "import time; time.sleep(60)"]}, 2)
+
+
+async def kept_job(database: str) -> str:
+    async with Toolkit(Settings(database=database, timezone="UTC")) as kit:
+        job = {"operation": "schedule", "job_id": "kept", "schedule": "1 day", "agentool_name": "storage_kv"}
+        made = await kit.injector.run("scheduler", {**job, "input_data": {"operation": "set", "key": "a", "value": 1}})
+        return made.data["next_run"]
+
+
+@pytest.mark.parametrize("where", ["variable", ".env"])
+async def test_the_applications_database_is_not_touched(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With AGENTOOL_DATABASE set, days of moved time run no kept job and move none."""
+    monkeypatch.chdir(tmp_path)
+    database = str(tmp_path / "real.db")
+    next_run = await kept_job(database)
+    if where == "variable":
+        monkeypatch.setenv("AGENTOOL_DATABASE", database)
+    else:
+        (tmp_path / ".env").write_text(f"AGENTOOL_DATABASE={database}\n")
+    for settings in (None, Settings(timezone="UTC")):
+        async with toolkit(settings=settings) as kit:
+            await kit.advance(days=2)
+            assert kit.database is None
+            assert (await kit.injector.run("scheduler", {"operation": "list"})).data["count"] == 0
+    monkeypatch.delenv("AGENTOOL_DATABASE", raising=False)
+    (tmp_path / ".env").unlink(missing_ok=True)
+    async with Toolkit(Settings(database=database, timezone="UTC"), runs_jobs=False) as kit:
+        job = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": "kept"})).data
+    assert job["next_run"] == next_run
+
+
+async def test_no_ping_and_no_program_of_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the application count for nothing here."""
+    monkeypatch.setenv("AGENTOOL_PING_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("AGENTOOL_PROGRAMS", "rm")
+    async with toolkit(settings=Settings(timezone="UTC")) as kit:
+        assert kit.settings.ping.url is None
+        assert kit.settings.shell.programs == ()
