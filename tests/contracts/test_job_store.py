@@ -179,8 +179,8 @@ async def test_remove_forgets_the_job_and_keeps_its_history(store: JobStore):
     """A removed job is not found, its name is free, and its executions stay."""
     await add(store)
     ended = await run(store)
-    assert await store.remove("job")
-    assert not await store.remove("job")
+    assert await store.remove("job", at(5))
+    assert not await store.remove("job", at(5))
     assert (await store.find("job"), list(await store.jobs())) == (None, [])
     assert [found.execution_id for found in await store.executions("job", 10)] == [ended.execution_id]
 
@@ -190,7 +190,7 @@ async def test_remove_cancels_what_waits(store: JobStore):
     await add(store, max_instances=2)
     running = await begin(store, await claim_one(store, 1))
     waiting = await claim_one(store, 2)
-    await store.remove("job")
+    await store.remove("job", at(5))
     assert not await start(store, waiting._replace(status=ExecutionStatus.RUNNING))
     assert await finish(store, succeed(running))
     assert {found.status for found in await store.executions("job", 10)} == {ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS}

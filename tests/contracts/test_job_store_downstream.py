@@ -235,7 +235,7 @@ async def test_changed_job_follows_what_it_says_now(store: JobStore):
         await downstream(store, job_id)
     await change(store, make("moved", "after other"), JobState())
     await change(store, make("freed", "1 hour"), JobState(next_run_at=at(60)))
-    await store.remove("gone")
+    await store.remove("gone", at(5))
     assert await end(store, await begin(store, await claim_one(store))) == []
     followed = await end(store, await begin(store, (await claim(store, 1, "other"))[0]))
     assert [claimed.execution.job_id for claimed in followed] == ["moved"]

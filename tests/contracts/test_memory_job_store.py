@@ -26,7 +26,7 @@ async def test_only_the_latest_retired_histories_are_kept():
     for job_id in ("a", "b", "c"):
         await add(store, job_id)
         await run_job(store, job_id)
-        await store.remove(job_id)
+        await store.remove(job_id, at(5))
     assert await histories(store, "a", "b", "c") == [0, 1, 1]
 
 
@@ -88,7 +88,7 @@ async def test_limit_is_a_thousand_by_default():
     store = MemoryJobStore()
     await add(store)
     await run(store)
-    await store.remove("job")
+    await store.remove("job", at(5))
     for number in range(RETIRED_JOBS):
         assert await histories(store, "job") == [1]
         await run_apart(store, f"r{number}")

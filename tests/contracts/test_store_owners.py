@@ -11,7 +11,7 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
-from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.ports import CancelRequest, Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
@@ -217,12 +217,15 @@ async def test_process_that_ends_three_times_is_held_to_be_killed_by_the_executi
     assert [message.queue_name for message in await first.outbox(10)] == ["errors"]
 
 
-async def test_cancellation_is_asked_of_the_owner_once(first: SqlJobStore, second: SqlJobStore):
-    """A request reaches the process that runs the execution, once; of a finished one it says no."""
+async def test_cancellation_is_asked_of_the_owner_until_it_acted(first: SqlJobStore, second: SqlJobStore):
+    """A request with its reason reaches the process that runs the execution, until it is acknowledged; of a finished one it says no."""
     await add(first)
     running = await begin(first, await claim_one(first))
-    assert await second.request_cancel(running.execution_id)
+    assert await second.request_cancel(running.execution_id, "too slow")
     asked = [list(await store.cancel_requests()) for store in (second, first, first)]
+    await first.acknowledge_cancel(running.execution_id)
+    asked.append(list(await first.cancel_requests()))
     await finish(first, succeed(running))
-    assert asked == [[], [running.execution_id], []]
+    request = CancelRequest(running.execution_id, "too slow")
+    assert asked == [[], [request], [request], []]
     assert not await second.request_cancel(running.execution_id)

@@ -42,7 +42,7 @@ async def test_changes_of_others_are_seen_once(first: SqlJobStore, second: SqlJo
     job, other = await add(second, "a"), await add(second, "b")
     seen = [dict(await first.changes())]
     await change(second, job, JobState(JobStatus.PAUSED, at(1)))
-    await second.remove(other.job_id)
+    await second.remove(other.job_id, at(5))
     seen += [dict(await first.changes()), dict(await first.changes())]
     assert seen == [{"a": at(1), "b": at(1)}, {"a": None, "b": None}, {}]
 
@@ -51,7 +51,7 @@ async def test_job_made_again_by_another_process_is_run_as_it_is_now(first: SqlJ
     """A job that was cancelled and scheduled anew under its id elsewhere runs with its new definition."""
     await add(first)
     await claim(first, 1)
-    await second.remove("job")
+    await second.remove("job", at(5))
     again = await add(second, input_data={"operation": "run", "number": 2})
     claims = await first.claim(["job"], at(2))
     assert [claimed.job for claimed in claims.records] == [again]
@@ -84,7 +84,7 @@ async def test_removed_job_does_not_hold_up_others(first: SqlJobStore, second: S
     """A claim that names a job that another process removed claims the others."""
     await add(first, "a")
     await add(first, "b")
-    await second.remove("a")
+    await second.remove("a", at(5))
     claims = await first.claim(["a", "b"], at(1))
     assert [claimed.execution.job_id for claimed in claims.records] == ["b"]
     assert dict(claims.next_times) == {"a": None, "b": at(2)}
@@ -124,7 +124,7 @@ async def test_damaged_job_is_found_as_such_and_can_be_removed(first: SqlJobStor
     await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
     with pytest.raises(DamagedJob, match=r"Job 'a' cannot be read: .*cancel") as told:
         await first.find("name")
-    assert (told.value.job.job_id, await first.remove("a"), await first.find("a")) == ("a", True, None)
+    assert (told.value.job.job_id, bool(await first.remove("a", at(5))), await first.find("a")) == ("a", True, None)
     await add(first, "a", job_name="name")
 
 
@@ -151,7 +151,7 @@ async def test_tidy_forgets_what_is_over_and_old(first: SqlJobStore):
         await add(first, job_id, created_at=at(number), max_runs=1 if job_id == "busy" else None)
     await claim(first, 1, "gone", "busy", "alive")
     await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at WHERE job_id = 'gone'")
-    await first.remove("gone")
+    await first.remove("gone", at(5))
     for job_id in ("done", "newest"):
         await sql(first, "UPDATE agentool_jobs SET state = 'done', live = 0 WHERE job_id = :job_id", job_id=job_id)
     await first.purge(at(5))

@@ -204,12 +204,12 @@ def test_the_public_names_are_these() -> None:
     """What others may import is listed, and nothing else."""
     assert sorted(schedules.__all__) == [
         "Kind",
-        "Upstream",
         "Preview",
         "Reading",
         "Schedule",
+        "Upstream",
         "firings",
-        "upstream_in",
         "preview",
         "read_schedule",
+        "upstream_in",
     ]

@@ -180,7 +180,68 @@ _KEYS_IN_ORDER = (
     'postgres: CREATE INDEX agentool_values_keys ON agentool_values (namespace, key COLLATE "C")',
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS, _KEYS_IN_ORDER)
+_PAGES: Sequence[str] = (
+    # Jobs by their names, also those that are over, and pages of jobs.
+    "CREATE INDEX agentool_jobs_old_name ON agentool_jobs (job_name, created_at) WHERE live = 0",
+    "CREATE INDEX agentool_jobs_live ON agentool_jobs (created_at, job_id) WHERE live = 1",
+    "CREATE INDEX agentool_jobs_state ON agentool_jobs (state, created_at, job_id)",
+    "CREATE INDEX agentool_jobs_live_id ON agentool_jobs (job_id) WHERE live = 1",
+    "ALTER TABLE agentool_jobs ADD COLUMN ended_at BIGINT",
+    # A history in the order in which it is pruned; what runs is in the index on the unfinished.
+    "DROP INDEX agentool_executions_job",
+    "CREATE INDEX agentool_executions_history ON agentool_executions (job_id, finished_at, sequence) WHERE finished_at IS NOT NULL",
+    # Pages of executions: of all, and of those with an outcome that is not what most have.
+    "DROP INDEX agentool_executions_due",
+    "CREATE INDEX agentool_executions_newest ON agentool_executions (scheduled_at, execution_id)",
+    """
+    CREATE INDEX agentool_executions_outcome ON agentool_executions (status, scheduled_at, execution_id)
+    WHERE status NOT IN ('queued', 'running', 'retrying', 'success')
+    """,
+    "DROP INDEX agentool_executions_homeless",
+    "CREATE INDEX agentool_executions_homeless ON agentool_executions (finished_at) WHERE sequence <= 0",
+    "ALTER TABLE agentool_executions ADD COLUMN cancel_reason TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX agentool_executions_cancel ON agentool_executions (owner) WHERE cancel_requested = 1",
+    "CREATE INDEX agentool_outbox_order ON agentool_outbox (created_at, execution_id)",
+)
+
+_COUNTS: Sequence[str] = (
+    # How many jobs have each status. Triggers count, so that no way to change a job is forgotten.
+    "CREATE TABLE agentool_job_counts (state TEXT NOT NULL, number BIGINT NOT NULL)",
+    "INSERT INTO agentool_job_counts (state, number) SELECT state, COUNT(*) FROM agentool_jobs GROUP BY state",
+    # SQLite has one writer, which changes the counts. On PostgreSQL each change adds a row: so nobody waits for another's commit.
+    """sqlite: CREATE TRIGGER agentool_jobs_added AFTER INSERT ON agentool_jobs BEGIN
+                INSERT INTO agentool_job_counts (state, number)
+                SELECT NEW.state, 0 WHERE NOT EXISTS (SELECT 1 FROM agentool_job_counts WHERE state = NEW.state);
+                UPDATE agentool_job_counts SET number = number + 1 WHERE state = NEW.state;
+            END
+    """,
+    """postgres: CREATE FUNCTION agentool_count_job() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF TG_OP <> 'INSERT' THEN INSERT INTO agentool_job_counts (state, number) VALUES (OLD.state, -1); END IF;
+                IF TG_OP <> 'DELETE' THEN INSERT INTO agentool_job_counts (state, number) VALUES (NEW.state, 1); END IF;
+                RETURN NULL;
+            END $$
+    """,
+    """sqlite: CREATE TRIGGER agentool_jobs_deleted AFTER DELETE ON agentool_jobs BEGIN
+                UPDATE agentool_job_counts SET number = number - 1 WHERE state = OLD.state;
+            END
+    """,
+    """postgres: CREATE TRIGGER agentool_jobs_added_or_deleted AFTER INSERT OR DELETE ON agentool_jobs
+            FOR EACH ROW EXECUTE FUNCTION agentool_count_job()
+    """,
+    """sqlite: CREATE TRIGGER agentool_jobs_changed AFTER UPDATE OF state ON agentool_jobs WHEN OLD.state <> NEW.state BEGIN
+                INSERT INTO agentool_job_counts (state, number)
+                SELECT NEW.state, 0 WHERE NOT EXISTS (SELECT 1 FROM agentool_job_counts WHERE state = NEW.state);
+                UPDATE agentool_job_counts SET number = number - 1 WHERE state = OLD.state;
+                UPDATE agentool_job_counts SET number = number + 1 WHERE state = NEW.state;
+            END
+    """,
+    """postgres: CREATE TRIGGER agentool_jobs_changed AFTER UPDATE OF state ON agentool_jobs
+            FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION agentool_count_job()
+    """,
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS, _KEYS_IN_ORDER, _PAGES, _COUNTS)
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 
 

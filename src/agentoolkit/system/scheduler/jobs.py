@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from agentoolkit.system.scheduler.schedules import Schedule
@@ -41,6 +43,12 @@ class JobStatus(StrEnum):
     """Nothing is due any more: a single run is over, or a bound is reached."""
     BROKEN = "broken"
     """Its definition cannot be read or computed; the reason says why."""
+    CANCELLED = "cancelled"
+    """Removed; it is remembered for a while, and its id and name are free."""
+
+
+LIVE = frozenset({JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.BROKEN})
+"""Jobs that can still fire or be repaired: those that a list shows unless it is asked for others."""
 
 
 class ExecutionStatus(StrEnum):
@@ -75,6 +83,8 @@ class Delivery(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """How a job's due times are carried out. Names and defaults: *Scheduler AgenToolkit*, "SchedulerInput"."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     max_instances: int = 1
     """Executions of this job that may run at once; a due time beyond that is skipped."""
@@ -122,6 +132,8 @@ class Work(NamedTuple):
 class Job:
     """A definition: what to run, when and how."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     job_id: str
     job_name: str
     agentool_name: str
@@ -159,6 +171,27 @@ class Job:
         return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
 
+_JOB = TypeAdapter(Job)
+
+
+def job_to_record(job: Job) -> dict[str, Any]:
+    """Write a job as JSON values: the one form in which stores and files hold it."""
+    return _JOB.dump_python(job, mode="json")
+
+
+def job_from_record(record: Mapping[str, Any]) -> Job:
+    """Read what `job_to_record` wrote.
+
+    Raises:
+        ValueError: It was damaged.
+    """
+    try:
+        return _JOB.validate_python(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
 def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
     """Return what stands for a job whose definition cannot be read. Nothing of it is due."""
     schedule = Schedule(kind="once", text=created_at.isoformat(), timezone="UTC")
@@ -179,6 +212,8 @@ class JobState(NamedTuple):
     """Counts the changes people made, so that two editors cannot overwrite each other."""
     reason: str = ""
     paused_until: datetime | None = None
+    ended_at: datetime | None = None
+    """When it was cancelled."""
 
     @property
     def due_at(self) -> datetime | None:

@@ -1,13 +1,13 @@
-"""The scheduler's seams, written as obligations. A back end is done when the contract suite passes on it."""
+"""What the scheduler asks of a back end, written as obligations. A back end is done when the contract suite passes on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 
 KEPT = 1_000
 """Jobs that are over, and executions without a job, that are kept however old they are."""
@@ -22,6 +22,14 @@ class StoredJob(NamedTuple):
     standing: JobState
 
 
+class Position(NamedTuple):
+    """A place in a list: the next page begins after it."""
+
+    at: datetime
+    """When the job was created, or the execution was due."""
+    id: str
+
+
 class DamagedJob(SchedulerError):
     """What is stored of a job cannot be read.
 
@@ -31,7 +39,7 @@ class DamagedJob(SchedulerError):
     """
 
     def __init__(self, job: Job, why: str) -> None:
-        remedy = "Mend its row in the database; or remove it with operation 'cancel', and schedule it again."
+        remedy = "Repair its row in the database, or remove it with operation 'cancel' and schedule it again."
         super().__init__(f"Job {job.job_id!r} cannot be read: {why}.", field="job_id", value=job.job_id, remedy=remedy)
         self.job = job
 
@@ -44,7 +52,7 @@ class Change(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A due time that now is this process's to deal with, or a record that it was passed over."""
+    """An execution that this process now has to start, or a record of a due time that was passed over."""
 
     job: Job | None
     """None where an execution outlived its job."""
@@ -65,7 +73,7 @@ class Finished(NamedTuple):
 
     written: bool
     downstream: Sequence[Claimed] = ()
-    """What comes after it, and is this process's to start; and records of what does not start."""
+    """Executions of downstream jobs that this process has to start, and records of those that do not start."""
 
     def __bool__(self) -> bool:
         return self.written
@@ -95,35 +103,67 @@ class Message(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """An outcome, and what is to be forwarded of it."""
+    """An outcome, and the message to deliver of it."""
 
     execution: Execution
     message: Message | None = None
+    seen: ExecutionStatus | None = None
+    """Write it only if the execution still has this status; None: whatever status it has."""
+
+
+class Retried(NamedTuple):
+    """The answer to a retry. True if anything was written."""
+
+    waits: bool
+    """Does the execution wait for its next attempt?"""
+    finished: Finished = Finished(False)
+    """The answer to the ending, where that was written because the job is gone."""
+
+    def __bool__(self) -> bool:
+        return self.waits or self.finished.written
+
+
+class Removed(NamedTuple):
+    """The answer to a removal. True if there was such a job."""
+
+    removed: bool
+    cancelled: Sequence[Execution] = ()
+    """Executions of it that waited and are cancelled now."""
+
+    def __bool__(self) -> bool:
+        return self.removed
+
+
+class CancelRequest(NamedTuple):
+    """Another process asks to cancel an execution."""
+
+    execution_id: str
+    reason: str
 
 
 class JobStore(Protocol):
-    """Holds jobs, executions and messages under way. Every method is one transaction: all of it happens, or none."""
+    """Holds jobs, executions and messages. Every method is one transaction: all of it happens, or nothing."""
 
     survives_restart: bool
     shared: bool
-    """Can other processes have it open too?"""
+    """Can other processes open it too?"""
     owner: str
-    """The id this process gave itself. Executions it claims bear it, and only their owner can change them."""
+    """The id of this process. The executions it claims bear it, and only their owner can change them."""
 
     async def open(self) -> None:
-        """Make ready for use. Idempotent."""
+        """Make the store ready for use. Idempotent."""
         ...
 
     async def close(self) -> None:
-        """Give back what `open` took, leadership included. Idempotent."""
+        """Release what `open` acquired, the lead included. Idempotent."""
         ...
 
     async def lead(self, now: datetime) -> bool:
-        """Become or stay the one process that claims; tell whether that holds now."""
+        """Become or stay the one process that claims. Return whether this process leads now."""
         ...
 
     async def release_all(self) -> None:
-        """Give up the lead, and what waits of our executions: whoever leads next starts it."""
+        """Give up the lead and our waiting executions; the next leader starts them."""
         ...
 
     async def leader(self) -> Owner | None:
@@ -135,27 +175,49 @@ class JobStore(Protocol):
         ...
 
     async def set_stopped(self, stopped: bool) -> None:
-        """Keep every process from claiming, or let them again, until this is called again."""
+        """Forbid every process to claim, or allow it again. It holds until the next call."""
         ...
 
     async def is_stopped(self) -> bool:
-        """Are all processes kept from claiming?"""
+        """Return whether claiming is forbidden."""
         ...
 
     async def add(self, job: Job, standing: JobState) -> None:
-        """Keep a new job.
+        """Add a new job.
 
-        Raise `JobExists` if its id, or its name, belongs to a job that can still fire, and `InvalidSchedule` if it
-        would come after itself, also by way of others (see `decisions.check_circle`).
+        Raise `JobExists` if a job that can still fire has its id or name, and `InvalidSchedule` if the job would come
+        after itself, directly or through others (see `decisions.downstream.check_circle`).
         """
         ...
 
     async def find(self, id_or_name: str) -> StoredJob | None:
-        """Return the job with this id, else the one with this name. Raise `DamagedJob` if it cannot be read."""
+        """Return the job with this id, else the one with this name. Raise `DamagedJob` if it cannot be read.
+
+        Of several jobs with the name, the one that can still fire comes first, then the newest.
+        """
+        ...
+
+    async def find_cancelled(self, id_or_name: str) -> StoredJob | None:
+        """Return the cancelled job with this id, else the newest with this name, as long as it is remembered."""
+        ...
+
+    async def find_similar(self, id_or_name: str, limit: int) -> Sequence[str]:
+        """Return ids and names near this one in their order, of jobs that can still fire. At most `limit` on each side."""
         ...
 
     async def jobs(self) -> Sequence[StoredJob]:
         """Return every job, the oldest first; one that cannot be read as `jobs.unreadable`, broken."""
+        ...
+
+    async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
+        """Return one page of jobs, the oldest first: those created after a position, with one status.
+
+        Without a status: all that can still fire or be repaired (see `jobs.LIVE`).
+        """
+        ...
+
+    async def count_jobs(self) -> Mapping[JobStatus, int]:
+        """Return how many jobs have each status. The cost does not depend on how many there are."""
         ...
 
     async def downstream(self, job_id: str) -> Sequence[str]:
@@ -163,74 +225,103 @@ class JobStore(Protocol):
         ...
 
     async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
-        """Change a job, to a version one higher than that of `before`, and tell whether it was changed.
+        """Replace a job only if its status still equals `before` (compare-and-set). Return False if it changed meanwhile.
 
-        It is not if it does not stand as `before` says any more: then whoever changes it has not seen where it stands, and
-        would put a due time back that was decided on meanwhile. Raise as `add` does; a job that cannot fire may bear the name of another.
+        The new version is one higher than that of `before`. Raise as `add` does; a job that cannot fire may have another's name.
         """
         ...
 
-    async def remove(self, job_id: str) -> bool:
-        """Forget a job and keep its history; what waits of it is cancelled. Tell whether there was one."""
+    async def exchange(self, old: StoredJob, job: Job, standing: JobState, at: datetime) -> Removed:
+        """Remove a job and add another in its place, only if the old one's status still equals `old.standing`.
+
+        Raise as `add` does; then the old job stays as it is. Return False if it changed meanwhile.
+        """
+        ...
+
+    async def remove(self, job_id: str, at: datetime, reason: str = "") -> Removed:
+        """Cancel a job and its waiting executions, and keep its history. Remember when, and why."""
         ...
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
-        """Decide, for each job, on every due time up to `now` (see `decisions.decide`), and write it all down.
+        """Decide on every due time of these jobs up to `now` (see `decisions.due.decide`), and write the records.
 
-        Each due time is given out at most once, whoever asks and however often; one that has its record already, as after a
-        backfill, is no run of the job (see `decisions.recount`).
+        Each due time is given out at most once, whoever asks and however often. One that has a record already, as after a
+        backfill, does not count as a run of the job (see `decisions.due.recount`).
         """
         ...
 
     async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
-        """Write down executions that no schedule asked for now, and the messages of those that were not there yet.
+        """Add executions that no schedule asked for now, and the messages of those that are new.
 
-        Return the ids of those. Nothing comes after an execution that is recorded as finished.
+        Return the ids of the new ones. Nothing comes after an execution that is added as finished.
         """
         ...
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
-        """Mark executions of ours as started. Tell of each whether it was still waiting to be."""
+        """Mark executions of ours as started. Return for each whether it was still waiting."""
         ...
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
-        """Write outcomes, put their messages into the outbox and prune the jobs' histories to the newest 100.
+        """Write outcomes and their messages, and prune each job's history to the newest hundred, by when they finished.
 
-        Where jobs come after these, write down their executions as well (see `decisions.decide_downstream`). Tell of each execution
-        whether it was still unfinished and ours; if not, nothing changes.
+        What this call finishes is never pruned by it. Executions of downstream jobs are written too (see
+        `decisions.downstream`). Return for each execution whether it was still unfinished, ours and as `seen`; if not,
+        nothing changes.
         """
         ...
 
     async def execution(self, execution_id: str) -> Execution | None:
-        """Return one execution."""
+        """Return one execution; a damaged one as lost, with a reason that says so."""
         ...
 
-    async def executions(self, job_id: str | None, limit: int, status: ExecutionStatus | None = None) -> Sequence[Execution]:
-        """Return the newest executions, of a job or of all, in one status or in any; the newest first."""
-        ...
+    async def executions(
+        self,
+        job_id: str | None,
+        limit: int,
+        status: ExecutionStatus | None = None,
+        before: Position | None = None,
+        with_results: bool = True,
+    ) -> Sequence[Execution]:
+        """Return one page of executions, those due latest first: of one job or all, with one status or any.
 
-    async def retry(self, execution: Execution) -> bool:
-        """Let an execution of ours wait for its next attempt. Tell whether it was still ours."""
-        ...
-
-    async def release(self, execution: Execution) -> bool:
-        """Give back an execution of ours that was interrupted, for whoever leads next. Tell whether it was ours."""
-        ...
-
-    async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
-        """Settle unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
-
-        Each becomes ours, to be started again or at its `retry_at`, or is written down as lost (see `recovery.recover`).
-        What comes after a lost one is among the answers.
+        Args:
+            job_id: The job's id; None: all jobs.
+            limit: How many at most.
+            status: The status they have; None: any.
+            before: Where the page before ended; None: the first page.
+            with_results: Load the results, which may be large.
         """
         ...
 
-    async def request_cancel(self, execution_id: str) -> bool:
-        """Ask the process that runs an execution to cancel it. Tell whether it is unfinished."""
+    async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
+        """Let an execution of ours wait for its next attempt. If its job is gone, write `ending` instead.
+
+        A job is gone if there is none of this id, or if it was created after the attempt began.
+        """
         ...
 
-    async def cancel_requests(self) -> Sequence[str]:
-        """Return executions of ours that other processes ask us to cancel; each is returned once."""
+    async def release(self, execution: Execution) -> bool:
+        """Give up an interrupted execution of ours; the next leader starts it. Return whether it was ours."""
+        ...
+
+    async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
+        """Take over unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
+
+        Each becomes ours, to be started again or at its `retry_at`, or is written as lost (see `decisions.recovery.recover`).
+        The answer includes downstream executions of lost ones. A damaged execution is written as lost.
+        """
+        ...
+
+    async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
+        """Ask the process that runs an execution to cancel it. Return whether it is unfinished."""
+        ...
+
+    async def cancel_requests(self) -> Sequence[CancelRequest]:
+        """Return what other processes ask us to cancel, again and again until `acknowledge_cancel`."""
+        ...
+
+    async def acknowledge_cancel(self, execution_id: str) -> None:
+        """Forget the request to cancel this execution: it was acted on."""
         ...
 
     async def upcoming(self) -> Sequence[Change]:
@@ -238,28 +329,32 @@ class JobStore(Protocol):
         ...
 
     async def changes(self) -> Sequence[Change]:
-        """Return the jobs that other processes changed since this was last asked, or since `open`."""
+        """Return the jobs that other processes changed since the last call, or since `open`."""
         ...
 
     async def outbox(self, limit: int) -> Sequence[Message]:
-        """Return messages to be delivered by us: ours and, if we lead, those of processes that ended. The oldest first."""
+        """Return messages that we have to deliver: ours and, if we lead, those of ended processes. The oldest first."""
         ...
 
     async def messages(self, limit: int) -> Sequence[Message]:
-        """Return every message that is still to be delivered, by whomever. The oldest first."""
+        """Return the messages that are still to be delivered by any process. The oldest first."""
         ...
 
     async def delivered(self, execution_id: str) -> None:
-        """Take a message out of the outbox: it arrived."""
+        """Remove a message from the outbox: it arrived."""
         ...
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
-        """Note a failed attempt at delivery; with `give_up`, take the message out and say so in the history."""
+        """Count a failed attempt at delivery; with `give_up`, remove the message and say so in the history."""
+        ...
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        """Describe records that cannot be read, of executions and messages: at most `limit`, among the newest thousand."""
         ...
 
     async def purge(self, now: datetime) -> None:
-        """Forget what nobody will ask for: jobs that are over, history without a job, processes that ended.
+        """Delete jobs that are over, history without a job, and processes that ended.
 
-        Of both kinds of history the newest `KEPT` and whatever is younger than `RETENTION` may stay.
+        Of both kinds of history the newest `KEPT` stay, and what is younger than `RETENTION` may stay.
         """
         ...

@@ -19,6 +19,8 @@ from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_
 from agentoolkit.system.scheduler.schedules.zones import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
 
+MAX_SIMILAR = 10
+"""Ids and names on each side of an unknown one among which the nearest is looked for."""
 _TRIES = 5
 """How often a change is repeated that a firing came between."""
 
@@ -143,7 +145,7 @@ class SchedulerService(Lifecycle):
             job, _ = await self._caught_up(job_id)
         except DamagedJob as damaged:  # this is the way out of it
             job = damaged.job
-        await self.store.remove(job.job_id)
+        await self.store.remove(job.job_id, self.now())
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
         self._parts.announcer.cancelled(job)
@@ -179,7 +181,7 @@ class SchedulerService(Lifecycle):
         await self.ready()
         if stored := await self.store.find(job_id):
             return stored
-        known = [stored.job.job_id for stored in await self.store.jobs()]
+        known = await self.store.find_similar(job_id, MAX_SIMILAR)
         remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
         raise JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
 

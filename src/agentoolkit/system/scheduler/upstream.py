@@ -8,6 +8,9 @@ from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
 
+_SIMILAR = 10
+"""Ids and names on each side of an unknown one among which the nearest is looked for."""
+
 
 async def resolve_upstream(store: JobStore, schedule: str) -> str:
     """Return a schedule's text with the job that it comes after by its id; any other text as it is.
@@ -20,7 +23,7 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
         return schedule
     if (stored := await store.find(before.job_id)) is not None:
         return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
-    known = {name for stored in await store.jobs() for name in (stored.job.job_id, stored.job.job_name)}
+    known = await store.find_similar(before.job_id, _SIMILAR)
     problem = f"No job has the id or name {excerpt(before.job_id)}."
     remedy = did_you_mean(before.job_id, known) or "Schedule the job first that this one is to come after."
     raise InvalidSchedule(problem, field="schedule", value=schedule, remedy=remedy)

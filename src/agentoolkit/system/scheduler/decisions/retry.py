@@ -40,6 +40,17 @@ def plan_retry(execution: Execution, error: BaseException, policies: Policies, n
     )
 
 
+def job_is_gone(execution: Execution, created_at: datetime | None) -> bool:
+    """Is the job gone whose execution waits for a retry: is there none, or one that was created after the attempt began?
+
+    Args:
+        execution: As `plan_retry` returned it.
+        created_at: When the job of its id was created; None: there is no such job.
+    """
+    began = execution.attempts[-1].started_at if execution.attempts else None
+    return created_at is None or (began is not None and created_at > began)
+
+
 def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
     """Is this an error of a class that the job retries on, or, where it names none, one that may pass?"""
     if policies.retry_on:

@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.engine.leadership import Upkeep
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.executors.local import Limit, LocalExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, Priority, Work, names_execution
-from agentoolkit.system.scheduler.ports import Change, Claimed, Ending, Message
+from agentoolkit.system.scheduler.ports import CancelRequest, Change, Claimed, Ending, Message
 
 logger = logging.getLogger(__name__)
 
@@ -142,11 +142,11 @@ class Engine:
         if self.running.cancel(execution.execution_id, reason):
             return True
         if execution.owner != self._parts.store.owner and execution.status is ExecutionStatus.RUNNING:
-            return await self._parts.store.request_cancel(execution.execution_id)
+            return await self._parts.store.request_cancel(execution.execution_id, reason)
         self.executor.withdraw(execution.execution_id)
         self.clock.set_alarm(execution.execution_id, None)
         ended = execution._replace(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=self._parts.time.now())
-        done = await self._end(ended)
+        done = await self._end(ended, execution.status)
         begun = self.running.cancel(execution.execution_id, reason)  # at this very moment
         return done or begun
 
@@ -182,10 +182,10 @@ class Engine:
         here = self.executor.holds(execution_id) or self.running.holds(execution_id)
         return here or execution_id in self._expected or self.clock.has_alarm(execution_id)
 
-    async def cancel_requested(self, execution_id: str) -> None:
-        execution = await self._parts.store.execution(execution_id)
+    async def cancel_requested(self, asked: CancelRequest) -> None:
+        execution = await self._parts.store.execution(asked.execution_id)
         if execution is not None and not execution.finished:
-            await self.cancel_execution(execution, "cancelled by another process")
+            await self.cancel_execution(execution, asked.reason or "cancelled by another process")
 
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""
@@ -247,9 +247,9 @@ class Engine:
             ended = execution._replace(status=ExecutionStatus.CANCELLED, reason="the scheduler stopped before it started", finished_at=now)
             await self._end(ended)
 
-    async def _end(self, ended: Execution) -> bool:
-        """Write down what ended before it began. Tell whether it was still unfinished."""
-        (finished,) = await self._parts.store.finish([Ending(ended)])
+    async def _end(self, ended: Execution, seen: ExecutionStatus | None = None) -> bool:
+        """Write down what ended before it began. Tell whether it was still unfinished, and still as it was seen."""
+        (finished,) = await self._parts.store.finish([Ending(ended, seen=seen)])
         if finished.written:
             self._parts.announcer.became(ended)
         return finished.written

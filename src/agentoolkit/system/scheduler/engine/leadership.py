@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from agentoolkit.system.scheduler.ports import Change, Claimed, JobStore
+from agentoolkit.system.scheduler.ports import CancelRequest, Change, Claimed, JobStore
 from agentoolkit.time_source import Cancellable, TimeSource
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Kept(Protocol):
     def set_alarm(self, job_id: str, at: datetime | None) -> None: ...
     def holds(self, execution_id: str) -> bool: ...
     def take_over(self, claimed: Claimed) -> None: ...
-    async def cancel_requested(self, execution_id: str) -> None: ...
+    async def cancel_requested(self, asked: CancelRequest) -> None: ...
     def forward(self) -> None: ...
 
 
@@ -93,8 +93,9 @@ class Upkeep:
             self.hurry()  # what of our own waits for a retry has lost its alarm
         for job_id, at in await self._store.changes():
             self._engine.set_alarm(job_id, at)
-        for execution_id in await self._store.cancel_requests():
-            await self._engine.cancel_requested(execution_id)
+        for asked in await self._store.cancel_requests():
+            await self._engine.cancel_requested(asked)
+            await self._store.acknowledge_cancel(asked.execution_id)
         if self._claims and not halted:
             await self._take_over()
         if leads:

@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrup
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.event_loops import all_done
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import FINISHED, Claimed, Ending, Finished, Message
+from agentoolkit.system.scheduler.ports import FINISHED, Claimed, Ending, Finished, Message, Retried
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,13 @@ class Recorder:
         may = _may_be_retried(ended) and not underway.cancel_reason  # whoever cancelled it was told that it ends
         again = plan_retry(ended, error, underway.work.policies, self._time.now()) if error and may else None
         if again is not None and again.retry_at is not None:
-            if await self._surely(self._store.retry, True, again):
-                self._announcer.became(again)
-                self._told.retry_later(again.execution_id, again.retry_at)
+            ending = Ending(ended, outcome_message(underway.work, ended))
+            answer = await self._surely(self._store.retry, Retried(True), again, ending)
+            if not answer.waits:  # its job is gone: this was its last attempt
+                self._tell(ending, answer.finished)
+                return ended
+            self._announcer.became(again)
+            self._told.retry_later(again.execution_id, again.retry_at)
             return again
         message = outcome_message(underway.work, ended)
         self._tell(Ending(ended, message), await self._surely(self._finish_one, FINISHED, ended, message))

@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.downstream import check_circle, decide_downstream
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
+from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Delivery, Execution, ExecutionStatus, Job, JobState, JobStatus, job_id_of
-from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Change, Claimed, Claims, Ending, Finished, Message, Owner, StoredJob
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Delivery, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import (
+    FINISHED,
+    NOT_FINISHED,
+    CancelRequest,
+    Change,
+    Claimed,
+    Claims,
+    Ending,
+    Finished,
+    Message,
+    Owner,
+    Position,
+    Removed,
+    Retried,
+    StoredJob,
+)
+from agentoolkit.system.scheduler.stores.memory_history import History
+from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 RETIRED_JOBS = 1_000
-"""Jobs that can no longer fire, or were cancelled, whose history is kept."""
+"""Jobs that can no longer fire, or were cancelled, that are kept with their history."""
 
 
 class MemoryJobStore:
-    """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself."""
+    """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself.
+
+    Args:
+        retired_jobs: How many jobs that are over are kept.
+        history_length: Finished executions kept for each job.
+    """
 
     survives_restart = False
     shared = False
     owner = ""
 
-    def __init__(self, retired_jobs: int = RETIRED_JOBS) -> None:
+    def __init__(self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
+        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in JobStatus}
+        self._called: OrderedKeys[str] = OrderedKeys()
+        """Ids and names of jobs that can still fire."""
+        self._counts: Counter[JobStatus] = Counter()
+        self._cancelled: dict[str, StoredJob] = {}
         self._downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
-        self._unfinished: dict[str, Execution] = {}
-        self._running: Counter[str] = Counter()
-        self._history: dict[str, dict[str, Execution]] = {}
+        self._history = History(history_length)
         self._outbox: dict[str, Message] = {}
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
@@ -67,8 +95,24 @@ class MemoryJobStore:
     async def find(self, id_or_name: str) -> StoredJob | None:
         return self._jobs.get(id_or_name) or self._jobs.get(self._names.get(id_or_name, ""))
 
+    async def find_cancelled(self, id_or_name: str) -> StoredJob | None:
+        named = [stored for stored in self._cancelled.values() if stored.job.job_name == id_or_name]
+        return self._cancelled.get(id_or_name) or max(named, key=_created, default=None)
+
+    async def find_similar(self, id_or_name: str, limit: int) -> Sequence[str]:
+        after = islice(self._called.from_(id_or_name, included=True), limit)
+        return sorted([*after, *islice(self._called.before(id_or_name), limit)])
+
     async def jobs(self) -> Sequence[StoredJob]:
-        return list(self._jobs.values())
+        return sorted(self._jobs.values(), key=_created)
+
+    async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
+        orders = [self._order[one].from_(after) for one in (LIVE if status is None else (status,))]
+        held = self._cancelled if status is JobStatus.CANCELLED else self._jobs
+        return [held[job_id] for _, job_id in islice(merge(*orders), limit)]
+
+    async def count_jobs(self) -> Mapping[JobStatus, int]:
+        return {status: number for status, number in self._counts.items() if number}
 
     async def downstream(self, job_id: str) -> Sequence[str]:
         found = [self._jobs[id_] for id_ in self._downstream.get(job_id, ())]
@@ -84,77 +128,88 @@ class MemoryJobStore:
         self._keep(StoredJob(job, standing._replace(version=before.version + 1)))
         return True
 
-    async def remove(self, job_id: str) -> bool:
-        stored = self._jobs.pop(job_id, None)
-        if stored is None:
-            return False
-        self._unlink(stored.job)
-        for waiting in [left for left in self._unfinished.values() if left.job_id == job_id and left.status is not ExecutionStatus.RUNNING]:
-            self._finish(waiting._replace(status=ExecutionStatus.CANCELLED, reason="its job was cancelled"), None)
-        self._retire(job_id)
-        return True
+    async def exchange(self, old: StoredJob, job: Job, standing: JobState, at: datetime) -> Removed:
+        stored = self._jobs.get(old.job.job_id)
+        if stored is None or stored.standing != old.standing:
+            return Removed(False)
+        self._check_free(job, but=old.job.job_id)
+        check_circle(job, self._upstream_of)
+        removed = self._remove(old.job.job_id, at, "replaced")
+        self._keep(StoredJob(job, standing))
+        return removed
+
+    async def remove(self, job_id: str, at: datetime, reason: str = "") -> Removed:
+        return self._remove(job_id, at, reason)
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         records: list[Claimed] = []
         next_times: list[Change] = []
         for job_id in job_ids:
             if stored := self._jobs.get(job_id):
-                records += self._decided(stored.job, decide(*stored, now, self._running.get(job_id, 0)))
+                records += self._decided(stored, decide(*stored, now, self._history.count_unfinished(job_id)))
             stored = self._jobs.get(job_id)
             next_times.append(Change(job_id, stored.standing.due_at if stored else None))
         return Claims(records, next_times)
 
     async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
-        new = [execution for execution in executions if await self.execution(execution.execution_id) is None]
-        for execution in new:
-            self._write(execution)
-        ids = {execution.execution_id for execution in new}
+        new: list[str] = []
+        for execution in executions:
+            if self._history.get(execution.execution_id) is None:
+                self._write(execution)
+                new.append(execution.execution_id)
+        ids = set(new)
         self._outbox |= {message.execution_id: message for message in messages if message.execution_id in ids}
-        return [execution.execution_id for execution in new]
+        return new
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         return list(map(self._begin, executions))
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
-        return [self._finish(*ending) for ending in endings]
+        return list(map(self._finish, endings))
 
     async def execution(self, execution_id: str) -> Execution | None:
-        if execution := self._unfinished.get(execution_id):
-            return execution
-        return self._history.get(job_id_of(execution_id), {}).get(execution_id)
+        return self._history.get(execution_id)
 
-    async def executions(self, job_id: str | None, limit: int, status: ExecutionStatus | None = None) -> Sequence[Execution]:
-        waiting = [found for found in self._unfinished.values() if job_id in (None, found.job_id)]
-        histories = self._history.values() if job_id is None else [self._history.get(job_id, {})]
-        finished = [found for history in histories for found in history.values()]
-        found = [execution for execution in waiting + finished if status in (None, execution.status)]
-        return sorted(found, key=_newest_last, reverse=True)[:limit]
+    async def executions(
+        self,
+        job_id: str | None,
+        limit: int,
+        status: ExecutionStatus | None = None,
+        before: Position | None = None,
+        with_results: bool = True,
+    ) -> Sequence[Execution]:
+        found = self._history.page(job_id, limit, status, before)
+        return found if with_results else [execution._replace(result=None) for execution in found]
 
-    async def retry(self, execution: Execution) -> bool:
-        if execution.execution_id not in self._unfinished:
-            return False
-        self._unfinished[execution.execution_id] = execution
-        return True
+    async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
+        stored = self._jobs.get(execution.job_id)
+        if job_is_gone(execution, stored.job.created_at if stored else None):
+            return Retried(False, self._finish(ending) if ending is not None else NOT_FINISHED)
+        return Retried(self._postpone(execution))
 
     async def release(self, execution: Execution) -> bool:
-        return await self.retry(release(execution, execution.started_at or execution.scheduled_at))
+        return self._postpone(release(execution, execution.started_at or execution.scheduled_at))
 
-    async def request_cancel(self, execution_id: str) -> bool:
+    async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
         return False
 
-    async def cancel_requests(self) -> Sequence[str]:
+    async def cancel_requests(self) -> Sequence[CancelRequest]:
         return ()
+
+    async def acknowledge_cancel(self, execution_id: str) -> None:
+        """Nobody asks: there is no other process."""
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
         taken: list[Claimed] = []
-        for execution in [left for left in self._unfinished.values() if not held(left.execution_id)]:
+        for execution in [left for left in self._history.unfinished() if not held(left.execution_id)]:
             stored = self._jobs.get(execution.job_id)
             after = recover(execution, stored.job if stored else None, self.owner, now)
             if not after.finished:
-                self._unfinished[after.execution_id] = after
+                self._history.change(after)
             taken.append(Claimed(stored.job if stored else None, after))
             if after.finished:
-                taken += self._finish(after, outcome_message(stored.job.work, after) if stored else None).downstream
+                message = outcome_message(stored.job.work, after) if stored else None
+                taken += self._finish(Ending(after, message)).downstream
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
@@ -164,46 +219,53 @@ class MemoryJobStore:
         return ()
 
     async def outbox(self, limit: int) -> Sequence[Message]:
-        return list(self._outbox.values())[:limit]
+        return list(islice(self._outbox.values(), limit))
 
     async def messages(self, limit: int) -> Sequence[Message]:
-        return list(self._outbox.values())[:limit]
+        return list(islice(self._outbox.values(), limit))
 
     async def delivered(self, execution_id: str) -> None:
-        if message := self._outbox.pop(execution_id, None):
-            self._note_delivery(message, Delivery.DELIVERED)
+        if self._outbox.pop(execution_id, None):
+            self._note_delivery(execution_id, Delivery.DELIVERED)
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
         if give_up:
             self._outbox.pop(message.execution_id, None)
-            self._note_delivery(message, Delivery.FAILED)
+            self._note_delivery(message.execution_id, Delivery.FAILED)
         else:
             self._outbox[message.execution_id] = message._replace(attempts=message.attempts + 1)
 
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return ()
+
     async def purge(self, now: datetime) -> None:
-        """There is nothing to forget: never are more than so many kept."""
+        """There is nothing to delete: never are more kept than the limits say."""
 
     def _begin(self, execution: Execution) -> bool:
-        before = self._unfinished.get(execution.execution_id)
+        before = self._history.get_unfinished(execution.execution_id)
         if before is None or before.status is ExecutionStatus.RUNNING:
             return False
-        self._unfinished[execution.execution_id] = execution
+        self._history.change(execution)
         return True
 
-    def _finish(self, execution: Execution, message: Message | None) -> Finished:
-        if self._unfinished.pop(execution.execution_id, None) is None:
+    def _postpone(self, execution: Execution) -> bool:
+        if self._history.get_unfinished(execution.execution_id) is None:
+            return False
+        self._history.change(execution)
+        return True
+
+    def _finish(self, ending: Ending) -> Finished:
+        execution, message, seen = ending
+        before = self._history.get_unfinished(execution.execution_id)
+        if before is None or seen not in (None, before.status):
             return NOT_FINISHED
-        running = self._running[execution.job_id] - 1
-        if running:
-            self._running[execution.job_id] = running
-        else:
-            del self._running[execution.job_id]
         if message is not None:
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=Delivery.PENDING)
-        self._remember(execution)
+        self._history.finish(execution)
+        self._retire_if_over(execution.job_id)
         if self._downstream and (after := self._downstream.get(execution.job_id)):
-            return Finished(True, [claimed for job_id in tuple(after) for claimed in self._start_downstream(job_id, execution)])
+            return Finished(True, [claimed for job_id in sorted(after) for claimed in self._start_downstream(job_id, execution)])
         return FINISHED
 
     def _check_free(self, job: Job, but: str = "") -> None:
@@ -214,25 +276,66 @@ class MemoryJobStore:
                     raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
     def _keep(self, stored: StoredJob) -> None:
-        if before := self._jobs.get(stored.job.job_id):
-            self._unlink(before.job)
-        self._jobs[stored.job.job_id] = stored
-        if stored.job.upstream_id is not None:
-            self._downstream[stored.job.upstream_id][stored.job.job_id] = None
+        """Add a job, or put it in the place of the one with its id."""
+        job = stored.job
+        if before := self._jobs.pop(job.job_id, None):
+            self._unlink(before)
+        if forgotten := self._cancelled.pop(job.job_id, None):
+            self._leave_order(forgotten)
+        self._jobs[job.job_id] = stored
+        self._enter_order(stored)
+        if job.upstream_id is not None:
+            self._downstream[job.upstream_id][job.job_id] = None
         if stored.standing.state is JobStatus.DONE:
-            self._names.setdefault(stored.job.job_name, stored.job.job_id)  # it may be another's by now
-            self._retire(stored.job.job_id)
+            self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
+            self._retire(job.job_id)
         else:
-            self._names[stored.job.job_name] = stored.job.job_id
-            self._retired.pop(stored.job.job_id, None)
+            self._names[job.job_name] = job.job_id
+            self._retired.pop(job.job_id, None)
 
-    def _unlink(self, job: Job) -> None:
+    def _remove(self, job_id: str, at: datetime, reason: str) -> Removed:
+        stored = self._jobs.pop(job_id, None)
+        if stored is None:
+            return Removed(False)
+        self._unlink(stored)
+        state = stored.standing._replace(state=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
+        self._cancelled[job_id] = StoredJob(stored.job, state)
+        self._enter_order(self._cancelled[job_id])
+        cancelled: list[Execution] = []
+        for waiting in self._history.unfinished(job_id):
+            if waiting.status is not ExecutionStatus.RUNNING:
+                ended = waiting._replace(status=ExecutionStatus.CANCELLED, reason="its job was cancelled", finished_at=at)
+                self._history.finish(ended)
+                cancelled.append(ended)
+        self._retire(job_id)
+        return Removed(True, cancelled)
+
+    def _unlink(self, stored: StoredJob) -> None:
+        """Take a job out of all that leads to it, but for its id."""
+        job = stored.job
+        self._leave_order(stored)
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
         if job.upstream_id is not None:
             self._downstream[job.upstream_id].pop(job.job_id, None)
             if not self._downstream[job.upstream_id]:
                 del self._downstream[job.upstream_id]
+
+    def _enter_order(self, stored: StoredJob) -> None:
+        status, job = stored.standing.state, stored.job
+        self._order[status].add((job.created_at, job.job_id))
+        self._counts[status] += 1
+        if status in LIVE:
+            for called in {job.job_id, job.job_name}:
+                self._called.add(called)
+
+    def _leave_order(self, stored: StoredJob) -> None:
+        status, job = stored.standing.state, stored.job
+        self._order[status].discard((job.created_at, job.job_id))
+        self._counts[status] -= 1
+        if status in LIVE:
+            for called in {job.job_id, job.job_name}:
+                self._called.discard(called)
 
     def _upstream_of(self, job_id: str) -> str | None:
         return stored.job.upstream_id if (stored := self._jobs.get(job_id)) else None
@@ -241,20 +344,19 @@ class MemoryJobStore:
         """Decide on a job that comes after one that ended, and return what is new."""
         if (stored := self._jobs.get(job_id)) is None:
             return ()
-        return self._decided(stored.job, decide_downstream(*stored, [ended], self._running.get(job_id, 0)))
+        return self._decided(stored, decide_downstream(*stored, [ended], self._history.count_unfinished(job_id)))
 
-    def _decided(self, job: Job, decision: Decision) -> Sequence[Claimed]:
+    def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""
+        job, before = stored
         executions, standing = decision
-        history = self._history.get(job.job_id, {})
-        new = [
-            execution
-            for execution in executions
-            if execution.execution_id not in self._unfinished and execution.execution_id not in history
-        ]
+        new = [execution for execution in executions if self._history.get(execution.execution_id) is None]
         if len(new) < len(executions):
             standing = recount(job, decision, new)
-        self._jobs[job.job_id] = StoredJob(job, standing)
+        after = self._jobs[job.job_id] = StoredJob(job, standing)
+        if standing.state is not before.state:
+            self._leave_order(stored)
+            self._enter_order(after)
         for execution in new:
             self._write(execution)
         if standing.state is JobStatus.DONE:
@@ -262,45 +364,39 @@ class MemoryJobStore:
         return [Claimed(job, execution) for execution in new]
 
     def _write(self, execution: Execution) -> None:
-        if execution.status is ExecutionStatus.QUEUED:
-            self._unfinished[execution.execution_id] = execution
-            self._running[execution.job_id] += 1
-            self._retired.pop(execution.job_id, None)
+        self._history.add(execution)
+        if execution.finished:
+            self._retire_if_over(execution.job_id)
         else:
-            self._remember(execution)
+            self._retired.pop(execution.job_id, None)
 
-    def _remember(self, execution: Execution) -> None:
-        job_id = execution.job_id
-        history = self._history.get(job_id)
-        if history is None:
-            history = self._history[job_id] = {}
-        history[execution.execution_id] = execution
-        if len(history) > HISTORY_LENGTH:
-            del history[next(iter(history))]
+    def _retire_if_over(self, job_id: str) -> None:
         stored = self._jobs.get(job_id)
         if stored is None or stored.standing.state is JobStatus.DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
         """Let a job, or a history without one, be the newest to be forgotten; while executions of it are under way, it is not."""
-        if job_id in self._running:
+        if self._history.count_unfinished(job_id):
             return
         self._retired[job_id] = None
         if len(self._retired) > self._retired_jobs:
             oldest, _ = self._retired.popitem(last=False)
-            self._history.pop(oldest, None)
+            self._history.forget(oldest)
             if stored := self._jobs.pop(oldest, None):
-                self._unlink(stored.job)
+                self._unlink(stored)
+            if cancelled := self._cancelled.pop(oldest, None):
+                self._leave_order(cancelled)
 
-    def _note_delivery(self, message: Message, delivery: Delivery) -> None:
-        history = self._history.get(job_id_of(message.execution_id), {})
-        if execution := history.get(message.execution_id):
-            history[message.execution_id] = execution._replace(delivery=delivery)
+    def _note_delivery(self, execution_id: str, delivery: Delivery) -> None:
+        execution = self._history.get(execution_id)
+        if execution is not None and execution.finished:
+            self._history.change_finished(execution._replace(delivery=delivery))
 
 
 def _change(stored: StoredJob) -> Change:
     return Change(stored.job.job_id, stored.standing.due_at)
 
 
-def _newest_last(execution: Execution) -> tuple[datetime, str]:
-    return execution.scheduled_at, execution.execution_id
+def _created(stored: StoredJob) -> tuple[datetime, str]:
+    return stored.job.created_at, stored.job.job_id

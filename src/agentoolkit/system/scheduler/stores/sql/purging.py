@@ -10,17 +10,22 @@ from agentoolkit.system.scheduler.stores.sql.claims import EACH
 # A job is over since its last execution ended; one without executions, since it was made.
 _OVER = """
     SELECT j.job_id AS id, COALESCE(
-        (SELECT e.finished_at FROM agentool_executions e WHERE e.job_id = j.job_id ORDER BY e.sequence DESC LIMIT 1), j.created_at) AS ended
+        (SELECT e.finished_at FROM agentool_executions e WHERE e.job_id = j.job_id AND e.finished_at IS NOT NULL
+        ORDER BY e.finished_at DESC LIMIT 1), j.created_at) AS ended
     FROM agentool_jobs j WHERE j.live = 0
     AND NOT EXISTS (SELECT 1 FROM agentool_executions u WHERE u.job_id = j.job_id AND u.finished_at IS NULL)
 """
-# Only an execution that no job counts has the place 0, by which an index finds it.
+# Only executions that no job counts have places up to 0, by which an index finds them.
 _HOMELESS = """
-    SELECT e.execution_id AS id, e.finished_at AS ended FROM agentool_executions e WHERE e.sequence = 0 AND e.finished_at IS NOT NULL
+    SELECT e.execution_id AS id, e.finished_at AS ended FROM agentool_executions e WHERE e.sequence <= 0 AND e.finished_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM agentool_jobs j WHERE j.job_id = e.job_id)
 """
 _YOUNG = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ({of}) AS those WHERE ended >= :before LIMIT :kept) AS young"
 _OLD = "SELECT id FROM ({of}) AS those WHERE ended < :before ORDER BY ended DESC, id LIMIT :most OFFSET :kept"
+_FOLD = """
+    WITH gone AS (DELETE FROM agentool_job_counts RETURNING state, number)
+    INSERT INTO agentool_job_counts (state, number) SELECT state, SUM(number) FROM gone GROUP BY state
+"""
 MAX_AT_ONCE = 500
 """Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
@@ -35,7 +40,7 @@ def purge(session: Session, before: int, kept: int) -> bool:
     """
     # Nothing is over since before it was made: those that were made lately need not be looked at.
     jobs = _old(session, _OVER, _OVER + " AND j.created_at < :before", before, kept)
-    _delete(session, "agentool_executions", "job_id", jobs)
+    _delete(session, "agentool_executions", "finished_at IS NOT NULL AND job_id", jobs)
     _delete(session, "agentool_jobs", "job_id", jobs)
     homeless = _old(session, _HOMELESS, _HOMELESS, before, kept)
     _delete(session, "agentool_executions", "execution_id", homeless)
@@ -52,3 +57,9 @@ def _old(session: Session, all_: str, candidates: str, before: int, kept: int) -
 def _delete(session: Session, table: str, key: str, ids: list[str]) -> None:
     sql = f"DELETE FROM {table} WHERE {key} IN ({EACH[session.dialect]})"  # noqa: S608  names of ours
     session.run(sql, {"ids": json.dumps(ids)})
+
+
+def fold_counts(session: Session) -> None:
+    """Add up the counts of jobs, where each change of them left a row of its own."""
+    if session.dialect == "postgres":
+        session.run(_FOLD)

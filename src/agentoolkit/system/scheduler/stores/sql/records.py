@@ -1,202 +1,87 @@
-"""Facts as rows and rows as facts."""
+"""Facts as rows and rows as facts. Each column is declared once: its name, its type, and how a fact is written and read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from agentoolkit.database.session import Row
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus, Policies
+from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.stores.sql.definitions import encode
 
-_POLICIES = tuple(field.name for field in fields(Policies))
-
-STANDING = "state, next_run_at, runs, version, reason, paused_until"
-EXECUTION_TYPES = {
-    "execution_id": "TEXT",
-    "job_id": "TEXT",
-    "agentool_name": "TEXT",
-    "scheduled_at": "BIGINT",
-    "cause": "TEXT",
-    "status": "TEXT",
-    "reason": "TEXT",
-    "due_count": "BIGINT",
-    "attempt": "BIGINT",
-    "started_at": "BIGINT",
-    "finished_at": "BIGINT",
-    "duration": "DOUBLE PRECISION",
-    "result": "TEXT",
-    "error": "TEXT",
-    "delivery": "TEXT",
-    "retry_at": "BIGINT",
-    "attempts": "TEXT",
-    "owner": "TEXT",
-}
-EXECUTION = ", ".join(EXECUTION_TYPES)
-NEW_TYPES = {
-    "execution_id": "TEXT",
-    "job_id": "TEXT",
-    "sequence": "BIGINT",
-    "agentool_name": "TEXT",
-    "scheduled_at": "BIGINT",
-    "cause": "TEXT",
-    "status": "TEXT",
-    "reason": "TEXT",
-    "due_count": "BIGINT",
-    "finished_at": "BIGINT",
-    "owner": "TEXT",
-}
-"""The columns that an execution can have when it is first written down."""
-_STATES = {state.value: state for state in JobStatus}
+_BLANKS: dict[str, object] = {"TEXT": "", "BIGINT": 0, "DOUBLE PRECISION": -1.0}
+"""What stands for null among many rows: there a null costs ``sqlite3`` as much as ten texts."""
 
 
-def definition_of(job: Job) -> str:
-    """Write a job's definition as JSON."""
-    record = {
-        "job_name": job.job_name,
-        "agentool_name": job.agentool_name,
-        "input_data": job.input_data,
-        "schedule": job.schedule.to_json(),
-        "policies": {name: getattr(job.policies, name) for name in _POLICIES},
-        "result_queue": job.result_queue,
-        "error_queue": job.error_queue,
-        "description": job.description,
-        "tags": job.tags,
-        "created_at": job.created_at.isoformat(),
-    }
-    return json.dumps(record, separators=(",", ":"))
+class Column(NamedTuple):
+    """A column of a table, and the field of a fact that it holds."""
+
+    name: str
+    type: str
+    field: str
+    """The field's path, as `operator.attrgetter` takes it."""
+    write: Callable[[Any], object] | None = None
+    """Turns the field's value, unless it is None, into what is stored; None: it is stored as it is."""
+    read: Callable[[Any], Any] | None = None
+    nullable: bool = False
 
 
-def job_of(job_id: str, definition: str) -> Job:
-    """Read a job's definition.
+class Columns:
+    """Columns of one table, in order."""
 
-    Raises:
-        ValueError, KeyError, TypeError: It was damaged.
-    """
-    record: dict[str, Any] = json.loads(definition)
-    policies: dict[str, Any] = record["policies"]
-    policies["retry_on"] = tuple(policies["retry_on"])
-    record["schedule"] = Schedule.from_json(record["schedule"])
-    record["policies"] = Policies(**policies)
-    record["tags"] = tuple(record["tags"])
-    record["created_at"] = datetime.fromisoformat(record["created_at"])
-    return Job(job_id=job_id, **record)
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = {column.name: column for column in columns}
+        self.names = tuple(self._columns)
+        self.types: Mapping[str, str] = {column.name: column.type for column in columns}
+        self.selected = ", ".join(self.names)
+        self._get = attrgetter(*(column.field for column in columns))
+        self._writers = [(place, column.write) for place, column in enumerate(columns) if column.write]
+        self._blanks = [(place, _BLANKS[column.type]) for place, column in enumerate(columns) if column.nullable]
+        self._readers = [(place, column.read) for place, column in enumerate(columns) if column.read]
 
+    def only(self, *names: str) -> Columns:
+        """Return some of these columns, in another order."""
+        return Columns([self._columns[name] for name in names])
 
-def standing_of(row: Sequence[Any]) -> JobState:
-    """Read the columns `STANDING`. Raises `KeyError` if there is no such state."""
-    state, next_run_at, runs, version, reason, paused_until = row
-    return JobState(_STATES[state], moment(next_run_at), runs, version, reason, moment(paused_until))
+    def parameters(self, fact: object) -> dict[str, Any]:
+        """Return what is stored of a fact, by the names of the columns."""
+        return dict(zip(self.names, self._stored(fact), strict=True))
 
+    def row(self, fact: object) -> Row:
+        """Return what is stored of a fact as one of many rows, with a blank for null. See `value`."""
+        stored = self._stored(fact)
+        for place, blank in self._blanks:
+            if stored[place] is None:
+                stored[place] = blank
+        return tuple(stored)
 
-def unreadable_standing(error: Exception) -> JobState:
-    """Return where a job stands whose row cannot be read."""
-    return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")
+    def value(self, name: str) -> str:
+        """Return a column of the table ``r`` of many rows as SQL, with null for the blank."""
+        column = self._columns[name]
+        if not column.nullable:
+            return f"r.{name}"
+        blank = _BLANKS[column.type]
+        return f"NULLIF(r.{name}, {blank!r})"
 
+    def facts(self, row: Sequence[Any]) -> list[Any]:
+        """Return the fields' values of a row. Raises `ValueError`, `KeyError` or `TypeError` if it was damaged."""
+        values = list(row)
+        for place, read in self._readers:
+            if values[place] is not None:
+                values[place] = read(values[place])
+        return values
 
-def standing_parameters(standing: JobState) -> dict[str, Any]:
-    """Return the columns `STANDING`, and whether the job can still fire."""
-    return {
-        "state": str(standing.state),
-        "live": int(standing.state is not JobStatus.DONE),
-        "next_run_at": micros(standing.next_run_at),
-        "runs": standing.runs,
-        "version": standing.version,
-        "reason": standing.reason,
-        "paused_until": micros(standing.paused_until),
-    }
-
-
-def execution_of(row: tuple[Any, ...]) -> Execution:
-    """Read the columns `EXECUTION`, whose order is that of an execution's own fields."""
-    return Execution(*(value if read is None else read(value) for read, value in zip(_READERS, row, strict=True)))
-
-
-def _result_of(stored: str | None) -> Any:
-    return None if stored is None else json.loads(stored)
-
-
-def _error_of(stored: str | None) -> ErrorRecord | None:
-    return None if stored is None else ErrorRecord(*json.loads(stored))
-
-
-def _attempts_of(stored: str | None) -> tuple[Attempt, ...]:
-    return () if stored is None else tuple(map(_attempt_of, json.loads(stored)))
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "scheduled_at": instant,
-    "status": ExecutionStatus,
-    "started_at": moment,
-    "finished_at": moment,
-    "result": _result_of,
-    "error": _error_of,
-    "delivery": Delivery,
-    "retry_at": moment,
-    "attempts": _attempts_of,
-}
-_READERS = tuple(map(_READ.get, EXECUTION_TYPES))
-
-
-def execution_parameters(execution: Execution) -> dict[str, Any]:
-    """Return the columns `EXECUTION`."""
-    return {
-        "execution_id": execution.execution_id,
-        "job_id": execution.job_id,
-        "agentool_name": execution.agentool_name,
-        "scheduled_at": micros(execution.scheduled_at),
-        "cause": execution.trigger,
-        "status": str(execution.status),
-        "reason": plain(execution.reason),
-        "due_count": execution.due_count,
-        "attempt": execution.attempt,
-        "started_at": micros(execution.started_at),
-        "finished_at": micros(execution.finished_at),
-        "duration": execution.duration,
-        "result": None if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
-        "error": None if execution.error is None else json.dumps(execution.error),
-        "delivery": str(execution.delivery),
-        "retry_at": micros(execution.retry_at),
-        "attempts": json.dumps([_attempt_record(past) for past in execution.attempts]) if execution.attempts else None,
-        "owner": execution.owner,
-    }
-
-
-def new_row(execution: Execution, sequence: int) -> tuple[Any, ...]:
-    """Return the columns `NEW_TYPES`; a time that is not known is 0."""
-    return (
-        execution.execution_id,
-        execution.job_id,
-        sequence,
-        execution.agentool_name,
-        micros(execution.scheduled_at),
-        execution.trigger,
-        str(execution.status),
-        plain(execution.reason),
-        execution.due_count,
-        micros(execution.finished_at) or 0,
-        execution.owner,
-    )
-
-
-def ended_row(execution: Execution) -> tuple[Any, ...]:
-    """Return what an outcome changes, and whose it is; what is not known is the text '' or the number -1."""
-    return (
-        execution.execution_id,
-        execution.owner,
-        execution.attempt,
-        str(execution.status),
-        plain(execution.reason),
-        micros(execution.finished_at),
-        -1.0 if execution.duration is None else execution.duration,
-        "" if execution.result is None else json.dumps(execution.result, separators=(",", ":")),
-        "" if execution.error is None else json.dumps(execution.error),
-        str(execution.delivery),
-    )
+    def _stored(self, fact: object) -> list[Any]:
+        stored = list(self._get(fact))
+        for place, write in self._writers:
+            if stored[place] is not None:
+                stored[place] = write(stored[place])
+        return stored
 
 
 def plain(text: str) -> str:
@@ -204,15 +89,118 @@ def plain(text: str) -> str:
     return text if text.isprintable() else text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def message_of(row: tuple[Any, ...]) -> Message:
-    """Read ``execution_id, queue_name, payload, attempts``."""
-    return Message(row[0], row[1], json.loads(row[2]), row[3])
+def _attempts_text(attempts: Sequence[Attempt]) -> str | None:
+    if not attempts:
+        return None
+    return encode([[past.attempt, micros(past.started_at), micros(past.finished_at), past.error] for past in attempts])
 
 
-def _attempt_record(past: Attempt) -> list[Any]:
-    return [past.attempt, micros(past.started_at), micros(past.finished_at), past.error]
+def _attempts_of(stored: str) -> tuple[Attempt, ...]:
+    return tuple(map(_attempt_of, json.loads(stored)))
 
 
 def _attempt_of(record: list[Any]) -> Attempt:
     number, started, finished, error = record
     return Attempt(number, moment(started), moment(finished), None if error is None else ErrorRecord(*error))
+
+
+def _error_of(stored: str) -> ErrorRecord:
+    return ErrorRecord(*json.loads(stored))
+
+
+STATE = Columns(
+    (
+        Column("state", "TEXT", "state.value", read=JobStatus),
+        Column("next_run_at", "BIGINT", "next_run_at", micros, moment, nullable=True),
+        Column("runs", "BIGINT", "runs"),
+        Column("version", "BIGINT", "version"),
+        Column("reason", "TEXT", "reason", plain),
+        Column("paused_until", "BIGINT", "paused_until", micros, moment, nullable=True),
+        Column("ended_at", "BIGINT", "ended_at", micros, moment, nullable=True),
+    )
+)
+"""Of a job, the columns that hold where it stands, in the order of the fields of a `JobState`."""
+
+EXECUTION = Columns(
+    (
+        Column("execution_id", "TEXT", "execution_id"),
+        Column("job_id", "TEXT", "job_id"),
+        Column("agentool_name", "TEXT", "agentool_name"),
+        Column("scheduled_at", "BIGINT", "scheduled_at", micros, instant),
+        Column("cause", "TEXT", "trigger"),
+        Column("status", "TEXT", "status.value", read=ExecutionStatus),
+        Column("reason", "TEXT", "reason", plain),
+        Column("due_count", "BIGINT", "due_count"),
+        Column("attempt", "BIGINT", "attempt"),
+        Column("started_at", "BIGINT", "started_at", micros, moment, nullable=True),
+        Column("finished_at", "BIGINT", "finished_at", micros, moment, nullable=True),
+        Column("duration", "DOUBLE PRECISION", "duration", nullable=True),
+        Column("result", "TEXT", "result", encode, json.loads, nullable=True),
+        Column("error", "TEXT", "error", encode, _error_of, nullable=True),
+        Column("delivery", "TEXT", "delivery.value", read=Delivery),
+        Column("retry_at", "BIGINT", "retry_at", micros, moment, nullable=True),
+        Column("attempts", "TEXT", "attempts", _attempts_text, _attempts_of, nullable=True),
+        Column("owner", "TEXT", "owner"),
+    )
+)
+"""The columns of an execution, in the order of its fields."""
+_ATTEMPTS = EXECUTION.names.index("attempts")
+_RESULT = EXECUTION.names.index("result")
+
+WITHOUT_RESULT = ", ".join("NULL" if name == "result" else name for name in EXECUTION.names)
+"""What is selected of an execution whose result, which may be large, is not asked for."""
+
+
+def state_of(row: Sequence[Any]) -> JobState:
+    """Read the columns `STATE`. Raises `ValueError` or `OverflowError` if they were damaged."""
+    return JobState(*STATE.facts(row))
+
+
+def state_parameters(state: JobState) -> dict[str, Any]:
+    """Return the columns `STATE`, and whether the job can still fire."""
+    return {**STATE.parameters(state), "live": int(state.state is not JobStatus.DONE)}
+
+
+def unreadable_state(error: Exception) -> JobState:
+    """Return where a job stands whose row cannot be read."""
+    return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")
+
+
+def execution_of(row: Row) -> Execution:
+    """Read the columns `EXECUTION`. Raises `ValueError`, `TypeError` or `OverflowError` if they were damaged."""
+    facts = EXECUTION.facts(row)
+    if facts[_ATTEMPTS] is None:
+        facts[_ATTEMPTS] = ()
+    return Execution(*facts)
+
+
+def execution_or_damaged(row: Row) -> Execution:
+    """Read the columns `EXECUTION`; of a damaged row what can be read, as lost, with a reason that says what cannot."""
+    try:
+        return execution_of(row)
+    except Exception as error:
+        return damaged_execution(row, error)
+
+
+def damaged_execution(row: Row, error: Exception) -> Execution:
+    """Return what stands for an execution whose row cannot be read."""
+    stored = dict(zip(EXECUTION.names, row, strict=True))
+    known = Execution(
+        str(stored["execution_id"]), str(stored["job_id"]), str(stored["agentool_name"]), time_or_first(stored["scheduled_at"])
+    )
+    finished = time_or_first(stored["finished_at"]) if stored["finished_at"] is not None else None
+    reason = f"damaged: its record cannot be read: {error}"
+    return known._replace(status=ExecutionStatus.LOST, reason=reason, finished_at=finished, owner=str(stored["owner"]))
+
+
+def message_of(row: Row) -> Message:
+    """Read ``execution_id, queue_name, payload, attempts``. Raises `ValueError` if it was damaged."""
+    return Message(row[0], row[1], json.loads(row[2]), row[3])
+
+
+def time_or_first(stored: object) -> datetime:
+    """Read an instant; of a damaged one the first that there is."""
+    try:
+        return instant(int(str(stored)))
+    except (ValueError, OverflowError):
+        return instant(0)

@@ -1,0 +1,117 @@
+"""The executions of the store in memory: unfinished ones, and each job's history."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, job_id_of
+from agentoolkit.system.scheduler.ports import Position
+from agentoolkit.system.scheduler.stores.ordered import NewestFirst
+
+_RARE = frozenset(ExecutionStatus) - UNFINISHED - {ExecutionStatus.SUCCESS}
+"""Outcomes that have an order of their own: what most executions are is found soon among all."""
+
+
+class History:
+    """Executions by their ids, by job, and in the order of their due times.
+
+    Args:
+        length: Finished executions kept for each job.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._unfinished: dict[str, Execution] = {}
+        self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._finished: dict[str, dict[str, Execution]] = {}
+        """By the job's id, in the order in which they finished."""
+        self._newest = NewestFirst()
+        self._outcomes = {status: NewestFirst() for status in _RARE}
+
+    def get(self, execution_id: str) -> Execution | None:
+        """Return one execution."""
+        if execution := self._unfinished.get(execution_id):
+            return execution
+        return self._finished.get(job_id_of(execution_id), {}).get(execution_id)
+
+    def get_unfinished(self, execution_id: str) -> Execution | None:
+        """Return one execution that runs or waits."""
+        return self._unfinished.get(execution_id)
+
+    def unfinished(self, job_id: str | None = None) -> list[Execution]:
+        """Return the executions that run or wait, of a job or of all."""
+        if job_id is None:
+            return list(self._unfinished.values())
+        return [self._unfinished[id_] for id_ in self._unfinished_of.get(job_id, ())]
+
+    def count_unfinished(self, job_id: str) -> int:
+        """Count the executions of a job that run or wait."""
+        return len(self._unfinished_of[job_id]) if job_id in self._unfinished_of else 0
+
+    def add(self, execution: Execution) -> None:
+        """Add a new execution."""
+        self._newest.add((execution.scheduled_at, execution.execution_id))
+        if execution.finished:
+            self._keep(execution)
+        else:
+            self._unfinished[execution.execution_id] = execution
+            self._unfinished_of[execution.job_id][execution.execution_id] = None
+
+    def change(self, execution: Execution) -> None:
+        """Change an execution that runs or waits."""
+        self._unfinished[execution.execution_id] = execution
+
+    def finish(self, execution: Execution) -> None:
+        """Move an execution that ran or waited among the finished ones."""
+        del self._unfinished[execution.execution_id]
+        left = self._unfinished_of[execution.job_id]
+        del left[execution.execution_id]
+        if not left:
+            del self._unfinished_of[execution.job_id]
+        self._keep(execution)
+
+    def change_finished(self, execution: Execution) -> None:
+        """Change an execution that is finished."""
+        self._finished[execution.job_id][execution.execution_id] = execution
+
+    def forget(self, job_id: str) -> None:
+        """Delete the history of a job."""
+        for execution in self._finished.pop(job_id, {}).values():
+            self._leave_orders(execution)
+
+    def page(self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None) -> list[Execution]:
+        """Return the newest executions by due time; see `JobStore.executions`."""
+        found = self._candidates(job_id, status, before)
+        return list(islice((one for one in found if status in (None, one.status)), limit))
+
+    def _candidates(self, job_id: str | None, status: ExecutionStatus | None, before: Position | None) -> Iterator[Execution]:
+        if job_id is None and status not in UNFINISHED:
+            order = self._newest if status is None or status not in _RARE else self._outcomes[status]
+            found = order.before(before)
+            return (execution for id_ in found if (execution := self.get(id_)) is not None)
+        some = self.unfinished(job_id)
+        if job_id is not None:
+            some = [*some, *self._finished.get(job_id, {}).values()]
+        return iter(sorted((one for one in some if before is None or _key(one) < before), key=_key, reverse=True))
+
+    def _keep(self, execution: Execution) -> None:
+        history = self._finished.get(execution.job_id)
+        if history is None:
+            history = self._finished[execution.job_id] = {}
+        history[execution.execution_id] = execution
+        if execution.status in _RARE:
+            self._outcomes[execution.status].add(_key(execution))
+        if len(history) > self._length:
+            self._leave_orders(history.pop(next(iter(history))))
+
+    def _leave_orders(self, execution: Execution) -> None:
+        self._newest.discard(_key(execution))
+        if execution.status in _RARE:
+            self._outcomes[execution.status].discard(_key(execution))
+
+
+def _key(execution: Execution) -> tuple[datetime, str]:
+    return execution.scheduled_at, execution.execution_id

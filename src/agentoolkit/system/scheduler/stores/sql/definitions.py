@@ -1,0 +1,53 @@
+"""Job definitions as rows hold them, and those that were read before."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+
+from agentoolkit.system.scheduler.jobs import Job, job_from_record, job_to_record
+
+MAX_REMEMBERED = 100_000
+"""Definitions, so that jobs that come and go do not fill the memory."""
+
+encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Write JSON text. `json.dumps` would make an encoder for each value."""
+
+
+def definition_of(job: Job) -> str:
+    """Write a job's definition as JSON text; its id has a column of its own."""
+    record = job_to_record(job)
+    del record["job_id"]
+    return encode(record)
+
+
+def job_of(job_id: str, definition: str) -> Job:
+    """Read a job's definition. Raises `ValueError` or `TypeError` if it was damaged."""
+    return job_from_record({**json.loads(definition), "job_id": job_id})
+
+
+class Definitions:
+    """Job definitions that were read before, by their revision: no two definitions ever have the same."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[int, Job]] = OrderedDict()
+
+    def known(self, job_id: str, revision: int) -> Job | None:
+        """Return a job that was read before, if it has not changed since."""
+        known = self._known.get(job_id)
+        return known[1] if known is not None and known[0] == revision else None
+
+    def read(self, job_id: str, revision: int, definition: str) -> Job:
+        """Return the job of a row. Raises `ValueError` or `TypeError` if it was damaged."""
+        job = self.known(job_id, revision)
+        if job is None:
+            job = job_of(job_id, definition)
+            self.remember(job, revision)
+        return job
+
+    def remember(self, job: Job, revision: int) -> None:
+        """Keep a definition; the one that was remembered first makes room."""
+        self._known.pop(job.job_id, None)
+        self._known[job.job_id] = (revision, job)
+        if len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)

@@ -1,0 +1,87 @@
+"""The statements on messages that are on their way to a queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+
+from agentoolkit.database.session import Row, Session
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.jobs import Delivery, Execution
+from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.stores.sql.claims import EACH
+from agentoolkit.system.scheduler.stores.sql.definitions import encode
+from agentoolkit.system.scheduler.stores.sql.records import message_of
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
+
+_COLUMNS = {"execution_id": "TEXT", "queue_name": "TEXT", "payload": "TEXT", "created_at": "BIGINT", "owner": "TEXT"}
+_PUT_OUT = """
+    INSERT INTO agentool_outbox (execution_id, queue_name, payload, attempts, created_at, owner)
+    SELECT r.execution_id, r.queue_name, r.payload, 0, r.created_at, r.owner FROM r WHERE TRUE
+    ON CONFLICT (execution_id) DO NOTHING
+"""
+_MESSAGES = "SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox"
+_DAMAGED_AT_MOST = 100
+"""Damaged messages that may come before those that a page is made of."""
+
+
+def put_out(session: Session, outcomes: Sequence[tuple[Execution, Message, str]]) -> None:
+    """Put messages into the outbox, each with the outcome it is of and the owner who delivers it."""
+    rows = [
+        (message.execution_id, message.queue_name, encode(message.payload), micros(execution.finished_at), owner)
+        for execution, message, owner in outcomes
+    ]
+    session.from_rows(_PUT_OUT, _COLUMNS, rows)
+
+
+@reads
+def outbox(tx: Transaction, limit: int) -> list[Message]:
+    """See `JobStore.outbox`."""
+    alive = tx.ownership.alive(tx.session) if tx.ownership.leads_now(tx.session) else None
+    others = f"owner NOT IN ({EACH[tx.session.dialect]})" if alive is not None else "FALSE"
+    sql = f"{_MESSAGES} WHERE owner = :owner OR {others} ORDER BY created_at, execution_id LIMIT :limit"
+    parameters = {"limit": limit + _DAMAGED_AT_MOST, "owner": tx.owner, **({} if alive is None else {"ids": json.dumps(list(alive))})}
+    return _readable(tx.session.rows(sql, parameters), limit)
+
+
+@reads
+def messages(tx: Transaction, limit: int) -> list[Message]:
+    """See `JobStore.messages`."""
+    sql = f"{_MESSAGES} ORDER BY created_at, execution_id LIMIT :limit"
+    return _readable(tx.session.rows(sql, {"limit": limit + _DAMAGED_AT_MOST}), limit)
+
+
+@writes
+def delivered(tx: Transaction, execution_id: str) -> None:
+    """See `JobStore.delivered`."""
+    _take_out(tx.session, execution_id, Delivery.DELIVERED)
+
+
+@writes
+def undelivered(tx: Transaction, message: Message, *, give_up: bool) -> None:
+    """See `JobStore.undelivered`."""
+    if give_up:
+        _take_out(tx.session, message.execution_id, Delivery.FAILED)
+    else:
+        sql = "UPDATE agentool_outbox SET attempts = attempts + 1 WHERE execution_id = :id"
+        tx.session.run(sql, {"id": message.execution_id})
+
+
+def _take_out(session: Session, execution_id: str, delivery: Delivery) -> None:
+    session.run("DELETE FROM agentool_outbox WHERE execution_id = :execution_id", {"execution_id": execution_id})
+    noted = {"delivery": delivery.value, "execution_id": execution_id}
+    session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)
+
+
+def _readable(rows: Sequence[Row], limit: int) -> list[Message]:
+    """Return the messages that can be read; a damaged one costs itself alone."""
+    return list(islice((message for row in rows if (message := message_or_none(row)) is not None), limit))
+
+
+def message_or_none(row: Row) -> Message | None:
+    """Read a message; None if it was damaged."""
+    try:
+        return message_of(row)
+    except ValueError:
+        return None

@@ -1,0 +1,223 @@
+"""The statements that only read: jobs and executions, one or a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentoolkit.database.session import Row, Session
+from agentoolkit.database.times import micros, moment
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobState, JobStatus, unreadable
+from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
+from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none
+from agentoolkit.system.scheduler.stores.sql.records import (
+    EXECUTION,
+    STATE,
+    WITHOUT_RESULT,
+    execution_of,
+    execution_or_damaged,
+    state_of,
+    time_or_first,
+    unreadable_state,
+)
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
+
+_JOB = f"SELECT job_id, revision, definition, {STATE.selected}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
+# Three questions, each with an index of its own: one with OR would read the whole table.
+_FIND = (
+    "job_id = :key AND state <> 'removed'",
+    "live = 1 AND job_name = :key",
+    "live = 0 AND job_name = :key AND state <> 'removed' ORDER BY created_at DESC LIMIT 1",
+)
+_FIND_CANCELLED = (
+    "job_id = :key AND state = 'removed'",
+    "live = 0 AND job_name = :key AND state = 'removed' ORDER BY created_at DESC LIMIT 1",
+)
+_SIMILAR = tuple(
+    f"SELECT {name} FROM agentool_jobs WHERE live = 1 AND {name} {beyond} :key ORDER BY {name} {order} LIMIT :limit"  # noqa: S608
+    for name in ("job_id", "job_name")
+    for beyond, order in ((">=", "ASC"), ("<", "DESC"))
+)
+_CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
+_STORED_STATUS = {JobStatus.CANCELLED: "removed"}
+_STATUS_OF = {**{status.value: status for status in JobStatus}, "removed": JobStatus.CANCELLED}
+_INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
+"""The index on outcomes leaves out what most executions are: it would cost each of them, and find nothing that is rare."""
+_LOOKED_AT = 1_000
+"""Records among which damaged ones are looked for."""
+
+
+@reads
+def find(tx: Transaction, id_or_name: str) -> StoredJob | None:
+    """See `JobStore.find`."""
+    row = _first(tx.session, _FIND, id_or_name)
+    if row is None:
+        return None
+    try:
+        return _stored(tx, row)
+    except Exception as error:
+        raise DamagedJob(_known(tx, row), repr(error)) from error
+
+
+@reads
+def find_cancelled(tx: Transaction, id_or_name: str) -> StoredJob | None:
+    """See `JobStore.find_cancelled`."""
+    row = _first(tx.session, _FIND_CANCELLED, id_or_name)
+    return _as_far_as_known(tx, row) if row else None
+
+
+@reads
+def find_similar(tx: Transaction, id_or_name: str, limit: int) -> list[str]:
+    """See `JobStore.find_similar`."""
+    wanted = {"key": id_or_name, "limit": limit}
+    return sorted({found for sql in _SIMILAR for (found,) in tx.session.rows(sql, wanted)})
+
+
+@reads
+def jobs(tx: Transaction) -> list[StoredJob]:
+    """See `JobStore.jobs`."""
+    rows = tx.session.rows(_JOB + " WHERE state <> 'removed' ORDER BY created_at, job_id")
+    return [_as_far_as_known(tx, row) for row in rows]
+
+
+@reads
+def list_jobs(tx: Transaction, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> list[StoredJob]:
+    """See `JobStore.list_jobs`."""
+    where = "live = 1" if status is None else "state = :status"
+    wanted: dict[str, Any] = {"limit": limit}
+    if status is not None:
+        wanted["status"] = _STORED_STATUS.get(status, status.value)
+    if after is not None:
+        where += " AND (created_at, job_id) > (:at, :id)"
+        wanted |= {"at": micros(after.at), "id": after.id}
+    rows = tx.session.rows(f"{_JOB} WHERE {where} ORDER BY created_at, job_id LIMIT :limit", wanted)
+    return [_as_far_as_known(tx, row) for row in rows]
+
+
+@reads
+def count_jobs(tx: Transaction) -> Mapping[JobStatus, int]:
+    """See `JobStore.count_jobs`."""
+    counted = tx.session.rows("SELECT state, SUM(number) FROM agentool_job_counts GROUP BY state")
+    return {_STATUS_OF[state]: int(number) for state, number in counted if state in _STATUS_OF and number}
+
+
+@reads
+def downstream(tx: Transaction, job_id: str) -> list[str]:
+    """See `JobStore.downstream`."""
+    sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
+    return [row[0] for row in tx.session.rows(sql, {"job_id": job_id})]
+
+
+@reads
+def upcoming(tx: Transaction) -> list[Change]:
+    """See `JobStore.upcoming`."""
+    where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL)"
+    return [_change(row) for row in tx.session.rows(_CHANGE + where)]
+
+
+@reads
+def changes_since(tx: Transaction, seen: int) -> tuple[list[Change], int]:
+    """Return the jobs that were changed since a revision, and the latest one."""
+    rows = tx.session.rows(_CHANGE + " WHERE revision > :seen", {"seen": seen})
+    return [_change(row) for row in rows], max([seen, *(row[4] for row in rows)])
+
+
+@reads
+def execution(tx: Transaction, execution_id: str) -> Execution | None:
+    """See `JobStore.execution`."""
+    sql = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :execution_id"  # noqa: S608  column names of ours
+    row = tx.session.row(sql, {"execution_id": execution_id})
+    return execution_or_damaged(row) if row else None
+
+
+@reads
+def executions(
+    tx: Transaction,
+    job_id: str | None,
+    limit: int,
+    status: ExecutionStatus | None = None,
+    before: Position | None = None,
+    with_results: bool = True,
+) -> list[Execution]:
+    """See `JobStore.executions`."""
+    wanted = {"job_id": job_id, "status": status and status.value, "limit": limit}
+    if before is not None:
+        wanted |= {"at": micros(before.at), "id": before.id}
+    selected = EXECUTION.selected if with_results else WITHOUT_RESULT
+    sql = executions_sql(selected, of_job=job_id is not None, status=status, paged=before is not None)
+    return [execution_or_damaged(row) for row in tx.session.rows(sql, wanted)]
+
+
+def executions_sql(selected: str, *, of_job: bool, status: ExecutionStatus | None, paged: bool) -> str:
+    """Return the query for a page of executions, so that an index serves each combination of filters."""
+    conditions = ["status = :status"] if status is not None else []
+    if paged:
+        conditions.append("(scheduled_at, execution_id) < (:at, :id)")
+    order = "ORDER BY scheduled_at DESC, execution_id DESC LIMIT :limit"
+    if of_job:
+        # A job has few, in two indexes; read all of them rather than look for it among everything that is in order.
+        where = " AND ".join(["job_id = :job_id", *conditions])
+        each = [f"SELECT * FROM agentool_executions WHERE {where} AND finished_at IS {null}" for null in ("NOT NULL", "NULL")]  # noqa: S608
+        return f"SELECT {selected} FROM ({' UNION ALL '.join(each)}) AS found {order}"  # noqa: S608  names of ours
+    if status in UNFINISHED:
+        conditions.append("finished_at IS NULL")
+    elif status is not None and status is not ExecutionStatus.SUCCESS:
+        conditions.append(_INDEXED_OUTCOMES)
+    return f"SELECT {selected} FROM agentool_executions WHERE {' AND '.join(conditions or ['TRUE'])} {order}"  # noqa: S608  names of ours
+
+
+@reads
+def damaged(tx: Transaction, limit: int) -> list[str]:
+    """See `JobStore.damaged`."""
+    sql = f"SELECT {EXECUTION.selected} FROM agentool_executions ORDER BY scheduled_at DESC, execution_id DESC LIMIT :looked_at"  # noqa: S608
+    found: list[str] = []
+    for row in tx.session.rows(sql, {"looked_at": _LOOKED_AT}):
+        try:
+            execution_of(row)
+        except Exception as error:
+            found.append(f"execution {row[0]!r}: {error}")
+    sql = "SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox ORDER BY created_at, execution_id LIMIT :looked_at"
+    messages = tx.session.rows(sql, {"looked_at": _LOOKED_AT})
+    found += [f"outcome {row[0]!r}: its message cannot be read" for row in messages if message_or_none(row) is None]
+    return found[:limit]
+
+
+def _first(session: Session, wheres: tuple[str, ...], key: str) -> Row | None:
+    for where in wheres:
+        if (row := session.row(f"{_JOB} WHERE {where}", {"key": key})) is not None:
+            return row
+    return None
+
+
+def _stored(tx: Transaction, row: Row) -> StoredJob:
+    job_id, revision, definition, *standing, _, _ = row
+    where = _state_of(standing)
+    return StoredJob(tx.definitions.read(job_id, revision, definition), where)
+
+
+def _state_of(stored: list[Any]) -> JobState:
+    if stored[0] == "removed":
+        return state_of([JobStatus.CANCELLED.value, *stored[1:]])
+    return state_of(stored)
+
+
+def _as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
+    try:
+        return _stored(tx, row)
+    except Exception as error:
+        return StoredJob(_known(tx, row), unreadable_state(error))
+
+
+def _known(tx: Transaction, row: Row) -> Job:
+    """Return the job of a damaged row: its definition, if that is what was left whole."""
+    job_id, revision, definition, *_, job_name, created_at = row
+    try:
+        return tx.definitions.read(job_id, revision, definition)
+    except Exception:
+        return unreadable(job_id, job_name, time_or_first(created_at))
+
+
+def _change(row: Row) -> Change:
+    job_id, state, next_run_at, paused_until, _ = row
+    at = {JobStatus.ACTIVE: next_run_at, JobStatus.PAUSED: paused_until}.get(state)
+    return Change(job_id, moment(at))

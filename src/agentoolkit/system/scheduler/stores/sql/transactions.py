@@ -1,0 +1,55 @@
+"""How a statement becomes a method of the store: a function of a transaction, marked as one that reads or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import CoroutineType
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
+
+from agentoolkit.database.session import Session
+from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
+from agentoolkit.system.scheduler.stores.sql.ownership import Ownership
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Transaction(NamedTuple):
+    """A session, and what the store's statements need besides."""
+
+    session: Session
+    definitions: Definitions
+    ownership: Ownership
+    owner: str
+    deliverer: str
+    """The owner who delivers messages and starts downstream executions; empty: the process that leads."""
+    history_length: int
+
+
+class Transactions(Protocol):
+    """A store that runs work in transactions."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T: ...
+
+    async def write(self, work: Callable[[Transaction], T]) -> T: ...
+
+
+def reads(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
+    """Make a statement that only reads a method of the store."""
+
+    @wraps(statement)
+    async def method(store: Transactions, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await store.read(lambda transaction: statement(transaction, *args, **kwargs))
+
+    return method
+
+
+def writes(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
+    """Make a statement that writes a method of the store."""
+
+    @wraps(statement)
+    async def method(store: Transactions, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await store.write(lambda transaction: statement(transaction, *args, **kwargs))
+
+    return method
