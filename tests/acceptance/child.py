@@ -28,9 +28,9 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine.attempts import Running
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.stores.sql import executions as statements
 from agentoolkit.system.scheduler.stores.sql import ownership
 from agentoolkit.system.scheduler.stores.sql import store as store_module
+from agentoolkit.system.scheduler.stores.sql.transactions import writes
 from agentoolkit.wiring import Toolkit
 
 
@@ -132,12 +132,12 @@ class CrashPoints:
                 die()
 
     def install(self) -> None:
+        self._in_transaction("claim", "in_claim", "claimed")
+        self._in_transaction("begin", "in_begin", "begun")
+        self._in_transaction("finish", "in_finish", "finished")
         self._around_method(store_module.SqlJobStore, "claim", before="before_claim")
         self._around_method(Running, "_attempt", after="handled")
         self._around_method(store_module.SqlJobStore, "delivered", after="delivered")
-        self._in_transaction(store_module, "claim", "in_claim", "claimed")
-        self._in_transaction(statements, "begin", "in_begin", "begun")
-        self._in_transaction(statements, "finish", "in_finish", "finished")
         self._after_commit()
         submit = LocalExecutor.submit
 
@@ -158,8 +158,8 @@ class CrashPoints:
 
         setattr(of, name, wrapped)
 
-    def _in_transaction(self, module: Any, name: str, inside: str, afterwards: str) -> None:
-        original = getattr(module, name)
+    def _in_transaction(self, name: str, inside: str, afterwards: str) -> None:
+        original = getattr(store_module.SqlJobStore, name).__wrapped__
 
         def wrapped(*given: Any, **more: Any) -> Any:
             result = original(*given, **more)
@@ -167,7 +167,7 @@ class CrashPoints:
             self._written.add(afterwards)
             return result
 
-        setattr(module, name, wrapped)
+        setattr(store_module.SqlJobStore, name, writes(wrapped))
 
     def _after_commit(self) -> None:
         transaction = DatabaseThread._transaction

@@ -8,7 +8,7 @@ import pytest
 
 from agentool import BaseOperationInput, create_agentool
 from agentoolkit.system.scheduler import InvalidJob, UnknownTarget
-from agentoolkit.system.scheduler.stores.sql.records import definition_of, job_of
+from agentoolkit.system.scheduler.stores.sql.definitions import definition_of, job_of
 
 GATE = {"agentool_name": "door", "input_data": {"operation": "look"}}
 

@@ -80,8 +80,10 @@ def remove(tx: Transaction, job_id: str, at: datetime, reason: str = "") -> Remo
 
 def _insert(tx: Transaction, parameters: dict[str, Any]) -> None:
     last = last_place(tx.session, parameters["job_id"])
+    # Earlier runs under its id count, all of them as one full history, so that each further outcome looks whether it is too long.
+    sequence = 0 if last is None else last if last > 0 else tx.history_length
     tx.session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", {"job_id": parameters["job_id"]})
-    tx.session.run(_INSERT, {**parameters, "sequence": max(last or 0, 0)})
+    tx.session.run(_INSERT, {**parameters, "sequence": sequence})
 
 
 def _remove(session: Session, job_id: str, at: datetime, reason: str, revision: int) -> bool:
