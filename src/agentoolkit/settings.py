@@ -108,6 +108,9 @@ class McpSettings(SettingsGroup):
         json_schema_extra={"secret": True},
     )
     timeout: float = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")
+    answer_size: int = Field(
+        default=10_000_000, ge=1_000, description="Bytes of a message of an MCP server, and characters of a tool's result"
+    )
 
 
 class LogSettings(SettingsGroup):

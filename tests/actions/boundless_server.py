@@ -18,6 +18,8 @@ def result_of(method: str, params: dict, number: int) -> dict:
     if method == "tools/list":
         described = "d" * (1_000_000 if kind == "descriptions" else 1)
         tools = [{"name": f"t{place}", "description": described, "inputSchema": {"type": "object"}} for place in range(100)]
+        if kind == "list":
+            return {"tools": [{"name": "t", "description": "d" * 20_000_000, "inputSchema": {"type": "object"}}]}
         if kind in ("pages", "descriptions"):
             return {"tools": tools[:1], "nextCursor": "more"}
         return {"tools": tools if kind == "tools" else tools[:1], **({"nextCursor": "more"} if kind == "tools" else {})}

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import traceback
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -26,9 +27,10 @@ BOUNDLESS = str(Path(__file__).with_name("boundless_server.py"))
 STDIO = McpServer(command=sys.executable, args=(SERVER,))
 
 
-def mcp(timeout=30.0, **servers):
+def mcp(timeout=30.0, answer_size=10_000_000, **servers):
     injector = Injector()
-    agentool = create_mcp_agent(McpSettings(servers=servers or {"time": STDIO}, timeout=timeout), injector=injector)
+    settings = McpSettings(servers=servers or {"time": STDIO}, timeout=timeout, answer_size=answer_size)
+    agentool = create_mcp_agent(settings, injector=injector)
 
     async def ask(operation, **fields):
         return await injector.run("mcp", {"operation": operation, **fields})
@@ -110,7 +112,35 @@ async def test_a_slow_tool_is_ended_by_the_timeout(server):
     began = time.monotonic()
     with pytest.raises(McpTimedOut, match="within 3 s"):
         await mcp(time=server)("call", server_name="time", tool_name="sleep", timeout=3)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("stubborn", ["term", "fork", "leave"])
+async def test_what_a_server_started_ends_with_the_call(tmp_path, stubborn):
+    """Children of a server end with it, whether the call ends well or by its timeout, and however stubborn they are."""
+    program = (
+        "import os, signal, subprocess, sys\n"
+        "code = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'\n"
+        f"child = [sys.executable, '-c', code, {str(tmp_path)!r}]\n"
+        f"subprocess.Popen(child, start_new_session={stubborn == 'leave'}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
+        f"{'signal.signal(signal.SIGTERM, signal.SIG_IGN)' if stubborn == 'term' else ''}\n"
+        f"sys.argv = [{SERVER!r}]; exec(open({SERVER!r}).read())\n"
+    )
+    ask = mcp(time=McpServer(command=sys.executable, args=("-c", program)))
+    await ask("call", server_name="time", tool_name="say", arguments={"text": "a"})
+    assert alive(tmp_path) == 0
+    began = time.monotonic()
+    with pytest.raises(McpTimedOut):
+        await ask("call", server_name="time", tool_name="sleep", timeout=3)
+    assert (alive(tmp_path), time.monotonic() - began < 4.5) == (0, True)
+
+
+def alive(mark):
+    """Count the processes that were started with this argument."""
+    count = 0
+    for process in psutil.process_iter(["cmdline", "status"]):
+        count += (process.info["cmdline"] or [])[-1:] == [str(mark)] and process.info["status"] != psutil.STATUS_ZOMBIE
+    return count
 
 
 async def test_no_program_is_left_after_a_call():
@@ -145,10 +175,24 @@ async def test_a_list_of_tools_that_does_not_end_is_refused(kind, said):
         await boundless(kind)("list_tools", server_name="boundless")
 
 
+@pytest.mark.parametrize("kind", ["list", "text"])
+async def test_a_message_is_limited_before_it_is_read(kind):
+    """Of a list of 20 MB no more than twice the limit is held, and the failure names the setting."""
+    ask = mcp(answer_size=1_000_000, boundless=McpServer(command=sys.executable, args=(BOUNDLESS, kind)))
+    operation = ("list_tools", {}) if kind == "list" else ("call", {"tool_name": "t0"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(McpAnswerTooLarge, match=r"longer than 1,000,000 bytes.*`mcp_answer_size`"):
+            await ask(operation[0], server_name="boundless", **operation[1])
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("kind", ["text", "failure"])
 async def test_a_result_that_is_too_large_is_refused(kind):
     """A result beyond the limit is a failure that says so, and no further try is made of a tool that has run."""
-    with pytest.raises(McpAnswerTooLarge, match="10,000,000 characters") as failed:
+    with pytest.raises(McpAnswerTooLarge, match="10,000,000 bytes") as failed:
         await boundless(kind)("call", server_name="boundless", tool_name="t0")
     assert isinstance(failed.value, InvalidInput)
 
@@ -188,6 +232,23 @@ async def test_what_a_broken_program_wrote_is_shown():
     broken = McpServer(command=sys.executable, args=("-c", "import sys; sys.exit('no licence')"))
     with pytest.raises(McpFailed, match="no licence"):
         await mcp(time=broken)("list_tools", server_name="time")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"args": ("--api-key", "S3CRET-VALUE")},
+        {"args": ("--token=S3CRET-VALUE",)},
+        {"args": ("-v",), "env": {"KEY": SecretStr("S3CRET-VALUE")}},
+    ],
+)
+async def test_what_a_server_was_given_is_not_shown(server):
+    """A server that writes out its arguments or its environment and ends, puts no secret into the error."""
+    script = "import os, sys; sys.exit(f'cannot start with {sys.argv} {os.environ}'[-400:] + ' S3CRET-VALUE')"
+    loud = McpServer(**{**server, "command": sys.executable, "args": ("-c", script, *server["args"])})
+    with pytest.raises(McpFailed, match="It wrote") as failed:
+        await mcp(time=loud)("list_tools", server_name="time")
+    assert "S3CRET-VALUE" not in str(failed.value)
 
 
 async def test_an_address_where_nobody_listens_is_a_failure():

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from agentool import Injector, InvalidInput
-from agentoolkit.actions import processes
+from agentoolkit.actions import process_group
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.shell import CommandFailed, CommandNotAllowed, CommandTimedOut, create_shell_agent
 from agentoolkit.settings import ShellSettings
@@ -323,8 +323,8 @@ async def test_a_program_and_its_children_that_ignore_sigterm_are_ended(leaves, 
 
 async def test_the_table_of_processes_is_read_a_few_times_only(monkeypatch):
     """While a program that ignores SIGTERM is waited for, all of the machine's processes are looked through a few times at most."""
-    looked, original = [], processes._Group._members
-    monkeypatch.setattr(processes._Group, "_members", lambda group: looked.append(group) or original(group))
+    looked, original = [], process_group.ProcessGroup._members
+    monkeypatch.setattr(process_group.ProcessGroup, "_members", lambda group: looked.append(group) or original(group))
     with pytest.raises(CommandTimedOut):
         await shell()([PYTHON, "-c", STUBBORN, "apart"], timeout=0.5)
     assert len(looked) <= 6

@@ -128,7 +128,7 @@ def create_mcp_agent(
         "mcp",
         McpInput,
         {"list_servers": mcp_list_servers, "list_tools": mcp_list_tools, "call": mcp_call},
-        deps=McpConnections(settings.servers, settings.timeout),
+        deps=McpConnections(settings),
         description="Calls tools of MCP servers that the application has set up.",
         precheck=check_mcp,
         examples=({"operation": "call", "server_name": "time", "tool_name": "get_current_time", "arguments": {"timezone": "UTC"}},),

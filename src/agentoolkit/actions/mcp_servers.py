@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
 from agentool.references import Budget
+from agentoolkit.actions.mcp_program import AnswerLimit, program_streams
+from agentoolkit.actions.process_group import Program
 from agentoolkit.actions.program_output import StandardError, few_lines, standard_error
-from agentoolkit.actions.web import wrong_header
-from agentoolkit.settings import McpServer
+from agentoolkit.actions.web import framing_header, wrong_header
+from agentoolkit.redaction import REDACTED, is_secret, redacted_text
+from agentoolkit.settings import McpServer, McpSettings
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -25,12 +30,17 @@ MAX_PAGES = 100
 """Pages in which a server may list its tools."""
 MAX_TOOLS = 1_000
 """Tools that a server may have."""
-MAX_ANSWER_SIZE = 10_000_000
-"""Characters of a tool's result, and of all that is said of a server's tools; bytes of a response over HTTP."""
 
 _SHOWN = 2_000
 """Characters of a server's own error that are told."""
-_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher", "mcp.shared.tool_name_validation")
+_MIN_SECRET_LENGTH = 4
+_LOGGERS = (
+    "client",
+    "agentoolkit.actions.mcp_program",
+    "mcp.client.streamable_http",
+    "mcp.shared.jsonrpc_dispatcher",
+    "mcp.shared.tool_name_validation",
+)
 
 
 class McpFailed(AgenToolError, RuntimeError):
@@ -62,13 +72,13 @@ class McpConnections:
     """Calls servers by the names the application gave them.
 
     Args:
-        servers: Name → how it is reached.
-        timeout: Seconds for a call, the connection included.
+        settings: The servers, and how long and large an answer may be.
     """
 
-    def __init__(self, servers: Mapping[str, McpServer], timeout: float) -> None:
-        self.servers = servers
-        self.timeout = timeout
+    def __init__(self, settings: McpSettings) -> None:
+        self.servers = settings.servers
+        self.timeout = settings.timeout
+        self.answer_size = settings.answer_size
 
     async def tools(self, server_name: str) -> list[dict[str, Any]]:
         """Return a server's tools: name, description and the schema of their input.
@@ -81,7 +91,7 @@ class McpConnections:
         async with self._connected(server_name, self.timeout) as client:
             found: list[dict[str, Any]] = []
             cursor: str | None = None
-            budget = Budget(MAX_ANSWER_SIZE, "The list of its tools")
+            budget = Budget(self.answer_size, "The list of its tools")
             for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor)
                 found += _kept(_tools(page), budget)
@@ -103,40 +113,47 @@ class McpConnections:
         async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
             result = await client.call_tool(tool_name, arguments)
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
-            _kept([content, result.structured_content], Budget(MAX_ANSWER_SIZE, "The result of the tool, which has run,"))
+            _kept([content, result.structured_content], Budget(self.answer_size, "The result of the tool, which has run,"))
             text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
             if result.is_error:
-                raise McpToolFailed(f"{text or 'It failed without a message.'}", field="tool_name", value=tool_name)
+                told = _without_secrets(self.servers[server_name], text)
+                raise McpToolFailed(told or "It failed without a message.", field="tool_name", value=tool_name)
             return ToolAnswer(result.structured_content, content, text)
 
     @asynccontextmanager
     async def _connected(self, server_name: str, seconds: float) -> AsyncGenerator[Client]:
         _require()
+        server, limit = self.servers[server_name], AnswerLimit(self.answer_size)
         async with standard_error() as said:
             try:
                 async with asyncio.timeout(seconds), AsyncExitStack() as stack:
                     stack.enter_context(few_lines(_LOGGERS))
-                    yield await stack.enter_async_context(await self._client(server_name, stack, said))
+                    yield await stack.enter_async_context(await self._client(server_name, stack, said, limit))
             except TimeoutError as error:
-                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{await said.tail()}"
+                wrote = _without_secrets(server, await said.tail())
+                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{wrote}"
                 raise McpTimedOut(problem, field="server_name", value=server_name) from error
             except Exception as error:
-                raise _failure(server_name, _innermost(error), await said.tail()) from error
+                if limit.exceeded:
+                    problem = f"MCP server {server_name!r} sent a message longer than {limit.size:,} bytes."
+                    remedy = "Ask for less, or raise the setting `mcp_answer_size` (AGENTOOL_MCP_ANSWER_SIZE)."
+                    raise McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy=remedy) from None
+                raise _failure(server_name, server, _innermost(error), await said.tail()) from error
 
-    async def _client(self, server_name: str, stack: AsyncExitStack, said: StandardError) -> Client:
-        from mcp import Client, StdioServerParameters
-        from mcp.client.stdio import stdio_client
+    async def _client(self, server_name: str, stack: AsyncExitStack, said: StandardError, limit: AnswerLimit) -> Client:
+        from mcp import Client
+        from mcp.client.stdio import get_default_environment
         from mcp.client.streamable_http import streamable_http_client
 
         server = self.servers[server_name]
         if server.command is not None:
-            env = _revealed(server.env)
-            program = StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd)
-            return Client(stdio_client(program, errlog=said.source))  # pyright: ignore[reportArgumentType]  all it needs is a file number
+            env = {**get_default_environment(), **_revealed(server.env)}
+            program = Program(executable=server.command, arguments=server.args, cwd=server.cwd, env=env)
+            return Client(program_streams(program, said.source, limit))
         import httpx2
 
         headers = _sendable(server_name, server.headers)
-        hooks = {"response": [_bounded]}
+        hooks = {"response": [partial(_bounded, limit)]}
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout, event_hooks=hooks))
         return Client(streamable_http_client(server.url or "", http_client=http))
 
@@ -157,7 +174,7 @@ def _too_large(problem: str, server_name: str) -> McpAnswerTooLarge:
     return McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy="Set up one with fewer.")
 
 
-async def _bounded(response: Response) -> None:
+async def _bounded(limit: AnswerLimit, response: Response) -> None:
     """Let a response end with an error where it is longer than it may be."""
     import httpx2
 
@@ -166,11 +183,12 @@ async def _bounded(response: Response) -> None:
             self._inner = inner
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            left = MAX_ANSWER_SIZE
+            left = limit.size
             async for chunk in self._inner:
                 left -= len(chunk)
                 if left < 0:
-                    raise httpx2.StreamError(f"The response is longer than {MAX_ANSWER_SIZE:,} bytes")
+                    limit.exceeded = True
+                    raise httpx2.StreamError(f"The response is longer than {limit.size:,} bytes")
                 yield chunk
 
         async def aclose(self) -> None:
@@ -187,19 +205,31 @@ def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
 def _sendable(server_name: str, secrets: Mapping[str, SecretStr]) -> dict[str, str]:
     """Reveal headers, without the line break at the end that a secret from a file has. Raises `ConfigurationError`."""
     headers = {name: value.strip() for name, value in _revealed(secrets).items()}
-    if (name := wrong_header(headers)) is not None:
-        remedy = "Its name is one word, and its value plain ASCII without line breaks."
+    if (name := wrong_header(headers) or framing_header(headers)) is not None:
+        remedy = "Its name is one word, and not one of the connection's own; its value is plain ASCII without line breaks."
         raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
     return headers
 
 
-def _failure(server_name: str, error: Exception, wrote: str) -> AgenToolError:
+def _failure(server_name: str, server: McpServer, error: Exception, wrote: str) -> AgenToolError:
     if isinstance(error, AgenToolError):
         return error
     if isinstance(error, TimeoutError):
         return McpTimedOut(f"MCP server {server_name!r} did not answer in time.", field="server_name", value=server_name)
-    reason = (str(error) or type(error).__name__)[:_SHOWN]
-    return McpFailed(f"MCP server {server_name!r}: {reason.rstrip('.')}.{wrote}", field="server_name", value=server_name)
+    reason = (str(error) or type(error).__name__)[:_SHOWN].rstrip(".")
+    problem = _without_secrets(server, f"MCP server {server_name!r}: {reason}.{wrote}")
+    return McpFailed(problem, field="server_name", value=server_name)
+
+
+def _without_secrets(server: McpServer, text: str) -> str:
+    """Hide what the server was given and may have written out: its variables, its headers, and arguments with a secret's name."""
+    secrets = [*_revealed(server.env).values(), *(value.strip() for value in _revealed(server.headers).values())]
+    secrets += [value for option, value in pairwise(server.args) if is_secret(option) and "=" not in option]
+    secrets += [value for name, _, value in (arg.partition("=") for arg in server.args) if is_secret(name)]
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _MIN_SECRET_LENGTH:
+            text = text.replace(secret, REDACTED)
+    return redacted_text(text)
 
 
 def _innermost(error: Exception) -> Exception:

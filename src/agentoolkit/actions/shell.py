@@ -17,7 +17,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
-from agentoolkit.actions.processes import Command, Ended, run_command
+from agentoolkit.actions.processes import Command, ProgramResult, run_command
 from agentoolkit.settings import ShellSettings
 
 TAIL = 2_000
@@ -256,7 +256,7 @@ def _encoded(text: str, field: str) -> bytes:
         raise InvalidInput(problem, field=field, value=text, remedy="Give text that can be written as UTF-8.") from error
 
 
-def _failed(command: Sequence[str] | str, exit_code: int, ended: Ended) -> CommandFailed:
+def _failed(command: Sequence[str] | str, exit_code: int, ended: ProgramResult) -> CommandFailed:
     tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
     how = f"ended with exit code {exit_code}" if exit_code > 0 else f"was ended by {_signal_name(-exit_code)}"
     failed = CommandFailed(f"It {how}: {tail or 'it wrote nothing'}", field="command", value=command)
@@ -271,7 +271,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _timed_out(wanted: Command, ended: Ended) -> CommandTimedOut:
+def _timed_out(wanted: Command, ended: ProgramResult) -> CommandTimedOut:
     tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
     problem = f"It did not end within {wanted.timeout:g} s and was ended, with the children that could be found."
     error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
