@@ -16,6 +16,7 @@ from typing import Any, Literal
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.engine.active import Phase
 from agentoolkit.testing import ManualTime, TestToolkit
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -91,8 +92,8 @@ class World:
             assert time.monotonic() < deadline, "the scheduler stalled"
             await self.kit.clock.let_run()
             engine = self.kit.scheduler.engine
-            here = len(engine.running._underway._members) - self.running
-            busy = here or engine._expected or engine.claiming._rounds or self._writes()
+            here = sum(active.phase is not Phase.WAITING for active in engine.dispatch.active.all()) - self.running
+            busy = here or engine.dispatch.tasks or engine.claiming._rounds or self._writes()
             quiet = 0 if busy else quiet + 1
             if busy or self.database is not None:
                 await asyncio.sleep(0.001)

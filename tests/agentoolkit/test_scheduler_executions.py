@@ -79,7 +79,7 @@ async def test_execution_cancelled_as_it_gets_its_turn_gives_it_on(kit, schedule
     kit.scheduler.subscribe(cancel_second)
     probe.may_end.set()
     await kit.advance()
-    assert (await scheduler.statuses("job"), kit.scheduler.engine.executor.running) == (["success", "cancelled", "success"], 0)
+    assert (await scheduler.statuses("job"), kit.scheduler.engine.dispatch.executor.running) == (["success", "cancelled", "success"], 0)
 
 
 async def test_execution_that_waits_for_a_retry_can_be_cancelled(kit, scheduler, probe):

@@ -91,7 +91,7 @@ async def test_handler_that_ends_in_no_ordinary_way_leaves_its_room(kit, schedul
     await scheduler.add("now", job_id="other", concurrency_key="one")
     await kit.advance()
     engine = kit.scheduler.engine
-    assert (await scheduler.statuses("other"), engine.executor.running) == (["success"], 0)
+    assert (await scheduler.statuses("other"), engine.dispatch.executor.running) == (["success"], 0)
     async with asyncio.timeout(PATIENCE):
         await kit.scheduler.stop()
 
@@ -105,7 +105,7 @@ async def test_execution_runs_in_no_other_ones_context(kit, scheduler, monkeypat
         left.set("something")
 
     monkeypatch.setattr(probe, "run", leave)
-    kit.scheduler.engine.executor._concurrency = 1
+    kit.scheduler.engine.dispatch.executor._concurrency = 1
     for job_id in ("a", "b", "c"):
         await scheduler.add("1 minute", job_id=job_id, max_runs=1)
     await kit.advance(minutes=1)

@@ -66,7 +66,7 @@ async def test_started_again_it_fires_on_and_accounts_for_the_gap(kit, scheduler
 
 async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, scheduler, probe):
     """Inside `holding` nothing is claimed, so that a job that is due at once meets those that come after it."""
-    async with kit.scheduler.holding():
+    async with kit.scheduler.claims_suspended():
         await scheduler.add("now", job_id="first")
         await kit.advance(seconds=5)
         held = list(probe.calls)
@@ -77,7 +77,7 @@ async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, sched
 
 async def test_holding_does_not_outlive_a_stop(kit, scheduler, probe):
     """A scheduler that is stopped inside the block stays stopped after it."""
-    async with kit.scheduler.holding():
+    async with kit.scheduler.claims_suspended():
         await scheduler.add("1 minute", job_id="job")
         await scheduler("stop")
     await kit.advance(minutes=5)
@@ -182,7 +182,7 @@ async def test_stop_ends_though_the_queue_hangs(kit, scheduler, monkeypatch):
 async def test_waiting_executions_are_cancelled_by_stop(kit, probe, scheduler):
     """An execution that still waits for room when the scheduler stops is recorded as cancelled before it started."""
     probe.blocks()
-    kit.scheduler.engine.executor._concurrency = 1
+    kit.scheduler.engine.dispatch.executor._concurrency = 1
     for job_id in ("first", "second"):
         await scheduler.add("now", job_id=job_id)
         await kit.advance()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.engine.active import Phase
 from agentoolkit.testing import ManualTime, TestToolkit
 
 from .scenario import START
@@ -84,6 +85,6 @@ class Life:
         writes = database.is_open and not (database._writer._waiting.empty() and database._reader._waiting.empty())
         if engine is None:
             return writes
-        round_ = engine.upkeep._round
-        here = len(engine.running._underway._members)
-        return bool(writes or here or engine._expected or engine.claiming._rounds or (round_ and not round_.done()))
+        round_ = engine.leadership._round
+        here = sum(active.phase is not Phase.WAITING for active in engine.dispatch.active.all())
+        return bool(writes or here or engine.dispatch.tasks or engine.claiming._rounds or (round_ and not round_.done()))

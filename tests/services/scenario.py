@@ -151,4 +151,4 @@ class Scenario:
 
 
 def _busy(engine: Any) -> bool:
-    return bool(engine.executor.waiting or engine.running._underway._members or engine._expected or engine.claiming._rounds)
+    return bool(engine.dispatch.executor.waiting or len(engine.dispatch.active) or engine.dispatch.tasks or engine.claiming._rounds)

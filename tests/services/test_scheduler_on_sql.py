@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from agentool import Injector
 from agentoolkit.database.session import DatabaseError
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import ExecutionFailed
-from agentoolkit.system.scheduler.engine.engine import Engine
+from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 
@@ -112,7 +111,7 @@ async def test_retry_goes_on_when_the_lead_is_lost(life: Life):
 
 async def test_stopped_process_lets_another_lead(life: Life):
     """After stop here and start elsewhere the other process fires, and what waited here runs there."""
-    life.kit.scheduler.engine.executor._concurrency = 0
+    life.kit.scheduler.engine.dispatch.executor._concurrency = 0
     await life.ask("schedule", job_id="waits", schedule="now", **RUN)
     await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
     await life.advance(seconds=1)
@@ -136,22 +135,22 @@ async def test_take_over_leaves_what_is_being_claimed(life: Life):
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     for _ in range(20):
         life.clock.jump(life.now + timedelta(seconds=1))
-        engine.upkeep.hurry()
-        engine.claiming.ring(["job"])
+        engine.leadership.check_soon()
+        engine.claiming.claim(["job"])
         await asyncio.sleep(0)  # so that the claim is asked for first
-        await engine.upkeep._take_over()
+        await engine.leadership._take_over()
         await life.quiet()
     ended = await statuses(life, "job")
-    assert (set(ended), life.starts, len(engine.executor._tasks), errors) == ({"success"}, len(ended), 0, [])
+    assert (set(ended), life.starts, len(engine.dispatch.executor._tasks), errors) == ({"success"}, len(ended), 0, [])
 
 
 async def test_take_over_leaves_what_is_about_to_run_at_once(life: Life):
     """An execution that somebody waits for is not taken from him between its record and its start."""
     engine = life.kit.scheduler.engine
     for _ in range(20):
-        engine.upkeep.hurry()
+        engine.leadership.check_soon()
         asked = {"operation": "run_now", **RUN}
-        answer, _ = await asyncio.gather(life.kit.injector.run("scheduler", asked), engine.upkeep.look_after())
+        answer, _ = await asyncio.gather(life.kit.injector.run("scheduler", asked), engine.leadership.tick())
         assert answer.data["result"] == "done"
 
 
@@ -212,14 +211,14 @@ async def test_a_retry_that_another_process_took_over_is_left_to_it(life: Life):
     await life.advance(seconds=1)
     take = "UPDATE agentool_executions SET owner = 'another'"
     await life.kit.database.write(lambda session: session.run(take))
-    life.kit.scheduler.engine.upkeep._rounds_to_take_over = 1_000  # that one lives, as far as this test goes
+    life.kit.scheduler.engine.leadership._rounds_to_take_over = 1_000  # that one lives, as far as this test goes
     await life.advance(seconds=30)
     assert (await statuses(life, "job"), life.starts) == (["retrying"], 1)
 
 
 async def test_a_run_whose_caller_goes_away_as_it_starts_is_cancelled(life: Life):
     """The handler is not called when whoever asked for it goes away before its start is written down."""
-    executor = life.kit.scheduler.engine.executor
+    executor = life.kit.scheduler.engine.dispatch.executor
     running = asyncio.ensure_future(life.kit.injector.run("scheduler", {"operation": "run_now", **RUN}))
     while not executor.running:  # noqa: ASYNC110  nothing tells
         await asyncio.sleep(0)
@@ -236,7 +235,7 @@ async def test_what_ends_while_it_is_cancelled_stays_as_it_ended(life: Life):
     finish, asked = store.finish, []
 
     async def slow_finish(endings):
-        asked.extend([await life.kit.scheduler.engine.cancel_execution(ending.execution, "too late") for ending in endings])
+        asked.extend([await life.kit.scheduler.engine.dispatch.cancel_execution(ending.execution, "too late") for ending in endings])
         return await finish(endings)
 
     store.finish = slow_finish
@@ -344,15 +343,15 @@ async def test_toolkit_that_cannot_open_leaves_nothing(tmp_path, nothing_left: N
 async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: pytest.MonkeyPatch):
     """If the first round of a start fails the error is told, and the next use starts anew."""
     await life.ask("stop")
-    original, calls = Engine.lead, []
+    original, calls = Dispatch.lead, []
 
-    def fails_once(engine: Engine, upcoming: Any) -> None:
+    def fails_once(dispatch: Dispatch, leading: bool) -> None:
         calls.append(1)
         if len(calls) == 1:
             raise DatabaseError("refused")
-        original(engine, upcoming)
+        original(dispatch, leading)
 
-    monkeypatch.setattr(Engine, "lead", fails_once)
+    monkeypatch.setattr(Dispatch, "lead", fails_once)
     await life.kit.scheduler.store.set_stopped(False)
     with pytest.raises(DatabaseError):
         await life.ask("start")

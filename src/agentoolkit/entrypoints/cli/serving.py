@@ -96,10 +96,10 @@ class Serving:
         self._introduce(len(kept))
         for job_id, name in jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red")
-        async with kit.scheduler.holding():  # a task that is due at once would else end before those that come after it are there
+        async with kit.scheduler.claims_suspended():  # a task that is due at once would else end before those that come after it are there
             applied = await apply_tasks(kit.injector, self._tasks)
         self._tell_tasks(applied, kept)
-        await kit.scheduler.settled()
+        await kit.scheduler.wait_idle()
         status = await call(kit, SchedulerStatus, "status")
         if status.leading:
             recent = await call(kit, History, "list_executions", limit=_RECENT)

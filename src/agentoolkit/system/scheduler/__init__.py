@@ -1,7 +1,6 @@
 """The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
 
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
-from agentoolkit.system.scheduler.core import execute_agentool as _execute_agentool
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.errors import (
     ExecutionFailed,
@@ -13,6 +12,7 @@ from agentoolkit.system.scheduler.errors import (
     SchedulerError,
     UnknownTarget,
 )
+from agentoolkit.system.scheduler.execution_operations import execute_agentool as _execute_agentool
 from agentoolkit.system.scheduler.execution_operations import (
     scheduler_backfill,
     scheduler_cancel_execution,

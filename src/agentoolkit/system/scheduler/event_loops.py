@@ -15,6 +15,27 @@ ANSWER_SECONDS = 10.0
 """After which the other event loop counts as blocked."""
 
 
+RECORDING = "agentool-recording"
+"""The name of tasks that are begun while others end."""
+
+
+class AttemptTask(asyncio.Task[None]):
+    """A task that knows whether it was cancelled by what runs in it, rather than from outside."""
+
+    cancelled_itself = False
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if asyncio.current_task(self.get_loop()) is self:
+            self.cancelled_itself = True
+        return super().cancel(msg)
+
+
+def all_end() -> bool:
+    """Is every other task on this event loop being cancelled, as at the end of ``asyncio.run``?"""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    return all(task.cancelling() or task.get_name() == RECORDING for task in others)
+
+
 async def done_on(loop: asyncio.AbstractEventLoop | None, work: Callable[[], Awaitable[T]]) -> T:
     """Do work on an event loop that runs in another thread, and wait for it; None: do it here.
 

@@ -68,7 +68,7 @@ class EventPublisher:
     def cancelled(self, job: Job) -> None:
         self._tell(Event("scheduler.task.cancelled", job.job_id, job=job))
 
-    def became(self, execution: Execution) -> None:
+    def execution_changed(self, execution: Execution) -> None:
         """Tell how an execution stands now."""
         if self._listeners:
             self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution))

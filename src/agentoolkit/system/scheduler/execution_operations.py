@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from agentool.context import RunContext
+from agentool.core.injector import get_injector
 from agentool.errors import InvalidInput
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, Work
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
@@ -111,6 +113,25 @@ async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: s
     done = await Runs(ctx.deps).backfill(job_id, start, end)
     result = BackfillInfo(job_id=job.job_id, created=done.created, total=done.total, statuses=dict(done.statuses))
     return views.answer("backfill", f"{done.created} of {done.total} due times are new.", result)
+
+
+async def execute_agentool(
+    job_id: str,
+    agentool_name: str,
+    input_data: dict[str, Any],
+    result_queue: str | None = None,
+    error_queue: str | None = None,
+) -> Any:
+    """Run an AgenTool at once, with the history and the queues of a job, and return its result.
+
+    Raises:
+        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+        InvalidJob, UnknownTarget: Nothing was run.
+    """
+    service: SchedulerService = get_injector().get("scheduler").deps
+    work = Work(agentool_name, input_data, result_queue, error_queue)
+    execution = await done_on(service.elsewhere, lambda: Runs(service).run_now(work, job_id))
+    return execution.result
 
 
 HANDLERS: dict[str, Handler] = {

@@ -55,7 +55,7 @@ class Runs:
         stored = await self._store.find(job_id) if job_id else None
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")
-        execution, error = await self._service.running_engine().run_now(work, asked)
+        execution, error = await self._service.running_engine().dispatch.run_now(work, asked)
         if execution.status is ExecutionStatus.SUCCESS:
             return execution
         why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
@@ -94,7 +94,7 @@ class Runs:
         """
         execution = await self.get(execution_id)
         if not execution.finished:
-            await self._service.running_engine().cancel_execution(execution, reason)
+            await self._service.running_engine().dispatch.cancel_execution(execution, reason)
         return await self.get(execution_id)
 
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
@@ -123,6 +123,6 @@ class Runs:
         new = set(await self._store.insert(wanted))
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
-                engine.start_execution(Claimed(job, execution))
+                engine.dispatch.start(Claimed(job, execution))
         found_now = [await self._store.execution(execution.execution_id) for execution in wanted]
         return Backfill(len(new), Counter(execution.status.value for execution in found_now if execution), len(due))

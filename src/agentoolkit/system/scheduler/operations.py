@@ -241,9 +241,9 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         scheduler_state=engine.clock.state if engine else 0,
         jobs=can_fire,
         paused=states.count(JobStatus.PAUSED),
-        executing=engine.executor.running if engine else 0,
-        waiting=engine.executor.waiting if engine else 0,
-        lag=engine.running.lag if engine else None,
+        executing=engine.dispatch.executor.running if engine else 0,
+        waiting=engine.dispatch.executor.waiting if engine else 0,
+        lag=engine.dispatch.lag if engine else None,
         loop_delay=engine.clock.delay if engine else 0.0,
-        leads_lost=engine.leads_lost if engine else 0,
+        leads_lost=engine.leadership.lost if engine else 0,
     )

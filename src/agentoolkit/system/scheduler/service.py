@@ -228,8 +228,7 @@ class SchedulerService(Lifecycle):
         due, engine = stored.standing.due_at, self.engine
         if due is None or due >= self.now() or engine is None or not engine.leading:
             return stored
-        engine.claiming.ring([stored.job.job_id])
-        await engine.claiming.settled()
+        await engine.claiming.claim([stored.job.job_id])
         return await self.job(job_id)
 
     async def _check_name(self, job: Job) -> None:

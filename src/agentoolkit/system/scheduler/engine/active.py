@@ -1,60 +1,67 @@
-"""Handlers that run now, why one was told to stop, and the one timer that watches all of their deadlines."""
+"""What is under way in this process: each execution with its phase, and the one timer that watches all of their deadlines."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, Gate, Work
+from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.time_source import Cancellable, TimeSource
 
 
-class Interrupted(asyncio.CancelledError):
-    """The scheduler stopped while the handler ran."""
+class Phase(IntEnum):
+    """How far an execution has come here. One that is gone is in no table."""
+
+    EXPECTED = 0
+    """Between the store and the executor: its record is being written."""
+    WAITING = 1
+    """With the executor, for room."""
+    STARTING = 2
+    """It has room, and it is being written down that it begins."""
+    RUNNING = 3
+    WRITING = 4
+    """Its handler has ended, and its outcome is being written down."""
 
 
+class Outcome(NamedTuple):
+    """How an attempt ended: its record, and what the handler raised."""
+
+    execution: Execution
+    error: BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
 class ActiveExecution:
-    """An attempt, from before it is written down as begun until its end is."""
+    """An execution under way, from its submission until its outcome is written down."""
 
-    __slots__ = ("began", "cancel_reason", "ended", "execution", "given_up", "hard_deadline", "timed_out", "timeout", "work")
-
-    def __init__(self, work: Work, execution: Execution, timeout: float | None) -> None:
-        self.work = work
-        self.execution = execution
-        self.timeout = timeout
-        self.began: float | None = None
-        """When its handler was called, by the monotonic clock, as every deadline is."""
-        self.hard_deadline: float | None = None
-        self.cancel_reason = ""
-        self.timed_out = False
-        self.ended = False
-        self.given_up = False
-
-    @property
-    def gate(self) -> Gate | None:
-        """What is asked whether the handler is called; None also where a person said so."""
-        return None if self.execution.trigger == "run_now" else self.work.policies.gate
-
-    @property
-    def runs(self) -> bool:
-        """Is its handler at work?"""
-        return self.began is not None and not self.ended
-
-    @property
-    def deadline(self) -> float | None:
-        """When its time is up: first to be cancelled, then to be given up; None: never."""
-        if self.began is None or self.ended or self.given_up or self.timeout is None:
-            return None
-        return self.hard_deadline or self.began + self.timeout
+    work: Work
+    execution: Execution
+    timeout: float | None
+    """Seconds that its handler may take; None: any."""
+    phase: Phase = Phase.WAITING
+    began: float | None = None
+    """When its handler was called, by the monotonic clock, as every deadline is."""
+    deadline: float | None = None
+    """When its time is up: first to be cancelled, then to be given up; None: never."""
+    cancel_reason: str = ""
+    timed_out: bool = False
+    given_up: bool = False
+    names: frozenset[str] = frozenset()
+    """The jobs and concurrency keys that whoever waits for it holds, its own included: it may not wait for these."""
+    outcome: asyncio.Future[Outcome] | None = None
+    """For a caller that waits for it."""
 
 
 class ActiveExecutions:
-    """The attempts under way in this process. A timer for each of them would cost more than most of them take.
+    """The executions under way in this process. A timer for each of them would cost more than most of them take.
 
     Args:
         time: Where the time comes from.
-        expired: Called with a handler whose deadline has passed, which has none then.
+        expired: Called with an execution whose deadline has passed, which has none then.
     """
 
     def __init__(self, time: TimeSource, expired: Callable[[ActiveExecution], None]) -> None:
@@ -62,49 +69,60 @@ class ActiveExecutions:
         self._expired = expired
         self._members: dict[str, ActiveExecution] = {}
         self._timer: Cancellable | None = None
-        self._reach = math.inf
-        """Seconds that lay between the timer's setting and its ring: whatever has as long a timeout need not set it."""
+        self._rings_at = math.inf
+        """The instant of the next ring, by the monotonic clock."""
+        self.stopping = False
+        """Does the scheduler cancel handlers because it stops?"""
 
-    def add(self, underway: ActiveExecution) -> None:
-        self._members[underway.execution.execution_id] = underway
+    def __len__(self) -> int:
+        return len(self._members)
 
-    def watch(self, underway: ActiveExecution) -> None:
-        """A handler is called: from now on its time runs."""
-        underway.began = self._time.monotonic()
-        if underway.timeout is not None and underway.timeout < self._reach:
-            self._set_timer(underway.timeout)
-
-    def remove(self, underway: ActiveExecution) -> None:
-        if self._members.get(underway.execution.execution_id) is underway:
-            del self._members[underway.execution.execution_id]
-
-    def close(self) -> None:
-        """Let the timer go; until then it stays set, also for handlers that end long before it rings."""
-        self._set_timer(None)
+    def __contains__(self, execution_id: str) -> bool:
+        return execution_id in self._members
 
     def get(self, execution_id: str) -> ActiveExecution | None:
         return self._members.get(execution_id)
 
-    def of_job(self, job_id: str) -> list[str]:
-        """Return the ids of a job's executions."""
-        return [id_ for id_, underway in self._members.items() if underway.execution.job_id == job_id]
+    def all(self) -> Iterable[ActiveExecution]:
+        """Return them all, as they are at this moment."""
+        return list(self._members.values())
 
-    def extend(self, underway: ActiveExecution, seconds: float) -> None:
+    def add(self, active: ActiveExecution) -> None:
+        self._members[active.execution.execution_id] = active
+
+    def remove(self, active: ActiveExecution) -> None:
+        """Forget an execution; another one of that id, as its next attempt, stays."""
+        if self._members.get(active.execution.execution_id) is active:
+            del self._members[active.execution.execution_id]
+
+    def watch(self, active: ActiveExecution) -> None:
+        """A handler is called: from now on its time runs."""
+        active.began = now = self._time.monotonic()
+        if active.timeout is not None:
+            active.deadline = now + active.timeout
+            if active.deadline < self._rings_at:
+                self._ring_at(active.deadline, now)
+
+    def extend(self, active: ActiveExecution, seconds: float) -> None:
         """Give a handler that was cancelled so long to end."""
-        underway.hard_deadline = self._time.monotonic() + seconds
+        active.deadline = self._time.monotonic() + seconds
+
+    def close(self) -> None:
+        """Let the timer go; until then it stays set, also for handlers that end long before it rings."""
+        self._ring_at(math.inf, 0.0)
 
     def _ring(self) -> None:
-        self._set_timer(None)
+        self._timer, self._rings_at = None, math.inf
         now = self._time.monotonic()
-        for underway in list(self._members.values()):
-            if underway.deadline is not None and underway.deadline <= now:
-                self._expired(underway)
-        if deadlines := [underway.deadline for underway in self._members.values() if underway.deadline is not None]:
-            self._set_timer(min(deadlines) - now)
+        for active in list(self._members.values()):
+            if active.deadline is not None and active.deadline <= now:
+                active.deadline = None
+                self._expired(active)
+        self._ring_at(min((active.deadline for active in self._members.values() if active.deadline is not None), default=math.inf), now)
 
-    def _set_timer(self, seconds: float | None) -> None:
+    def _ring_at(self, at: float, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._reach = None, math.inf
-        if seconds is not None:
-            self._timer, self._reach = self._time.call_later(seconds, self._ring), seconds
+        self._timer, self._rings_at = None, at
+        if at != math.inf:
+            self._timer = self._time.call_later(at - now, self._ring)

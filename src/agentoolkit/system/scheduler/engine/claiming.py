@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
+from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.event_loops import all_done
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
-from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, JobStore
+from agentoolkit.system.scheduler.jobs import names_execution
+from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 500
 """Jobs claimed in one transaction."""
-RETRY_SECONDS = 1.0
-"""How long a claim that the store refused waits for its next try."""
 
 
 class Claiming:
@@ -26,48 +26,64 @@ class Claiming:
     Args:
         store: The truth about what is due.
         time: Where the time comes from.
-        set_alarm: How the clock is told when a job is due next.
-        start: Called with every execution that is to run.
-        passed_over: Called with every record of a due time that does not run.
-        in_doubt: Called when a claim failed and may yet be written down: then nobody starts what it claimed.
+        clock: Told when a job is due next.
+        dispatch: Given every execution that is to run, and every record of a due time that does not.
     """
 
-    def __init__(
-        self,
-        store: JobStore,
-        time: TimeSource,
-        *,
-        set_alarm: Callable[[str, datetime | None], None],
-        start: Callable[[Claimed], None],
-        passed_over: Callable[[Claimed], None],
-        in_doubt: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: JobStore, time: TimeSource, clock: Clock, dispatch: Dispatch) -> None:
         self._store = store
         self._time = time
-        self._set_alarm = set_alarm
-        self._start = start
-        self._passed_over = passed_over
-        self._in_doubt = in_doubt
+        self._clock = clock
+        self._dispatch = dispatch
         self._rounds: set[asyncio.Task[None]] = set()
+        self._early: list[str] | None = []
+        """What was due before `open`."""
+        self._stopped = False
         self.failing = False
         """Did the latest claim fail?"""
 
-    def ring(self, job_ids: list[str]) -> None:
-        """Claim these jobs' due times. Returns at once; `settled` waits."""
+    def ring(self, ids: Sequence[str]) -> None:
+        """Claim the jobs that are due, and wake the executions whose retry is. Returns at once; `wait_idle` waits."""
+        if retries := [id_ for id_ in ids if names_execution(id_)]:
+            self._dispatch.wake(retries)
+            ids = [id_ for id_ in ids if not names_execution(id_)]
+        if self._early is not None:
+            self._early += ids
+        elif ids:
+            self.claim(ids)
+
+    def open(self) -> None:
+        """Let begin the claims."""
+        early, self._early = self._early, None
+        if early:
+            self.claim(early)
+
+    def claim(self, job_ids: Sequence[str]) -> asyncio.Task[None]:
+        """Claim these jobs' due times. The task ends when they are with the executor."""
         claim = asyncio.get_running_loop().create_task(self._claim_all(job_ids))
         self._rounds.add(claim)
         claim.add_done_callback(self._rounds.discard)
+        return claim
 
-    async def settled(self, seconds: float | None = None) -> None:
+    def set_alarm(self, job_id: str, at: datetime | None) -> None:
+        """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
+        if self._dispatch.leading and not self._stopped:
+            self._clock.set_alarm(job_id, at)
+
+    def stop(self) -> None:
+        """Set no alarm more."""
+        self._stopped = True
+
+    async def wait_idle(self, seconds: float | None = None) -> None:
         """Wait until every claim under way has ended, or for so long."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim_all(self, job_ids: list[str]) -> None:
+    async def _claim_all(self, job_ids: Sequence[str]) -> None:
         # In portions, so that the first executions run while the next are claimed.
         for start in range(0, len(job_ids), MAX_AT_ONCE):
             await self._claim(job_ids[start : start + MAX_AT_ONCE])
 
-    async def _claim(self, job_ids: list[str]) -> None:
+    async def _claim(self, job_ids: Sequence[str]) -> None:
         try:
             claims = await self._store.claim(job_ids, self._time.now())
             self.failing = False
@@ -77,10 +93,10 @@ class Claiming:
             logger.exception("Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
             claims = Claims((), [Change(job_id, again) for job_id in job_ids])
-            self._in_doubt()
-        for job_id, at in claims.next_times:
-            if at is not None:  # its alarm has rung, so there is none to remove
-                self._set_alarm(job_id, at)
+            self._dispatch.in_doubt = True
+        if self._dispatch.leading and not self._stopped:
+            for job_id, at in claims.next_times:
+                if at is not None:  # its alarm has rung, so there is none to remove
+                    self._clock.set_alarm(job_id, at)
         for claimed in claims.records:
-            act = self._start if claimed.execution.status is ExecutionStatus.QUEUED else self._passed_over
-            act(claimed)
+            self._dispatch.start(claimed)

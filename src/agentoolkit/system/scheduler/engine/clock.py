@@ -137,12 +137,12 @@ class Clock(AsyncIOScheduler):
 
     Args:
         time: Where the time comes from.
-        ring: Called on the event loop with the ids of all jobs that are due. It must set each one's next alarm.
+        on_due: Called on the event loop with the ids of all jobs that are due. It must set each one's next alarm.
     """
 
-    def __init__(self, time: TimeSource, ring: Callable[[list[str]], None]) -> None:
+    def __init__(self, time: TimeSource, on_due: Callable[[list[str]], None] | None = None) -> None:
         self._time = time
-        self._ring = ring
+        self.on_due = on_due
         self._alarms = AlarmStore()
         self._timer: Cancellable | None = None
         self._expected: datetime | None = None
@@ -175,8 +175,8 @@ class Clock(AsyncIOScheduler):
         try:
             now = self._time.now()
             self._measure(now)
-            if due := self._alarms.take_due(now):
-                self._ring(due)
+            if (due := self._alarms.take_due(now)) and self.on_due is not None:
+                self.on_due(due)
             upcoming = self._alarms.get_next_run_time()
         except Exception:
             logger.exception("The clock's round failed; trying again in %s s", RETRY_SECONDS)

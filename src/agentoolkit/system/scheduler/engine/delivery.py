@@ -26,10 +26,10 @@ POSTS = 20
 """Deliveries to web addresses that are under way at once."""
 
 
-class Forwarding:
+class Deliveries:
     """Empties the outbox into queues. A message's id is its execution's, so a second delivery is recognised."""
 
-    def __init__(self, store: JobStore, injector: Injector, time: TimeSource) -> None:
+    def __init__(self, store: JobStore, injector: Injector, time: TimeSource, *, delivers: bool = True) -> None:
         self._store = store
         self._injector = injector
         self._time = time
@@ -40,6 +40,7 @@ class Forwarding:
         self._posting: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(POSTS)
         self._watched: dict[str, asyncio.Event] = {}
+        self._stopped = not delivers
 
     @contextmanager
     def watching(self, execution_id: str) -> Generator[asyncio.Event]:
@@ -50,18 +51,21 @@ class Forwarding:
         finally:
             del self._watched[execution_id]
 
-    def nudge(self) -> None:
-        """There is something in the outbox. Returns at once; `settled` waits."""
+    def wake(self) -> None:
+        """There is something in the outbox. Returns at once; `wait_idle` waits."""
+        if self._stopped:
+            return
         self._again = True
         if self._round is None or self._round.done():
             self._round = asyncio.get_running_loop().create_task(self._rounds())
 
-    async def settled(self, *, posted: bool = False) -> None:
+    async def wait_idle(self, *, posted: bool = False) -> None:
         """Wait until all that can be delivered to queues now has been, and with `posted` to web addresses too."""
         await all_done(lambda: self._under_way(posted=posted))
 
     async def stop(self, seconds: float) -> None:
         """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""
+        self._stopped = True
         if under_way := self._under_way(posted=True):
             await asyncio.wait(under_way, timeout=seconds)
             for task in under_way:
@@ -119,7 +123,7 @@ class Forwarding:
             self._retry_after(1.0)
         if message.execution_id in self._next_tries:
             # The next round sets the timer, and must not find this one under way.
-            asyncio.get_running_loop().call_soon(self.nudge)
+            asyncio.get_running_loop().call_soon(self.wake)
 
     async def _deliver(self, message: Message) -> None:
         name, call = delivery(message.queue_name, message.payload, message.execution_id)
@@ -148,4 +152,6 @@ class Forwarding:
     def _retry_after(self, seconds: float) -> None:
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = self._time.call_later(seconds, self.nudge)
+        if self._stopped:
+            return
+        self._retry = self._time.call_later(seconds, self.wake)

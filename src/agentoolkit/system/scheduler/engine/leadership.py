@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
 
-from agentoolkit.system.scheduler.ports import CancelRequest, Change, Claimed, JobStore
-from agentoolkit.time_source import Cancellable, TimeSource
+from agentoolkit.system.scheduler.engine.claiming import Claiming
+from agentoolkit.system.scheduler.engine.clock import Clock
+from agentoolkit.system.scheduler.engine.delivery import Deliveries
+from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.time_source import Cancellable
 
 logger = logging.getLogger(__name__)
 
@@ -21,42 +22,34 @@ TIDY_ROUNDS = 7_200
 """Rounds between two tidyings: an hour."""
 
 
-class Kept(Protocol):
-    """The engine, as upkeep sees it."""
-
-    leading: bool
-
-    def lead(self, upcoming: Sequence[Change]) -> None: ...
-    def step_down(self) -> None: ...
-    def set_alarm(self, job_id: str, at: datetime | None) -> None: ...
-    def holds(self, execution_id: str) -> bool: ...
-    def take_over(self, claimed: Claimed) -> None: ...
-    async def cancel_requested(self, asked: CancelRequest) -> None: ...
-    def forward(self) -> None: ...
-
-
-class Upkeep:
+class Leadership:
     """A round at start, and one every half second where other processes can use the store too."""
 
-    def __init__(self, store: JobStore, time: TimeSource, engine: Kept, *, claims: bool = True) -> None:
-        self._store = store
-        self._time = time
-        self._engine = engine
-        self._claims = claims
+    def __init__(self, parts: Parts, clock: Clock, claiming: Claiming, dispatch: Dispatch, deliveries: Deliveries) -> None:
+        self._store = parts.store
+        self._time = parts.time
+        self._claims = parts.claims
+        self._clock = clock
+        self._claiming = claiming
+        self._dispatch = dispatch
+        self._deliveries = deliveries
         self._timer: Cancellable | None = None
         self._round: asyncio.Task[None] | None = None
         self._rounds_to_take_over = 0
         self._rounds_to_tidy = TAKE_OVER_ROUNDS
+        self._suspended = False
         self._stopped = False
+        self.lost = 0
+        """How often the lead went to another process."""
 
     async def start(self) -> None:
         """Do a first round; what goes wrong in it is raised."""
-        await self.look_after()
+        await self.tick()
         self._wait()
 
-    def hurry(self) -> None:
+    def check_soon(self) -> None:
         """Look in the next round for executions that nobody works on: there may be some of our own."""
-        self._rounds_to_take_over = 0
+        self._dispatch.in_doubt = True
 
     async def stop(self, seconds: float) -> None:
         """Do no further round, and wait for the one under way, for so long at most."""
@@ -67,6 +60,24 @@ class Upkeep:
             await asyncio.wait({self._round}, timeout=seconds)
             self._round.cancel()
 
+    async def tick(self) -> None:
+        """Do one round."""
+        halted = await self._store.is_stopped()
+        leads = self._claims and not halted and await self._store.lead(self._time.now())
+        if leads and not self._dispatch.leading:
+            await self._take_lead()
+        elif not leads and self._dispatch.leading:
+            self._step_down()
+        if halted != self._suspended:
+            await self._suspend(halted)
+        for job_id, at in await self._store.changes():
+            self._claiming.set_alarm(job_id, at)
+        await self._cancel_requested()
+        if self._claims and not halted:
+            await self._take_over()
+        if leads:
+            await self._tidy()
+
     def _wait(self) -> None:
         if self._store.shared and not self._stopped:
             self._timer = self._time.call_later(ROUND_SECONDS, self._begin)
@@ -76,38 +87,53 @@ class Upkeep:
 
     async def _guarded(self) -> None:
         try:
-            await self.look_after()
+            await self.tick()
         except Exception:
             logger.exception("Looking after the store failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
-    async def look_after(self) -> None:
-        """Do one round."""
-        halted = await self._store.is_stopped()
-        leads = self._claims and not halted and await self._store.lead(self._time.now())
-        if leads and not self._engine.leading:
-            self._engine.lead(await self._store.upcoming())
-            self.hurry()  # whoever led before may have left something
-        elif not leads and self._engine.leading:
-            self._engine.step_down()
-            self.hurry()  # what of our own waits for a retry has lost its alarm
-        for job_id, at in await self._store.changes():
-            self._engine.set_alarm(job_id, at)
-        for asked in await self._store.cancel_requests():
-            await self._engine.cancel_requested(asked)
-            await self._store.acknowledge_cancel(asked.execution_id)
-        if self._claims and not halted:
-            await self._take_over()
-        if leads:
-            await self._tidy()
+    async def _take_lead(self) -> None:
+        """From now on this clock rings."""
+        upcoming = await self._store.upcoming()
+        self._dispatch.lead(True)
+        for job_id, at in upcoming:
+            self._claiming.set_alarm(job_id, at)
+
+    def _step_down(self) -> None:
+        self.lost += 1
+        self._dispatch.lead(False)
+        self._clock.clear()
+
+    async def _suspend(self, halted: bool) -> None:
+        """Where another process has stopped all, give back what waits here; what runs may end."""
+        self._dispatch.suspend(halted)
+        if halted:
+            await self._store.release_all()
+        self._suspended = halted
+
+    async def _cancel_requested(self) -> None:
+        """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
+        for execution_id, reason in await self._store.cancel_requests():
+            try:
+                execution = await self._store.execution(execution_id)
+                if execution is not None and not execution.finished:
+                    await self._dispatch.cancel_execution(execution, reason or "cancelled by another process")
+                await self._store.acknowledge_cancel(execution_id)
+            except Exception:
+                logger.exception("Cancelling %s failed; trying again in %s s", execution_id, ROUND_SECONDS)
 
     async def _take_over(self) -> None:
         self._rounds_to_take_over -= 1
-        if self._rounds_to_take_over > 0:
+        if self._rounds_to_take_over > 0 and not self._dispatch.in_doubt:
             return
-        for claimed in await self._store.take_over(self._time.now(), self._engine.holds):
-            self._engine.take_over(claimed)
-        self._engine.forward()  # what visitors, and processes that ended, left in the outbox
+        self._dispatch.in_doubt = False  # what comes into doubt from here on is for the next round
+        try:
+            for claimed in await self._store.take_over(self._time.now(), self._dispatch.holds):
+                self._dispatch.take_over(claimed)
+        except BaseException:
+            self._dispatch.in_doubt = True
+            raise
+        self._deliveries.wake()  # what visitors, and processes that ended, left in the outbox
         self._rounds_to_take_over = TAKE_OVER_ROUNDS
 
     async def _tidy(self) -> None:

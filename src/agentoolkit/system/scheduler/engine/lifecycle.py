@@ -1,17 +1,40 @@
-"""A scheduler's life: its engine starts at first use, and again on another event loop; `stop` keeps it stopped until `start`."""
+"""A scheduler's life: its engine starts at first use, and again on another event loop; `stop` keeps it stopped until `start`.
+
+    closed ── first use, start ──▶ starting ──▶ running
+      ▲                               │ fails      │ stop, close
+      └────────── stopping ◀──────────┴────────────┘
+
+One transition is made at a time, by a task of its own, in the order in which they were asked for. A caller that is
+cancelled ends no transition, and one that asks from inside a handler does not wait for it: the handler has to end first.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
 from datetime import datetime
+from enum import Enum
 
+from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS, Engine
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.events import Listener
+
+FAILED_START_SECONDS = 1.0
+"""How long a start that failed takes at most to give back what it has."""
+
+
+class Stage(Enum):
+    """Where a scheduler is in its life."""
+
+    CLOSED = "closed"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
 
 
 class Lifecycle:
@@ -25,8 +48,14 @@ class Lifecycle:
         self._parts = parts
         self.store = parts.store
         self._engine: Engine | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._stage = Stage.CLOSED
+        self._wanted = True
+        """Is it to run? It starts at first use."""
         self._closed = False
+        self._step: asyncio.Task[None] | None = None
+        """The transition that was asked for last."""
+        self._start_step: asyncio.Task[None] | None = None
+        self._context: Context | None = None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a listener with every event; the answer ends that."""
@@ -39,9 +68,10 @@ class Lifecycle:
 
     @property
     def engine(self) -> Engine | None:
-        """The engine on the running event loop, if there is one."""
+        """The engine on the running event loop, if there is one that is not to end."""
         engine = self._engine
-        return engine if engine is not None and engine.loop is asyncio.get_running_loop() else None
+        ends = self._stage is Stage.STOPPING or not self._wanted
+        return None if engine is None or ends or engine.loop is not asyncio.get_running_loop() else engine
 
     @property
     def elsewhere(self) -> asyncio.AbstractEventLoop | None:
@@ -58,55 +88,72 @@ class Lifecycle:
         """Return the present instant, by the scheduler's own time source."""
         return self._parts.time.now()
 
+    async def ready(self) -> None:
+        """Start at first use, and again on another event loop."""
+        while self._wanted and not self.elsewhere and not self._asked_from_inside():
+            pending = self._pending()
+            if pending is None:
+                if self.engine is not None:
+                    return
+                pending = self._start_step = self._transition(self._begin)
+            await asyncio.wait({pending})
+            if pending is self._start_step and not pending.cancelled() and (error := pending.exception()):
+                raise error
+
     async def open(self) -> None:
         """Make ready and, unless it was stopped, start. A second time does nothing."""
-        self._closed = False
+        self._closed, self._wanted = False, True
         await self.ready()
 
     async def start(self) -> None:
         """Go on after `stop`, also one that another process asked for. A second time does nothing."""
-        await self.open()
-        await self.store.set_stopped(False)
-        if engine := self.engine:
-            await engine.upkeep.look_after()
+        if loop := self.elsewhere:
+            return await done_on(loop, self.start)
+        self._closed, self._wanted = False, True
+        step = self._start_step = self._transition(self._resume)
+        return await self._join(step)
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Stop every process that shares the store, and this one within so many seconds, until `start`. Jobs are kept.
 
         Running executions here may end, and are cancelled if they do not. The stop outlives the process if the store does.
         """
-        await self.ready()
-        await self.store.set_stopped(True)
-        await self._end(seconds)
+        if loop := self.elsewhere:
+            return await done_on(loop, lambda: self.stop(seconds))
+        self._wanted = False
+        return await self._join(self._transition(lambda: self._halt(seconds), patience=seconds / 2))
 
     async def close(self, seconds: float = STOP_SECONDS) -> None:
         """End this process's part and give back the store. What is due later is due when it is opened again."""
+        self._closed, self._wanted = True, False
+        loop = self.elsewhere
+        if loop is None:
+            return await self._join(self._transition(lambda: self._close(seconds), patience=seconds / 2))
         try:
-            await self._end(seconds)
+            await done_on(loop, lambda: self._join(self._transition(lambda: self._end(seconds), patience=seconds / 2)))
         finally:
             await self.store.close()
 
     @asynccontextmanager
-    async def holding(self) -> AsyncGenerator[None]:
+    async def claims_suspended(self) -> AsyncGenerator[None]:
         """Claim nothing that is due while a ``with`` block lasts, and all of it after: for jobs that belong together."""
         await self.ready()
-        clock = self.running_engine().clock
-        clock.pause()
+        engine = self.running_engine()
+        engine.suspend_claims()
         try:
             yield
         finally:
-            if clock.running:
-                clock.resume()
+            engine.resume_claims()
 
     async def is_well(self) -> bool:
         """Does this process lead, and do its claims and its store work? Raises what the store raises."""
         engine = self.engine
         return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.is_stopped()
 
-    async def settled(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait for claims and deliveries under way, not for handlers."""
         if engine := self.engine:
-            await engine.settled()
+            await engine.wait_idle()
 
     def running_engine(self) -> Engine:
         """Return the engine. Raises `SchedulerError` if the scheduler is stopped."""
@@ -114,33 +161,92 @@ class Lifecycle:
             raise SchedulerError("The scheduler is stopped.", remedy="Call operation 'start' first.")
         return engine
 
-    async def ready(self) -> None:
-        """Start at first use, and again on another event loop."""
-        if self._closed or self.elsewhere:
+    # Transitions: each is run by `_transition`, and only there
+
+    async def _begin(self) -> None:
+        if not self._wanted or self.engine is not None:
             return
-        if self.engine is None:
-            self._engine = Engine(self._parts)
-            self._starting = asyncio.get_running_loop().create_task(self._engine.start())
-        if self._starting is not None and not self._starting.done():
-            await asyncio.wait({self._starting})
-        if self._starting is not None and (error := self._starting.exception()):
-            self._engine = None
-            raise error
+        engine = self._engine = Engine(self._parts)
+        self._stage = Stage.STARTING
+        try:
+            await engine.start()
+        except BaseException:
+            await self._end(FAILED_START_SECONDS)
+            raise
+        self._stage = Stage.RUNNING
+
+    async def _resume(self) -> None:
+        await self._begin()
+        if self._wanted and self._engine is not None:
+            await self.store.set_stopped(False)
+            await self._engine.leadership.tick()
+
+    async def _halt(self, seconds: float) -> None:
+        try:
+            if not self._closed:
+                await self.store.open()
+            await self.store.set_stopped(True)
+        except BaseException:
+            self._wanted = not self._closed  # nothing was stopped
+            raise
+        await self._end(seconds)
+
+    async def _close(self, seconds: float) -> None:
+        try:
+            await self._end(seconds)
+        finally:
+            await self.store.close()
 
     async def _end(self, seconds: float) -> None:
-        self._closed = True
-        elsewhere, engine, starting = self.elsewhere, self._engine, self._starting
-        self._engine = self._starting = None
-        if engine is not None and (elsewhere or engine.loop is asyncio.get_running_loop()):
-            await done_on(elsewhere, lambda: _ended(engine, starting, seconds))
+        engine = self._engine
+        try:
+            if engine is not None and engine.loop is asyncio.get_running_loop():
+                self._stage = Stage.STOPPING
+                await engine.stop(seconds)
+        finally:
+            self._engine, self._stage = None, Stage.CLOSED
+
+    def _transition(self, step: Callable[[], Awaitable[None]], patience: float | None = None) -> asyncio.Task[None]:
+        """Make a transition after the one under way, which is ended after so many seconds if it is a start."""
+        before = self._pending()
+
+        async def make() -> None:
+            if before is not None:
+                await asyncio.wait({before}, timeout=patience if before is self._start_step else None)
+                if not before.done():
+                    before.cancel()
+                    await asyncio.wait({before})
+            await step()
+
+        task = self._step = asyncio.get_running_loop().create_task(make(), context=self._clean_context())
+        task.add_done_callback(_heard)
+        return task
+
+    def _pending(self) -> asyncio.Task[None] | None:
+        """Return the last transition, if it is under way on this event loop."""
+        step = self._step
+        return None if step is None or step.done() or step.get_loop() is not asyncio.get_running_loop() else step
+
+    async def _join(self, step: asyncio.Task[None]) -> None:
+        """Wait for a transition, which goes on if its caller is cancelled."""
+        if not self._asked_from_inside():
+            await asyncio.wait({step})
+            if not step.cancelled():
+                step.result()
+
+    def _asked_from_inside(self) -> bool:
+        """Is the caller a handler that runs here, which every stop waits for?"""
+        execution = current_execution()
+        return execution is not None and self._engine is not None and execution.execution_id in self._engine.dispatch.active
+
+    def _clean_context(self) -> Context:
+        """Return a context to start in: that of the first caller who is no handler."""
+        if self._context is None or current_execution() is None:
+            self._context = copy_context()
+        return self._context.copy()
 
 
-async def _ended(engine: Engine, starting: asyncio.Task[None] | None, seconds: float) -> None:
-    """Stop an engine, also one that has not come to the end of its start."""
-    if starting is not None and not starting.done():
-        seconds /= 2
-        await asyncio.wait({starting}, timeout=seconds)
-        starting.cancel()
-    if starting is not None and starting.done() and not starting.cancelled():
-        starting.exception()  # who waited for the start was told; if nobody did, there is nobody to tell
-    await engine.stop(seconds)
+def _heard(step: asyncio.Task[None]) -> None:
+    """Whoever waited for a transition was told of its error; if nobody did, there is nobody to tell."""
+    if not step.cancelled():
+        step.exception()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.events import EventPublisher
-from agentoolkit.system.scheduler.executors.local import CONCURRENCY
-from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
+from agentoolkit.system.scheduler.ports import Attempts, Executor, JobStore
 from agentoolkit.time_source import TimeSource
 
 TIMEOUT = 300.0
@@ -27,3 +28,5 @@ class Parts:
     """Seconds that a handler may take where its job says nothing."""
     claims: bool = True
     """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
+    executor: Callable[[Attempts, int], Executor] = LocalExecutor
+    """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""

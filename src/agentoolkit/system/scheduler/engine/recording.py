@@ -6,16 +6,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import copy_context
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted
-from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.event_loops import all_done
+from agentoolkit.system.scheduler.engine.active import ActiveExecution, Outcome
+from agentoolkit.system.scheduler.engine.attempts import Interrupted
+from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import FINISHED, Claimed, Ending, Finished, Message, Retried
+from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, JobStore
+from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +28,26 @@ STOPPING_DELAY = 0.4
 MAX_DELAY = 2.0
 
 
-class Told(Protocol):
-    """Who is told what was written down: the engine, as the recorder sees it."""
+class Written(NamedTuple):
+    """What the store was told of an attempt's end."""
 
-    def forward(self) -> None:
-        """There is a message in the outbox."""
-
-    def follow(self, claimed: Claimed) -> None:
-        """An execution comes after one that ended."""
-
-    def in_doubt(self) -> None:
-        """Something may be written down that nobody was told of."""
-
-    def retry_later(self, execution_id: str, at: datetime) -> None:
-        """An execution waits for its next attempt."""
+    execution: Execution
+    """As it is in the store now."""
+    kept: bool = False
+    """False: it was not ours any more, or was given back, so that there is nothing to tell of it."""
+    has_message: bool = False
+    """Is there something to be delivered?"""
+    downstream: Sequence[Claimed] = ()
+    """What comes after it."""
+    in_doubt: bool = False
+    """May there be more that nobody was told of? The answer was lost."""
 
 
 class _Ended(NamedTuple):
     """An attempt whose outcome is to be written down."""
 
-    underway: ActiveExecution
+    active: ActiveExecution
+    outcome: Outcome
     ending: Ending
 
 
@@ -55,17 +55,15 @@ class Recorder:
     """Writes down how attempts begin and end: what has happened must not be forgotten because a disk was full.
 
     Args:
-        parts: The scheduler's surroundings.
-        told: Who is told what was written down.
-        over: Called with each attempt that was handed over, once its outcome is written down, or never will be.
+        store: Where.
+        time: Where the time comes from.
+        written: Called with each attempt that was handed over, how it ended, and what was written of it; None: nothing ever will be.
     """
 
-    def __init__(self, parts: Parts, told: Told, over: Callable[[ActiveExecution], None]) -> None:
-        self._store = parts.store
-        self._time = parts.time
-        self._announcer = parts.announcer
-        self._told = told
-        self._over = over
+    def __init__(self, store: JobStore, time: TimeSource, written: Callable[[ActiveExecution, Outcome, Written | None], None]) -> None:
+        self._store = store
+        self._time = time
+        self._written = written
         self._ended: list[_Ended] = []
         self._writing: set[asyncio.Task[None]] = set()
         self._context = copy_context()
@@ -76,7 +74,7 @@ class Recorder:
         """From now on, do not try for ever to write down what the store refuses."""
         self._stopping = True
 
-    async def settled(self, seconds: float) -> None:
+    async def wait_idle(self, seconds: float) -> None:
         """Wait until what was handed over is written down, for so long at most."""
         await all_done(lambda: self._writing, seconds)
 
@@ -88,118 +86,119 @@ class Recorder:
         """
         return await self._store.begin(executions)
 
-    async def begin_one(self, execution: Execution) -> bool:
-        """Write down that an attempt begins. Tell whether it may."""
-        return await self._surely(self._begin_one, True, execution)
-
     async def begin_again(self, execution: Execution) -> bool:
         """Write down that an attempt begins, after the store has refused it once. Tell whether it may."""
-        return await self._insist(self._begin_one, True, execution)
 
-    def put(self, underway: ActiveExecution, ended: Execution, error: BaseException | None) -> None:
+        async def begin() -> bool:
+            (begun,) = await self._store.begin([execution])
+            return begun
+
+        begun, in_doubt = await self._until_written(begin, execution)
+        return begun or in_doubt
+
+    def put(self, active: ActiveExecution, outcome: Outcome) -> None:
         """Have it written down how an attempt ended, in this turn of the event loop or soon."""
-        if error is not None:
-            self._own(self._write_apart(underway, ended, error))
+        if outcome.error is not None:
+            self._own(self._write_apart(active, outcome))
             return
         if not self._ended:
             self._own(self._write_ended())
-        self._ended.append(_Ended(underway, Ending(ended, outcome_message(underway.work, ended))))
-
-    async def write(self, underway: ActiveExecution, ended: Execution, error: BaseException | None) -> Execution:
-        """Write how an attempt ended: as a further attempt to come, as released to the next start, or for good."""
-        if isinstance(error, Interrupted) and self._may_be_released(underway):
-            await self._surely(self._store.release, True, underway.execution)
-            return ended
-        may = _may_be_retried(ended) and not underway.cancel_reason  # whoever cancelled it was told that it ends
-        again = plan_retry(ended, error, underway.work.policies, self._time.now()) if error and may else None
-        if again is not None and again.retry_at is not None:
-            ending = Ending(ended, outcome_message(underway.work, ended))
-            answer = await self._surely(self._store.retry, Retried(True), again, ending)
-            if not answer.waits:  # its job is gone: this was its last attempt
-                self._tell(ending, answer.finished)
-                return ended
-            self._announcer.became(again)
-            self._told.retry_later(again.execution_id, again.retry_at)
-            return again
-        message = outcome_message(underway.work, ended)
-        self._tell(Ending(ended, message), await self._surely(self._finish_one, FINISHED, ended, message))
-        return ended
+        ended = outcome.execution
+        self._ended.append(_Ended(active, outcome, Ending(ended, outcome_message(active.work, ended))))
 
     async def _write_ended(self) -> None:
         """Write all that was handed over since this task was made."""
         ended, self._ended = self._ended, []
         try:
-            answers = await self._store.finish([ending for _, ending in ended])
+            answers = await self._store.finish([one.ending for one in ended])
         except Exception:
             logger.exception("Writing %d outcomes to the store failed; trying each by itself", len(ended))
             for one in ended:
                 self._own(self._write_again(one))
             return
-        for (underway, ending), finished in zip(ended, answers, strict=True):
-            try:
-                self._tell(ending, finished)
-            except Exception:
-                logger.exception("Telling how %s ended failed", ending.execution.execution_id)
-            finally:
-                self._over(underway)
+        for (active, outcome, ending), finished in zip(ended, answers, strict=True):
+            self._written(active, outcome, Written(ending.execution, finished.written, ending.message is not None, finished.downstream))
 
     async def _write_again(self, ended: _Ended) -> None:
+        written = None
         try:
-            self._tell(ended.ending, await self._insist(self._finish_one, FINISHED, *ended.ending))
+            written = await self._finish_again(ended.ending)
         finally:
-            self._over(ended.underway)
+            self._written(ended.active, ended.outcome, written)
 
-    async def _write_apart(self, underway: ActiveExecution, ended: Execution, error: BaseException) -> None:
+    async def _write_apart(self, active: ActiveExecution, outcome: Outcome) -> None:
+        written = None
         try:
-            await self.write(underway, ended, error)
+            written = await self._write(active, outcome)
         finally:
-            self._over(underway)
+            self._written(active, outcome, written)
 
-    def _tell(self, ending: Ending, finished: Finished) -> None:
-        if not finished.written:
-            return
-        self._announcer.became(ending.execution)
-        if ending.message is not None:
-            self._told.forward()
-        for claimed in finished.downstream:
-            self._told.follow(claimed)
+    async def _write(self, active: ActiveExecution, outcome: Outcome) -> Written:
+        """Write how an attempt ended: as released to the next start, as a further attempt to come, or for good."""
+        ended, error = outcome
+        if isinstance(error, Interrupted) and self._may_be_released(active):
+            await self._surely(lambda: self._store.release(active.execution), active.execution)
+            return Written(ended)
+        again = self._retried(active, outcome)
+        if again is not None:
+            ending = Ending(ended, outcome_message(active.work, ended))
+            answer, in_doubt = await self._surely(lambda: self._store.retry(again, ending), again)
+            if answer.finished:  # its job is gone: this was its last attempt
+                return Written(ended, True, ending.message is not None, answer.finished.downstream)
+            if not active.cancel_reason:
+                return Written(again, kept=answer.waits or in_doubt)
+            if active.cancel_reason:  # who cancelled it while that was written was told that it ends
+                now = self._time.now()
+                ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
+        return await self._finish(Ending(ended, outcome_message(active.work, ended)))
 
-    async def _begin_one(self, execution: Execution) -> bool:
-        (begun,) = await self._store.begin([execution])
-        return begun
+    def _retried(self, active: ActiveExecution, outcome: Outcome) -> Execution | None:
+        ended, error = outcome
+        may = ended.status is ExecutionStatus.FAILED and ended.trigger != "run_now" and not active.cancel_reason
+        return plan_retry(ended, error, active.work.policies, self._time.now()) if may and error is not None else None
 
-    async def _finish_one(self, execution: Execution, message: Message | None) -> Finished:
-        (finished,) = await self._store.finish([Ending(execution, message)])
-        return finished
-
-    def _may_be_released(self, underway: ActiveExecution) -> bool:
-        kept = self._store.survives_restart and underway.execution.trigger != "run_now"
-        return kept and underway.work.policies.on_interrupt == "retry"
-
-    async def _surely(self, write: Callable[..., Awaitable[T]], unheard: T, execution: Execution, *facts: Any) -> T:
-        """Write to the store; see `_insist`."""
+    async def _finish(self, ending: Ending) -> Written:
         try:
-            return await write(execution, *facts)
+            (finished,) = await self._store.finish([ending])
         except Exception:
             logger.exception("Writing to the store failed; trying again in %.2g s", MIN_DELAY)
-        return await self._insist(write, unheard, execution, *facts)
+            return await self._finish_again(ending)
+        return Written(ending.execution, finished.written, ending.message is not None, finished.downstream)
 
-    async def _insist(self, write: Callable[..., Awaitable[T]], unheard: T, execution: Execution, *facts: Any) -> T:
-        """Write what the store has refused once, until it takes it.
+    async def _finish_again(self, ending: Ending) -> Written:
+        async def finish() -> Finished:
+            (finished,) = await self._store.finish([ending])
+            return finished
 
-        Return the store's answer, which is falsy if the execution was not ours to write any more. A commit whose answer
-        was lost was one all the same: then a further try finds it written already, by us, and the answer is `unheard`.
+        finished, in_doubt = await self._until_written(finish, ending.execution)
+        finished = FINISHED if in_doubt else finished or NOT_FINISHED
+        return Written(ending.execution, finished.written, ending.message is not None, finished.downstream, in_doubt)
+
+    def _may_be_released(self, active: ActiveExecution) -> bool:
+        kept = self._store.survives_restart and active.execution.trigger != "run_now"
+        return kept and active.work.policies.on_interrupt == "retry"
+
+    async def _surely(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
+        """Write to the store; see `_until_written`."""
+        try:
+            return await write(), False
+        except Exception:
+            logger.exception("Writing to the store failed; trying again in %.2g s", MIN_DELAY)
+        return await self._until_written(write, execution)
+
+    async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
+        """Retry a write that the store refused once, until it accepts it. Return its answer, and whether an earlier answer was lost.
+
+        The answer is falsy if the execution is not ours to write any more. A commit whose answer was lost was one all the
+        same: then a further try finds it written already, by us.
         """
         delay = MIN_DELAY
         while True:
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_DELAY)
             try:
-                answer = await write(execution, *facts)
-                if answer or not await self._is_written(execution):
-                    return answer
-                self._told.in_doubt()  # what came of it was not heard of either, so somebody has to look for it
-                return unheard
+                answer = await write()
+                return answer, not answer and await self._is_written(execution)
             except Exception:
                 if self._stopping and delay >= STOPPING_DELAY:
                     raise
@@ -210,7 +209,7 @@ class Recorder:
         return found is not None and _fence(found) == _fence(execution)
 
     def _own(self, writing: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(writing, context=self._context.copy())
+        task = asyncio.get_running_loop().create_task(writing, name=RECORDING, context=self._context.copy())
         self._writing.add(task)
         task.add_done_callback(self._done)
 
@@ -218,10 +217,6 @@ class Recorder:
         self._writing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("An outcome was not written down: the scheduler stopped, and the store refused it", exc_info=error)
-
-
-def _may_be_retried(ended: Execution) -> bool:
-    return ended.status is ExecutionStatus.FAILED and ended.trigger != "run_now"
 
 
 def _fence(execution: Execution) -> tuple[object, ...]:

@@ -1,70 +1,62 @@
-"""Runs executions in this process: at most so many at once, the rest wait in order of priority, then of arrival."""
+"""Runs executions in this process: at most so many at once, the rest wait in order of urgency, then of arrival."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from contextvars import copy_context
 from itertools import count
-from typing import Any, Generic, NamedTuple, TypeVar
 
-from agentoolkit.system.scheduler.event_loops import all_done
+from agentoolkit.system.scheduler.event_loops import AttemptTask, all_done
+from agentoolkit.system.scheduler.ports import Attempts, Order
 
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 100
 """Executions that run at once in one process, unless set otherwise."""
 
-T = TypeVar("T")
-Attempt = Coroutine[Any, Any, Any]
+Entry = tuple[int, int, Order]
+"""An order with its urgency and arrival, in front so that smaller goes first."""
 
 
-class Limit(NamedTuple):
-    """A name that at most so many running executions may bear."""
+class _Room:
+    """How much of a limit is held, and who waits for it."""
 
-    name: str
-    capacity: int
+    __slots__ = ("capacity", "held", "parked")
 
-
-class Entry(NamedTuple, Generic[T]):
-    """An execution that is to run; smaller goes first."""
-
-    priority: int
-    arrival: int
-    execution_id: str
-    order: T
-    limits: Sequence[Limit]
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.held = 0
+        self.parked: list[Entry] = []
 
 
-class LocalExecutor(Generic[T]):
+class LocalExecutor:
     """A bounded set of tasks on the running event loop. Every task is owned here until its handler has ended.
 
     Args:
-        prepare: Called with the orders of all that get room in one turn of the event loop. Answers with the attempt at
-            each, to be run as a task of its own; None for what is not to be run.
+        attempts: Begins and carries out what has room.
         concurrency: How many have room.
     """
 
-    def __init__(self, prepare: Callable[[Sequence[T]], Awaitable[Sequence[Attempt | None]]], concurrency: int = CONCURRENCY) -> None:
-        self._prepare = prepare
+    def __init__(self, attempts: Attempts, concurrency: int = CONCURRENCY) -> None:
+        self._attempts = attempts
         self._concurrency = concurrency
         self._context = copy_context()
         """What is let in runs in a copy of this, not in that of whoever has just left."""
         self._arrival = count()
-        self._waiting: list[Entry[T]] = []
-        self._parked: defaultdict[str, list[Entry[T]]] = defaultdict(list)
-        self._waiting_ids: set[str] = set()
-        self._admitted: dict[str, Entry[T] | None] = {}
-        """What has room, by execution."""
-        self._held: Counter[str] = Counter()
+        self._waiting: list[Entry] = []
+        """A heap, with what was withdrawn still in it."""
+        self._waiting_ids: dict[str, int] = {}
+        """What waits, parked or not, with its arrival."""
+        self._admitted: dict[str, Order] = {}
+        self._rooms: dict[str, _Room] = {}
         self._admits = False
         """Will waiting executions be let in in this turn of the event loop?"""
         self._starting: set[asyncio.Task[None]] = set()
-        self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self._detached: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._detached: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> int:
@@ -76,62 +68,42 @@ class LocalExecutor(Generic[T]):
         """How many executions wait for room."""
         return len(self._waiting_ids)
 
-    def holds(self, execution_id: str) -> bool:
-        """Does this execution wait here?"""
-        return execution_id in self._waiting_ids
+    def submit(self, order: Order) -> None:
+        """See `ports.Executor.submit`."""
+        arrival = next(self._arrival)
+        self._waiting_ids[order.execution_id] = arrival
+        for limit in order.limits:
+            room = self._rooms.get(limit.name)
+            if room is not None and room.capacity != limit.capacity:
+                room.capacity = limit.capacity
+                self._unpark(room)
+        heapq.heappush(self._waiting, (-1 if order.at_once else order.urgency, arrival, order))
+        if not self._admits:
+            self._admit_soon()
 
-    def submit(self, execution_id: str, order: T, priority: int = 0, limits: Sequence[Limit] = ()) -> None:
-        """Run an execution as soon as there is room, in all and under each limit; a lower priority number goes first."""
-        self._waiting_ids.add(execution_id)
-        heapq.heappush(self._waiting, Entry(priority, next(self._arrival), execution_id, order, limits))
-        self._admit_soon()
-
-    def run_apart(self, execution_id: str, attempt: Attempt) -> asyncio.Task[Any]:
-        """Run an attempt now, whatever else runs. For callers that wait for it: they could wait for each other's room."""
-        self._admitted[execution_id] = None
-        task = self._tasks[execution_id] = asyncio.get_running_loop().create_task(attempt)
-        task.add_done_callback(lambda _: self.release(execution_id))
-        return task
+    def withdraw(self, execution_id: str) -> bool:
+        """See `ports.Executor.withdraw`."""
+        return self._waiting_ids.pop(execution_id, None) is not None
 
     def cancel(self, execution_id: str) -> bool:
-        """Cancel a running execution's task. Tell whether it was running."""
+        """See `ports.Executor.cancel`."""
         task = self._tasks.get(execution_id)
         return task is not None and task.cancel()
 
-    def withdraw(self, execution_id: str) -> bool:
-        """Take a waiting execution out. Tell whether it was waiting."""
-        if execution_id not in self._waiting_ids:
-            return False
-        self._waiting = [entry for entry in self._waiting if entry.execution_id != execution_id]
-        heapq.heapify(self._waiting)
-        for name, entries in self._parked.items():
-            self._parked[name] = [entry for entry in entries if entry.execution_id != execution_id]
-        self._waiting_ids.discard(execution_id)
-        return True
-
-    def release(self, execution_id: str) -> None:
-        """Give an execution's room to others: its handler has ended."""
-        self._tasks.pop(execution_id, None)
-        if (entry := self._admitted.pop(execution_id, None)) is not None:
-            for limit in entry.limits:
-                self._held[limit.name] -= 1
-                for parked in self._parked.pop(limit.name, ()):
-                    heapq.heappush(self._waiting, parked)
-        self._admit_soon()
-
-    def detach(self, execution_id: str) -> None:
-        """Give an execution's room to others while its task goes on, owned here until it ends and no longer to be cancelled."""
+    def abandon(self, execution_id: str) -> None:
+        """See `ports.Executor.abandon`. Its task is owned here until it ends."""
         if (task := self._tasks.get(execution_id)) is not None:
             self._detached.add(task)
             task.add_done_callback(self._detached.discard)
-        self.release(execution_id)
+            self._leave(execution_id, task)
 
     async def drain(self, seconds: float, grace: float) -> None:
-        """Start nothing more; let what runs end by itself for so many seconds, then cancel it and give it a grace."""
+        """See `ports.Executor.drain`."""
         self._concurrency = 0
         self._waiting.clear()
-        self._parked.clear()
         self._waiting_ids.clear()
+        for room in self._rooms.values():
+            room.parked.clear()
         for patience in (seconds, grace):
             await all_done(self._all_tasks, patience)
             for starting in self._starting:
@@ -140,52 +112,83 @@ class LocalExecutor(Generic[T]):
             for task in self._tasks.values():
                 task.cancel()
 
-    def _all_tasks(self) -> list[asyncio.Task[Any]]:
+    def _all_tasks(self) -> list[asyncio.Task[None]]:
         return [*self._starting, *self._tasks.values(), *self._detached]
 
     def _admit_soon(self) -> None:
-        if self._waiting and not self._admits and len(self._admitted) < self._concurrency:
+        waiting = self._waiting
+        if waiting and not self._admits and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
             self._admits = True
             asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
     def _admit(self) -> None:
         """Let in what has room, all at once: beginning costs much less together."""
         self._admits = False
-        entries: list[Entry[T]] = []
-        while self._waiting and len(self._admitted) < self._concurrency:
-            entry = heapq.heappop(self._waiting)
-            if entry.limits and (full := self._full_limit(entry)):
-                self._parked[full].append(entry)
+        waiting, entered = self._waiting, list[str]()
+        while waiting and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
+            entry = heapq.heappop(waiting)
+            _, arrival, order = entry
+            if self._waiting_ids.get(order.execution_id) != arrival:
+                continue  # it was withdrawn
+            if order.limits and (full := self._full_room(order)):
+                full.parked.append(entry)
                 continue
-            self._admitted[entry.execution_id] = entry
-            for limit in entry.limits:
-                self._held[limit.name] += 1
-            entries.append(entry)
-        if entries:
-            self._start_all(entries)
+            for limit in order.limits:
+                if (room := self._rooms.get(limit.name)) is None:
+                    room = self._rooms[limit.name] = _Room(limit.capacity)
+                room.held += 1
+            self._admitted[order.execution_id] = order
+            entered.append(order.execution_id)
+        if entered:
+            beginning = self._attempts.begin(entered)
+            for execution_id in entered:
+                del self._waiting_ids[execution_id]
+            starting = asyncio.get_running_loop().create_task(self._start(entered, beginning))
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
 
-    def _full_limit(self, entry: Entry[T]) -> str:
-        for limit in entry.limits:
-            if self._held[limit.name] >= limit.capacity:
-                return limit.name
-        return ""
+    def _full_room(self, order: Order) -> _Room | None:
+        for limit in order.limits:
+            room = self._rooms.get(limit.name)
+            if room is not None and limit.waits and room.held >= room.capacity:
+                return room
+        return None
 
-    def _start_all(self, entries: Sequence[Entry[T]]) -> None:
-        prepared = self._prepare([entry.order for entry in entries])
-        self._waiting_ids.difference_update(entry.execution_id for entry in entries)
-        starting = asyncio.get_running_loop().create_task(self._start(entries, prepared))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
-
-    async def _start(self, entries: Sequence[Entry[T]], prepared: Awaitable[Sequence[Attempt | None]]) -> None:
-        attempts: Sequence[Attempt | None] = [None] * len(entries)
+    async def _start(self, ids: Sequence[str], beginning: Awaitable[Sequence[bool]]) -> None:
+        begun: Sequence[bool] = [False] * len(ids)
         try:
-            attempts = await prepared
+            begun = await beginning
         except Exception:
-            logger.exception("%d executions were not started", len(entries))
+            logger.exception("%d executions were not started", len(ids))
         finally:
-            for entry, attempt in zip(entries, attempts, strict=True):
-                if attempt is None:
-                    self.release(entry.execution_id)
+            for execution_id, begins in zip(ids, begun, strict=True):
+                if begins:
+                    self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=asyncio.get_running_loop())
                 else:
-                    self._tasks[entry.execution_id] = asyncio.get_running_loop().create_task(attempt)
+                    self._leave(execution_id, None)
+
+    async def _run(self, execution_id: str) -> None:
+        try:
+            await self._attempts.run(execution_id)
+        finally:
+            self._leave(execution_id, asyncio.current_task())
+
+    def _leave(self, execution_id: str, task: asyncio.Task[None] | None) -> None:
+        """Give an execution's room to others, unless another attempt has it by now."""
+        if self._tasks.get(execution_id) is not task:
+            return
+        self._tasks.pop(execution_id, None)
+        if (order := self._admitted.pop(execution_id, None)) is not None:
+            for limit in order.limits:
+                room = self._rooms[limit.name]
+                room.held -= 1
+                self._unpark(room)
+                if room.held == 0:
+                    del self._rooms[limit.name]
+        self._admit_soon()
+
+    def _unpark(self, room: _Room) -> None:
+        if room.parked:
+            for entry in room.parked:
+                heapq.heappush(self._waiting, entry)
+            room.parked.clear()

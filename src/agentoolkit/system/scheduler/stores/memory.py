@@ -161,6 +161,10 @@ class MemoryJobStore:
         self._outbox |= {message.execution_id: message for message in messages if message.execution_id in ids}
         return new
 
+    async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
+        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and found.status is ExecutionStatus.QUEUED]
+        return [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
+
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         return list(map(self._begin, executions))
 

@@ -66,6 +66,7 @@ _POSTPONE = f"""
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
+_WAITING = "AND status = 'queued' AND owner <> :owner"
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
@@ -94,6 +95,15 @@ def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[
 
 
 @writes
+def claim_executions(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed]:
+    """See `JobStore.claim_executions`."""
+    row = f"UPDATE agentool_executions SET owner = :owner WHERE execution_id = :id {_WAITING} RETURNING {EXECUTION.selected}"  # noqa: S608
+    found = [tx.session.row(row, {"id": id_, "owner": tx.owner}) for id_ in sorted(set(execution_ids))]
+    executions = [execution_of(row) for row in found if row is not None]
+    return [Claimed(_readable_job(tx, execution.job_id), execution) for execution in executions]
+
+
+@writes
 def begin(tx: Transaction, executions: Sequence[Execution]) -> list[bool]:
     """See `JobStore.begin`."""
     rows = [_STARTED.row(execution) for execution in _once(executions)]
@@ -115,7 +125,7 @@ def retry(tx: Transaction, execution: Execution, ending: Ending | None = None) -
     row = tx.session.row(sql, {"id": execution.job_id})
     if job_is_gone(execution, time_or_first(row[0]) if row else None):
         return Retried(False, _finish(tx, [ending])[0] if ending is not None else NOT_FINISHED)
-    return Retried(_postpone(tx.session, execution, tx.owner, tx.owner))
+    return Retried(_postpone(tx.session, execution, tx.owner, tx.deliverer))
 
 
 @writes

@@ -79,6 +79,7 @@ class SqlJobStore:
     damaged = queries.damaged
     claim = claims.claim
     insert = execution_changes.insert
+    claim_executions = execution_changes.claim_executions
     begin = execution_changes.begin
     finish = execution_changes.finish
     retry = execution_changes.retry
