@@ -59,6 +59,8 @@ class World:
         kit, self.kit = self.kit, None
         store = kit.scheduler.store
         store._heartbeat.stop()
+        if (engine := kit.scheduler.engine) is not None:
+            engine.dispatch.active.stopping = True  # what cancels the handlers here is none of their own doing
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         ended = {"pid": _dead(), "owner": store.owner}
