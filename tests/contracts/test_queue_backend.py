@@ -589,6 +589,105 @@ async def test_a_queue_is_cleared_by_state(backend: QueueBackend, where: State):
     assert await counts(backend, 0) == Counts(*(1 - gone for gone in only))
 
 
+async def test_many_messages_are_cleared_whole(backend: QueueBackend):
+    """Also more than go in one portion, from several states; what is counted stays right."""
+    await limited(backend, max_size=5_000)
+    await asyncio.gather(*(add(backend, f"m{number}", delay=5 * (number % 2)) for number in range(2_100)))
+    await take(backend, 0, limit=700)
+    live = set(State) - {State.DEAD}
+    assert await backend.clear("q", live, at(0)) == Counts(ready=350, delayed=1_050, in_flight=700)
+    assert await counts(backend, 0) == Counts()
+    await add(backend, "m1")
+    assert ids(await take(backend, 0)) == ["m1"]
+
+
+# Cancelled takers
+
+
+@pytest.mark.parametrize("out", [False, True])
+async def test_a_cancelled_taker_takes_nothing(backend: QueueBackend, out: bool):
+    """Whenever it is cancelled: every message is ready afterwards, in its place and with no failed attempt."""
+    await add(backend, *map(str, range(30)))
+
+    def taking(number: int) -> Any:
+        return backend.take_out("q", 1, at(0)) if out else backend.take("q", Lease(f"t{number}", 1, 10), at(0))
+
+    for number in range(60):
+        task = asyncio.ensure_future(taking(number))
+        await asyncio.sleep(0.0003 * (number % 12))
+        task.cancel()
+        answer = (await asyncio.gather(task, return_exceptions=True))[0]
+        if not isinstance(answer, BaseException) and answer.messages:
+            before = answer.messages[0]
+            await (backend.add(before, None) if out else backend.nack("q", before.receipt, at(0), "", at(0)))
+            await backend.dead_letter("q", Receipt(before.message_id), "", at(0))
+            await backend.requeue("q", Requeue(before.message_id), at(0))
+    await backend.status("q", at(0))
+    await backend.create(Queue("q", QueueSettings(), START))  # after everything that was still to be undone
+    assert await counts(backend, 0) == Counts(ready=30)
+    assert {found.attempts for found in await backend.peek("q", 100, at(0))} == {0}
+
+
+# Moved to another place
+
+
+async def filled(backend: QueueBackend) -> None:
+    """A queue that is full, with messages in every state, two that died at one instant, and remembered ids."""
+    await limited(backend, max_size=4, max_retries=3, description="mine")
+    for message_id in ("dead b", "dead a", "gone"):
+        await backend.add(message(message_id, ttl=500), at(1_000))
+    for message_id in ("dead b", "dead a"):
+        await backend.dead_letter("q", Receipt(message_id), f"poison {message_id}", at(1))
+    await backend.remove("q", Receipt("gone"), at(1))
+    await add(backend, "later", delay=50, priority=-3)
+    await add(backend, "taken", "one more", "two more")
+    await take(backend, 1)
+
+
+async def test_a_queue_is_restored_as_it_was(backend: QueueBackend):
+    """Messages, dead letters in the order they died and with their reasons, remembered ids, order and counts are the same."""
+    await filled(backend)
+    before = await backend.contents("q", at(2))
+    assert [found.state for found in before.messages].count(State.DEAD) == 2
+    size = await counts(backend, 2)
+    await backend.delete("q", at(2))
+    assert await backend.restore([before], at(2)) == (1, len(before.messages))
+    assert await backend.contents("q", at(2)) == before
+    assert (await counts(backend, 2), (await dead_ids(backend, 2))) == (size, ["dead b", "dead a"])
+    assert (await backend.add(message("gone", 3), None)).duplicate
+
+
+async def test_restoring_again_adds_nothing(backend: QueueBackend):
+    """What is held or remembered stays as it is."""
+    await filled(backend)
+    before = await backend.contents("q", at(2))
+    assert await backend.restore([before], at(2)) == (0, 0)
+    assert await backend.contents("q", at(2)) == before
+
+
+async def test_what_is_restored_arrives_after_what_is_there(backend: QueueBackend):
+    """The messages of a queue that exists keep their places; the others come after them, in their own order."""
+    await add(backend, "a", "b")
+    moved = await backend.contents("q", at(0))
+    await backend.delete("q", at(0))
+    await add(backend, "mine")
+    assert await backend.restore([moved], at(0)) == (0, 2)
+    await add(backend, "c")
+    assert ids(await take(backend, 0, limit=9)) == ["mine", "a", "b", "c"]
+
+
+async def test_dead_letters_beyond_the_limit_are_dropped_when_restored(backend: QueueBackend):
+    """The oldest go, and are counted, as always."""
+    await add(backend, *"abcd")
+    for dead in "abcd":
+        await backend.dead_letter("q", Receipt(dead), "", at(0))
+    moved = await backend.contents("q", at(0))
+    more = [found._replace(message_id=f"{found.message_id}2") for found in moved.messages[:2]]
+    await backend.restore([moved._replace(messages=more, remembered=[])], at(0))
+    letters = await backend.dead_letters("q", 9, at(0))
+    assert (ids(letters.messages), letters.dropped) == (["c", "d", "a2", "b2"], 2)
+
+
 # Everything together
 
 NUMBERS = st.integers(0, 5)

@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.database.database import Database
+from agentoolkit.database import dialects
+from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.database.session import Session
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
 from agentoolkit.system.queue.enqueue import EnqueueRequest
-from agentoolkit.system.queue.errors import QueueFull
+from agentoolkit.system.queue.errors import QueueError, QueueFull
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Lease, Requeue
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
@@ -173,6 +174,146 @@ async def test_taking_does_not_wait_for_another_taker(postgres_url: str):
         locked = statements.ready(Session(cursor, dialect, {}), "q", 1, lock=True)
         assert [found.message_id for found in [*locked, *await take(backend, limit=5)]] == ["m1", "m2"]
         connection.close()
+
+
+async def test_a_refused_nack_leaves_the_others_in_one_transaction(database_url: str):
+    """An answer that is an error undoes no other: all of them are done in a transaction or two."""
+    async with opened(database_url) as backend:
+        await asyncio.gather(*(backend.add(message(number), None) for number in range(50)))
+        taken = await take(backend, limit=50)
+        writer = backend._database._writer
+        sizes, original = [], writer._transaction
+        writer._transaction = lambda batch: sizes.append(len(batch)) or original(batch)
+        calls = [backend.nack("q", found.receipt, START, "no", START) for found in taken]
+        calls += [backend.nack("q", Receipt(f"m{number}", "stale"), START, "no", START) for number in range(20)]
+        calls += [backend.dead_letter("q", Receipt("unknown"), "no", START), backend.requeue("q", Requeue("unknown"), START)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert (sum(isinstance(answer, QueueError) for answer in answers), len(sizes)) == (22, 1)
+        assert (await backend.status("q", START)).counts == Counts(ready=50)
+
+
+async def test_clearing_misses_nothing_that_is_taken_meanwhile(postgres_url: str):
+    """Whatever was there when it began is gone, though others take and return all the time."""
+    async with opened(postgres_url) as backend, opened(postgres_url) as other:
+        for _ in range(5):
+            await asyncio.gather(*(backend.add(message(number), None) for number in range(300)))
+            stop = asyncio.Event()
+
+            async def disturb(stop: asyncio.Event = stop) -> None:
+                while not stop.is_set():
+                    found = (await other.take("q", Lease("t", 20, 10), START)).messages
+                    asked = [other.nack("q", each.receipt, START, "", START) for each in found[::2]]
+                    await asyncio.gather(*asked, return_exceptions=True)
+
+            disturbing = asyncio.ensure_future(disturb())
+            await asyncio.sleep(0.01)
+            await backend.clear("q", set(State), START)
+            left = (await backend.status("q", START)).counts
+            stop.set()
+            await disturbing
+            assert left == Counts()
+            await backend.delete("q", START)
+
+
+async def test_a_queue_that_another_keeps_locked_stops_no_other(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A foreign lock on one queue is an error for those who ask for it, all at once, and the others go on."""
+    import psycopg
+
+    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.3)
+    async with opened(postgres_url) as backend:
+        for name in ("free", "locked"):
+            await backend.add(message(0, queue_name=name), None)
+        with psycopg.connect(postgres_url) as foreign:
+            foreign.execute("SELECT * FROM agentool_queues WHERE queue_name = 'locked' FOR UPDATE")
+            async with asyncio.timeout(5):
+                names = ("free", "locked") * 20
+                calls = [backend.add(message(number, queue_name=name), None) for number, name in enumerate(names, 1)]
+                answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(answer, DatabaseError) for answer in answers] == [False, True] * 20
+        assert (await backend.status("free", START)).counts == Counts(ready=21)
+
+
+SHARE = """
+import asyncio, sys
+from datetime import UTC, datetime
+from agentoolkit.database import database as module
+from agentoolkit.database import dialects
+from agentoolkit.database.database import Database, DatabaseError
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.storage.kv.sql import SqlKeyValueStore
+from agentoolkit.storage.kv.ports import StoredValue
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend, queues
+from agentoolkit.system.queue.messages import QueueMessage
+from agentoolkit.system.queue.ports import Lease
+url, name, seconds, slot = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+if slot >= 0:
+    queues._own_slot = lambda session: slot
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+async def one(backend, number):
+    done = 0
+    while asyncio.get_running_loop().time() < end:
+        await backend.add(QueueMessage(f"{name}-{number}-{done}", "q", "1", NOW, NOW), None)
+        for found in (await backend.take("q", Lease(f"{name}-{number}-{done}", 2, 10), NOW)).messages:
+            await backend.remove("q", found.receipt, NOW)
+        done += 1
+    return done
+async def keep(store, number):
+    done = 0
+    while asyncio.get_running_loop().time() < end:
+        for key in range(5):
+            value = StoredValue(str(done), NOW if done % 3 else None)
+            await store.change("n", f"k{(key * 7 + number + done) % 13}", lambda before: value, NOW)
+        done += 1
+    return done
+async def main():
+    global end
+    database = Database(dialect_for(url), MIGRATIONS)
+    await database.open()
+    backend, store = SqlQueueBackend(database), SqlKeyValueStore(database)
+    end = asyncio.get_running_loop().time() + seconds
+    work = [one(backend, number) for number in range(20)] + [keep(store, number) for number in range(5 if slot < 0 else 0)]
+    print(sum(await asyncio.gather(*work)))
+    await database.close()
+asyncio.run(main())
+"""
+
+
+def deadlocks(database_url: str) -> int:
+    import psycopg
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        row = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
+        return row[0] if row else 0
+
+
+async def share(database_url: str, seconds: float, slot: int = -1, processes: int = 4) -> int:
+    """Let processes share one queue and the values for some seconds; return how often they did something."""
+    asked = [[sys.executable, "-c", SHARE, database_url, str(number), str(seconds), str(slot)] for number in range(processes)]
+    started = [await asyncio.create_subprocess_exec(*each, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for each in asked]
+    ended = [await asyncio.wait_for(process.communicate(), 60 + seconds) for process in started]
+    assert [errors for _, errors in ended] == [b""] * processes
+    return sum(int(printed) for printed, _ in ended)
+
+
+async def test_processes_that_share_one_queue_never_deadlock(postgres_url: str):
+    """Four that add, take and remove, and change the same values, do not wait for each other in a circle."""
+    async with opened(postgres_url):
+        assert await share(postgres_url, 5) > 100
+        await asyncio.sleep(1)  # the server tells its figures with some delay
+        assert deadlocks(postgres_url) == 0
+
+
+@pytest.mark.long_form
+async def test_processes_that_share_one_queue_never_deadlock_in_a_minute(postgres_url: str):
+    """The same for a minute; and counting in one place costs less than a fifth."""
+    async with opened(postgres_url):
+        apart = await share(postgres_url, 15)
+        together = await share(postgres_url, 15, slot=3)
+        await share(postgres_url, 60)
+        await asyncio.sleep(1)
+        assert deadlocks(postgres_url) == 0
+        print(f"one row each {apart}, one row for all {together}")
 
 
 # Killed processes

@@ -49,7 +49,7 @@ class Database:
         self._writer: DatabaseThread | None = None
         self._reader: DatabaseThread | None = None
         self._opening = 0
-        self._gathered: dict[tuple[BulkWork, asyncio.AbstractEventLoop], _Gathering] = {}
+        self._gathered: dict[tuple[object, ...], _Gathering] = {}
 
     @property
     def is_open(self) -> bool:
@@ -103,11 +103,11 @@ class Database:
                 done again with the fact that this function makes of fact and answer; None: there is nothing to undo.
         """
         loop = asyncio.get_running_loop()
-        gathering = self._gathered.get((work, loop))
+        key = (work, undo, loop)
+        gathering = self._gathered.get(key)
         if gathering is None:
-            writer = self._thread(self._writer)
-            gathering = self._gathered[work, loop] = _Gathering(writer, Item(work, [], [], order, undo))
-            loop.call_soon(self._hand_over, work, loop)
+            gathering = self._gathered[key] = _Gathering(self._thread(self._writer), Item(work, [], [], order, undo))
+            loop.call_soon(self._hand_over, key)
         future = loop.create_future()
         gathering.item.facts.append(fact)
         gathering.item.futures.append(future)
@@ -151,8 +151,8 @@ class Database:
         if ends := [thread.stop() for thread in threads]:
             await asyncio.wait(ends, timeout=CLOSE_SECONDS)
 
-    def _hand_over(self, work: BulkWork, loop: asyncio.AbstractEventLoop) -> None:
-        gathering = self._gathered.pop((work, loop))
+    def _hand_over(self, key: tuple[object, ...]) -> None:
+        gathering = self._gathered.pop(key)
         gathering.writer.put(gathering.item)
 
     def _thread(self, thread: DatabaseThread | None) -> DatabaseThread:

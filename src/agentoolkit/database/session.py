@@ -103,6 +103,16 @@ class Session:
         """Let the statements of a migration take as long as they need."""
         return self._dialect.without_limits(self._cursor)
 
+    def save(self) -> None:
+        """Remember what is done so far, where a statement that fails ends the whole transaction: not in SQLite."""
+        if self.dialect == "postgres":
+            self.run("SAVEPOINT saved")
+
+    def undo_to_save(self) -> None:
+        """Undo what was done since `save`."""
+        if self.dialect == "postgres":
+            self.run("ROLLBACK TO SAVEPOINT saved")
+
     def is_locked_out(self, error: BaseException) -> bool:
         """Did another transaction keep a lock for longer than this one waits?"""
         return self._dialect.is_locked_out(error)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice, takewhile
 from threading import Lock
 
+from agentoolkit.heap import LazyHeap
 from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
-_MIN_TO_TIDY = 1_000
+_PAGE = 1_000
+"""Keys in one of the lists that are kept sorted."""
 
 
 class MemoryKeyValueStore:
-    """Entries in a dictionary, and a heap of those that expire. A lock keeps threads apart."""
+    """Values in a dictionary, their keys in order, and a heap of those that expire. A lock keeps threads apart."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, dict[str, StoredValue]] = {}
-        self._expiring: list[tuple[datetime, str, str]] = []
-        self._tidy_at = _MIN_TO_TIDY
+        self._values: dict[str, dict[str, StoredValue]] = {}
+        self._sorted: dict[str, SortedKeys] = {}
+        self._expiring: LazyHeap[tuple[str, str], tuple[datetime]] = LazyHeap()
         self._lock = Lock()
 
     async def get(self, namespace: str, key: str, now: datetime) -> StoredValue | None:
@@ -40,37 +43,82 @@ class MemoryKeyValueStore:
     async def everything(self, now: datetime) -> Sequence[KeptValue]:
         with self._lock:
             self._living("", now)
-            held = [KeptValue(name, key, entry) for name, entries in self._entries.items() for key, entry in entries.items()]
-            return sorted(held, key=lambda found: found[:2])
+            kept = [KeptValue(name, key, value) for name, values in self._values.items() for key, value in values.items()]
+            return sorted(kept, key=lambda found: found[:2])
+
+    async def restore(self, values: Sequence[KeptValue], now: datetime) -> int:
+        with self._lock:
+            new = [value for value in values if value.key not in self._living(value.namespace, now)]
+            for namespace, key, value in new:
+                self._put(namespace, key, value)
+            expired = [value for value in new if value.entry.expires_at is not None and value.entry.expires_at <= now]
+            self._living("", now)
+            return len(new) - len(expired)
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         with self._lock:
-            return heapq.nsmallest(limit, (key for key in self._living(namespace, now) if key.startswith(prefix)))
+            self._living(namespace, now)
+            found = self._sorted[namespace].since(prefix) if namespace in self._sorted else iter(())
+            return list(islice(takewhile(lambda key: key.startswith(prefix), found), limit))
 
     def _living(self, namespace: str, now: datetime) -> dict[str, StoredValue]:
-        while self._expiring and self._expiring[0][0] <= now:
-            at, name, key = heapq.heappop(self._expiring)
-            held = self._entries.get(name, {}).get(key)
-            if held is not None and held.expires_at == at:
-                self._remove(name, key)
-        return self._entries.get(namespace, {})
+        while (first := self._expiring.first()) and first[0][0] <= now:
+            self._remove(*first[1])
+        return self._values.get(namespace, {})
 
-    def _put(self, namespace: str, key: str, entry: StoredValue) -> None:
-        self._entries.setdefault(namespace, {})[key] = entry
-        if entry.expires_at is not None:
-            heapq.heappush(self._expiring, (entry.expires_at, namespace, key))
-            if len(self._expiring) > self._tidy_at:
-                self._tidy()
-
-    def _tidy(self) -> None:
-        """Leave out of the heap what was replaced or removed since."""
-        held = ((entry, name, key) for name, entries in self._entries.items() for key, entry in entries.items())
-        self._expiring = [(entry.expires_at, name, key) for entry, name, key in held if entry.expires_at is not None]
-        heapq.heapify(self._expiring)
-        self._tidy_at = 2 * len(self._expiring) + _MIN_TO_TIDY
+    def _put(self, namespace: str, key: str, value: StoredValue) -> None:
+        values = self._values.setdefault(namespace, {})
+        if key not in values:
+            self._sorted.setdefault(namespace, SortedKeys()).add(key)
+        values[key] = value
+        if value.expires_at is None:
+            self._expiring.discard((namespace, key))
+        else:
+            self._expiring.put((namespace, key), (value.expires_at,))
 
     def _remove(self, namespace: str, key: str) -> None:
-        entries = self._entries.get(namespace, {})
-        entries.pop(key, None)
-        if not entries:
-            self._entries.pop(namespace, None)
+        self._expiring.discard((namespace, key))
+        values = self._values.get(namespace, {})
+        if values.pop(key, None) is not None:
+            self._sorted[namespace].remove(key)
+        if not values:
+            self._values.pop(namespace, None)
+            self._sorted.pop(namespace, None)
+
+
+class SortedKeys:
+    """Keys in the order of their code points, in pages, so that a change moves few of them."""
+
+    def __init__(self) -> None:
+        self._pages: list[list[str]] = []
+
+    def add(self, key: str) -> None:
+        """Add a key that is not there."""
+        if not self._pages:
+            self._pages.append([key])
+            return
+        place = self._page_of(key)
+        page = self._pages[place]
+        insort(page, key)
+        if len(page) > 2 * _PAGE:
+            self._pages[place : place + 1] = [page[:_PAGE], page[_PAGE:]]
+
+    def remove(self, key: str) -> None:
+        """Remove a key that is there."""
+        place = self._page_of(key)
+        page = self._pages[place]
+        del page[bisect_left(page, key)]
+        if not page:
+            del self._pages[place]
+
+    def since(self, first: str) -> Iterator[str]:
+        """Yield keys in order, from a text on."""
+        if self._pages:
+            place = self._page_of(first)
+            yield from islice(self._pages[place], bisect_left(self._pages[place], first), None)
+            for page in self._pages[place + 1 :]:
+                yield from page
+
+    def _page_of(self, key: str) -> int:
+        """Return the page in which a key is, or is to be: the first whose last key is not before it."""
+        return min(bisect_left(self._pages, key, key=lambda page: page[-1]), len(self._pages) - 1)

@@ -53,6 +53,10 @@ class KeyValueStore(Protocol):
         """Return every entry of every namespace, in the order of namespace and key."""
         ...
 
+    async def restore(self, values: Sequence[KeptValue], now: datetime) -> int:
+        """Add values where nothing is, all in one transaction, and return how many were added; expired ones are not."""
+        ...
+
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         """Return keys that begin with the prefix, in the order of their code points, at most so many."""
         ...

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import micros, moment
 from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
-_UNEXPIRED = "(expires_at IS NULL OR expires_at > :now)"
-_LIVING = f"namespace = :namespace AND {_UNEXPIRED}"
-_GET = f"SELECT value, expires_at FROM agentool_values WHERE key = :key AND {_LIVING}"  # noqa: S608  text of ours
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext(:namespace), hashtext(:key))"
+LOCK_ORDER = 2
+"""Values are locked after jobs and queues, in every transaction."""
+
+_PLACE = {"namespace": "TEXT", "key": "TEXT"}
+_ROW = {**_PLACE, "value": "TEXT", "expires_at": "BIGINT"}
+_UNEXPIRED = "(v.expires_at IS NULL OR v.expires_at > :now)"
+_GET = f"""
+    SELECT v.value, v.expires_at FROM agentool_values v WHERE v.namespace = :namespace AND v.key = :key AND {_UNEXPIRED}
+"""  # noqa: S608  text of ours
+# In the order of what is locked, so that no two processes wait for each other; few locks, because a server has not many.
+_LOCK = """
+    SELECT pg_advisory_xact_lock(4921, place) FROM
+        (SELECT DISTINCT (hashtext(r.namespace) # hashtext(r.key)) & 1023 AS place FROM r ORDER BY place OFFSET 0) places
+"""
+_FIND = """
+    SELECT v.namespace, v.key, v.value, v.expires_at FROM r
+    JOIN agentool_values v ON v.namespace = r.namespace AND v.key = r.key
+"""
 _PUT = """
-    INSERT INTO agentool_values (namespace, key, value, expires_at) VALUES (:namespace, :key, :value, :expires_at)
+    INSERT INTO agentool_values (namespace, key, value, expires_at) SELECT r.namespace, r.key, r.value, r.expires_at FROM r WHERE TRUE
     ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
 """
-_REMOVE = "DELETE FROM agentool_values WHERE namespace = :namespace AND key = :key"
-_EXPIRE = "DELETE FROM agentool_values WHERE expires_at <= :now"
-# As much of a key is compared as the prefix has characters; LIKE would read % and _ as something else.
-_KEYS = f"SELECT key FROM agentool_values WHERE {_LIVING} AND substr(key, 1, :length) = :prefix ORDER BY "  # noqa: S608  text of ours
+_REMOVE = "DELETE FROM agentool_values WHERE (namespace, key) IN (SELECT r.namespace, r.key FROM r)"
+_EXPIRED = "SELECT namespace, key FROM agentool_values WHERE expires_at <= :now ORDER BY expires_at LIMIT 1000"
+_EVERYTHING = f"SELECT v.namespace, v.key, v.value, v.expires_at FROM agentool_values v WHERE {_UNEXPIRED}"  # noqa: S608  text of ours
+
+
+class ChangeRequest(NamedTuple):
+    """A change to be made to one value."""
+
+    place: tuple[str, str]
+    change: ValueChange
+    now: datetime
 
 
 class SqlKeyValueStore:
-    """Entries in one table of a `Database` whose migrations hold `schema.FIRST`. The first use opens it; who made it closes it."""
+    """Values in one table of a `Database`. The first use opens it; who made it closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,10 +55,18 @@ class SqlKeyValueStore:
         return await (await self._opened()).read(lambda session: _get(session, namespace, key, now))
 
     async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
-        return await (await self._opened()).write(lambda session: _change(session, namespace, key, change, now))
+        database = await self._opened()
+        changed = await database.write_together(_change_all, ChangeRequest((namespace, key), change, now), order=LOCK_ORDER)
+        if isinstance(changed, Exception):
+            raise changed
+        return changed
 
     async def everything(self, now: datetime) -> Sequence[KeptValue]:
         return await (await self._opened()).read(lambda session: _everything(session, now))
+
+    async def restore(self, values: Sequence[KeptValue], now: datetime) -> int:
+        database = await self._opened()
+        return await database.write(lambda session: _restore(session, values, now), order=LOCK_ORDER)
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         return await (await self._opened()).read(lambda session: _keys(session, namespace, prefix, limit, now))
@@ -49,37 +78,82 @@ class SqlKeyValueStore:
 
 def _get(session: Session, namespace: str, key: str, now: datetime) -> StoredValue | None:
     row = session.row(_GET, {"namespace": namespace, "key": key, "now": micros(now)})
-    return None if row is None else _entry(row)
+    return None if row is None else _value(row)
 
 
-def _change(session: Session, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
-    place = {"namespace": namespace, "key": key}
+def _change_all(session: Session, requests: Sequence[ChangeRequest]) -> list[Changed | Exception]:
+    """Make changes one after another. What a change raises is its answer, so that it ends no other."""
+    there = _locked(session, {request.place for request in requests})
+    before, answers = dict(there), list[Changed | Exception]()
+    for request in requests:
+        living = _unless_expired(there.get(request.place), request.now)
+        try:
+            after = request.change(living)
+        except Exception as error:
+            answers.append(error)
+            continue
+        if after is not living:
+            there[request.place] = after
+        answers.append(Changed(living, after))
+    changed = {place: value for place, value in there.items() if value is not before.get(place)}
+    _write(session, changed, max(request.now for request in requests))
+    return answers
+
+
+def _locked(session: Session, places: set[tuple[str, str]]) -> dict[tuple[str, str], StoredValue | None]:
+    """Return what is at some places, which nobody else changes until the transaction ends."""
+    rows = sorted(places)
     if session.dialect == "postgres":  # SQLite has one writer at a time anyway
-        session.run(_LOCK, place)
-    before = _get(session, namespace, key, now)
-    after = change(before)
-    if after is before:
-        return Changed(before, after)
-    if after is None:
-        session.run(_REMOVE, place)
-    else:
-        session.run(_PUT, {**place, "value": after.text, "expires_at": micros(after.expires_at)})
-        if after.expires_at is not None:
-            session.run(_EXPIRE, {"now": micros(now)})
-    return Changed(before, after)
+        session.from_rows(_LOCK, _PLACE, rows)
+    return {(namespace, key): _value(value) for namespace, key, *value in session.from_rows(_FIND, _PLACE, rows)}
+
+
+def _write(session: Session, changed: Mapping[tuple[str, str], StoredValue | None], now: datetime) -> None:
+    put = sorted((*place, value.text, micros(value.expires_at)) for place, value in changed.items() if value is not None)
+    session.from_rows(_PUT, _ROW, put)
+    session.from_rows(_REMOVE, _PLACE, sorted(place for place, value in changed.items() if value is None))
+    if any(row[-1] is not None for row in put):
+        skip = " FOR UPDATE SKIP LOCKED" if session.dialect == "postgres" else ""
+        session.from_rows(_REMOVE, _PLACE, session.rows(_EXPIRED + skip, {"now": micros(now)}))
+
+
+def _restore(session: Session, values: Sequence[KeptValue], now: datetime) -> int:
+    there = _locked(session, {(value.namespace, value.key) for value in values})
+    living = [value for value in values if _unless_expired(value.entry, now)]
+    new = {(value.namespace, value.key): value.entry for value in living}
+    new = {place: entry for place, entry in new.items() if _unless_expired(there.get(place), now) is None}
+    _write(session, new, now)
+    return len(new)
 
 
 def _keys(session: Session, namespace: str, prefix: str, limit: int, now: datetime) -> list[str]:
-    order = 'key COLLATE "C"' if session.dialect == "postgres" else "key"
-    asked = {"namespace": namespace, "now": micros(now), "length": len(prefix), "prefix": prefix, "limit": limit}
-    return [row[0] for row in session.rows(f"{_KEYS}{order} LIMIT :limit", asked)]
+    """Read keys from the index: from the prefix up to the first text that does not begin with it."""
+    key = 'v.key COLLATE "C"' if session.dialect == "postgres" else "v.key"
+    end = after_prefix(prefix)
+    asked = {"namespace": namespace, "now": micros(now), "prefix": prefix, "limit": limit, **({} if end is None else {"end": end})}
+    until = "" if end is None else f"AND {key} < :end"
+    sql = f"SELECT v.key FROM agentool_values v WHERE v.namespace = :namespace AND {key} >= :prefix {until} AND {_UNEXPIRED}"  # noqa: S608
+    return [found for (found,) in session.rows(f"{sql} ORDER BY {key} LIMIT :limit", asked)]
+
+
+def after_prefix(prefix: str) -> str | None:
+    """Return the first text after all that begin with a prefix, in the order of code points; None: there is none."""
+    rest = prefix.rstrip("\U0010ffff")
+    if not rest:
+        return None
+    code = ord(rest[-1]) + 1
+    return rest[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
 
 
 def _everything(session: Session, now: datetime) -> list[KeptValue]:
-    rows = session.rows(f"SELECT namespace, key, value, expires_at FROM agentool_values WHERE {_UNEXPIRED}", {"now": micros(now)})  # noqa: S608
-    return sorted((KeptValue(namespace, key, _entry(entry)) for namespace, key, *entry in rows), key=lambda held: held[:2])
+    rows = session.rows(_EVERYTHING, {"now": micros(now)})
+    return sorted((KeptValue(namespace, key, _value(entry)) for namespace, key, *entry in rows), key=lambda kept: kept[:2])
 
 
-def _entry(row: Sequence[Any]) -> StoredValue:
+def _unless_expired(value: StoredValue | None, now: datetime) -> StoredValue | None:
+    return value if value is not None and (value.expires_at is None or value.expires_at > now) else None
+
+
+def _value(row: Sequence[Any]) -> StoredValue:
     text, expires_at = row
     return StoredValue(text, moment(expires_at))

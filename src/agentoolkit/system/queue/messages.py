@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -110,6 +111,14 @@ class Receipt(NamedTuple):
 def waiting(message: QueueMessage, now: datetime) -> QueueMessage:
     """Make a message ready or delayed, as its time says."""
     return message._replace(state=State.READY if message.available_at <= now else State.DELAYED, leased_until=None)
+
+
+def renumbered(messages: Sequence[QueueMessage], arrivals: int | None) -> list[QueueMessage]:
+    """Let messages arrive after so many others, in the order in which they arrived before; None: keep their numbers."""
+    if arrivals is None:
+        return list(messages)
+    places = {id(message): place for place, message in enumerate(sorted(messages, key=lambda message: message.arrival), 1)}
+    return [message._replace(arrival=arrivals + places[id(message)]) for message in messages]
 
 
 def leased(message: QueueMessage, token: str, until: datetime) -> QueueMessage:

@@ -72,6 +72,33 @@ class Requeue(NamedTuple):
     """JSON text in place of the payload."""
 
 
+class QueueContents(NamedTuple):
+    """All there is of a queue, to be kept outside of it."""
+
+    queue: Queue
+    messages: Sequence[QueueMessage]
+    """Those alive in order of arrival, then dead letters, the first to die first."""
+    remembered: Sequence[tuple[str, datetime]]
+    """Ids and until when, the oldest first."""
+    arrivals: int = 0
+    """Messages that were ever added."""
+    dropped: int = 0
+    """Dead letters that were dropped."""
+
+    def ids(self) -> set[str]:
+        """Return every message id that is held or remembered."""
+        return {message.message_id for message in self.messages} | {message_id for message_id, _ in self.remembered}
+
+
+class Restored(NamedTuple):
+    """The answer to one `restore`."""
+
+    queues: int
+    """Queues that were made."""
+    messages: int
+    """Messages that were added."""
+
+
 class QueueBackend(Protocol):
     """Holds queues and messages. Every method is one transaction: all of it happens, or none.
 
@@ -98,7 +125,7 @@ class QueueBackend(Protocol):
         ...
 
     async def delete(self, queue_name: str, now: datetime) -> Counts:
-        """Forget a queue, its messages, dead letters and remembered ids. Return what it held."""
+        """Forget a queue, its messages, dead letters and remembered ids. Return what it held. Many go in portions, as in `clear`."""
         ...
 
     async def queues(self, now: datetime) -> Sequence[QueueStatus]:
@@ -121,7 +148,10 @@ class QueueBackend(Protocol):
         ...
 
     async def take(self, queue_name: str, lease: Lease, now: datetime) -> Taken:
-        """Lease ready messages, in order of priority, then availability, then arrival, each to one taker only."""
+        """Lease ready messages, in order of priority, then availability, then arrival, each to one taker only.
+
+        A taker that is cancelled takes nothing: the messages are as they were, without a failed attempt.
+        """
         ...
 
     async def take_out(self, queue_name: str, limit: int, now: datetime) -> Taken:
@@ -134,6 +164,18 @@ class QueueBackend(Protocol):
 
     async def messages(self, queue_name: str, now: datetime) -> Sequence[QueueMessage]:
         """Return every message, dead or alive, in order of arrival."""
+        ...
+
+    async def contents(self, queue_name: str, now: datetime) -> QueueContents:
+        """Return everything that `restore` needs to make the same queue elsewhere."""
+        ...
+
+    async def restore(self, contents: Sequence[QueueContents], now: datetime) -> Restored:
+        """Add queues, messages as they are, dead ones too, and remembered ids; all of them in one transaction.
+
+        A queue of the same name stays, and gains what it lacks, even beyond its `max_size`: the new messages arrive after
+        its own. An id that it holds or remembers adds nothing.
+        """
         ...
 
     async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
@@ -159,7 +201,7 @@ class QueueBackend(Protocol):
         """Return dead letters, the first to die first."""
         ...
 
-    async def requeue(self, queue_name: str, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
+    async def requeue(self, queue_name: str, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
         """Make dead letters ready again, see `messages.requeued`, in the order they died.
 
         Raises:
@@ -169,5 +211,8 @@ class QueueBackend(Protocol):
         ...
 
     async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
-        """Remove all messages in these states; return how many there were in each. Remembered ids stay."""
+        """Remove all messages in these states; return how many there were in each. Remembered ids stay.
+
+        Many are removed in portions, each in a transaction, so that nobody waits long. What arrives meanwhile stays.
+        """
         ...

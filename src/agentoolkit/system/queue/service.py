@@ -173,8 +173,8 @@ class QueueService:
             QueueFull: Not all of them have room; none was moved.
         """
         await self._ready()
-        revival = Requeue(message_id, limit, None if message is None else encoded(message, self._largest_message))
-        requeued = await self.backend.requeue(queue_name, revival, self._time.now())
+        wanted = Requeue(message_id, limit, None if message is None else encoded(message, self._largest_message))
+        requeued = await self.backend.requeue(queue_name, wanted, self._time.now())
         self._waiters.call(queue_name, len(requeued))
         return requeued
 

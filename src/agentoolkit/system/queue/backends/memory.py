@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import count, islice
+from itertools import islice
 from threading import Lock
 
 from agentoolkit.heap import LazyHeap
@@ -25,9 +25,10 @@ from agentoolkit.system.queue.messages import (
     leased,
     nacked,
     next_change_at,
+    renumbered,
     requeued,
 )
-from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueStatus, Requeue, Taken
+from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueContents, QueueStatus, Requeue, Restored, Taken
 
 
 class MemoryQueueBackend:
@@ -94,6 +95,20 @@ class MemoryQueueBackend:
         with self._lock:
             return self._at(queue_name, now).messages()
 
+    async def contents(self, queue_name: str, now: datetime) -> QueueContents:
+        with self._lock:
+            return self._at(queue_name, now).contents()
+
+    async def restore(self, contents: Sequence[QueueContents], now: datetime) -> Restored:
+        with self._lock:
+            made = [each.queue.queue_name not in self._queues for each in contents]
+            messages = 0
+            for each, new in zip(contents, made, strict=True):
+                queue = self._made(each.queue)
+                queue.settle(now)
+                messages += queue.restore(each, new, now)
+            return Restored(sum(made), messages)
+
     async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
         with self._lock:
             return self._at(queue_name, now).message(message_id)
@@ -114,9 +129,9 @@ class MemoryQueueBackend:
         with self._lock:
             return self._at(queue_name, now).dead_letters(limit)
 
-    async def requeue(self, queue_name: str, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
+    async def requeue(self, queue_name: str, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
         with self._lock:
-            return self._at(queue_name, now).requeue(revival, now)
+            return self._at(queue_name, now).requeue(wanted, now)
 
     async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
         with self._lock:
@@ -151,7 +166,7 @@ class MemoryQueue:
         self._ready: LazyHeap[str, tuple[int, datetime, int]] = LazyHeap()
         self._timers: LazyHeap[str, tuple[datetime, int]] = LazyHeap()
         self._numbers = dict.fromkeys(State, 0)
-        self._arrivals = count(1)
+        self._arrivals = 0
         self._dead_limit = dead_letters
         self._remembered_limit = remembered_ids
         self._dropped = 0
@@ -171,7 +186,8 @@ class MemoryQueue:
         if message_id in self._held or message_id in self._dead or self._remembers(message_id, message.enqueued_at):
             return Added(self._held.get(message_id) or self._dead.get(message_id), duplicate=True)
         check_room(self.queue, self.counts(), 1)
-        message = message._replace(arrival=next(self._arrivals))
+        self._arrivals += 1
+        message = message._replace(arrival=self._arrivals)
         self._keep(message)
         if remember_until is not None:
             self._remember(message_id, remember_until)
@@ -223,22 +239,45 @@ class MemoryQueue:
     def dead_letters(self, limit: int) -> DeadLetters:
         return DeadLetters(list(islice(self._dead.values(), limit)), len(self._dead), self._dropped)
 
-    def requeue(self, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
-        chosen = self._chosen(revival)
+    def requeue(self, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
+        chosen = self._chosen(wanted)
         check_room(self.queue, self.counts(), len(chosen))
-        return [self._keep(requeued(message, revival.body, now)) for message in chosen]
+        return [self._keep(requeued(message, wanted.body, now)) for message in chosen]
 
     def clear(self, states: Collection[State]) -> Counts:
         before = self.counts()
+        if set(states) >= set(State) - {State.DEAD}:  # one by one, that many would stop everything else
+            self._forget_the_living()
         for message in [*self._held.values(), *self._dead.values()]:
             if message.state in states:
                 self._without(message.message_id)
         return Counts(*(had - has for had, has in zip(before, self.counts(), strict=True)))
 
-    def _chosen(self, revival: Requeue) -> list[QueueMessage]:
-        if revival.message_id is None:
-            return list(islice(self._dead.values(), revival.limit))
-        message = self.message(revival.message_id)
+    def contents(self) -> QueueContents:
+        alive = sorted(self._held.values(), key=lambda message: message.arrival)
+        return QueueContents(self.queue, (*alive, *self._dead.values()), [*self._remembered.items()], self._arrivals, self._dropped)
+
+    def restore(self, contents: QueueContents, new: bool, now: datetime) -> int:
+        held = self._held.keys() | self._dead.keys()
+        fresh = [each for each in contents.messages if each.message_id not in held and not self._remembers(each.message_id, now)]
+        for message in (numbered := renumbered(fresh, None if new else self._arrivals)):
+            self._keep(message)
+        arrived = contents.arrivals if new else self._arrivals
+        self._arrivals = max(arrived, *(message.arrival for message in numbered), 0)
+        self._dropped += contents.dropped if new else 0
+        for message_id, until in contents.remembered:
+            if message_id not in self._remembered:
+                self._remember(message_id, until)
+        return len(fresh)
+
+    def _forget_the_living(self) -> None:
+        self._held, self._ready, self._timers = {}, LazyHeap(), LazyHeap()
+        self._numbers = dict.fromkeys(State, 0)
+
+    def _chosen(self, wanted: Requeue) -> list[QueueMessage]:
+        if wanted.message_id is None:
+            return list(islice(self._dead.values(), wanted.limit))
+        message = self.message(wanted.message_id)
         check_dead(message)
         return [message]
 

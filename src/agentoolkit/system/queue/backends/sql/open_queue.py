@@ -2,201 +2,282 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+import heapq
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from agentoolkit.database.database import Session
 from agentoolkit.system.queue.backends.sql import queues, statements
-from agentoolkit.system.queue.backends.sql.passing import PAGE, MessageChange, after_time
-from agentoolkit.system.queue.backends.sql.queues import COUNTED, Lock
-from agentoolkit.system.queue.backends.sql.records import Known, QueueRow
-from agentoolkit.system.queue.backends.sql.requests import AddRequest, KeptPerQueue, RemoveRequest, TakeRequest
+from agentoolkit.system.queue.backends.sql.queues import COUNTED
+from agentoolkit.system.queue.backends.sql.records import KnownMessage, QueueRow
+from agentoolkit.system.queue.backends.sql.requests import (
+    AddRequest,
+    DeadLetterRequest,
+    NackRequest,
+    PutBackRequest,
+    ReceiptRequest,
+    TakeRequest,
+)
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
-from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueNotFound
+from agentoolkit.system.queue.errors import MessageNotFound, QueueError
 from agentoolkit.system.queue.messages import (
     Counts,
     Queue,
     QueueMessage,
-    QueueSettings,
     Receipt,
     State,
+    changed,
     dead_lettered,
     leased,
     nacked,
+    next_change_at,
+    renumbered,
     requeued,
+    waiting,
 )
-from agentoolkit.system.queue.ports import Added, Requeue, Taken
+from agentoolkit.system.queue.ports import Added, QueueContents, Requeue, Taken
+
+PAGE = 500
+"""Messages that time changed, read at once."""
+PORTION = 1_000
+"""Messages removed in one transaction."""
+
+
+class KeptPerQueue(NamedTuple):
+    """What is kept per queue at most."""
+
+    dead_letters: int
+    remembered_ids: int
+
+
+class Cleared(NamedTuple):
+    """What one transaction of a `clear` removed."""
+
+    counts: Counts
+    until: int
+    """Later arrivals stay."""
+    after: str | None
+    """The last id that was looked at; None: there are no more."""
+
+
+class MessageChange(NamedTuple):
+    """A message before and after."""
+
+    before: QueueMessage
+    after: QueueMessage
 
 
 class OpenQueue:
-    """A queue on which time has done its part. Made by `opened`."""
+    """A queue of which nobody else takes away what is locked. Call `settle` first, and `write_counts` last."""
 
-    def __init__(self, session: Session, found: QueueRow, limits: KeptPerQueue) -> None:
-        self.queue: Queue = found.queue
-        self._session = session
-        self._name = found.queue.queue_name
-        self._found = found
-        self._limits = limits
+    def __init__(self, session: Session, row: QueueRow, kept: KeptPerQueue) -> None:
+        self.queue: Queue = row.queue
+        self.deleted = False
+        self.session = session
+        self.name = row.queue.queue_name
+        self._row = row
+        self._kept = kept
         self._before: Counts | None = None
         self._changes = dict.fromkeys(COUNTED, 0)
 
-    def settle(self, now: datetime) -> None:
-        """Write down everything that time alone has done until now."""
-        if not self._found.is_due(now):
-            return
-        woken = statements.wake(self._session, self._name, now)
+    def settle(self, now: datetime) -> bool:
+        """Write down everything that time alone has done until now, and tell whether there was anything."""
+        if not self._row.is_due(now):
+            return False
+        woken = statements.wake(self.session, self.name, now)
         self._move(State.DELAYED, State.READY, woken)
-        while due := statements.due(self._session, self._name, now, PAGE):
-            self._keep(after_time(due, now, self.queue.settings.max_retries))
-        self._found = self._found._replace(next_change_at=statements.next_change(self._session, self._name, now))
+        while due := statements.due(self.session, self.name, now, PAGE):
+            self._save(after_time(due, now, self.queue.settings.max_retries))
+        self._row = self._row._replace(next_change_at=statements.next_change(self.session, self.name, now))
+        return True
 
     def write_counts(self) -> None:
-        """Write down what was counted."""
-        if any(self._changes.values()):
-            queues.tally(self._session, self._name, self._limits.slot, self._changes)
+        """Write down what was counted. Last of all, because others may wait for it until the commit."""
+        if not self.deleted and any(self._changes.values()):
+            queues.tally(self.session, self.name, self._changes)
 
     def counts(self) -> Counts:
         """Return how many messages are where now."""
         if self._before is None:
-            self._before, _ = queues.sums(self._session, self._name)
+            self._before, _ = queues.sums(self.session, self.name)
         return Counts(*(number + self._changes[state.value] for state, number in zip(State, self._before, strict=True)))
 
-    def add(self, addings: Sequence[AddRequest]) -> list[Added | QueueError]:
+    def add(self, requests: Sequence[AddRequest]) -> list[Added | QueueError]:
         """See `QueueBackend.add`, for many."""
-        known = statements.known(self._session, self._name, (adding.message.message_id for adding in addings))
-        fresh: dict[str, Known] = {}
-        answers = [self._added(adding, known, fresh) for adding in addings]
+        known = statements.known(self.session, self.name, (request.message.message_id for request in requests))
+        fresh: dict[str, KnownMessage] = {}
+        answers = [self._add(request, known, fresh) for request in requests]
         if fresh:
-            statements.insert(self._session, (entry.message for entry in fresh.values() if entry.message))
-            remembered = self._remember(fresh.values(), known)
-            queues.note_growth(self._session, self._name, self._found.arrivals, remembered)
+            statements.insert(self.session, self.name, [entry.message for entry in fresh.values() if entry.message])
+            self._remember(fresh.values(), known)
+            queues.note_growth(self.session, self.name, self._row)
         return answers
 
-    def take(self, takings: Sequence[TakeRequest]) -> list[Taken]:
+    def take(self, requests: Sequence[TakeRequest]) -> list[Taken]:
         """See `QueueBackend.take` and `take_out`, for many."""
-        ready = statements.ready(self._session, self._name, sum(taking.limit for taking in takings), lock=True)
+        ready = statements.ready(self.session, self.name, sum(request.limit for request in requests), lock=True)
         rest = iter(ready)
-        shares = [[self._given(message, taking) for message in islice(rest, taking.limit)] for taking in takings]
+        shares = [[self._given(message, request) for message in islice(rest, request.limit)] for request in requests]
         given = [message for share in shares for message in share]
-        self._keep([MessageChange(before, after) for before, after in zip(ready, given, strict=True) if after is not before])
+        self._save([MessageChange(before, after) for before, after in zip(ready, given, strict=True) if after is not before])
         self._drop([after for before, after in zip(ready, given, strict=True) if after is before])
-        next_change = statements.next_change(self._session, self._name, takings[-1].now) if ready else self._found.next_change_at
+        next_change = statements.next_change(self.session, self.name, requests[-1].now) if ready else self._row.next_change_at
         return [Taken(share, next_change) for share in shares]
 
-    def remove(self, removals: Sequence[RemoveRequest]) -> list[QueueMessage | QueueError]:
-        """See `QueueBackend.remove`, for many."""
-        held = statements.by_id(self._session, self._name, (removal.receipt.message_id for removal in removals), lock=True)
-        answers = [self._removed(removal.receipt, held) for removal in removals]
-        self._drop([answer for answer in answers if isinstance(answer, QueueMessage)])
+    def end_leases(self, requests: Sequence[ReceiptRequest], held: Mapping[str, QueueMessage]) -> list[QueueMessage | QueueError]:
+        """See `QueueBackend.remove`, `nack` and `dead_letter`, for many, one after another."""
+        left, changes, removed = dict(held), dict[str, QueueMessage](), list[QueueMessage]()
+        answers: list[QueueMessage | QueueError] = []
+        for request in requests:
+            try:
+                before = _at(left, self.name, request.receipt)
+                after = self._after(before, request)
+            except QueueError as error:
+                answers.append(error)
+                continue
+            changes.pop(before.message_id, None)
+            if after is None:
+                removed.append(held[left.pop(before.message_id).message_id])
+            elif after is not before:
+                left[before.message_id] = changes[before.message_id] = after
+            answers.append(before if after is None else after)
+        self._save([MessageChange(held[message_id], after) for message_id, after in changes.items()])
+        self._drop(removed)
         return answers
 
-    def nack(self, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
-        """See `QueueBackend.give_back`."""
-        message = self._held(receipt.message_id)
-        check_in_flight(message, receipt)
-        after = nacked(message, available_at, reason, self.queue.settings.max_retries, now)
-        return self._keep([MessageChange(message, after)])[0]
+    def put_back(self, requests: Sequence[PutBackRequest], held: Mapping[str, QueueMessage]) -> list[None]:
+        """Let messages be as if they had not been taken, unless somebody else has dealt with them since."""
+        for request in requests:
+            if request.taken_out:
+                known = statements.known(self.session, self.name, (message.message_id for message in request.messages))
+                self._insert([message for message in request.messages if known[message.message_id].message is None])
+            else:
+                mine = [message for message in request.messages if held.get(message.message_id) == message]
+                self._save([MessageChange(message, waiting(message._replace(token=""), request.now)) for message in mine])
+        return [None] * len(requests)
 
-    def dead_letter(self, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
-        """See `QueueBackend.bury`."""
-        message = self._held(receipt.message_id)
-        check_current(message, receipt)
-        return message if message.state is State.DEAD else self._keep([MessageChange(message, dead_lettered(message, reason, now))])[0]
-
-    def requeue(self, revival: Requeue, now: datetime) -> Sequence[QueueMessage]:
-        """See `QueueBackend.revive`."""
-        chosen = self._chosen(revival)
+    def requeue(self, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
+        """See `QueueBackend.requeue`."""
+        if wanted.message_id is None:
+            limit = self.counts().dead if wanted.limit is None else wanted.limit
+            chosen = statements.dead(self.session, self.name, limit)
+        else:
+            held = statements.by_id(self.session, self.name, [wanted.message_id])
+            chosen = [_at(held, self.name, Receipt(wanted.message_id))]
+            check_dead(chosen[0])
         check_room(self.queue, self.counts(), len(chosen))
-        return self._keep([MessageChange(message, requeued(message, revival.body, now)) for message in chosen])
+        return self._save([MessageChange(message, requeued(message, wanted.body, now)) for message in chosen])
 
-    def clear(self, states: Collection[State]) -> Counts:
-        """See `QueueBackend.clear`."""
-        gone = {state: statements.delete_all(self._session, self._name, state) for state in states}
-        for state, number in gone.items():
-            self._changes[state.value] -= number
-        return Counts(*(gone.get(state, 0) for state in State))
+    def clear(self, states: Collection[State], until: int | None, after: str) -> Cleared:
+        """Remove the next messages by id that are in these states, of those that arrived until then."""
+        until = self._row.arrivals if until is None else until
+        portion = statements.portion(self.session, self.name, after, PORTION)
+        gone = [(message_id, state) for message_id, state, arrival in portion if arrival <= until and state in states]
+        statements.delete(self.session, self.name, (message_id for message_id, _ in gone))
+        for _, state in gone:
+            self._changes[state] -= 1
+        counts = Counts(*(sum(state == found for _, found in gone) for state in State))
+        return Cleared(counts, until, portion[-1][0] if len(portion) == PORTION else None)
 
     def delete(self) -> Counts:
         """See `QueueBackend.delete`."""
         counts = self.counts()
-        self._changes = dict.fromkeys(COUNTED, 0)
-        queues.delete(self._session, self._name)
+        queues.delete(self.session, self.name)
+        self.deleted = True
         return counts
 
-    def _added(self, adding: AddRequest, known: Mapping[str, Known], fresh: dict[str, Known]) -> Added | QueueError:
-        message = adding.message
-        entry = fresh.get(message.message_id) or known.get(message.message_id) or Known()
+    def contents(self) -> QueueContents:
+        """See `QueueBackend.contents`."""
+        dead = statements.dead(self.session, self.name, self.counts().dead)
+        alive = [message for message in statements.all_of(self.session, self.name) if message.state is not State.DEAD]
+        _, dropped = queues.sums(self.session, self.name)
+        return QueueContents(self.queue, (*alive, *dead), queues.remembered(self.session, self.name), self._row.arrivals, dropped)
+
+    def restore(self, contents: QueueContents, new: bool, now: datetime) -> int:
+        """See `QueueBackend.restore`."""
+        known = statements.known(self.session, self.name, contents.ids())
+        fresh = [message for message in contents.messages if not known[message.message_id].recognises(message._replace(enqueued_at=now))]
+        numbered = renumbered(fresh, None if new else self._row.arrivals)
+        arrivals = max(contents.arrivals if new else self._row.arrivals, *(message.arrival for message in numbered), 0)
+        self._row = self._row._replace(arrivals=arrivals)
+        self._insert(numbered)
+        self._changes["dropped"] += contents.dropped if new else 0
+        ids = [(id_, until) for id_, until in contents.remembered if known[id_].remembered_until is None]
+        first = arrivals - len(ids)
+        queues.remember(self.session, self.name, [(id_, first + place, until) for place, (id_, until) in enumerate(ids, 1)])
+        self._forget(len(ids))
+        queues.note_growth(self.session, self.name, self._row)
+        return len(fresh)
+
+    def _add(self, request: AddRequest, known: Mapping[str, KnownMessage], fresh: dict[str, KnownMessage]) -> Added | QueueError:
+        message = request.message
+        entry = fresh.get(message.message_id) or known.get(message.message_id) or KnownMessage()
         if entry.recognises(message):
             return Added(entry.message, duplicate=True)
         try:
             check_room(self.queue, self.counts(), 1)
         except QueueError as error:
             return error
-        self._found = self._found._replace(arrivals=self._found.arrivals + 1)
-        message = message._replace(arrival=self._found.arrivals)
-        fresh[message.message_id] = Known(message, adding.remember_until)
+        self._row = self._row._replace(arrivals=self._row.arrivals + 1)
+        message = message._replace(arrival=self._row.arrivals)
+        fresh[message.message_id] = KnownMessage(message, request.remember_until)
         self._changes[message.state.value] += 1
         return Added(message, duplicate=False)
 
-    def _remember(self, fresh: Iterable[Known], known: Mapping[str, Known]) -> int:
-        """Remember what is to be remembered, and return how many ids are remembered then."""
+    def _remember(self, fresh: Iterable[KnownMessage], known: Mapping[str, KnownMessage]) -> None:
         wanted = [(entry.message, entry.remembered_until) for entry in fresh if entry.message and entry.remembered_until]
-        if not wanted:
-            return self._found.remembered
-        queues.remember(self._session, wanted)
-        again = sum(known[message.message_id].remembered_until is not None for message, _ in wanted)
-        remembered = self._found.remembered + len(wanted) - again
-        excess = remembered - self._limits.remembered_ids
-        return remembered - queues.forget(self._session, self._name, excess) if excess > 0 else remembered
+        if wanted:
+            queues.remember(self.session, self.name, [(message.message_id, message.arrival, until) for message, until in wanted])
+            self._forget(sum(known[message.message_id].remembered_until is None for message, _ in wanted))
 
-    def _given(self, message: QueueMessage, taking: TakeRequest) -> QueueMessage:
-        if taking.lease is None:
+    def _forget(self, more: int) -> None:
+        """Count ids that are remembered from now on, and forget the oldest beyond the limit."""
+        remembered = self._row.remembered + more
+        if (excess := remembered - self._kept.remembered_ids) > 0:
+            remembered -= queues.forget(self.session, self.name, excess)
+        self._row = self._row._replace(remembered=remembered)
+
+    def _given(self, message: QueueMessage, request: TakeRequest) -> QueueMessage:
+        if request.lease is None:
             return message
-        seconds = self.queue.settings.visibility_timeout if taking.lease.seconds is None else taking.lease.seconds
-        return leased(message, taking.lease.token, taking.now + timedelta(seconds=seconds))
+        seconds = self.queue.settings.visibility_timeout if request.lease.seconds is None else request.lease.seconds
+        return leased(message, request.lease.token, request.now + timedelta(seconds=seconds))
 
-    def _removed(self, receipt: Receipt, held: dict[str, QueueMessage]) -> QueueMessage | QueueError:
-        message = held.get(receipt.message_id)
-        if message is None:
-            return MessageNotFound.in_queue(self._name, receipt.message_id)
-        try:
-            check_current(message, receipt)
-        except QueueError as error:
-            return error
-        return held.pop(receipt.message_id)
+    def _after(self, message: QueueMessage, request: ReceiptRequest) -> QueueMessage | None:
+        """Return a message as a request wants it; None: gone."""
+        if isinstance(request, NackRequest):
+            check_in_flight(message, request.receipt)
+            return nacked(message, request.available_at, request.reason, self.queue.settings.max_retries, request.now)
+        check_current(message, request.receipt)
+        return dead_lettered(message, request.reason, request.now) if isinstance(request, DeadLetterRequest) else None
 
-    def _held(self, message_id: str) -> QueueMessage:
-        if found := statements.by_id(self._session, self._name, [message_id], lock=True).get(message_id):
-            return found
-        raise MessageNotFound.in_queue(self._name, message_id)
-
-    def _chosen(self, revival: Requeue) -> list[QueueMessage]:
-        if revival.message_id is None:
-            limit = self.counts().dead if revival.limit is None else revival.limit
-            return statements.dead(self._session, self._name, limit, lock=True)
-        message = self._held(revival.message_id)
-        check_dead(message)
-        return [message]
-
-    def _keep(self, changes: Sequence[MessageChange]) -> list[QueueMessage]:
+    def _save(self, changes: Sequence[MessageChange]) -> list[QueueMessage]:
         after = [change.after for change in changes]
-        statements.save(self._session, self._name, after)
+        statements.save(self.session, self.name, after)
         for change in changes:
             self._move(change.before.state, change.after.state)
-        if any(message.state is State.DEAD for message in after):
-            self._drop_oldest_dead()
+        self._drop_oldest_dead(after)
         return after
 
+    def _insert(self, messages: Sequence[QueueMessage]) -> None:
+        statements.insert(self.session, self.name, messages)
+        for message in messages:
+            self._changes[message.state.value] += 1
+        self._drop_oldest_dead(messages)
+
     def _drop(self, messages: Sequence[QueueMessage]) -> None:
-        statements.delete(self._session, self._name, (message.message_id for message in messages))
+        statements.delete(self.session, self.name, (message.message_id for message in messages))
         for message in messages:
             self._changes[message.state.value] -= 1
 
-    def _drop_oldest_dead(self) -> None:
-        if (excess := self.counts().dead - self._limits.dead_letters) > 0:
-            dropped = statements.drop_dead(self._session, self._name, excess)
+    def _drop_oldest_dead(self, changed: Iterable[QueueMessage]) -> None:
+        if not any(message.state is State.DEAD for message in changed):
+            return
+        if (excess := self.counts().dead - self._kept.dead_letters) > 0:
+            dropped = statements.drop_dead(self.session, self.name, excess)
             self._changes[State.DEAD.value] -= dropped
             self._changes["dropped"] += dropped
 
@@ -205,24 +286,29 @@ class OpenQueue:
         self._changes[after.value] += number
 
 
-@contextmanager
-def opened(session: Session, found: QueueRow, now: datetime, limits: KeptPerQueue) -> Generator[OpenQueue]:
-    """Work on a queue inside a ``with`` block."""
-    queue = OpenQueue(session, found, limits)
-    queue.settle(now)
-    yield queue
-    queue.write_counts()
+def after_time(due: Sequence[QueueMessage], now: datetime, max_retries: int) -> list[MessageChange]:
+    """Let time do its part to a page of messages, and return them in the order of their last changes.
+
+    Args:
+        due: In order of `next_change_at` and arrival. If it is a full page, others follow.
+        now: Until then; a full page only until the last of it, so that deaths keep their order.
+        max_retries: The queue's.
+    """
+    timers = [(at, message.arrival, message) for message in due if (at := next_change_at(message)) is not None]
+    until = timers[-1][:2] if len(due) >= PAGE else (now, sys.maxsize)
+    before = {message.message_id: message for message in due}
+    after: dict[str, QueueMessage] = {}
+    while timers and timers[0][:2] <= until:
+        at, arrival, message = heapq.heappop(timers)
+        message = changed(message, at, max_retries)
+        after.pop(message.message_id, None)
+        after[message.message_id] = message
+        if (again := next_change_at(message)) is not None:
+            heapq.heappush(timers, (again, arrival, message))
+    return [MessageChange(before[message_id], message) for message_id, message in after.items()]
 
 
-def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> QueueRow:
-    """Return a queue. Raises `QueueNotFound`."""
-    if (found := queues.find(session, queue_name, lock)) is None:
-        raise QueueNotFound.among(queue_name, queues.names(session))
-    return found
-
-
-def find_or_make(session: Session, queue_name: str, now: datetime) -> QueueRow:
-    """Return a queue, made with default settings unless there is one, to which nobody else can add meanwhile."""
-    while (found := queues.find(session, queue_name, Lock.GROW)) is None:
-        queues.create(session, Queue(queue_name, QueueSettings(), now))
-    return found
+def _at(held: Mapping[str, QueueMessage], queue_name: str, receipt: Receipt) -> QueueMessage:
+    if (message := held.get(receipt.message_id)) is None:
+        raise MessageNotFound.in_queue(queue_name, receipt.message_id)
+    return message

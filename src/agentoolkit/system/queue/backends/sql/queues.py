@@ -1,19 +1,19 @@
 """The statements on queues, on what is counted of them, and on the ids they remember.
 
-Locks are PostgreSQL's; SQLite has one writer at a time. Who adds to a queue excludes others who add, so that its limit,
-its order of arrival and its memory of ids are exact; who takes excludes nobody.
+Locks are PostgreSQL's; SQLite has one writer at a time. Adding to a queue excludes others that add, so that its limit,
+its order of arrival and its memory of ids are exact; taking excludes nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from agentoolkit.database.database import Session
-from agentoolkit.database.times import micros
+from agentoolkit.database.times import instant, micros
 from agentoolkit.system.queue.backends.sql.records import QUEUE, QueueRow, found_of, locked, queue_parameters
-from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, State
+from agentoolkit.system.queue.backends.sql.requests import Lock
+from agentoolkit.system.queue.messages import Counts, Queue, State
 
 COUNTED = (*(state.value for state in State), "dropped")
 """What is counted per queue: messages in each state, and dead letters that were dropped."""
@@ -48,19 +48,15 @@ _FORGET = """
 """
 
 
-class Lock(StrEnum):
-    """What nobody else may do to a queue until the transaction ends."""
-
-    NOTHING = ""
-    DELETE = "FOR KEY SHARE OF q"
-    GROW = "FOR NO KEY UPDATE OF q"
-    """Delete it, or add to it."""
-    TOUCH = "FOR UPDATE OF q"
+SLOTS = 64
+"""Rows over which what a queue holds is counted."""
+_SLOT = f"SELECT n FROM generate_series(0, {SLOTS - 1}) AS n WHERE pg_try_advisory_lock(4920, n) LIMIT 1"  # noqa: S608  a number of ours
+_LOCKS = {Lock.DELETE: "FOR KEY SHARE OF q", Lock.GROW: "FOR NO KEY UPDATE OF q", Lock.ALL: "FOR UPDATE OF q"}
 
 
-def find(session: Session, queue_name: str, lock: Lock = Lock.NOTHING) -> QueueRow | None:
+def find(session: Session, queue_name: str, lock: Lock | None = None) -> QueueRow | None:
     """Return a queue."""
-    row = session.row(locked(session, _FIND, lock), {"queue_name": queue_name})
+    row = session.row(locked(session, _FIND, _LOCKS[lock] if lock else ""), {"queue_name": queue_name})
     return None if row is None else found_of(row)
 
 
@@ -86,23 +82,39 @@ def sums(session: Session, queue_name: str) -> tuple[Counts, int]:
     return Counts(*numbers), dropped
 
 
-def tally(session: Session, queue_name: str, slot: int, changes: Mapping[str, int]) -> None:
+def tally(session: Session, queue_name: str, changes: Mapping[str, int]) -> None:
     """Add to what is counted."""
-    session.run(_TALLY, {"queue_name": queue_name, "slot": slot, **changes})
+    session.run(_TALLY, {"queue_name": queue_name, "slot": _own_slot(session), **changes})
 
 
-def note_growth(session: Session, queue_name: str, arrivals: int, remembered: int) -> None:
+def note_growth(session: Session, queue_name: str, row: QueueRow) -> None:
     """Write down how many messages ever came, and how many ids are remembered."""
     sql = "UPDATE agentool_queues SET arrivals = :arrivals, remembered = :remembered WHERE queue_name = :queue_name"
-    session.run(sql, {"queue_name": queue_name, "arrivals": arrivals, "remembered": remembered})
+    session.run(sql, {"queue_name": queue_name, "arrivals": row.arrivals, "remembered": row.remembered})
 
 
-def remember(session: Session, messages: Sequence[tuple[QueueMessage, datetime]]) -> None:
-    """Remember ids until a time each."""
-    rows = [(message.queue_name, message.message_id, message.arrival, micros(until)) for message, until in messages]
+def remember(session: Session, queue_name: str, ids: Sequence[tuple[str, int, datetime]]) -> None:
+    """Remember ids until a time each, in the order of their numbers."""
+    rows = [(queue_name, message_id, number, micros(until)) for message_id, number, until in ids]
     session.from_rows(_REMEMBER, _REMEMBERED, rows)
+
+
+def remembered(session: Session, queue_name: str) -> list[tuple[str, datetime]]:
+    """Return the ids that are remembered, the oldest first, and until when."""
+    sql = "SELECT message_id, remembered_until FROM agentool_queue_ids WHERE queue_name = :queue_name ORDER BY number, message_id"
+    return [(message_id, instant(until)) for message_id, until in session.rows(sql, {"queue_name": queue_name})]
 
 
 def forget(session: Session, queue_name: str, number: int) -> int:
     """Forget the ids that were remembered first, and return how many."""
     return session.run(_FORGET, {"queue_name": queue_name, "limit": number})
+
+
+def _own_slot(session: Session) -> int:
+    """Return where this connection counts: no other one does as long as it lasts, unless there are more than `SLOTS`."""
+    if session.dialect != "postgres":  # SQLite has one writer at a time anyway
+        return 0
+    if "queue_slot" not in session.kept:
+        row = session.row(_SLOT)
+        session.kept["queue_slot"] = SLOTS if row is None else row[0]
+    return session.kept["queue_slot"]

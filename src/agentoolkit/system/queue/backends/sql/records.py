@@ -48,7 +48,7 @@ class QueueRow(NamedTuple):
         return self.next_change_at is not None and self.next_change_at <= now
 
 
-class Known(NamedTuple):
+class KnownMessage(NamedTuple):
     """What a queue knows of a message id."""
 
     message: QueueMessage | None = None
@@ -128,5 +128,5 @@ def locked(session: Session, sql: str, lock: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """Write out what no database takes: half characters, and the character zero for PostgreSQL."""
+    """Write out what no database takes: lone surrogates, and the character zero for PostgreSQL."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

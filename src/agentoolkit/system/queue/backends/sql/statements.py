@@ -14,7 +14,7 @@ from agentoolkit.database.times import micros
 from agentoolkit.system.queue.backends.sql.records import (
     MESSAGE_TYPES,
     ROW_TYPES,
-    Known,
+    KnownMessage,
     locked,
     message_of,
     moment,
@@ -57,6 +57,10 @@ _WAKE = """
     WHERE queue_name = :queue_name AND message_id IN
 """
 _DROP = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND message_id IN"
+_PORTION = """
+    SELECT message_id, state, arrival FROM agentool_queue_messages WHERE queue_name = :queue_name AND message_id > :after
+    ORDER BY message_id LIMIT :limit
+"""
 _INSERT = f"""
     INSERT INTO agentool_queue_messages ({", ".join(ROW_TYPES)}) SELECT {", ".join(f"r.{name}" for name in ROW_TYPES)} FROM r
 """  # noqa: S608  column names of ours
@@ -90,9 +94,9 @@ def ready(session: Session, queue_name: str, limit: int, *, lock: bool = False) 
     return _messages(session, _READY, _SKIP if lock else "", {"queue_name": queue_name, "limit": limit})
 
 
-def dead(session: Session, queue_name: str, limit: int, *, lock: bool = False) -> list[QueueMessage]:
+def dead(session: Session, queue_name: str, limit: int) -> list[QueueMessage]:
     """Return the first that died."""
-    return _messages(session, _DEAD, "FOR UPDATE" if lock else "", {"queue_name": queue_name, "limit": limit})
+    return _messages(session, _DEAD, "", {"queue_name": queue_name, "limit": limit})
 
 
 def all_of(session: Session, queue_name: str) -> list[QueueMessage]:
@@ -106,23 +110,20 @@ def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock
     return {row[0]: message_of(row) for row in session.from_rows(sql, _ONE_ID, _ids(queue_name, message_ids))}
 
 
-def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict[str, Known]:
+def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict[str, KnownMessage]:
     """Return what a queue knows of ids."""
     rows = session.from_rows(_KNOWN, _ONE_ID, _ids(queue_name, message_ids))
-    return {id_: Known(None if row[0] is None else message_of(row), moment(until)) for id_, until, *row in rows}
+    return {id_: KnownMessage(None if row[0] is None else message_of(row), moment(until)) for id_, until, *row in rows}
 
 
-def insert(session: Session, messages: Iterable[QueueMessage]) -> None:
-    """Keep new messages."""
-    session.from_rows(_INSERT, ROW_TYPES, [row_of(message) for message in messages])
+def insert(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> None:
+    """Keep new messages, dead ones in the order of their deaths."""
+    session.from_rows(_INSERT, ROW_TYPES, _rows(session, queue_name, messages))
 
 
 def save(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> None:
     """Write down messages that changed, those that died in the order of their deaths."""
-    deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
-    numbered = enumerate(messages, deaths + 1)
-    rows = [row_of(message, number if message.state is State.DEAD else None) for number, message in numbered]
-    session.from_rows(_SAVE, ROW_TYPES, rows)
+    session.from_rows(_SAVE, ROW_TYPES, _rows(session, queue_name, messages))
 
 
 def delete(session: Session, queue_name: str, message_ids: Iterable[str]) -> None:
@@ -130,10 +131,10 @@ def delete(session: Session, queue_name: str, message_ids: Iterable[str]) -> Non
     session.from_rows(_DELETE, _ONE_ID, _ids(queue_name, message_ids))
 
 
-def delete_all(session: Session, queue_name: str, state: State) -> int:
-    """Remove every message in a state, and return how many."""
-    sql = "DELETE FROM agentool_queue_messages WHERE queue_name = :queue_name AND state = :state"
-    return session.run(sql, {"queue_name": queue_name, "state": state.value})
+def portion(session: Session, queue_name: str, after: str, limit: int) -> list[tuple[str, str, int]]:
+    """Return id, state and arrival of the next messages after an id, in the order of ids."""
+    parameters = {"queue_name": queue_name, "after": after, "limit": limit}
+    return [(message_id, state, arrival) for message_id, state, arrival in session.rows(_PORTION, parameters)]
 
 
 def drop_dead(session: Session, queue_name: str, number: int) -> int:
@@ -148,6 +149,12 @@ def _messages(session: Session, sql: str, lock: str, parameters: dict[str, Any])
 def _chosen(session: Session, sql: str) -> str:
     """Turn a query into the list of its ids, which is made once, of rows that nobody else has locked."""
     return f" (WITH chosen AS MATERIALIZED ({locked(session, sql, _SKIP)}) SELECT message_id FROM chosen)"  # noqa: S608  statements of ours
+
+
+def _rows(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> list[tuple[Any, ...]]:
+    deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
+    numbered = enumerate(messages, deaths + 1)
+    return [row_of(message, number if message.state is State.DEAD else None) for number, message in numbered]
 
 
 def _deaths(session: Session, queue_name: str) -> int:
