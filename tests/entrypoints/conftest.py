@@ -64,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Cli:
     """Runs ``agentool`` in this process."""
 
-    def __call__(self, *words: str, code: int = 0, stdin: str | None = None) -> Result:
+    def __call__(self, *words: str, code: int = 0, stdin: str | bytes | None = None) -> Result:
         """Run a command that is to end with an exit code."""
         result = CliRunner().invoke(app, list(words), input=stdin)
         assert result.exit_code == code, (result.output, result.exception)

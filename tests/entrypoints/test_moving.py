@@ -16,7 +16,10 @@ def test_a_crontab_is_printed_as_a_task_file(cli: Cli) -> None:
     Path("crontab").write_text("MAILTO=me\n0 3 * * * backup.sh\n")
     result = cli("import", "crontab", "crontab")
     assert read_tasks(result.stdout)[0].name == "backup"
-    assert result.stderr == "agentool: line 1: MAILTO=me is not carried over; --notify TARGET adds a notification of each failure\n"
+    assert result.stderr.splitlines() == [
+        "agentool: line 1: MAILTO=me is not carried over; --notify TARGET adds a notification of each failure",
+        "agentool: before you serve it: export AGENTOOL_PROGRAMS='[\"backup.sh\"]'",
+    ]
 
 
 def test_what_is_left_out_ends_with_1(cli: Cli) -> None:
@@ -57,3 +60,29 @@ def test_line_breaks_within_texts_are_no_lines(cli: Cli, monkeypatch: pytest.Mon
     monkeypatch.setenv("AGENTOOL_DATABASE", "other.db")
     assert "Added 1 job" in cli("import", "jsonl", "all.jsonl").stdout
     assert cli.data("info", "greeting")["info"]["description"] == "a\u2028b\x85c\x0bd\x1ce"
+
+
+def test_what_is_allowed_already_is_not_asked_for(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that are allowed stay in the setting that is to be exported; where nothing lacks, none is."""
+    Path("crontab").write_text("0 3 * * * true\n")
+    monkeypatch.setenv("AGENTOOL_PROGRAMS", '["true"]')
+    assert cli("import", "crontab", "crontab").stderr == ""
+    Path("crontab").write_text("0 3 * * * true\n0 4 * * * ./Back up.sh\n0 5 * * * a | b\n")
+    assert cli("import", "crontab", "crontab", "--shell").stderr.splitlines() == [
+        'agentool: before you serve it: export AGENTOOL_PROGRAMS=\'["true", "./Back", "sh"]\''
+    ]
+
+
+@pytest.mark.parametrize("command", ["crontab", "scheduler-tasks", "jsonl"])
+def test_a_file_that_is_not_utf8_is_one_line(cli: Cli, command: str) -> None:
+    """The line is named, and the exit code is not 0."""
+    Path("odd").write_bytes('\n{"tasks": {"ä": 1}}'.encode("latin-1"))
+    result = cli("import", command, "odd", code=1 if command == "crontab" else 2)
+    assert (result.stderr.count("\n"), "line 2" in result.stderr) == (1, True)
+
+
+def test_stdin_is_read_as_bytes(cli: Cli) -> None:
+    """One letter of Latin-1 on stdin costs its line, and is no half character."""
+    result = cli("import", "crontab", "-", code=1, stdin="0 1 * * * first\n0 2 * * * grüßen\n".encode("latin-1"))
+    assert [task.name for task in read_tasks(result.stdout)] == ["first"]
+    assert "line 2: not translated: it is not UTF-8: byte 13 is 0xFC" in result.stderr

@@ -149,6 +149,29 @@ def test_simulate_as_json(cli: Cli) -> None:
     assert firings == [{"due": "2026-03-28T02:30:00+00:00", "name": "backup", "tool": "function"}]
 
 
+def test_simulate_names_tasks_and_lines(cli: Cli) -> None:
+    """All schedules that cannot be read are told at once."""
+    Path("tasks.yaml").write_text(TASKS.replace("30 2 * * *", "99 * * * *").replace("weekday at 9am", "wekday at 9am"))
+    first, second = cli("simulate", "tasks.yaml", code=2).stderr.splitlines()
+    assert first.startswith("agentool: Line 3: Task 'backup' is refused: schedule: ")
+    assert second.startswith("agentool: Line 4: Task 'standup' is refused: schedule: ")
+
+
+@pytest.mark.parametrize("words", [("--from", "9999-12-31"), ("--to", "9999-12-31"), ("--from", "0001-01-01T00:00:00+14:00")])
+def test_a_range_beyond_the_calendar_is_one_line(cli: Cli, words: tuple[str, ...]) -> None:
+    """No traceback."""
+    Path("tasks.yaml").write_text(TASKS)
+    assert "is beyond the calendar. Name an earlier time." in cli("simulate", "tasks.yaml", *words, code=2).stderr
+
+
+@pytest.mark.parametrize("date", ["2030-01-02", "20300102", "2030-W01-3"])
+def test_every_form_of_a_date_includes_its_day(cli: Cli, date: str) -> None:
+    """--to means the end of a day however ISO 8601 writes it."""
+    Path("tasks.yaml").write_text(TASKS)
+    found = cli.data("simulate", "tasks.yaml", "--from", "2030-01-01", "--to", date, "--timezone", "UTC")
+    assert [firing["due"][:10] for firing in found if firing["name"] == "backup"] == ["2030-01-01", "2030-01-02"]
+
+
 @pytest.mark.parametrize("words", [("--from", "soon"), ("--from", "2026-03-02", "--to", "2026-02-01"), ("--timezone", "Mars/Base")])
 def test_a_range_that_cannot_be_is_refused(cli: Cli, words: tuple[str, ...]) -> None:
     """Times, their order and the zone are checked."""

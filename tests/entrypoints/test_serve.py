@@ -178,6 +178,27 @@ def test_a_function_that_is_not_allowed_is_refused(cli: Cli) -> None:
     assert "is not allowed" in cli("serve", "tasks.yaml", "--for", "0", code=2).stderr
 
 
+def test_all_refused_tasks_are_named_with_the_settings(cli: Cli) -> None:
+    """Each is a line; then it is said what to export, with programs and modules as they were written."""
+    tasks = """
+tasks:
+  - {name: a, schedule: 1 hour, function: "chores:greet"}
+  - {name: b, schedule: 1 hour, agentool_name: shell, input_data: {operation: run, command: [./b.sh]}}
+  - {name: c, schedule: evry hour, agentool_name: shell, input_data: {operation: run, command: [c, -x]}}
+  - {name: d, schedule: 1 hour, agentool_name: shell, input_data: {operation: run, command: [c, -x]}}
+"""
+    Path("tasks.yaml").write_text(tasks)
+    lines = cli("serve", "tasks.yaml", "--for", "0", code=2).stderr.splitlines()
+    assert [line[:29] for line in lines[:4]] == [
+        f"agentool: Line {number}: Task '{name}'" + " is" for number, name in ((3, "a"), (4, "b"), (5, "c"), (6, "d"))
+    ]
+    assert lines[3].endswith("No task of the file is scheduled.")
+    assert lines[4:] == [
+        "agentool: export AGENTOOL_FUNCTIONS='[\"chores\"]'",
+        'agentool: export AGENTOOL_PROGRAMS=\'["./b.sh", "c"]\'',
+    ]
+
+
 def test_an_execution_is_a_line(cli: Cli) -> None:
     """Each execution that ends is printed with its result."""
     line = next(line for line in cli.serve(GREET.replace("every day at 9am", "now")).stdout.splitlines() if "hello" in line)

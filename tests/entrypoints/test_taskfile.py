@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,72 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         read_tasks(f"{TASK}  kwargs: {{a: 1, b: 2, a: 3}}\n")
 
 
+BLOCK = "- name: a\n  function: a.b:c\n  schedule: {}"
+BRACES = "- {{name: a, schedule: {}, function: a.b:c}}"
+SIGNS = ["*/5 * * * *", "* * * * *", "@daily", "%5", "`now`", "!x 5"]
+
+
+@pytest.mark.parametrize(("value", "form"), [*product(SIGNS, (BLOCK, BRACES)), ("every day: 9am", BLOCK)])
+def test_a_schedule_without_its_quotes_is_named(value: str, form: str) -> None:
+    """Not in the parser's words: the line, the key and how to write it."""
+    line = form.count("\n") + 2
+    with pytest.raises(TaskFileError) as refused:
+        read_tasks(f"tasks:\n{form.format(value)}\n")
+    assert refused.value.problem == f"tasks.yaml, line {line}: the value of 'schedule' needs quotes. Write schedule: \"{value}\""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Beside 'tasks' there is no other key."),
+        (f"{TASK}defaults: 1\n", "unknown key 'defaults' in line 5."),
+        ("task: []\n", "unknown key 'task' in line 1. Did you mean 'tasks'?"),
+        (f"{TASK}{TASK}", "has 'tasks' twice, in lines 1 and 5. Make one list of them."),
+        ("tasks: {}", "has no list of tasks"),
+        ("", "has no list of tasks"),
+    ],
+)
+def test_what_is_wrong_beside_the_tasks_is_said(text: str, said: str) -> None:
+    """A key that is unknown or comes twice is named with its line; a list is missing only where it is."""
+    with pytest.raises(TaskFileError) as refused:
+        read_tasks(text)
+    assert said in str(refused.value)
+
+
+def test_all_wrong_tasks_are_named_at_once(cli: Cli) -> None:
+    """Each is a line of its own, with the line in which it begins."""
+    Path("tasks.yaml").write_text("tasks:\n- {name: a}\n- {name: b, schedule: now, function: 'a:b', colour: red}\n")
+    assert [line.partition(":")[2][:27] for line in cli("serve", "tasks.yaml", code=2).stderr.splitlines()] == [
+        " The task in line 2 of task",
+        " The task in line 3 of task",
+    ]
+
+
+@pytest.mark.parametrize("letter", ["ü", "é", "ß"])
+def test_a_letter_of_latin_1_is_named(cli: Cli, letter: str) -> None:
+    """It is not replaced: the line and the byte are told."""
+    Path("tasks.yaml").write_bytes(f"{TASK}  description: M{letter}ll\n".encode("latin-1"))
+    said = f"tasks.yaml is not UTF-8: line 5, byte 17 is 0x{ord(letter):02X}."
+    assert said in cli("serve", "tasks.yaml", code=2).stderr
+
+
+def test_a_byte_order_mark_is_taken_off(cli: Cli) -> None:
+    """A file as some editors write it is read."""
+    Path("tasks.yaml").write_bytes(b"\xef\xbb\xbf" + TASK.replace("a.b:c", "chores:greet").encode())
+    assert "1 task of tasks.yaml" in cli("serve", "tasks.yaml", "--allow", "chores", "--for", "0").stdout
+
+
+@pytest.mark.parametrize("field", ["description: ", "tags: [", "kwargs: {a: "])
+def test_half_a_character_is_refused(field: str) -> None:
+    """It could not be written out again. The line of its task is named."""
+    end = {"[": "]", "{": "}"}.get(field.strip("a: ")[-1], "")
+    with pytest.raises(TaskFileError, match=r"The task in line 2 of tasks\.yaml.*ud83d"):
+        read_tasks(f'{TASK}  {field}"\\ud83d"{end}\n')
+
+
 def test_a_name_that_stands_twice_is_refused() -> None:
     """Two tasks of one name would be one job."""
-    with pytest.raises(TaskFileError, match="two tasks named 'a'"):
+    with pytest.raises(TaskFileError, match="two tasks named 'a', in lines 2 and 5"):
         read_tasks(TASK + TASK.removeprefix("tasks:\n"))
 
 

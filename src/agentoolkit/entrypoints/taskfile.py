@@ -6,20 +6,29 @@ or any AgenTool by ``agentool_name`` and ``input_data``, and may set whatever th
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
 
 import yaml
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Text
+from agentoolkit.text_files import decode_text
 
 MAX_FILE_SIZE = 1_000_000
 """Bytes."""
+
+
+_BEGINS_WITH_SIGN = re.compile(r"(?P<key>[\w.-]+):\s+(?P<value>(?:[*@%`&|>]|!(?!!))(?:[^,}#]|,(?=\S))*)")
+_HAS_COLON = re.compile(r"\s*(?:-\s+)?(?P<key>[\w.-]+):\s+(?P<value>[^\s\"'{\[*@%`&!|>#][^\"'{\[#]*:\s[^#]*)$")
+"""Values that lack their quotes: YAML takes their first sign, or the colon and space in them, for its own."""
 
 
 class TaskFileError(InvalidInput):
@@ -30,10 +39,21 @@ _NAMES = {"job_name": "name", "schedule_type": "type"}
 """Fields of a job that a task file calls by another name."""
 
 
+class TasksRefused(TaskFileError):
+    """Tasks of a file are refused. ``refusals`` has a sentence for each, ``advice`` what to do, one line each."""
+
+    def __init__(self, refusals: Sequence[str], advice: Sequence[str] = (), *, value: object = None) -> None:
+        super().__init__(" ".join(refusals), value=value, remedy=" ".join(advice) or None)
+        self.refusals = tuple(refusals)
+        self.advice = tuple(advice)
+
+
 class Task(JobFields):
     """One task of a file: the fields of a job, and a function in place of an AgenTool."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=lambda field: _NAMES.get(field, field))
+
+    _line: int | None = PrivateAttr(None)
 
     # Narrowed: a task of a file has both.
     job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
@@ -54,6 +74,16 @@ class Task(JobFields):
             raise ValueError("give either 'function' or 'agentool_name'")
         if self.function is None and (self.args is not None or self.kwargs is not None):
             raise ValueError("'args' and 'kwargs' belong to 'function'; an AgenTool takes 'input_data'")
+        return self
+
+    def refusal(self, error: Exception) -> str:
+        """Say that it is refused, and why; with its line, where it comes out of a file."""
+        where = f"Line {self._line}: " if self._line else ""
+        return f"{where}Task {self.name!r} is refused: {error}"
+
+    def placed_in(self, line: int) -> Self:
+        """Note the line in which it begins."""
+        self._line = line
         return self
 
     def scheduler_input(self) -> dict[str, Any]:
@@ -81,40 +111,95 @@ def load_tasks(path: Path) -> Sequence[Task]:
         raise TaskFileError(f"{path} cannot be read: {error.strerror}.", field="file", value=str(path)) from error
     if len(content) > MAX_FILE_SIZE:
         raise TaskFileError(f"{path} is larger than {MAX_FILE_SIZE:,} bytes.", field="file", value=str(path))
-    return read_tasks(content.decode("utf-8", errors="replace"), str(path))
+    try:
+        text = decode_text(content, str(path))
+    except InvalidInput as error:
+        raise TaskFileError(error.problem, field="file", value=str(path), remedy=error.remedy) from error
+    return read_tasks(text, str(path))
 
 
 def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
-    """Read tasks from YAML text. Raises `TaskFileError`."""
-    try:
-        root = yaml_text.compose(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
-    nodes = _task_nodes(root, source)
-    tasks = [_read_task(node, source) for node in nodes]
-    names = Counter(task.name for task in tasks)
-    if twice := next((name for name, times in names.items() if times > 1), None):
-        raise TaskFileError(f"{source} has two tasks named {twice!r}.", field="name", value=twice)
+    """Read tasks from YAML text.
+
+    Raises:
+        TaskFileError: It is no list of tasks.
+        TasksRefused: Tasks are wrong; all of them are named, with their lines.
+    """
+    with _refusing_yaml(text, source):
+        nodes = _task_nodes(yaml_text.compose(text), source)
+    tasks: list[Task] = []
+    refusals: list[TaskFileError] = []
+    for node in nodes:
+        try:
+            with _refusing_yaml(text, source):
+                tasks.append(_read_task(node, source))
+        except TaskFileError as error:
+            refusals.append(error)
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        raise TasksRefused([str(error) for error in refusals])
+    _check_names(tasks, source)
     return tasks
 
 
+@contextmanager
+def _refusing_yaml(text: str, source: str) -> Generator[None]:
+    try:
+        yield
+    except (yaml.YAMLError, RecursionError) as error:
+        raise TaskFileError(_yaml_problem(error, text, source), field="file", value=source) from error
+
+
+def _yaml_problem(error: Exception, text: str, source: str) -> str:
+    """Say what is wrong with YAML: in people's words where a value only lacks its quotes, else in the parser's."""
+    mark: yaml.Mark | None = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    if mark is not None and (found := _BEGINS_WITH_SIGN.search(line) or _HAS_COLON.match(line)):
+        key, value = found["key"], found["value"].strip()
+        return f"{source}, line {mark.line + 1}: the value of {key!r} needs quotes. Write {key}: {json.dumps(value, ensure_ascii=False)}"
+    return f"{source} is no YAML: {yaml_text.one_line(error)}"
+
+
+def _check_names(tasks: Sequence[Task], source: str) -> None:
+    names = Counter(task.name for task in tasks)
+    if twice := next((name for name, times in names.items() if times > 1), None):
+        where = " and ".join(str(task._line) for task in tasks if task.name == twice)  # pyright: ignore[reportPrivateUsage]
+        raise TaskFileError(f"{source} has two tasks named {twice!r}, in lines {where}.", field="name", value=twice)
+
+
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
-    if isinstance(root, yaml.MappingNode):
-        if yaml_text.size(root) > yaml_text.MAX_NODES:
-            raise TaskFileError(f"{source} holds more than {yaml_text.MAX_NODES:,} values.", field="file", value=source)
-        held = {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}
-        if set(held) == {"tasks"} and isinstance(held["tasks"], yaml.SequenceNode):
-            return cast("Sequence[yaml.Node]", held["tasks"].value)
-    raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
+    if not isinstance(root, yaml.MappingNode):
+        raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
+    if yaml_text.size(root) > yaml_text.MAX_NODES:
+        raise TaskFileError(f"{source} holds more than {yaml_text.MAX_NODES:,} values.", field="file", value=source)
+    held: dict[str, tuple[int, yaml.Node]] = {}
+    for key, value in root.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in held:
+            lines = f"lines {held[name][0]} and {line}"
+            raise TaskFileError(f"{source} has {name!r} twice, in {lines}.", field=name, value=name, remedy="Make one list of them.")
+        if name != "tasks":
+            remedy = did_you_mean(name, ("tasks",)) if name[:1] == "t" else "Beside 'tasks' there is no other key."
+            raise TaskFileError(f"{source} has an unknown key {excerpt(name)} in line {line}.", field=name, value=name, remedy=remedy)
+        held[name] = line, value
+    _, tasks = held.get("tasks", (0, None))
+    if not isinstance(tasks, yaml.SequenceNode):
+        remedy = "Begin the file with 'tasks:' and a list below it."
+        raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy=remedy)
+    return cast("Sequence[yaml.Node]", tasks.value)
 
 
 def _read_task(node: yaml.Node, source: str) -> Task:
     line = node.start_mark.line + 1
     try:
-        return Task.model_validate(yaml_text.construct(node))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise TaskFileError(f"{source} is no YAML: {yaml_text.one_line(error)}", field="file", value=source) from error
+        task = Task.model_validate(yaml_text.construct(node)).placed_in(line)
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)
         said = "; ".join(str(problem) for problem in wrong.problems)
         raise TaskFileError(f"The task in line {line} of {source}: {said}", value=wrong.value, problems=wrong.problems) from error
+    if surrogate := re.search("[\ud800-\udfff]", json.dumps(task.model_dump(), ensure_ascii=False, default=str)):
+        problem = f"The task in line {line} of {source} holds a lone surrogate, {surrogate[0]!a}."
+        raise TaskFileError(problem, field="tasks", value=task.name, remedy="Write the whole character.")
+    return task

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.taskfile import Task, TaskFileError
+from agentoolkit.entrypoints.cli.missing_settings import missing_settings
+from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, Scheduled
@@ -38,33 +39,36 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
     """Make jobs of tasks, in order; but one that comes after another one of them, once that is there.
 
     Raises:
-        TaskFileError: A task is refused. No task is scheduled then; or, where only writing it down showed that, it is said which are.
+        TasksRefused: Tasks are refused, all of which are named. No task is scheduled then; or, where only writing one down showed that,
+            it is said which are.
     """
     ordered = _in_order(tasks)
-    await _check(injector, ordered)
+    if errors := await check_tasks(injector, ordered):
+        settings = missing_settings(error for _, error in errors)
+        refusals = [task.refusal(error) for task, error in errors]
+        raise TasksRefused(refusals, ["No task of the file is scheduled.", *settings], value=errors[0][0].name) from errors[0][1]
     applied: dict[str, Applied] = {}
     for task in ordered:
-        with _refusing(task, f"Scheduled already: {', '.join(applied) or 'none'}."):
+        try:
             applied[task.name] = await _apply(injector, task)
+        except AgenToolError as error:
+            advice = f"Scheduled already: {', '.join(applied) or 'none'}."
+            raise TasksRefused([task.refusal(error)], [advice], value=task.name) from error
     return [applied[task.name] for task in tasks]
 
 
-async def _check(injector: Injector, tasks: Sequence[Task]) -> None:
-    """Refuse them all if one of them would be refused."""
+async def check_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[tuple[Task, AgenToolError]]:
+    """Return the tasks that would be refused, with the reason."""
     own = {name for task in tasks for name in (task.name, _job_id(task))}
+    errors: list[tuple[Task, AgenToolError]] = []
     for task in tasks:
-        with _refusing(task, "No task of the file is scheduled."):
+        try:
             for before in set(_before(task)) - own:
                 await _run(injector, JobDetails, operation="get_job", job_id=before)
             await _run(injector, Scheduled, **task.scheduler_input(), replace=True, dry_run=True)
-
-
-@contextmanager
-def _refusing(task: Task, standing: str) -> Generator[None]:
-    try:
-        yield
-    except AgenToolError as error:
-        raise TaskFileError(f"Task {task.name!r} is refused: {error}", field="tasks", value=task.name, remedy=standing) from error
+        except AgenToolError as error:
+            errors.append((task, error))
+    return errors
 
 
 def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:

@@ -26,7 +26,8 @@ class ReportingGroup(TyperGroup):
 
             if not isinstance(error, AgenToolError):
                 raise
-            tell(str(error))
+            for line in _lines(error):
+                tell(line)
             raise typer.Exit(exit_code(error)) from error
 
 
@@ -48,6 +49,18 @@ def _signed(word: str) -> AgenToolError:
 
     problem = f"{word!r} carries a sign, and a length of time has none."
     return InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.")
+
+
+def _lines(error: AgenToolError) -> list[str]:
+    """Return an error as lines: one; or one for each of several refused tasks, and for what to do about them."""
+    from agentoolkit.entrypoints.taskfile import TasksRefused
+
+    if not isinstance(error, TasksRefused):
+        return [str(error)]
+    *refusals, last = error.refusals
+    sentences = [line for line in error.advice if not line.startswith("export ")]
+    exports = [line for line in error.advice if line.startswith("export ")]
+    return [*refusals, " ".join([last, *sentences]), *exports]
 
 
 def tell(problem: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.cli.session import read_settings
-from agentoolkit.entrypoints.taskfile import load_tasks
+from agentoolkit.entrypoints.taskfile import Task, TasksRefused, load_tasks
 from agentoolkit.simulation import MAX_FIRINGS, Firing, simulate
 from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone, shifts_between, zone_named
@@ -51,11 +53,24 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     if last <= first:
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
+    _check_schedules(tasks, first, last, name)
     found = simulate(tasks, first, last, timezone=name, limit=MAX_FIRINGS + 1)
     downstream = sum(upstream_in(task.schedule) is not None for task in tasks)
     others = {zone_named(task.timezone) for task in tasks if task.timezone} | {str(firing.due.tzinfo) for firing in found}
     zones = [name, *sorted(others - {name})]
     return Simulated(first, last, name, zones, found[:MAX_FIRINGS], len(found) > MAX_FIRINGS, downstream)
+
+
+def _check_schedules(tasks: Sequence[Task], start: datetime, end: datetime, timezone: str) -> None:
+    """Refuse schedules that cannot be read, all of them at once, by task and line."""
+    refusals: list[str] = []
+    for task in tasks:
+        try:
+            simulate([task], start, end, timezone=timezone, limit=1)
+        except AgenToolError as error:
+            refusals.append(task.refusal(error))
+    if refusals:
+        raise TasksRefused(refusals)
 
 
 def print_days(found: Simulated) -> None:
@@ -111,10 +126,22 @@ def _moment(text: str, flag: str, zone: ZoneInfo, for_a_date: timedelta) -> date
     except ValueError as error:
         remedy = "Write ISO 8601, e.g. '2026-03-28' or '2026-03-28T09:00'."
         raise InvalidInput(f"{excerpt(text)} is no time.", field=flag, value=text, remedy=remedy) from error
-    if len(text) == len("2026-03-28"):
-        moment += for_a_date
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    is_date = moment.time() == time.min and not re.search(r"[T :]\d", text)
+    with _within_calendar(text, flag):
+        moment = moment + for_a_date if is_date else moment
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        moment.astimezone(UTC)
+    return moment
 
 
 def _later(moment: datetime, span: timedelta) -> datetime:
-    return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
+    with _within_calendar(moment.isoformat(), "--from"):
+        return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
+
+
+@contextmanager
+def _within_calendar(text: str, flag: str) -> Generator[None]:
+    try:
+        yield
+    except OverflowError as error:
+        raise InvalidInput(f"{excerpt(text)} is beyond the calendar.", field=flag, value=text, remedy="Name an earlier time.") from error

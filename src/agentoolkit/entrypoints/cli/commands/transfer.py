@@ -115,7 +115,26 @@ def _print_translation(translation: Translation) -> None:
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.transfer import as_task_file
 
-    sys.stdout.write(as_task_file(translation))
+    text = as_task_file(translation)
+    sys.stdout.write(text)
     for note in translation.notes:
         tell(f"{note.where}{': not translated' if note.refused else ''}: {note.told}")
+    for setting in _settings_to_serve(text):
+        tell(f"before you serve it: {setting}")
     raise typer.Exit(0 if translation.is_complete else FAILURE)
+
+
+def _settings_to_serve(text: str) -> list[str]:
+    """Return the exports without which `agentool serve` would refuse tasks of a task file."""
+    import asyncio
+
+    from agentoolkit.entrypoints.cli.apply_tasks import check_tasks
+    from agentoolkit.entrypoints.cli.missing_settings import missing_settings
+    from agentoolkit.entrypoints.cli.session import Toolkit, settings_for
+    from agentoolkit.entrypoints.taskfile import read_tasks
+
+    async def check() -> list[str]:
+        async with Toolkit(settings_for(memory=True), runs_jobs=False) as kit:
+            return missing_settings(error for _, error in await check_tasks(kit.injector, read_tasks(text)))
+
+    return asyncio.run(check())
