@@ -40,6 +40,6 @@ def _in_no_package(name: str, installed: Iterable[str]) -> EntryPoint:
 def _register(plugin: EntryPoint, injector: Injector) -> None:
     try:
         plugin.load()(injector)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module may end the process while it is imported
         problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
         raise ConfigurationError(problem, field="plugins", value=plugin.name) from error

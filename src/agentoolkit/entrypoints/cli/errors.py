@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -15,20 +17,62 @@ FAILURE = 1
 
 
 class ReportingGroup(TyperGroup):
-    """A group of commands whose errors are told and not traced, unless they are defects of this program."""
+    """A group of commands whose errors are told in one line and not traced, unless they are defects of this program."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, standalone_mode: bool = True, **named: Any) -> Any:
+        from agentoolkit.entrypoints.cli.terminal import make_writable
+
+        if not standalone_mode:
+            return super().main(args, *more, standalone_mode=False, **named)
+        make_writable()
         try:
-            return super().invoke(ctx)
+            code = super().main(args, *more, standalone_mode=False, **named)
+            sys.stdout.flush()
         except Exception as error:
-            # Imported here, because --help must not wait for it.
-            from agentool.errors import AgenToolError
+            code = _report(error)
+        sys.exit(code if isinstance(code, int) else 0)
 
-            if not isinstance(error, AgenToolError):
-                raise
-            for line in _lines(error):
-                tell(line)
-            raise typer.Exit(exit_code(error)) from error
+
+def _report(error: Exception) -> int:
+    """Tell an error and return the exit code. Raise it again if it is a defect of this program."""
+    # Imported here, because --help must not wait for it.
+    from agentool.errors import AgenToolError
+
+    if isinstance(error, AgenToolError):
+        for line in _lines(error):
+            tell(line)
+        return exit_code(error)
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()  # whoever read it has left
+        return FAILURE
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EIO):
+            _silence_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        tell(f"{where}{error.strerror or error}.")
+        return FAILURE
+    if hasattr(error, "format_message"):
+        return _report_usage(error)
+    raise error
+
+
+def _report_usage(error: Any) -> int:
+    """Tell a mistake in how a command was called, in one line; where nothing was asked for, show the help instead."""
+    context = getattr(error, "ctx", None)
+    path = str(getattr(context, "command_path", "agentool"))
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return MISTAKE
+    command = path.partition(" ")[2]
+    told = " ".join(str(error.format_message()).split())
+    tell(f"{f'{command}: ' if command else ''}{told} See `{'agentool ' + command if command else 'agentool'} --help`.")
+    return MISTAKE
+
+
+def _silence_stdout() -> None:
+    from agentoolkit.entrypoints.cli.terminal import silence_stdout
+
+    silence_stdout()
 
 
 class ReportingCommand(TyperCommand):

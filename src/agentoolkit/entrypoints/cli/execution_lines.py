@@ -10,7 +10,20 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from agentoolkit.entrypoints.cli.printing import STATUS_COLOURS, coloured, console, cut, present, print_table, result_text, short_time, took
+from agentoolkit.entrypoints.cli.printing import (
+    NARROW,
+    PIPE_WIDTH,
+    STATUS_COLOURS,
+    coloured,
+    console,
+    cut,
+    cut_name,
+    present,
+    print_table,
+    result_text,
+    short_time,
+    took,
+)
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.schemas import ExecutionInfo
@@ -18,9 +31,7 @@ from agentoolkit.text import in_one_line
 
 NAME_WIDTH = 20
 _TOOL_WIDTH = 12
-_RESULT_WIDTH = 100
-_NARROW = 100
-"""Below so many columns, results need the room of the tools' names."""
+_RESULT_WIDTH = 90
 
 
 class ExecutionLine(NamedTuple):
@@ -54,7 +65,7 @@ class ExecutionLine(NamedTuple):
         """Write the line in columns, for a terminal so wide."""
         return Text.assemble(
             (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
-            (f"{cut(in_one_line(self.job_id), NAME_WIDTH):<{NAME_WIDTH}} ", "bold"),
+            (f"{_name(in_one_line(self.job_id), NAME_WIDTH, width):<{NAME_WIDTH}} ", "bold"),
             _tool(in_one_line(self.tool), width),
             (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
             f"{took(self.duration):>9}  ",
@@ -68,16 +79,26 @@ def heading(width: int, due_width: int = 8) -> Text:
 
 
 def _tool(name: str, width: int) -> str:
-    return f"{cut(name, _TOOL_WIDTH):<{_TOOL_WIDTH}} " if width >= _NARROW else ""
+    return f"{_name(name, _TOOL_WIDTH, width):<{_TOOL_WIDTH}} " if width >= NARROW else ""
 
 
-def print_history(records: Sequence[ExecutionInfo]) -> None:
-    """Print records, which come newest first, in the order they happened."""
-    now, lines, shown = present(), [ExecutionLine.of_record(record) for record in reversed(records)], console()
-    due_width = max(len(short_time(line.due, now)) for line in lines)
+def print_history(records: Sequence[ExecutionInfo], *, ids: bool = False) -> None:
+    """Print records, which come newest first, in the order they happened; with `ids`, with their ids: behind, or below on a terminal."""
+    now, shown = present(), console()
+    lines = [(ExecutionLine.of_record(record), in_one_line(record.execution_id)) for record in reversed(records)]
+    due_width = max(len(short_time(line.due, now)) for line, _ in lines)
     shown.print(heading(shown.width, due_width), no_wrap=True, overflow="ellipsis")
-    for line in lines:
-        shown.print(line.text(now, shown.width, due_width), no_wrap=True, overflow="ellipsis")
+    for line, execution_id in lines:
+        text = line.text(now, shown.width, due_width)
+        if ids and shown.width >= PIPE_WIDTH:
+            text.append(f"  {execution_id}")
+        shown.print(text, no_wrap=True, overflow="ellipsis")
+        if ids and shown.width < PIPE_WIDTH:
+            shown.print(Text(f"{'':{due_width}}  {execution_id}", "dim"), soft_wrap=True)
+
+
+def _name(name: str, columns: int, width: int) -> str:
+    return name if width >= PIPE_WIDTH else cut(name, columns)
 
 
 class LiveLog:
@@ -124,7 +145,7 @@ class LiveLog:
         if not self._counts:
             return
         counted = sorted(self._counts.items())
-        rows = [(cut(job_id, 40), coloured(status), str(number)) for (job_id, status), number in counted]
+        rows = [(cut_name(job_id, 40, self._console), coloured(status), str(number)) for (job_id, status), number in counted]
         self._console.print()
         print_table(rows, ("job", "outcome", "times"))
 

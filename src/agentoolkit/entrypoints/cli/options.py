@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -33,11 +33,15 @@ def optional(flag: str, metavar: str, explained: str) -> typer.models.OptionInfo
     return option
 
 
-def read_fields(words: Sequence[str]) -> dict[str, Any]:
+def read_fields(words: Sequence[str], texts: Container[str] = ()) -> dict[str, Any]:
     """Read ``key=value`` words. A value is JSON where it can be, else the text itself.
 
+    Args:
+        words: As they were written.
+        texts: Fields that are text: their values are taken as they are.
+
     Raises:
-        InvalidInput: A word has no ``=``.
+        InvalidInput: A word has no ``=``, a field is given twice, or a value is nested too deeply.
     """
     from agentool.errors import InvalidInput, excerpt
 
@@ -46,10 +50,9 @@ def read_fields(words: Sequence[str]) -> dict[str, Any]:
         key, separator, value = word.partition("=")
         if not (separator and key):
             raise InvalidInput(f"{excerpt(word)} is no field.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
-        try:
-            read[key] = json.loads(value, parse_constant=str)
-        except ValueError:
-            read[key] = value
+        if key in read:
+            raise InvalidInput("It is given twice.", field=key, value=value, remedy="Give it once.")
+        read[key] = value if key in texts else _json_or_text(key, value)
     return read
 
 
@@ -58,9 +61,28 @@ def read_object(text: str) -> dict[str, Any]:
     from agentool.errors import InvalidInput, excerpt
 
     try:
-        read = json.loads(text)
-    except ValueError as error:
+        read = json.loads(text, object_pairs_hook=_unique_keys)
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{excerpt(text)} is no JSON: {error}.", field="input", value=text) from error
     if not isinstance(read, dict):
         raise InvalidInput(f"{excerpt(text)} is no JSON object.", field="input", value=text, remedy='Write \'{"key": "value"}\'.')
     return cast("dict[str, Any]", read)
+
+
+def _json_or_text(key: str, text: str) -> Any:
+    from agentool.errors import InvalidInput, excerpt
+
+    try:
+        return json.loads(text, parse_constant=str)
+    except RecursionError as error:
+        raise InvalidInput(f"{excerpt(text)} is nested too deeply.", field=key, value=text) from error
+    except ValueError:
+        return text
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from rich.text import Text
 
+from agentoolkit.entrypoints.cli.terminal import is_writable
 from agentoolkit.text import counted, in_one_line, printable_json
 from agentoolkit.time_source import SystemTime
 
@@ -29,18 +31,22 @@ STATUS_COLOURS = {
     "paused": "yellow",
     "broken": "red",
 }
-_PIPE_WIDTH = 240
+PIPE_WIDTH = 100_000
+"""Columns of what is no terminal: nothing is cut there."""
+NARROW = 100
+"""Columns below which something has to be left out."""
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
 def console() -> Console:
     """Return a console for stdout as it is now."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def print_json(data: Any) -> None:
     """Print data for programs."""
-    sys.stdout.write(printable_json(data, indent=2) + "\n")
+    text = printable_json(data, indent=2)
+    sys.stdout.write((text if is_writable(text) else json.dumps(data, indent=2, default=str)) + "\n")
 
 
 def print_result(result: BaseModel) -> None:
@@ -112,6 +118,11 @@ def coloured(status: str) -> Text:
 def cut(text: str, width: int) -> str:
     """Shorten text to a width."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def cut_name(name: str, width: int, shown: Console) -> str:
+    """Shorten a name to a width on a terminal. Elsewhere it stays whole, so that a program can use it."""
+    return name if shown.width >= PIPE_WIDTH else cut(name, width)
 
 
 def moment_of(iso: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Commands for executions: run, history, cancel-execution."""
+"""Commands for executions: run, history, show, logs, cancel-execution."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, optional
 
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False)]
 STATUSES = "queued|running|retrying|success|failed|cancelled|missed|skipped|lost"
 
 
@@ -22,11 +23,13 @@ def run(
     from agentoolkit.entrypoints.cli.options import read_object
     from agentoolkit.entrypoints.cli.printing import print_json, print_result, say_lines
     from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.entrypoints.cli.terminal import stdout_for_results
     from agentoolkit.system.scheduler.schemas import JobDetails, RunNow
 
-    known = ask(JobDetails, "get_job", job_id=job).job_id  # operation run_now takes an unknown id for a new one
     given = read_object(input_data) if input_data else None
-    done = ask(RunNow, "run_now", allow=allow or [], job_id=known, input_data=given, timeout=timeout)
+    known = ask(JobDetails, "get_job", job_id=job).job_id  # operation run_now takes an unknown id for a new one
+    with stdout_for_results():
+        done = ask(RunNow, "run_now", allow=allow or [], job_id=known, input_data=given, timeout=timeout)
     if json:
         print_result(done)
     elif isinstance(done.result, str):
@@ -53,11 +56,42 @@ def history(
     elif not found.history:
         say("Nothing has run yet.")
     else:
-        print_history(found.history)
+        print_history(found.history, ids=True)
+
+
+def show(execution_id: ExecutionId, json: Json = False) -> None:
+    """Show one execution: its whole output, its error, and its attempts."""
+    from agentoolkit.entrypoints.cli.execution_pages import print_execution
+    from agentoolkit.entrypoints.cli.printing import print_result
+    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.system.scheduler.schemas import ExecutionInfo
+
+    found = ask(ExecutionInfo, "get_execution", execution_id=execution_id)
+    if json:
+        print_result(found)
+    else:
+        print_execution(found)
+
+
+def logs(
+    job: Job,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=100)] = 10,
+) -> None:
+    """Print what the latest executions of a job have put out, whole, the newest last."""
+    from agentoolkit.entrypoints.cli.execution_pages import print_output
+    from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.system.scheduler.schemas import History
+
+    found = ask(History, "get_history", job_id=job, limit=limit)
+    if not found.history:
+        say("Nothing has run yet.")
+    for execution in reversed(found.history):
+        print_output(execution)
 
 
 def cancel_execution(
-    execution_id: Annotated[str, typer.Argument(metavar="ID", help="As `agentool history --json` shows it.", show_default=False)],
+    execution_id: ExecutionId,
     reason: Reason = None,
 ) -> None:
     """End an execution that waits or runs, also one of another process."""

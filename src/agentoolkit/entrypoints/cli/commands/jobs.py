@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from agentoolkit.entrypoints.cli.job_options import given_fields
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, When, optional
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.text import Text
+
     from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
 
 _WITHOUT_TIME = {"after": "when that job ends so"}
@@ -31,16 +35,16 @@ def schedule(
     json: Json = False,
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
-    from agentoolkit.entrypoints.cli.options import read_fields, read_object
     from agentoolkit.entrypoints.cli.printing import print_result
-    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import Scheduled
 
-    input_json = {**(read_object(input_data) if input_data else {}), **read_fields(fields or [])}
-    asked = {"job_name": name, "schedule": when, "agentool_name": tool, "input_data": input_json, **given_fields(ctx)}
-    if replace:
-        asked["replace"] = True
-    scheduled = ask(Scheduled, "schedule", allow=allow or [], **asked)
+    async def put(kit: Toolkit) -> Scheduled:
+        given = {**given_fields(ctx), "input_data": read_input(kit.injector, tool, input_data, fields or []), "replace": replace or None}
+        return await call(kit, Scheduled, "schedule", job_name=name, schedule=when, agentool_name=tool, **given)
+
+    scheduled = visit(put, allow or [])
     if json:
         print_result(scheduled)
     else:
@@ -57,7 +61,7 @@ def _print_scheduled(scheduled: Scheduled) -> None:
 
 def list_(json: Json = False) -> None:
     """List the jobs that can fire again, and the paused and broken ones."""
-    from agentoolkit.entrypoints.cli.printing import print_result, print_table, say
+    from agentoolkit.entrypoints.cli.printing import NARROW, console, print_result, print_table, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobList
 
@@ -67,16 +71,23 @@ def list_(json: Json = False) -> None:
     elif not found.jobs:
         say("No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
     else:
-        print_table(map(_row, found.jobs), ("job", "state", "next", "", "tool", "schedule"))
+        is_narrow = console().width < NARROW
+        head = ("job", "state", "next", "tool", "schedule") if is_narrow else ("job", "state", "next", "", "tool", "schedule")
+        print_table(_rows(found.jobs, narrow=is_narrow), head)
 
 
-def _row(job: JobSummary) -> tuple[Any, ...]:
-    from agentoolkit.entrypoints.cli.printing import coloured, cut, long_time, moment_of, present, relative
+def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | Text, ...]]:
+    """Return a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
+    from agentoolkit.entrypoints.cli.printing import coloured, console, cut_name, long_time, moment_of, present, relative
 
-    due = moment_of(job.next_run)
-    times = (long_time(due, seconds=True), relative(due, present())) if due and job.state == "active" else ("", "")
-    once = moment_of(job.schedule) if job.schedule_type == "once" else None
-    return cut(job.job_id, 24), coloured(job.state), *times, job.agentool_name, long_time(once) if once else job.schedule
+    shown, now = console(), present()
+    for job in jobs:
+        due = moment_of(job.next_run) if job.state == "active" else None
+        once = moment_of(job.schedule) if job.schedule_type == "once" else None
+        distance = relative(due, now) if due else ""
+        times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
+        name = cut_name(job.job_id, 18 if narrow else 24, shown)
+        yield name, coloured(job.state), *times, job.agentool_name, long_time(once) if once else job.schedule
 
 
 def info(job: Job, json: Json = False) -> None:

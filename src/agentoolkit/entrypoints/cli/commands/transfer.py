@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.errors import ReportingCommand
+from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.options import optional
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def export(
         say(f"Wrote {counted(written, 'line')} to {output}.")
 
 
-@import_app.command()
+@import_app.command(cls=ReportingCommand, epilog=example_of("crontab"))
 def crontab(
     file: Source,
     shell: Annotated[bool, typer.Option("--shell", help="Let `sh -c` run what needs a shell; sh has to be allowed then.")] = False,
@@ -66,7 +68,7 @@ def crontab(
     _print_translation(read_crontab(_content(file), now=present(), options=options))
 
 
-@import_app.command("scheduler-tasks")
+@import_app.command("scheduler-tasks", cls=ReportingCommand, epilog=example_of("scheduler-tasks"))
 def scheduler_tasks(file: Source) -> None:
     """Print a scheduler_tasks.json as a task file; what could not be translated is said on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
@@ -75,7 +77,7 @@ def scheduler_tasks(file: Source) -> None:
     _print_translation(read_scheduler_tasks(_content(file), now=present()))
 
 
-@import_app.command()
+@import_app.command(cls=ReportingCommand, epilog=example_of("jsonl"))
 def jsonl(file: Source) -> None:
     """Add what `agentool export` wrote to the database. A second time adds nothing."""
     from agentoolkit.entrypoints.cli.printing import say
@@ -113,10 +115,11 @@ def _print_translation(translation: Translation) -> None:
     import sys
 
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
+    from agentoolkit.entrypoints.cli.terminal import is_writable
     from agentoolkit.transfer import as_task_file
 
     text = as_task_file(translation)
-    sys.stdout.write(text)
+    sys.stdout.write(text if is_writable(text) else as_task_file(translation, ascii_only=True))
     for note in translation.notes:
         tell(f"{note.where}{': not translated' if note.refused else ''}: {note.told}")
     for setting in _settings_to_serve(text):

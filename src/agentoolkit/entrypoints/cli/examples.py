@@ -1,0 +1,33 @@
+"""An example for the help of each command."""
+
+from __future__ import annotations
+
+_EXAMPLES = {
+    "serve": "agentool serve tasks.yaml --allow my_package",
+    "run": "agentool run nightly --allow my_package --json",
+    "schedule": "agentool schedule standup 'every weekday at 9am' notification message='Stand up!' -z Europe/Berlin",
+    "list": "agentool list --json",
+    "info": "agentool info nightly",
+    "pause": "agentool pause nightly --until 2030-01-07 --reason holidays",
+    "resume": "agentool resume nightly",
+    "cancel": "agentool cancel nightly",
+    "backfill": "agentool backfill nightly 2030-01-01 2030-01-08",
+    "history": "agentool history nightly --status failed",
+    "show": "agentool show nightly@2030-01-01T03:00:00+00:00",
+    "logs": "agentool logs nightly -n 3",
+    "cancel-execution": "agentool cancel-execution nightly@2030-01-01T03:00:00+00:00 --reason 'takes too long'",
+    "preview": "agentool preview 'every weekday at 9am' -z Europe/Berlin",
+    "simulate": "agentool simulate tasks.yaml --from 2030-03-30 --to 2030-04-01",
+    "status": "agentool status --json",
+    "doctor": "agentool doctor",
+    "tools": "agentool tools shell",
+    "export": "agentool export -o everything.jsonl",
+    "crontab": "crontab -l | agentool import crontab - --shell > tasks.yaml",
+    "scheduler-tasks": "agentool import scheduler-tasks ~/.memory/scheduler_tasks.json > tasks.yaml",
+    "jsonl": "agentool import jsonl everything.jsonl",
+}
+
+
+def example_of(command: str) -> str | None:
+    """Return what stands below a command's help."""
+    return f"Example: {_EXAMPLES[command]}" if command in _EXAMPLES else None

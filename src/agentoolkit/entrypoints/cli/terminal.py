@@ -1,0 +1,77 @@
+"""Output for any terminal: what an encoding does not have is written in plain letters, and a reader who leaves ends nothing."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+_PLAIN = {"→": "->", "…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "×": "x", "•": "*", "\u202f": " "}
+_ERRORS = "agentool.plain"
+
+
+def _write_plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in letters), error.end
+
+
+codecs.register_error(_ERRORS, _write_plainly)
+
+
+def make_writable() -> None:
+    """Let stdout and stderr take every letter, in whatever encoding they are."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=_ERRORS)
+
+
+def is_writable(text: str) -> bool:
+    """Does stdout's encoding have all letters of a text?"""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def silence_stdout() -> None:
+    """Let stdout lead nowhere, after whoever read it has left: nothing more is to be written, also not by Python at its end."""
+    _silence(sys.stdout)
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Keep stdout for what a command answers: what handlers and their programs print goes to stderr meanwhile."""
+    shown, sys.stdout = sys.stdout, sys.stderr
+    kept: int | None = None
+    try:
+        shown.flush()
+        number, other = shown.fileno(), sys.stderr.fileno()
+        kept = os.dup(number)
+        os.dup2(other, number)
+    except (OSError, ValueError):
+        number = -1  # not a file of the system's: nothing but print() writes there
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout = shown
+        if kept is not None:
+            os.dup2(kept, number)
+            os.close(kept)
+
+
+def _silence(stream: TextIO) -> None:
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
