@@ -170,4 +170,4 @@ def test_a_run_by_hand_is_followed_by_whoever_serves(cli: Cli) -> None:
 
 def test_file_takes_its_kind() -> None:
     """`type: after` is one of the kinds of a task file."""
-    assert [found.type for found in read_tasks(FILE)] == ["after", None, None, None]
+    assert [found.schedule_type for found in read_tasks(FILE)] == ["after", None, None, None]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -101,11 +101,15 @@ def _name(name: str, columns: int, width: int) -> str:
     return name if width >= PIPE_WIDTH else cut(name, columns)
 
 
+Level = Literal["INFO", "WARNING", "ERROR"]
+
+
 class LiveLog:
     """Prints a line for each execution that ended, and counts them. What happens before `begin` is printed then."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, record: Callable[[Level, str], object] | None = None) -> None:
         self._console = console
+        self._record = record
         self._counts: Counter[tuple[str, str]] = Counter()
         self._early: list[ExecutionLine] | None = []
         self._underway: dict[str, str] = {}
@@ -132,14 +136,18 @@ class LiveLog:
         for line in early:
             self._print(line)
 
-    def say(self, text: str, style: str = "") -> None:
-        """Print something else in between."""
-        self._console.print(Text(in_one_line(text), style), soft_wrap=True)
+    def say(self, text: str, style: str = "", level: Level = "INFO") -> None:
+        """Print something else in between, with its time and level, and write it into the log."""
+        told = in_one_line(text)
+        if self._record is not None:
+            self._record(level, told)
+        head = f"{present().astimezone():%H:%M:%S}  {level:<7}  "
+        self._console.print(Text.assemble((head, "dim"), (told, style)), soft_wrap=True)
 
     def summary(self) -> None:
         """Print how often each job ended in which way, and what was cut short."""
         if self._underway:
-            self.say(f"Cut short, to be started again next time: {', '.join(sorted(set(self._underway.values())))}.", "yellow")
+            self.say(f"Cut short, to be started again next time: {', '.join(sorted(set(self._underway.values())))}.", "yellow", "WARNING")
         elif not self._counts:
             self.say("Nothing ran.")
         if not self._counts:

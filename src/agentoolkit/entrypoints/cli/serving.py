@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -15,11 +16,12 @@ from rich.text import Text
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
-from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, LiveLog
-from agentoolkit.entrypoints.cli.printing import console, cut, moment_of, present, short_time, shown
+from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
+from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
 from agentoolkit.entrypoints.cli.session import call, command_name, jobs_without_tool, keeps_jobs, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.cli.startup_report import startup_report
+from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
@@ -40,7 +42,7 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    terminal = console()
+    terminal = ServingConsole(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if path is None and not memory and keeps_jobs():
         serving = Serving(terminal, settings_for(allow), (), "")
     else:
@@ -73,14 +75,15 @@ class Serving:
         self._settings = settings
         self._tasks = tasks
         self._source = source
-        self._log = LiveLog(terminal)
+        self._log = LiveLog(terminal, self._write_log)
+        self._kit: Toolkit | None = None
         self._standing = ""
 
     async def run(self, seconds: float | None) -> None:
         """Serve, stop, print the summary."""
         opened = present()
         with stopping_on_signals() as stopped:
-            kit = Toolkit(self._settings)
+            kit = self._kit = Toolkit(self._settings)
             kit.scheduler.subscribe(self._log.hear)
             async with kit:
                 await self._begin(kit, opened)
@@ -90,12 +93,17 @@ class Serving:
                 self._log.say("Stopping…", "dim")
             self._log.summary()
 
+    def _write_log(self, level: Level, text: str) -> None:
+        if self._kit is not None:
+            # By its service: the AgenTool would print it a second time, on stderr.
+            self._kit.injector.get("logging").deps.log(level, "agentoolkit.serve", text, {}, on_console=False)
+
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
         jobs = (await call(kit, JobList, "list")).jobs
         kept = [job.job_id for job in jobs]
         self._introduce(len(kept))
         for job_id, name in jobs_without_tool(kit, jobs):
-            self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red")
+            self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
         async with kit.scheduler.claims_suspended():  # a task that is due at once would else end before those that come after it are there
             applied = await apply_tasks(kit.injector, self._tasks)
         self._tell_tasks(applied, kept)
@@ -104,7 +112,7 @@ class Serving:
         if status.leading:
             recent = await call(kit, History, "list_executions", limit=_RECENT)
             for sentence in startup_report(recent.history, opened).sentences():
-                self._log.say(sentence, "yellow")
+                self._log.say(sentence, "yellow", "WARNING")
         self._tell_standing(status)
         self._log.begin()
 
@@ -149,7 +157,8 @@ class Serving:
     def _tell_once(self, sentence: str, style: str) -> None:
         leads = ("Ctrl-C ends it.", "This process leads now.")
         if sentence != self._standing and not (sentence in leads and self._standing in leads):
-            self._log.say(sentence, style)
+            levels: dict[str, Level] = {"yellow": "WARNING", "red": "ERROR"}
+            self._log.say(sentence, style, levels.get(style, "INFO"))
             self._standing = sentence
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+from rich.console import Console
 
 _PLAIN = {"→": "->", "…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "×": "x", "•": "*", "\u202f": " "}
 _ERRORS = "agentool.plain"
@@ -40,13 +42,37 @@ def is_writable(text: str) -> bool:
     return True
 
 
+class ServingConsole(Console):
+    """A console for a process that goes on when nobody reads it any more. That is said once, on stderr."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, unless stdout has been closed or cannot take any more."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def on_broken_pipe(self) -> None:
+        """Take note that the reader has left."""
+        self._give_up("its reader has left")
+
+    def _give_up(self, reason: str) -> None:
+        if not self.quiet:
+            self.quiet = True
+            silence_stdout()
+            told = f"agentool: nothing more is printed, {reason}. Jobs go on running; Ctrl-C ends them.\n"
+            with suppress(OSError):
+                sys.stderr.write(told)
+                sys.stderr.flush()
+
+
 def silence_stdout() -> None:
     """Let stdout lead nowhere, after whoever read it has left: nothing more is to be written, also not by Python at its end."""
     _silence(sys.stdout)
 
 
 @contextmanager
-def stdout_for_results() -> Iterator[None]:
+def stdout_for_results() -> Generator[None]:
     """Keep stdout for what a command answers: what handlers and their programs print goes to stderr meanwhile."""
     shown, sys.stdout = sys.stdout, sys.stderr
     kept: int | None = None

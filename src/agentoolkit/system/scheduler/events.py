@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Literal, NamedTuple
 
+from agentool.errors import ConfigurationError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
 logger = logging.getLogger(__name__)
@@ -53,7 +56,14 @@ class EventPublisher:
         self._listeners: dict[object, Listener] = {}
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the answer removes it again, and may be called twice."""
+        """Add a listener; the answer removes it again, and may be called twice.
+
+        Raises:
+            ConfigurationError: It is asynchronous: nobody would wait for it.
+        """
+        if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004  its own method
+            problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
+            raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
         key = object()
         self._listeners[key] = listener
 
@@ -76,6 +86,11 @@ class EventPublisher:
     def _tell(self, event: Event) -> None:
         for listener in tuple(self._listeners.values()):
             try:
-                listener(event)
-            except Exception:
+                answer: object = listener(event)
+            except (Exception, SystemExit, GeneratorExit, CancelledError):
+                # Also what means to end somebody: a listener ends neither the clock nor what runs.
                 logger.exception("A listener failed on %s", event.type)
+            else:
+                if iscoroutine(answer):
+                    answer.close()
+                    logger.error("A listener returned a coroutine on %s, for which nobody waits", event.type)

@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.executions import Runs
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, Work
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
@@ -94,7 +94,7 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await Runs(ctx.deps).cancel(execution_id, reason or "cancelled on request")
-    return views.answer("cancel_execution", f"The execution is {execution.status}.", views.execution_info(execution))
+    return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution))
 
 
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
@@ -149,3 +149,13 @@ def _needed(field: str, value: T | None) -> T:
         remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
         raise InvalidInput("It is required for operation 'run_now'.", field=field, remedy=remedy)
     return value
+
+
+async def _cancelled(service: SchedulerService, execution: Execution) -> str:
+    """Say what became of a request to cancel."""
+    if execution.finished:
+        return f"The execution is {execution.status}."
+    gone = service.store.shared and execution.owner and execution.owner not in {owner.owner for owner in await service.store.owners()}
+    if execution.status is ExecutionStatus.RUNNING and gone:
+        return "Its process has ended, so it does not run any more; the next process that serves settles it."
+    return f"The process that has it was asked to cancel it; it is {execution.status}."

@@ -238,7 +238,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         leader=f"pid {leader.pid} on {leader.host}" if leader else None,
         jobs_count=can_fire,
         apscheduler_available=True,
-        scheduler_state=engine.clock.state if engine else 0,
+        scheduler_state=_clock_state(service, leads=leader is not None),
         jobs=can_fire,
         paused=states.count(JobStatus.PAUSED),
         executing=engine.dispatch.executor.running if engine else 0,
@@ -247,3 +247,10 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         loop_delay=engine.clock.delay if engine else 0.0,
         leads_lost=engine.leadership.lost if engine else 0,
     )
+
+
+def _clock_state(service: SchedulerService, *, leads: bool) -> int:
+    """Return APScheduler's state: for a visitor, whose own clock stands, that of the process that serves."""
+    if not service.parts.claims:
+        return int(leads)
+    return service.engine.clock.state if service.engine else 0

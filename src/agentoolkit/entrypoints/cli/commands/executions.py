@@ -96,13 +96,10 @@ def cancel_execution(
 ) -> None:
     """End an execution that waits or runs, also one of another process."""
     from agentoolkit.entrypoints.cli.printing import say
-    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.entrypoints.cli.session import answer, visit
     from agentoolkit.system.scheduler.schemas import ExecutionInfo
 
-    found = ask(ExecutionInfo, "cancel_execution", execution_id=execution_id, reason=reason)
-    if found.status in ("queued", "running", "retrying"):
-        say("The process that runs it was asked to cancel it.")
-    elif found.status == "cancelled":
-        say("The execution is cancelled.")
-    else:
-        say(f"It has ended already: {found.status}.")
+    given = visit(lambda kit: answer(kit, "cancel_execution", execution_id=execution_id, reason=reason))
+    found = ExecutionInfo.model_validate(given.data)
+    has_ended = found.status not in ("queued", "running", "retrying", "cancelled")
+    say(f"It has ended already: {found.status}." if has_ended else given.message)

@@ -102,12 +102,17 @@ class Ownership:
         if row is None or row[2] is None or row[1] <= self.now(session):
             return None
         owner, _, host, pid, started_at, heartbeat_at = row
+        if self._has_ended(host, pid, heartbeat_at, self.now(session)):
+            return None  # its lease runs on, and it does not
         return Owner(owner, host, pid, instant(started_at), instant(heartbeat_at))
 
     def owners(self, session: Session) -> list[Owner]:
-        """Return the processes that have the database open."""
+        """Return the processes that have the database open, without those that can be seen to have ended."""
         rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY started_at, owner")
-        return [Owner(owner, host, pid, instant(started_at), instant(beat)) for owner, host, pid, started_at, beat in rows]
+        alive = self.alive(session)
+        return [
+            Owner(owner, host, pid, instant(started_at), instant(beat)) for owner, host, pid, started_at, beat in rows if owner in alive
+        ]
 
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""

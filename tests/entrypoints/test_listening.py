@@ -1,0 +1,117 @@
+"""Who listens to `serve`, and what is reported of processes that ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentool import ConfigurationError
+from agentoolkit.system.scheduler.events import Event
+from agentoolkit.testing import toolkit
+
+from .conftest import SECONDS, Cli, Server, wait_until
+
+QUICK = """
+tasks:
+  - {name: greeting, schedule: 1 second, function: "chores:greet"}
+"""
+REST = """
+tasks:
+  - {name: resting, schedule: now, function: "chores:rest"}
+"""
+Start = Callable[..., Server]
+
+
+@pytest.mark.parametrize("lines", [1, 6])
+def test_a_reader_that_leaves_stops_nothing(cli: Cli, lines: int) -> None:
+    """`serve | head` goes on, says so once on stderr, and ends with 0; no outcome is lost."""
+    Path("tasks.yaml").write_text(QUICK)
+    command = [sys.executable, "-W", "error", "-m", "agentool", "serve", "tasks.yaml", "--allow", "chores", "--for", "3.5"]
+    serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert serving.stdout is not None
+    for _ in range(lines):
+        serving.stdout.readline()
+    serving.stdout.close()
+    assert serving.stderr is not None
+    with serving.stderr:
+        said = serving.stderr.read().decode()
+    assert (serving.wait(SECONDS), "Traceback" in said, said.count("nothing more is printed")) == (0, False, 1)
+    assert [record["status"] for record in cli.data("history")["history"]].count("success") >= 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_stops_nothing(cli: Cli) -> None:
+    """What serve prints cannot be written, and jobs run all the same."""
+    Path("tasks.yaml").write_text(QUICK)
+    command = [sys.executable, "-m", "agentool", "serve", "tasks.yaml", "--allow", "chores", "--for", "2.5"]
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
+    assert cli.data("history")["count"] >= 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError(), GeneratorExit(), RuntimeError()])
+async def test_a_listener_ends_nothing(error: BaseException) -> None:
+    """Whatever it raises: the next listener hears, and the job runs on."""
+    heard: list[str] = []
+
+    def listen(event: Event) -> None:
+        raise error
+
+    async with toolkit() as kit:
+        kit.scheduler.subscribe(listen)
+        kit.scheduler.subscribe(lambda event: heard.append(event.type))
+        call = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "a", "schedule": "1 second", **call})
+        await kit.advance(seconds=3)
+        history = (await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "a"})).data["history"]
+    assert [record["status"] for record in history] == ["success"] * 3
+    assert heard.count("scheduler.task.success") == 3
+
+
+async def test_an_asynchronous_listener_is_refused() -> None:
+    """It would be called and never awaited; an object that is called like one, too."""
+
+    async def listen(event: Event) -> None: ...
+
+    class Listener:
+        async def __call__(self, event: Event) -> None: ...
+
+    async with toolkit() as kit:
+        for listener in (listen, Listener()):
+            with pytest.raises(ConfigurationError, match="called and not awaited"):
+                kit.scheduler.subscribe(listener)  # type: ignore[arg-type]
+
+
+def test_a_killed_process_serves_nothing_any_more(start: Start, cli: Cli) -> None:
+    """At once after kill -9: neither status nor doctor reports it, and what it ran is not said to run."""
+    server = start(REST)
+    wait_until(Path("resting").exists)
+    wait_until(lambda: cli.data("status")["leader"] is not None)
+    assert (cli.data("status")["running"], cli.data("status")["scheduler_state"]) == (True, 1)
+    server.stop(signal.SIGKILL)
+    status = cli.data("status")
+    assert (status["leader"], status["running"], status["scheduler_state"]) == (None, False, 0)
+    findings = {found["layer"]: found for found in json.loads(cli("doctor", "--json").stdout)}
+    assert (findings["leader"]["state"], findings["processes"]["told"]) == ("warning", "none besides this one")
+    execution_id = cli.data("history")["history"][0]["execution_id"]
+    assert "Its process has ended" in cli("cancel-execution", execution_id).stdout
+
+
+def test_what_serve_says_is_in_the_log(start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own lines have time and level, and are records of the log file too, and of stderr not a second time."""
+    monkeypatch.setenv("AGENTOOL_LOG_FILE", str(folder / "agentool.log"))
+    server = start(QUICK)
+    output = server.wait_for("Ctrl-C ends it.")
+    server.stop()
+    (line,) = [line for line in output.splitlines() if "Ctrl-C ends it." in line]
+    assert line.split()[1] == "INFO"
+    records = [json.loads(line) for line in (folder / "agentool.log").read_text().splitlines()]
+    assert ("INFO", "Ctrl-C ends it.") in [(record["level"], record["message"]) for record in records]
+    assert output.count("Ctrl-C ends it.") == 1
