@@ -29,12 +29,18 @@ _HEADERS = ("authorization", "cookie")
 """Names whose values go on after a space or a comma."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_NAMED = re.compile(r"(?<![\w-])(?P<name>[\w-]++)['\"]?\s*+(?:=>(?=\s)|[=:])\s*+")
-_QUOTED = r"\"[^\"]*\"|'[^']*'"
-_VALUE = re.compile(rf"{_QUOTED}|[^\s,;]+(?:(?i:(?<=\bbearer)|(?<=\bbasic))\s+[^\s,;'\"]+)?")
+_NAMED = re.compile(r"(?<![\w-])(?P<name>[\w-]++)(?:\\*+['\"])?\s*+(?:=>(?=\s)|[=:])\s*+")
+_QUOTED = r"\"(?:[^\"\\]++|\\.)*+(?:\"|$)|'(?:[^'\\]++|\\.)*+(?:'|$)"
+_QUOTED_WITHIN_TEXT = (
+    r"(?P<escape>\\++)(?P<quote>['\"])"
+    r"(?:[^'\"\\]++|(?:(?P=escape)\\(?P=escape)\\)++|(?!(?P=escape)(?P=quote))(?:\\++.|['\"]))*+"
+    r"(?:(?P=escape)(?P=quote)|$)"
+)
+"""As in JSON that is itself a text in JSON: it ends at a quote with as many backslashes as it began with."""
+_VALUE = re.compile(rf"{_QUOTED_WITHIN_TEXT}|{_QUOTED}|[^\s,;]+(?:(?i:(?<=\bbearer)|(?<=\bbasic))\s+[^\s,;'\"]+)?")
 _PART = rf"(?:(?:{_QUOTED})[^\s,;]*|[^\s,;]+)"
 _HEADER = re.compile(
-    rf"{_QUOTED}|(?:(?:(?i:bearer|basic)\s++|[A-Za-z][\w-]*+[ \t]++)(?=[^\s,;]))?"
+    rf"{_QUOTED_WITHIN_TEXT}|{_QUOTED}|(?:(?:(?i:bearer|basic)\s++|[A-Za-z][\w-]*+[ \t]++)(?=[^\s,;]))?"
     rf"(?:[\w-]++=)?{_PART}(?:[ \t]*+[,;][ \t]*+[\w-]++=(?:{_PART})?)*+"
 )
 _USER_AND_PASSWORD = re.compile(r"(?P<user>[^\s/:@]*+):(?!\d{1,5}/)(?:[^\s?#\"'<>]+(?=@)|[^\s/@]+(?=@))")

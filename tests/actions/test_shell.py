@@ -395,3 +395,43 @@ async def test_a_program_that_cleans_up_may_do_so():
     with pytest.raises(CommandTimedOut) as failed:
         await shell()([PYTHON, "-c", code], timeout=0.5)
     assert failed.value.output == "cleaned up"
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("echo a; echo b", ";"),
+        ("echo a|wc", "|"),
+        ("echo a >file", ">"),
+        ("echo a>>file", ">>"),
+        ("echo a&&rm b", "&&"),
+        ("echo a&", "&"),
+        ("(echo a)", "( )"),
+        ("echo a 2>&1", ">&"),
+        ("echo a\nrm b", "a line break"),
+        ("echo $(date)", "$( )"),
+        ('echo "it is $(date)"', "$( )"),
+        ("echo `date`", "`"),
+        ("echo 'a' \\'; rm b", ";"),
+    ],
+)
+def test_what_only_a_shell_could_carry_out_is_refused(command, found):
+    """Operators and substitutions that are not quoted, with or without spaces around them, and the refusal names them."""
+    with pytest.raises(InvalidInput) as refused:
+        shell().check(command)
+    assert f"written for a shell ({found})" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "split"),
+    [
+        ("echo '|' f", ["|", "f"]),
+        ("echo \"a; b\" 'c && d'", ["a; b", "c && d"]),
+        ("echo a\\;b \\| x", ["a;b", "|", "x"]),
+        ("echo $HOME * a#b", ["$HOME", "*", "a#b"]),
+        ("echo 'a\nb'\n", ["a\nb"]),
+    ],
+)
+async def test_what_is_quoted_is_text(command, split):
+    """The same characters, quoted or escaped, are arguments, as a POSIX shell would read them."""
+    assert (await shell()(command)).command[1:] == split

@@ -185,3 +185,54 @@ def test_a_missing_file_is_told_at_once(tmp_path: Path):
     """A file that is not there is refused when the AgenTool is made."""
     with pytest.raises(InvalidConfigFile, match="cannot be read"):
         create_config_agent([tmp_path / "none.toml"], injector=Injector())
+
+
+# Sections
+
+
+async def test_a_section_that_is_set_answers_for_all_that_is_in_it(ask: Asking):
+    """After `set smtp` its keys are those that were set, and no file's show through; `delete` uncovers them."""
+    await ask("set", key="smtp", value={"host": "new", "tls": {"on": True}})
+    assert [await ask.get("smtp.host"), await ask.get("smtp.tls.on")] == [("new", "runtime"), (True, "runtime")]
+    with pytest.raises(ConfigKeyNotFound):
+        await ask.get("smtp.port")
+    assert (await ask("delete", key="smtp")).deleted
+    assert (await ask.get("smtp.port"))[1] == "file"
+
+
+async def test_a_key_set_after_its_section_changes_the_section(ask: Asking):
+    """And a section set after its key replaces the key: the latest word counts."""
+    await ask("set", key="smtp", value={"host": "new", "port": 1})
+    await ask("set", key="smtp.port", value=2)
+    assert await ask.get("smtp") == ({"host": "new", "port": 2}, "runtime")
+    assert (await ask("delete", key="smtp.host")).deleted
+    assert await ask.get("smtp") == ({"port": 2}, "runtime")
+    await ask("set", key="smtp", value={"host": "other"})
+    assert await ask.get("smtp") == ({"host": "other"}, "runtime")
+
+
+async def test_a_section_in_a_variable_answers_for_its_keys(ask: Asking):
+    """JSON in a variable is a section like any other."""
+    ask.environment["AGENTOOL_CONFIG__QUEUE"] = '{"name": "q"}'
+    assert await ask.get("queue.name") == ("q", "environment")
+
+
+async def test_an_empty_variable_is_not_set(ask: Asking):
+    """The file answers, for `get` and for `list`."""
+    ask.environment["AGENTOOL_CONFIG__SMTP__PORT"] = ""
+    assert await ask.get("smtp.port") == (25, "file")
+    assert {value.key: value.layer for value in (await ask("list")).values}["smtp.port"] == "file"
+
+
+@pytest.mark.parametrize("variable", ["AGENTOOL_CONFIG__A_B", "AGENTOOL_CONFIG__SMTP__PORT", "AGENTOOL_CONFIG__NEW__KEY"])
+async def test_list_says_what_get_says(tmp_path: Path, variable: str):
+    """For every key, whatever set it: `a-b` and `a_b`, which have one variable, sections, and all layers."""
+    (tmp_path / "c.json").write_text('{"a-b": 1, "a_b": 2, "smtp": {"port": 25, "host": "h"}, "deep": {"er": {"x": 1}}}')
+    environment = {variable: "7"}
+    injector = Injector()
+    create_config_agent(layers=Layers([tmp_path / "c.json"], environment), injector=injector)
+    await injector.run("config", {"operation": "set", "key": "deep", "value": {"er": 3, "y": [1]}})
+    listed = (await injector.run("config", {"operation": "list"})).values
+    asked = [await injector.run("config", {"operation": "get", "key": value.key}) for value in listed]
+    assert [(value.key, value.value, value.layer) for value in listed] == [(value.key, value.value, value.layer) for value in asked]
+    assert {value.key for value in listed} >= {"a-b", "a_b", "smtp.host", "deep.er", "deep.y"}

@@ -307,3 +307,59 @@ def test_more_agentools_than_labels_are_counted_together():
     counted = {name: value for name, value in samples.items() if name.startswith("agentool_executions_total")}
     assert sum(counted.values()) == 100
     assert counted[f'agentool_executions_total{{agentool="{OTHERS}",status="success"}}'] > 90
+
+
+# The toolkit's own names
+
+
+@pytest.mark.parametrize("call", [{"operation": "increment"}, {"operation": "set", "value": 1}, {"operation": "observe", "value": 1}])
+@pytest.mark.parametrize("name", ["agentool_jobs", "agentool_mine"])
+async def test_names_of_the_toolkit_s_own_are_refused(ask: Asking, call: dict[str, Any], name: str):
+    """A metric of a caller cannot take the place of one of the toolkit's."""
+    with pytest.raises(InvalidInput, match="'agentool_' are the toolkit's own"):
+        await ask(name=name, **call)
+
+
+async def test_as_many_metrics_as_there_may_be_leave_room_for_the_toolkit_s_own(kit: TestToolkit):
+    """A thousand metrics of callers end neither `list` nor `export`, and executions are still counted."""
+    run = kit.injector.run
+    for number in range(1_000):
+        await run("metrics", {"operation": "increment", "name": f"m{number}"})
+    with pytest.raises(TooManySeries):
+        await run("metrics", {"operation": "increment", "name": "one_more"})
+    job = {"agentool_name": "metrics", "input_data": {"operation": "list"}}
+    await run("scheduler", {"operation": "run_now", **job})
+    text = (await run("metrics", {"operation": "export", "format": "prometheus"})).text
+    assert 'agentool_execution_duration_seconds_count{agentool="metrics"} 1' in text
+    assert "agentool_jobs" in (await run("metrics", {"operation": "list"})).metrics
+
+
+async def test_a_collector_that_fails_costs_one_line(ask: Asking, caplog: pytest.LogCaptureFixture):
+    """Its own figures are missing, and what else there is can be shown."""
+
+    async def fail(registry: Registry) -> None:
+        raise ConnectionError("the database is away")
+
+    ask.injector.get("metrics").deps.collectors.append(fail)
+    await ask("increment", name="a")
+    assert (await ask("list")).metrics == ["a"]
+    assert "the database is away" in caplog.text
+
+
+@pytest.mark.parametrize("part", ["bucket", "sum", "count"])
+@pytest.mark.parametrize("first", ["counter", "histogram"])
+async def test_no_name_is_exported_twice(ask: Asking, part: str, first: str):
+    """A histogram `x` and a counter `x_count` cannot both be there, whichever comes first."""
+    calls = [{"operation": "increment", "name": f"x_{part}"}, {"operation": "observe", "name": "x", "value": 1}]
+    one, other = calls if first == "counter" else reversed(calls)
+    await ask(**one)
+    with pytest.raises(MetricConflict, match="exported under one name"):
+        await ask(**other)
+    parsed(await ask.text())
+
+
+async def test_an_empty_label_is_none(ask: Asking):
+    """`e` and `e` with an empty label are one series."""
+    await ask("increment", name="e")
+    assert (await ask("increment", name="e", labels={"a": ""})).value == 2
+    assert "e 2\n" in await ask.text()

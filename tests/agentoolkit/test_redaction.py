@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -118,7 +119,27 @@ def test_redaction_leaves_what_was_given_alone():
     assert given == {"password": "x", "list": [{"token": "y"}]}
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"password": 'ab"SECRET'},
+        {"token": "it's \\ SECRET \\"},
+        {"user": {"api_key": 'a"b"SECRET', "name": "n"}},
+        {"authorization": 'Bearer "SECRET"'},
+    ],
+)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_secrets_in_json_are_hidden_whatever_they_hold(data: object, depth: int):
+    """Quotes and backslashes in a value end nothing, in JSON, in JSON within JSON, and once more."""
+    text: object = data
+    for _ in range(depth):
+        text = json.dumps(text)
+    assert "SECRET" not in redacted_text(f"got {text} and more")
+    assert redacted_text(f"got {text} and more").endswith("and more")
+
+
 HOSTILE = ["a-", "-a", "a", "token", "a://", "x://y:", "x://a:b", 'token="', "token='\" ", "token=bearer ", "token ", "cookie: a b=", "a@"]
+HOSTILE += ['password: \\"a', "\\", '\\"', 'token\\"', 'password="\\', 'password=\\"\\\\"', "authorization: \\'a\\"]
 HOSTILE += ["token: a,", "authorization: bearer ", 'cookie="', "cookie: a;b=\"'", "://u:1@", "password\t", "pass://word="]
 _MIN_SECONDS = 0.02
 """Below it, what is measured is the machine."""

@@ -410,3 +410,22 @@ async def test_a_large_file_in_the_folder_is_not_read(ask_folder: Asking, tmp_pa
     (tmp_path / "templates/large.j2").write_text("x" * 100_001)
     with pytest.raises(InvalidTemplate, match="100,000"):
         await ask_folder("render", template_name="large")
+
+
+async def test_what_can_be_saved_can_be_read(tmp_path: Path):
+    """A template's size is counted in characters, when it is saved and when it is read."""
+    ask = Asking(TemplateSettings(folder=tmp_path / "templates", size=100))
+    text = "日" * 100
+    await ask("save", template_name="full", template=text)
+    found = [(await ask("get", template_name="full")).template, (await ask("render", template_name="full")).text]
+    await ask.agentool.deps.close()
+    assert found == [text, text]
+
+
+async def test_a_file_with_more_characters_is_not_read(tmp_path: Path):
+    """A larger file that somebody put there is refused."""
+    ask = Asking(TemplateSettings(folder=tmp_path, size=100))
+    (tmp_path / "large.j2").write_text("日" * 101)
+    with pytest.raises(InvalidTemplate, match="more than 100 characters"):
+        await ask("get", template_name="large")
+    await ask.agentool.deps.close()

@@ -50,6 +50,9 @@ class ProcessGroup:
     def __init__(self, leader: int, mark: str) -> None:
         self._leader = leader
         self._mark = mark
+        self._since = 0.0
+        with suppress(psutil.Error):
+            self._since = psutil.Process(leader).create_time()
         self._seen: dict[int, int] = {}
         """Those found last: all processes are looked through again only when these are gone."""
 
@@ -92,7 +95,9 @@ class ProcessGroup:
         """Return the group of a process that is one of them and alive."""
         with suppress(psutil.Error, OSError):
             group, process = os.getpgid(pid), psutil.Process(pid)
-            if group == self._leader or process.environ().get(_MARK) == self._mark:
+            # What is older than the program was not started by it, and need not be read.
+            is_younger = process.create_time() >= self._since
+            if group == self._leader or (is_younger and process.environ().get(_MARK) == self._mark):
                 # Zombies still count for killpg, and in a container nobody may ever collect them.
                 return group if process.status() != psutil.STATUS_ZOMBIE else None
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -25,7 +26,15 @@ TAIL = 2_000
 BASIC_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What every command gets of this process's environment, as far as it is set."""
 
-_SHELL_WORDS = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"})
+_WRITTEN_FOR_A_SHELL = re.compile(
+    r"""
+    (?P<operator> [;|&<>()\n]+ | ` | \$\( )      # unquoted
+    | \\. | '[^']*'                            # quoted: what is inside is text
+    | "(?: [^"\\`$] | \\. | \$(?!\() )* (?P<substitution> ` | \$\( )?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""What only a shell could carry out, as a POSIX shell would read it: operators, and substitutions in double quotes too."""
 
 
 class ShellInput(BaseOperationInput):
@@ -177,7 +186,7 @@ def words(command: list[str] | str) -> list[str]:
             split = shlex.split(command)
         except ValueError as error:
             raise InvalidInput(f"{excerpt(command)} cannot be split: {error}.", field="command", value=command) from error
-        if found := sorted(_SHELL_WORDS.intersection(split)):
+        if found := _shell_syntax(command):
             remedy = "Give one program and its arguments; for several, use the AgenTool 'sequence'."
             problem = f"{excerpt(command)} is written for a shell ({' '.join(found)}), and there is none here."
             raise InvalidInput(problem, field="command", value=command, remedy=remedy)
@@ -186,6 +195,12 @@ def words(command: list[str] | str) -> list[str]:
     if not split or not split[0]:
         raise InvalidInput("It names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
     return split
+
+
+def _shell_syntax(command: str) -> list[str]:
+    """Find what of a command only a shell could carry out. Quoted, the same characters are text."""
+    found = (match["operator"] or match["substitution"] for match in _WRITTEN_FOR_A_SHELL.finditer(command.strip()))
+    return sorted({text.strip() or "a line break" for text in found if text})
 
 
 def check_run(rules: ShellRules, call: ShellInput) -> None:
@@ -252,7 +267,7 @@ def _encoded(text: str, field: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        problem = f"{excerpt(text)} holds half a character, a lone surrogate, at place {error.start}."
+        problem = f"{excerpt(text)} has a lone surrogate at position {error.start}."
         raise InvalidInput(problem, field=field, value=text, remedy="Give text that can be written as UTF-8.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,9 @@ from agentool.errors import InvalidInput
 from agentoolkit.observability.metrics.collecting import Collect
 from agentoolkit.observability.metrics.errors import MetricNotFound
 from agentoolkit.observability.metrics.forms import CONTENT_TYPE, as_json, as_prometheus, series_as_json
-from agentoolkit.observability.metrics.registry import Histogram, Kind, Metric, Number, Registry, sorted_labels
+from agentoolkit.observability.metrics.registry import RESERVED, Histogram, Kind, Metric, Number, Registry, sorted_labels
+
+logger = logging.getLogger(__name__)
 
 NAME = "metrics"
 
@@ -97,13 +100,22 @@ class Metrics:
     """Asked for present figures whenever some are shown."""
 
     async def fresh(self) -> Registry:
-        """Return the registry with present figures."""
+        """Return the registry with present figures. A collector that fails leaves its own as they were."""
         for collect in self.collectors:
-            await collect(self.registry)
+            try:
+                await collect(self.registry)
+            except Exception as error:
+                logger.warning("Figures could not be collected: %s: %s", type(error).__name__, error)
         return self.registry
 
 
 Context = RunContext[Metrics]
+
+
+def _check_name(name: str) -> None:
+    if name.startswith(RESERVED):
+        problem = f"Names that begin with {RESERVED!r} are the toolkit's own."
+        raise InvalidInput(problem, field="name", value=name, remedy="Begin it with the name of your application.")
 
 
 async def metrics_increment(ctx: Context, name: str, value: float = 1, labels: GivenLabels | None = None, help: str = "") -> Counted:
@@ -112,6 +124,7 @@ async def metrics_increment(ctx: Context, name: str, value: float = 1, labels: G
     Raises:
         InvalidInput, MetricConflict, TooManySeries: Nothing was counted.
     """
+    _check_name(name)
     if value < 0:
         raise InvalidInput("A counter only grows.", field="value", value=value, remedy="Use 'set' for what also falls.")
     counter = ctx.deps.registry.counter(name, labels, help)
@@ -125,6 +138,7 @@ async def metrics_set(ctx: Context, name: str, value: float, labels: GivenLabels
     Raises:
         MetricConflict, TooManySeries: Nothing was set.
     """
+    _check_name(name)
     ctx.deps.registry.gauge(name, labels, help).value = value
     return Counted(name=name, value=value)
 
@@ -137,8 +151,9 @@ async def metrics_observe(
     Raises:
         MetricConflict, TooManySeries: Nothing was counted.
     """
+    _check_name(name)
     if buckets is not None and buckets != sorted(set(buckets)):
-        raise InvalidInput("They do not rise.", field="buckets", value=buckets, remedy="Name each upper bound once, in order.")
+        raise InvalidInput("The upper bounds do not rise.", field="buckets", value=buckets, remedy="Name each upper bound once, in order.")
     ctx.deps.registry.histogram(name, labels, help, buckets).observe(value)
     return Counted(name=name, value=value)
 
@@ -149,6 +164,7 @@ async def metrics_time(ctx: Context, name: str, seconds: float, labels: GivenLab
     Raises:
         MetricConflict, TooManySeries: Nothing was counted.
     """
+    _check_name(name)
     ctx.deps.registry.histogram(name, labels, help).observe(seconds)
     return Counted(name=name, value=seconds)
 

@@ -20,6 +20,10 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 MAX_SERIES = 1_000
 """Combinations of labels of one metric."""
 MAX_METRICS = 1_000
+RESERVED = "agentool_"
+"""How the names of the toolkit's own metrics begin. They are not counted among those there may be."""
+_PARTS = ("_bucket", "_sum", "_count")
+"""What a histogram's name ends with where it is exported."""
 
 
 class Number:
@@ -137,8 +141,8 @@ class Registry:
     def _metric(self, wanted: Metric) -> Metric:
         metric = self._metrics.get(wanted.name)
         if metric is None:
-            if len(self._metrics) >= self._most_metrics:
-                raise _too_many(f"There are {self._most_metrics:,} metrics", "name", wanted.name, "metrics_count")
+            self._check_room(wanted.name)
+            self._check_exported_names(wanted)
             metric = self._metrics[wanted.name] = wanted
         if metric.kind != wanted.kind or metric.buckets != wanted.buckets:
             has = metric.kind if metric.kind != wanted.kind else f"histogram with the buckets {metric.buckets}"
@@ -146,6 +150,22 @@ class Registry:
             raise MetricConflict(f"{wanted.name!r} is a {has}.", field="name", value=wanted.name, remedy=remedy)
         metric.help = metric.help or wanted.help
         return metric
+
+    def _check_room(self, name: str) -> None:
+        if name.startswith(RESERVED):
+            return
+        if sum(not other.startswith(RESERVED) for other in self._metrics) >= self._most_metrics:
+            raise _too_many(f"There are {self._most_metrics:,} metrics", "name", name, "metrics_count")
+
+    def _check_exported_names(self, wanted: Metric) -> None:
+        """Refuse a metric that is exported under a name that another one is exported under."""
+        name = wanted.name
+        taken = [f"{name}{part}" for part in _PARTS if wanted.kind == "histogram" and f"{name}{part}" in self._metrics]
+        bases = (name.removesuffix(part) for part in _PARTS if name.endswith(part))
+        taken += [base for base in bases if base in self._metrics and self._metrics[base].kind == "histogram"]
+        if taken:
+            problem = f"{name!r} and {taken[0]!r} would be exported under one name."
+            raise MetricConflict(problem, field="name", value=name, remedy="Use another name, or 'reset' the other one.")
 
     def _series(self, metric: Metric, labels: Mapping[str, str] | None, make: Callable[[], S]) -> S:
         key = sorted_labels(labels)
@@ -159,8 +179,8 @@ class Registry:
 
 
 def sorted_labels(labels: Mapping[str, str] | None) -> Labels:
-    """Return labels in the form that the same ones always have."""
-    return tuple(sorted(labels.items())) if labels else ()
+    """Return labels in the form that the same ones always have. To Prometheus an empty label is the same as none."""
+    return tuple(sorted((name, value) for name, value in labels.items() if value)) if labels else ()
 
 
 def cumulated(histogram: Histogram, buckets: Sequence[float]) -> list[tuple[float, int]]:

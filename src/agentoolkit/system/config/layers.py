@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from agentoolkit.system.config.errors import ConfigKeyNotFound
-from agentoolkit.system.config.files import read_file
+from agentoolkit.system.config.files import flattened, read_file
 
 PREFIX = "AGENTOOL_CONFIG__"
 """Environment variables of this beginning are configuration: ``AGENTOOL_CONFIG__SMTP__HOST`` is ``smtp.host``."""
@@ -43,14 +43,15 @@ class Layers:
             self._files.update(read_file(path))
 
     def find(self, key: str) -> Answer | None:
-        """Return the value that counts, if there is one."""
-        if key in self._runtime:
-            return Answer(self._runtime[key], "runtime")
-        if (text := self._environment.get(variable(key))) is not None:
-            return Answer(typed(text), "environment")
-        if key in self._files:
-            return Answer(self._files[key], "file")
-        return None
+        """Return the value that counts, if there is one. A section set as a whole hides what other layers have in it."""
+        for name, inner in _splits(key):
+            if name in self._runtime:
+                return _inside(self._runtime[name], inner, "runtime")
+        for name, inner in _splits(key):
+            # An empty variable is not set.
+            if (text := self._environment.get(variable(name))) and (not inner or isinstance(typed(text), Mapping)):
+                return _inside(typed(text), inner, "environment")
+        return Answer(self._files[key], "file") if key in self._files else None
 
     def get(self, key: str) -> Answer:
         """Return the value that counts. Raises `ConfigKeyNotFound`."""
@@ -59,22 +60,62 @@ class Layers:
         return found
 
     def set(self, key: str, value: Any) -> None:
-        """Put a value into the uppermost layer, where it stays as long as the process lives."""
+        """Put a value into the uppermost layer, where it stays as long as the process lives. It replaces a whole section."""
+        self._runtime = {name: kept for name, kept in self._runtime.items() if not name.startswith(f"{key}.")}
+        for name, inner in _splits(key):
+            if inner and name in self._runtime:
+                self._runtime[name] = _with(self._runtime[name], inner, value)
+                return
         self._runtime[key] = value
 
     def delete(self, key: str) -> bool:
         """Take a value out of the uppermost layer; tell whether it was there."""
-        return self._runtime.pop(key, None) is not None
+        for name, inner in _splits(key):
+            if name in self._runtime and _inside(self._runtime[name], inner, "runtime") is not None:
+                if inner:
+                    self._runtime[name] = _without(self._runtime[name], inner)
+                else:
+                    del self._runtime[name]
+                return True
+        return False
 
     def all(self) -> dict[str, Answer]:
-        """Return every key that is known, in order, with the value that counts."""
-        found = {key: Answer(value, "file") for key, value in self._files.items()}
-        names = {variable(key): key for key in (*found, *self._runtime)}
-        for name, text in self._environment.items():
-            if name.startswith(PREFIX):
-                found[names.get(name) or _key(name)] = Answer(typed(text), "environment")
-        found.update({key: Answer(value, "runtime") for key, value in self._runtime.items()})
-        return dict(sorted(found.items()))
+        """Return every key that is known, in order, with the value that counts: what `find` answers for it."""
+        known = {*self._files, *flattened(self._runtime)}
+        variables = {variable(key) for key in known}
+        unnamed = {name: text for name, text in self._environment.items() if name.startswith(PREFIX) and name not in variables and text}
+        for name, text in unnamed.items():
+            known |= flattened({_key(name): typed(text)}).keys()
+        answers = {key: self.find(key) for key in sorted(known)}
+        return {key: answer for key, answer in answers.items() if answer is not None}
+
+
+def _splits(key: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield a key, and each section it is in, the innermost first, with the keys from there on."""
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        yield ".".join(parts[:length]), parts[length:]
+
+
+def _inside(value: Any, inner: Sequence[str], layer: Layer) -> Answer | None:
+    for part in inner:
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = cast("Mapping[str, Any]", value)[part]
+    return Answer(value, layer)
+
+
+def _with(value: Any, inner: Sequence[str], leaf: Any) -> Any:
+    if not inner:
+        return leaf
+    held: dict[str, Any] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {}
+    return {**held, inner[0]: _with(held.get(inner[0]), inner[1:], leaf)}
+
+
+def _without(value: Mapping[str, Any], inner: Sequence[str]) -> dict[str, Any]:
+    if len(inner) == 1:
+        return {name: held for name, held in value.items() if name != inner[0]}
+    return {**value, inner[0]: _without(value[inner[0]], inner[1:])}
 
 
 def variable(key: str) -> str:

@@ -15,6 +15,8 @@ from agentoolkit.system.templates.errors import InvalidTemplate, TemplateNotFoun
 SUFFIX = ".j2"
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _MAX_NAME_LENGTH = 200
+_MAX_CHARACTER_SIZE = 4
+"""Bytes of UTF-8."""
 
 
 class Library(Protocol):
@@ -70,7 +72,7 @@ class FolderLibrary:
 
     Args:
         folder: Made when the first template is saved. A link in it that leads out of it leads nowhere.
-        largest: Bytes of a file; larger ones are not read.
+        largest: Characters of a template; larger ones are not read.
     """
 
     def __init__(self, folder: Path, largest: int) -> None:
@@ -82,10 +84,11 @@ class FolderLibrary:
         if path is None or not path.is_file():
             return None
         with path.open("rb") as file:
-            content = file.read(self._largest + 1)
-        if len(content) > self._largest:
-            raise InvalidTemplate(f"{name!r} has more than {self._largest:,} bytes.", field="template_name", value=name)
-        return content.decode("utf-8", errors="replace")
+            content = file.read(_MAX_CHARACTER_SIZE * self._largest + 1)
+        source = content.decode("utf-8", errors="replace")
+        if len(source) > self._largest:
+            raise InvalidTemplate(f"{name!r} has more than {self._largest:,} characters.", field="template_name", value=name)
+        return source
 
     def has(self, name: str) -> bool:
         path = self._path(name)
