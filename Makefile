@@ -1,4 +1,4 @@
-.PHONY: tools install serve test check lint types imports coverage bench docs format
+.PHONY: house quick tools install serve test check lint types imports coverage bench docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -8,6 +8,12 @@ serve:            ## run the bundled example
 
 test:             ## all tests
 	uv run pytest
+
+quick:            ## the inner loop: the framework and the toolkit's documented surface, in less than a minute
+	uv run pytest -q -x tests/agentool tests/agentoolkit
+
+house:            ## files, functions, names and trips in figures
+	uv run python tools/house.py
 
 check: lint types imports coverage  ## what CI runs besides the tests
 

@@ -1,0 +1,22 @@
+"""Names of a package that are imported when they are first asked for: one error of a package must not load all its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+
+def lazy_names(package: str, *modules: str) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__``, which looks for a name in these modules, in this order. Put light ones first."""
+
+    def find(name: str) -> Any:
+        if not name.startswith("__") and find_spec(f"{package}.{name}") is None:  # a submodule is imported, not looked for
+            for module in modules:
+                found = vars(import_module(f"{package}.{module}"))
+                if name in found:
+                    return found[name]
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
