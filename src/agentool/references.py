@@ -124,23 +124,36 @@ def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
             yield from lookalikes(item, f"{where}.{place}")
 
 
+def belongs_to_new_job(call: Mapping[str, Any], key: str) -> bool:
+    """Is this the input, or the gate, of a job that the data schedules or changes?
+
+    Its references are its own: they are looked up when that job runs. Put in here, a secret would be stored in clear.
+    """
+    if key not in ("input_data", "gate"):
+        return False
+    return ("schedule" in call and "agentool_name" in call) or (call.get("operation") == "update" and "job_id" in call)
+
+
 async def resolve_references(data: Any, injector: Injector) -> Any:
-    """Return a copy of the data with every reference replaced by the value it names; an object then is `Resolved`.
+    """Return a copy of the data with its references replaced by the values they name; an object then is `Resolved`.
+
+    Left as they are: references of a job that the data schedules, see `belongs_to_new_job`.
 
     Raises:
         InvalidInput: A reference is written wrongly, its AgenTool's answer has no value, or all of them become too much.
         AgenToolError: As the AgenTool asked.
     """
     budget = Budget()
-    return budget.marked(await _filled(data, injector, budget))
+    found = budget.marked(await _filled(data, injector, budget))
+    return Resolved(found) if isinstance(data, Resolved) else found
 
 
 async def _filled(data: Any, injector: Injector, budget: Budget) -> Any:
     if isinstance(data, str):
         return taken(await _resolved(data, injector), budget) if has_references(data) else data
     if isinstance(data, Mapping):
-        items = cast("Mapping[str, Any]", data).items()
-        return {key: await _filled(value, injector, budget) for key, value in items}
+        items = cast("Mapping[str, Any]", data)
+        return {key: value if belongs_to_new_job(items, key) else await _filled(value, injector, budget) for key, value in items.items()}
     if isinstance(data, (list, tuple)):
         return [await _filled(item, injector, budget) for item in cast("list[Any]", data)]
     return data

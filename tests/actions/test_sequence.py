@@ -528,3 +528,22 @@ def test_a_task_type_needs_something_that_has_types():
     """Whoever registers a type before there is a sequence tool is told what to do first."""
     with pytest.raises(ConfigurationError, match="get_scheduler"):
         register_task_type("memo", "note", injector=Injector())
+
+
+@pytest.mark.parametrize("directly", [True, False])
+async def test_a_job_that_schedules_another_stores_no_secret(directly: bool) -> None:
+    """What the new job refers to is looked up when that one runs."""
+    async with toolkit() as kit:
+        await kit.injector.run("storage_kv", {"operation": "set", "key": "token", "value": "hush"})
+        inner = {"operation": "set", "key": "copy", "value": "!ref:storage_kv:token"}
+        new = {"operation": "schedule", "job_id": "new", "schedule": "1 day", "agentool_name": "storage_kv", "input_data": inner}
+        step = {"operation": "run", "steps": [{"agentool_name": "scheduler", "input_data": new}]}
+        direct = {"agentool_name": "scheduler", "input_data": new}
+        target = direct if directly else {"agentool_name": "sequence", "input_data": step}
+        outer = {"operation": "schedule", "job_id": "outer", "schedule": "in 1 hour", **target}
+        await kit.injector.run("scheduler", outer)
+        await kit.advance(hours=2)
+        stored = next(stored for stored in await kit.scheduler.jobs() if stored.job.job_id == "new")
+        assert stored.job.input_data == inner
+        await kit.advance(days=1)
+        assert (await kit.injector.run("storage_kv", {"operation": "get", "key": "copy"})).value == "hush"

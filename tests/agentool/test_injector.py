@@ -6,9 +6,10 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread, current_thread, main_thread
+from types import ModuleType
 from typing import Any, Literal
 
 import pytest
@@ -25,6 +26,8 @@ from agentool import (
     get_injector,
 )
 from agentool.core.background import Background
+
+from .test_agentool import HANDLERS, DoorInput
 
 
 class OneInput(BaseOperationInput):
@@ -366,6 +369,15 @@ def test_a_stopped_background_starts_again() -> None:
     background.stop()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, as in a program in the foreground; one in the background is started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_sync_call_is_cancelled(injector: Injector) -> None:
     """Ctrl-C while `run_sync` waits cancels the handler: nobody waits for it any more."""
     cancelled = Event()
@@ -408,3 +420,100 @@ def test_a_process_ends_in_time_and_silence() -> None:
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", AT_THE_END]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("done\n", "", 0)
+
+
+# Made when it is first asked for
+
+
+def test_a_lazy_agentool_is_made_at_first_use(injector: Injector) -> None:
+    """Its name is known before, and listing names makes nothing."""
+    made: list[str] = []
+
+    def build() -> None:
+        made.append("door")
+        create_agentool("door", DoorInput, HANDLERS, injector=injector)
+
+    injector.register_lazily("door", build)
+    assert ("door" in injector, list(injector.names()), made) == (True, ["door"], [])
+    assert injector.get("door") is injector.get("door")
+    assert [agentool.name for agentool in injector.catalog()] == made == ["door"]
+
+
+def test_the_name_of_a_lazy_agentool_is_taken(injector: Injector) -> None:
+    """Neither an AgenTool nor another lazy one may have it."""
+    injector.register_lazily("door", lambda: None)
+    with pytest.raises(ConfigurationError, match="registered already"):
+        create_agentool("door", DoorInput, HANDLERS, injector=injector)
+    with pytest.raises(ConfigurationError, match="registered already"):
+        injector.register_lazily("door", lambda: None)
+
+
+def test_what_fails_to_be_made_is_tried_again(injector: Injector) -> None:
+    """A failure is the caller's to see, and the next one makes it anew."""
+    tries = iter([ConfigurationError("not yet"), None])
+
+    def build() -> None:
+        if error := next(tries):
+            raise error
+        create_agentool("door", DoorInput, HANDLERS, injector=injector)
+
+    injector.register_lazily("door", build)
+    with pytest.raises(ConfigurationError, match="not yet"):
+        injector.get("door")
+    assert injector.get("door").name == "door"
+
+
+# Blocks that overlap
+
+
+def test_overrides_that_overlap_leave_what_was_there(injector: Injector) -> None:
+    """Each exit removes its own override, in whatever order."""
+    real = create_agentool("door", DoorInput, HANDLERS, injector=injector)
+    first, second = (create_agentool("door", DoorInput, HANDLERS, injector=Injector()) for _ in range(2))
+    one, two = injector.override("door", first), injector.override("door", second)
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert injector.get("door") is second
+    two.__exit__(None, None, None)
+    assert injector.get("door") is real
+
+
+def test_activations_that_overlap_leave_what_was_there() -> None:
+    """The first to end does not make itself the current one again when the second ends."""
+    before, first, second = get_injector(), Injector(), Injector()
+    one, two = first.activate(), second.activate()
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert get_injector() is second
+    two.__exit__(None, None, None)
+    assert get_injector() is before
+
+
+# The same definition again
+
+CELL = """
+from typing import Literal
+from agentool import BaseOperationInput, RunContext, create_agentool
+
+class LampInput(BaseOperationInput):
+    operation: Literal["switch"]
+
+async def switch(ctx: RunContext[int]) -> str:
+    return str(ctx.deps)
+
+create_agentool("lamp", LampInput, {"switch": switch}, deps=number)
+"""
+
+
+@pytest.mark.parametrize("module", ["__main__", "reloaded"])
+async def test_a_cell_that_runs_twice_registers_again(injector: Injector, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newer definition of the same place replaces the older one."""
+    with injector.activate():
+        for number in (1, 2):
+            held = ModuleType(module)
+            monkeypatch.setitem(sys.modules, module, held)
+            held.__dict__["number"] = number
+            exec(CELL, held.__dict__)
+        assert await injector.run("lamp", {"operation": "switch"}) == "2"

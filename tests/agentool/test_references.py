@@ -284,3 +284,20 @@ def test_plain_data_has_no_references(data: Any) -> None:
 def test_a_reference_beside_any_data_is_resolved(data: Any, wrap: Any) -> None:
     """Whatever stands beside a reference, the reference is replaced and the rest stays."""
     assert asyncio.run(resolved([data, wrap("!ref:shelf:dict")])) == [data, wrap(7)]
+
+
+JOB = {"schedule": "1 day", "agentool_name": "http", "input_data": {"token": "!ref:storage_kv:token"}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"operation": "schedule", **JOB},
+        {"steps": [{"agentool_name": "scheduler", "input_data": {"operation": "schedule", **JOB}}]},
+        {"operation": "schedule", **JOB, "gate": {"agentool_name": "http", "input_data": {"token": ["!ref:storage_kv:token"]}}},
+        {"operation": "update", "job_id": "a", "input_data": {"token": "!ref:storage_kv:token"}},
+    ],
+)
+async def test_references_of_a_job_that_is_scheduled_are_its_own(data: dict[str, Any]) -> None:
+    """A job that is written in the data looks its references up itself, when it runs."""
+    assert await resolve_references(data, Injector()) == data
