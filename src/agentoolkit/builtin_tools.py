@@ -16,6 +16,7 @@ from agentoolkit.time_source import TimeSource
 
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool
+    from agentoolkit.database.database import Database
     from agentoolkit.observability.metrics.agent import Metrics
     from agentoolkit.storage.kv.ports import KeyValueStore
     from agentoolkit.storage.kv.service import KvService
@@ -35,6 +36,7 @@ class ToolParts:
     queue: QueueService
     values: KeyValueStore
     log: LogService
+    database: Database | None = None
     made: list[AgenTool[Any]] = field(default_factory=list["AgenTool[Any]"])
     """What was asked for so far, in this order."""
 
@@ -55,6 +57,15 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
     "sequence": (
         "agentoolkit.actions.sequence:create_sequence_agent",
         lambda parts: {"settings": parts.settings.sequence, "time": parts.time},
+    ),
+    "agent": (
+        "agentoolkit.actions.agent:create_agent_agent",
+        lambda parts: {
+            "sources": parts.settings.agents.registered,
+            "database": parts.database,
+            "values": parts.values,
+            "time": parts.time,
+        },
     ),
     "logging": ("agentoolkit.system.logging.agent:create_logging_agent", lambda parts: {"service": parts.log}),
     "metrics": ("agentoolkit.observability.metrics.agent:create_metrics_agent", lambda parts: {"metrics": _metrics(parts)}),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
+from agentoolkit.agent_settings import AgentSource
 from agentoolkit.setting_sources import InvalidSettings, Setting, invalid_settings, nested, read_variables, settings_of
 from agentoolkit.setting_values import LocalPath, ProgramName, checked_database, checked_web_address
 
@@ -180,6 +181,29 @@ class TemplateSettings(SettingsGroup):
     processes: int = Field(default=2, ge=1, description="Templates rendered at once")
 
 
+class AgentsSettings(SettingsGroup):
+    """Agents that prompts can be scheduled for, and what callers without the scope ``admin`` may, such as language models."""
+
+    registered: dict[str, AgentSource] = Field(
+        default={},
+        description="Agents by name: a spec file or a command, with limits and budgets",
+        examples=['{"claude": {"command": ["claude", "-p", "{prompt}"], "per_day": {"runs": 10}}}'],
+        json_schema_extra={"variable": "AGENTS"},
+    )
+    jobs: int = Field(default=50, ge=1, description="Jobs that one owner may have")
+    min_interval: float = Field(default=60.0, ge=0, description="Seconds that are at least between two runs of a job")
+    runs_per_day: int = Field(default=500, ge=1, description="Runs that the jobs of one owner may have in a day")
+    max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
+    expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, where it says no earlier end")
+    frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
+    spread: float = Field(default=60.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
+    approve: tuple[str, ...] = Field(
+        default=("shell", "http", "mcp", "function", "storage_fs"),
+        description="AgenTools whose jobs wait for a person's approval when a language model makes them",
+        examples=["shell,http"],
+    )
+
+
 class PingSettings(SettingsGroup):
     """A dead man's switch."""
 
@@ -230,6 +254,7 @@ class Settings(BaseModel):
     templates: TemplateSettings = Field(default=TemplateSettings(), json_schema_extra={"variable": "TEMPLATE"})
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    agents: AgentsSettings = AgentsSettings()
     ping: PingSettings = PingSettings()
 
     _from_variables: dict[str, object] = PrivateAttr(default={})

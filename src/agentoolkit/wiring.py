@@ -62,7 +62,7 @@ class Toolkit:
         self.queue = self._make_queue()
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
         self._log = LogService(self.settings.log, self._time)
-        self._parts = ToolParts(self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log)
+        self._parts = ToolParts(self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log, self.database)
         self._log.listen(self.injector)
         self.scheduler.subscribe(log_event)
         self._registered: list[str] = []

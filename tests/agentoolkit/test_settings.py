@@ -181,4 +181,5 @@ def test_settings_import_no_tool() -> None:
     """The ground floor knows no room above it."""
     code = "import sys, agentoolkit.settings; print(*[name for name in sys.modules if name.startswith('agentoolkit.')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert set(loaded) <= {"agentoolkit.settings", "agentoolkit.setting_sources", "agentoolkit.setting_values"}
+    ground = {"agentoolkit.settings", "agentoolkit.setting_sources", "agentoolkit.setting_values", "agentoolkit.agent_settings"}
+    assert set(loaded) <= ground

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic_ai import models
 
+from agentool import Injector
 from agentoolkit.settings import Settings
-from agentoolkit.testing import ManualTime
-from agentoolkit.wiring import Toolkit
+from agentoolkit.testing import ManualTime, TestToolkit
 
 models.ALLOW_MODEL_REQUESTS = False
 
@@ -31,7 +31,7 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def kit(time: ManualTime, settings: dict[str, Any]) -> AsyncIterator[Toolkit]:
+async def kit(time: ManualTime, settings: dict[str, Any]) -> AsyncIterator[TestToolkit]:
     """A toolkit in memory."""
-    async with Toolkit(Settings(_env_file=None, **settings), time=time) as kit:  # pyright: ignore[reportCallIssue]
+    async with TestToolkit(Settings(**settings), time, Injector()) as kit:
         yield kit

@@ -25,7 +25,7 @@ def scripted(*steps: Step) -> FunctionModel:
     """Return a model that gives these answers in turn: text ends the run, a pair calls a tool, a list calls several."""
     left = list(steps)
 
-    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    async def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         step: Any = left.pop(0)
         while callable(step):
             step = step(messages)

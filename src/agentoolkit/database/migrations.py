@@ -241,7 +241,66 @@ _COUNTS: Sequence[str] = (
     """,
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_JOBS, _OUTBOX_OWNERS, _VALUES, _QUEUES, _DOWNSTREAM, _HOMELESS, _KEYS_IN_ORDER, _PAGES, _COUNTS)
+_AGENTS = (
+    """
+    CREATE TABLE agentool_conversations (
+        conversation_id TEXT PRIMARY KEY,
+        scope TEXT,
+        revision TEXT NOT NULL,
+        updated_at BIGINT NOT NULL,
+        forked_from TEXT,
+        record TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX agentool_conversations_scope ON agentool_conversations (scope, updated_at)",
+    "CREATE INDEX agentool_conversations_fork ON agentool_conversations (forked_from) WHERE forked_from IS NOT NULL",
+    """
+    CREATE TABLE agentool_conversation_entries (
+        entry_id TEXT PRIMARY KEY,
+        conversation_id TEXT NOT NULL,
+        parent_id TEXT,
+        message TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX agentool_conversation_entries_of ON agentool_conversation_entries (conversation_id)",
+    # Costs are in millionths of a dollar; NULL: unknown.
+    """
+    CREATE TABLE agentool_agent_runs (
+        run_id TEXT PRIMARY KEY,
+        agent TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        job_id TEXT NOT NULL,
+        day TEXT NOT NULL,
+        tokens BIGINT NOT NULL,
+        cost BIGINT
+    )
+    """,
+    "CREATE INDEX agentool_agent_runs_day ON agentool_agent_runs (agent, owner, day)",
+    "CREATE INDEX agentool_agent_runs_job ON agentool_agent_runs (job_id, agent)",
+    """
+    CREATE TABLE agentool_approvals (
+        approval_id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at BIGINT NOT NULL,
+        record TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX agentool_approvals_pending ON agentool_approvals (created_at) WHERE status = 'pending'",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    _JOBS,
+    _OUTBOX_OWNERS,
+    _VALUES,
+    _QUEUES,
+    _DOWNSTREAM,
+    _HOMELESS,
+    _KEYS_IN_ORDER,
+    _PAGES,
+    _COUNTS,
+    _AGENTS,
+)
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 
 

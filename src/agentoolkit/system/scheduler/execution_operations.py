@@ -97,6 +97,16 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
     return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution))
 
 
+async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> SchedulerOutput:
+    """Run a job once more as soon as there is room, and do not wait for it. The same key never starts a second run.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    execution = await Runs(ctx.deps).start(job_id, run_key)
+    return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution))
+
+
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
     """Run a job for the past due times of a range that have no record yet, at most ``max_instances`` at once.
 
@@ -140,6 +150,7 @@ HANDLERS: dict[str, Handler] = {
     "list_executions": scheduler_list_executions,
     "get_execution": scheduler_get_execution,
     "cancel_execution": scheduler_cancel_execution,
+    "start_run": scheduler_start_run,
     "backfill": scheduler_backfill,
 }
 

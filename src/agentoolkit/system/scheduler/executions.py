@@ -61,6 +61,21 @@ class Runs:
         why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
         raise ExecutionFailed(f"AgenTool {work.agentool_name!r} did not succeed: {why}", value=execution.execution_id) from error
 
+    async def start(self, job_id: str, key: str) -> Execution:
+        """Let a job run once more as soon as there is room, without waiting for it; the same key never starts a second one.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        job = (await self._service.job(job_id)).job
+        engine = self._service.running_engine()
+        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
+        name = f"{job.job_id}@requested-{checked_id(key)}"
+        asked = Execution(name, job.job_id, job.agentool_name, self._service.now(), trigger="requested", owner=owner)
+        if await self._store.insert([asked]) and owner == self._store.owner:
+            engine.dispatch.start(Claimed(job, asked))
+        return await self.get(name)
+
     async def history(self, job_id: str | None, limit: int = HISTORY_LENGTH, status: ExecutionStatus | None = None) -> Sequence[Execution]:
         """Return the newest executions of a job, also of a cancelled one, or of all; the newest first.
 

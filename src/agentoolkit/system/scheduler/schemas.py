@@ -33,6 +33,7 @@ SchedulerOperation = Literal[
     "get_execution",
     "cancel_execution",
     "backfill",
+    "start_run",
 ]
 
 
@@ -46,6 +47,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause and cancel_execution: why")
     execution_id: MaybeText = Field(None, description="For get_execution and cancel_execution")
+    run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
     limit: int | None = Field(None, ge=1, le=10_000, description=f"For get_history: how many executions, {HISTORY_LENGTH} by default")

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from agentool.errors import AgenToolError, excerpt
 from agentoolkit import json_values
+from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, is_nothing_to_report
 from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
@@ -68,11 +69,16 @@ def record_success(execution: Execution, output: object, now: datetime, duration
         result = recordable(output)
     except UnrecordableResult as error:
         return record_failure(execution, error, now, duration, reason="its result could not be recorded")
+    if not reason and is_nothing_to_report(output):
+        reason = NOTHING_TO_REPORT
     return execution._replace(status=ExecutionStatus.SUCCESS, reason=reason, result=result, finished_at=now, duration=duration)
 
 
 def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
-    """Record what a handler raised."""
+    """Record what a handler raised. One that ended early is recorded as it says."""
+    if isinstance(error, EndedEarly):
+        ended = execution._replace(status=ExecutionStatus(error.status), reason=error.reason, finished_at=now, duration=duration)
+        return ended._replace(result=_part_done(error))
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     record = ErrorRecord(type(error).__name__, _cut(_text(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
     ended = execution._replace(status=ExecutionStatus.FAILED, result=_part_done(error), finished_at=now, duration=duration)
@@ -115,7 +121,7 @@ def outcome_message(work: Work, execution: Execution) -> Message | None:
     """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
     succeeded = execution.status is ExecutionStatus.SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue
-    if queue_name is None or execution.status is ExecutionStatus.SKIPPED:
+    if queue_name is None or execution.status is ExecutionStatus.SKIPPED or (succeeded and execution.reason == NOTHING_TO_REPORT):
         return None
     payload: dict[str, object] = {
         "execution_id": execution.execution_id,

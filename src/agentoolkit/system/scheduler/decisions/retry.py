@@ -53,6 +53,8 @@ def job_is_gone(execution: Execution, created_at: datetime | None) -> bool:
 
 def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
     """Is this an error of a class that the job retries on, or, where it names none, one that may pass?"""
+    if getattr(error, "retryable", True) is False:
+        return False
     if policies.retry_on:
         return any(kind.__name__ in policies.retry_on for kind in type(error).__mro__)
     return not isinstance(error, HOPELESS)

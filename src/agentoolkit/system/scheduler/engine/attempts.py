@@ -60,7 +60,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
     table.watch(active)
     began = time.perf_counter()
     try:
-        gate = None if execution.trigger == "run_now" else active.work.policies.gate
+        gate = None if execution.trigger in ("run_now", "requested") else active.work.policies.gate
         if gate is not None and (closed := await ask(gate, injector)):
             return Outcome(outcomes.record_skip(execution, closed, clock.now(), time.perf_counter() - began))
         output = await _call(active.work, injector)

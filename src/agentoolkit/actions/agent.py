@@ -1,0 +1,229 @@
+"""The AgenTool ``agent``: a prompt as a job, for a pydantic-ai agent or for a program that is one.
+
+register_agent("assistant", Agent(model, …), limits=RunLimits(tokens=50_000), per_day=Budget(cost=Decimal("0.50")))
+await injector.run("scheduler", {"operation": "schedule", "schedule": "every weekday at 9:00", "agentool_name": "agent",
+                                 "input_data": {"operation": "run", "agent": "assistant", "prompt": "Summarise today's mail"}})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.context import RunContext
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import ConfigurationError
+from agentoolkit.agent_settings import AgentRules, AgentSource
+from agentoolkit.agents.approvals import Approval, MemoryApprovals, SqlApprovals
+from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
+from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
+from agentoolkit.agents.schemas import AgentInput, AgentNames, AgentOutput, ChangeGate, RunRequest, WaitingApproval, WaitingApprovals
+from agentoolkit.agents.service import AgentService, check_run
+from agentoolkit.database.database import Database
+from agentoolkit.storage.kv.memory import MemoryKeyValueStore
+from agentoolkit.storage.kv.ports import KeyValueStore
+from agentoolkit.time_source import SystemTime, TimeSource
+
+if TYPE_CHECKING:
+    from pydantic_ai import Agent
+    from pydantic_ai.conversation_store import ConversationStore
+    from pydantic_ai.models import Model
+
+Context = RunContext[AgentService]
+
+
+async def agent_run(
+    ctx: Context,
+    agent: str,
+    prompt: str,
+    conversation: str | None = None,
+    previous_result: bool = False,
+    only_if_changed: ChangeGate | None = None,
+    max_requests: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: Decimal | None = None,
+) -> AgentOutput:
+    """Run an agent with a prompt, within its limits, with nobody there. Answers with its final answer, usage and cost.
+
+    Raises:
+        UnknownAgent: There is no such agent.
+        BudgetReached: The budget of the day or the job is used up; the job is paused.
+        AgentError: It came to no answer.
+    """
+    asked = RunRequest(
+        agent=agent,
+        prompt=prompt,
+        conversation=conversation or "fresh",
+        previous_result=previous_result,
+        only_if_changed=only_if_changed,
+        max_requests=max_requests,
+        max_tokens=max_tokens,
+        max_cost=max_cost,
+    )
+    return await ctx.deps.run(asked)
+
+
+async def agent_list(ctx: Context) -> AgentNames:
+    """List the agents that prompts can be scheduled for."""
+    return AgentNames(names=ctx.deps.registry.names())
+
+
+async def agent_list_approvals(ctx: Context) -> WaitingApprovals:
+    """List the parked runs that wait for a person, the oldest first."""
+    return WaitingApprovals(approvals=[_shown(approval) for approval in await ctx.deps.approvals()])
+
+
+async def agent_approve(ctx: Context, approval_id: str, edits: dict[str, dict[str, Any]] | None = None) -> WaitingApproval:
+    """Approve the calls of a parked run, with other arguments if `edits` gives them, and let it go on.
+
+    Raises:
+        NoSuchApproval: Nothing waits under this id.
+        NotAllowed: The caller may not approve.
+    """
+    return _shown(await ctx.deps.decide(approval_id, approve=True, edits=edits))
+
+
+async def agent_deny(ctx: Context, approval_id: str, reason: str = "") -> WaitingApproval:
+    """Deny the calls of a parked run, tell the model why, and let it go on.
+
+    Raises:
+        NoSuchApproval: Nothing waits under this id.
+        NotAllowed: The caller may not approve.
+    """
+    return _shown(await ctx.deps.decide(approval_id, approve=False, reason=reason))
+
+
+HANDLERS = {
+    "run": agent_run,
+    "list": agent_list,
+    "list_approvals": agent_list_approvals,
+    "approve": agent_approve,
+    "deny": agent_deny,
+}
+
+EXAMPLES = (
+    {"operation": "run", "agent": "assistant", "prompt": "Summarise today's mail"},
+    {"operation": "approve", "approval_id": "apr-0123456789ab"},
+    {"operation": "deny", "approval_id": "apr-0123456789ab", "reason": "too expensive"},
+)
+
+
+def create_agent_agent(
+    sources: Mapping[str, AgentSource] | None = None,
+    *,
+    database: Database | None = None,
+    values: KeyValueStore | None = None,
+    time: TimeSource | None = None,
+    injector: Injector | None = None,
+) -> AgenTool[AgentService]:
+    """Make the AgenTool ``agent`` and register it.
+
+    Args:
+        sources: Agents that settings name.
+        database: Where conversations, budgets and approvals are kept; by default they last as long as the process.
+        values: Where the answers of change gates are kept.
+        time: The machine's by default.
+        injector: Where to register, and where the scheduler is called; the current one by default.
+    """
+    injector = injector or get_injector()
+    registry = AgentRegistry()
+    service = AgentService(
+        registry,
+        MemoryLedger() if database is None else SqlLedger(database),
+        MemoryApprovals() if database is None else SqlApprovals(database),
+        values or MemoryKeyValueStore(),
+        partial(_conversations, database),
+        injector,
+        time or SystemTime(),
+    )
+    registry.makers = {name: partial(_from_source, service, source=source) for name, source in (sources or {}).items()}
+    return create_agentool(
+        "agent",
+        AgentInput,
+        HANDLERS,
+        deps=service,
+        description="Runs prompts with registered agents when nobody is there: budgets, conversations, approvals.",
+        examples=EXAMPLES,
+        precheck=_check,
+        injector=injector,
+    )
+
+
+def register_agent(
+    name: str,
+    agent: Agent[Any, Any],
+    rules: AgentRules | None = None,
+    *,
+    deps: Callable[[], Any] | None = None,
+    model: Model | str | None = None,
+    injector: Injector | None = None,
+    **options: Any,
+) -> RegisteredAgent:
+    """Let prompts be scheduled for a pydantic-ai agent.
+
+    Args:
+        name: What jobs call it.
+        agent: The agent.
+        rules: Limits, budgets and what becomes of approvals.
+        deps: Makes the agent's deps, at each run.
+        model: In the place of the agent's own.
+        injector: Where the AgenTool ``agent`` is registered; the current one by default.
+        options: Fields of `AgentRules`, where `rules` is not given.
+
+    Raises:
+        ConfigurationError: The name is taken, or the limits cannot be kept.
+    """
+    if rules is not None and options:
+        raise ConfigurationError("Give either rules or their fields.", field="rules", value=rules)
+    service: AgentService = (injector or get_injector()).get("agent").deps
+    rules = rules or AgentRules(**options)
+    return service.registry.add(_registered(service, name, agent, rules, deps=deps, model=model))
+
+
+def _check(service: AgentService, call: AgentInput) -> None:
+    """Refuse what `run` would refuse, when it is scheduled."""
+    if call.operation == "run" and call.agent is not None:
+        check_run(service, RunRequest(agent=call.agent, max_tokens=call.max_tokens, max_cost=call.max_cost))
+
+
+def _registered(
+    service: AgentService, name: str, agent: Agent[Any, Any], rules: AgentRules, *, deps: Callable[[], Any] | None = None, model: Any = None
+) -> RegisteredAgent:
+    from agentoolkit.agents.pydantic_runner import PydanticRunner
+
+    runner = PydanticRunner(agent, service.conversation_store(), service.park, deps, model)
+    return RegisteredAgent(name, runner, rules, agent.name or "")
+
+
+def _from_source(service: AgentService, name: str, *, source: AgentSource) -> RegisteredAgent:
+    rules = AgentRules(**{field: getattr(source, field) for field in AgentRules.model_fields})
+    if source.command:
+        from agentoolkit.agents.command_runner import CommandRunner
+
+        return RegisteredAgent(name, CommandRunner(source), rules, source.command[0])
+    if source.spec is None:
+        raise ConfigurationError(f"Agent {name!r} has neither a spec nor a command.", field=f"agents.{name}", value=source)
+    from pydantic_ai import Agent
+
+    from agentoolkit.agents.scheduling import Scheduling
+
+    agent: Agent[Any, Any] = Agent.from_file(source.spec, custom_capability_types=[Scheduling])
+    return _registered(service, name, agent, rules)
+
+
+def _conversations(database: Database | None) -> ConversationStore:
+    if database is None:
+        from pydantic_ai.conversation_store import InMemoryConversationStore
+
+        return InMemoryConversationStore()
+    from agentoolkit.agents.conversations import SqlConversationStore
+
+    return SqlConversationStore(database)
+
+
+def _shown(approval: Approval) -> WaitingApproval:
+    record = approval.to_json()
+    return WaitingApproval(**{name: record[name] for name in WaitingApproval.model_fields})

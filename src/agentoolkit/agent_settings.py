@@ -1,0 +1,95 @@
+"""What an agent may use in one run, in a day and for one job, and what becomes of calls that need approval.
+
+The application sets these. A model can neither see nor raise them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = TypeVar("Number", int, Decimal)
+Amount = Annotated[int, Field(ge=1)]
+Money = Annotated[Decimal, Field(gt=0)]
+"""US dollars, the currency that prices of models are known in."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunLimits(_Frozen):
+    """What one run may use, counted from zero however long its conversation is."""
+
+    requests: Amount = Field(default=20, description="Requests to the model")
+    tokens: Amount | None = Field(default=200_000, description="Tokens, in and out")
+    tool_calls: Amount | None = Field(default=50, description="Calls of tools")
+    cost: Money | None = Field(default=None, description="US dollars")
+
+    def tightened(self, other: RunLimits | None) -> RunLimits:
+        """Return the smaller of both in each respect: what a job asks for can lower a limit and never raise it."""
+        if other is None:
+            return self
+        return RunLimits(
+            requests=min(self.requests, other.requests),
+            tokens=_smaller(self.tokens, other.tokens),
+            tool_calls=_smaller(self.tool_calls, other.tool_calls),
+            cost=_smaller(self.cost, other.cost),
+        )
+
+
+class Budget(_Frozen):
+    """What all runs together may use."""
+
+    tokens: Amount | None = Field(default=None, description="Tokens, in and out")
+    cost: Money | None = Field(default=None, description="US dollars")
+    runs: Amount | None = Field(default=None, description="Runs")
+
+    @property
+    def is_empty(self) -> bool:
+        """Is there no limit in it?"""
+        return self.tokens is None and self.cost is None and self.runs is None
+
+
+class AgentRules(_Frozen):
+    """How an agent is run when nobody is there."""
+
+    limits: RunLimits = RunLimits()
+    per_day: Budget = Field(default=Budget(), description="For one owner and one UTC day; the job is paused until the next")
+    per_job: Budget = Field(default=Budget(), description="For one job, ever; the job is paused")
+    approvals: Literal["deny", "park"] = Field(
+        default="deny", description="A call that needs approval: deny it, or park the run for a person"
+    )
+    approval_seconds: float = Field(default=86_400.0, gt=0, description="Seconds that a parked run waits before its call is denied")
+    granted: tuple[str, ...] = Field(default=(), description="Tools whose calls are approved beforehand")
+    messages: Amount = Field(default=200, description="Messages of a continued conversation that a run is given")
+    durable: Literal["none", "dbos"] = Field(default="none", description="Whether a run that was cut off goes on where it was")
+    economy: Literal["live", "batch"] = Field(default="live", description="batch: the provider's cheaper batch requests (experimental)")
+
+    @property
+    def has_cost_limit(self) -> bool:
+        """Is anything counted in dollars?"""
+        return any(cost is not None for cost in (self.limits.cost, self.per_day.cost, self.per_job.cost))
+
+    @property
+    def has_token_budget(self) -> bool:
+        """Is there a budget in tokens, for a day or a job?"""
+        return self.per_day.tokens is not None or self.per_job.tokens is not None
+
+
+class AgentSource(AgentRules):
+    """An agent that settings name: a spec file of pydantic-ai, or a program."""
+
+    spec: Path | None = Field(default=None, description="YAML or JSON file that `Agent.from_file` reads")
+    command: tuple[str, ...] = Field(default=(), description="Program and arguments; {prompt} in one of them is the prompt")
+    folder: Path | None = Field(default=None, description="Where the program works; by default this process's own folder")
+    variables: tuple[str, ...] = Field(default=(), description="Names of environment variables that the program inherits")
+    seconds: float = Field(default=300.0, gt=0, description="Seconds that the program may take")
+    output_limit: int = Field(default=1_000_000, ge=1, description="Bytes kept of what the program writes")
+
+
+def _smaller(one: Number | None, other: Number | None) -> Number | None:
+    return other if one is None else one if other is None else min(one, other)

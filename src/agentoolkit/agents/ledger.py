@@ -1,0 +1,186 @@
+"""What agents have used: reserved at its worst before a run, booked as it was after it.
+
+A process that dies in a run leaves its reservation, so that a crash never makes a budget larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
+from agentoolkit.agents.errors import BudgetReached
+from agentoolkit.database.database import Database, Session
+
+MICROS = 1_000_000
+"""Costs are kept in millionths of a dollar."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run of an agent in the ledger."""
+
+    run_id: str
+    agent: str
+    owner: str
+    job_id: str
+    """Empty where the run belongs to no job."""
+    day: str
+    """The UTC day, ``2026-11-29``."""
+    tokens: int = 0
+    cost: Decimal | None = Decimal(0)
+    """US dollars; None where the model's price is not known."""
+
+
+class Spent(NamedTuple):
+    """What runs have used together, reservations included."""
+
+    runs: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+
+class Ledger(Protocol):
+    """Keeps entries. Reading what is spent and adding a reservation is one transaction."""
+
+    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
+        """Add a run at its worst, and return it. An entry of the same `run_id` is replaced. Raise `BudgetReached` if it does not fit."""
+        ...
+
+    async def book(self, entry: RunEntry) -> None:
+        """Put what a run has used in the place of its reservation."""
+        ...
+
+    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
+        """Return what the agent has used for an owner on a day, and for a job."""
+        ...
+
+
+def reservation(entry: RunEntry, rules: AgentRules, limits: RunLimits, spent: tuple[Spent, Spent]) -> RunEntry:
+    """Return the run at its worst: all that one run may use, or all that is left where one run has no limit of its own.
+
+    Raises:
+        BudgetReached: A budget does not hold it; ``field`` names which.
+    """
+    day, job = spent
+    budgets: list[tuple[str, Budget, Spent]] = [("per_day", rules.per_day, day)]
+    if entry.job_id:
+        budgets.append(("per_job", rules.per_job, job))
+    for name, budget, used in budgets:
+        if budget.runs is not None and used.runs >= budget.runs:
+            raise _reached(name, f"{used.runs:,} of {budget.runs:,} runs are used")
+    return replace(entry, tokens=_worst_tokens(limits, budgets), cost=_worst_cost(limits, budgets))
+
+
+def _worst_tokens(limits: RunLimits, budgets: Sequence[tuple[str, Budget, Spent]]) -> int:
+    worst = limits.tokens
+    for name, budget, used in budgets:
+        if budget.tokens is None:
+            continue
+        left = budget.tokens - used.tokens
+        if left <= 0 or (limits.tokens is not None and limits.tokens > left):
+            wanted = f", and one run may use {limits.tokens:,}" if limits.tokens is not None else ""
+            raise _reached(name, f"{used.tokens:,} of {budget.tokens:,} tokens are used{wanted}")
+        worst = left if worst is None else min(worst, left)
+    return worst or 0
+
+
+def _worst_cost(limits: RunLimits, budgets: Sequence[tuple[str, Budget, Spent]]) -> Decimal | None:
+    worst = limits.cost
+    for name, budget, used in budgets:
+        if budget.cost is None:
+            continue
+        left = budget.cost - used.cost
+        if left <= 0 or (limits.cost is not None and limits.cost > left):
+            wanted = f", and one run may cost ${limits.cost}" if limits.cost is not None else ""
+            raise _reached(name, f"${used.cost} of ${budget.cost} are used{wanted}")
+        worst = left if worst is None else min(worst, left)
+    return Decimal(0) if worst is None else worst
+
+
+def _reached(budget: str, how: str) -> BudgetReached:
+    of = "of the day" if budget == "per_day" else "of the job"
+    return BudgetReached(f"The budget {of} is used up: {how}.", field=budget, remedy="Raise it, or wait.")
+
+
+class MemoryLedger:
+    """A ledger that lives as long as its process."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, RunEntry] = {}
+
+    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
+        self._entries.pop(entry.run_id, None)
+        reserved = reservation(entry, rules, limits, await self.spent(entry.agent, entry.owner, entry.day, entry.job_id))
+        self._entries[entry.run_id] = reserved
+        return reserved
+
+    async def book(self, entry: RunEntry) -> None:
+        self._entries[entry.run_id] = entry
+
+    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
+        mine = [entry for entry in self._entries.values() if entry.agent == agent]
+        of_day = _sum(entry for entry in mine if (entry.owner, entry.day) == (owner, day))
+        return of_day, _sum(entry for entry in mine if job_id and entry.job_id == job_id)
+
+
+def _sum(entries: Iterable[RunEntry]) -> Spent:
+    found = list(entries)
+    return Spent(len(found), sum(entry.tokens for entry in found), sum((entry.cost or Decimal(0) for entry in found), Decimal(0)))
+
+
+_SPENT_DAY = """
+    SELECT COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM agentool_agent_runs
+    WHERE agent = :agent AND owner = :owner AND day = :day
+"""
+_SPENT_JOB = """
+    SELECT COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM agentool_agent_runs WHERE job_id = :job_id AND agent = :agent
+"""
+_BOOK = """
+    INSERT INTO agentool_agent_runs (run_id, agent, owner, job_id, day, tokens, cost)
+    VALUES (:run_id, :agent, :owner, :job_id, :day, :tokens, :cost)
+    ON CONFLICT (run_id) DO UPDATE SET tokens = excluded.tokens, cost = excluded.cost
+"""
+
+
+class SqlLedger:
+    """A ledger in a `Database`, which its first use opens and its maker closes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
+        await self._database.open()
+        return await self._database.write(lambda session: _reserve(session, entry, rules, limits))
+
+    async def book(self, entry: RunEntry) -> None:
+        await self._database.open()
+        await self._database.write(lambda session: _book(session, entry))
+
+    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
+        await self._database.open()
+        return await self._database.read(lambda session: _spent(session, RunEntry("", agent, owner, job_id, day)))
+
+
+def _reserve(session: Session, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
+    if session.dialect == "postgres":  # SQLite has one writer at a time anyway
+        session.run("SELECT pg_advisory_xact_lock(hashtext(:agent), hashtext(:owner))", {"agent": entry.agent, "owner": entry.owner})
+    session.run("DELETE FROM agentool_agent_runs WHERE run_id = :run_id", {"run_id": entry.run_id})
+    reserved = reservation(entry, rules, limits, _spent(session, entry))
+    _book(session, reserved)
+    return reserved
+
+
+def _book(session: Session, entry: RunEntry) -> None:
+    cost = None if entry.cost is None else int(entry.cost * MICROS)
+    row = {"run_id": entry.run_id, "agent": entry.agent, "owner": entry.owner, "job_id": entry.job_id, "day": entry.day}
+    session.run(_BOOK, {**row, "tokens": entry.tokens, "cost": cost})
+
+
+def _spent(session: Session, entry: RunEntry) -> tuple[Spent, Spent]:
+    of_day = session.row(_SPENT_DAY, {"agent": entry.agent, "owner": entry.owner, "day": entry.day})
+    of_job = session.row(_SPENT_JOB, {"job_id": entry.job_id, "agent": entry.agent}) if entry.job_id else None
+    first, second = (Spent() if row is None else Spent(int(row[0]), int(row[1]), Decimal(int(row[2])) / MICROS) for row in (of_day, of_job))
+    return first, second

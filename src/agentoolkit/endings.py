@@ -1,0 +1,33 @@
+"""How a handler can end other than by returning a result or failing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from agentool.errors import AgenToolError
+
+NOTHING_TO_REPORT = "nothing to report"
+"""Reason of a success whose result is kept and delivered to nobody."""
+
+
+class EndedEarly(AgenToolError):
+    """Raised by a handler that did not do its work and did not fail either; its execution is recorded as exactly that.
+
+    Args:
+        status: ``skipped`` where there was nothing to do, ``cancelled`` where it was given up or waits for a person.
+        reason: Why, for the history.
+        result: What there is to keep of it.
+    """
+
+    retryable = False
+
+    def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.result = result
+
+
+def is_nothing_to_report(output: object) -> bool:
+    """Does an output say that nobody need hear of it? It does with a field ``nothing_to_report`` that is true."""
+    return getattr(output, "nothing_to_report", False) is True
