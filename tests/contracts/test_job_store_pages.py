@@ -10,7 +10,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position, StoredJob
 
-from .job_store_steps import START, add, at, change, claim, claim_one, finish, make, run, succeed
+from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, run, succeed
 
 
 async def five(store: JobStore) -> None:
@@ -57,6 +57,21 @@ async def test_jobs_are_counted_by_status(store: JobStore):
         {"active": 1, "paused": 1, "done": 1, "broken": 1, "cancelled": 1},
         {"active": 2, "done": 2, "cancelled": 2},
     ]
+
+
+async def test_last_outcomes_are_of_what_finished_last(store: JobStore):
+    """Each live job has the outcome of the execution that finished last, not of one that runs; a job without one is left out."""
+    for job_id in ("a", "b", "c"):
+        await add(store, job_id)
+    await add(store, "over", JobStatus.DONE)
+    for minute in (1, 2):
+        (of_a,) = await claim(store, minute, "a")
+        await finish(store, succeed(await begin(store, of_a)))
+    (first,) = await claim(store, 1, "b")
+    await finish(store, succeed(await begin(store, first))._replace(status=ExecutionStatus.FAILED))
+    (second,) = await claim(store, 2, "b")
+    await begin(store, second)
+    assert dict(await store.last_outcomes()) == {"a": ExecutionStatus.SUCCESS, "b": ExecutionStatus.FAILED}
 
 
 async def test_near_ids_and_names_are_found(store: JobStore):

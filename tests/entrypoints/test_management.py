@@ -125,6 +125,19 @@ def test_list_shows_state_and_next_due_time(cli: Cli) -> None:
     assert line.endswith("function  0 9 * * *")
 
 
+def test_list_shows_the_last_outcome(cli: Cli) -> None:
+    """Beside the state it says how the job ended last."""
+    cli.greeting()
+    cli("schedule", "failing", "1 hour", "function", "operation=call", "function=chores:fail", "--allow", "chores")
+    cli("run", "greeting", "--allow", "chores")
+    cli("run", "failing", "--allow", "chores", code=1)
+    assert [line.split()[:3] for line in cli("list").stdout.splitlines()[1:]] == [
+        ["greeting", "active", "success"],
+        ["failing", "active", "failed"],
+    ]
+    assert [job["last_outcome"] for job in cli.data("list")["jobs"]] == ["success", "failed"]
+
+
 def test_info_shows_what_is_out_of_the_ordinary(cli: Cli) -> None:
     """The definition is shown without what every job has."""
     cli.greeting("greeting", "1 hour", "--tag", "nice", "--max-retries", "2")

@@ -144,7 +144,9 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
 
 async def scheduler_list(ctx: Context) -> SchedulerOutput:
     """List the jobs that can fire again, and the paused and broken ones."""
-    jobs = [views.job_summary(stored) for stored in await ctx.deps.jobs() if stored.standing.state is not JobStatus.DONE]
+    outcomes = await ctx.deps.store.last_outcomes()
+    known = [stored for stored in await ctx.deps.jobs() if stored.standing.state is not JobStatus.DONE]
+    jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in known]
     return views.answer("list", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 

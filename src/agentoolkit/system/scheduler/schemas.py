@@ -163,6 +163,7 @@ class JobSummary(BaseModel):
     timezone: str
     next_run: str | None
     reason: str = Field("", description="Why it is paused, or broken")
+    last_outcome: str | None = Field(None, description="How its execution ended that finished last")
 
 
 class JobList(BaseModel):

@@ -96,7 +96,7 @@ def job_ref(stored: StoredJob) -> JobRef:
     return JobRef(job_id=job.job_id, state=standing.state, next_run=_next_run(job, standing))
 
 
-def job_summary(stored: StoredJob) -> JobSummary:
+def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) -> JobSummary:
     """A job as a line of a list."""
     job, standing = stored
     return JobSummary(
@@ -109,6 +109,7 @@ def job_summary(stored: StoredJob) -> JobSummary:
         timezone=job.schedule.timezone,
         next_run=_next_run(job, standing),
         reason=standing.reason,
+        last_outcome=last_outcome,
     )
 
 

@@ -72,7 +72,7 @@ def list_(json: Json = False) -> None:
         say("No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
     else:
         is_narrow = console().width < NARROW
-        head = ("job", "state", "next", "tool", "schedule") if is_narrow else ("job", "state", "next", "", "tool", "schedule")
+        head = ("job", "state", "last", "next", *([] if is_narrow else [""]), "tool", "schedule")
         print_table(_rows(found.jobs, narrow=is_narrow), head)
 
 
@@ -87,7 +87,14 @@ def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | T
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
         name = cut_name(job.job_id, 18 if narrow else 24, shown)
-        yield name, coloured(job.state), *times, job.agentool_name, long_time(once) if once else job.schedule
+        yield (
+            name,
+            coloured(job.state),
+            coloured(job.last_outcome or ""),
+            *times,
+            job.agentool_name,
+            long_time(once) if once else job.schedule,
+        )
 
 
 def info(job: Job, json: Json = False) -> None:

@@ -82,6 +82,10 @@ class History:
         for execution in self._finished.pop(job_id, {}).values():
             self._leave_orders(execution)
 
+    def last_finished(self, job_id: str) -> Execution | None:
+        """Return the execution of a job that finished last."""
+        return next(reversed(self._finished.get(job_id, {}).values()), None)
+
     def page(self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None) -> list[Execution]:
         """Return the newest executions by due time; see `JobStore.executions`."""
         found = self._candidates(job_id, status, before)

@@ -41,6 +41,13 @@ _SIMILAR = tuple(
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
 _STORED_STATUS = {JobStatus.CANCELLED: "removed"}
 _STATUS_OF = {**{status.value: status for status in JobStatus}, "removed": JobStatus.CANCELLED}
+_LAST_OUTCOMES = """
+    SELECT j.job_id, (
+        SELECT e.status FROM agentool_executions e WHERE e.job_id = j.job_id AND e.finished_at IS NOT NULL
+        ORDER BY e.finished_at DESC, e.sequence DESC LIMIT 1
+    ) FROM agentool_jobs j WHERE j.live = 1
+"""
+_OUTCOMES = frozenset(status.value for status in ExecutionStatus)
 _INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
 """The index on outcomes leaves out what most executions are: it would cost each of them, and find nothing that is rare."""
 _LOOKED_AT = 1_000
@@ -99,6 +106,13 @@ def count_jobs(tx: Transaction) -> Mapping[JobStatus, int]:
     """See `JobStore.count_jobs`."""
     counted = tx.session.rows("SELECT state, SUM(number) FROM agentool_job_counts GROUP BY state")
     return {_STATUS_OF[state]: int(number) for state, number in counted if state in _STATUS_OF and number}
+
+
+@reads
+def last_outcomes(tx: Transaction) -> Mapping[str, ExecutionStatus]:
+    """See `JobStore.last_outcomes`."""
+    rows = tx.session.rows(_LAST_OUTCOMES)
+    return {job_id: ExecutionStatus(status) for job_id, status in rows if status in _OUTCOMES}
 
 
 @reads

@@ -72,6 +72,7 @@ class SqlJobStore:
     jobs = queries.jobs
     list_jobs = queries.list_jobs
     count_jobs = queries.count_jobs
+    last_outcomes = queries.last_outcomes
     downstream = queries.downstream
     upcoming = queries.upcoming
     execution = queries.execution
