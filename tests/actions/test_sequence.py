@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -14,8 +15,9 @@ from agentoolkit.actions import sequence_run
 from agentoolkit.actions.sequence import SequenceFailed, create_sequence_agent
 from agentoolkit.actions.steps import open_values
 from agentoolkit.actions.task_types import register_task_type
-from agentoolkit.settings import SequenceSettings
+from agentoolkit.settings import SequenceSettings, Settings
 from agentoolkit.testing import toolkit
+from agentoolkit.wiring import Toolkit
 
 from .conftest import create_note
 
@@ -547,3 +549,35 @@ async def test_a_job_that_schedules_another_stores_no_secret(directly: bool) -> 
         assert stored.job.input_data == inner
         await kit.advance(days=1)
         assert (await kit.injector.run("storage_kv", {"operation": "get", "key": "copy"})).value == "hush"
+
+
+async def cut_by_its_job(ends):
+    """Run a sequence whose second step waits for ever as a job, end it, and answer with its execution and the notes."""
+    async with Toolkit(Settings(timezone="UTC")) as kit:
+        notes = create_note(kit.injector)
+        create_ending(kit.injector)
+        waiting = {"name": "b", "agentool_name": "ending", "input_data": {"operation": "wait"}}
+        data = {"operation": "run", "steps": [step("a", compensate=undone("a")), waiting, step("c")], "on_failure": "compensate"}
+        ask = partial(kit.injector.run, "scheduler")
+        job = {"schedule": "2030-01-01", "agentool_name": "sequence", "input_data": data, "timeout": 0.2 if ends == "timeout" else 60}
+        await ask({"operation": "schedule", "job_id": "j", **job})
+        running = asyncio.ensure_future(ask({"operation": "run_now", "job_id": "j"}))
+        while ends == "cancel" and not notes.taken:  # noqa: ASYNC110  the step tells nobody
+            await asyncio.sleep(0.01)
+        if ends == "cancel":
+            (execution,) = (await ask({"operation": "list_executions", "job_id": "j"})).data["history"]
+            await ask({"operation": "cancel_execution", "execution_id": execution["execution_id"]})
+        await asyncio.wait({running}, timeout=10)
+        assert running.done()
+        running.exception()
+        (execution,) = (await ask({"operation": "list_executions", "job_id": "j"})).data["history"]
+        return (await ask({"operation": "get_execution", "execution_id": execution["execution_id"]})).data, notes.taken
+
+
+@pytest.mark.parametrize(("ends", "status"), [("timeout", "failed"), ("cancel", "cancelled")])
+async def test_a_sequence_ended_by_its_job_is_undone_and_recorded(ends, status):
+    """A job's timeout, and `cancel_execution`, leave the record of every step and of what was undone in the history."""
+    execution, taken = await cut_by_its_job(ends)
+    steps = {found["name"]: found["status"] for found in execution["result"]["steps"]}
+    assert (execution["status"], taken, steps) == (status, ["a", "undo a"], {"a": "success", "b": "failed", "c": "skipped"})
+    assert [found["name"] for found in execution["result"]["compensations"]] == ["a"]

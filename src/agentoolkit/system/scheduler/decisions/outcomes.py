@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 import traceback
@@ -78,17 +79,19 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
     """Record what a handler raised. One that ended early is recorded as it says."""
     if isinstance(error, EndedEarly):
         ended = execution._replace(status=ExecutionStatus(error.status), reason=error.reason, finished_at=now, duration=duration)
-        return ended._replace(result=_part_done(error))
+        return ended._replace(result=part_done(error))
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     record = ErrorRecord(type(error).__name__, _cut(_text(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
-    ended = execution._replace(status=ExecutionStatus.FAILED, result=_part_done(error), finished_at=now, duration=duration)
+    ended = execution._replace(status=ExecutionStatus.FAILED, result=part_done(error), finished_at=now, duration=duration)
     return ended._replace(reason=reason or f"raised {record.type}", error=record)
 
 
-def _part_done(error: BaseException) -> Any:
-    """Return what an error says was done before it: its ``result``, as a sequence's has one for each step."""
+def part_done(error: BaseException) -> Any:
+    """Return what an error says was done before it: its ``result``, as that of a sequence has a record of each step."""
+    if not isinstance(error, (AgenToolError, asyncio.CancelledError)):
+        return None
     try:
-        return recordable(getattr(error, "result", None)) if isinstance(error, AgenToolError) else None
+        return recordable(getattr(error, "result", None))
     except UnrecordableResult:
         return None
 

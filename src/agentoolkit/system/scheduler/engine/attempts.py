@@ -114,11 +114,12 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
     cancelled = task is not None and task.cancelling() > 0
     while task is not None and task.cancelling():
         task.uncancel()
+    done = outcomes.part_done(error)
     if cancelled and active.cancel_reason:
-        return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, now, took), error)
+        return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, now, took)._replace(result=done), error)
     if cancelled and active.timed_out:
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s.")
-        return Outcome(outcomes.record_failure(execution, timeout, now, took), timeout)
+        return Outcome(outcomes.record_failure(execution, timeout, now, took)._replace(result=done), timeout)
     if cancelled and (stopping or (all_end() and not (isinstance(task, AttemptTask) and task.cancelled_itself))):
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"
