@@ -43,6 +43,8 @@ _HEADER = re.compile(
     rf"{_QUOTED_WITHIN_TEXT}|{_QUOTED}|(?:(?:(?i:bearer|basic)\s++|[A-Za-z][\w-]*+[ \t]++)(?=[^\s,;]))?"
     rf"(?:[\w-]++=)?{_PART}(?:[ \t]*+[,;][ \t]*+[\w-]++=(?:{_PART})?)*+"
 )
+_BEARER = re.compile(r"(?i:\bbearer)\s++(?!\[redacted])(?=[\w~+/=-]{0,400}(?:[\d_~+/=]|\.\w)|[\w-]{20})[\w.~+/=-]{4,}+")
+"""A token that stands by itself. What is short and has neither digit nor dot is a word: 'bearer authentication'."""
 _USER_AND_PASSWORD = re.compile(r"(?P<user>[^\s/:@]*+):(?!\d{1,5}/)(?:[^\s?#\"'<>]+(?=@)|[^\s/@]+(?=@))")
 _USER = re.compile(r"[^\s/:@?#]++(?=@)")
 _TOKEN_LENGTH = 20
@@ -72,7 +74,7 @@ def redacted(value: Any) -> Any:
 
 def redacted_text(text: str) -> str:
     """Return text with ``password=…``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
-    first, *others = "".join(_without_named(text)).split("://")
+    first, *others = _BEARER.sub(f"Bearer {REDACTED}", "".join(_without_named(text))).split("://")
     hidden, before = [first], first
     for part in others:
         hidden.append(_without_user(part, web=before.endswith(("http", "https"))))

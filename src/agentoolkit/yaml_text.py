@@ -21,7 +21,10 @@ _REMEDY = "Put it in quotes, or correct it."
 class SafeLoader(yaml.SafeLoader):
     """Safe YAML, read by the rules of version 1.2."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):  # its tag says that it is one
+            problem = f"a {cast('Any', node).id} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark, note=_REMEDY)
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         if twice := next((key for key, times in keys.items() if times > 1), None):
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)

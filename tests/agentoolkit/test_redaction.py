@@ -112,6 +112,28 @@ def test_a_url_without_a_secret_is_shown(url: str):
     assert redacted_text(url) == url
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sent with Bearer hush.1234 to it",
+        "curl -H 'Bearer hush-0123456789'",
+        '["--header", "bearer hush_token_9"]',
+        "--auth=Bearer hush" + "x" * 30,
+    ],
+)
+def test_a_bearer_token_is_hidden_wherever_it_is(text: str):
+    """A token needs no header's name before it."""
+    assert "hush" not in redacted_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bearer authentication is needed", "the bearer of this", "bearer token", "a bearer. Then more", "Bearer authentication. Then"]
+)
+def test_bearer_as_a_word_is_shown(text: str):
+    """What follows is no token."""
+    assert redacted_text(text) == text
+
+
 def test_redaction_leaves_what_was_given_alone():
     """Redaction returns a copy."""
     given = {"password": "x", "list": [{"token": "y"}]}
