@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len, set_cell_size
+from rich.color import ColorSystem
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 from agentoolkit.entrypoints.cli.terminal import is_writable
@@ -72,21 +75,51 @@ def say_lines(text: str) -> None:
 
 
 def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), indent: int = 0) -> None:
-    """Print rows in columns as wide as they need; what is too long for the terminal is cut."""
-    cells = [[shown(cell) for cell in row] for row in rows]
+    """Print rows in columns as wide as they need; what is too long for the terminal is cut.
+
+    Written by itself and not with rich's Table, which takes ten times as long for ten thousand jobs and pads the last column.
+    """
     head = [[Text(name, "dim") for name in header]] if header else []
-    widths = [max(map(len, column)) for column in zip(*head, *cells, strict=True)]
-    lines = [_line(row, widths, indent) for row in [*head, *cells]]
-    if lines:
-        console().print(Text("\n").join(lines), no_wrap=True, overflow="ellipsis")
+    cells = [[_plain_cell(cell) for cell in row] for row in (*head, *rows)]
+    if not cells:
+        return
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    shown = console()
+    system = ColorSystem[shown.color_system.upper()] if shown.color_system else None
+    lines = [_line(row, widths, indent, shown.width, system) for row in cells]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _line(row: Sequence[Text], widths: Sequence[int], indent: int) -> Text:
-    for cell, width in zip(row[:-1], widths, strict=False):
-        cell.pad_right(width - len(cell))
-    line = Text(" " * indent) + Text("  ").join(row)
-    line.rstrip()
-    return line
+Cell = tuple[str, str]
+"""A text in one line, and its style."""
+
+
+def _plain_cell(cell: str | Text) -> Cell:
+    return (in_one_line(cell), "") if isinstance(cell, str) else (in_one_line(cell.plain), str(cell.style))
+
+
+def _width(cell: Cell) -> int:
+    return len(cell[0]) if cell[0].isascii() else cell_len(cell[0])
+
+
+def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, system: ColorSystem | None) -> str:
+    """Write a row, up to the terminal's edge."""
+    parts: list[str] = []
+    gap = " " * indent
+    for cell, width in zip(row, widths, strict=True):
+        text, style = cell
+        room -= len(gap)
+        if not text:
+            gap, room = gap + " " * (width + 2), room + len(gap)
+            continue
+        if (own := _width(cell)) > room:
+            text = "" if room < 1 else f"{set_cell_size(text, room - 1)}…"
+        parts += [gap, Style.parse(style).render(text, color_system=system) if style and system else text]
+        room -= own
+        if room <= 0:
+            break
+        gap = " " * (width - own + 2)
+    return "".join(parts)
 
 
 def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:

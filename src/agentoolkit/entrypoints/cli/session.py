@@ -65,12 +65,15 @@ def read_settings() -> Settings:
 
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:
     """Do work with a toolkit on the database of the command line, beside the process that serves it, if there is one."""
+    found: list[T] = []
 
-    async def visiting() -> T:
+    async def visiting() -> None:
+        # Not returned: asyncio writes out a task's result when it puts the signal's handler back, and a list of jobs may be long.
         async with Toolkit(settings_for(allow), runs_jobs=False) as kit:
-            return await work(kit)
+            found.append(await work(kit))
 
-    return asyncio.run(visiting())
+    asyncio.run(visiting())
+    return found[0]
 
 
 def ask(kind: type[Result], operation: str, *, allow: Sequence[str] = (), **fields: Any) -> Result:

@@ -78,15 +78,15 @@ def list_(json: Json = False) -> None:
 
 def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | Text, ...]]:
     """Return a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
-    from agentoolkit.entrypoints.cli.printing import coloured, console, cut_name, long_time, moment_of, present, relative
+    from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, coloured, console, cut, long_time, moment_of, present, relative
 
-    shown, now = console(), present()
+    is_pipe, now = console().width >= PIPE_WIDTH, present()
     for job in jobs:
         due = moment_of(job.next_run) if job.state == "active" else None
         once = moment_of(job.schedule) if job.schedule_type == "once" else None
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
-        name = cut_name(job.job_id, 18 if narrow else 24, shown)
+        name = job.job_id if is_pipe else cut(job.job_id, 18 if narrow else 24)
         yield (
             name,
             coloured(job.state),
