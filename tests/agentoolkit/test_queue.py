@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import pickle
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -28,8 +31,13 @@ from agentoolkit.system.queue import (
     StaleReceipt,
     create_queue_agent,
     manage_queue,
+    views,
 )
+from agentoolkit.system.queue.auto_execute import AutoExecution
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.enqueue import EnqueueRequest
+from agentoolkit.system.queue.service import DequeueRequest
+from agentoolkit.system.queue.waiters import Waiters
 from agentoolkit.testing import ManualTime
 from agentoolkit.time_source import Cancellable, SystemTime
 
@@ -1003,3 +1011,161 @@ async def test_messages_have_a_largest_size_by_default(queue: Call):
     await queue("enqueue", message="x" * 9_999_998)
     with pytest.raises(MessageTooLarge):
         await queue("enqueue", message="x" * 9_999_999)
+
+
+# Queues that do not exist yet, and names that no database holds
+
+
+async def test_a_waiting_dequeue_waits_for_its_queue(queue: Call, waiting: Call):
+    """With a timeout, a queue that does not exist is waited for like a message."""
+    task = await waiting(60)
+    assert not task.done()
+    await queue("enqueue", message=1)
+    assert payloads(await task) == [1]
+
+
+async def test_a_waiting_dequeue_meets_a_queue_that_was_made_empty(queue: Call, waiting: Call):
+    """A queue that is made meanwhile is waited at, not refused."""
+    task = await waiting(60)
+    await queue("create_queue")
+    await queue("enqueue", message=2)
+    assert payloads(await task) == [2]
+
+
+async def test_a_queue_that_never_came_is_refused_at_the_end(waiting: Call, time: CountedTime):
+    """When the timeout is over it is said that there is no such queue."""
+    task = await waiting(5)
+    await time.advance(seconds=5)
+    with pytest.raises(QueueNotFound):
+        await task
+
+
+UNSTORABLE = [
+    ("queue_name", "a\0b"),
+    ("queue_name", "\ud800"),
+    ("queue_name", "😀" * 200),
+    ("message_id", "é\0"),
+    ("message_id", "😀" * 499),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), UNSTORABLE)
+async def test_a_name_that_no_database_holds_is_refused(injector: Injector, field: str, text: str):
+    """The character zero, a lone surrogate and more bytes than an index takes: the same answer on every back end."""
+    with pytest.raises(InvalidInput, match=field):
+        await injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": 1, field: text})
+
+
+# Several event loops
+
+
+def test_threads_that_enqueue_and_wait_lose_no_message():  # noqa: C901  five kinds of threads
+    """Consumers that wait in one event loop each, producers in another, cancelled ones in between: each message arrives once."""
+    service = QueueService(MemoryQueueBackend(), SystemTime())
+    number, taken, errors = 300, list[int](), list[BaseException]()
+
+    async def produce(first: int) -> None:
+        for message in range(first, number, 3):
+            await service.enqueue(EnqueueRequest("q", message))
+            await asyncio.sleep(0)
+
+    async def consume() -> None:
+        while len(taken) < number:
+            for found in await service.dequeue(DequeueRequest("q", timeout=0.05, auto_ack=True)):
+                taken.append(json.loads(found.body))
+
+    async def leave() -> None:
+        while len(taken) < number:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await service.dequeue(DequeueRequest("nothing", timeout=5))
+
+    def run(work: Any) -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:
+            errors.append(error)
+
+    asyncio.run(service.create("q", {}))
+    asyncio.run(service.create("nothing", {}))
+    works = [*(produce(first) for first in range(3)), *(consume() for _ in range(4)), leave(), leave()]
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (errors, sorted(taken)) == ([], list(range(number)))
+
+
+async def test_two_calls_from_another_thread_wake_two_who_wait():
+    """A call that is still on its way to one event loop is not counted for the next message."""
+    waiters, woken, both = Waiters(SystemTime()), [], asyncio.Event()
+
+    async def wait() -> None:
+        with waiters.waiter("q", 30) as waiter:
+            await waiter.wait(None)
+            woken.append(waiter)
+            if len(woken) == 2:
+                both.set()
+            await both.wait()  # who leaves would call the other
+
+    tasks = [asyncio.ensure_future(wait()) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    async def call_twice() -> None:
+        waiters.call("q")
+        waiters.call("q")
+
+    thread = threading.Thread(target=asyncio.run, args=(call_twice(),))
+    thread.start()
+    thread.join(10)  # the event loop of those who wait stands still meanwhile
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+
+# What ran is told
+
+
+class Failing(MemoryQueueBackend):
+    """Memory that fails at a call."""
+
+    def __init__(self, *failing: str) -> None:
+        super().__init__()
+        self.failing = set(failing)
+
+    async def remove(self, queue_name: str, receipt: Any, now: datetime) -> Any:
+        if receipt.message_id in self.failing:
+            raise RuntimeError("no disk")
+        return await super().remove(queue_name, receipt, now)
+
+
+@pytest.fixture
+async def failing(time: CountedTime, injector: Injector, worker: Worker) -> Call:
+    service = QueueService(Failing("2"), time)
+    for number in (1, 2, 3):
+        await service.enqueue(EnqueueRequest("q", {"operation": "work", "n": number}, message_id=str(number)))
+
+    async def execute(count: int) -> Any:
+        return views.executed("q", await AutoExecution(service, injector, "worker").run(DequeueRequest("q", count=count)))
+
+    return execute
+
+
+async def test_a_later_failure_loses_no_result(failing: Call, worker: Worker):
+    """An acknowledgement that fails is an error beside the results, its own result too."""
+    answer = await failing(3)
+    assert (worker.done, [found.message_id for found in answer.results]) == ([1, 2, 3], ["1", "2", "3"])
+    assert [(error.message_id, error.given_back, "no disk" in error.message) for error in answer.errors] == [("2", False, True)]
+
+
+async def test_a_queue_that_is_deleted_meanwhile_loses_no_result(queue: Call, worker: Worker, time: CountedTime):
+    """What ran before the queue was gone is told."""
+    for number in (1, 2):
+        await queue("enqueue", message={"n": number})
+    worker.hold = asyncio.Event()
+    task = asyncio.create_task(execute(queue, count=2))
+    await time.let_run()
+    assert await numbers(queue) == (1, 0, 1, 0)
+    await queue("delete_queue")
+    worker.hold.set()
+    data = await task
+    assert ([found["result"]["n"] for found in data["results"]], len(data["errors"])) == ([1], 1)

@@ -23,7 +23,11 @@ from agentoolkit.storage.fs import (
     PathTaken,
     WrongKind,
     create_storage_fs_agent,
+    operations,
+    rename_new,
 )
+from agentoolkit.storage.fs.folder import Folder
+from agentoolkit.storage.fs.folder_contents import FileEntry
 from agentoolkit.storage.fs.roots import Roots
 
 
@@ -552,3 +556,82 @@ async def test_an_error_about_a_name_that_is_no_text_is_text(odd: Asking):
     with pytest.raises(WrongKind) as refused:
         await odd("copy", source="/data", destination="/backup")
     str(refused.value).encode()
+
+
+# At the same time
+
+
+async def settled(calls: list[Any]) -> list[Any]:
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_concurrent_moves_destroy_no_content(ask: Asking):
+    """Of many that move to one free name one succeeds, and the others keep their files."""
+    for round_ in range(20):
+        for number in range(10):
+            (ask.data / f"{round_}-{number}").write_text(f"{round_}-{number}")
+        moves = [ask("move", source=f"/data/{round_}-{number}", destination=f"/backup/{round_}") for number in range(10)]
+        answers = await settled(moves)
+        assert sorted(type(answer).__name__ for answer in answers) == ["FilesCopied", *["PathTaken"] * 9]
+    left = {path.read_text() for folder in (ask.data, ask.backup) for path in folder.iterdir()}
+    assert len(left) == 200
+
+
+async def test_concurrent_copies_destroy_no_content(ask: Asking):
+    """Without overwrite, of many that copy to one free name one succeeds and is what stays."""
+    for number in range(10):
+        (ask.data / str(number)).write_text(str(number) * 300_000)
+    copies = [ask("copy", source=f"/data/{number}", destination="/backup/x", overwrite=False) for number in range(10)]
+    answers = await settled(copies)
+    (winner,) = [number for number, answer in enumerate(answers) if not isinstance(answer, Exception)]
+    assert {type(answer) for answer in answers if isinstance(answer, Exception)} == {PathTaken}
+    assert ((ask.backup / "x").read_text()[0], len(list(ask.backup.iterdir()))) == (str(winner), 1)
+
+
+async def test_a_long_copy_replaces_nothing_that_was_written_meanwhile(ask: Asking):
+    """What came to the free name during the copy stays."""
+    (ask.data / "long").write_bytes(b"x" * 50_000_000)
+    copying = asyncio.ensure_future(ask("copy", source="/data/long", destination="/backup/y", overwrite=False))
+    while not list(ask.backup.iterdir()) and not copying.done():  # noqa: ASYNC110  the copy runs in a thread
+        await asyncio.sleep(0)
+    (ask.backup / "y").write_text("mine")
+    with pytest.raises(PathTaken, match="is there"):
+        await copying
+    assert [path.read_text() for path in ask.backup.iterdir()] == ["mine"]
+
+
+async def test_folders_moved_at_once_to_one_name_stay_whole(ask: Asking):
+    """One of the folders gets the name, the other stays where it is."""
+    for name in "ab":
+        (ask.data / name).mkdir()
+    answers = await settled([ask("move", source=f"/data/{name}", destination="/backup/f") for name in "ab"])
+    assert sorted(isinstance(answer, PathTaken) for answer in answers) == [False, True]
+
+
+async def test_a_folder_is_made_by_many_at_once(ask: Asking):
+    """All of them succeed, and one of them made it, its parents too."""
+    for round_ in range(20):
+        answers = await settled([ask("make_folder", path=f"/data/{round_}/b/c") for _ in range(8)])
+        assert sorted(answer.created for answer in answers) == [False] * 7 + [True], answers
+
+
+async def test_a_name_is_claimed_where_the_system_cannot_do_it_in_one_step(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """On other file systems a move to a free name works too, for files and folders, and refuses a taken one."""
+    monkeypatch.setattr(rename_new, "_system_call", lambda: None)
+    (ask.data / "f").write_text("f")
+    (ask.data / "g").write_text("g")
+    (ask.data / "d").mkdir()
+    (ask.data / "d" / "in").write_text("in")
+    await ask("move", source="/data/f", destination="/backup/f")
+    await ask("move", source="/data/d", destination="/backup/d")
+    assert ((ask.backup / "f").read_text(), (ask.backup / "d" / "in").read_text()) == ("f", "in")
+    with pytest.raises(FileExistsError), Folder.at(ask.data) as here, Folder.at(ask.backup) as there:
+        here.rename("g", there, "f", overwrite=False)
+    assert (ask.data / "g").read_text() == "g"
+
+
+@pytest.mark.parametrize("seconds", [-70_000_000_000.0, 1e15])
+def test_a_time_that_no_calendar_has_breaks_no_list(seconds: float):
+    """A file of the year -249, or of one after 9999, is told without a time: some disks hold such times."""
+    status = os.stat_result((0, 0, 0, 0, 0, 0, 0, seconds, seconds, seconds))
+    assert operations._info(FileEntry("old", "file", status)).modified_at is None

@@ -224,3 +224,19 @@ async def test_the_toolkits_clock_counts():
         await kit.injector.run("storage_kv", {"operation": "set", "key": "k", "value": 1, "ttl": 60})
         await kit.advance(minutes=1)
         assert not (await kit.injector.run("storage_kv", {"operation": "exists", "key": "k"})).exists
+
+
+@pytest.mark.parametrize(("field", "text"), [("key", "\ud800"), ("key", "😀" * 499), ("namespace", "😀" * 499), ("key", "a\0")])
+async def test_a_name_that_no_database_holds_is_refused(ask: Asking, field: str, text: str):
+    """The same answer on every store: an error that names the field."""
+    with pytest.raises(InvalidInput, match=field):
+        await ask("set", value=1, namespace=text) if field == "namespace" else await ask("set", key=text, value=1)
+
+
+@pytest.mark.parametrize(("held", "by"), [(10**400, 0.5), (1.5, 10**400), (-(10**400), -0.5)])
+async def test_a_sum_that_no_number_holds_changes_nothing(ask: Asking, held: Any, by: Any):
+    """An integer beyond every fraction and a fraction have no sum: an error, and the value stays."""
+    await ask("set", value=held)
+    with pytest.raises((NotANumber, InvalidInput)):
+        await ask("increment", by=by)
+    assert (await ask("get")).value == held

@@ -15,6 +15,8 @@ from secrets import token_hex
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
+from agentoolkit.storage.fs.rename_new import rename_new
+
 Kind = Literal["file", "folder", "link", "special"]
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -90,9 +92,12 @@ class Folder:
         else:
             os.unlink(name, dir_fd=self._handle)
 
-    def rename(self, name: str, other: Folder, new_name: str) -> None:
-        """Move a thing to another folder on the same disk, in the place of a file that is there."""
-        os.rename(name, new_name, src_dir_fd=self._handle, dst_dir_fd=other._handle)
+    def rename(self, name: str, other: Folder, new_name: str, *, overwrite: bool = True) -> None:
+        """Move a thing to another folder on the same disk. What is there is replaced, or ``EEXIST``, in one step."""
+        if overwrite:
+            os.rename(name, new_name, src_dir_fd=self._handle, dst_dir_fd=other._handle)
+        else:
+            rename_new(self._handle, name, other._handle, new_name)
 
     def reading(self, name: str) -> BinaryIO:
         """Open a file to be read."""
@@ -103,8 +108,11 @@ class Folder:
         return self._file(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab")
 
     @contextmanager
-    def replacing(self, name: str) -> Generator[BinaryIO]:
-        """Write a file beside its place, and put it there at the end: readers see the old one or the new one, whole."""
+    def replacing(self, name: str, *, overwrite: bool = True) -> Generator[BinaryIO]:
+        """Write a file beside its place, and put it there at the end: readers see the old one or the new one, whole.
+
+        Without `overwrite` it is ``EEXIST`` if something is there then, whenever it came.
+        """
         kind = self.kind(name)
         self._refuse_other_than_file(kind, name)
         temporary = f".{token_hex(8)}.part"
@@ -115,7 +123,7 @@ class Folder:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.rename(temporary, name, src_dir_fd=self._handle, dst_dir_fd=self._handle)
+            self.rename(temporary, self, name, overwrite=overwrite)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=self._handle)

@@ -16,6 +16,7 @@ from agentool.operations import Handler
 from agentool.references import PREFIX
 from agentoolkit.storage.fs.errors import WrongKind
 from agentoolkit.storage.fs.folder import Kind
+from agentoolkit.storage.fs.folder_contents import Copying, FileEntry, Progress, matches
 from agentoolkit.storage.fs.schemas import (
     PAGE,
     Encoding,
@@ -31,7 +32,6 @@ from agentoolkit.storage.fs.schemas import (
     WriteOptions,
 )
 from agentoolkit.storage.fs.service import FileService
-from agentoolkit.storage.fs.trees import Copying, FileEntry, Progress, matches
 
 T = TypeVar("T")
 Context = RunContext[FileService]
@@ -191,5 +191,11 @@ def _copied(source: str, destination: str, kind: Kind, progress: Progress) -> Fi
 
 def _info(found: FileEntry) -> FileInfo:
     size = found.status.st_size if found.kind == "file" else None
-    modified = datetime.fromtimestamp(found.status.st_mtime, UTC)
-    return FileInfo(path=found.path, kind=found.kind, size=size, modified_at=modified.isoformat())
+    return FileInfo(path=found.path, kind=found.kind, size=size, modified_at=_iso(found.status.st_mtime))
+
+
+def _iso(seconds: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -92,7 +92,7 @@ class FileInfo(BaseModel):
     path: str
     kind: Kind
     size: int | None = Field(description="Bytes of a file; None for others")
-    modified_at: str = Field(description="ISO 8601, in UTC")
+    modified_at: str | None = Field(description="ISO 8601, in UTC; None: before the year 1 or after 9999")
 
 
 class FileList(BaseModel):

@@ -10,11 +10,11 @@ from typing import BinaryIO, Literal
 
 from agentool.errors import excerpt
 from agentoolkit.settings import FileSettings
-from agentoolkit.storage.fs import trees
+from agentoolkit.storage.fs import folder_contents
 from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
 from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
+from agentoolkit.storage.fs.folder_contents import Copying, FileEntry, Progress
 from agentoolkit.storage.fs.roots import Location, Roots
-from agentoolkit.storage.fs.trees import Copying, FileEntry, Progress
 
 
 class FileService:
@@ -65,7 +65,7 @@ class FileService:
     def found(self, location: Location, matching: Callable[[FileEntry], bool], limit: int, recursive: bool) -> list[FileEntry]:
         """Return what is in a folder, at most so many."""
         with _told(location), location.opened() as folder:
-            return list(islice(filter(matching, trees.walk(folder, recursive)), limit))
+            return list(islice(filter(matching, folder_contents.walk(folder, recursive)), limit))
 
     def make_folder(self, location: Location) -> bool:
         """Make a folder, and those it is to be in. Tell whether it is new."""
@@ -74,8 +74,7 @@ class FileService:
                 with location.opened():
                     return False
             except FileNotFoundError:
-                self._make(location)
-                return True
+                return self._make(location)
 
     def delete(self, location: Location, progress: Progress, recursive: bool) -> None:
         """Remove a file, a link or a folder; one that is not empty only if `recursive`."""
@@ -83,7 +82,7 @@ class FileService:
             kind = folder.kind(location.name)
             if kind == "folder" and recursive:
                 with folder.child(location.name) as below:
-                    trees.empty(below, progress)
+                    folder_contents.empty(below, progress)
             folder.remove(location.name)
             progress.entries += 1
 
@@ -108,8 +107,9 @@ class FileService:
         _refuse_inside(source, destination)
         try:
             with _told(source), source.parent() as folder, destination.parent() as other:
-                _refuse_taken(other, destination, copying.overwrite and kind == "file")
-                folder.rename(source.name, other, destination.name)
+                replaces = copying.overwrite and kind == "file"
+                _refuse_taken(other, destination, replaces)
+                _rename(folder, source, other, destination, replaces)
                 copying.progress.add(entries=1)
         except FileError as error:
             if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EXDEV:
@@ -133,17 +133,22 @@ class FileService:
             remedy = f"At most {self._limits.size:,} are read and written at once (setting `files_size`); 'copy' and 'move' take more."
             raise FileTooLarge("It has too many bytes.", field="path", value=location.path, remedy=remedy)
 
-    def _make(self, location: Location) -> None:
+    def _make(self, location: Location) -> bool:
+        """Make a folder; False: somebody else did meanwhile."""
         above = Location(location.path, location.folder, location.parts[:-1])
         with _told(location):
             try:
                 with above.opened() as folder:
                     folder.make(location.name)
+                    return True
             except FileNotFoundError:
                 if not above.parts:
                     raise
-                self._make(above)
-                self._make(location)
+            except FileExistsError:
+                with location.opened():  # and it is a folder
+                    return False
+        self._make(above)
+        return self._make(location)
 
 
 @contextmanager
@@ -162,7 +167,7 @@ def _opened_or_made(location: Location) -> Generator[Folder]:
     with ExitStack() as stack:
         with _told(location):
             if location.parts:
-                folder = trees.made(stack.enter_context(location.parent()), location.name)
+                folder = folder_contents.made(stack.enter_context(location.parent()), location.name)
                 stack.enter_context(folder)
             else:
                 folder = stack.enter_context(location.opened())
@@ -172,6 +177,14 @@ def _opened_or_made(location: Location) -> Generator[Folder]:
 def _refuse_inside(source: Location, destination: Location) -> None:
     if destination.real().is_relative_to(source.real()):
         raise PathNotAllowed("It is in, or is, the source.", field="destination", value=destination.path, remedy="Name another place.")
+
+
+def _rename(folder: Folder, source: Location, other: Folder, destination: Location, replaces: bool) -> None:
+    try:
+        folder.rename(source.name, other, destination.name, overwrite=replaces)
+    except FileExistsError:  # it came since it was looked for
+        _refuse_taken(other, destination, replaces)
+        raise
 
 
 def _refuse_taken(folder: Folder, destination: Location, may_replace: bool) -> None:

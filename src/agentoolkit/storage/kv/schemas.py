@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, field_validator
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
+from agentoolkit.storable import check_storable
 
 NAMESPACE = "default"
 MAX_KEY_LENGTH = 500
 """Characters of a key or a namespace."""
+MAX_NAME_BYTES = 1_200
+"""Of a key or a namespace as UTF-8: both have to fit into an entry of a database's index."""
 MAX_TTL = 10 * 366 * 86_400.0
 """Seconds."""
 MAX_PAGE_SIZE = 10_000
@@ -29,9 +33,21 @@ class KvInput(BaseOperationInput):
     default: JsonValue | None = Field(None, description="For get: the answer where there is no such key")
     expected: JsonValue | None = Field(None, description="For compare_and_set: the value that must be there; left out, there must be none")
     ttl: float | None = Field(None, gt=0, le=MAX_TTL, description="Seconds from now that the value is kept; for ever by default")
-    by: int | float | None = Field(1, allow_inf_nan=False, description="For increment: what is added; negative to subtract")
+    by: int | float | None = Field(1, description="For increment: what is added; negative to subtract")
     prefix: str | None = Field("", max_length=MAX_KEY_LENGTH, description="For keys: how they begin")
     limit: int | None = Field(PAGE, ge=1, le=MAX_PAGE_SIZE, description="For keys: how many at most")
+
+    @field_validator("by")
+    @classmethod
+    def _check_finite(cls, by: float | None) -> float | None:
+        if isinstance(by, float) and not math.isfinite(by):  # an integer always is, and may be too large to ask
+            raise ValueError("is not a finite number")
+        return by
+
+    @field_validator("key", "namespace")
+    @classmethod
+    def _check_storable(cls, text: str | None) -> str | None:
+        return None if text is None else check_storable(text, MAX_NAME_BYTES)
 
 
 class Lifetime(TypedDict, total=False):

@@ -68,7 +68,7 @@ class KvService:
 
         def added(before: StoredValue | None) -> StoredValue:
             expires_at = until if until is not None or before is None else before.expires_at
-            return StoredValue(encoded(_number(before, place) + by), expires_at)
+            return StoredValue(_sum(before, place, by), expires_at)
 
         return await self._change(place, added)
 
@@ -126,6 +126,14 @@ def _comparable(text: str) -> str:
 def _whole(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
+
+
+def _sum(before: StoredValue | None, place: Place, by: float) -> str:
+    try:
+        return encoded(_number(before, place) + by)
+    except OverflowError as error:  # an integer beyond what a fraction can be added to
+        remedy = "Add an integer, or 'set' a smaller number first."
+        raise NotANumber(f"{place.key!r} holds a number too large for a fraction.", field="by", value=by, remedy=remedy) from error
 
 
 def _number(entry: StoredValue | None, place: Place) -> float:

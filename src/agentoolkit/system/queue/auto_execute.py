@@ -13,7 +13,6 @@ from agentool.errors import InvalidInput, excerpt
 from agentool.references import inert
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.queue.enqueue import decoded
-from agentoolkit.system.queue.errors import QueueError
 from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
 
@@ -22,11 +21,15 @@ MAX_BACKOFF = 60.0
 
 
 class Executed(NamedTuple):
-    """What became of one message. Both `result` and `error` may be None: a target may return nothing."""
+    """The outcome of one message. Both `result` and `error` may be None: a target may return nothing."""
 
     message: QueueMessage
     result: JsonValue = None
     error: BaseException | None = None
+    given_back: bool = False
+    """False where the AgenTool ended well, even if its result or its acknowledgement was lost, and where nacking failed."""
+    ran: bool = False
+    """Did the AgenTool end well, with this result?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,12 @@ class AutoExecution:
         executed: list[Executed] = []
         one = replace(taking, count=1)
         for _ in range(taking.count):
-            messages = await self.queue.dequeue(one)
+            try:
+                messages = await self.queue.dequeue(one)
+            except Exception:
+                if not executed:
+                    raise
+                break  # what ran already is told; the next call meets the same error
             if not messages:
                 break
             executed.append(await self._execute(messages[0]))
@@ -67,30 +75,41 @@ class AutoExecution:
         try:
             output = await self._call(message)
         except asyncio.CancelledError as error:
-            await self._give_back(message, error)
+            given_back = await self._nack(message, error)
             if (task := asyncio.current_task()) and task.cancelling():
                 raise
-            return Executed(message, error=error)
+            return Executed(message, error=error, given_back=given_back)
         except (Exception, SystemExit) as error:
-            await self._give_back(message, error)
-            return Executed(message, error=error)
+            return Executed(message, error=error, given_back=await self._nack(message, error))
+        return await self._ack(message, output)
+
+    async def _ack(self, message: QueueMessage, output: Any) -> Executed:
+        result, lost = None, None
+        try:
+            result = recordable(output)
+        except UnrecordableResult as error:
+            lost = error
         try:
             await self.queue.ack(message.queue_name, message.receipt)
-            return Executed(message, result=recordable(output))
-        except (QueueError, UnrecordableResult) as error:
-            return Executed(message, error=error)
+        except Exception as error:
+            error.add_note("The AgenTool ended well; its message may come again.")
+            lost = error
+        return Executed(message, result, lost, ran=not isinstance(lost, UnrecordableResult))
 
     async def _call(self, message: QueueMessage) -> Any:
         payload = decoded(message.body)
         if not isinstance(payload, dict):
             remedy = "With auto_execute a message is the input of the AgenTool."
             raise InvalidInput(f"{excerpt(payload)} is not a JSON object.", field="message", value=payload, remedy=remedy)
-        # Whoever may fill the queue must not look up values of the one who empties it.
+        # What may be put into the queue must not look up values of the one who empties it.
         return await self.injector.run(self.agentool_name, inert(payload))
 
-    async def _give_back(self, message: QueueMessage, error: BaseException) -> None:
+    async def _nack(self, message: QueueMessage, error: BaseException) -> bool:
+        """Give a message back, and tell whether that was done."""
         delay = min(2.0**message.attempts, MAX_BACKOFF) if self.delay is None else self.delay
         try:
             await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {error}")
-        except QueueError as gone:
+        except Exception as gone:
             error.add_note(f"Its message could not be given back: {gone}")
+            return False
+        return True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
+from agentoolkit.storable import check_storable
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
 
 MAX_TIMEOUT = 300.0
@@ -37,6 +38,12 @@ QueueOperation = Literal[
     "requeue",
 ]
 StateName = Literal["ready", "delayed", "in_flight", "dead"]
+
+
+MAX_NAME_BYTES = 500
+"""Of a queue's name as UTF-8."""
+MAX_ID_BYTES = 1_500
+"""Of a message's id as UTF-8: with the name of its queue it has to fit into an entry of a database's index."""
 
 
 class QueueInput(BaseOperationInput):
@@ -82,6 +89,11 @@ class QueueInput(BaseOperationInput):
         None, ge=1, le=1_000, description=f"Failed attempts after which a message is dead; {MAX_RETRIES} by default"
     )
     description: str | None = Field(None, max_length=2_000, description="What the queue is for")
+
+    @field_validator("queue_name", "message_id")
+    @classmethod
+    def _check_storable(cls, text: str | None, info: ValidationInfo) -> str | None:
+        return None if text is None else check_storable(text, MAX_NAME_BYTES if info.field_name == "queue_name" else MAX_ID_BYTES)
 
 
 class QueueOptions(TypedDict, total=False):
@@ -156,17 +168,22 @@ class ExecutedError(BaseModel):
     message: str
 
 
+class ExecutedLoss(ExecutedError):
+    """What happened to a message that was not given back: it was acknowledged, or is still leased."""
+
+    given_back: bool = False
+
+
 class Dequeued(BaseModel):
     """Answer to ``dequeue``."""
 
     queue_name: str
     messages: list[TakenMessage]
     count: int
-    results: list[ExecutedResult] = Field(
-        default_factory=list[ExecutedResult], description="With auto_execute: what succeeded and is acknowledged"
-    )
-    errors: list[ExecutedError] = Field(
-        default_factory=list[ExecutedError], description="With auto_execute: what failed and was given back"
+    results: list[ExecutedResult] = Field(default_factory=list[ExecutedResult], description="With auto_execute: what succeeded")
+    errors: list[SerializeAsAny[ExecutedError]] = Field(
+        default_factory=list[ExecutedError],
+        description="With auto_execute: what failed; given back, unless it says otherwise",
     )
 
 

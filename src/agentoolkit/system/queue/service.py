@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from agentoolkit.system.queue.enqueue import EnqueueRequest, encoded, new_message
-from agentoolkit.system.queue.errors import QueueExists
+from agentoolkit.system.queue.errors import QueueExists, QueueNotFound
 from agentoolkit.system.queue.messages import DEDUP_WINDOW, MAX_MESSAGE_SIZE, Counts, Queue, QueueMessage, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Requeue, Taken
 from agentoolkit.system.queue.waiters import Waiters, earliest
@@ -58,10 +58,9 @@ class QueueService:
         return self._open
 
     async def close(self) -> None:
-        """Give back the back end. The next use opens it again."""
-        if self._open:
-            self._open = False
-            await self.backend.close()
+        """Give back the back end, also while it is being opened. The next use opens it again."""
+        self._open = False
+        await self.backend.close()
 
     async def create(self, queue_name: str, settings: Mapping[str, Any]) -> Created:
         """Make a queue. With one of this name, agree if it has the settings that are given.
@@ -82,7 +81,7 @@ class QueueService:
         return made
 
     async def delete(self, queue_name: str) -> Counts:
-        """Forget a queue with all it holds; whoever waits for it is told. Raises `QueueNotFound`."""
+        """Forget a queue with all it holds, and tell those who wait for it. Raises `QueueNotFound`."""
         await self._ready()
         counts = await self.backend.delete(queue_name, self._time.now())
         self._waiters.call_all(queue_name)
@@ -115,18 +114,27 @@ class QueueService:
         return added
 
     async def dequeue(self, taking: DequeueRequest) -> Sequence[QueueMessage]:
-        """Take messages; with a timeout, wait for the first so long.
+        """Take messages; with a timeout, wait for the first so long, and for a queue that does not exist yet.
 
         Raises:
             QueueNotFound: There is no such queue, or it was deleted meanwhile.
         """
         await self._ready()
-        taken = await self._take(taking)
-        if taken.messages or not taking.timeout:
+        if not taking.timeout:
+            return (await self._take(taking)).messages
+        try:
+            exists, taken = True, await self._take(taking)
+        except QueueNotFound:
+            exists, taken = False, Taken([], None)
+        if taken.messages:
             return taken.messages
         with self._waiters.waiter(taking.queue_name, taking.timeout) as waiter:
             while True:
-                taken = await self._take(taking)
+                try:
+                    exists, taken = True, await self._take(taking)
+                except QueueNotFound:
+                    if exists or waiter.over:
+                        raise
                 if taken.messages or waiter.over:
                     return taken.messages
                 await waiter.wait(earliest(taken.next_change_at, self._time.now(), self.backend.looks_every))

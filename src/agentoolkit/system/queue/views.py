@@ -13,6 +13,7 @@ from agentoolkit.system.queue.schemas import (
     DeadLetterList,
     Dequeued,
     ExecutedError,
+    ExecutedLoss,
     ExecutedResult,
     MessageInfo,
     QueueCreated,
@@ -42,13 +43,15 @@ def dequeued(queue_name: str, messages: Sequence[QueueMessage]) -> Dequeued:
 
 def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
     """Answer to ``dequeue`` with ``auto_execute``."""
-    failed = [(done.message, done.error) for done in executions if done.error is not None]
+    failed = [(done, done.error) for done in executions if done.error is not None]
     return Dequeued(
         queue_name=queue_name,
         messages=[_settled(done.message) for done in executions],
         count=len(executions),
-        results=[ExecutedResult(message_id=done.message.message_id, result=done.result) for done in executions if done.error is None],
-        errors=[ExecutedError(message_id=message.message_id, type=type(error).__name__, message=str(error)) for message, error in failed],
+        results=[
+            ExecutedResult(message_id=done.message.message_id, result=done.result) for done in executions if done.error is None or done.ran
+        ],
+        errors=[_executed_error(done, error) for done, error in failed],
     )
 
 
@@ -96,6 +99,11 @@ def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
     """Answer to ``get_dlq``."""
     messages = [message_info(message) for message in letters.messages]
     return DeadLetterList(queue_name=queue_name, messages=messages, count=letters.total, dropped=letters.dropped)
+
+
+def _executed_error(done: Executed, error: BaseException) -> ExecutedError:
+    kind = ExecutedError if done.given_back else ExecutedLoss
+    return kind(message_id=done.message.message_id, type=type(error).__name__, message=str(error))
 
 
 def _settled(message: QueueMessage) -> TakenMessage:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from threading import Lock
 
 from agentoolkit.time_source import Cancellable, TimeSource
 
@@ -22,15 +24,12 @@ class Waiter:
         self._time = time
         self._loop = asyncio.get_running_loop()
         self._called = asyncio.Event()
+        self.called = False
+        """Was it called, and has not looked yet? Set at once, also by a thread for which the event itself comes later."""
         self._alarm: Cancellable | None = None
         self._end = time.call_later(timeout, self._give_up)
         self.until: datetime | None = None
         self.over = False
-
-    @property
-    def called(self) -> bool:
-        """Was it called, and has not looked yet?"""
-        return self._called.is_set()
 
     async def wait(self, until: datetime | None) -> None:
         """Wait to be called, at the latest at an instant; None: until the timeout."""
@@ -38,13 +37,16 @@ class Waiter:
         self._set_alarm()
         await self._called.wait()
         self._called.clear()
+        self.called = False
 
     def call(self) -> None:
         """Let it look again. May come from another event loop."""
+        self.called = True
         if self._loop is asyncio.get_running_loop():
             self._called.set()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._called.set)
+        else:
+            with suppress(RuntimeError):  # it was closed: nobody waits there any more
+                self._loop.call_soon_threadsafe(self._called.set)
 
     def leave(self) -> None:
         """Cancel what would call it."""
@@ -76,17 +78,19 @@ class Waiter:
 
 
 class Waiters:
-    """Who waits for which queue, the longest first. Holds nothing between calls."""
+    """Who waits for which queue, the longest first. Holds nothing between calls, and serves several event loops."""
 
     def __init__(self, time: TimeSource) -> None:
         self._time = time
+        self._lock = Lock()
         self._waiting: dict[str, dict[Waiter, None]] = {}
 
     @contextmanager
     def waiter(self, queue_name: str, timeout: float) -> Generator[Waiter]:
-        """Wait inside a ``with`` block. Whoever leaves calls the next, so that no call is lost with a cancelled one."""
+        """Wait inside a ``with`` block. A waiter that leaves calls the next, so that no call is lost with a cancelled one."""
         waiter = Waiter(self._time, timeout)
-        self._waiting.setdefault(queue_name, {})[waiter] = None
+        with self._lock:
+            self._waiting.setdefault(queue_name, {})[waiter] = None
         try:
             yield waiter
         finally:
@@ -95,29 +99,29 @@ class Waiters:
             self.call(queue_name)
 
     def call(self, queue_name: str, count: int = 1) -> None:
-        """Let so many look, because there are so many messages more."""
-        if not self._waiting:
-            return
-        idle = [waiter for waiter in self._waiting.get(queue_name, ()) if not waiter.called]
-        for waiter in idle[:count]:
-            waiter.call()
+        """Let as many look as there are messages more."""
+        with self._lock:
+            idle = [waiter for waiter in self._waiting.get(queue_name, ()) if not waiter.called][:count]
+            for waiter in idle:
+                waiter.call()
 
     def call_all(self, queue_name: str) -> None:
         """Let everybody look."""
-        for waiter in list(self._waiting.get(queue_name, ())):
-            waiter.call()
+        self.call(queue_name, sys.maxsize)
 
     def expect(self, queue_name: str, at: datetime) -> None:
         """Let those look who would sleep past an instant at which there may be a message."""
-        for waiter in list(self._waiting.get(queue_name, ())):
-            if waiter.until is None or at < waiter.until:
-                waiter.call()
+        with self._lock:
+            for waiter in self._waiting.get(queue_name, ()):
+                if waiter.until is None or at < waiter.until:
+                    waiter.call()
 
     def _remove(self, queue_name: str, waiter: Waiter) -> None:
-        waiting = self._waiting[queue_name]
-        del waiting[waiter]
-        if not waiting:
-            del self._waiting[queue_name]
+        with self._lock:
+            waiting = self._waiting[queue_name]
+            del waiting[waiter]
+            if not waiting:
+                del self._waiting[queue_name]
 
 
 def earliest(first: datetime | None, now: datetime, seconds: float | None) -> datetime | None:

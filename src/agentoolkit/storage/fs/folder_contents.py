@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -18,7 +19,7 @@ _MAX_NAMED = 20
 
 
 class Stopped(Exception):
-    """Whoever wanted it does not any more."""
+    """The caller does not wait for it any more."""
 
 
 @dataclass(slots=True)
@@ -76,8 +77,15 @@ class Copying:
                 f"A {kind} is there.", field="destination", value=new_name, remedy="Name the new file, not the folder it is to be in."
             )
         if kind is not None and not self.overwrite:
-            raise PathTaken(f"A file {new_name!r} is there.", field="destination", value=new_name, remedy="Set overwrite to replace it.")
-        with source.reading(name) as reader, target.replacing(new_name) as writer:
+            raise _taken(new_name)
+        try:
+            self._contents(source, name, target, new_name)
+        except FileExistsError as error:  # it came while its content was copied
+            raise _taken(new_name) from error
+        self.progress.add(entries=1)
+
+    def _contents(self, source: Folder, name: str, target: Folder, new_name: str) -> None:
+        with source.reading(name) as reader, target.replacing(new_name, overwrite=self.overwrite) as writer:
             while chunk := reader.read(_CHUNK):
                 self.progress.add(size=len(chunk))
                 writer.write(chunk)
@@ -85,7 +93,6 @@ class Copying:
             status = os.fstat(reader.fileno())
             os.fchmod(writer.fileno(), status.st_mode & 0o777)
             os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
-        self.progress.add(entries=1)
 
     def folder(self, source: Folder, target: Folder, path: str = "", depth: int = 0) -> None:
         """Copy everything in a folder into another one, which keeps what else it has."""
@@ -103,9 +110,13 @@ class Copying:
                 self.progress.skip(inner)
 
 
+def _taken(name: str) -> PathTaken:
+    return PathTaken(f"A file {name!r} is there.", field="destination", value=name, remedy="Set overwrite to replace it.")
+
+
 def made(parent: Folder, name: str) -> Folder:
     """Open a folder in another one; make it if it is not there."""
-    if parent.kind(name) is None:
+    with suppress(FileExistsError):
         parent.make(name)
     return parent.child(name)
 
