@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from urllib import request
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentoolkit.time_source import Cancellable, TimeSource
+
+if TYPE_CHECKING:
+    from httpx2 import Client, Request
 
 logger = logging.getLogger(__name__)
 
 SECONDS = 5.0
 """Longest time that a ping waits for its answer."""
+MAX_REDIRECTS = 5
 
 
 class Ping:
@@ -67,21 +71,27 @@ class Ping:
 
 
 def fetch(url: str, seconds: float = SECONDS) -> None:
-    """Get an address and forget the answer. Raises `OSError` if there is none, or one that tells of an error."""
-    with _opener().open(url, timeout=seconds) as answer:
-        answer.read(1)
+    """Get an address and forget the answer. Raises `OSError`, without the address, if there is none or one that tells of an error."""
+    import httpx2  # heavy, and most processes never ping
+
+    try:
+        with httpx2.Client(timeout=seconds) as client:
+            status = _status(client, client.build_request("GET", url))
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        reason = type(error).__name__ if isinstance(error, httpx2.InvalidURL) else str(error) or type(error).__name__
+        raise OSError(reason) from None
+    if not httpx2.codes.is_success(status):
+        raise OSError(f"it answered {status}")
 
 
-def _opener() -> request.OpenerDirector:
-    # Not urlopen, which reads file: and ftp: too.
-    opener = request.OpenerDirector()
-    for handler in (
-        request.ProxyHandler(),
-        request.HTTPHandler(),
-        request.HTTPSHandler(),
-        request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(),
-        request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
+def _status(client: Client, request: Request) -> int:
+    """Send a request, follow redirects to other web addresses, and return the last status."""
+    status = 0
+    for _ in range(MAX_REDIRECTS + 1):
+        answer = client.send(request, stream=True)
+        answer.close()
+        status, following = answer.status_code, answer.next_request
+        if following is None or following.url.scheme not in ("http", "https"):
+            break
+        request = following
+    return status

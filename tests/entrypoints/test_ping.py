@@ -156,3 +156,13 @@ def test_a_redirect_leads_to_no_file(monitor: Monitor) -> None:
     monitor.answer = 302
     with pytest.raises(OSError, match="302"):
         fetch(monitor.url)
+
+
+def test_no_error_has_the_address(monitor: Monitor) -> None:
+    """The path of a ping's address is often a secret."""
+    monitor.answer = 500
+    for url in (monitor.url, "http://127.0.0.1:1/secret", "http://[secret/"):
+        with pytest.raises(OSError) as failed:
+            fetch(url)
+        assert "secret" not in str(failed.value)
+        assert failed.value.__cause__ is None
