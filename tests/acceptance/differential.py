@@ -4,6 +4,7 @@ What may differ between the stores, and so is left out:
 
 - how long a handler took, in real seconds; who leads, and how late the event loop was;
 - the random part of the id of an execution that somebody asked for;
+- how far an execution has come when the answer to `backfill` or `cancel_execution` is given: a database takes some turns of the loop;
 - which of several executions that finished at the same instant is pruned first;
 - what stopping does: in memory what waits is cancelled, in a database it waits for the next start.
 """
@@ -43,7 +44,11 @@ async def odd_run(ctx: RunContext[World], fails: int = 0, naps: float = 0.0) -> 
     if naps:
         over = asyncio.Event()
         world.kit.clock.call_later(naps, over.set)
-        await over.wait()
+        world.running += 1
+        try:
+            await over.wait()
+        finally:
+            world.running -= 1
     if execution.attempt <= fails:
         raise OSError(f"attempt {execution.attempt}")
     return {"fails": fails, "naps": naps}
@@ -139,7 +144,10 @@ class Play:
                 return None
             fields = {"execution_id": rows[fields["place"]].execution_id, "reason": "no"}
         try:
-            return _neutral(await self.world.ask(operation, **fields))
+            answer = _neutral(await self.world.ask(operation, **fields))
+            if operation == "backfill":
+                del answer["statuses"]
+            return answer["execution_id"] if operation == "cancel_execution" else answer
         except Exception as error:
             await self.world.quiet()
             return type(error).__name__, _neutral(str(error))

@@ -96,12 +96,27 @@ def test_nothing_later_than_now_is_claimed(case: Case):
 
 @given(cases())
 def test_no_more_than_max_instances_start(case: Case):
-    """Where overlapping runs are skipped, no more start than max_instances leaves room for, unless all are caught up on."""
+    """Where overlapping runs are skipped, no more start than max_instances leaves room for, unless each runs in its turn."""
     catch_up = None if case.job.policies.catch_up == "all" else case.job.policies.catch_up
-    skipping = replace(case.job.policies, overlap="skip", catch_up=catch_up)
+    skipping = replace(case.job.policies, overlap="skip", catch_up=catch_up, coalesce=True)
     executions, _ = decided(case._replace(job=replace(case.job, policies=skipping)))
     starting = [execution for execution in executions if execution.status is ExecutionStatus.QUEUED]
     assert len(starting) <= max(0, case.job.policies.max_instances - case.unfinished)
+
+
+@pytest.mark.parametrize(("unfinished", "max_instances"), [(0, 1), (1, 1), (2, 2)])
+def test_without_coalescing_all_due_times_found_at_once_run(unfinished: int, max_instances: int):
+    """Four due times of a 1-second job that were noticed together all run, also while an execution of the job runs."""
+    job = make("1 second", Policies(coalesce=False, max_instances=max_instances))
+    executions, _ = decide(job, JobState(next_run_at=START + timedelta(seconds=1)), START + timedelta(seconds=4), unfinished)
+    assert [execution.status for execution in executions] == ["queued"] * 4
+
+
+def test_without_coalescing_a_single_due_time_is_skipped_while_the_job_runs():
+    """One due time that finds its job running is skipped, as overlap says."""
+    job = make("1 second", Policies(coalesce=False))
+    executions, _ = decide(job, JobState(next_run_at=START + timedelta(seconds=1)), START + timedelta(seconds=1), 1)
+    assert [execution.status for execution in executions] == ["skipped"]
 
 
 @given(cases())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -83,12 +81,13 @@ class SchedulerFigures:
         return OTHERS
 
 
-def job_figures(jobs: Callable[[], Awaitable[Sequence[StoredJob]]]) -> Collect:
+def job_figures(count_jobs: Callable[[], Awaitable[Mapping[JobStatus, int]]]) -> Collect:
     """Make what counts jobs by state."""
 
     async def collect(registry: Registry) -> None:
-        states = Counter(stored.standing.state.value for stored in await jobs())
-        registry.replace(JOBS, "Jobs by state", (({"state": state}, number) for state, number in states.items()))
+        counts = await count_jobs()
+        shown = (({"state": status.value}, number) for status, number in counts.items() if status is not JobStatus.CANCELLED)
+        registry.replace(JOBS, "Jobs by state", shown)
 
     return collect
 

@@ -15,6 +15,8 @@ from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.paging import cursor_of, position_of
+from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
@@ -65,15 +67,24 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
 
 
 async def scheduler_list_executions(
-    ctx: Context, job_id: str | None = None, execution_status: ExecutionStatus | None = None, limit: int | None = None
+    ctx: Context,
+    job_id: str | None = None,
+    execution_status: ExecutionStatus | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+    with_results: bool = True,
 ) -> SchedulerOutput:
-    """List the newest executions, of one job or of all, in one status or in any.
+    """List executions, the newest first: of one job or of all, in one status or in any.
 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
+        InvalidJob: No list has returned this cursor.
     """
-    found = await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH, execution_status)
-    result = History(job_id=job_id, history=[views.execution_info(execution) for execution in found], count=len(found))
+    most = limit or HISTORY_LENGTH
+    found = await Runs(ctx.deps).history(job_id, most, execution_status, position_of(cursor), with_results=with_results)
+    last = Position(found[-1].scheduled_at, found[-1].execution_id) if len(found) == most else None
+    history = [views.execution_info(execution) for execution in found]
+    result = History(job_id=job_id, history=history, count=len(found), cursor=cursor_of(last))
     return views.answer("list_executions", f"{counted(len(found), 'execution')}.", result)
 
 

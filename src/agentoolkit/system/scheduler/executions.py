@@ -12,7 +12,7 @@ from uuid import uuid4
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
-from agentoolkit.system.scheduler.ports import Claimed
+from agentoolkit.system.scheduler.ports import Claimed, Position
 from agentoolkit.system.scheduler.schedules import firings
 from agentoolkit.system.scheduler.service import SchedulerService
 
@@ -76,15 +76,23 @@ class Runs:
             engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
 
-    async def history(self, job_id: str | None, limit: int = HISTORY_LENGTH, status: ExecutionStatus | None = None) -> Sequence[Execution]:
-        """Return the newest executions of a job, also of a cancelled one, or of all; the newest first.
+    async def history(
+        self,
+        job_id: str | None,
+        limit: int = HISTORY_LENGTH,
+        status: ExecutionStatus | None = None,
+        before: Position | None = None,
+        *,
+        with_results: bool = True,
+    ) -> Sequence[Execution]:
+        """Return the newest executions of a job, also of a cancelled one, or of all; the newest first. See `JobStore.executions`.
 
         Raises:
             JobNotFound: There is neither such a job nor a record of it.
         """
         await self._service.ready()
         stored = await self._store.find(job_id) if job_id else None
-        found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status)
+        found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status, before, with_results)
         if job_id and not stored and not found:
             await self._service.job(job_id)
         return found

@@ -10,9 +10,10 @@ from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
+from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schemas import JobList, JobRef, Scheduled, SchedulerOutput, SchedulerStatus
 from agentoolkit.system.scheduler.service import Added, SchedulerService
@@ -142,22 +143,32 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
     return views.answer("resume", views.stands(result), result)
 
 
-async def scheduler_list(ctx: Context) -> SchedulerOutput:
-    """List the jobs that can fire again, and the paused and broken ones."""
-    outcomes = await ctx.deps.store.last_outcomes()
-    known = [stored for stored in await ctx.deps.jobs() if stored.standing.state is not JobStatus.DONE]
-    jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in known]
-    return views.answer("list", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
+async def scheduler_list(
+    ctx: Context, job_status: JobStatus | None = None, limit: int | None = None, cursor: str | None = None
+) -> SchedulerOutput:
+    """List jobs, the oldest first: those that can fire again, and the paused and broken ones, or those with one status.
+
+    Raises:
+        InvalidJob: No list has returned this cursor.
+    """
+    most = limit or PAGE
+    found = await ctx.deps.page(job_status, most, position_of(cursor))
+    outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found])
+    jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in found]
+    last = found[-1].job if len(found) == most else None
+    following = cursor_of(Position(last.created_at, last.job_id) if last else None)
+    more = " There may be more: ask again with the cursor." if following else ""
+    return views.answer("list", f"{counted(len(jobs), 'job')}.{more}", JobList(jobs=jobs, count=len(jobs), cursor=following))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
-    """Return a job's definition, its next due time and its latest executions.
+    """Return a job's definition, its next due time and its latest executions; also of a cancelled job that is remembered.
 
     Raises:
         JobNotFound: There is no such job.
     """
-    stored = await ctx.deps.job(job_id)
-    recent = await Runs(ctx.deps).history(stored.job.job_id, views.RECENT)
+    stored = await ctx.deps.job_or_cancelled(job_id)
+    recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
     return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
 
@@ -230,8 +241,8 @@ async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
 async def _status(service: SchedulerService) -> SchedulerStatus:
     await service.ready()
     engine = service.engine
-    states = [stored.standing.state for stored in await service.jobs()]
-    can_fire = sum(state in (JobStatus.ACTIVE, JobStatus.PAUSED) for state in states)
+    counts = await service.store.count_jobs()
+    can_fire = counts.get(JobStatus.ACTIVE, 0) + counts.get(JobStatus.PAUSED, 0)
     leader = await service.store.leader()
     return SchedulerStatus(
         running=engine is not None if service.parts.claims else leader is not None,
@@ -242,7 +253,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         apscheduler_available=True,
         scheduler_state=_clock_state(service, leads=leader is not None),
         jobs=can_fire,
-        paused=states.count(JobStatus.PAUSED),
+        paused=counts.get(JobStatus.PAUSED, 0),
         executing=engine.dispatch.executor.running if engine else 0,
         waiting=engine.dispatch.executor.waiting if engine else 0,
         lag=engine.dispatch.lag if engine else None,

@@ -220,8 +220,8 @@ class JobStore(Protocol):
         """Return how many jobs have each status. The cost does not depend on how many there are."""
         ...
 
-    async def last_outcomes(self) -> Mapping[str, ExecutionStatus]:
-        """Return how the execution that finished last ended, for each job in `jobs.LIVE` that has one."""
+    async def last_outcomes(self, job_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        """Return how the execution that finished last ended, for each of these jobs that has one."""
         ...
 
     async def downstream(self, job_id: str) -> Sequence[str]:

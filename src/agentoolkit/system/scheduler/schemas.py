@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from agentool.base import BaseOperationInput
 from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, JobStatus
 
 SchedulerOperation = Literal[
     "schedule",
@@ -50,7 +50,12 @@ class SchedulerInput(JobFields, BaseOperationInput):
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
-    limit: int | None = Field(None, ge=1, le=10_000, description=f"For get_history: how many executions, {HISTORY_LENGTH} by default")
+    limit: int | None = Field(
+        None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"
+    )
+    cursor: str | None = Field(None, description="For lists: the cursor of the page before; the first page without")
+    job_status: JobStatus | None = Field(None, description="For list: only jobs with this status")
+    with_results: bool | None = Field(None, description="For list_executions: false leaves out the results, which may be large")
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
 
 
@@ -171,6 +176,7 @@ class JobList(BaseModel):
 
     jobs: list[JobSummary]
     count: int
+    cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
 
 
 class JobDetails(BaseModel):
@@ -190,6 +196,7 @@ class History(BaseModel):
     job_id: str | None
     history: list[ExecutionInfo]
     count: int
+    cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
 
 
 class SchedulerStatus(BaseModel):

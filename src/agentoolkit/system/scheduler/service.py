@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import NamedTuple
 
+from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -14,7 +15,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobN
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
-from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
+from agentoolkit.system.scheduler.ports import DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
 from agentoolkit.system.scheduler.schedules.zones import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
@@ -145,10 +146,12 @@ class SchedulerService(Lifecycle):
             job, _ = await self._caught_up(job_id)
         except DamagedJob as damaged:  # this is the way out of it
             job = damaged.job
-        await self.store.remove(job.job_id, self.now())
+        removed = await self.store.remove(job.job_id, self.now(), f"cancelled by {get_caller().name}")
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
         self._parts.announcer.cancelled(job)
+        for execution in removed.cancelled:
+            self._parts.announcer.became(execution)
         return job
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
@@ -184,6 +187,22 @@ class SchedulerService(Lifecycle):
         known = await self.store.find_similar(job_id, MAX_SIMILAR)
         remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
         raise JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
+
+    async def job_or_cancelled(self, job_id: str) -> StoredJob:
+        """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
+        await self.ready()
+        stored = await self.store.find(job_id) or await self.store.find_cancelled(job_id)
+        return stored or await self.job(job_id)
+
+    async def page(self, status: JobStatus | None, limit: int, after: Position | None) -> Sequence[StoredJob]:
+        """Return one page of the jobs, the oldest first. See `JobStore.list_jobs`."""
+        await self.ready()
+        return await self.store.list_jobs(status, limit, after)
+
+    async def count_jobs(self) -> Mapping[JobStatus, int]:
+        """Return how many jobs have each status. The cost does not depend on how many there are."""
+        await self.ready()
+        return await self.store.count_jobs()
 
     async def jobs(self) -> Sequence[StoredJob]:
         """Return all jobs, the oldest first."""

@@ -92,7 +92,7 @@ def decide(job: Job, standing: JobState, now: datetime, unfinished: int, owner: 
     scribe = Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, due)
     room = runs_left(job, standing)
-    all_wait = job.policies.catch_up == "all" and _are_late(chosen, now)
+    all_wait = _run_in_turn(job.policies, chosen, now)
     runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
     exhausted = due.following is None or runs >= room
     state, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
@@ -212,6 +212,19 @@ def start_or_skip(
             runs += 1
             records.append(execution)
     return runs, records
+
+
+def runs_in_turn(policies: Policies) -> bool:
+    """May several due times of a job be given out at once, each to run after the other?"""
+    return policies.catch_up == "all" or (policies.catch_up is None and not policies.coalesce)
+
+
+def _run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -> bool:
+    """Do these due times run one after another, so that none is skipped because an earlier one runs?
+
+    With ``catch_up: all`` those that are late do; without coalescing those that were noticed at once.
+    """
+    return runs_in_turn(policies) and (len(times) > 1 or (policies.catch_up == "all" and _are_late(times, now)))
 
 
 def _are_late(times: Sequence[datetime], now: datetime) -> bool:

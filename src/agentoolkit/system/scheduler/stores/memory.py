@@ -171,8 +171,8 @@ class MemoryJobStore:
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
         return list(map(self._finish, endings))
 
-    async def last_outcomes(self) -> Mapping[str, ExecutionStatus]:
-        found = {job_id: self._history.last_finished(job_id) for job_id, stored in self._jobs.items() if stored.standing.state in LIVE}
+    async def last_outcomes(self, job_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        found = {job_id: self._history.last_finished(job_id) for job_id in job_ids}
         return {job_id: execution.status for job_id, execution in found.items() if execution}
 
     async def execution(self, execution_id: str) -> Execution | None:

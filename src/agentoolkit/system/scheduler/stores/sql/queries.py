@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros, moment
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobState, JobStatus, unreadable
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
+from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION,
@@ -45,7 +47,7 @@ _LAST_OUTCOMES = """
     SELECT j.job_id, (
         SELECT e.status FROM agentool_executions e WHERE e.job_id = j.job_id AND e.finished_at IS NOT NULL
         ORDER BY e.finished_at DESC, e.sequence DESC LIMIT 1
-    ) FROM agentool_jobs j WHERE j.live = 1
+    ) FROM agentool_jobs j WHERE j.job_id IN ({each})
 """
 _OUTCOMES = frozenset(status.value for status in ExecutionStatus)
 _INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
@@ -109,9 +111,9 @@ def count_jobs(tx: Transaction) -> Mapping[JobStatus, int]:
 
 
 @reads
-def last_outcomes(tx: Transaction) -> Mapping[str, ExecutionStatus]:
+def last_outcomes(tx: Transaction, job_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
     """See `JobStore.last_outcomes`."""
-    rows = tx.session.rows(_LAST_OUTCOMES)
+    rows = tx.session.rows(_LAST_OUTCOMES.format(each=EACH[tx.session.dialect]), {"ids": json.dumps(job_ids)})
     return {job_id: ExecutionStatus(status) for job_id, status in rows if status in _OUTCOMES}
 
 
