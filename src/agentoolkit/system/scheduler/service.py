@@ -151,7 +151,7 @@ class SchedulerService(Lifecycle):
             engine.set_alarm(job.job_id, None)
         self._parts.announcer.cancelled(job)
         for execution in removed.cancelled:
-            self._parts.announcer.became(execution)
+            self._parts.announcer.execution_changed(execution)
         return job
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:

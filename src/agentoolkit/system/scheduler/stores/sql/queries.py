@@ -176,7 +176,9 @@ def executions_sql(selected: str, *, of_job: bool, status: ExecutionStatus | Non
         each = [f"SELECT * FROM agentool_executions WHERE {where} AND finished_at IS {null}" for null in ("NOT NULL", "NULL")]  # noqa: S608
         return f"SELECT {selected} FROM ({' UNION ALL '.join(each)}) AS found {order}"  # noqa: S608  names of ours
     if status in UNFINISHED:
+        # They are few beside all: read them, rather than look for them among everything that is in order.
         conditions.append("finished_at IS NULL")
+        order = order.replace("scheduled_at DESC", "scheduled_at + 0 DESC")
     elif status is not None and status is not ExecutionStatus.SUCCESS:
         conditions.append(_INDEXED_OUTCOMES)
     return f"SELECT {selected} FROM agentool_executions WHERE {' AND '.join(conditions or ['TRUE'])} {order}"  # noqa: S608  names of ours

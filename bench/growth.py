@@ -1,0 +1,169 @@
+"""What each operation of the scheduler costs as the store grows: ``python -m bench.growth`` prints the table.
+
+Sizes and stores can be named: ``python -m bench.growth --jobs 100 10000 --executions 0 100000 --stores memory sqlite``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import Ending, JobStore
+from agentoolkit.system.scheduler.schedules import read_schedule
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.testing import ManualTime
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+ROUNDS = 15
+POSTGRES = "postgresql://postgres@127.0.0.1:5432/agentool_growth"
+AT_ONCE = 500
+
+
+def job(number: int) -> Job:
+    schedule = read_schedule("1 day", now=START, timezone="UTC").schedule
+    work = {"agentool_name": "work", "input_data": {"operation": "run"}}
+    return Job(job_id=f"job-{number:06}", job_name=f"name-{number:06}", schedule=schedule, created_at=START, **work)
+
+
+def execution(number: int, jobs: int) -> Execution:
+    of, due = f"job-{number % jobs:06}", START - timedelta(seconds=number)
+    status = ExecutionStatus.FAILED if number % 1_000 == 0 else ExecutionStatus.SUCCESS
+    return Execution(f"{of}@{number}", of, "work", due, status=status, finished_at=due, result={"rows": number})
+
+
+async def fill(store: JobStore, jobs: int, executions: int) -> None:
+    """Add jobs and executions; no job gets more of these than its history keeps."""
+    for start in range(0, jobs, AT_ONCE):
+        await asyncio.gather(*(store.add(job(n), JobState(next_run_at=START)) for n in range(start, min(start + AT_ONCE, jobs))))
+    executions = min(executions, jobs * 100)
+    for start in range(0, executions, AT_ONCE * 4):
+        await store.insert([execution(n, jobs) for n in range(start, min(start + AT_ONCE * 4, executions))])
+
+
+Operation = Callable[[JobStore, int, int], Awaitable[object]]
+"""Called with the store, the number of the round and the number of jobs."""
+
+
+async def _change(store: JobStore, status: JobStatus, number: int, jobs: int) -> None:
+    stored = await store.find(f"job-{(number * 7) % jobs:06}")
+    assert stored is not None
+    await store.replace(stored.job, stored.standing._replace(state=status), stored.standing)
+
+
+async def _fire(store: JobStore, number: int, jobs: int) -> None:
+    claims = await store.claim([f"job-{(number * 7 + 1) % jobs:06}"], START + timedelta(seconds=number))
+    started = [c.execution._replace(status=ExecutionStatus.RUNNING, started_at=START) for c in claims.records if not c.execution.finished]
+    await store.begin(started)
+    await store.finish([Ending(one._replace(status=ExecutionStatus.SUCCESS, finished_at=START)) for one in started])
+
+
+OPERATIONS: dict[str, Operation] = {
+    "find by id": lambda store, n, jobs: store.find(f"job-{n % jobs:06}"),
+    "find by name": lambda store, n, jobs: store.find(f"name-{n % jobs:06}"),
+    "find what is not there": lambda store, n, jobs: store.find_similar(f"job-{n % jobs:06}x", 10),
+    "schedule": lambda store, n, jobs: store.add(job(1_000_000 + n), JobState(next_run_at=START + timedelta(days=1))),
+    "pause": lambda store, n, jobs: _change(store, JobStatus.PAUSED, n, jobs),
+    "resume": lambda store, n, jobs: _change(store, JobStatus.ACTIVE, n, jobs),
+    "claim, begin, finish": _fire,
+    "cancel": lambda store, n, jobs: store.remove(f"job-{1_000_000 + n}", START),
+    "list, 100 jobs": lambda store, n, jobs: store.list_jobs(None, 100),
+    "list, paused": lambda store, n, jobs: store.list_jobs(JobStatus.PAUSED, 100),
+    "count by status": lambda store, n, jobs: store.count_jobs(),
+    "history of a job": lambda store, n, jobs: store.executions(f"job-{n % jobs:06}", 100),
+    "executions, newest 100": lambda store, n, jobs: store.executions(None, 100),
+    "executions, failed": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.FAILED),
+    "executions, lost": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.LOST),
+    "executions, running": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.RUNNING),
+    "one execution": lambda store, n, jobs: store.execution(f"job-{n % jobs:06}@{n % jobs}"),
+    "changes of others": lambda store, n, jobs: store.changes(),
+    "requests to cancel": lambda store, n, jobs: store.cancel_requests(),
+    "outbox": lambda store, n, jobs: store.outbox(100),
+}
+
+
+async def measure(store: JobStore, jobs: int) -> dict[str, float]:
+    """Return the median of each operation, in milliseconds."""
+    return {name: await _median(operation, store, jobs) for name, operation in OPERATIONS.items()}
+
+
+async def _median(operation: Operation, store: JobStore, jobs: int) -> float:
+    took: list[float] = []
+    for number in range(ROUNDS):
+        began = time.perf_counter()
+        await operation(store, number, jobs)
+        took.append((time.perf_counter() - began) * 1_000)
+    return median(took)
+
+
+async def run(name: str, database: str | None, jobs: int, executions: int) -> dict[str, float]:
+    """Fill a store and measure it."""
+    time_source = ManualTime(START)
+    store: JobStore = MemoryJobStore()
+    if database is not None:
+        store = SqlJobStore(Database(dialect_for(database), MIGRATIONS), time_source)
+    await store.open()
+    await store.lead(START)
+    try:
+        await fill(store, jobs, executions)
+        return await measure(store, jobs)
+    finally:
+        await store.close()
+
+
+async def main(arguments: list[str]) -> None:
+    """Measure the stores and sizes that are named, and print a table for each store."""
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("--stores", nargs="+", default=["memory", "sqlite", "postgres"])
+    parser.add_argument("--jobs", nargs="+", type=int, default=[100, 1_000, 10_000, 100_000])
+    parser.add_argument("--executions", nargs="+", type=int, default=[0, 100_000, 1_000_000])
+    parser.add_argument("--postgres", default=POSTGRES, help="a database that is emptied")
+    given = parser.parse_args(arguments)
+    await _measure_all(given.stores, given.jobs, given.executions, given.postgres)
+
+
+async def _measure_all(stores: list[str], jobs: list[int], executions: list[int], postgres: str) -> None:
+    sizes = [(j, e) for j in jobs for e in executions if e <= j * 100]
+    for name in stores:
+        columns: list[dict[str, float]] = []
+        for number_of_jobs, number_of_executions in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                database = {"memory": None, "sqlite": str(Path(folder) / "growth.db"), "postgres": postgres}[name]
+                if name == "postgres":
+                    _empty(postgres)
+                columns.append(await run(name, database, number_of_jobs, number_of_executions))
+        _print(name, sizes, columns)
+
+
+def _empty(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+def _print(name: str, sizes: list[tuple[int, int]], columns: list[dict[str, float]]) -> None:
+    heads = [f"{jobs:,} / {executions:,}" for jobs, executions in sizes]
+    print(f"\n{name}: milliseconds, medians of {ROUNDS}, by jobs / executions\n")
+    print("| operation | " + " | ".join(heads) + " | growth |")
+    print("|---|" + "--:|" * (len(heads) + 1))
+    for operation in OPERATIONS:
+        figures = [column[operation] for column in columns]
+        growth = figures[-1] / figures[0] if figures[0] else 1.0
+        print(f"| {operation} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {growth:.1f} × |")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

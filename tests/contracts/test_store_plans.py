@@ -1,0 +1,167 @@
+"""The plan of every statement of the store: none reads a table that grows, whatever the statistics of a full store say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from agentoolkit.database.session import Session
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import Ending, Message, Position
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+
+from .job_store_steps import START, at, begin, claim, make, none_held, succeed
+from .owners import sql
+
+JOBS, EXECUTIONS = 3_000, 20_000
+GROWING = ("agentool_jobs", "agentool_executions")
+INHERENT = (
+    "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs WHERE state",  # all that is due, at the lead
+    "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL",  # all that is unfinished, at a take-over
+)
+"""Statements that are about all of a table, or all of an index, and are run seldom."""
+
+
+class Plans:
+    """Explains each statement in the place where it is run."""
+
+    def __init__(self) -> None:
+        self.bad: list[str] = []
+        self.statements: set[str] = set()
+
+    def explain(self, session: Session, statement: str, parameters: Any) -> None:
+        if not re.match(r"\s*(WITH|SELECT|UPDATE|DELETE|INSERT)", statement) or "agentool_" not in statement:
+            return
+        if any(statement.strip().startswith(known) for known in INHERENT):
+            return
+        self.statements.add(re.sub(r"\s+", " ", statement)[:90])
+        prefix = "EXPLAIN QUERY PLAN " if session.dialect == "sqlite" else "EXPLAIN "
+        session._cursor.execute(prefix + statement, parameters)
+        for row in session._cursor.fetchall():
+            line = str(row[-1])
+            scans = re.search(r"^SCAN (agentool_\w+|\w)$|Seq Scan on (agentool_\w+)", line.strip())
+            if scans and any(table in statement for table in GROWING) and (scans[2] in GROWING or scans[1] in GROWING):
+                self.bad.append(f"{line.strip()}: {' '.join(statement.split())[:160]}")
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
+    """Watch the statements of all sessions; nothing is explained before `plans.watch`."""
+    return Plans()
+
+
+def watch(plans: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("rows", "row", "run"):
+        monkeypatch.setattr(Session, name, _explaining(plans, getattr(Session, name)))
+    from_rows = Session.from_rows
+
+    def explained(session: Session, statement: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+        for table, parameters in session._dialect.with_rows(columns, rows):
+            plans.explain(session, table + statement, parameters)
+        return from_rows(session, statement, columns, rows)
+
+    monkeypatch.setattr(Session, "from_rows", explained)
+
+
+def _explaining(plans: Plans, original: Any) -> Any:
+    def explained(session: Session, statement: str, parameters: Any = None) -> Any:
+        plans.explain(session, session._sql(statement), parameters or {})
+        return original(session, statement, parameters)
+
+    return explained
+
+
+@pytest.fixture
+async def full(first: SqlJobStore) -> SqlJobStore:
+    """A store with thousands of jobs and executions, and statistics of them."""
+    jobs = [make(f"job{number}", result_queue="results") for number in range(3)]
+    for job in jobs:
+        await first.add(job, JobState(next_run_at=at(1)))
+    await sql(first, _copies("agentool_jobs", "job_id", "job_name", "WHERE o.job_id = 'job0'", JOBS))
+    await claim(first, 1, "job0")
+    await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at")
+    await sql(first, _copies("agentool_executions", "execution_id", "job_id", "", EXECUTIONS))
+    await sql(first, "UPDATE agentool_executions SET status = 'failed' WHERE execution_id LIKE '%99'")
+    await sql(first, "ANALYZE")
+    return first
+
+
+def _copies(table: str, first: str, second: str, where: str, number: int) -> str:
+    """Return SQL that copies the one row there is so often, with further ids."""
+    columns = {
+        "agentool_jobs": "definition, state, live, next_run_at, runs, version, reason, sequence, revision, created_at",
+        "agentool_executions": (
+            "sequence, agentool_name, scheduled_at, cause, status, reason, due_count, attempt, owner, finished_at, delivery"
+        ),
+    }[table]
+    others = ", ".join(f"o.{name}" for name in columns.split(", "))
+    return f"""
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {number})
+        INSERT INTO {table} ({first}, {second}, {columns})
+        SELECT o.{first} || '-' || n.n, o.{second} || '-' || n.n, {others} FROM {table} o, n {where}
+    """
+
+
+async def use(store: SqlJobStore) -> None:
+    """Call every method of a store that has a statement of its own."""
+    for execution in await claim(store, 1, "job1", "job2"):
+        started = await begin(store, execution)
+        await store.finish([Ending(succeed(started), Message(started.execution_id, "results", {}))])
+    (waiting,) = await claim(store, 2, "job1")
+    running = await begin(store, waiting)
+    await store.retry(running._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(3)))
+    await store.request_cancel(running.execution_id, "no")
+    await store.cancel_requests()
+    await store.acknowledge_cancel(running.execution_id)
+    await store.take_over(at(3), none_held)
+    await store.release(running)
+    await _look(store)
+    await store.outbox(10)
+    await store.messages(10)
+    await store.delivered("job1@2030-01-01T00:01:00+00:00")
+    job2 = await store.find("job2")
+    assert job2 is not None
+    await store.replace(job2.job, job2.standing, job2.standing)
+    job2 = await store.find("job2")
+    assert job2 is not None
+    await store.exchange(job2, make("job4"), JobState(next_run_at=at(9)), at(4))
+    await store.remove("job4", at(5))
+    await store.insert([succeed(running)._replace(execution_id="label@now-1", job_id="label", trigger="run_now")])
+    await store.release_all()
+
+
+async def _look(store: SqlJobStore) -> None:
+    for name in ("job0", "job0-77", "nobody"):
+        await store.find(name)
+        await store.find_cancelled(name)
+        await store.find_similar(name, 5)
+    for status in (None, *JobStatus):
+        await store.list_jobs(status, 10)
+        await store.list_jobs(status, 10, Position(START, "job1"))
+    await store.count_jobs()
+    await store.downstream("job0")
+    await store.changes()
+    await store.execution("job0@x")
+    for job_id in (None, "job0"):
+        for status in (None, *ExecutionStatus):
+            for before in (None, Position(at(1), "job0")):
+                await store.executions(job_id, 10, status, before)
+    await store.damaged(10)
+
+
+async def test_no_statement_reads_a_table_that_grows(full: SqlJobStore, plans: Plans, monkeypatch: pytest.MonkeyPatch):
+    """On both databases every statement finds its rows by an index, with the statistics of a full store."""
+    watch(plans, monkeypatch)
+    await use(full)
+    assert plans.bad == []
+    assert len(plans.statements) > 30
+
+
+async def test_a_statement_that_reads_a_table_is_noticed(full: SqlJobStore, plans: Plans, monkeypatch: pytest.MonkeyPatch):
+    """What these tests look for is seen where it happens: a question that no index answers."""
+    watch(plans, monkeypatch)
+    await full._database.read(lambda session: session.rows("SELECT job_id FROM agentool_executions WHERE reason = 'x'"))
+    assert len(plans.bad) == 1
