@@ -5,7 +5,7 @@
 | `nagatha_assistant.plugins.scheduler.get_scheduler` | `agentoolkit.client.get_scheduler` |
 | `nagatha_assistant.core.plugin.SimplePlugin` | a class with a name; its commands are the operations of the AgenTool of this name |
 | `nagatha_assistant.core.event_bus.get_event_bus` | the scheduler's own events; `event.data["task_id"]` is the job's id |
-| `app.task`, `AVAILABLE_TASKS[name] = task` | an AgenTool around the function, and `register_task_type` |
+| `app.task`, `AVAILABLE_TASKS[name] = task` | `task_type(name)(task)` |
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from fnmatch import fnmatch
+from functools import partial
 from types import ModuleType, SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import create_model
-
-from agentool import BaseOperationInput, Injector, create_agentool
-from agentoolkit.actions.task_types import register_task_type
+from agentool import Injector
+from agentoolkit.actions.task_functions import task_type
 from agentoolkit.client import get_scheduler
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import TestToolkit
@@ -55,14 +54,7 @@ class AvailableTasks(dict[str, Any]):
 
     def __setitem__(self, name: str, task: Any) -> None:
         super().__setitem__(name, task)
-        model = create_model(f"{name}_input", __base__=BaseOperationInput, operation=(Literal["run"], ...), custom_arg=(str, ...))
-
-        async def run(ctx, custom_arg: str) -> Any:
-            return task(SimpleNamespace(name=name), custom_arg=custom_arg)
-
-        run.__annotations__ = {"custom_arg": str, "return": Any}
-        create_agentool(name, model, {"run": run}, injector=self._injector)
-        register_task_type(name, name, lambda args: {"operation": "run", **args}, injector=self._injector)
+        task_type(name, injector=self._injector)(partial(task, SimpleNamespace(name=name)))
 
 
 def modules(kit: TestToolkit) -> dict[str, ModuleType]:

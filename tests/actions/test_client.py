@@ -7,14 +7,16 @@ import inspect
 import logging
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import create_model
 
-from agentool import BaseOperationInput, Injector, InvalidInput, create_agentool
+from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, create_agentool
 from agentoolkit.actions.mcp_servers import McpServer
+from agentoolkit.actions.task_functions import task_type
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.client import SchedulerClient, get_scheduler
 from agentoolkit.settings import Settings
@@ -282,3 +284,53 @@ async def test_null_arguments_of_a_plugin_command_are_none_given(kit, notes, sch
     await scheduler.schedule_task("plugin_command", {"plugin_name": "note", "command_name": "take", "arguments": None}, "in 1 hour")
     await kit.advance(hours=1)
     assert notes.taken == [None]
+
+
+# A function as a task type
+
+
+async def greet(name: str, times: int = 1) -> str:
+    """Greet somebody.
+
+    More than once, if need be.
+    """
+    return f"hello {name} " * times
+
+
+def where(name: str) -> str:
+    """Say in which thread it runs."""
+    return f"{name} {threading.current_thread().name}"
+
+
+async def results_of(kit, scheduler, task_type_name, args):
+    task_id = await scheduler.schedule_task(task_type_name, args, "in 1 minute")
+    await kit.advance(minutes=1)
+    return [execution["result"] for execution in await history(kit, task_id)]
+
+
+async def test_a_function_is_a_task_type(kit, scheduler):
+    """Its parameters are the task's arguments, with their types and defaults, and its text is the description."""
+    task_type("greet", injector=kit.injector)(greet)
+    assert await results_of(kit, scheduler, "greet", {"name": "Ada", "times": 2}) == ["hello Ada hello Ada "]
+    assert await results_of(kit, scheduler, "greet", {"name": "Bob"}) == ["hello Bob "]
+    assert kit.injector.get("greet").description == "Greet somebody."
+
+
+async def test_a_function_that_is_not_async_runs_in_a_thread(kit, scheduler):
+    """So it holds up nothing but itself."""
+    task_type("where", injector=kit.injector)(where)
+    assert await results_of(kit, scheduler, "where", {"name": "in"}) == ["in agentool-function where"]
+
+
+@pytest.mark.parametrize(("args", "said"), [({}, "name"), ({"name": "Ada", "times": "x"}, "times"), ({"name": "Ada", "nmae": 1}, "nmae")])
+async def test_wrong_arguments_of_a_function_are_refused_when_scheduled(kit, scheduler, args, said):
+    """A missing, wrong or misspelt argument is named."""
+    task_type("greet", injector=kit.injector)(greet)
+    with pytest.raises(InvalidInput, match=said):
+        await scheduler.schedule_task("greet", args, "in 1 minute")
+
+
+async def test_a_function_whose_parameters_have_no_names_is_refused(kit):
+    """A task's arguments are given by name."""
+    with pytest.raises(ConfigurationError, match="'numbers'"):
+        task_type("odd", injector=kit.injector)(lambda *numbers: numbers)
