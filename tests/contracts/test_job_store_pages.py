@@ -60,7 +60,7 @@ async def test_jobs_are_counted_by_status(store: JobStore):
 
 
 async def test_last_outcomes_are_of_what_finished_last(store: JobStore):
-    """Each job that is asked about has the outcome of the execution that finished last, not of one that runs; a job without one is left out."""
+    """Each job that is asked about has the outcome of the execution that finished last, not of one that runs; one without is left out."""
     for job_id in ("a", "b", "c"):
         await add(store, job_id)
     await add(store, "over", JobStatus.DONE)
