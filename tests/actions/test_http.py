@@ -519,7 +519,7 @@ def test_headers_of_the_connection_are_refused_by_name(name):
 
 def test_two_bodies_are_refused():
     """A request has one body."""
-    with pytest.raises(InvalidInput, match="two bodies"):
+    with pytest.raises(InvalidInput, match="Two bodies"):
         http().check("https://example.com/", body="a", json_data={})
 
 

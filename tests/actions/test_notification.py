@@ -199,7 +199,7 @@ async def test_a_failure_shows_no_secret():
 
 def test_a_url_that_is_none_is_refused_without_being_shown():
     """The application's mistake is named by the service's name alone."""
-    with pytest.raises(ConfigurationError, match="'hook' is none that Apprise knows") as refused:
+    with pytest.raises(ConfigurationError, match="Apprise does not know the URL of service 'hook'") as refused:
         notifying(hook=f"nonsense://{TOKEN}").check(targets=["hook"])
     assert TOKEN not in str(refused.value)
 

@@ -125,7 +125,7 @@ class HttpRules(HttpSettings):
             remedy = "Write 'https://host/path'."
             raise InvalidInput(f"{excerpt(url)} is not an http:// or https:// address.", field="url", value=url, remedy=remedy)
         if user is not None:
-            raise InvalidInput("The URL has a user in it.", field="url", remedy="Give the header 'Authorization', by reference.")
+            raise InvalidInput("The URL contains a user name.", field="url", remedy="Give the header 'Authorization', by reference.")
         AddressRules(self.allow).check_host(host)
         return host
 
@@ -202,7 +202,7 @@ def _named(headers: Mapping[str, str], name: str) -> list[str]:
 
 def _content(call: HttpInput) -> bytes | None:
     if call.json_data is not None and call.body is not None:
-        raise InvalidInput("There are two bodies.", field="body", remedy="Give either json_data or body.")
+        raise InvalidInput("Two bodies were given.", field="body", remedy="Give either json_data or body.")
     if call.json_data is not None:
         return json.dumps(call.json_data, separators=(",", ":")).encode()
     try:

@@ -87,7 +87,7 @@ class _ServerPipes(asyncio.SubprocessProtocol):
 
 
 async def _hear(output: asyncio.StreamReader, said: MemoryObjectSendStream[SessionMessage | Exception], limit: AnswerLimit) -> None:
-    """Hand on a server's messages, a line each. What is no message is left out; a line that is too long is the end."""
+    """Hand on a server's messages, a line each. A line that is not a message is left out; one that is too long ends the conversation."""
     import mcp_types
     from mcp.shared.message import SessionMessage
 
@@ -103,7 +103,7 @@ async def _hear(output: asyncio.StreamReader, said: MemoryObjectSendStream[Sessi
             try:
                 message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
-                logger.warning("An MCP server wrote a line that is no message: %d bytes", len(line))
+                logger.warning("An MCP server wrote a line of %d bytes that is not a message", len(line))
                 continue
             await said.send(SessionMessage(message))
 

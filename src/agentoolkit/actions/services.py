@@ -38,7 +38,7 @@ class Services:
 
     @property
     def names(self) -> list[str]:
-        """What can be named as a target."""
+        """Names that can be targets."""
         return sorted(self._urls)
 
     def check(self, name: str) -> None:
@@ -46,7 +46,7 @@ class Services:
 
         Raises:
             MissingExtra: apprise is not installed.
-            ConfigurationError: Its URL is none that apprise knows.
+            ConfigurationError: Apprise does not know its URL.
         """
         self._opened(name)
 
@@ -66,7 +66,7 @@ class Services:
     def _opened(self, name: str) -> Apprise:
         service = _module().Apprise()
         if not service.add(self._urls[name].get_secret_value()):
-            problem = f"The URL of service {name!r} is none that Apprise knows."
+            problem = f"Apprise does not know the URL of service {name!r}."
             raise ConfigurationError(problem, field="notification_services", remedy="Correct it in the settings; it is not shown here.")
         return service
 

@@ -193,7 +193,7 @@ def words(command: list[str] | str) -> list[str]:
     for word in split:
         _check_passable(word, "command")
     if not split or not split[0]:
-        raise InvalidInput("It names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
+        raise InvalidInput("The command names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
     return split
 
 

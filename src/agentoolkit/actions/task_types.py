@@ -90,7 +90,7 @@ def register_task_type(
     injector = injector or get_injector()
     if "sequence" not in injector:
         remedy = "Enter a Toolkit, or call get_scheduler(), before."
-        raise ConfigurationError("There is no AgenTool 'sequence' yet to tell of it.", field="name", value=name, remedy=remedy)
+        raise ConfigurationError("No AgenTool 'sequence' is registered yet.", field="name", value=name, remedy=remedy)
     types: TaskTypes = injector.get("sequence").deps.types
     types.add(name, lambda args: Call(agentool_name, to_input(dict(args))))
 

@@ -19,7 +19,7 @@ RETRIES = "agentool_execution_retries_total"
 JOBS = "agentool_jobs"
 QUEUE = "agentool_queue_messages"
 OTHERS = "(others)"
-"""Stands for the AgenTools for which there is no room among the labels."""
+"""The label of AgenTools beyond the number of labels there may be."""
 
 
 class SchedulerFigures:

@@ -30,7 +30,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise InvalidConfigFile(f"{path} is larger than {MAX_FILE_SIZE:,} bytes.", field="config_files", value=str(path))
     held = _parsed(path, content)
     if not isinstance(held, Mapping):
-        raise InvalidConfigFile(f"{path} has no keys at its top.", field="config_files", value=str(path))
+        raise InvalidConfigFile(f"{path} is not a mapping of keys to values.", field="config_files", value=str(path))
     return flattened(cast("Mapping[str, Any]", held))
 
 
@@ -49,7 +49,7 @@ def _parsed(path: Path, content: bytes) -> Any:
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
         remedy = f"Name it {', '.join(_PARSERS)}."
-        raise InvalidConfigFile(f"{path} is of no known kind.", field="config_files", value=str(path), remedy=remedy)
+        raise InvalidConfigFile(f"{path} has an unknown suffix.", field="config_files", value=str(path), remedy=remedy)
     try:
         return from_json(to_json(parse(content.decode())))  # times become text, as they are in JSON
     except InvalidConfigFile:

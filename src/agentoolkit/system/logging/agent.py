@@ -36,7 +36,7 @@ class LoggingInput(BaseOperationInput):
         None, min_length=1, max_length=200, description=f"Dotted; a logger includes those below it; {LOGGER!r} by default"
     )
     text: str | None = Field(None, min_length=1, description="For read: what the message or the data contains, in any case")
-    limit: int | None = Field(PAGE, ge=1, le=10_000, description="For read: the last so many")
+    limit: int | None = Field(PAGE, ge=1, le=10_000, description="For read: how many records, counted from the last")
     source: Literal["memory", "file"] | None = Field("memory", description="For read: where from")
 
 

@@ -1,4 +1,4 @@
-"""What this package reports by Python's ``logging``, handed to the toolkit's log: one tree of loggers, whoever writes to it."""
+"""What this package reports by Python's ``logging``, handed to the toolkit's log: one tree of loggers."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class _Formatter(logging.Formatter):
 
 
 def rotating(path: Path, size: int, files: int) -> RotatingFileHandler:
-    """Make a handler that begins a new file at a size, and keeps so many old ones.
+    """Make a handler that begins a new file at a size, and keeps a number of old ones.
 
     Raises:
         ConfigurationError: The file cannot be written.
@@ -115,7 +115,7 @@ def rotating(path: Path, size: int, files: int) -> RotatingFileHandler:
 
 
 def newest_first(path: Path, files: int) -> Iterator[LogRecord]:
-    """Yield the records of a log file and of those it was before, the newest first. A line that is no record is left out."""
+    """Yield the records of a log file and of those it was before, the newest first. A line that is not a record is left out."""
     for place in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, files + 1))):
         if place.exists():
             with place.open(encoding="utf-8", errors="replace") as file:

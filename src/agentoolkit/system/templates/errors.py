@@ -2,7 +2,7 @@
 
 TemplateError (RuntimeError)
 ├── TemplateNotFound   (KeyError) no template has this name
-├── InvalidTemplate    (ValueError) it is no template: `line` says where
+├── InvalidTemplate    (ValueError) the text is not a template: `line` says where
 ├── RenderingFailed    a variable is missing, or an expression went wrong: `line` says where
 └── RenderingRefused   it wants more time, memory or text than allowed, or what the sandbox forbids
 """
@@ -32,7 +32,7 @@ class TemplateNotFound(TemplateError, KeyError):
 
 
 class InvalidTemplate(TemplateError, ValueError):
-    """The text is no template."""
+    """The text is not a template."""
 
 
 class RenderingFailed(TemplateError):

@@ -220,7 +220,7 @@ def _wrong(kind: str, said: str, where: str) -> TemplateError:
     if kind == "forbidden":
         return RenderingRefused(f"The sandbox forbids it{where}: {said}.", field="template")
     if kind == "syntax":
-        return InvalidTemplate(f"It is no template{where}: {said}.", field="template")
+        return InvalidTemplate(f"Invalid template{where}: {said}.", field="template")
     if kind == "missing":
         return RenderingFailed(f"It includes {said!r}, which does not exist.", field="template", remedy="Save that template first.")
     return RenderingFailed(f"It failed{where}: {said}.", field="variables")
