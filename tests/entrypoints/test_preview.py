@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -140,6 +141,14 @@ def test_a_month_of_the_example_is_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch
     output = cli("simulate", str(example), "--from", "2026-03-01", "--to", "2026-03-31").stdout
     assert "Cut after 10,000 firings" in output
     assert 10_000 < computed < 10_100
+
+
+def test_a_cut_is_said_beside_json_too(cli: Cli) -> None:
+    """The list is whole JSON; that it is cut is said on stderr."""
+    example = files("agentoolkit.example") / "tasks.yaml"
+    result = cli("simulate", str(example), "--from", "2026-03-01", "--to", "2026-03-31", "--json")
+    assert result.stderr == "agentool: cut after 10,000 firings; there are more.\n"
+    assert len(json.loads(result.stdout)) == 10_000
 
 
 def test_simulate_as_json(cli: Cli) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -219,3 +225,43 @@ def test_a_log_file_that_cannot_be_written_is_one_line(cli: Cli, monkeypatch: py
     monkeypatch.setenv("AGENTOOL_LOG_FILE", "chores.py/agentool.log")
     result = cli("serve", "--memory", "--for", "0.1", code=2)
     assert "chores.py" in result.stderr
+
+
+def on_a_terminal(*words: str, **variables: str) -> str:
+    """Run the command on a terminal of 80 columns, and return what it shows."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    surroundings = {**os.environ, **variables}
+    surroundings.pop("COLUMNS", None)
+    command = [sys.executable, "-W", "error", "-m", "agentool", *words]
+    with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=surroundings) as running:
+        os.close(follower)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # how a terminal without anybody ends
+            while part := os.read(leader, 4096):
+                shown += part
+        running.wait(30)
+    os.close(leader)
+    return shown.decode()
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TERM": "xterm-256color"}, {"TERM": "xterm", "COLORTERM": "truecolor"}, {"TERM": "dumb"}, {"TERM": "vt100"}]
+)
+def test_a_terminal_shows_the_list_in_80_columns(cli: Cli, variables: dict[str, str]) -> None:
+    """Whatever its colours: tool and schedule are there, and no line is wider."""
+    cli.greeting("a-name-that-is-much-longer-than-any-column-of-a-table", "every weekday at 9am")
+    cli("run", "a-name-that-is-much-longer-than-any-column-of-a-table", "--allow", "chores")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("list", **variables))
+    line = plain.splitlines()[1]
+    assert len(line) <= 80
+    assert all(text in line for text in ("a-name-that-is-mu…", "active", "success", "function", "0 9 * * 1-5"))
+
+
+@pytest.mark.parametrize("words", [("history",), ("tools",), ("preview", "1 hour"), ("serve", "--for", "0.5"), ("info", "greeting")])
+def test_a_terminal_shows_every_page(cli: Cli, words: tuple[str, ...]) -> None:
+    """Nothing ends in a traceback on a terminal with colours."""
+    cli("schedule", "greeting", "now", "function", "function=agentoolkit.example.work:check_file")
+    cli("run", "greeting")
+    shown = on_a_terminal(*words, TERM="xterm-256color")
+    assert (len(shown) > 40, "Traceback" in shown, "agentool: " in shown) == (True, False, False)

@@ -25,6 +25,8 @@ class ReportingGroup(TyperGroup):
         if not standalone_mode:
             return super().main(args, *more, standalone_mode=False, **named)
         make_writable()
+        if not more:
+            named["prog_name"] = "agentool"  # also for `python -m agentool`
         try:
             code = super().main(args, *more, standalone_mode=False, **named)
             sys.stdout.flush()

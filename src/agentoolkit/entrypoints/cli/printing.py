@@ -85,7 +85,7 @@ def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()
         return
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     shown = console()
-    system = ColorSystem[shown.color_system.upper()] if shown.color_system else None
+    system = ColorSystem.STANDARD if shown.color_system else None  # our colours are among the eight that all terminals have
     lines = [_line(row, widths, indent, shown.width, system) for row in cells]
     sys.stdout.write("\n".join(lines) + "\n")
 

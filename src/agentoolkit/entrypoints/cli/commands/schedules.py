@@ -38,11 +38,14 @@ def simulate(
     json: Json = False,
 ) -> None:
     """List every firing of a task file in a stretch of time, without running anything."""
+    from agentoolkit.entrypoints.cli.errors import tell
     from agentoolkit.entrypoints.cli.printing import print_json
     from agentoolkit.entrypoints.cli.simulating import print_days, simulated
 
     found = simulated(file, start, end, timezone)
     if json:
+        if found.is_cut:
+            tell(f"cut after {len(found.firings):,} firings; there are more.")
         print_json([{"due": firing.due.isoformat(), "name": firing.name, "tool": firing.tool} for firing in found.firings])
     else:
         print_days(found)
