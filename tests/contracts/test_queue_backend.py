@@ -651,7 +651,7 @@ async def test_a_queue_is_restored_as_it_was(backend: QueueBackend):
     assert [found.state for found in before.messages].count(State.DEAD) == 2
     size = await counts(backend, 2)
     await backend.delete("q", at(2))
-    assert await backend.restore([before], at(2)) == (1, len(before.messages))
+    assert await backend.restore([before], at(2)) == (["q"], len(before.messages))
     assert await backend.contents("q", at(2)) == before
     assert (await counts(backend, 2), (await dead_ids(backend, 2))) == (size, ["dead b", "dead a"])
     assert (await backend.add(message("gone", 3), None)).duplicate
@@ -661,7 +661,7 @@ async def test_restoring_again_adds_nothing(backend: QueueBackend):
     """What is held or remembered stays as it is."""
     await filled(backend)
     before = await backend.contents("q", at(2))
-    assert await backend.restore([before], at(2)) == (0, 0)
+    assert await backend.restore([before], at(2)) == ([], 0)
     assert await backend.contents("q", at(2)) == before
 
 
@@ -671,7 +671,7 @@ async def test_what_is_restored_arrives_after_what_is_there(backend: QueueBacken
     moved = await backend.contents("q", at(0))
     await backend.delete("q", at(0))
     await add(backend, "mine")
-    assert await backend.restore([moved], at(0)) == (0, 2)
+    assert await backend.restore([moved], at(0)) == ([], 2)
     await add(backend, "c")
     assert ids(await take(backend, 0, limit=9)) == ["mine", "a", "b", "c"]
 

@@ -63,7 +63,7 @@ async def test_the_header_says_what_it_is(tmp_path: Path) -> None:
     """The first line has the format's name, its version and the time."""
     async with opened(tmp_path / "a.db") as kit:
         (header,) = await exported(kit)
-    assert json.loads(header) == {"format": "agentool", "version": 2, "exported_at": NOW.isoformat()}
+    assert json.loads(header) == {"format": "agentool", "version": 3, "exported_at": NOW.isoformat()}
 
 
 async def test_jobs_and_executions_arrive_unchanged(tmp_path: Path) -> None:
@@ -364,3 +364,94 @@ async def test_a_value_written_otherwise_is_kept_in_the_one_form(tmp_path: Path)
         swap = {"operation": "compare_and_set", "namespace": "n", "key": "k", "expected": {"a": 2, "b": 1}, "value": 3}
         await kit.injector.run("storage_kv", swap)
         assert (await kit.injector.run("storage_kv", {"operation": "get", "namespace": "n", "key": "k"})).value == 3
+
+
+async def fill_a_whole_queue(kit: Toolkit) -> None:
+    """A full queue with messages in every state, letters that died at one instant, and ids of what is gone."""
+    await ask(kit, "queue", "create_queue", queue_name="full", max_size=3, max_retries=2, description="mine")
+    for name in ("b", "a", "gone"):
+        await ask(kit, "queue", "enqueue", queue_name="full", message={"n": name}, message_id=name)
+    for name in ("b", "a"):
+        await ask(kit, "queue", "move_to_dlq", queue_name="full", message_id=name, reason=f"poison {name}")
+    await ask(kit, "queue", "ack", queue_name="full", message_id="gone")
+    await ask(kit, "queue", "enqueue", queue_name="full", message=1, delay=60, priority=7)
+    for number in range(2):
+        await ask(kit, "queue", "enqueue", queue_name="full", message=number)
+    await ask(kit, "queue", "dequeue", queue_name="full")
+    await ask(kit, "storage_kv", "set", key="a", value="\ud800", ttl=60)
+
+
+async def test_export_and_import_are_inverse(tmp_path: Path, database_url: str) -> None:
+    """Out, in and out again gives the same bytes: a full queue, dead letters in their order, remembered ids, values."""
+    async with opened(tmp_path / "a.db") as kit:
+        await fill_a_whole_queue(kit)
+    before, after = await moved(tmp_path / "a.db", tmp_path / "b.db" if database_url.endswith(".db") else database_url)
+    assert "\n".join(before).encode() == "\n".join(after).encode()
+
+
+async def test_memory_takes_and_gives_the_same(tmp_path: Path) -> None:
+    """The stores in memory too."""
+    async with opened(tmp_path / "a.db") as kit:
+        await fill_a_whole_queue(kit)
+        before = await exported(kit)
+    async with Toolkit(Settings(timezone="UTC"), time=ManualTime(NOW), runs_jobs=False) as kit:
+        await import_lines(held(kit), before, NOW)
+        assert await exported(kit) == before
+
+
+async def test_what_died_stays_dead_and_what_is_known_stays_known(tmp_path: Path) -> None:
+    """A dead letter keeps its reason, and an id of what is gone adds nothing."""
+    async with opened(tmp_path / "a.db") as kit:
+        await fill_a_whole_queue(kit)
+        lines = await exported(kit)
+    async with opened(tmp_path / "b.db") as kit:
+        await import_lines(held(kit), lines, NOW)
+        letters = (await ask(kit, "queue", "get_dlq", queue_name="full")).data["messages"]
+        assert [(letter["message_id"], letter["reason"]) for letter in letters] == [("b", "poison b"), ("a", "poison a")]
+        assert (await ask(kit, "queue", "enqueue", queue_name="full", message=1, message_id="gone")).data["duplicate"]
+
+
+async def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    """Nothing at all, or only blank lines, is no export."""
+    async with opened(tmp_path / "a.db") as kit:
+        for lines in ([], ["", "  "]):
+            with pytest.raises(InvalidInput, match="empty"):
+                await import_lines(held(kit), lines, NOW)
+
+
+@pytest.mark.parametrize("field", ["attempts", "arrival"])
+@pytest.mark.parametrize("number", [10**30, -1])
+async def test_a_count_that_no_database_holds_is_refused(tmp_path: Path, field: str, number: int) -> None:
+    """The line is named, and nothing is added: not even the messages before it."""
+    async with opened(tmp_path / "a.db") as kit:
+        lines = [HEADER, json.dumps({"queued": QUEUED}), json.dumps({"queued": {**QUEUED, "message_id": "n", field: number}})]
+        with pytest.raises(InvalidInput, match=f"Line 3: queued.{field}"):
+            await import_lines(held(kit), lines, NOW)
+        assert len(await exported(kit)) == 1
+
+
+async def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    """Its dead letters come in the order of their times, and its messages are known afterwards."""
+    dead = {"state": "dead", "reason": "no"}
+    lines = [HEADER] + [
+        json.dumps({"queued": {**QUEUED, "message_id": name, **dead, "died_at": (NOW + timedelta(seconds=at)).isoformat()}})
+        for name, at in (("late", 2), ("early", 1))
+    ]
+    async with opened(tmp_path / "a.db") as kit:
+        assert (await import_lines(held(kit), lines, NOW)).messages == 2
+        letters = (await ask(kit, "queue", "get_dlq", queue_name="q")).data["messages"]
+        assert [letter["message_id"] for letter in letters] == ["early", "late"]
+        assert await import_lines(held(kit), lines, NOW) == Arrived()
+
+
+async def test_damaged_rows_are_left_out(tmp_path: Path) -> None:
+    """One damaged message, one damaged value: the others are exported."""
+    async with opened(tmp_path / "a.db") as kit:
+        for name in ("good", "bad"):
+            await ask(kit, "queue", "enqueue", queue_name="q", message=1, message_id=name)
+            await ask(kit, "storage_kv", "set", key=name, value=1)
+        await kit.database.write(lambda session: session.run("UPDATE agentool_queue_messages SET body = '{' WHERE message_id = 'bad'"))
+        await kit.database.write(lambda session: session.run("UPDATE agentool_values SET value = '{' WHERE key = 'bad'"))
+        found = [json.loads(line) for line in await exported(kit)]
+    assert [record["queued"]["message_id"] for record in found if "queued" in record] == ["good"]
+    assert [record["key"] for record in found if "value" in record] == ["good"]

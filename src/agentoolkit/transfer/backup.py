@@ -1,21 +1,21 @@
 """Everything that stores hold as lines of JSON, and back into other stores.
 
-The first line is a header. Each further one is a job with where it stands, an execution, an outcome still to be delivered, a queue,
-a message in a queue, or a value. A file is read whole before anything of it is written.
+The first line is a header. Each further one is a job and its state, an execution, an outcome still to be delivered, a queue,
+a message in a queue, an id that a queue remembers, or a value. A file is read whole before anything of it is written.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore, StoredValue
+from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
-from agentoolkit.system.queue.ports import QueueBackend
+from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
@@ -23,8 +23,8 @@ from agentoolkit.system.scheduler.ports import JobStore, Message, StoredJob
 from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
-VERSION = 2
-"""Files of version 1 have no queues and no values."""
+VERSION = 3
+"""Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
 
 _ALL = 1_000_000_000
 
@@ -52,7 +52,7 @@ class Arrived(NamedTuple):
 async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     """Yield lines with everything: the header, jobs, executions from the oldest on, outcomes under way, queues, values.
 
-    A job whose definition was damaged is left out.
+    What was damaged in the database is left out: a job's definition, a message's payload, a value.
     """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
     for stored in await held.jobs.jobs():
@@ -63,11 +63,28 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     for message in await held.jobs.messages(_ALL):
         yield _line(records.message_record(message))
     for status in await held.queues.queues(now):
-        yield _line(records.queue_record(status.queue))
-        for message in await held.queues.messages(status.queue.queue_name, now):
-            yield _line(records.queued_record(message))
+        for record in _queue_records(await held.queues.contents(status.queue.queue_name, now), now):
+            yield _line(record)
     for value in await held.values.everything(now):
-        yield _line(records.value_record(value))
+        if checks.is_json(value.entry.text):
+            yield _line(records.value_record(value))
+
+
+def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield a queue, its messages and the ids it remembers. What somebody has taken is ready: a lease does not move.
+
+    The ids of its messages are remembered too, so that an import can be repeated.
+    """
+    yield records.queue_record(contents)
+    for message in contents.messages:
+        if checks.is_json(message.body):
+            in_flight = message.state is queued.State.IN_FLIGHT
+            yield records.queued_record(queued.waiting(message._replace(token=""), now) if in_flight else message)
+    remembered = {message_id: until for message_id, until in contents.remembered if until > now}
+    for message in contents.messages:
+        remembered.setdefault(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW))
+    for message_id, until in remembered.items():
+        yield records.remembered_record(contents.queue.queue_name, message_id, until)
 
 
 async def import_lines(held: Everything, lines: Iterable[str], now: datetime) -> Arrived:
@@ -83,6 +100,8 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
     for number, line in enumerate(lines, 1):
         if line.strip():
             contents.take(number, _record(number, line))
+    if not contents.version:
+        raise InvalidInput("The file is empty.", field="file", remedy="Give a file that `agentool export` wrote.")
     return await _Importer(held, contents, now).add()
 
 
@@ -90,16 +109,18 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
 class _Contents:
     """What a file holds."""
 
+    version: int = 0
     jobs: list[StoredJob] = field(default_factory=list[StoredJob])
     executions: list[Execution] = field(default_factory=list[Execution])
     outcomes: dict[str, Message] = field(default_factory=dict[str, Message])
-    queues: list[queued.Queue] = field(default_factory=list[queued.Queue])
+    queues: list[QueueContents] = field(default_factory=list[QueueContents])
     messages: list[queued.QueueMessage] = field(default_factory=list[queued.QueueMessage])
+    remembered: list[records.Remembered] = field(default_factory=list[records.Remembered])
     values: list[KeptValue] = field(default_factory=list[KeptValue])
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
-        if number == 1:
-            _check_header(record)
+        if not self.version:
+            self.version = _version_of(record)
             return
         try:
             self._take(record)
@@ -119,10 +140,30 @@ class _Contents:
             self.queues.append(records.queue_from(record))
         elif "queued" in record:
             self.messages.append(records.queued_from(record))
+        elif "remembered" in record:
+            self.remembered.append(records.remembered_from(record))
         elif "value" in record:
             self.values.append(records.value_from(record))
         else:
             raise InvalidInput(f"There is no record such as {excerpt(dict(record))}.")
+
+    def queue_contents(self, now: datetime) -> list[QueueContents]:
+        """Return every queue that is named anywhere, with its messages and remembered ids."""
+        found = {each.queue.queue_name: each for each in self.queues}
+        for name in [*(message.queue_name for message in self.messages), *(each.queue_name for each in self.remembered)]:
+            found.setdefault(name, QueueContents(queued.Queue(name, queued.QueueSettings(), now), (), ()))
+        return [self._filled(each, now) for each in found.values()]
+
+    def _filled(self, contents: QueueContents, now: datetime) -> QueueContents:
+        name = contents.queue.queue_name
+        messages = [message for message in self.messages if message.queue_name == name]
+        dead = [message for message in messages if message.state is queued.State.DEAD]
+        alive = [queued.waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
+        remembered = [(each.message_id, each.until) for each in self.remembered if each.queue_name == name and each.until > now]
+        if self.version < 3:
+            dead.sort(key=lambda message: message.died_at or now)
+            remembered = [(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW)) for message in messages]
+        return contents._replace(messages=(*alive, *dead), remembered=remembered)
 
 
 class _Importer:
@@ -140,10 +181,10 @@ class _Importer:
         executions = [await self._add_execution(execution) for execution in contents.executions]
         added = [execution.execution_id for execution, new in zip(contents.executions, executions, strict=True) if new]
         outcomes = [execution_id in contents.outcomes for execution_id in added]
-        queues = [(await self._held.queues.create(queue)).created for queue in contents.queues]
-        messages = [await self._add_message(message) for message in contents.messages]
-        values = [await self._add_value(value) for value in contents.values]
-        return Arrived(*map(sum, (jobs, executions, outcomes, queues, messages, values)))
+        restored = await self._held.queues.restore(contents.queue_contents(self._now), self._now)
+        queues = len({each.queue.queue_name for each in contents.queues} & set(restored.made))
+        values = await self._held.values.restore(contents.values, self._now)
+        return Arrived(sum(jobs), sum(executions), sum(outcomes), queues, restored.messages, values)
 
     async def _add_job(self, stored: StoredJob) -> bool:
         if await self._held.jobs.find(stored.job.job_id) is not None:
@@ -162,27 +203,11 @@ class _Importer:
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
 
-    async def _add_message(self, message: queued.QueueMessage) -> bool:
-        """Keep a message; a dead one dies again, because that is how messages come among the dead letters."""
-        alive = queued.waiting(message._replace(token="", died_at=None), self._now)
-        remember_until = self._now + timedelta(seconds=queued.DEDUP_WINDOW)
-        added = await self._held.queues.add(alive, remember_until)
-        if not added.duplicate and message.state is queued.State.DEAD:
-            receipt = queued.Receipt(message.message_id)
-            await self._held.queues.dead_letter(message.queue_name, receipt, message.reason, message.died_at or self._now)
-        return not added.duplicate
-
-    async def _add_value(self, value: KeptValue) -> bool:
-        def put(before: StoredValue | None) -> StoredValue:
-            return before or value.entry
-
-        if value.entry.expires_at is not None and value.entry.expires_at <= self._now:
-            return False
-        return (await self._held.values.change(value.namespace, value.key, put, self._now)).before is None
-
 
 def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate is in no encoding: such a line is written with escapes.
+    return line if checks.is_encodable(line) else json.dumps(record, separators=(",", ":"))
 
 
 def _record(number: int, line: str) -> dict[str, Any]:
@@ -198,9 +223,13 @@ def _record(number: int, line: str) -> dict[str, Any]:
     return cast("dict[str, Any]", record)
 
 
-def _check_header(record: Mapping[str, Any]) -> None:
-    if record.get("format") != FORMAT:
-        raise InvalidInput("The first line is no header of an export.", field="file", remedy="Give a file that `agentool export` wrote.")
-    if record.get("version") not in range(1, VERSION + 1):
-        problem = f"The file has version {record.get('version')!r}, and this program reads up to {VERSION}."
+def _version_of(header: Mapping[str, Any]) -> int:
+    if header.get("format") != FORMAT:
+        raise InvalidInput(
+            "The first line is not the header of an export.", field="file", remedy="Give a file that `agentool export` wrote."
+        )
+    version = header.get("version")
+    if version not in range(1, VERSION + 1):
+        problem = f"The file has version {version!r}, and this program reads up to {VERSION}."
         raise InvalidInput(problem, field="file", remedy="Use the program's newer version.")
+    return cast("int", version)

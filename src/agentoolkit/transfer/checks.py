@@ -94,6 +94,31 @@ def check_job(job: Job) -> None:
         raise InvalidInput(error.problem, field=f"job.{error.field}", value=error.value, remedy=error.remedy) from error
 
 
+def is_json(text: str) -> bool:
+    """Can it be read as JSON?"""
+    try:
+        json_in("", text)
+    except InvalidInput:
+        return False
+    return True
+
+
+def is_encodable(text: str) -> bool:
+    """Is there a form in bytes? A lone surrogate has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def count_in(field: str, value: Any) -> int:
+    """Refuse what is not a number that a database counts with."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
+        raise InvalidInput(f"{excerpt(value)} is not a count.", field=field, value=value, remedy="Write a whole number from 0 on.")
+    return value
+
+
 def json_in(field: str, text: str) -> Any:
     """Read JSON, without the numbers that it does not have. Raises `InvalidInput`."""
     try:

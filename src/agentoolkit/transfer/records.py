@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
@@ -14,12 +15,23 @@ from agentoolkit.storage.kv.ports import KeptValue, StoredValue
 from agentoolkit.storage.kv.schemas import KvInput
 from agentoolkit.storage.kv.service import encoded
 from agentoolkit.system.queue import messages as queued
+from agentoolkit.system.queue.ports import QueueContents
 from agentoolkit.system.queue.schemas import QueueInput
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies
 from agentoolkit.system.scheduler.ports import Message, StoredJob
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.transfer import checks
 
+
+class Remembered(NamedTuple):
+    """An id that a queue remembers."""
+
+    queue_name: str
+    message_id: str
+    until: datetime
+
+
+_REMEMBERED = TypeAdapter(Remembered)
 _JOB = TypeAdapter(checks.JobRecord)
 _EXECUTION = TypeAdapter(Execution)
 _STANDING = TypeAdapter(JobState)
@@ -51,9 +63,15 @@ def message_record(message: Message) -> dict[str, Any]:
     return {"message": to_jsonable_python(message._asdict())}
 
 
-def queue_record(queue: queued.Queue) -> dict[str, Any]:
-    """Write a queue with its limits."""
-    return {"queue": to_jsonable_python({**queue._asdict(), "settings": queue.settings._asdict()})}
+def queue_record(contents: QueueContents) -> dict[str, Any]:
+    """Write a queue with its limits, and how many messages it ever had and dropped."""
+    queue = {**contents.queue._asdict(), "settings": contents.queue.settings._asdict()}
+    return {"queue": to_jsonable_python(queue), "arrivals": contents.arrivals, "dropped": contents.dropped}
+
+
+def remembered_record(queue_name: str, message_id: str, until: datetime) -> dict[str, Any]:
+    """Write an id that a queue remembers."""
+    return {"remembered": {"queue_name": queue_name, "message_id": message_id, "until": until.isoformat()}}
 
 
 def queued_record(message: queued.QueueMessage) -> dict[str, Any]:
@@ -96,12 +114,21 @@ def message_from(record: Mapping[str, Any]) -> Message:
     return message
 
 
-def queue_from(record: Mapping[str, Any]) -> queued.Queue:
+def queue_from(record: Mapping[str, Any]) -> QueueContents:
     """Read what `queue_record` wrote. Raises `InvalidInput`."""
     queue = checks.read(_QUEUE, "queue", record["queue"])
     created = {"operation": "create_queue", "queue_name": queue.queue_name, **queue.settings._asdict()}
     checks.check_fields("queue", QueueInput, created)
-    return queue
+    arrivals, dropped = (checks.count_in(f"queue.{name}", record.get(name, 0)) for name in ("arrivals", "dropped"))
+    return QueueContents(queue, (), (), arrivals, dropped)
+
+
+def remembered_from(record: Mapping[str, Any]) -> Remembered:
+    """Read what `remembered_record` wrote. Raises `InvalidInput`."""
+    remembered = checks.read(_REMEMBERED, "remembered", record["remembered"])
+    named = {"queue_name": remembered.queue_name, "message_id": remembered.message_id}
+    checks.check_fields("remembered", QueueInput, {"operation": "enqueue", **named})
+    return remembered
 
 
 def queued_from(record: Mapping[str, Any]) -> queued.QueueMessage:
@@ -110,6 +137,10 @@ def queued_from(record: Mapping[str, Any]) -> queued.QueueMessage:
     named = {name: getattr(message, name) for name in ("queue_name", "message_id", "priority")}
     checks.check_fields("queued", QueueInput, {"operation": "enqueue", **named})
     checks.json_in("queued.body", message.body)
+    for name in ("attempts", "arrival"):
+        checks.count_in(f"queued.{name}", getattr(message, name))
+    if message.state is queued.State.DEAD and message.died_at is None:
+        raise InvalidInput("A dead letter has a time.", field="queued.died_at", remedy="Write when it died.")
     return message
 
 

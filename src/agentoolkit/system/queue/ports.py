@@ -93,8 +93,8 @@ class QueueContents(NamedTuple):
 class Restored(NamedTuple):
     """The answer to one `restore`."""
 
-    queues: int
-    """Queues that were made."""
+    made: Sequence[str]
+    """Names of the queues that were made, in order."""
     messages: int
     """Messages that were added."""
 

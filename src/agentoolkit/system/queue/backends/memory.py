@@ -107,7 +107,7 @@ class MemoryQueueBackend:
                 queue = self._made(each.queue)
                 queue.settle(now)
                 messages += queue.restore(each, new, now)
-            return Restored(sum(made), messages)
+            return Restored(sorted(each.queue.queue_name for each, new in zip(contents, made, strict=True) if new), messages)
 
     async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
         with self._lock:

@@ -166,4 +166,4 @@ def restore_all(session: Session, contents: Sequence[QueueContents], kept: KeptP
         messages += queue.restore(by_name[queue.name], queue.name in made, now)
     for queue in opened:
         queue.write_counts()
-    return Restored(len(made), messages)
+    return Restored(sorted(made), messages)
