@@ -61,10 +61,11 @@ class AgenTool(Generic[Deps]):
         """
         try:
             return self.operations[data.operation]
-        except KeyError:
-            remedy = did_you_mean(data.operation, self.operations)
-            problem = f"AgenTool {self.name!r} has no operation {excerpt(data.operation)}."
-            raise self.refusal(problem, field="operation", value=data.operation, remedy=remedy) from None
+        except (KeyError, AttributeError, TypeError):
+            asked = getattr(data, "operation", None)
+            remedy = did_you_mean(str(asked), self.operations)
+            problem = f"AgenTool {self.name!r} has no operation {excerpt(asked)}."
+            raise self.refusal(problem, field="operation", value=asked, remedy=remedy) from None
 
     def check(self, data: object) -> BaseOperationInput:
         """Validate completely, the operation's required fields and the precheck included, without calling the handler.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import types
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_origin
 
 from typing_extensions import is_typeddict
 
 
 def fits(field: Any, parameter: Any) -> bool:
     """Can every value of the field, other than None, be passed to the parameter?"""
-    accepted = _members(parameter)
-    return field is Any or all(any(_goes_into(member, kind) for kind in accepted) for member in _members(field) - {types.NoneType})
+    accepted = _plain_members(parameter)
+    return field is Any or all(any(_goes_into(member, kind) for kind in accepted) for member in _plain_members(field) - {types.NoneType})
 
 
 def classes(annotation: Any) -> tuple[type, ...]:
@@ -22,9 +22,24 @@ def classes(annotation: Any) -> tuple[type, ...]:
 def _goes_into(member: Any, kind: Any) -> bool:
     if member == kind:
         return True
-    if get_origin(kind) is Literal or get_args(kind) not in ((), get_args(member)):
+    if get_origin(kind) is Literal or not _arguments_fit(get_args(member), get_args(kind)):
         return False
     return all(issubclass(found, _classes(kind)) for found in _classes(member))
+
+
+def _plain_members(annotation: Any) -> frozenset[Any]:
+    """As `_members`, with what a NewType is made of in its place."""
+    found = _members(annotation)
+    return frozenset[Any]().union(*(_plain_members(kind.__supertype__) if isinstance(kind, NewType) else {kind} for kind in found))
+
+
+def _arguments_fit(given: tuple[Any, ...], accepted: tuple[Any, ...]) -> bool:
+    """Do the arguments of a generic class fit those of another? ``list[int]`` fits ``list`` and ``list[Any]``."""
+    if accepted in ((), given):
+        return True
+    if not given:
+        return all(kind is Any for kind in accepted)
+    return len(given) == len(accepted) and all(kind is Any or fits(found, kind) for found, kind in zip(given, accepted, strict=True))
 
 
 def _members(annotation: Any) -> frozenset[Any]:

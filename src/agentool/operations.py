@@ -10,6 +10,7 @@ holds the fields that were given. ``Annotated[Base, Needs("name")]`` says which 
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -23,6 +24,9 @@ from agentool.base import BaseOperationInput
 from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, sentence
 
 Handler = Callable[..., Awaitable[Any]]
+
+_UNPACKS = (Unpack, typing.Unpack)
+"""Two different things on Python 3.11."""
 
 
 class Needs(frozenset[str]):
@@ -58,7 +62,10 @@ class Operation:
             InvalidInput: A required field is missing, or a field was given that this operation does not take.
         """
         values = data.__dict__
-        given = {name: values[name] for name in data.__pydantic_fields_set__ if values[name] is not None}
+        try:
+            given = {name: values[name] for name in data.__pydantic_fields_set__ if values[name] is not None}
+        except KeyError:  # fields that only a model with extra="allow" takes
+            given = {**values, **(data.__pydantic_extra__ or {})}
         given.pop("operation", None)
         if not (given.keys() >= self.required and given.keys() <= self.fields):
             given = self._fitted(given, data)
@@ -91,6 +98,8 @@ class Operation:
 
 
 def _default(field: str, data: BaseOperationInput) -> Any:
+    if field not in type(data).model_fields:  # of a model that allows others
+        return PydanticUndefined
     return type(data).model_fields[field].get_default(call_default_factory=True, validated_data=dict(data.__dict__))
 
 
@@ -170,7 +179,7 @@ def _taken_by(parameter: inspect.Parameter, handler: Handler, input_type: type[B
     if parameter.kind is not parameter.VAR_KEYWORD:
         required = parameter.default is parameter.empty
         return [_Parameter(parameter.name, annotation, None if required else parameter.default, required)]
-    if get_origin(annotation) is not Unpack:
+    if get_origin(annotation) not in _UNPACKS:
         raise ConfigurationError(f"{handler.__qualname__}: **{parameter.name} must be annotated Unpack[SomeTypedDict].")
     return [_Parameter(name, hint) for name, hint in get_type_hints(get_args(annotation)[0]).items()]
 

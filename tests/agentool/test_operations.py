@@ -1,12 +1,13 @@
 """The signature of a handler is its route, its required fields and its schema."""
 
+import typing
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict, Unpack
 
 from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext, create_agentool
@@ -394,3 +395,80 @@ def test_own_class_of_refusal_is_raised() -> None:
     for wrong in ({"operation": "dig"}, {"operation": "plant"}, {"operation": "water", "litres": "many"}):
         with pytest.raises(Wilted):
             agentool.check(wrong)
+
+
+# What fits
+
+Uid = NewType("Uid", str)
+
+
+class FitInput(BaseOperationInput):
+    operation: Literal["go"]
+    numbers: list[int] | None = None
+    uid: Uid | None = None
+    table: dict[str, list[int]] | None = None
+
+
+async def any_list(ctx: RunContext[None], numbers: list[Any]) -> str:
+    return str(numbers)
+
+
+async def plain_text(ctx: RunContext[None], uid: str) -> str:
+    return uid
+
+
+async def new_type(ctx: RunContext[None], uid: Annotated[Uid, "documented"]) -> str:
+    return uid
+
+
+async def any_table(ctx: RunContext[None], table: dict[str, list[Any]]) -> str:
+    return str(table)
+
+
+class Fields(typing.TypedDict, total=False):
+    uid: Uid
+
+
+async def standard_unpack(ctx: RunContext[None], **fields: typing.Unpack[Fields]) -> str:
+    return fields.get("uid", "")
+
+
+@pytest.mark.parametrize("handler", [any_list, plain_text, new_type, any_table, standard_unpack])
+def test_what_takes_all_values_of_a_field_fits(handler: Any) -> None:
+    """`list[Any]` takes a list of numbers, a NewType is what it is made of, and the standard library's Unpack is one."""
+    create_agentool("fit", FitInput, {"go": handler}, injector=Injector())
+
+
+async def text_list(ctx: RunContext[None], numbers: list[str]) -> str:
+    return str(numbers)
+
+
+def test_what_takes_other_values_does_not_fit() -> None:
+    """Numbers are no texts, also in a list."""
+    with pytest.raises(ConfigurationError, match="numbers"):
+        create_agentool("fit", FitInput, {"go": text_list}, injector=Injector())
+
+
+class OpenInput(BaseOperationInput):
+    model_config = ConfigDict(extra="allow")
+    operation: Literal["go"]
+
+
+async def go(ctx: RunContext[None]) -> str:
+    return "went"
+
+
+async def test_a_field_that_only_the_model_allows_is_refused_by_name() -> None:
+    """A model with extra="allow" does not make a handler take it."""
+    injector = Injector()
+    create_agentool("open", OpenInput, {"go": go}, injector=injector)
+    with pytest.raises(InvalidInput, match="other: is not used by operation 'go'"):
+        await injector.run("open", {"operation": "go", "other": 1})
+
+
+async def test_a_model_without_an_operation_is_refused() -> None:
+    """One that was made without validation may have none."""
+    injector = Injector()
+    create_agentool("open", OpenInput, {"go": go}, injector=injector)
+    with pytest.raises(InvalidInput, match="has no operation None"):
+        await injector.run("open", OpenInput.model_construct())
