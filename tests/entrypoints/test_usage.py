@@ -64,6 +64,21 @@ def test_a_usage_error_is_one_line(cli: Cli, words: tuple[str, ...], said: str) 
     assert (result.stderr.count("\n"), result.stdout) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("history", "--status", "happy"), "--status: input should be 'queued', 'running'"),
+        (("schedule", "a", "1 hour", "queue", "operation=list_queues", "--max-retries", "-3"), "--max-retries: "),
+        (("preview", "1 hour", "--timezone", "Mars/Base"), "--timezone: "),
+        (("pause", "a", "--until", "soon"), "--until: "),
+    ],
+)
+def test_a_refused_option_is_called_as_it_is_written(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    """Not by the field that it sets."""
+    cli.greeting("a")
+    assert cli(*words, code=2).stderr.startswith(f"agentool: {said}")
+
+
 def test_the_version(cli: Cli) -> None:
     """--version prints it and nothing else."""
     assert cli("--version").stdout == "agentool 0.1.0\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 MISTAKE = 2
 FAILURE = 1
+_OPTIONS = "agentool_options"
+"""Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
+_FIELDS = {"status": "execution_status"}
+"""Parameters of commands that are not called as the field that they set."""
 
 
 class ReportingGroup(TyperGroup):
@@ -78,7 +83,15 @@ def _silence_stdout() -> None:
 
 
 class ReportingCommand(TyperCommand):
-    """A command that takes ``-5 minutes`` for what it was meant as, and not for an option that there is not."""
+    """A command whose errors know its options. It takes ``-5 minutes`` for what was meant, and not for an unknown option."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            options = [found for found in self.get_params(ctx) if found.param_type_name == "option" and found.name]
+            setattr(error, _OPTIONS, {_FIELDS.get(str(found.name), str(found.name)): found.opts[0] for found in options})
+            raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
@@ -97,12 +110,18 @@ def _signed(word: str) -> AgenToolError:
     return InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.")
 
 
+def _in_words_of_command(text: str, options: Mapping[str, str]) -> str:
+    """Call fields by the options that set them, and leave out which AgenTool it is that a command speaks to."""
+    text = text.removeprefix("AgenTool 'scheduler' refused its input: ")
+    return re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)
+
+
 def _lines(error: AgenToolError) -> list[str]:
     """Return an error as lines: one; or one for each of several refused tasks, and for what to do about them."""
     from agentoolkit.entrypoints.taskfile import TasksRefused
 
     if not isinstance(error, TasksRefused):
-        return [str(error)]
+        return [_in_words_of_command(str(error), getattr(error, _OPTIONS, {}))]
     *refusals, last = error.refusals
     sentences = [line for line in error.advice if not line.startswith("export ")]
     exports = [line for line in error.advice if line.startswith("export ")]
