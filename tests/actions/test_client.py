@@ -20,7 +20,7 @@ from agentoolkit.actions.task_functions import task_type
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.client import SchedulerClient, get_scheduler
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.errors import InvalidSchedule, JobNotFound
+from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.testing import toolkit
 
 from . import assistant
@@ -86,8 +86,8 @@ async def test_basic_usage(kit, run, caplog):
     with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
         await kit.advance(days=1)
     assert "Meeting reminder" in caplog.text
-    with pytest.raises(JobNotFound):
-        await names["scheduler"].get_task(names["task_id"])
+    task = await names["scheduler"].get_task(names["task_id"])
+    assert (task["info"]["state"], task["recent_history"]) == ("cancelled", [])
 
 
 async def test_plugin_integration(kit, run):
