@@ -22,6 +22,7 @@ from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.database.session import Session
 from agentoolkit.settings import Settings
+from agentoolkit.storage.kv.errors import DamagedValue
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, statements
 from agentoolkit.system.queue.enqueue import EnqueueRequest
 from agentoolkit.system.queue.errors import QueueError, QueueFull
@@ -29,6 +30,7 @@ from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Queue
 from agentoolkit.system.queue.ports import Lease, Requeue
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
 from agentoolkit.testing import ManualTime
+from agentoolkit.transfer import Everything, export_lines
 from agentoolkit.wiring import Toolkit
 
 from .queue_taker import LEASE, MESSAGE, START
@@ -272,7 +274,7 @@ async def main():
     await database.open()
     backend, store = SqlQueueBackend(database), SqlKeyValueStore(database)
     end = asyncio.get_running_loop().time() + seconds
-    work = [one(backend, number) for number in range(20)] + [keep(store, number) for number in range(5 if slot < 0 else 0)]
+    work = [one(backend, number) for number in range(20)] + [keep(store, number) for number in range(5 if slot == -1 else 0)]
     print(sum(await asyncio.gather(*work)))
     await database.close()
 asyncio.run(main())
@@ -366,6 +368,49 @@ async def test_the_queue_may_be_the_first_that_is_used(database_url: str, nothin
     async with kit:
         size = await kit.injector.run("queue", {"operation": "size", "queue_name": "q"})
     assert size.data["ready"] == 1
+
+
+# Damaged rows
+
+
+async def test_one_damaged_row_costs_one_message(database_url: str):
+    """A message with an unknown state, an impossible time or a payload that is no JSON: the others are listed and taken."""
+    damages = ("state = 'weird'", "expires_at = 9223372036854775807, state = 'dead'", "body = '{'")
+    async with Toolkit(Settings(database=database_url, durability="normal")) as kit:
+
+        async def ask(operation: str, **fields: Any) -> Any:
+            return (await kit.injector.run("queue", {"operation": operation, "queue_name": "q", **fields})).data
+
+        for number in range(5):
+            await ask("enqueue", message=number, message_id=f"m{number}")
+        for number, damage in enumerate(damages):
+            sql = f"UPDATE agentool_queue_messages SET {damage} WHERE message_id = 'm{number}'"
+            await kit.database.write(lambda session, sql=sql: session.run(sql))
+        assert (await ask("get_message", message_id="m0"))["reason"].startswith("its row in the database is damaged")
+        assert [found["message"] for found in (await ask("peek"))["messages"]] == [None, 3, 4]
+        assert [found["message"] for found in (await ask("dequeue", count=5))["messages"]] == [None, 3, 4]
+        lines = [line async for line in export_lines(Everything(kit.scheduler.store, kit.queue.backend, kit.values), START)]
+        assert sum('"queued"' in line for line in lines) >= 2
+
+
+async def test_one_damaged_value_costs_one_key(database_url: str):
+    """A value that is no JSON is an error that says what to do; it can be replaced, and others are found."""
+    async with Toolkit(Settings(database=database_url, durability="normal")) as kit:
+
+        async def ask(operation: str, key: str, **fields: Any) -> Any:
+            return await kit.injector.run("storage_kv", {"operation": operation, "key": key, **fields})
+
+        for key in ("a", "b"):
+            await ask("set", key, value=1)
+        await kit.database.write(lambda session: session.run("UPDATE agentool_values SET value = '{' WHERE key = 'a'"))
+        with pytest.raises(DamagedValue, match="Repair its row"):
+            await ask("get", "a")
+        with pytest.raises(DamagedValue):
+            await ask("increment", "a")
+        assert not (await ask("compare_and_set", "b", expected=2, value=3)).changed
+        assert (await ask("get", "b")).value == 1
+        await ask("set", "a", value=2)
+        assert (await ask("get", "a")).value == 2
 
 
 # Plans

@@ -24,3 +24,7 @@ class NotANumber(AgenToolError, TypeError):
 
 class ValueTooLarge(AgenToolError, ValueError):
     """The value has more characters as JSON than is allowed."""
+
+
+class DamagedValue(AgenToolError, RuntimeError):
+    """What the database holds under a key cannot be read."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.storage.kv.errors import KeyNotFound, NotANumber, ValueTooLarge
+from agentoolkit.storage.kv.errors import DamagedValue, KeyNotFound, NotANumber, ValueTooLarge
 from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue, ValueChange
 from agentoolkit.time_source import TimeSource
 
@@ -114,13 +114,24 @@ def encoded(value: JsonValue) -> str:
 
 
 def decoded(entry: StoredValue) -> JsonValue:
-    """Read a value as it was written."""
-    return json.loads(entry.text)
+    """Read a value as it was written.
+
+    Raises:
+        DamagedValue: It was damaged in the database.
+    """
+    try:
+        return json.loads(entry.text)
+    except ValueError as error:
+        remedy = "Repair its row in the database, or 'set' or 'delete' it."
+        raise DamagedValue(f"{excerpt(entry.text)} is not JSON.", field="value", value=entry.text, remedy=remedy) from error
 
 
 def _comparable(text: str) -> str:
     """Return JSON text in the one form that equal values share: JSON has one kind of number, and 1.0 is 1."""
-    return encoded(json.loads(text, parse_float=_whole))
+    try:
+        return encoded(json.loads(text, parse_float=_whole))
+    except ValueError:  # damaged in the database: it equals nothing
+        return f"damaged: {text}"
 
 
 def _whole(text: str) -> float:

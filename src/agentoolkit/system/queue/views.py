@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from agentoolkit.system.queue.auto_execute import Executed
 from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.messages import Counts, QueueMessage, State
@@ -27,7 +29,7 @@ def taken_message(message: QueueMessage) -> TakenMessage:
     """A message for whoever took it."""
     return TakenMessage(
         message_id=message.message_id,
-        message=decoded(message.body),
+        message=_payload(message),
         receipt=str(message.receipt) if message.state is State.IN_FLIGHT else None,
         priority=message.priority,
         attempts=message.attempts,
@@ -60,7 +62,7 @@ def message_info(message: QueueMessage) -> MessageInfo:
     return MessageInfo(
         message_id=message.message_id,
         queue_name=message.queue_name,
-        message=decoded(message.body),
+        message=_payload(message),
         state=message.state.value,
         priority=message.priority,
         attempts=message.attempts,
@@ -108,6 +110,14 @@ def _executed_error(done: Executed, error: BaseException) -> ExecutedError:
 
 def _settled(message: QueueMessage) -> TakenMessage:
     return taken_message(message).model_copy(update={"receipt": None, "leased_until": None})
+
+
+def _payload(message: QueueMessage) -> JsonValue:
+    """Read a payload; None: it was damaged in the database, and costs no other message of a list."""
+    try:
+        return decoded(message.body)
+    except ValueError:
+        return None
 
 
 def _iso(moment: datetime | None) -> str | None:
