@@ -1,4 +1,4 @@
-.PHONY: house quick tools install serve test check lint types imports coverage bench docs format
+.PHONY: house quick tools install serve test check lint types imports coverage bench growth docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -35,6 +35,9 @@ coverage: .coverage  ## branch coverage of the framework and of system/; the tes
 
 bench:            ## ours beside its peers, in one run, as ratios
 	uv run --group bench python -m bench
+
+growth:           ## what each operation of the scheduler costs as its store grows
+	uv run --group bench python -m bench.growth
 
 docs:             ## run every block of every page, and compare the generated pages with the program
 	uv run pytest -q tests/docs tests/schedules/test_conformance_page.py tests/entrypoints/test_reference.py

@@ -44,6 +44,15 @@ async def test_pages_of_jobs_are_the_whole_list(store: JobStore):
     assert pages == [["job0", "job1"], ["job2", "job3"], ["job4", "job5"], ["job6"]]
 
 
+async def test_job_that_is_made_anew_is_listed_by_when_that_was(store: JobStore):
+    """A job that was replaced by one that was created later comes after those that were created between."""
+    old = await add(store, "old", created_at=at(0))
+    await add(store, "between", created_at=at(1))
+    await change(store, replace(old, created_at=at(2)), JobState(next_run_at=at(9)))
+    assert named(list(await store.list_jobs())) == ["between", "old"]
+    assert [stored.job.job_id for stored in await store.jobs()] == ["between", "old"]
+
+
 async def test_jobs_are_counted_by_status(store: JobStore):
     """Each status has its number, and what a job becomes is counted at once."""
     await five(store)

@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, wr
 
 _COLUMNS = ("job_id", "job_name", "definition", *STATE.names, "live", "sequence", "revision", "created_at", "follows")
 _INSERT = f"INSERT INTO agentool_jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608  names of ours
-_CHANGED = ("job_name", "definition", *STATE.names, "live", "revision", "follows")
+_CHANGED = ("job_name", "definition", *STATE.names, "live", "revision", "created_at", "follows")
 _REPLACE = f"UPDATE agentool_jobs SET {', '.join(f'{name} = :{name}' for name in _CHANGED)} WHERE job_id = :job_id"  # noqa: S608
 # Two queries, because an OR of the two would read the whole table.
 _TAKEN = """

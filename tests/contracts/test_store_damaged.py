@@ -1,0 +1,60 @@
+"""Records that somebody damaged: each costs itself alone, is shown as damaged, and is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+
+from .job_store_steps import add, at, begin, claim, claim_one, finish, none_held, run, succeed
+from .owners import sql
+
+DAMAGES = ["status = 'weird'", "result = '{bad'", "error = '[]'", "attempts = '[1]'", "started_at = 9223372036854775807"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damaged_execution_is_shown_as_such(first: SqlJobStore, damage: str):
+    """A history with a damaged record is shown whole: that one is lost, and its reason says that it is damaged."""
+    await add(first)
+    damaged, good = await run(first, 1), await run(first, 2)
+    await sql(first, f"UPDATE agentool_executions SET {damage} WHERE execution_id = :id", id=damaged.execution_id)
+    listed = await first.executions(None, 10)
+    assert [one.execution_id for one in listed] == [good.execution_id, damaged.execution_id]
+    assert (listed[1].status, "damaged" in listed[1].reason) == (ExecutionStatus.LOST, True)
+    assert await first.execution(damaged.execution_id) == listed[1]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damaged_execution_is_named(first: SqlJobStore, damage: str):
+    """What cannot be read is named by its id, for those who look for damage."""
+    await add(first)
+    damaged = await run(first)
+    assert list(await first.damaged(10)) == []
+    await sql(first, f"UPDATE agentool_executions SET {damage}")
+    (named,) = await first.damaged(10)
+    assert damaged.execution_id in named
+
+
+@pytest.mark.parametrize("damage", ["attempts = '[1]'", "started_at = 9223372036854775807", "status = 'weird'"])
+async def test_damaged_unfinished_execution_is_lost_and_frees_its_room(first: SqlJobStore, damage: str):
+    """An unfinished execution that cannot be read is written as lost at the next take-over, and its job runs on."""
+    await add(first)
+    await begin(first, await claim_one(first))
+    await sql(first, f"UPDATE agentool_executions SET {damage}")
+    (taken,) = await first.take_over(at(2), none_held)
+    assert (taken.job, taken.execution.status) == (None, ExecutionStatus.LOST)
+    assert [one.status for one in await claim(first, 2)] == [ExecutionStatus.QUEUED]
+
+
+async def test_damaged_message_holds_no_other_up(first: SqlJobStore):
+    """A message that cannot be read is passed over and named; the others are delivered."""
+    await add(first)
+    for minute in (1, 2):
+        ended = succeed(await begin(first, await claim_one(first, minute)))
+        await finish(first, ended, Message(ended.execution_id, "q", {"minute": minute}))
+    await sql(first, "UPDATE agentool_outbox SET payload = '{half' WHERE execution_id LIKE '%00:01:00%'")
+    assert [message.payload for message in await first.outbox(1)] == [{"minute": 2}]
+    assert [message.payload for message in await first.messages(10)] == [{"minute": 2}]
+    assert ["00:01:00" in named for named in await first.damaged(10)] == [True]
