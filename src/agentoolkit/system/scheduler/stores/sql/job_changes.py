@@ -20,10 +20,12 @@ _COLUMNS = ("job_id", "job_name", "definition", *STATE.names, "live", "sequence"
 _INSERT = f"INSERT INTO agentool_jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608  names of ours
 _CHANGED = ("job_name", "definition", *STATE.names, "live", "revision", "created_at", "follows")
 _REPLACE = f"UPDATE agentool_jobs SET {', '.join(f'{name} = :{name}' for name in _CHANGED)} WHERE job_id = :job_id"  # noqa: S608
-# Two queries, because an OR of the two would read the whole table.
+# One query for each, because an OR, or a list, may make the database read a whole index.
 _TAKEN = """
-    SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_id IN (:job_id, :job_name)
-    UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name IN (:job_id, :job_name)
+    SELECT job_id FROM agentool_jobs WHERE live <> 0 AND job_id = :job_id
+    UNION ALL SELECT job_id FROM agentool_jobs WHERE live <> 0 AND job_id = :job_name
+    UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name = :job_id
+    UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name = :job_name
 """
 _STANDS = f"SELECT {STATE.selected} FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"  # noqa: S608  column names of ours
 _UPSTREAM = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"

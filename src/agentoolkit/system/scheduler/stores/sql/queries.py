@@ -92,7 +92,7 @@ def jobs(tx: Transaction) -> list[StoredJob]:
 @reads
 def list_jobs(tx: Transaction, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> list[StoredJob]:
     """See `JobStore.list_jobs`."""
-    where = "live = 1" if status is None else "state = :status"
+    where = "live + 0 = 1" if status is None else "state = :status"
     wanted: dict[str, Any] = {"limit": limit}
     if status is not None:
         wanted["status"] = _STORED_STATUS.get(status, status.value)
