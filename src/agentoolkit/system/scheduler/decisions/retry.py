@@ -70,7 +70,10 @@ def retry_delay(execution: Execution, error: BaseException, policies: Policies, 
 
 
 def _named_delay(error: BaseException, now: datetime) -> float | None:
-    named: object = getattr(error, "retry_after", None)
+    try:
+        named: object = getattr(error, "retry_after", None)
+    except Exception:  # the error's own code
+        return None
     if isinstance(named, datetime) and named.tzinfo is not None:
         named = max((named - now).total_seconds(), 0.0)
     if isinstance(named, (int, float)) and not isinstance(named, bool) and named >= 0:

@@ -140,6 +140,28 @@ class Dispatch:
             await self._delivered(work, outcome.execution, tried)
         return outcome
 
+    async def run_claimed(self, execution_ids: Sequence[str]) -> None:
+        """Claim executions by their ids, as a worker does that was sent them, and run them until their outcomes are written.
+
+        What another process has claimed, cancelled or ended meanwhile is passed over.
+        """
+        try:
+            claimed = await self._store.claim_executions(execution_ids)
+        except BaseException:
+            self.in_doubt = True
+            raise
+        over: list[asyncio.Future[Outcome]] = []
+        for job, execution in claimed:
+            if job is None:
+                await self._end(execution, "its job is gone", execution.status)
+                continue
+            self.start(Claimed(job, execution))
+            if (active := self.active.get(execution.execution_id)) is not None:
+                active.outcome = asyncio.get_running_loop().create_future()
+                over.append(active.outcome)
+        if over:
+            await asyncio.wait(over)
+
     # Ending
 
     def cancel(self, execution_id: str, reason: str) -> bool:
@@ -148,8 +170,8 @@ class Dispatch:
         if active is None:
             return False
         if active.phase is Phase.WAITING and self.executor.withdraw(execution_id):
-            if active.outcome is None:
-                self.active.remove(active)
+            if active.execution.trigger != "run_now":
+                self._gone(active, None)
                 return False
             self._own(self._abandon(active, reason))
         active.cancel_reason = reason
@@ -183,8 +205,9 @@ class Dispatch:
         if not suspended:
             return
         for active in self.active.all():
-            if active.phase is Phase.WAITING and active.outcome is None and self.executor.withdraw(active.execution.execution_id):
-                self.active.remove(active)
+            waits = active.phase is Phase.WAITING and active.execution.trigger != "run_now"
+            if waits and self.executor.withdraw(active.execution.execution_id):
+                self._gone(active, None)
         for execution_id in self._retrying:
             self._clock.set_alarm(execution_id, None)
         self._retrying.clear()
@@ -198,8 +221,12 @@ class Dispatch:
         await self._recorder.wait_idle((seconds + grace) * 0.15)
         self.active.close()
         for active in self.active.all():
-            if active.outcome is not None and active.phase in (Phase.EXPECTED, Phase.WAITING):
+            if active.phase not in (Phase.EXPECTED, Phase.WAITING):
+                continue
+            if active.execution.trigger == "run_now":
                 await self._abandon(active, _STOPPED_FIRST)
+            else:
+                self._gone(active, None)
         for task in self.tasks:
             task.cancel()
         if not self._store.survives_restart:
@@ -240,7 +267,7 @@ class Dispatch:
         """See `ports.Attempts.forget`."""
         for execution_id in execution_ids:
             if (active := self.active.get(execution_id)) is not None:
-                self.active.remove(active)
+                self._gone(active, None)
 
     async def _begin(self, starting: Sequence[ActiveExecution]) -> Sequence[bool]:
         try:

@@ -73,7 +73,7 @@ class Leadership:
         for job_id, at in await self._store.changes():
             self._claiming.set_alarm(job_id, at)
         await self._cancel_requested()
-        if self._claims and not halted:
+        if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
         if leads:
             await self._tidy()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -45,7 +47,7 @@ class Ownership:
     def __init__(self, time: TimeSource) -> None:
         self._time = time
         self.owner = uuid4().hex
-        self.host = socket.gethostname()
+        self.place = process_place()
         self.pid = os.getpid()
 
     def now(self, session: Session) -> int:
@@ -58,7 +60,7 @@ class Ownership:
     def beat(self, session: Session) -> None:
         """Say that this process is alive, and keep the lead if it has it."""
         now = self.now(session)
-        me = {"owner": self.owner, "host": self.host, "pid": self.pid, "now": now}
+        me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
         session.run(_BEAT, me)
         session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
 
@@ -104,14 +106,16 @@ class Ownership:
         owner, _, host, pid, started_at, heartbeat_at = row
         if self._has_ended(host, pid, heartbeat_at, self.now(session)):
             return None  # its lease runs on, and it does not
-        return Owner(owner, host, pid, instant(started_at), instant(heartbeat_at))
+        return Owner(owner, _host(host), pid, instant(started_at), instant(heartbeat_at))
 
     def owners(self, session: Session) -> list[Owner]:
         """Return the processes that have the database open, without those that can be seen to have ended."""
         rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY started_at, owner")
         alive = self.alive(session)
         return [
-            Owner(owner, host, pid, instant(started_at), instant(beat)) for owner, host, pid, started_at, beat in rows if owner in alive
+            Owner(owner, _host(host), pid, instant(started_at), instant(beat))
+            for owner, host, pid, started_at, beat in rows
+            if owner in alive
         ]
 
     def alive(self, session: Session) -> set[str]:
@@ -145,7 +149,7 @@ class Ownership:
     def _has_ended(self, host: str, pid: int, heartbeat_at: int, now: int) -> bool:
         if now - heartbeat_at > _micros(OWNER_SECONDS):
             return True
-        return host == self.host and pid != self.pid and not _is_alive(pid)
+        return host == self.place and pid != self.pid and not _is_alive(pid)
 
 
 class Heartbeat:
@@ -184,6 +188,24 @@ class Heartbeat:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+
+def process_place() -> str:
+    """Return the host's name and where the pids of this process count: two containers may share the name, and know other pids.
+
+    What cannot be read is a place of its own, in which no pid is asked for: then the heartbeat alone tells.
+    """
+    if sys.platform != "linux":
+        return socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()} {boot}.{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return f"{socket.gethostname()} {uuid4().hex}"
+
+
+def _host(place: str) -> str:
+    return place.partition(" ")[0]
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,0 +1,139 @@
+"""Who is let in, and when: at most so many executions at once, the rest wait in order of urgency, then of arrival."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Sequence
+from contextvars import copy_context
+from itertools import count
+
+from agentoolkit.system.scheduler.ports import Order
+
+Entry = tuple[int, int, Order]
+"""An order with its urgency and arrival, in front so that smaller goes first."""
+
+
+class Room:
+    """How much of a limit is held, and who waits for it."""
+
+    __slots__ = ("capacity", "held", "parked")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.held = 0
+        self.parked: list[Entry] = []
+
+
+class Admission:
+    """What every executor shares that decides in this process: room in all, and under each limit.
+
+    Args:
+        concurrency: How many executions have room.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._context = copy_context()
+        """What is let in runs in a copy of this, not in that of whoever has just left."""
+        self._arrival = count()
+        self._waiting: list[Entry] = []
+        """A heap, with what was withdrawn still in it."""
+        self._waiting_ids: dict[str, int] = {}
+        """What waits, parked or not, with its arrival."""
+        self._admitted: dict[str, Order] = {}
+        self._rooms: dict[str, Room] = {}
+        self._admits = False
+        """Will waiting executions be let in in this turn of the event loop?"""
+
+    @property
+    def running(self) -> int:
+        """How many executions have room."""
+        return len(self._admitted)
+
+    @property
+    def waiting(self) -> int:
+        """How many executions wait for room."""
+        return len(self._waiting_ids)
+
+    def submit(self, order: Order) -> None:
+        """See `ports.Executor.submit`."""
+        arrival = next(self._arrival)
+        self._waiting_ids[order.execution_id] = arrival
+        for limit in order.limits:
+            room = self._rooms.get(limit.name)
+            if room is not None and room.capacity != limit.capacity:
+                room.capacity = limit.capacity
+                self._unpark(room)
+        heapq.heappush(self._waiting, (-1 if order.at_once else order.urgency, arrival, order))
+        if not self._admits:
+            self._admit_soon()
+
+    def withdraw(self, execution_id: str) -> bool:
+        """See `ports.Executor.withdraw`."""
+        return self._waiting_ids.pop(execution_id, None) is not None
+
+    def start(self, execution_ids: Sequence[str]) -> None:
+        """Begin executions that have room now; each keeps it until `leave`."""
+        raise NotImplementedError
+
+    def leave(self, execution_id: str) -> None:
+        """Give an execution's room to others."""
+        if (order := self._admitted.pop(execution_id, None)) is not None:
+            for limit in order.limits:
+                room = self._rooms[limit.name]
+                room.held -= 1
+                self._unpark(room)
+                if room.held == 0:
+                    del self._rooms[limit.name]
+        self._admit_soon()
+
+    def close(self) -> None:
+        """Let nobody in any more, and forget who waits."""
+        self._concurrency = 0
+        self._waiting.clear()
+        self._waiting_ids.clear()
+        for room in self._rooms.values():
+            room.parked.clear()
+
+    def _admit_soon(self) -> None:
+        waiting = self._waiting
+        if waiting and not self._admits and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
+            self._admits = True
+            asyncio.get_running_loop().call_soon(self._admit, context=self._context)
+
+    def _admit(self) -> None:
+        """Let in what has room, all at once: beginning costs much less together."""
+        self._admits = False
+        waiting, entered = self._waiting, list[str]()
+        while waiting and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
+            entry = heapq.heappop(waiting)
+            _, arrival, order = entry
+            if self._waiting_ids.get(order.execution_id) != arrival:
+                continue  # it was withdrawn
+            if order.limits and (full := self._full_room(order)):
+                full.parked.append(entry)
+                continue
+            for limit in order.limits:
+                if (room := self._rooms.get(limit.name)) is None:
+                    room = self._rooms[limit.name] = Room(limit.capacity)
+                room.held += 1
+            self._admitted[order.execution_id] = order
+            entered.append(order.execution_id)
+        for execution_id in entered:
+            del self._waiting_ids[execution_id]
+        if entered:
+            self.start(entered)
+
+    def _full_room(self, order: Order) -> Room | None:
+        for limit in order.limits:
+            room = self._rooms.get(limit.name)
+            if room is not None and limit.waits and room.held >= room.capacity:
+                return room
+        return None
+
+    def _unpark(self, room: Room) -> None:
+        if room.parked:
+            for entry in room.parked:
+                heapq.heappush(self._waiting, entry)
+            room.parked.clear()
