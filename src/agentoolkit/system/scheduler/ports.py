@@ -262,7 +262,7 @@ class JobStore(Protocol):
         ...
 
     async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
-        """Make waiting executions ours, whosever they are. Return those that were waiting, with their jobs.
+        """Make executions ours that wait, for room or for a retry that is due. Return those of them that did, with their jobs.
 
         Of several processes that claim one execution, or claim it twice, one gets it once.
         """

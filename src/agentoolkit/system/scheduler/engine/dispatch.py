@@ -169,11 +169,14 @@ class Dispatch:
         active = self.active.get(execution_id)
         if active is None:
             return False
-        if active.phase is Phase.WAITING and self.executor.withdraw(execution_id):
-            if active.execution.trigger != "run_now":
-                self._gone(active, None)
-                return False
-            self._own(self._abandon(active, reason))
+        if active.phase is Phase.WAITING:
+            withdrawn = self.executor.withdraw(execution_id)
+            if active.outcome is None:
+                if withdrawn:
+                    self.active.remove(active)
+                return False  # its record says whose it is: it may have been sent to another process
+            if withdrawn:
+                self._own(self._abandon(active, reason))
         active.cancel_reason = reason
         if active.phase is Phase.RUNNING and active.began is not None:  # before that, its attempt sees the reason
             self.executor.cancel(execution_id)
@@ -267,7 +270,16 @@ class Dispatch:
         """See `ports.Attempts.forget`."""
         for execution_id in execution_ids:
             if (active := self.active.get(execution_id)) is not None:
-                self._gone(active, None)
+                self.active.remove(active)
+                if active.outcome is not None:
+                    self._own(self._read_outcome(active))
+
+    async def _read_outcome(self, active: ActiveExecution) -> None:
+        """Tell whoever waits how an execution ended that another process ran."""
+        execution = None
+        with suppress(Exception):
+            execution = await self._store.execution(active.execution.execution_id)
+        self._gone(active, None if execution is None else Outcome(execution))
 
     async def _begin(self, starting: Sequence[ActiveExecution]) -> Sequence[bool]:
         try:

@@ -162,7 +162,8 @@ class MemoryJobStore:
         return new
 
     async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
-        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and found.status is ExecutionStatus.QUEUED]
+        waits = (ExecutionStatus.QUEUED, ExecutionStatus.RETRYING)
+        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and found.status in waits]
         return [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:

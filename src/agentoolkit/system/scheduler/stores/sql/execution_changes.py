@@ -66,7 +66,7 @@ _POSTPONE = f"""
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
-_WAITING = "AND status = 'queued' AND owner <> :owner"
+_WAITING = "AND finished_at IS NULL AND status IN ('queued', 'retrying') AND owner <> :owner"
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
