@@ -118,7 +118,8 @@ class SchedulerClient:
             remedy = did_you_mean(status, [*_STATES, *ExecutionStatus])
             raise InvalidInput(f"{excerpt(status)} is no status.", field="status", value=status, remedy=remedy)
         found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
-        ids = dict.fromkeys(execution["job_id"] for execution in found["history"])
+        gone: list[dict[str, Any]] = (await self._ask("list", job_status=status))["jobs"] if status == JobStatus.CANCELLED else []
+        ids = dict.fromkeys(about["job_id"] for about in [*gone, *found["history"]])
         return [task for task_id in ids if (task := await self._found(task_id))]
 
     async def _found(self, task_id: str) -> dict[str, Any] | None:

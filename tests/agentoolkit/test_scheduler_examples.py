@@ -137,14 +137,15 @@ async def test_queue_integration_queues_the_errors(examples):
 
 
 async def test_job_management_lists_pauses_resumes_and_cancels(examples):
-    """The five calls find the job by its name, and at the end it is gone."""
+    """The five calls find the job by its name, and at the end it is cancelled and out of the list."""
     await examples.run(BASIC)
     *before, cancelling = MANAGEMENT.split("# Cancel a job permanently")
     await examples.run(*before)
     assert (await examples.job("hourly_metrics"))["info"]["state"] == "active"
     await examples.run(cancelling)
+    assert (await examples.job("hourly_metrics"))["info"]["state"] == "cancelled"
     with pytest.raises(KeyError):
-        await examples.job("hourly_metrics")
+        await examples.kit.injector.run("scheduler", {"operation": "resume", "job_id": "hourly_metrics"})
 
 
 async def test_paused_job_does_not_run(examples):

@@ -87,7 +87,7 @@ async def test_manage_scheduler_dispatches(context):
 
 async def test_manage_scheduler_refuses_an_unknown_operation(context):
     """manage_scheduler raises ValueError for an operation that there is not, naming the nearest."""
-    with pytest.raises(ValueError, match="'shedule' is no operation of the scheduler"):
+    with pytest.raises(ValueError, match="The scheduler has no operation 'shedule'"):
         await documented.manage_scheduler(context, "shedule")
 
 

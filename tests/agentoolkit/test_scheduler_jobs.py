@@ -148,6 +148,7 @@ async def test_cancelled_job_is_gone_and_its_history_stays(kit, scheduler, probe
     await scheduler("cancel", job_id="report")
     await kit.advance(hours=5)
     assert await scheduler.statuses("report") == ["success"]
+    assert (await scheduler("get_job", job_id="report"))["info"]["state"] == "cancelled"
     with pytest.raises(JobNotFound):
         await scheduler("pause", job_id="report")
 

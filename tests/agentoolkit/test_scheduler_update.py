@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentoolkit.system.scheduler import JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler import InvalidSchedule, JobExists, JobNotFound, SchedulerError
 
 
 async def test_update_keeps_what_is_not_named(scheduler):
@@ -226,11 +226,21 @@ async def test_dry_run_refuses_what_schedule_refuses(scheduler):
             await scheduler.add(**{"schedule": "1 hour", "job_name": "other", **wrong}, dry_run=True)
 
 
-async def test_dry_run_may_come_after_a_job_to_come(scheduler):
-    """What comes after a job that is not there yet can be tried, and is refused when it is scheduled."""
-    assert (await scheduler.add("after extract", dry_run=True))["words"] == "after job 'extract' succeeded"
-    with pytest.raises(SchedulerError, match="extract"):
-        await scheduler.add("after extract")
+async def test_dry_run_may_assume_a_job_to_come(scheduler):
+    """A dry run refuses a job after one that is not there, as a real call does, unless that one is assumed to be there by then."""
+    with pytest.raises(InvalidSchedule, match="'extract'"):
+        await scheduler.add("after extract", dry_run=True)
+    answer = await scheduler.add("after extract", dry_run=True, assume_jobs=["extract"])
+    assert answer["words"] == "after job 'extract' succeeded"
+
+
+async def test_dry_run_refuses_a_circle(scheduler):
+    """A dry run tells that a job would come after itself, as a real call does."""
+    await scheduler.add("1 hour", job_id="extract")
+    await scheduler.add("after extract", job_id="load")
+    for dry_run in (True, False):
+        with pytest.raises(InvalidSchedule, match="'extract' after 'load', 'load' after 'extract'"):
+            await scheduler.add("after load", job_id="extract", replace=True, dry_run=dry_run)
 
 
 # Replacing
@@ -276,3 +286,177 @@ async def test_refused_replacement_leaves_the_job(scheduler):
     with pytest.raises(ValueError, match="schedule"):
         await scheduler.add("-5 seconds", job_name="report", replace=True)
     assert await scheduler("get_job", job_id="report") == before
+
+
+# What says what is so already
+
+
+@pytest.mark.parametrize(
+    ("schedule", "same"),
+    [
+        ("3 days", "3 days"),
+        ("3 days", "every 3 days"),
+        ("3 days", "72 hours"),
+        ("0 9 * * 1-5", "every weekday at 9am"),
+        ("2 hours", "120 minutes"),
+    ],
+)
+async def test_schedule_that_says_the_same_is_no_change(kit, scheduler, schedule, same):
+    """An interval that is told once more goes on counting, and its version stays, however it is written."""
+    added = await scheduler.add(schedule, job_id="report")
+    await kit.advance(hours=1)
+    answer = await scheduler("update", job_id="report", schedule=same)
+    assert (answer["changed"], answer["version"], answer["next_run"]) == (False, added["version"], added["next_run"])
+
+
+async def test_interval_that_is_told_once_a_day_runs(kit, scheduler, probe):
+    """A job every three days runs, though somebody updates it to every three days each day."""
+    await scheduler.add("3 days", job_id="report")
+    for _ in range(7):
+        await kit.advance(days=1)
+        await scheduler("update", job_id="report", schedule="3 days")
+    assert len(probe.calls) == 2
+
+
+async def test_start_that_is_told_once_more_is_no_change(kit, scheduler):
+    """A start_at that is so already moves nothing."""
+    added = await scheduler.add("3 hours", job_id="report", start_at="2030-01-01T05:00:00")
+    await kit.advance(hours=1)
+    answer = await scheduler("update", job_id="report", start_at="2030-01-01T05:00:00")
+    assert (answer["changed"], answer["next_run"]) == (False, added["next_run"])
+
+
+EVERY_FIELD = {
+    "job_name": "Report",
+    "schedule": "3 hours",
+    "schedule_type": "interval",
+    "timezone": "Asia/Tokyo",
+    "start_at": "2030-01-02T00:00:00",
+    "end_at": "2031-01-01T00:00:00",
+    "jitter": 5,
+    "exclude": ["2030-02-01"],
+    "agentool_name": "probe",
+    "input_data": {"operation": "run", "number": 3},
+    "max_instances": 2,
+    "misfire_grace_time": 60,
+    "coalesce": False,
+    "max_runs": 9,
+    "timeout": 7,
+    "max_retries": 2,
+    "retry_backoff": True,
+    "retry_on": ["OSError"],
+    "overlap": "queue_one",
+    "catch_up": "latest",
+    "catch_up_window": 600,
+    "on_interrupt": "fail",
+    "concurrency_key": "one",
+    "priority": "high",
+    "gate": {"agentool_name": "probe", "input_data": {"operation": "run"}},
+    "result_queue": "results",
+    "error_queue": "errors",
+    "description": "What it is for",
+    "tags": ["a", "b"],
+}
+
+
+@pytest.mark.parametrize("field", EVERY_FIELD)
+async def test_field_that_is_so_already_is_no_change(kit, scheduler, field):
+    """Each field alone, told as it is, changes nothing: neither version nor due time."""
+    added = await scheduler.add(**EVERY_FIELD, job_id="report")
+    await kit.advance(minutes=1)
+    answer = await scheduler("update", job_id="report", **{field: EVERY_FIELD[field]})
+    assert (answer["changed"], answer["version"], answer["next_run"]) == (False, added["version"], added["next_run"])
+
+
+async def test_replacement_that_says_the_same_is_no_change(kit, scheduler):
+    """With replace, a job with every field told as it is changes nothing."""
+    added = await scheduler.add(**EVERY_FIELD, job_id="report")
+    await kit.advance(minutes=1)
+    answer = await scheduler.add(**EVERY_FIELD, job_id="report", replace=True)
+    assert (answer["created"], answer["changed"], answer["version"]) == (False, False, added["version"])
+
+
+async def test_replacement_by_words_that_count_from_now_is_one_change(kit, scheduler):
+    """A job replaced by 'in 3 days' is that job the next day as well, when the same text is told."""
+    await scheduler.add("1 hour", job_name="report")
+    await kit.advance(days=1)
+    first = await scheduler.add("in 3 days", job_name="report", replace=True)
+    await kit.advance(days=1)
+    again = await scheduler.add("in 3 days", job_name="report", replace=True)
+    assert (first["changed"], again["changed"], again["version"]) == (True, False, first["version"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), (1, 1.0), ([1], [True])])
+async def test_input_of_another_type_is_a_change(scheduler, before, after):
+    """1 and true are equal in Python and different in JSON: an input with the other one is another input."""
+    await scheduler.add("1 hour", job_id="report", input_data={"operation": "run", "data": {"flag": before}})
+    changed = {"operation": "run", "data": {"flag": after}}
+    assert (await scheduler("update", job_id="report", input_data=changed))["changed"]
+    kept = (await scheduler("get_job", job_id="report"))["info"]["input_data"]["data"]["flag"]
+    assert (kept, type(kept)) == (after, type(after))
+
+
+async def test_input_of_another_type_is_another_job(scheduler):
+    """The very same job but for true in the place of 1 is a different one."""
+    await scheduler.add("1 hour", job_id="report", input_data={"operation": "run", "data": {"flag": 1}})
+    with pytest.raises(JobExists):
+        await scheduler.add("1 hour", job_id="report", input_data={"operation": "run", "data": {"flag": True}})
+
+
+# Pauses
+
+
+async def test_new_schedule_keeps_a_pause(kit, scheduler):
+    """A paused job that gets another schedule stays paused, with the reason and the end of its pause."""
+    await scheduler.add("1 hour", job_id="report")
+    await scheduler("pause", job_id="report", reason="holidays", until="2030-01-05T00:00:00")
+    await scheduler("update", job_id="report", schedule="2 hours")
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["state"], info["reason"], info["paused_until"]) == ("paused", "holidays", "2030-01-05T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("way", ["update", "resume"])
+async def test_nothing_of_a_pause_outlives_it(scheduler, way):
+    """A job that goes on has neither the reason nor the end of a pause, by whichever operation it goes on."""
+    await scheduler.add("1 hour", job_id="report")
+    await scheduler("pause", job_id="report", reason="holidays", until="2030-01-05T00:00:00")
+    await scheduler(way, job_id="report", **({"paused": False} if way == "update" else {}))
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["state"], info["reason"], info["paused_until"]) == ("active", "", None)
+
+
+# Replacements
+
+
+async def test_replacement_finds_the_job_by_its_name(scheduler):
+    """replace changes the job of this name, though its id was not made from it."""
+    await scheduler.add("1 hour", job_id="r-17", job_name="Monthly report")
+    answer = await scheduler.add("2 hours", job_name="Monthly report", replace=True)
+    assert (answer["job_id"], answer["changed"], answer["schedule"]) == ("r-17", True, "2 hours")
+
+
+async def test_same_job_by_its_name_is_the_one_that_is_there(scheduler):
+    """The very same job by its name alone is the one that is there, though its id was not made from the name."""
+    await scheduler.add("1 hour", job_id="r-17", job_name="Monthly report")
+    answer = await scheduler.add("1 hour", job_name="Monthly report")
+    assert (answer["job_id"], answer["created"]) == ("r-17", False)
+
+
+@pytest.mark.parametrize("wrong", [{"job_name": "taken"}, {"schedule": "after load"}])
+async def test_refused_replacement_loses_nothing(scheduler, wrong):
+    """A single run that is to become what cannot be stays as it was."""
+    await scheduler.add("1 hour", job_id="other", job_name="taken")
+    added = await scheduler.add("2031-01-01T00:00:00", job_id="report")
+    await scheduler.add("after report", job_id="load")
+    with pytest.raises(SchedulerError):
+        await scheduler.add(**{"schedule": "2032-01-01T00:00:00", "job_id": "report", **wrong}, replace=True)
+    assert (await scheduler("get_job", job_id="report"))["next_run"] == added["next_run"]
+
+
+@pytest.mark.parametrize("schedule", ["1 hour", "0 9 * * *", "2031-01-01T00:00:00"])
+@pytest.mark.parametrize("taken", ["1 hour", "0 8 * * *", "2032-01-01T00:00:00"])
+async def test_name_that_is_taken_is_refused_as_such(scheduler, taken, schedule):
+    """A name that another job has is refused by `JobExists`, whatever kinds their schedules are."""
+    await scheduler.add(taken, job_id="one", job_name="report")
+    with pytest.raises(JobExists):
+        await scheduler.add(schedule, job_id="two", job_name="report")

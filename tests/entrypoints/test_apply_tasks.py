@@ -133,13 +133,13 @@ async def test_a_file_with_a_refused_task_schedules_nothing(wrong: dict[str, Any
     assert (details["job_id"], details["info"]["tags"], details["info"]["version"]) == ("job", [], 1)
 
 
-async def test_what_only_writing_shows_is_told_with_what_is_scheduled() -> None:
-    """A circle through a job that no task asks for is found when it is closed; the tasks before it are named."""
+async def test_circle_through_other_jobs_is_refused_before_anything_is_scheduled() -> None:
+    """A circle through a job that no task asks for is found by the check: no task of the file is scheduled."""
     tasks = [Task(name=name, schedule=schedule, **CALL) for name, schedule in (("a", "1 hour"), ("b", "after job"))]
     async with toolkit(START) as kit:
         await put(kit, "1 hour", job_name="b")
         await put(kit, "after b")
-        with pytest.raises(TaskFileError, match=r"Task 'b' is refused: .*come after itself.* Scheduled already: a\."):
+        with pytest.raises(TaskFileError, match=r"Task 'b' is refused: .*come after itself.* No task of the file is scheduled\."):
             await apply_tasks(kit.injector, tasks)
 
 

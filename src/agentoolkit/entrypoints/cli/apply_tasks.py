@@ -65,7 +65,7 @@ async def check_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[tup
         try:
             for before in set(_before(task)) - own:
                 await _run(injector, JobDetails, operation="get_job", job_id=before)
-            await _run(injector, Scheduled, **task.scheduler_input(), replace=True, dry_run=True)
+            await _run(injector, Scheduled, **task.scheduler_input(), replace=True, dry_run=True, assume_jobs=sorted(own))
         except AgenToolError as error:
             errors.append((task, error))
     return errors

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from agentool.core.injector import Injector
-from agentool.errors import FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
+from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
-from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget
+from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
 from agentoolkit.system.scheduler.jobs import Gate
 from agentoolkit.system.scheduler.schedules import Schedule
@@ -41,7 +41,18 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         problems = [problem for problem in error.problems if not _is_reference(problem.value)]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
+    except Exception as error:  # what its precheck raises, whatever that is
+        raise _refused_by(agentool_name, error) from error
     return copy
+
+
+def _refused_by(agentool_name: str, error: Exception) -> InvalidJob:
+    """Return the refusal of a job whose target's own check raised."""
+    said = f"AgenTool {agentool_name!r} would refuse this input: "
+    if not isinstance(error, AgenToolError):
+        return InvalidJob(f"{said}{type(error).__name__}: {error}", field="input_data")
+    where = f"input_data.{error.field}" if error.field else "input_data"
+    return invalid_job_as(type(error))(f"{said}{error.problem}", field=where, value=error.value, remedy=error.remedy)
 
 
 def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
             raise UnknownTarget(f"It needs the AgenTool {name!r}, which is not registered.", field=field, value=queue_name, remedy=remedy)
         try:
             injector.get(name).check(call)
-        except (InvalidInput, PermissionError) as error:
+        except Exception as error:
             remedy = "Give a queue's name that 'enqueue' accepts, or an address that 'http' may reach."
             raise InvalidJob(str(error), field=field, value=queue_name, remedy=remedy) from error
 

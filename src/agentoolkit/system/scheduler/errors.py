@@ -16,6 +16,8 @@ Source: the table "Exceptions" of *Scheduler AgenToolkit*.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, excerpt
 
 
@@ -61,6 +63,17 @@ class InvalidSchedule(SchedulerError, ValueError):
 
 class InvalidJob(SchedulerError, InvalidInput):
     """A job's input would be refused when the time comes, or one of its fields is out of range."""
+
+
+@lru_cache(maxsize=64)
+def invalid_job_as(kind: type[AgenToolError]) -> type[InvalidJob]:
+    """Return a class of `InvalidJob` that is also what a target's own check raises, such as ``CommandNotAllowed``.
+
+    Callers catch it as what they know: a `PermissionError`, or a `KeyError` of something that is not there.
+    """
+    if not issubclass(kind, (PermissionError, LookupError)):
+        return InvalidJob
+    return type(kind.__name__, (InvalidJob, kind), {"__doc__": kind.__doc__, "__module__": kind.__module__})
 
 
 class UnknownTarget(SchedulerError, UnknownAgenTool):

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from agentool.context import RunContext
 from agentool.core.injector import get_injector
-from agentool.errors import InvalidInput
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
@@ -169,7 +169,7 @@ HANDLERS: dict[str, Handler] = {
 def _needed(field: str, value: T | None) -> T:
     if value is None:
         remedy = "Give agentool_name and input_data, or the job_id of a scheduled job."
-        raise InvalidInput("It is required for operation 'run_now'.", field=field, remedy=remedy)
+        raise InvalidJob("It is required for operation 'run_now'.", field=field, remedy=remedy)
     return value
 
 

@@ -91,7 +91,7 @@ class Runs:
             JobNotFound: There is neither such a job nor a record of it.
         """
         await self._service.ready()
-        stored = await self._store.find(job_id) if job_id else None
+        stored = (await self._store.find(job_id) or await self._store.find_cancelled(job_id)) if job_id else None
         found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status, before, with_results)
         if job_id and not stored and not found:
             await self._service.job(job_id)

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from agentool.context import RunContext
-from agentool.errors import InvalidInput, did_you_mean
+from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.errors import InvalidJob
+from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schemas import JobList, JobRef, Scheduled, SchedulerOutput, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import JobList, Scheduled, SchedulerOutput, SchedulerStatus
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -27,11 +28,11 @@ async def manage_scheduler(ctx: Context, operation: str, **kwargs: Any) -> Sched
     """Call the handler of an operation by its name.
 
     Raises:
-        InvalidInput: There is no such operation, or it does not take these fields.
+        InvalidJob: There is no such operation, or it does not take these fields.
     """
     if operation not in HANDLERS:
         remedy = did_you_mean(operation, HANDLERS)
-        raise InvalidInput(f"{operation!r} is no operation of the scheduler.", field="operation", value=operation, remedy=remedy)
+        raise InvalidJob(f"The scheduler has no operation {operation!r}.", field="operation", value=operation, remedy=remedy)
     return await ctx.injector.run(ctx.agentool_name, {"operation": operation, **kwargs})
 
 
@@ -76,10 +77,11 @@ async def schedule_job(
     job_id: str | None = None,
     replace: bool = False,
     dry_run: bool = False,
+    assume_jobs: list[Text] | None = None,
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
 
-    With `dry_run` that is all: nothing is scheduled, and a job that this one comes after need not be there yet.
+    With `dry_run` that is all: nothing is scheduled. A job that this one comes after may be one of `assume_jobs` then.
 
     Raises:
         InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
@@ -87,7 +89,7 @@ async def schedule_job(
         UnknownTarget: There is no such AgenTool.
         JobExists: Another job has this id or name.
     """
-    added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run)
+    added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run, assumed=assume_jobs or ())
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
     if dry_run:
@@ -108,16 +110,20 @@ async def scheduler_update(ctx: Context, job_id: str, changes: JobFields, versio
     return views.answer("update", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 
-async def scheduler_cancel(ctx: Context, job_id: str) -> SchedulerOutput:
-    """Cancel a job permanently. Its history stays readable.
+async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> SchedulerOutput:
+    """Cancel a job permanently, with what waits of it. What runs may end; its history stays readable.
 
     Raises:
         JobNotFound: There is no such job.
     """
-    job = await ctx.deps.cancel(job_id)
-    left = await ctx.deps.store.downstream(job.job_id)
-    waiting = f" Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again." if left else ""
-    return views.answer("cancel", f"Cancelled {job.job_id!r}.{waiting}", JobRef(job_id=job.job_id, state="cancelled"))
+    result = views.cancelled_job(await ctx.deps.cancel(job_id, reason))
+    left = await ctx.deps.store.downstream(result.job_id)
+    said = [f"Cancelled {result.job_id!r}."]
+    if result.running:
+        said.append(f"Still running: {', '.join(map(repr, result.running))}; operation 'cancel_execution' ends them.")
+    if left:
+        said.append(f"Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again.")
+    return views.answer("cancel", " ".join(said), result)
 
 
 async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, reason: str = "") -> SchedulerOutput:
@@ -170,6 +176,9 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     stored = await ctx.deps.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
+    if stored.standing.state is JobStatus.CANCELLED:
+        told = f"Job {result.job_id!r} was {stored.standing.reason}, at {result.info['ended_at']}."
+        return views.answer("get_job", told, result)
     return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from agentool.base import BaseOperationInput
-from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText
+from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText, Text
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, JobStatus
 
 SchedulerOperation = Literal[
@@ -44,8 +44,9 @@ class SchedulerInput(JobFields, BaseOperationInput):
     job_id: MaybeText = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
     dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
+    assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
-    reason: MaybeText = Field(None, description="For pause and cancel_execution: why")
+    reason: MaybeText = Field(None, description="For pause, cancel and cancel_execution: why")
     execution_id: MaybeText = Field(None, description="For get_execution and cancel_execution")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
@@ -54,7 +55,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
         None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"
     )
     cursor: str | None = Field(None, description="For lists: the cursor of the page before; the first page without")
-    job_status: JobStatus | None = Field(None, description="For list: only jobs with this status")
+    job_status: JobStatus | None = Field(None, description="For list: only jobs with this status, such as 'done' or 'cancelled'")
     with_results: bool | None = Field(None, description="For list_executions: false leaves out the results, which may be large")
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
 
@@ -96,6 +97,14 @@ class JobRef(BaseModel):
     job_id: str
     state: str
     next_run: str | None = None
+
+
+class CancelledJob(JobRef):
+    """Answer to ``cancel``."""
+
+    reason: str = Field(description="Who cancelled it, and why")
+    cancelled: list[str] = Field(description="Ids of its executions that waited and do not run")
+    running: list[str] = Field(description="Ids of its executions that still run; 'cancel_execution' ends them")
 
 
 class ErrorInfo(BaseModel):
@@ -167,8 +176,9 @@ class JobSummary(BaseModel):
     schedule: str
     timezone: str
     next_run: str | None
-    reason: str = Field("", description="Why it is paused, or broken")
+    reason: str = Field("", description="Why it is paused or broken, or who cancelled it")
     last_outcome: str | None = Field(None, description="How its execution ended that finished last")
+    ended_at: str | None = Field(None, description="When it was cancelled")
 
 
 class JobList(BaseModel):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists, JobNotFound, changed_meanwhile
+from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, changed_meanwhile
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, execution_id
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, Position, StoredJob
-from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
 from agentoolkit.system.scheduler.schedules.zones import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
 
@@ -38,6 +38,17 @@ class Added(NamedTuple):
     """True if it was there, and other than it is now."""
 
 
+class Cancelled(NamedTuple):
+    """A job that is cancelled now."""
+
+    job: Job
+    reason: str
+    cancelled: Sequence[Execution]
+    """Executions of it that waited, and do not run."""
+    running: Sequence[Execution]
+    """Executions of it that still run."""
+
+
 class SchedulerService(Lifecycle):
     """One scheduler: what can be done with its jobs, and the life of the engine that runs them.
 
@@ -55,16 +66,29 @@ class SchedulerService(Lifecycle):
         """IANA name of the zone of jobs that name none."""
         return self._timezone or machine_zone()
 
-    async def add(self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, dry_run: bool = False) -> Added:
-        """Schedule a job; the very same one again changes nothing. With `dry_run`, tell what would be so, and leave it at that.
+    async def add(
+        self,
+        asked: JobFields,
+        job_id: str | None = None,
+        *,
+        replace_existing: bool = False,
+        dry_run: bool = False,
+        assumed: Collection[str] = (),
+    ) -> Added:
+        """Schedule a job; the very same one again changes nothing.
 
-        With `replace_existing`, a different job of this id or name becomes the one that is asked for, in one step.
+        Args:
+            asked: The fields of the job.
+            job_id: Its id; made from its name if not given.
+            replace_existing: A different job of this id or name becomes the one that is asked for, in one step.
+            dry_run: Tell what would be so, and leave it at that.
+            assumed: Ids and names of jobs that are taken to be there, for a dry run.
 
         Raises:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        asked = await self._with_upstream(asked, dry_run)
+        asked = await self._with_upstream(asked, assumed if dry_run else ())
         if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
@@ -72,7 +96,9 @@ class SchedulerService(Lifecycle):
         planned = plan(asked, id_, self._parts.injector, self.now(), self._timezone)
         if there := await self._already_there(planned):
             return there
-        if not dry_run:
+        if dry_run:
+            await self._check_circle(planned.job)
+        else:
             try:
                 await self.store.add(planned.job, planned.standing)
             except JobExists:
@@ -114,7 +140,7 @@ class SchedulerService(Lifecycle):
             JobExists: Another job has the new name.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.replan`.
         """
-        changes = await self._with_upstream(changes, dry_run=False)
+        changes = await self._with_upstream(changes)
         for _ in range(_TRIES):
             stored = await self._caught_up(job_id)
             if version not in (None, stored.standing.version):
@@ -131,13 +157,15 @@ class SchedulerService(Lifecycle):
         job, state, reading = planned
         await self._check_name(job)
         if dry_run:
+            await self._check_circle(job)
             return Added(job, state, reading, created=False, changed=True)
-        if replaced := await self._replaced(before, job, state):
+        anew = job.created_at != before.job.created_at
+        if replaced := await (self._exchanged if anew else self._replaced)(before, job, state):
             return Added(*replaced, reading, created=False, changed=True)
         return None
 
-    async def cancel(self, job_id: str) -> Job:
-        """Remove a job for good; its history stays readable.
+    async def cancel(self, job_id: str, reason: str = "") -> Cancelled:
+        """Cancel a job for good, with what waits of it; its history stays readable. It is remembered who did so, and when.
 
         Raises:
             JobNotFound: There is no such job.
@@ -146,13 +174,15 @@ class SchedulerService(Lifecycle):
             job, _ = await self._caught_up(job_id)
         except DamagedJob as damaged:  # this is the way out of it
             job = damaged.job
-        removed = await self.store.remove(job.job_id, self.now(), f"cancelled by {get_caller().name}")
+        caller = get_caller()
+        why = f"cancelled by {caller.name}{f': {reason}' if reason else ''}"
+        removed = await self.store.remove(job.job_id, self.now(), why)
         if engine := self.engine:
             engine.set_alarm(job.job_id, None)
         self._parts.announcer.cancelled(job)
-        for execution in removed.cancelled:
-            self._parts.announcer.execution_changed(execution)
-        return job
+        self._announce(removed.cancelled)
+        running = await self.store.executions(job.job_id, HISTORY_LENGTH, ExecutionStatus.RUNNING, with_results=False)
+        return Cancelled(job, why, removed.cancelled, running)
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
         """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record.
@@ -191,8 +221,7 @@ class SchedulerService(Lifecycle):
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
         await self.ready()
-        stored = await self.store.find(job_id) or await self.store.find_cancelled(job_id)
-        return stored or await self.job(job_id)
+        return await self.store.find(job_id) or await self.store.find_cancelled(job_id) or await self.job(job_id)
 
     async def page(self, status: JobStatus | None, limit: int, after: Position | None) -> Sequence[StoredJob]:
         """Return one page of the jobs, the oldest first. See `JobStore.list_jobs`."""
@@ -223,13 +252,23 @@ class SchedulerService(Lifecycle):
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
         return None
 
-    async def _with_upstream(self, asked: JobFields, dry_run: bool) -> JobFields:
-        """Return fields that name the job it comes after, if it does, by its id; for a dry run, that one may be still to come."""
+    async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
+        """Return fields that name the job it comes after, if it does, by its id."""
         await self.ready()
-        if asked.schedule is not None:
-            with suppress(InvalidSchedule) if dry_run else nullcontext():
-                return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule)})
-        return asked
+        upstream = upstream_in(asked.schedule) if asked.schedule is not None else None
+        if upstream is None or upstream.job_id in assumed:
+            return asked
+        return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule or "")})
+
+    async def _check_circle(self, job: Job) -> None:
+        """Say of a dry run what the store says when a job is written."""
+        way: dict[str, str | None] = {}
+        before = job.upstream_id
+        while before is not None and before not in way:
+            stored = await self.store.find(before)
+            way[before] = stored.job.upstream_id if stored else None
+            before = way[before]
+        check_circle(job, way.get)
 
     async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState]) -> StoredJob:
         for _ in range(_TRIES):
@@ -262,6 +301,20 @@ class SchedulerService(Lifecycle):
             return None
         self._set_alarm(job, standing)
         return StoredJob(job, standing._replace(version=before.standing.version + 1))
+
+    async def _exchanged(self, before: StoredJob, job: Job, state: JobState) -> StoredJob | None:
+        """Put a job that counts as made now in the place of another, in one step; None if that one fired, or was changed."""
+        state = (await self._past_given_out(job, state))._replace(version=before.standing.version + 1)
+        exchanged = await self.store.exchange(before, job, state, self.now())
+        if not exchanged:
+            return None
+        self._set_alarm(job, state)
+        self._announce(exchanged.cancelled)
+        return StoredJob(job, state)
+
+    def _announce(self, executions: Sequence[Execution]) -> None:
+        for execution in executions:
+            self._parts.announcer.execution_changed(execution)
 
     async def _past_given_out(self, job: Job, standing: JobState) -> JobState:
         """Pass over a next due time that has its execution already: it fell on this very instant."""

@@ -15,6 +15,7 @@ from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schemas import (
     AttemptInfo,
+    CancelledJob,
     ErrorInfo,
     ExecutionInfo,
     JobDetails,
@@ -24,7 +25,7 @@ from agentoolkit.system.scheduler.schemas import (
     SchedulerOutput,
     Timing,
 )
-from agentoolkit.system.scheduler.service import Added
+from agentoolkit.system.scheduler.service import Added, Cancelled
 from agentoolkit.text import counted
 
 NEXT_RUNS = 5
@@ -110,6 +111,18 @@ def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) 
         next_run=_next_run(job, standing),
         reason=standing.reason,
         last_outcome=last_outcome,
+        ended_at=local(standing.ended_at, job.schedule.timezone),
+    )
+
+
+def cancelled_job(cancelled: Cancelled) -> CancelledJob:
+    """Answer to ``cancel``."""
+    return CancelledJob(
+        job_id=cancelled.job.job_id,
+        state=JobStatus.CANCELLED,
+        reason=cancelled.reason,
+        cancelled=[execution.execution_id for execution in cancelled.cancelled],
+        running=[execution.execution_id for execution in cancelled.running],
     )
 
 
@@ -185,5 +198,6 @@ def _info(job: Job, standing: JobState) -> dict[str, Any]:
         "runs": standing.runs,
         "version": standing.version,
         "reason": standing.reason,
+        "ended_at": local(standing.ended_at, job.schedule.timezone),
         "paused_until": local(standing.paused_until, job.schedule.timezone),
     }

@@ -16,6 +16,7 @@ from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.text import whole
 
 MAX_MESSAGE_LENGTH = 10_000
 """Characters of an error's message that a record keeps."""
@@ -46,7 +47,9 @@ def json_copy(value: Any, where: str, depth: int = 100) -> Any:
     Raises:
         NotJson: There is something else among them, or they are nested more than `depth` deep.
     """
-    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, str):
+        return _written(value, where)
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if depth == 0:
         raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
@@ -61,7 +64,14 @@ def json_copy(value: Any, where: str, depth: int = 100) -> Any:
 def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
-    return key
+    return _written(key, where)
+
+
+def _written(text: str, where: str) -> str:
+    try:
+        return whole(text)
+    except ValueError as error:
+        raise NotJson(f"{excerpt(text)} has {error}.", field=where, value=text) from None
 
 
 def record_success(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
