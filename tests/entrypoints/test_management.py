@@ -138,6 +138,15 @@ def test_list_shows_the_last_outcome(cli: Cli) -> None:
     assert [job["last_outcome"] for job in cli.data("list")["jobs"]] == ["success", "failed"]
 
 
+def test_list_has_every_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many jobs a page holds, the list is whole, also for programs."""
+    for number in range(5):
+        cli.greeting(f"job{number}")
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.session._PAGE", 2)
+    assert len(cli("list").stdout.splitlines()) == 6
+    assert cli.data("list")["count"] == 5
+
+
 def test_info_shows_what_is_out_of_the_ordinary(cli: Cli) -> None:
     """The definition is shown without what every job has."""
     cli.greeting("greeting", "1 hour", "--tag", "nice", "--max-retries", "2")

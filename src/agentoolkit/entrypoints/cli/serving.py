@@ -18,13 +18,13 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
-from agentoolkit.entrypoints.cli.session import call, command_name, jobs_without_tool, keeps_jobs, settings_for
+from agentoolkit.entrypoints.cli.session import all_jobs, call, command_name, jobs_without_tool, keeps_jobs, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
@@ -99,7 +99,7 @@ class Serving:
             self._kit.injector.get("logging").deps.log(level, "agentoolkit.serve", text, {}, on_console=False)
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
-        jobs = (await call(kit, JobList, "list")).jobs
+        jobs = (await all_jobs(kit)).jobs
         kept = [job.job_id for job in jobs]
         self._introduce(len(kept))
         for job_id, name in jobs_without_tool(kit, jobs):

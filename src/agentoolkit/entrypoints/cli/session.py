@@ -18,6 +18,8 @@ from agentoolkit.wiring import Toolkit
 T = TypeVar("T")
 Result = TypeVar("Result", bound=BaseModel)
 
+_PAGE = 10_000
+
 EXAMPLE_FUNCTIONS = "agentoolkit.example"
 """Always allowed, so that the example's jobs can be run wherever they are met."""
 
@@ -88,6 +90,18 @@ def ask(kind: type[Result], operation: str, *, allow: Sequence[str] = (), **fiel
 async def call(kit: Toolkit, kind: type[Result], operation: str, **fields: Any) -> Result:
     """As `ask`, with a toolkit that is open."""
     return kind.model_validate((await answer(kit, operation, **fields)).data)
+
+
+async def all_jobs(kit: Toolkit) -> JobList:
+    """Return every page of the list of jobs as one."""
+    jobs: list[JobSummary] = []
+    cursor: str | None = None
+    while True:
+        page = await call(kit, JobList, "list", limit=_PAGE, cursor=cursor)
+        jobs += page.jobs
+        cursor = page.cursor
+        if cursor is None:
+            return JobList(jobs=jobs, count=len(jobs))
 
 
 async def answer(kit: Toolkit, operation: str, **fields: Any) -> SchedulerOutput:

@@ -62,10 +62,9 @@ def _print_scheduled(scheduled: Scheduled) -> None:
 def list_(json: Json = False) -> None:
     """List the jobs that can fire again, and the paused and broken ones."""
     from agentoolkit.entrypoints.cli.printing import NARROW, console, print_result, print_table, say
-    from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import JobList
+    from agentoolkit.entrypoints.cli.session import all_jobs, visit
 
-    found = ask(JobList, "list")
+    found = visit(all_jobs)
     if json:
         print_result(found)
     elif not found.jobs:
