@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from pydantic import BaseModel, model_serializer
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions
 from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.stores.sql.ownership import Ownership
 from agentoolkit.testing import ManualTime
 
 RUN = {"agentool_name": "probe", "input_data": {"operation": "run"}}
@@ -65,6 +68,22 @@ async def test_a_zombie_keeps_no_caller(kit, scheduler, probe, monkeypatch):
     await asyncio.wait({running})
     (record,) = await scheduler.history("label")
     assert (ended, record["status"], isinstance(running.exception(), ExecutionFailed)) == (True, "failed", True)
+
+
+# Who a process is
+
+
+@pytest.mark.parametrize("other", ["host", "boot", "namespace"])
+def test_a_pid_means_something_only_where_it_counts(other):
+    """A pid that is not there tells that a process has ended only on the same host, since the same boot, in the same namespace."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    ownership = Ownership(ManualTime("2030-01-01T00:00:00+00:00"))
+    host, _, where = ownership.place.partition(" ")
+    boot, _, namespace = where.partition(".")
+    places = {"host": f"x{host} {where}", "boot": f"{host} x{boot}.{namespace}", "namespace": f"{host} {boot}.{namespace}1"}
+    assert ownership._has_ended(ownership.place, ended.pid, 0, 0)
+    assert not ownership._has_ended(places[other], ended.pid, 0, 0)
 
 
 # A handler's own doing

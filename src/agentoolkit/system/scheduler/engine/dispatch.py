@@ -62,8 +62,6 @@ class Dispatch:
         self._suspended = False
         self._early: list[Order] | None = []
         """What was to start before `open`."""
-        self._toolless: dict[str, ActiveExecution] = {}
-        """What waits for its AgenTool to be registered."""
 
     @property
     def lag(self) -> float | None:
