@@ -295,6 +295,12 @@ _LIVE_PAGES = (
     "CREATE INDEX agentool_jobs_live ON agentool_jobs (created_at, job_id) WHERE live + 0 = 1",
 )
 
+_LIVE_IDS = (
+    # As above: PostgreSQL took it for a live job's name.
+    "DROP INDEX agentool_jobs_live_id",
+    "CREATE INDEX agentool_jobs_live_id ON agentool_jobs (job_id) WHERE live + 0 = 1",
+)
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     _JOBS,
     _OUTBOX_OWNERS,
@@ -307,6 +313,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _COUNTS,
     _AGENTS,
     _LIVE_PAGES,
+    _LIVE_IDS,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 

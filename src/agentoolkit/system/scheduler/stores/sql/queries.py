@@ -36,8 +36,8 @@ _FIND_CANCELLED = (
     "live = 0 AND job_name = :key AND state = 'removed' ORDER BY created_at DESC LIMIT 1",
 )
 _SIMILAR = tuple(
-    f"SELECT {name} FROM agentool_jobs WHERE live = 1 AND {name} {beyond} :key ORDER BY {name} {order} LIMIT :limit"  # noqa: S608
-    for name in ("job_id", "job_name")
+    f"SELECT {name} FROM agentool_jobs WHERE {live} AND {name} {beyond} :key ORDER BY {name} {order} LIMIT :limit"  # noqa: S608
+    for name, live in (("job_id", "live + 0 = 1"), ("job_name", "live = 1"))
     for beyond, order in ((">=", "ASC"), ("<", "DESC"))
 )
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
