@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -94,12 +94,23 @@ class Caller:
 CODE = Caller()
 """Whoever calls without a door: the application's own code, which may do everything."""
 
-_current: ContextVar[Caller] = ContextVar("agentool_caller", default=CODE)
+_current: ContextVar[Caller | tuple[Caller, str]] = ContextVar("agentool_caller", default=CODE)
 
 
 def get_caller() -> Caller:
     """Return who asks here: the caller that a door has set, else the application's own code."""
-    return _current.get()
+    current = _current.get()
+    return current if isinstance(current, Caller) else current[0].inside(current[1])
+
+
+def enter_run(caller: Caller, execution_id: str) -> Token[Caller | tuple[Caller, str]]:
+    """Let a scheduled run act for its job's owner, until `leave_run`. Who that is made of is put together only when asked."""
+    return _current.set((caller, execution_id))
+
+
+def leave_run(token: Token[Caller | tuple[Caller, str]]) -> None:
+    """Undo `enter_run`."""
+    _current.reset(token)
 
 
 @contextmanager
@@ -112,4 +123,4 @@ def acting_as(caller: Caller) -> Generator[Caller]:
         _current.reset(token)
 
 
-__all__ = ["ADMIN", "CODE", "OWN", "Caller", "Door", "Scope", "acting_as", "get_caller"]
+__all__ = ["ADMIN", "CODE", "OWN", "Caller", "Door", "Scope", "acting_as", "enter_run", "get_caller", "leave_run"]

@@ -196,7 +196,7 @@ class AgentsSettings(SettingsGroup):
     max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
     expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, where it says no earlier end")
     frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
-    spread: float = Field(default=60.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
+    spread: float = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
     approve: tuple[str, ...] = Field(
         default=("shell", "http", "mcp", "function", "storage_fs"),
         description="AgenTools whose jobs wait for a person's approval when a language model makes them",

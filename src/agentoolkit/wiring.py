@@ -23,6 +23,7 @@ from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.ports import JobStore
@@ -129,7 +130,9 @@ class Toolkit:
             self._replace("scheduler", "after", in_use=there.started)
         store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs)
         settings = self.settings
-        parts = Parts(store, self.injector, self._time, EventPublisher(), settings.concurrency, settings.timeout, self._runs_jobs)
+        rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
+        announcer = EventPublisher()
+        parts = Parts(store, self.injector, self._time, announcer, settings.concurrency, settings.timeout, self._runs_jobs, admission=rules)
         return SchedulerService(parts, settings.timezone)
 
     def _make_queue(self) -> QueueService:

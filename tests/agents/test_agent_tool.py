@@ -17,7 +17,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 from tests.agents.scripts import scripted
 
-from agentool import ConfigurationError, InvalidInput
+from agentool import AgenToolError, ConfigurationError, InvalidInput
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agent_settings import AgentSource, Budget, RunLimits
@@ -542,7 +542,7 @@ class TestUncountablePrograms:
 
     async def test_a_budget_that_cannot_hold_is_refused(self, kit: Toolkit) -> None:
         """A budget in dollars or tokens for a program is refused, because it would hold nothing."""
-        with pytest.raises(ConfigurationError, match="not known here"):
+        with pytest.raises(AgenToolError, match="not known here"):
             await schedule(kit)
 
 

@@ -161,6 +161,7 @@ async def test_scheduling_answers_with_all_that_the_user_must_know(kit: Toolkit)
         "now: Sun 2026-11-29 14:02",
         "next: Mon 2026-11-30 09:00; Tue 2026-12-01 09:00; Wed 2026-12-02 09:00",
         "note: read as cron '0 9 * * 1-5'",
+        "note: ends on 2027-02-27, as repeating jobs do that are given no end; schedule it anew then",
         "Tell the user: scheduled 'stand up', every weekday (Monday to Friday) at 09:00, next on Mon 2026-11-30 09:00, Europe/Berlin time.",
     ]
 

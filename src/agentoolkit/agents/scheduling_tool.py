@@ -42,6 +42,15 @@ class Desk:
         given = {name: value for name, value in fields.items() if value is not None}
         return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
 
+    async def jobs(self) -> list[dict[str, Any]]:
+        """Return all jobs that the caller may see, page by page."""
+        page = await self.scheduler("list")
+        jobs: list[dict[str, Any]] = page["jobs"]
+        while page.get("cursor"):
+            page = await self.scheduler("list", cursor=page["cursor"])
+            jobs += page["jobs"]
+        return jobs
+
     def now(self) -> datetime:
         """Return the scheduler's own time."""
         return self.calls.get("scheduler").deps.now()
@@ -93,7 +102,7 @@ async def list_jobs(
     ctx: Context, state: State | None = None, limit: int = LIST_LENGTH, cursor: str | None = None, detail: Detail = "concise"
 ) -> SchedulingOutput:
     """List your jobs, one a line, with their next runs. Use it before you schedule or change one."""
-    jobs = (await ctx.deps.scheduler("list"))["jobs"]
+    jobs = await ctx.deps.jobs()
     if cursor is not None:
         places = [place for place, job in enumerate(jobs) if job["job_id"] == cursor]
         if not places:
@@ -271,7 +280,7 @@ async def _twin(desk: Desk, name: str, when: str, zone: str | None, target: str)
     """Return the name of another job that runs the same tool on the same repeating schedule."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
     wanted = (read["schedule"], read["timezone"], target)
-    for job in (await desk.scheduler("list"))["jobs"]:
+    for job in await desk.jobs():
         same = (job["schedule"], job["timezone"], job["agentool_name"]) == wanted
         if same and job["job_name"] != name and job["schedule_type"] != "once":
             return job["job_name"]
@@ -280,7 +289,7 @@ async def _twin(desk: Desk, name: str, when: str, zone: str | None, target: str)
 
 async def _found(desk: Desk, name: str) -> str:
     """Return the id of the job with this name or id; nothing near it is taken for it."""
-    jobs: Sequence[Mapping[str, Any]] = (await desk.scheduler("list"))["jobs"]
+    jobs: Sequence[Mapping[str, Any]] = await desk.jobs()
     for job in jobs:
         if name in (job["job_name"], job["job_id"]):
             return job["job_id"]

@@ -8,6 +8,8 @@
     ├── InvalidSchedule   (ValueError)
     ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be
     ├── UnknownTarget     (UnknownAgenTool, so LookupError): there is nothing to run by this name
+    ├── NotPermitted      (PermissionError): the caller may not do this
+    ├── LimitExceeded     (ValueError): the caller's jobs would be too many or too frequent
     ├── GateFailed        the gate of a job raised, or gave no answer
     └── ExecutionFailed   an AgenTool that was run at once did not succeed
 
@@ -86,6 +88,16 @@ class GateFailed(SchedulerError):
 
 class ExecutionFailed(SchedulerError):
     """An AgenTool that was run at once did not succeed; ``__cause__`` is what it raised."""
+
+
+class NotPermitted(SchedulerError, PermissionError):
+    """The caller may not do this; other input does not help."""
+
+
+class LimitExceeded(SchedulerError, ValueError):
+    """The caller's jobs would become too many, too frequent or too deep."""
+
+    correctable = True
 
 
 def changed_meanwhile(job_id: str, version: int | None) -> SchedulerError:

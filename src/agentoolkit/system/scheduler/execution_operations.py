@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.core.injector import get_injector
 from agentool.operations import Handler
@@ -45,7 +46,7 @@ async def scheduler_run_now(
     """
     work = await Runs(ctx.deps).work_of(job_id) if job_id and not agentool_name else None
     if work is None:
-        work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data))
+        work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data), caller=get_caller())
     given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
     work = work._replace(**{name: value for name, value in given.items() if value is not None})
     if timeout is not None:

@@ -9,10 +9,12 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import uuid4
 
+from agentool.caller import get_caller
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
+from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_target
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
-from agentoolkit.system.scheduler.ports import Claimed, Position
+from agentoolkit.system.scheduler.ports import Claimed, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import firings
 from agentoolkit.system.scheduler.service import SchedulerService
 
@@ -50,9 +52,9 @@ class Runs:
             UnknownTarget, InvalidJob: Nothing was run.
         """
         await self._service.ready()
+        stored = await self._may_run(work, job_id)
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
-        stored = await self._store.find(job_id) if job_id else None
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")
         execution, error = await self._service.running_engine().dispatch.run_now(work, asked)
@@ -61,13 +63,29 @@ class Runs:
         why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
         raise ExecutionFailed(f"AgenTool {work.agentool_name!r} did not succeed: {why}", value=execution.execution_id) from error
 
+    async def _may_run(self, work: Work, job_id: str | None) -> StoredJob | None:
+        """Return the job of this id, if there is one; refuse what the caller may not run.
+
+        Raises:
+            JobNotFound: The job is another owner's.
+            NotPermitted: The caller may run nothing here, or the job or what it calls waits for approval.
+        """
+        self._service.check_write()
+        caller, stored = get_caller(), await self._store.find(job_id) if job_id else None
+        if stored is not None:
+            stored = await self._service.job(stored.job.job_id)
+            check_not_waiting(caller, stored)
+        if stored is None or (work.agentool_name, work.input_data) != (stored.job.agentool_name, stored.job.input_data):
+            check_target(caller, work.agentool_name, work.input_data, self._parts.admission)
+        return stored
+
     async def start(self, job_id: str, key: str) -> Execution:
         """Let a job run once more as soon as there is room, without waiting for it; the same key never starts a second one.
 
         Raises:
             JobNotFound: There is no such job.
         """
-        job = (await self._service.job(job_id)).job
+        job = (await self._runnable(job_id)).job
         engine = self._service.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
         name = f"{job.job_id}@requested-{checked_id(key)}"
@@ -75,6 +93,12 @@ class Runs:
         if await self._store.insert([asked]) and owner == self._store.owner:
             engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
+
+    async def _runnable(self, job_id: str) -> StoredJob:
+        self._service.check_write()
+        stored = await self._service.job(job_id)
+        check_not_waiting(get_caller(), stored)
+        return stored
 
     async def history(
         self,
@@ -91,16 +115,27 @@ class Runs:
             JobNotFound: There is neither such a job nor a record of it.
         """
         await self._service.ready()
+        if not get_caller().is_admin:
+            return await self._own_history(job_id, limit, status, before)
         stored = (await self._store.find(job_id) or await self._store.find_cancelled(job_id)) if job_id else None
         found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status, before, with_results)
         if job_id and not stored and not found:
             await self._service.job(job_id)
         return found
 
+    async def _own_history(
+        self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None
+    ) -> Sequence[Execution]:
+        """Return the newest executions of the caller's jobs, as long as these are there."""
+        jobs = [await self._service.job(job_id)] if job_id else await self._service.jobs()
+        found = [execution for stored in jobs for execution in await self._store.executions(stored.job.job_id, limit, status, before)]
+        return sorted(found, key=lambda execution: execution.scheduled_at, reverse=True)[:limit]
+
     async def get(self, execution_id: str) -> Execution:
         """Return one execution. Raises `ExecutionNotFound`."""
         await self._service.ready()
-        if execution := await self._store.execution(execution_id):
+        execution = await self._store.execution(execution_id)
+        if execution is not None and await self._is_visible(execution):
             return execution
         raise ExecutionNotFound(
             "There is no record of this execution.",
@@ -109,12 +144,20 @@ class Runs:
             remedy="List them with operation 'list_executions'; the newest hundred of each job are kept.",
         )
 
+    async def _is_visible(self, execution: Execution) -> bool:
+        caller = get_caller()
+        if caller.is_admin:
+            return True
+        stored = await self._store.find(execution.job_id)
+        return stored is not None and stored.job.job_id == execution.job_id and caller.owns(stored.job.owner)
+
     async def cancel(self, execution_id: str, reason: str) -> Execution:
         """End an execution that waits or runs; one that has ended stays as it is. Return how it stands.
 
         Raises:
             ExecutionNotFound: There is no record of it.
         """
+        self._service.check_write()
         execution = await self.get(execution_id)
         if not execution.finished:
             await self._service.running_engine().dispatch.cancel_execution(execution, reason)
@@ -130,7 +173,7 @@ class Runs:
             JobNotFound: There is no such job.
             InvalidJob: The range is not in the past, is empty, or holds more than `MAX_BACKFILLED` due times.
         """
-        job = (await self._service.job(job_id)).job
+        job = (await self._runnable(job_id)).job
         engine = self._service.running_engine()
         due = list(islice(firings(job.schedule, start, min(end, self._service.now())), MAX_BACKFILLED + 1))
         if not due or len(due) > MAX_BACKFILLED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from agentool.caller import CODE, Caller
 from agentoolkit.system.scheduler.schedules import Schedule
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -126,6 +127,8 @@ class Work(NamedTuple):
     result_queue: str | None = None
     error_queue: str | None = None
     policies: Policies = Policies()
+    caller: Caller = CODE
+    """For whom it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,17 @@ class Job:
     description: str = ""
     tags: tuple[str, ...] = ()
     created_at: datetime
+    created_by: Caller = CODE
+    """Whose it is, and with which scopes its executions act."""
+    changed_by: Caller | None = None
+    """Who changed its definition last."""
+    is_bounded: bool = False
+    """Whether end and spread of its schedule were set for its owner, who gave none."""
+
+    @property
+    def owner(self) -> str:
+        """The name of whoever made it."""
+        return self.created_by.name
 
     @property
     def readable(self) -> bool:
@@ -154,7 +168,7 @@ class Job:
     @property
     def work(self) -> Work:
         """What each of its executions does."""
-        return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies)
+        return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies, self.created_by)
 
     @property
     def upstream_id(self) -> str | None:
@@ -163,7 +177,10 @@ class Job:
 
     def same_as(self, other: Job) -> bool:
         """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
-        return self.schedule.same_times(other.schedule) and self._told() == other._told()
+        mine, its = self.schedule, other.schedule
+        if self.is_bounded or other.is_bounded:
+            mine, its = replace(mine, end_at=None, jitter=0.0), replace(its, end_at=None, jitter=0.0)
+        return mine.same_times(its) and self._told() == other._told()
 
     def _told(self) -> str:
         """Write what somebody said of it. As JSON, in which 1 is not true."""

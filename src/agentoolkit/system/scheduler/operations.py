@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
+from agentoolkit.system.scheduler.decisions.admission import check_admin
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import JobStatus
@@ -150,15 +152,17 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
 
 
 async def scheduler_list(
-    ctx: Context, job_status: JobStatus | None = None, limit: int | None = None, cursor: str | None = None
+    ctx: Context, job_status: JobStatus | None = None, limit: int | None = None, cursor: str | None = None, owner: str | None = None
 ) -> SchedulerOutput:
     """List jobs, the oldest first: those that can fire again, and the paused and broken ones, or those with one status.
+
+    A caller without the scope ``admin`` sees its own.
 
     Raises:
         InvalidJob: No list has returned this cursor.
     """
     most = limit or PAGE
-    found = await ctx.deps.page(job_status, most, position_of(cursor))
+    found = await ctx.deps.page(job_status, most, position_of(cursor), owner)
     outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found])
     jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in found]
     last = found[-1].job if len(found) == most else None
@@ -184,18 +188,21 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
 
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
     """Start the scheduler after ``stop``. It starts by itself at first use."""
+    check_admin(get_caller())
     await ctx.deps.start()
     return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
 
 
 async def scheduler_stop(ctx: Context) -> SchedulerOutput:
     """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``."""
+    check_admin(get_caller())
     await ctx.deps.stop()
     return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
 
 
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
     """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
+    check_admin(get_caller())
     await ctx.deps.stop()
     return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
 

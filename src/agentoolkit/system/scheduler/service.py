@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace as dataclass_replace
 from datetime import datetime
 from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, narrowed
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, changed_meanwhile
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus, execution_id
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, ExecutionStatus, Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
@@ -94,8 +96,10 @@ class SchedulerService(Lifecycle):
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.standing.state is not JobStatus.DONE else job_id
         planned = plan(asked, id_, self._parts.injector, self.now(), self._timezone)
+        planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         if there := await self._already_there(planned):
             return there
+        planned = await self._admitted(planned)
         if dry_run:
             await self._check_circle(planned.job)
         else:
@@ -116,6 +120,7 @@ class SchedulerService(Lifecycle):
             stored = await self._named(asked, job_id)
             if stored is None:
                 return None
+            self._check_owner(stored.job, job_id or asked.job_name or "")
             planned = redefine(stored, asked, self._parts.injector, self.now(), self._timezone)
             if planned is None:
                 words = preview(stored.job.schedule, now=self.now(), count=0).words
@@ -152,9 +157,31 @@ class SchedulerService(Lifecycle):
                 return changed
         raise changed_meanwhile(job_id, version)
 
+    async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
+        """Return what is planned as its caller may have it. Raises `NotPermitted` or `LimitExceeded`."""
+        caller, (job, state, reading) = get_caller(), planned
+        if caller.is_admin:
+            return planned
+        if job.upstream_id is not None:
+            await self.job(job.upstream_id)  # another owner's is not there for this caller
+        mine = [each for each in await self._mine() if each.job.job_id != job.job_id]
+        job, state, remarks = admit(caller, job, state, mine, self._parts.admission, self.now(), before)
+        return Plan(job, state, Reading(job.schedule, reading.words, (*reading.remarks, *remarks)))
+
+    async def _mine(self) -> list[StoredJob]:
+        """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
+        caller = get_caller()
+        jobs = [stored for stored in await self.store.jobs() if stored.standing.state is not JobStatus.DONE]
+        return [stored for stored in jobs if stored.job.owner == caller.name and not stored.job.created_by.is_admin]
+
+    def check_write(self) -> None:
+        """Refuse a caller that may change nothing here. Raises `NotPermitted`."""
+        check_write(get_caller(), self._parts.admission)
+
     async def _changed(self, before: StoredJob, planned: Plan, *, dry_run: bool) -> Added | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
-        job, state, reading = planned
+        job, state, reading = await self._admitted(planned, before)
+        job = narrowed(job, get_caller())
         await self._check_name(job)
         if dry_run:
             await self._check_circle(job)
@@ -170,10 +197,12 @@ class SchedulerService(Lifecycle):
         Raises:
             JobNotFound: There is no such job.
         """
+        self.check_write()
         try:
             job, _ = await self._caught_up(job_id)
         except DamagedJob as damaged:  # this is the way out of it
             job = damaged.job
+            self._check_owner(job, job_id)
         caller = get_caller()
         why = f"cancelled by {caller.name}{f': {reason}' if reason else ''}"
         removed = await self.store.remove(job.job_id, self.now(), why)
@@ -192,6 +221,7 @@ class SchedulerService(Lifecycle):
             until: When it resumes by itself.
             reason: Why, for whoever looks at it later.
         """
+        self.check_write()
         return await self._change_state(job_id, lambda job, state: state.paused(until, reason))
 
     async def resume(self, job_id: str) -> StoredJob:
@@ -200,8 +230,10 @@ class SchedulerService(Lifecycle):
         def resume(job: Job, state: JobState) -> JobState:
             if state.state is JobStatus.ACTIVE:
                 return state
+            check_not_waiting(get_caller(), StoredJob(job, state))
             return state.resumed()._replace(next_run_at=job.schedule.first_from(self.now()))
 
+        self.check_write()
         return await self._change_state(job_id, resume)
 
     async def job(self, job_id: str) -> StoredJob:
@@ -212,31 +244,56 @@ class SchedulerService(Lifecycle):
             DamagedJob: What is stored of it cannot be read.
         """
         await self.ready()
-        if stored := await self.store.find(job_id):
+        stored = await self.store.find(job_id)
+        if stored is not None and get_caller().owns(stored.job.owner):
             return stored
-        known = await self.store.find_similar(job_id, MAX_SIMILAR)
-        remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
-        raise JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
+        raise self._not_found(job_id, await self._similar(job_id))
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
         await self.ready()
-        return await self.store.find(job_id) or await self.store.find_cancelled(job_id) or await self.job(job_id)
+        stored = await self.store.find(job_id) or await self.store.find_cancelled(job_id)
+        if stored is not None and get_caller().owns(stored.job.owner):
+            return stored
+        return await self.job(job_id)
 
-    async def page(self, status: JobStatus | None, limit: int, after: Position | None) -> Sequence[StoredJob]:
+    async def page(self, status: JobStatus | None, limit: int, after: Position | None, owner: str | None = None) -> Sequence[StoredJob]:
         """Return one page of the jobs, the oldest first. See `JobStore.list_jobs`."""
         await self.ready()
-        return await self.store.list_jobs(status, limit, after)
+        if get_caller().is_admin and owner is None:
+            return await self.store.list_jobs(status, limit, after)
+        mine = [
+            each for each in await self.jobs(owner) if (status is None and each.standing.state in LIVE) or each.standing.state is status
+        ]
+        places = [(each.job.created_at, each.job.job_id) for each in mine]
+        return [each for each, place in zip(mine, places, strict=True) if after is None or place > after][:limit]
 
     async def count_jobs(self) -> Mapping[JobStatus, int]:
         """Return how many jobs have each status. The cost does not depend on how many there are."""
         await self.ready()
         return await self.store.count_jobs()
 
-    async def jobs(self) -> Sequence[StoredJob]:
-        """Return all jobs, the oldest first."""
+    async def jobs(self, owner: str | None = None) -> Sequence[StoredJob]:
+        """Return all jobs that the caller may see, or those of one owner, the oldest first."""
         await self.ready()
-        return await self.store.jobs()
+        caller, jobs = get_caller(), await self.store.jobs()
+        if owner is None and caller.is_admin:
+            return jobs
+        return [stored for stored in jobs if caller.owns(stored.job.owner) and owner in (None, stored.job.owner)]
+
+    async def _similar(self, job_id: str) -> Sequence[str]:
+        if get_caller().is_admin:
+            return await self.store.find_similar(job_id, MAX_SIMILAR)
+        return [name for stored in await self.jobs() for name in (stored.job.job_id, stored.job.job_name)]
+
+    def _not_found(self, job_id: str, known: Sequence[str]) -> JobNotFound:
+        remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
+        return JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
+
+    def _check_owner(self, job: Job, job_id: str) -> None:
+        """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
+        if not get_caller().owns(job.owner):
+            raise self._not_found(job_id, ())
 
     async def preview(self, schedule: str, kind: Kind | None, timezone: str | None) -> Reading:
         """Read a schedule without scheduling anything."""
@@ -247,6 +304,9 @@ class SchedulerService(Lifecycle):
         job = planned.job
         for taken in (await self.store.find(job.job_id), await self.store.find(job.job_name)):
             if taken and taken.standing.state is not JobStatus.DONE:
+                if not get_caller().owns(taken.job.owner):
+                    problem = f"The name {excerpt(job.job_name)} is taken."
+                    raise JobExists(problem, field="job_name", value=job.job_name, remedy="Choose another job_id and job_name.")
                 if taken.job.job_id == job.job_id and taken.job.same_as(job):
                     return Added(*taken, planned.reading, created=False)
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
@@ -292,6 +352,9 @@ class SchedulerService(Lifecycle):
     async def _check_name(self, job: Job) -> None:
         taken = await self.store.find(job.job_name)
         if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobStatus.DONE:
+            if not get_caller().owns(taken.job.owner):
+                problem = f"The name {excerpt(job.job_name)} is taken."
+                raise JobExists(problem, field="job_name", value=job.job_name, remedy="Choose another job_name.")
             raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
 
     async def _replaced(self, before: StoredJob, job: Job, standing: JobState) -> StoredJob | None:

@@ -194,6 +194,8 @@ def _info(job: Job, standing: JobState) -> dict[str, Any]:
         "description": job.description,
         "tags": list(job.tags),
         "created_at": job.created_at.isoformat(),
+        "created_by": job.created_by.to_json(),
+        "changed_by": job.changed_by.to_json() if job.changed_by else None,
         "state": standing.state.value,
         "runs": standing.runs,
         "version": standing.version,

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
+from agentool.caller import enter_run, leave_run
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler.decisions import outcomes
@@ -56,7 +57,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
     execution = active.execution
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    token = _current.set(execution)
+    token, caller = _current.set(execution), enter_run(active.work.caller, execution.execution_id)
     table.watch(active)
     began = time.perf_counter()
     try:
@@ -74,6 +75,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
         return _succeeded(active, output, clock.now(), time.perf_counter() - began)
     finally:
         active.deadline = None
+        leave_run(caller)
         _current.reset(token)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
+from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
 from agentoolkit.system.scheduler.ports import Attempts, Executor, JobStore
@@ -30,3 +31,5 @@ class Parts:
     """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
     executor: Callable[[Attempts, int], Executor] = LocalExecutor
     """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
+    admission: AdmissionRules = field(default_factory=AdmissionRules)
+    """Limits of callers without the scope ``admin``."""

@@ -1,0 +1,226 @@
+"""What a caller may: pure functions. The application's own code, the command line and admin tokens are free of all of it.
+
+Language models schedule on behalf of somebody. So their jobs have an owner, a number, a pace, a depth and an end, and what
+reaches outwards waits for a person. None of it is an argument of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any, NamedTuple, cast
+
+from agentool.caller import Caller
+from agentoolkit.system.scheduler.errors import LimitExceeded, NotPermitted
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.schedules import firings
+
+NEEDS_APPROVAL = "needs approval: "
+"""How the reason begins of a job that waits for a person before its first run."""
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_LOOKED_AT = 100
+"""Due times among which the shortest pause is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionRules:
+    """Limits of callers without the scope ``admin``."""
+
+    jobs: int = 50
+    """Jobs that one owner may have."""
+    min_interval: float = 60.0
+    """Seconds that are at least between two runs of a job."""
+    runs_per_day: int = 500
+    """Runs that the jobs of one owner may have in a day."""
+    max_depth: int = 0
+    """How deep scheduled runs may schedule further jobs."""
+    expiry_days: float = 90.0
+    frequent_expiry_days: float = 7.0
+    """The same for jobs that run more often than hourly."""
+    spread: float = 50.0
+    """Seconds over which jobs on round minutes are spread."""
+    approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "storage_fs")
+    """AgenTools whose jobs wait for a person."""
+
+
+class Admitted(NamedTuple):
+    """A job as it may be stored, and what is to be said about it."""
+
+    job: Job
+    state: JobState
+    remarks: tuple[str, ...] = ()
+
+
+def check_write(caller: Caller, rules: AdmissionRules) -> None:
+    """Refuse a caller that may only look, or that is itself a scheduled run.
+
+    Raises:
+        NotPermitted: It may not change anything here.
+    """
+    if caller.is_admin:
+        return
+    if not caller.may("write"):
+        raise NotPermitted(f"{caller.name!r} may look at jobs and change none.", field="caller", remedy="Ask whoever gave the access.")
+    if caller.depth > rules.max_depth:
+        problem = "A scheduled run may not schedule, change or start jobs."
+        raise NotPermitted(problem, field="caller", remedy="Put what should be scheduled into the answer; a person decides.")
+
+
+def check_admin(caller: Caller) -> None:
+    """Refuse whoever may not stop the scheduler for everybody. Raises `NotPermitted`."""
+    if not caller.is_admin:
+        raise NotPermitted("Starting and stopping the scheduler concerns everybody's jobs.", field="caller", remedy="Ask an administrator.")
+
+
+def admit(
+    caller: Caller,
+    job: Job,
+    state: JobState,
+    others: Sequence[StoredJob],
+    rules: AdmissionRules,
+    now: datetime,
+    before: StoredJob | None = None,
+) -> Admitted:
+    """Return a job as its caller may have it: with an end, spread, and waiting for approval where its target asks for that.
+
+    Args:
+        caller: Who asks.
+        job: The job, checked.
+        state: Where it would stand.
+        others: The owner's other jobs that can fire.
+        rules: The limits.
+        now: The time.
+        before: What it was, where it is changed.
+
+    Raises:
+        NotPermitted: The caller may not schedule here.
+        LimitExceeded: Too many jobs, too frequent, too many runs a day.
+    """
+    if caller.is_admin:
+        return Admitted(job, state)
+    check_write(caller, rules)
+    if before is None and len(others) >= rules.jobs:
+        problem = f"{caller.name!r} has {len(others)} jobs, as many as one owner may have."
+        raise LimitExceeded(problem, field="job_name", value=job.job_name, remedy="Cancel one first.")
+    bounded, remarks = _bounded(job, rules, now)
+    _check_pace(bounded, others, rules, now)
+    return _with_approval(caller, bounded, state, rules, before)._replace(remarks=remarks)
+
+
+def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple[str, ...]]:
+    """Give a repeating job an end, and a spread where it is due on round minutes."""
+    schedule = job.schedule
+    if schedule.kind not in ("cron", "interval"):
+        return job, ()
+    days = rules.frequent_expiry_days if _shortest(job, now) < _HOUR else rules.expiry_days
+    last = now + timedelta(days=days)
+    remarks: list[str] = []
+    changes: dict[str, Any] = {}
+    if schedule.end_at is None or job.is_bounded:
+        changes["end_at"] = last
+        remarks.append(f"ends on {last:%Y-%m-%d}, as repeating jobs do that are given no end; schedule it anew then")
+    if schedule.kind == "cron" and (not schedule.jitter or job.is_bounded) and rules.spread:
+        changes["jitter"] = min(rules.spread, rules.min_interval or rules.spread)
+    if not changes:
+        return job, ()
+    return replace(job, schedule=replace(schedule, **changes), is_bounded=True), tuple(remarks)
+
+
+def _check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, now: datetime) -> None:
+    shortest = _shortest(job, now)
+    least = timedelta(seconds=rules.min_interval)
+    if shortest < least:
+        problem = f"It would run every {shortest.total_seconds():g} s, and {rules.min_interval:g} s are the least."
+        raise LimitExceeded(problem, field="schedule", value=job.schedule.text, remedy="Say 'every 5 minutes'.")
+    jobs = [job, *(stored.job for stored in others if stored.standing.state is JobStatus.ACTIVE)]
+    runs = islice((due for each in jobs for due in firings(each.schedule, now, now + _DAY)), rules.runs_per_day + 1)
+    if sum(1 for _ in runs) > rules.runs_per_day:
+        problem = f"With it the owner's jobs would run more than {rules.runs_per_day} times a day."
+        raise LimitExceeded(
+            problem, field="schedule", value=job.schedule.text, remedy="Run it less often, as 'every hour', or pause another."
+        )
+
+
+def _shortest(job: Job, now: datetime) -> timedelta:
+    """Return the shortest pause between the next due times, spread left aside; a day if there is only one."""
+    plain = replace(job.schedule, jitter=0.0)
+    due = islice(firings(plain, now, now + 400 * _DAY), _LOOKED_AT)
+    return min((later - earlier for earlier, later in pairwise(due)), default=_DAY)
+
+
+def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRules, before: StoredJob | None) -> Admitted:
+    """Let a job wait for a person if it reaches outwards, unless one that was approved stays as it was."""
+    if caller.may("approve"):
+        return Admitted(job, state)
+    asked = sorted({*targets(job)} & {*rules.approve})
+    waits = before is not None and is_waiting(before.standing)
+    if not asked:
+        return Admitted(job, state.resumed() if waits else state)
+    if before is not None and not waits and _what(before.job) == _what(job):
+        return Admitted(job, state)
+    reason = f"{NEEDS_APPROVAL}a person has to resume it, because it calls {', '.join(asked)}"
+    return Admitted(job, state.paused(reason=reason))
+
+
+def is_waiting(state: JobState) -> bool:
+    """Does the job wait for a person before it runs?"""
+    return state.state is JobStatus.PAUSED and state.reason.startswith(NEEDS_APPROVAL)
+
+
+def check_not_waiting(caller: Caller, stored: StoredJob) -> None:
+    """Refuse whoever would run, or resume, a job that waits for a person, and is none who may approve. Raises `NotPermitted`."""
+    if is_waiting(stored.standing) and not caller.may("approve"):
+        problem = f"Job {stored.job.job_name!r} waits for a person's approval."
+        raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy="Ask the user to resume it at another door.")
+
+
+def check_target(caller: Caller, agentool_name: str, input_data: Mapping[str, Any], rules: AdmissionRules) -> None:
+    """Refuse to run at once what would need approval as a job. Raises `NotPermitted`."""
+    if caller.may("approve"):
+        return
+    if asked := sorted({*_names(agentool_name, input_data)} & {*rules.approve}):
+        problem = f"Calling {', '.join(asked)} needs a person's approval."
+        raise NotPermitted(problem, field="agentool_name", value=agentool_name, remedy="Schedule it; a person can then resume the job.")
+
+
+def targets(job: Job) -> Iterator[str]:
+    """Find the names of all AgenTools that a job calls: its own, its gate's, and those named anywhere in its input."""
+    yield from _names(job.agentool_name, job.input_data)
+    if (gate := job.policies.gate) is not None:
+        yield from _names(gate["agentool_name"], gate["input_data"])
+    for queue in (job.result_queue, job.error_queue):
+        if queue is not None and queue.startswith(("https://", "http://")):
+            yield "http"
+
+
+_TASK_TYPES = {"mcp_tool": "mcp", "shell_command": "shell"}
+"""Types of tasks that sequences know by another name. Source: *Nagatha Assistant Task Scheduler*."""
+
+
+def _names(agentool_name: str, input_data: object) -> Iterator[str]:
+    yield agentool_name
+    pending: list[object] = [input_data]
+    while pending:
+        held = pending.pop()
+        if isinstance(held, Mapping):
+            for key, value in cast("Mapping[str, object]", held).items():
+                if key in ("agentool_name", "type") and isinstance(value, str):
+                    yield _TASK_TYPES.get(value, value)
+                pending.append(value)
+        elif isinstance(held, (list, tuple)):
+            pending.extend(cast("Iterable[object]", held))
+
+
+def _what(job: Job) -> tuple[object, ...]:
+    return job.agentool_name, job.input_data, job.policies.gate, job.result_queue, job.error_queue
+
+
+def narrowed(job: Job, caller: Caller) -> Job:
+    """Return a changed job: it acts with no more than whoever changed it may, so that nobody borrows another's scopes."""
+    owner = job.created_by
+    acts_as = owner if caller.is_admin else owner.at(owner.door, caller.scopes)
+    return replace(job, created_by=acts_as, changed_by=caller)
