@@ -8,7 +8,6 @@ A mistake of the application's developer ends the run. Whoever asks is set here,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,8 @@ from agentool.base import ReadableOutput
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
-from agentool.errors import AgenToolError, ConfigurationError, FieldProblem, InvalidInput, InvalidOutput, did_you_mean, sentence
+from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean
+from agentool.flat_calls import check_arguments, with_example, words
 
 MAX_ANSWER = 32_000
 """Characters of an answer that a model is shown, about 8,000 tokens."""
@@ -107,7 +107,7 @@ class AgenToolset(AbstractToolset[Any]):
         flat = tools[name]
         caller = caller_of(self._caller, ctx)
         try:
-            arguments = _checked(flat, tool_args)
+            arguments = check_arguments(flat.fields, tool_args)
             if flat.needs_approval and not ctx.tool_call_approved:
                 raise ApprovalRequired
             with acting_as(caller):
@@ -171,16 +171,8 @@ def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None)
     if isinstance(error, (ConfigurationError, InvalidOutput)):
         return UserError(str(error))
     if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError):
-        right = f" Right: {tool_name}({json.dumps(example, ensure_ascii=False)})." if example is not None else ""
-        return ModelRetry(f"{words(error)}{right}")
+        return ModelRetry(with_example(error, tool_name, example))
     return ToolFailed(words(error))
-
-
-def words(error: Exception) -> str:
-    """Say what went wrong without naming the framework."""
-    if isinstance(error, InvalidInput) and error.problems:
-        return " ".join(part for part in (sentence(error.problems), error.remedy) if part)
-    return str(error) or type(error).__name__
 
 
 def answer(output: Any) -> Any:
@@ -196,20 +188,6 @@ def answer(output: Any) -> Any:
     if len(text) <= MAX_ANSWER:
         return text
     return f"{text[:MAX_ANSWER]}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
-
-
-def _checked(flat: FlatTool, arguments: object) -> dict[str, Any]:
-    """Refuse what is no object, and names that this operation does not take."""
-    if not isinstance(arguments, dict):
-        raise InvalidInput("The arguments must be one JSON object.", value=arguments)
-    given: dict[str, Any] = arguments  # type: ignore[assignment]
-    if given.keys() <= flat.fields:
-        return given
-    unknown = [name for name in given if name not in flat.fields]
-    problems = tuple(
-        FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, flat.fields)}".rstrip()) for name in unknown
-    )
-    raise InvalidInput(sentence(problems), problems=problems)
 
 
 __all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "refusal", "words"]

@@ -1,0 +1,47 @@
+"""Calls of one operation as a flat tool: what every door for language models checks, and how it words a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from agentool.errors import FieldProblem, InvalidInput, did_you_mean, sentence
+
+
+def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any]:
+    """Return the arguments of a flat tool.
+
+    Args:
+        fields: Names of the arguments that it takes.
+        arguments: What it was called with.
+
+    Raises:
+        InvalidInput: They are not an object, or one has an unknown name; the nearest one is named.
+    """
+    if not isinstance(arguments, dict):
+        raise InvalidInput("The arguments must be one JSON object.", value=arguments)
+    given: dict[str, Any] = arguments  # type: ignore[assignment]
+    unknown = [name for name in given if name not in fields]
+    if not unknown:
+        return given
+    problems = tuple(
+        FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, fields)}".rstrip()) for name in unknown
+    )
+    raise InvalidInput(sentence(problems), problems=problems)
+
+
+def words(error: Exception) -> str:
+    """Say what went wrong without naming the framework."""
+    if isinstance(error, InvalidInput) and error.problems:
+        return " ".join(part for part in (sentence(error.problems), error.remedy) if part)
+    return str(error) or type(error).__name__
+
+
+def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> str:
+    """Say what went wrong, and show a call that works."""
+    right = f" Right: {tool_name}({json.dumps(example, ensure_ascii=False)})." if example is not None else ""
+    return f"{words(error)}{right}"
+
+
+__all__ = ["check_arguments", "with_example", "words"]

@@ -1,0 +1,140 @@
+"""What doors for language models share: whose zone holds, which job is meant by a name, and what a task's few words stand for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import ConfigurationError, InvalidInput, excerpt
+
+_SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
+_NO_TIME_OF_DAY = "no time of day given"
+_CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the operations work with: whose zone and agent hold where the model names none."""
+
+    injector: Injector | None = None
+    timezone: str | None = None
+    agent: str | None = None
+
+    @property
+    def calls(self) -> Injector:
+        """Where the scheduler is called."""
+        return self.injector or get_injector()
+
+    async def scheduler(self, operation: str, **fields: Any) -> dict[str, Any]:
+        """Call the scheduler and return the data of its answer."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        """Return all jobs that the caller may see, page by page."""
+        page = await self.scheduler("list")
+        jobs: list[dict[str, Any]] = page["jobs"]
+        while page.get("cursor"):
+            page = await self.scheduler("list", cursor=page["cursor"])
+            jobs += page["jobs"]
+        return jobs
+
+    def now(self) -> datetime:
+        """Return the scheduler's own time."""
+        return self.calls.get("scheduler").deps.now()
+
+    def zone(self) -> str:
+        """Return the zone that holds where the model names none."""
+        return self.timezone or self.calls.get("scheduler").deps.timezone
+
+
+async def check_when(desk: Desk, when: str, zone: str | None) -> None:
+    """Refuse a bare duration: nobody can tell whether '30m' is meant once or again and again."""
+    if _SAYS_REPEATING.match(when):
+        return
+    read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
+    if read["schedule_type"] == "interval":
+        problem = f"{when!r} does not say whether it is meant once or again and again."
+        length = read["words"].removeprefix("every ")
+        remedy = f"Say 'in {_counted(length)}' for once, or 'every {length}' for repeating."
+        raise InvalidInput(problem, field="when", value=when, remedy=remedy)
+
+
+def _counted(length: str) -> str:
+    return length if length[:1].isdigit() else f"1 {length}"
+
+
+async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | None:
+    """Read the last moment of a job or a pause; a day without a time of day is meant whole."""
+    if until is None:
+        return None
+    read = await desk.scheduler("preview", schedule=until, schedule_type="once", timezone=zone, count=1)
+    end = datetime.fromisoformat(read["next_runs"][0])
+    if any(_NO_TIME_OF_DAY in remark for remark in read["remarks"]):
+        end = datetime.combine(end.date(), time(23, 59, 59), ZoneInfo(read["timezone"]))
+    return end.isoformat()
+
+
+async def resolve_target(desk: Desk, prompt: str | None, tool: str | None, data: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    """Return the AgenTool and the input that a prompt, or a tool's name and input, stand for."""
+    if (prompt is None) is (tool is None):
+        problem = "Give either a prompt for an agent, or a tool and its input."
+        raise InvalidInput(
+            problem, field="prompt", remedy="For a reminder: tool 'notification', input {'operation': 'send', 'message': '…'}."
+        )
+    if tool is not None:
+        return tool, _with_operation(desk, tool, dict(data or {}))
+    if data is not None:
+        raise InvalidInput("It belongs to a tool, and a prompt was given.", field="input", value=data, remedy="Leave it out.")
+    return "agent", {"operation": "run", "agent": await _agent(desk), "prompt": prompt}
+
+
+def _with_operation(desk: Desk, tool: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Let a tool's only operation be understood."""
+    operations = desk.calls.get(tool).operations
+    if "operation" not in data and len(operations) == 1:
+        data["operation"] = next(iter(operations))
+    return data
+
+
+async def _agent(desk: Desk) -> str:
+    if desk.agent is not None:
+        return desk.agent
+    known: list[str] = [] if "agent" not in desk.calls else (await desk.calls.run("agent", {"operation": "list"})).names
+    if len(known) != 1:
+        problem = f"Which agent runs prompts is not set, and {len(known)} are registered."
+        raise ConfigurationError(problem, remedy="Register one, or give Scheduling(agent='its name').")
+    return known[0]
+
+
+async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: str) -> str | None:
+    """Return the name of another job that runs the same tool on the same repeating schedule."""
+    read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
+    wanted = (read["schedule"], read["timezone"], target)
+    for job in await desk.jobs():
+        same = (job["schedule"], job["timezone"], job["agentool_name"]) == wanted
+        if same and job["job_name"] != name and job["schedule_type"] != "once":
+            return job["job_name"]
+    return None
+
+
+async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> str:
+    """Return the id of the job with this name or id; nothing near it is taken for it."""
+    jobs: Sequence[Mapping[str, Any]] = await desk.jobs()
+    for job in jobs:
+        if name in (job["job_name"], job["job_id"]):
+            return job["job_id"]
+    names = [str(job["job_name"]) for job in jobs]
+    alike = [known for known in names if name.casefold() in known.casefold()]
+    near = alike or difflib.get_close_matches(name[:200], names, n=_CANDIDATES, cutoff=0.4)
+    if len(alike) > 1:
+        problem = f"{excerpt(name)} fits {len(alike)} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
+        raise InvalidInput(problem, field=field, value=name, remedy="Ask the user which one, and give its whole name.")
+    nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{listing} shows those there are."
+    raise InvalidInput(f"No job of yours is named {excerpt(name)}.", field=field, value=name, remedy=nearest)
