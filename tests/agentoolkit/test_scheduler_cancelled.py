@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentool.caller import Caller, acting_as
+from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.client import SchedulerClient
 from agentoolkit.system.scheduler import JobNotFound
 
@@ -97,3 +97,40 @@ async def test_replaced_single_run_is_another_job_of_the_next_version(kit, sched
     assert (replaced["changed"], replaced["version"], added["version"]) == (True, 2, 1)
     await kit.advance(days=10)
     assert probe.calls == ["2030-01-01T02:01:00+00:00"]
+
+
+MARIA = Caller("maria", door="rest", scopes=OWN)
+
+
+async def _cancelled_by_maria(kit, scheduler):
+    """Let maria schedule a job, let it run once, and let her cancel it."""
+    with acting_as(MARIA):
+        await scheduler.add("1 hour", job_id="report")
+        await kit.advance(minutes=90)
+        await scheduler("cancel", job_id="report")
+
+
+async def test_owner_reads_the_history_of_a_cancelled_job(kit, scheduler):
+    """get_history finds what a cancelled job of the caller's did, as get_job finds the job."""
+    await _cancelled_by_maria(kit, scheduler)
+    with acting_as(MARIA):
+        (run,) = (await scheduler("get_history", job_id="report"))["history"]
+        assert (await scheduler("list_executions", job_id="report"))["count"] == 1
+        assert (await scheduler("get_execution", execution_id=run["execution_id"]))["status"] == run["status"]
+
+
+async def test_owner_lists_cancelled_jobs(kit, scheduler):
+    """A caller finds its own cancelled jobs by their status."""
+    await _cancelled_by_maria(kit, scheduler)
+    with acting_as(MARIA):
+        assert [job["job_id"] for job in (await scheduler("list", job_status="cancelled"))["jobs"]] == ["report"]
+
+
+@pytest.mark.parametrize("operation", ["get_job", "get_history", "list_executions"])
+async def test_others_do_not_find_a_cancelled_job(kit, scheduler, operation):
+    """A cancelled job is its owner's: another caller finds neither it nor what it did."""
+    await _cancelled_by_maria(kit, scheduler)
+    with acting_as(Caller("paul", door="rest", scopes=OWN)):
+        assert (await scheduler("list", job_status="cancelled"))["jobs"] == []
+        with pytest.raises(JobNotFound):
+            await scheduler(operation, job_id="report")

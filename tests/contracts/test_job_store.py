@@ -239,10 +239,20 @@ async def test_claim_of_many_jobs_answers_for_each(store: JobStore):
 
 async def test_claim_writes_down_what_it_passes_over(store: JobStore):
     """Missed and skipped due times are in the history, finished, as soon as they are claimed."""
-    await add(store, misfire_grace_time=60, coalesce=False)
+    await add(store, misfire_grace_time=60)
+    under_way = await claim_one(store, 1)
     records = await claim(store, 10)
-    assert [record.status for record in records] == [ExecutionStatus.MISSED, ExecutionStatus.QUEUED, ExecutionStatus.SKIPPED]
-    assert {found.execution_id for found in await store.executions("job", 10)} == {record.execution_id for record in records}
+    assert [record.status for record in records] == [ExecutionStatus.MISSED, ExecutionStatus.MISSED, ExecutionStatus.SKIPPED]
+    kept = {found.execution_id for found in await store.executions("job", 10)}
+    assert kept == {record.execution_id for record in [under_way, *records]}
+
+
+async def test_claim_without_coalescing_gives_all_due_times_out(store: JobStore):
+    """Due times noticed together all wait for their turn without coalescing: none is skipped because another one runs."""
+    await add(store, misfire_grace_time=120, coalesce=False)
+    records = await claim(store, 10)
+    assert [record.status for record in records] == [ExecutionStatus.MISSED, *[ExecutionStatus.QUEUED] * 3]
+    assert [record.scheduled_at for record in records[1:]] == [at(8), at(9), at(10)]
 
 
 async def test_claim_counts_unfinished_executions(store: JobStore):

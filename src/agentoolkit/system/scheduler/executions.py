@@ -126,8 +126,8 @@ class Runs:
     async def _own_history(
         self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None
     ) -> Sequence[Execution]:
-        """Return the newest executions of the caller's jobs, as long as these are there."""
-        jobs = [await self._service.job(job_id)] if job_id else await self._service.jobs()
+        """Return the newest executions of the caller's jobs, as long as these are there or, asked for by name, remembered."""
+        jobs = [await self._service.job_or_cancelled(job_id)] if job_id else await self._service.jobs()
         found = [execution for stored in jobs for execution in await self._store.executions(stored.job.job_id, limit, status, before)]
         return sorted(found, key=lambda execution: execution.scheduled_at, reverse=True)[:limit]
 
@@ -148,7 +148,7 @@ class Runs:
         caller = get_caller()
         if caller.is_admin:
             return True
-        stored = await self._store.find(execution.job_id)
+        stored = await self._store.find(execution.job_id) or await self._store.find_cancelled(execution.job_id)
         return stored is not None and stored.job.job_id == execution.job_id and caller.owns(stored.job.owner)
 
     async def cancel(self, execution_id: str, reason: str) -> Execution:

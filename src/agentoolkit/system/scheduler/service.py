@@ -24,6 +24,8 @@ from agentoolkit.system.scheduler.upstream import resolve_upstream
 
 MAX_SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
+MAX_LISTED = 100_000
+"""Cancelled jobs among which those of one owner are looked for."""
 _TRIES = 5
 """How often a change is repeated that a firing came between."""
 
@@ -262,9 +264,7 @@ class SchedulerService(Lifecycle):
         await self.ready()
         if get_caller().is_admin and owner is None:
             return await self.store.list_jobs(status, limit, after)
-        mine = [
-            each for each in await self.jobs(owner) if (status is None and each.standing.state in LIVE) or each.standing.state is status
-        ]
+        mine = [stored for stored in await self._with_status(status) if self._shows(stored, owner)]
         places = [(each.job.created_at, each.job.job_id) for each in mine]
         return [each for each, place in zip(mine, places, strict=True) if after is None or place > after][:limit]
 
@@ -276,10 +276,17 @@ class SchedulerService(Lifecycle):
     async def jobs(self, owner: str | None = None) -> Sequence[StoredJob]:
         """Return all jobs that the caller may see, or those of one owner, the oldest first."""
         await self.ready()
-        caller, jobs = get_caller(), await self.store.jobs()
-        if owner is None and caller.is_admin:
-            return jobs
-        return [stored for stored in jobs if caller.owns(stored.job.owner) and owner in (None, stored.job.owner)]
+        return [stored for stored in await self.store.jobs() if self._shows(stored, owner)]
+
+    async def _with_status(self, status: JobStatus | None) -> Sequence[StoredJob]:
+        """Return all jobs with one status, or all that can still fire or be repaired, the oldest first."""
+        if status is JobStatus.CANCELLED:
+            return await self.store.list_jobs(status, MAX_LISTED)
+        wanted = LIVE if status is None else {status}
+        return [stored for stored in await self.store.jobs() if stored.standing.state in wanted]
+
+    def _shows(self, stored: StoredJob, owner: str | None) -> bool:
+        return get_caller().owns(stored.job.owner) and owner in (None, stored.job.owner)
 
     async def _similar(self, job_id: str) -> Sequence[str]:
         if get_caller().is_admin:
