@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import as_file, files
@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from agentool.errors import AgenToolError
+from agentool.errors import AgenToolError, MissingExtra
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
@@ -36,7 +36,7 @@ _MAX_NAMED = 3
 _RECENT = 10_000
 
 
-def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool) -> None:
+def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool, http: str | None = None) -> None:
     """Serve until a signal comes or the time is over: a file, else the jobs that are kept, else the bundled example.
 
     Raises:
@@ -44,12 +44,12 @@ def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *
     """
     terminal = ServingConsole(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if path is None and not memory and keeps_jobs():
-        serving = Serving(terminal, settings_for(allow), (), "")
+        serving = Serving(terminal, settings_for(allow), (), "", http)
     else:
         with _file(path) as source:
             tasks = load_tasks(source)
         settings = settings_for(allow, memory=memory, example=path is None)
-        serving = Serving(terminal, settings, tasks, path.name if path else EXAMPLE)
+        serving = Serving(terminal, settings, tasks, path.name if path else EXAMPLE, http)
     asyncio.run(serving.run(seconds))
     if functions_running():
         terminal.print("[dim]A function still ran in a thread and was left behind.[/]")
@@ -68,13 +68,15 @@ class Serving:
         settings: Of the toolkit.
         tasks: Those of the file.
         source: The file's name; empty if the kept jobs are served as they are.
+        http: Where the REST API is served; None: nowhere.
     """
 
-    def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str) -> None:
+    def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str, http: str | None = None) -> None:
         self._console = terminal
         self._settings = settings
         self._tasks = tasks
         self._source = source
+        self._http = http
         self._log = LiveLog(terminal, self._write_log)
         self._kit: Toolkit | None = None
         self._standing = ""
@@ -85,13 +87,28 @@ class Serving:
         with stopping_on_signals() as stopped:
             kit = self._kit = Toolkit(self._settings)
             kit.scheduler.subscribe(self._log.hear)
-            async with kit:
+            async with kit, self._serving_http(kit):
                 await self._begin(kit, opened)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await self._watch(kit, stopped)
                 self._log.say("Stopping…", "dim")
             self._log.summary()
+
+    @contextlib.asynccontextmanager
+    async def _serving_http(self, kit: Toolkit) -> AsyncGenerator[None]:
+        """Serve the API, if that is wanted, as long as a block lasts."""
+        if self._http is None:
+            yield
+            return
+        try:
+            from agentoolkit.entrypoints.rest.server import serving_api
+        except ImportError as error:
+            remedy = "Install it: pip install 'agentool[http]'."
+            raise MissingExtra("The API needs FastAPI and uvicorn, which are not installed.", field="http", remedy=remedy) from error
+        async with serving_api(kit, self._http) as address:
+            self._log.say(f"The API is served at {address}", "dim")
+            yield
 
     def _write_log(self, level: Level, text: str) -> None:
         if self._kit is not None:

@@ -24,8 +24,12 @@ def serve(
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", help="Stop by itself after so long.", min=0.0, show_default=False)
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option("--http", metavar="HOST:PORT", help="Serve the REST API there as well, e.g. 127.0.0.1:8000.", show_default=False),
+    ] = None,
 ) -> None:
     """Schedule the tasks of a file, run whatever is due and print each execution, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.serving import serve_file
 
-    serve_file(file, allow or [], seconds, memory=memory)
+    serve_file(file, allow or [], seconds, memory=memory, http=http)

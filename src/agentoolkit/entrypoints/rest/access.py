@@ -1,0 +1,183 @@
+"""Who may come in: Host and Origin are checked, bodies are bounded, and a bearer token says who asks.
+
+On a loopback address no token is needed: whoever can reach it can run programs here anyway. Anywhere else each request
+needs one. A page of another site must not reach the API through somebody's browser, so a foreign Host or Origin is
+refused on loopback too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agentool.caller import Caller
+from agentool.caller import Scope as CallerScope
+from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
+
+MAX_BODY = 2_000_000
+"""Bytes of a request's body, unless set otherwise."""
+LOCAL = Caller("local", door="rest")
+"""Who asks on a loopback address without a token."""
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_STATE = "agentool_caller"
+
+CheckToken = Callable[[str], Awaitable[Caller | None]]
+"""Returns whose a token is; None: nobody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """How an application is guarded."""
+
+    hosts: Collection[str] = ()
+    """Host names it answers to, besides loopback ones; with a port or without."""
+    origins: Collection[str] = ()
+    """Origins whose pages may call it, besides its own."""
+    token_needed: bool = True
+    """False only on a loopback address."""
+    check_token: CheckToken | None = None
+    max_body: int = MAX_BODY
+
+
+class Access:
+    """ASGI middleware that lets in what the rules allow, and notes who asks."""
+
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        try:
+            await admit(scope, self._rules)
+        except ApiError as error:
+            await problem_response(error)(scope, receive, send)
+            return
+        await self._app(scope, limited(receive, self._rules.max_body), send)
+
+
+async def admit(scope: Scope, rules: AccessRules) -> None:
+    """Check a request and note who asks.
+
+    Raises:
+        ApiError: It is refused.
+    """
+    request = Request(scope)
+    check_host(request.headers, rules)
+    check_origin(request.method, request.headers, rules)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > rules.max_body:
+        raise too_large(rules.max_body)
+    scope.setdefault("state", {})[_STATE] = await _caller(request, rules)
+
+
+def check_host(headers: Mapping[str, str], rules: AccessRules) -> None:
+    """Refuse a name that this server is not known by: a foreign page may have let its own name point here."""
+    host = headers.get("host", "")
+    name = _name(host)
+    if is_loopback(name) or host in rules.hosts or name in rules.hosts:
+        return
+    raise ApiError(421, "foreign-host", f"This server is not {host[:100]!r}.", field="Host", remedy="AGENTOOL_REST_HOSTS names its hosts.")
+
+
+def check_origin(method: str, headers: Mapping[str, str], rules: AccessRules) -> None:
+    """Refuse what a page of another site sends."""
+    origin = headers.get("origin")
+    if origin is None:
+        if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise _foreign_origin(headers["sec-fetch-site"])
+        return
+    if origin not in rules.origins and urlsplit(origin).netloc != headers.get("host"):
+        raise _foreign_origin(origin)
+
+
+def _foreign_origin(origin: str) -> ApiError:
+    remedy = "AGENTOOL_REST_ORIGINS names origins whose pages may call it."
+    return ApiError(403, "foreign-origin", f"Pages of {origin[:100]!r} may not call this server.", field="Origin", remedy=remedy)
+
+
+def too_large(most: int) -> ApiError:
+    """Return the refusal of a body that is too large."""
+    return ApiError(413, "body-too-large", f"A body may have {most:,} bytes at most.", field="body", remedy="Send it in parts.")
+
+
+def limited(receive: Receive, most: int) -> Receive:
+    """Return a `receive` that refuses a body of more bytes."""
+    taken = 0
+
+    async def limited_receive() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise too_large(most)
+        return message
+
+    return limited_receive
+
+
+async def _caller(request: Request, rules: AccessRules) -> Caller:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        if rules.token_needed:
+            raise _no_token("This server needs a token.")
+        return LOCAL
+    caller = await rules.check_token(token.strip()) if scheme.lower() == "bearer" and rules.check_token else None
+    if caller is None:
+        raise _no_token("The token is not known, was revoked, or has expired.")
+    return caller
+
+
+def _no_token(detail: str) -> ApiError:
+    remedy = "Send 'Authorization: Bearer TOKEN'; `agentool token create` makes one."
+    return ApiError(401, "no-token", detail, remedy=remedy, headers={"WWW-Authenticate": 'Bearer realm="agentool"'})
+
+
+def caller_of(scope: MutableMapping[str, Any]) -> Caller:
+    """Return who asks. Raises `ApiError` if nobody was let in."""
+    caller = scope.get("state", {}).get(_STATE)
+    if caller is None:
+        raise _no_token("Nobody was let in.")
+    return caller
+
+
+def is_admitted(scope: MutableMapping[str, Any]) -> bool:
+    """Was this request checked already?"""
+    return _STATE in scope.get("state", {})
+
+
+def needs(request: Request, scope: CallerScope) -> None:
+    """Refuse a caller without a scope. Raises `ApiError`."""
+    caller = caller_of(request.scope)
+    if not caller.may(scope):
+        have = ", ".join(sorted(caller.scopes)) or "none"
+        remedy = f"Use a token with the scope {scope!r}; this one has: {have}."
+        raise ApiError(403, "scope-missing", f"This needs the scope {scope!r}.", field="Authorization", remedy=remedy)
+
+
+def is_loopback(name: str) -> bool:
+    """Is this a name or an address of this machine, for this machine only?"""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """Return the name of a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

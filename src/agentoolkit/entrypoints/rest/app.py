@@ -1,0 +1,83 @@
+"""The application: the API on one toolkit, guarded; and the router to mount it in another application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from agentool.core.injector import Injector
+from agentoolkit.entrypoints.rest import executions, system, tasks
+from agentoolkit.entrypoints.rest.access import Access, AccessRules
+from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+PREFIX = "/api/scheduler"
+
+scheduler_router = APIRouter()
+"""All routes of the API, on the current injector's AgenTools: ``app.include_router(scheduler_router, prefix="/api/scheduler")``."""
+for _part in (tasks, executions, system):
+    scheduler_router.include_router(_part.router)
+
+
+def create_app(kit: Toolkit | Injector | Settings | None = None, *, access: AccessRules | None = None) -> FastAPI:
+    """Make the application.
+
+    Args:
+        kit: A toolkit that somebody else opens and closes, or its injector; or settings, by default those of the environment,
+            of a toolkit that lives as long as the application.
+        access: How it is guarded; by default, without a token from this machine only.
+    """
+    own = None if isinstance(kit, (Toolkit, Injector)) else Toolkit(kit)
+    app = FastAPI(
+        title="agentool",
+        version=version("agentool"),
+        description="Schedule anything that has a name and an input model, and watch it run.",
+        lifespan=_lifespan(own) if own else None,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # its page loads scripts from another host
+        redoc_url=None,
+    )
+    app.state.injector = own.injector if own else kit.injector if isinstance(kit, Toolkit) else kit
+    app.state.access = access or AccessRules(token_needed=False)
+    app.include_router(scheduler_router, prefix=PREFIX)
+    app.add_middleware(Access, rules=app.state.access)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(Exception, _fail)
+    return app
+
+
+def _lifespan(kit: Toolkit) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with kit:
+            yield
+
+    return lifespan
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer a path that is not there, or a method that it does not take: with every method that it takes."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = sorted(_methods(request))
+        error = ApiError(405, "method-not-allowed", f"{request.method} is not possible here.", headers={"Allow": ", ".join(allowed)})
+    elif isinstance(error, HTTPException) and error.status_code == 404:
+        error = ApiError(404, "no-such-path", "There is nothing here.", remedy=f"{PREFIX}/openapi.json lists what there is.")
+    return problem_response(error)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    return problem_response(error)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods that a path takes, of whatever route."""
+    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    path = request.url.path
+    return {method.upper() for known, methods in paths.items() if compile_path(known)[0].match(path) for method in methods}

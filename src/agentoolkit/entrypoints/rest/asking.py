@@ -1,0 +1,47 @@
+"""How a request reaches the AgenTools: by the injector, as the caller whom its token names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from agentool.caller import Caller, acting_as
+from agentool.core.injector import Injector, get_injector
+from agentoolkit.entrypoints.rest.access import caller_of
+
+
+class Tools:
+    """The AgenTools, for one request.
+
+    Args:
+        injector: Where they are registered.
+        caller: Who asks.
+    """
+
+    def __init__(self, injector: Injector, caller: Caller) -> None:
+        self.injector = injector
+        self.caller = caller
+
+    async def run(self, tool: str, operation: str, /, **fields: Any) -> Any:
+        """Perform an operation and return its whole answer. Fields that are None are left out."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        with acting_as(self.caller):
+            return await self.injector.run(tool, {"operation": operation, **given})
+
+    async def scheduler(self, operation: str, /, **fields: Any) -> dict[str, Any]:
+        """Perform an operation of the scheduler and return its data."""
+        return (await self.run("scheduler", operation, **fields)).data or {}
+
+    def acting_for(self, owner: str) -> Tools:
+        """Return the same for what is made in the name of another owner; only an administrator may."""
+        return Tools(self.injector, Caller(owner, self.caller.door, self.caller.scopes))
+
+
+async def tools_of(request: Request) -> Tools:
+    """Return the AgenTools for a request: those of its application, else those of the current injector."""
+    injector: Injector | None = getattr(request.app.state, "injector", None)
+    return Tools(injector or get_injector(), caller_of(request.scope))
+
+
+Asking = Annotated[Tools, Depends(tools_of)]

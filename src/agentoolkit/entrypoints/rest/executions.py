@@ -1,0 +1,62 @@
+"""``/executions``: list, read and cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentoolkit.entrypoints.rest.asking import Asking
+from agentoolkit.entrypoints.rest.models import ExecutionPage, TaskExecution, execution_of
+from agentoolkit.entrypoints.rest.routing import guarded_router
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
+
+router = guarded_router("executions")
+
+
+class ExecutionQuery(BaseModel):
+    """Which executions a list shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str | None = Field(default=None, max_length=200, description="Only this task's: its id or its name")
+    status: ExecutionStatus | None = None
+    limit: int = Field(default=100, ge=1, le=1_000)
+    cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
+    results: bool = Field(default=False, description="With the results, which may be large")
+
+
+class CancelRequest(BaseModel):
+    """Why an execution is cancelled."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(default=None, max_length=1_000)
+
+
+@router.get("/executions")
+async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Asking) -> ExecutionPage:
+    """List executions, those due latest first: of one task or of all, with one status or with any."""
+    data = await tools.scheduler(
+        "list_executions",
+        job_id=query.task_id,
+        execution_status=query.status,
+        limit=query.limit,
+        cursor=query.cursor,
+        with_results=query.results,
+    )
+    return ExecutionPage(executions=[execution_of(record) for record in data["history"]], cursor=data["cursor"])
+
+
+@router.get("/executions/{execution_id}")
+async def get_execution(execution_id: str, tools: Asking) -> TaskExecution:
+    """Return one execution with its result or error and its earlier attempts."""
+    return execution_of(await tools.scheduler("get_execution", execution_id=execution_id))
+
+
+@router.post("/executions/{execution_id}/cancel")
+async def cancel_execution(execution_id: str, tools: Asking, cancel: CancelRequest | None = None) -> TaskExecution:
+    """End an execution that waits or runs. One that has ended stays as it is."""
+    reason = cancel.reason if cancel else None
+    return execution_of(await tools.scheduler("cancel_execution", execution_id=execution_id, reason=reason))

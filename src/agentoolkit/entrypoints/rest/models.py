@@ -1,0 +1,184 @@
+"""What the API shows: tasks and their executions, by the names of *Agent Scheduler & Background Task Queue*, "Models"."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.jobs import Policies
+
+TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
+
+_POLICIES = tuple(Policies.__dataclass_fields__)
+
+
+class ScheduledTask(BaseModel):
+    """A task: what is to run, when, whose it is, and where it stands."""
+
+    task_id: str = Field(examples=["nightly-report"])
+    name: str = Field(description="Its unique name", examples=["nightly report"])
+    description: str = ""
+    agent_name: str = Field(default="", description="The agent, or person, whose task it is", examples=["email-agent"])
+    enabled: bool = Field(description="False while it is paused")
+    status: TaskStatus
+    type: str = Field(description="cron, interval, once or after", examples=["cron"])
+    schedule: str = Field(examples=["0 9 * * *"])
+    timezone: str = Field(examples=["Europe/Berlin"])
+    next_run: str | None = Field(default=None, description="ISO 8601, in the task's zone")
+    agentool_name: str = Field(description="What it calls", examples=["notification"])
+    input_data: dict[str, Any] | None = Field(default=None, description="With which input; left out in lists")
+    tags: list[str] = []
+    reason: str = Field(default="", description="Why it is paused, broken or cancelled")
+    last_outcome: str | None = Field(default=None, description="How its execution ended that finished last")
+    runs: int | None = Field(default=None, description="Executions that its schedule has started; left out in lists")
+    version: int | None = Field(default=None, description="Counts its changes; left out in lists")
+    created_at: str | None = None
+    created_by: dict[str, Any] | None = Field(default=None, description="Who made it, and at which door; left out in lists")
+    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last; left out in lists")
+    options: dict[str, Any] | None = Field(default=None, description="Further fields of it; left out in lists")
+
+
+class TaskExecution(BaseModel):
+    """One due time of one task, from its start to its outcome."""
+
+    execution_id: str = Field(examples=["nightly-report@2030-01-01T09:00:00+00:00"])
+    task_id: str
+    agentool_name: str
+    trigger: str = Field(description="schedule, run_now, requested, backfill or after")
+    status: str = Field(description="queued, running, retrying, success, failed, cancelled, missed, skipped or lost")
+    reason: str = ""
+    scheduled_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration: float | None = Field(default=None, description="Seconds")
+    attempt: int = 1
+    due_count: int = Field(default=1, description="Due times that this record stands for")
+    result: Any = None
+    error: dict[str, Any] | None = Field(default=None, description="Its type, message and traceback")
+    attempts: list[dict[str, Any]] = Field(default=[], description="Earlier attempts, the oldest first")
+    delivery: str = Field(default="none", description="Whether the outcome reached its queue: none, pending, delivered or failed")
+    retry_at: str | None = None
+
+
+class NewTask(Task):
+    """A task to be scheduled: a function, or any AgenTool, with the fields of a task file."""
+
+    task_id: str | None = Field(default=None, max_length=200, description="Its id; made from the name if not given")
+    agent_name: str | None = Field(default=None, min_length=1, max_length=200, description="Whose it is; yours by default")
+    replace: bool = Field(default=False, description="Change a different task of this id or name, instead of refusing")
+    dry_run: bool = Field(default=False, description="Check everything, and schedule nothing")
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields of a job that were given; one that is not enabled is scheduled paused."""
+        return super().given() if self.enabled else {**super().given(), "paused": True}
+
+
+class TaskChanges(JobFields):
+    """Fields of a task to be changed; all others stay."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda field: {"job_name": "name", "schedule_type": "type"}.get(field, field))
+
+    version: int | None = Field(default=None, ge=1, description="The version that was read, so that no other change is overwritten")
+
+
+class TaskPage(BaseModel):
+    """One page of tasks."""
+
+    tasks: list[ScheduledTask]
+    cursor: str | None = Field(default=None, description="Asks for the next page; null: this was the last one")
+
+
+class ExecutionPage(BaseModel):
+    """One page of executions, those due latest first."""
+
+    executions: list[TaskExecution]
+    cursor: str | None = Field(default=None, description="Asks for the next page; null: this was the last one")
+
+
+class Reading(BaseModel):
+    """How a schedule was understood."""
+
+    task_id: str | None = None
+    words: str = Field(description="In words", examples=["every day at 09:00"])
+    type: str
+    schedule: str
+    timezone: str
+    next_runs: list[str] = Field(description="The next due times")
+    remarks: list[str] = Field(description="How the text was read, and warnings")
+    created: bool | None = None
+    changed: bool | None = None
+    state: str | None = None
+    version: int | None = None
+
+
+class Health(BaseModel):
+    """Whether all is well."""
+
+    status: Literal["ok", "degraded"]
+    running: bool
+    leading: bool
+    stopped: bool
+    leader: str | None
+    tasks: int
+    executing: int
+    waiting: int
+    lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred")
+    loop_delay: float
+    version: str
+
+
+def task_of_summary(summary: dict[str, Any]) -> ScheduledTask:
+    """Return a task as a list shows it."""
+    return ScheduledTask(
+        task_id=summary["job_id"],
+        name=summary["job_name"],
+        description=summary.get("description", ""),
+        agent_name=summary.get("owner", ""),
+        enabled=summary["state"] != "paused",
+        status=_status(summary["state"]),
+        type=summary["schedule_type"],
+        tags=summary.get("tags", []),
+        created_at=summary.get("created_at"),
+        **{name: summary[name] for name in ("schedule", "timezone", "next_run", "agentool_name", "reason", "last_outcome")},
+    )
+
+
+def task_of_details(details: dict[str, Any]) -> ScheduledTask:
+    """Return a task with everything that is known of it."""
+    info: dict[str, Any] = details["info"]
+    created_by: dict[str, Any] = info.get("created_by") or {}
+    recent = details["recent_history"]
+    same = ("description", "schedule", "timezone", "agentool_name", "input_data", "tags", "reason", "runs", "version", "created_at")
+    return ScheduledTask(
+        task_id=details["job_id"],
+        name=details["job_name"],
+        agent_name=created_by.get("name", ""),
+        enabled=info["state"] != "paused",
+        status=_status(info["state"]),
+        type=info["schedule_type"],
+        next_run=details["next_run"],
+        created_by=created_by or None,
+        changed_by=info.get("changed_by"),
+        last_outcome=next((record["status"] for record in recent if record["finished_at"]), None),
+        options={name: info[name] for name in (*_POLICIES, "result_queue", "error_queue", "paused_until") if info.get(name) is not None},
+        **{name: info[name] for name in same},
+    )
+
+
+def execution_of(record: dict[str, Any]) -> TaskExecution:
+    """Return an execution as the API shows it."""
+    kept = {name: value for name, value in record.items() if name in TaskExecution.model_fields}
+    return TaskExecution(task_id=record["job_id"], **kept)
+
+
+def reading_of(data: dict[str, Any]) -> Reading:
+    """Return what was understood of a schedule."""
+    kept = {name: value for name, value in data.items() if name in Reading.model_fields}
+    return Reading(task_id=data.get("job_id"), type=data["schedule_type"], **kept)
+
+
+def _status(state: str) -> TaskStatus:
+    return "scheduled" if state == "active" else state  # type: ignore[return-value]

@@ -1,0 +1,59 @@
+"""The routes of the API: each is guarded, and answers every error as a problem, in whatever application it is mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, is_loopback, limited, needs
+from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
+
+_BODIES = frozenset({"POST", "PUT", "PATCH"})
+
+
+class GuardedRoute(APIRoute):
+    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        scope = "admin" if "admin" in self.tags else "approve" if "approve" in self.tags else None
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if not is_admitted(request.scope):
+                    rules = _rules_of(request)
+                    await admit(request.scope, rules)
+                    request = Request(request.scope, limited(request.receive, rules.max_body))
+                needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
+                _check_media_type(request)
+                return await handle(request)
+            except (RequestValidationError, Exception) as error:
+                return problem_response(error)
+
+        return guarded
+
+
+def guarded_router(*tags: str) -> APIRouter:
+    """Make a router of guarded routes."""
+    return APIRouter(route_class=GuardedRoute, responses=RESPONSES, tags=list(tags))
+
+
+def _rules_of(request: Request) -> AccessRules:
+    """Return the rules of the application, else those for one that knows of none: without a token from this machine only."""
+    rules = getattr(request.app.state, "access", None)
+    if rules is not None:
+        return rules
+    return AccessRules(token_needed=request.client is None or not is_loopback(request.client.host))
+
+
+def _check_media_type(request: Request) -> None:
+    if request.method not in _BODIES:
+        return
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if has_body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(415, "wrong-media-type", "A body must be JSON.", field="Content-Type", remedy="Send 'application/json'.")

@@ -1,0 +1,96 @@
+"""The server under ``agentool serve --http``: uvicorn on the event loop of the scheduler, which ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from agentool.errors import ConfigurationError
+from agentoolkit.entrypoints.rest.access import AccessRules, is_loopback
+from agentoolkit.entrypoints.rest.app import create_app
+from agentoolkit.wiring import Toolkit
+
+GRACE_SECONDS = 3
+"""How long requests under way may take after the server was asked to stop."""
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Read ``host:port``, ``[::1]:port`` or a port alone, which means 127.0.0.1.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError("It is no address.", field="http", value=address, remedy="Write for example 127.0.0.1:8000.")
+    return host, int(port)
+
+
+@asynccontextmanager
+async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
+    """Serve a toolkit's API inside an ``async with`` block, which is given the address.
+
+    Raises:
+        ConfigurationError: The address cannot be used.
+    """
+    host, port = split_address(address)
+    app = create_app(kit, access=AccessRules(token_needed=not is_loopback(host)))
+    async with serving(app, host, port) as at:
+        yield at
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
+    """Serve inside an ``async with`` block, which is given the address.
+
+    Raises:
+        ConfigurationError: The address cannot be used.
+    """
+    listening = _listen(host, port)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False))
+    task = asyncio.create_task(server.serve([listening]), name="agentool-http")
+    task.add_done_callback(lambda _: server.listens.set())  # a start that failed is waited for no longer
+    try:
+        await server.listens.wait()
+        name = f"[{host}]" if ":" in host else host
+        yield f"http://{name}:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(task, GRACE_SECONDS + 2)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{host}:{port} cannot be served: {error.strerror}.", field="http", value=f"{host}:{port}", remedy="Choose another port."
+        ) from error
+    return listening

@@ -1,0 +1,119 @@
+"""``/tasks``: schedule, list, read, change, pause, resume, run and cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.models import (
+    NewTask,
+    Reading,
+    ScheduledTask,
+    TaskChanges,
+    TaskPage,
+    reading_of,
+    task_of_details,
+    task_of_summary,
+)
+from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.routing import guarded_router
+
+PAGE = 100
+
+router = guarded_router("tasks")
+
+
+class TaskQuery(BaseModel):
+    """Which tasks a list shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_name: str | None = Field(default=None, max_length=200, description="Only this agent's")
+    status: Literal["scheduled", "paused", "done", "broken", "cancelled"] | None = None
+    limit: int = Field(default=PAGE, ge=1, le=1_000)
+    cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
+
+
+class PauseRequest(BaseModel):
+    """How long a task is paused, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: str | None = Field(default=None, max_length=100, description="ISO 8601 time at which it resumes by itself")
+    reason: str | None = Field(default=None, max_length=1_000, description="Why")
+
+
+@router.post("/tasks", status_code=201)
+async def create_task(task: NewTask, tools: Asking) -> Reading:
+    """Schedule a task. Everything is checked now, and the answer says how its schedule was understood."""
+    asking = _for_agent(tools, task.agent_name)
+    given = {name: value for name, value in task.scheduler_input().items() if name != "operation"}
+    data = await asking.scheduler("schedule", **given, job_id=task.task_id, replace=task.replace or None, dry_run=task.dry_run or None)
+    return reading_of(data)
+
+
+@router.get("/tasks")
+async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> TaskPage:
+    """List tasks, the oldest first: those that can run again, or those with one status."""
+    status = "active" if query.status == "scheduled" else query.status
+    data = await tools.scheduler("list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor)
+    return TaskPage(tasks=[task_of_summary(job) for job in data["jobs"]], cursor=data["cursor"])
+
+
+@router.get("/tasks/{task_id}")
+async def get_task(task_id: str, tools: Asking) -> ScheduledTask:
+    """Return a task; also one that was cancelled, as long as it is remembered."""
+    return task_of_details(await tools.scheduler("get_job", job_id=task_id))
+
+
+@router.patch("/tasks/{task_id}")
+async def update_task(task_id: str, changes: TaskChanges, tools: Asking) -> Reading:
+    """Change some fields of a task and leave the others as they are."""
+    return reading_of(await tools.scheduler("update", job_id=task_id, version=changes.version, **changes.given()))
+
+
+@router.delete("/tasks/{task_id}")
+async def delete_task(task_id: str, tools: Asking) -> ScheduledTask:
+    """Cancel a task for good. Its history stays readable."""
+    data = await tools.scheduler("cancel", job_id=task_id)
+    return await get_task(data["job_id"], tools)
+
+
+@router.post("/tasks/{task_id}/enable")
+async def enable_task(task_id: str, tools: Asking) -> ScheduledTask:
+    """Let a paused task run again, from now on."""
+    data = await tools.scheduler("resume", job_id=task_id)
+    return await get_task(data["job_id"], tools)
+
+
+@router.post("/tasks/{task_id}/resume")
+async def resume_task(task_id: str, tools: Asking) -> ScheduledTask:
+    """Let a paused task run again, from now on."""
+    return await enable_task(task_id, tools)
+
+
+@router.post("/tasks/{task_id}/disable")
+async def disable_task(task_id: str, tools: Asking) -> ScheduledTask:
+    """Keep a task and let it not run."""
+    return await pause_task(task_id, tools, PauseRequest(reason="disabled"))
+
+
+@router.post("/tasks/{task_id}/pause")
+async def pause_task(task_id: str, tools: Asking, pause: PauseRequest | None = None) -> ScheduledTask:
+    """Keep a task and let it not run, for good or until a time."""
+    wanted = pause or PauseRequest()
+    data = await tools.scheduler("pause", job_id=task_id, until=wanted.until, reason=wanted.reason)
+    return await get_task(data["job_id"], tools)
+
+
+def _for_agent(tools: Tools, agent_name: str | None) -> Tools:
+    """Act for the agent whose task it is to be. Raises `ApiError` unless the caller is that agent or an administrator."""
+    if agent_name is None or agent_name == tools.caller.name:
+        return tools
+    if not tools.caller.is_admin:
+        remedy = f"Leave it out: your tasks belong to {tools.caller.name!r}."
+        raise ApiError(403, "foreign-agent", "You may not make tasks for others.", field="agent_name", value=agent_name, remedy=remedy)
+    return tools.acting_for(agent_name)

@@ -1,0 +1,97 @@
+"""The nine endpoints of *Agent Scheduler & Background Task Queue*, "API Endpoints", and those for tasks that are ours."""
+
+from __future__ import annotations
+
+import httpx2
+
+from agentoolkit.testing import TestToolkit
+
+from .conftest import LIST, Api
+
+DAILY = {"name": "daily report", "type": "cron", "schedule": "0 9 * * *", **LIST}
+
+
+async def test_a_task_is_created_and_read(api: Api) -> None:
+    """POST says how the schedule was understood, and GET shows the task by id and by name."""
+    made = await api("POST", "/tasks", status=201, json=DAILY)
+    assert (made["words"], made["next_runs"][0]) == ("every day at 09:00", "2030-01-01T09:00:00+00:00")
+    task = await api("GET", f"/tasks/{made['task_id']}")
+    assert (task["name"], task["status"], task["enabled"], task["input_data"]) == ("daily report", "scheduled", True, LIST["input_data"])
+    assert await api("GET", "/tasks/daily report") == task
+
+
+async def test_tasks_are_listed_in_pages(api: Api) -> None:
+    """Each page has the cursor of the next one; the last has none."""
+    for number in range(3):
+        await api("POST", "/tasks", status=201, json={**DAILY, "name": f"task {number}"})
+    first = await api("GET", "/tasks?limit=2")
+    second = await api("GET", "/tasks", params={"limit": 2, "cursor": first["cursor"]})
+    assert [task["name"] for task in first["tasks"] + second["tasks"]] == ["task 0", "task 1", "task 2"]
+    assert second["cursor"] is None
+
+
+async def test_a_task_is_disabled_and_enabled(api: Api) -> None:
+    """It is paused, with a reason that says so, and scheduled again."""
+    task_id = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
+    disabled = await api("POST", f"/tasks/{task_id}/disable")
+    assert (disabled["status"], disabled["enabled"], disabled["reason"]) == ("paused", False, "disabled")
+    enabled = await api("POST", f"/tasks/{task_id}/enable")
+    assert (enabled["status"], enabled["enabled"], enabled["reason"]) == ("scheduled", True, "")
+
+
+async def test_a_task_that_is_created_disabled_does_not_run(api: Api, kit: TestToolkit) -> None:
+    """``enabled: false`` schedules it paused."""
+    made = await api("POST", "/tasks", status=201, json={**DAILY, "schedule": "every minute", "type": None, "enabled": False})
+    await kit.advance(minutes=5)
+    assert made["state"] == "paused"
+    assert (await api("GET", "/executions"))["executions"] == []
+
+
+async def test_a_deleted_task_stays_readable(api: Api) -> None:
+    """It is cancelled, and not in the list any more."""
+    task_id = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
+    assert (await api("DELETE", f"/tasks/{task_id}"))["status"] == "cancelled"
+    assert (await api("GET", f"/tasks/{task_id}"))["status"] == "cancelled"
+    assert (await api("GET", "/tasks"))["tasks"] == []
+
+
+async def test_a_change_needs_the_version_that_was_read(api: Api) -> None:
+    """An old one is refused with 409, and nothing is changed."""
+    task_id = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
+    changed = await api("PATCH", f"/tasks/{task_id}", json={"schedule": "0 10 * * *", "version": 1})
+    assert (changed["changed"], changed["version"]) == (True, 2)
+    await api("PATCH", f"/tasks/{task_id}", status=409, json={"schedule": "0 11 * * *", "version": 1})
+    assert (await api("GET", f"/tasks/{task_id}"))["schedule"] == "0 10 * * *"
+
+
+async def test_executions_are_listed_and_read(api: Api, kit: TestToolkit) -> None:
+    """Those due latest first, and each by its id."""
+    await api("POST", "/tasks", status=201, json={"name": "often", "schedule": "every minute", **LIST})
+    await kit.advance(minutes=2)
+    listed = (await api("GET", "/executions?task_id=often&status=success"))["executions"]
+    assert [execution["scheduled_at"] for execution in listed] == ["2030-01-01T00:02:00+00:00", "2030-01-01T00:01:00+00:00"]
+    read = await api("GET", f"/executions/{listed[0]['execution_id'].replace('+', '%2B')}")
+    assert (read["task_id"], read["status"], read["result"]["operation"]) == ("often", "success", "list_queues")
+
+
+async def test_an_execution_that_has_ended_is_not_cancelled(api: Api, kit: TestToolkit) -> None:
+    """The request to cancel it answers how it ended."""
+    await api("POST", "/tasks", status=201, json={"name": "often", "schedule": "every minute", **LIST})
+    await kit.advance(minutes=1)
+    (ended,) = (await api("GET", "/executions"))["executions"]
+    assert (await api("POST", f"/executions/{ended['execution_id']}/cancel"))["status"] == "success"
+
+
+async def test_health_is_503_while_nothing_is_run(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """It is 200 while the scheduler runs."""
+    assert (await client.get("/health")).status_code == 200
+    await kit.scheduler.stop()
+    answer = await client.get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["stopped"]) == (503, "degraded", True)
+
+
+async def test_metrics_are_in_the_text_form_of_prometheus(client: httpx2.AsyncClient) -> None:
+    """With its media type."""
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE agentool_jobs gauge" in answer.text
