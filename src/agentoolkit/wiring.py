@@ -23,6 +23,7 @@ from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.audit import MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
@@ -30,6 +31,7 @@ from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.stores.sql.audit import SqlAudit
 from agentoolkit.time_source import SystemTime, TimeSource
 
 
@@ -132,7 +134,18 @@ class Toolkit:
         settings = self.settings
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()
-        parts = Parts(store, self.injector, self._time, announcer, settings.concurrency, settings.timeout, self._runs_jobs, admission=rules)
+        audit = MemoryAudit() if self.database is None else SqlAudit(self.database)
+        parts = Parts(
+            store,
+            self.injector,
+            self._time,
+            announcer,
+            settings.concurrency,
+            settings.timeout,
+            self._runs_jobs,
+            admission=rules,
+            audit=audit,
+        )
         return SchedulerService(parts, settings.timezone)
 
     def _make_queue(self) -> QueueService:

@@ -301,6 +301,23 @@ _LIVE_IDS = (
     "CREATE INDEX agentool_jobs_live_id ON agentool_jobs (job_id) WHERE live + 0 = 1",
 )
 
+_AUDIT = (
+    """
+    CREATE TABLE agentool_audit (
+        number BIGINT PRIMARY KEY,
+        at BIGINT NOT NULL,
+        owner TEXT NOT NULL,
+        job_id TEXT NOT NULL,
+        execution_id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        caller TEXT NOT NULL,
+        states TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX agentool_audit_job ON agentool_audit (job_id, number)",
+    "CREATE INDEX agentool_audit_owner ON agentool_audit (owner, number)",
+)
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     _JOBS,
     _OUTBOX_OWNERS,
@@ -314,6 +331,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _AGENTS,
     _LIVE_PAGES,
     _LIVE_IDS,
+    _AUDIT,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 

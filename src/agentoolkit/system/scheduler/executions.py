@@ -57,7 +57,10 @@ class Runs:
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")
-        execution, error = await self._service.running_engine().dispatch.run_now(work, asked)
+        engine = self._service.running_engine()
+        if stored is not None:
+            await self._service.note("ran", stored, stored, asked.execution_id)
+        execution, error = await engine.dispatch.run_now(work, asked)
         if execution.status is ExecutionStatus.SUCCESS:
             return execution
         why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
@@ -85,13 +88,15 @@ class Runs:
         Raises:
             JobNotFound: There is no such job.
         """
-        job = (await self._runnable(job_id)).job
-        engine = self._service.running_engine()
+        stored = await self._runnable(job_id)
+        job, engine = stored.job, self._service.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
         name = f"{job.job_id}@requested-{checked_id(key)}"
         asked = Execution(name, job.job_id, job.agentool_name, self._service.now(), trigger="requested", owner=owner)
-        if await self._store.insert([asked]) and owner == self._store.owner:
-            engine.dispatch.start(Claimed(job, asked))
+        if await self._store.insert([asked]):
+            await self._service.note("started", stored, stored, name)
+            if owner == self._store.owner:
+                engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
 
     async def _runnable(self, job_id: str) -> StoredJob:
@@ -161,6 +166,8 @@ class Runs:
         execution = await self.get(execution_id)
         if not execution.finished:
             await self._service.running_engine().dispatch.cancel_execution(execution, reason)
+            if (stored := await self._store.find(execution.job_id)) is not None:
+                await self._service.note("cancelled_execution", stored, stored, execution_id)
         return await self.get(execution_id)
 
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
@@ -173,8 +180,8 @@ class Runs:
             JobNotFound: There is no such job.
             InvalidJob: The range is not in the past, is empty, or holds more than `MAX_BACKFILLED` due times.
         """
-        job = (await self._runnable(job_id)).job
-        engine = self._service.running_engine()
+        stored = await self._runnable(job_id)
+        job, engine = stored.job, self._service.running_engine()
         due = list(islice(firings(job.schedule, start, min(end, self._service.now())), MAX_BACKFILLED + 1))
         if not due or len(due) > MAX_BACKFILLED:
             found = f"more than {MAX_BACKFILLED} due times" if due else "no past due time"
@@ -187,6 +194,8 @@ class Runs:
             for moment in due
         ]
         new = set(await self._store.insert(wanted))
+        if new:
+            await self._service.note("backfilled", stored, stored)
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
                 engine.dispatch.start(Claimed(job, execution))

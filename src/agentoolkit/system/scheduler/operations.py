@@ -14,11 +14,11 @@ from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.decisions.admission import check_admin
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
-from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schemas import JobList, Scheduled, SchedulerOutput, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import AuditList, JobList, Scheduled, SchedulerOutput, SchedulerStatus
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -186,6 +186,16 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
 
 
+async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | None = None, limit: int | None = None) -> SchedulerOutput:
+    """Return who created, changed, ran and cancelled what, from which door, the newest first; secrets are hidden.
+
+    Raises:
+        NotPermitted: The caller may not see another owner's.
+    """
+    entries = [views.audit_info(entry) for entry in await ctx.deps.audit(job_id, owner, limit or HISTORY_LENGTH)]
+    return views.answer("audit", f"{counted(len(entries), 'entry')}.", AuditList(entries=entries, count=len(entries)))
+
+
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
     """Start the scheduler after ``stop``. It starts by itself at first use."""
     check_admin(get_caller())
@@ -245,6 +255,7 @@ HANDLERS: dict[str, Handler] = {
     "preview": scheduler_preview,
     "update": scheduler_update,
     "restart": scheduler_restart,
+    "audit": scheduler_audit,
     **execution_operations.HANDLERS,
 }
 

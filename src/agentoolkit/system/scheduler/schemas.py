@@ -34,6 +34,7 @@ SchedulerOperation = Literal[
     "cancel_execution",
     "backfill",
     "start_run",
+    "audit",
 ]
 
 
@@ -227,3 +228,23 @@ class SchedulerStatus(BaseModel):
     lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred; None without any")
     loop_delay: float = Field(description="Seconds by which the event loop was late at the clock's last ring")
     leads_lost: int = Field(description="How often this process lost the lead to another")
+
+
+class AuditInfo(BaseModel):
+    """One thing that somebody did."""
+
+    at: str
+    action: str
+    job_id: str
+    owner: str
+    execution_id: str
+    caller: dict[str, Any] = Field(description="Who: name, door, scopes, and the scheduled runs it was inside of")
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class AuditList(BaseModel):
+    """Answer to ``audit``."""
+
+    entries: list[AuditInfo]
+    count: int

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.audit import Action, AuditEntry, snapshot
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, narrowed
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, changed_meanwhile
+from agentoolkit.system.scheduler.errors import JobExists, JobNotFound, NotPermitted, changed_meanwhile
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, ExecutionStatus, Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
@@ -114,6 +115,7 @@ class SchedulerService(Lifecycle):
                 raise
             self._set_alarm(planned.job, planned.standing)
             self._parts.announcer.scheduled(planned.job)
+            await self.note("created", None, StoredJob(planned.job, planned.standing))
         return Added(*planned, created=True)
 
     async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool) -> Added | None:
@@ -159,6 +161,37 @@ class SchedulerService(Lifecycle):
                 return changed
         raise changed_meanwhile(job_id, version)
 
+    async def note(self, action: Action, before: StoredJob | None, after: StoredJob | None, execution_id: str = "") -> None:
+        """Keep who did what to a job."""
+        if (known := after or before) is None:
+            return
+        job = known.job
+        entry = AuditEntry(
+            at=self.now(),
+            caller=get_caller(),
+            action=action,
+            owner=job.owner,
+            job_id=job.job_id,
+            execution_id=execution_id,
+            before=snapshot(*before) if before else None,
+            after=snapshot(*after) if after else None,
+        )
+        await self._parts.audit.append(entry)
+
+    async def audit(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        """Return who did what, the newest first; a caller without the scope ``admin`` sees what was done to its own jobs.
+
+        Raises:
+            NotPermitted: The caller asks for another owner's.
+        """
+        await self.ready()
+        caller = get_caller()
+        if owner is not None and not caller.owns(owner):
+            raise NotPermitted("That is another owner's.", field="owner", value=owner, remedy="Leave it out.")
+        found = await self.store.find(job_id) if job_id else None
+        mine = owner if caller.is_admin else caller.name
+        return await self._parts.audit.newest(found.job.job_id if found else job_id, mine, limit)
+
     async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
         """Return what is planned as its caller may have it. Raises `NotPermitted` or `LimitExceeded`."""
         caller, (job, state, reading) = get_caller(), planned
@@ -190,6 +223,7 @@ class SchedulerService(Lifecycle):
             return Added(job, state, reading, created=False, changed=True)
         anew = job.created_at != before.job.created_at
         if replaced := await (self._exchanged if anew else self._replaced)(before, job, state):
+            await self.note("changed", before, replaced)
             return Added(*replaced, reading, created=False, changed=True)
         return None
 
@@ -200,8 +234,9 @@ class SchedulerService(Lifecycle):
             JobNotFound: There is no such job.
         """
         self.check_write()
+        state = JobState()
         try:
-            job, _ = await self._caught_up(job_id)
+            job, state = await self._caught_up(job_id)
         except DamagedJob as damaged:  # this is the way out of it
             job = damaged.job
             self._check_owner(job, job_id)
@@ -212,6 +247,7 @@ class SchedulerService(Lifecycle):
             engine.set_alarm(job.job_id, None)
         self._parts.announcer.cancelled(job)
         self._announce(removed.cancelled)
+        await self.note("cancelled", StoredJob(job, state), None)
         running = await self.store.executions(job.job_id, HISTORY_LENGTH, ExecutionStatus.RUNNING, with_results=False)
         return Cancelled(job, why, removed.cancelled, running)
 
@@ -344,6 +380,7 @@ class SchedulerService(Lifecycle):
             if changed == state:
                 return stored
             if replaced := await self._replaced(stored, job, changed):
+                await self.note("paused" if changed.state is JobStatus.PAUSED else "resumed", stored, replaced)
                 return replaced
         raise changed_meanwhile(job_id, None)
 

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from agentoolkit.system.scheduler.audit import AuditEntry
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schemas import (
     AttemptInfo,
+    AuditInfo,
     CancelledJob,
     ErrorInfo,
     ExecutionInfo,
@@ -203,3 +205,17 @@ def _info(job: Job, standing: JobState) -> dict[str, Any]:
         "ended_at": local(standing.ended_at, job.schedule.timezone),
         "paused_until": local(standing.paused_until, job.schedule.timezone),
     }
+
+
+def audit_info(entry: AuditEntry) -> AuditInfo:
+    """One thing that somebody did."""
+    return AuditInfo(
+        at=entry.at.isoformat(),
+        action=entry.action,
+        job_id=entry.job_id,
+        owner=entry.owner,
+        execution_id=entry.execution_id,
+        caller=entry.caller.to_json(),
+        before=None if entry.before is None else dict(entry.before),
+        after=None if entry.after is None else dict(entry.after),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
+from agentoolkit.system.scheduler.audit import AuditLog, MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
@@ -33,3 +34,5 @@ class Parts:
     """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
+    audit: AuditLog = field(default_factory=MemoryAudit)
+    """Where it is kept who did what."""

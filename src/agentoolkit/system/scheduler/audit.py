@@ -1,0 +1,65 @@
+"""Who created, changed, ran and cancelled what, from which door: entries are added and never changed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from agentool.caller import Caller
+from agentoolkit.redaction import redacted
+from agentoolkit.system.scheduler.jobs import Job, JobState, job_to_record
+
+Action = Literal["created", "changed", "paused", "resumed", "cancelled", "ran", "started", "backfilled", "cancelled_execution"]
+
+KEPT_IN_MEMORY = 10_000
+"""Entries that are kept where nothing outlives the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One thing that somebody did."""
+
+    at: datetime
+    caller: Caller
+    action: Action
+    owner: str
+    """Whose job it was done to."""
+    job_id: str
+    execution_id: str = ""
+    before: Mapping[str, Any] | None = None
+    """The job as it was, and where it stood; secrets hidden."""
+    after: Mapping[str, Any] | None = None
+
+
+class AuditLog(Protocol):
+    """Keeps entries."""
+
+    async def append(self, entry: AuditEntry) -> None:
+        """Add an entry."""
+        ...
+
+    async def newest(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest entries, of a job or of all, of an owner or of all; the newest first."""
+        ...
+
+
+class MemoryAudit:
+    """Entries that last as long as the process."""
+
+    def __init__(self) -> None:
+        self._entries: deque[AuditEntry] = deque(maxlen=KEPT_IN_MEMORY)
+
+    async def append(self, entry: AuditEntry) -> None:
+        self._entries.append(entry)
+
+    async def newest(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        found = [e for e in reversed(self._entries) if job_id in (None, e.job_id) and owner in (None, e.owner)]
+        return found[:limit]
+
+
+def snapshot(job: Job, state: JobState) -> dict[str, Any]:
+    """Return a job as an entry keeps it."""
+    return {**redacted(job_to_record(job)), "state": state.state.value, "reason": state.reason}

@@ -1,0 +1,272 @@
+"""Whose jobs are, what callers may, and who did what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.agents.conftest import SUNDAY
+
+from agentool import Injector
+from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobExists, JobNotFound, LimitExceeded, NotPermitted
+from agentoolkit.testing import ManualTime, TestToolkit
+
+MARIA = Caller("maria", "agent", OWN)
+PAUL = Caller("paul", "rest", OWN)
+MAIL = {"operation": "send", "message": "x"}
+
+
+async def call(kit: TestToolkit, operation: str, caller: Caller | None = None, **fields: Any) -> Any:
+    """Call the scheduler as somebody; return the data of its answer."""
+    with acting_as(caller or Caller()):
+        return (await kit.injector.run("scheduler", {"operation": operation, **fields})).data
+
+
+async def job(kit: TestToolkit, name: str, caller: Caller | None = None, **fields: Any) -> Any:
+    """Schedule a notification as somebody."""
+    wanted = {"schedule": "every day at 10:00", "agentool_name": "notification", "input_data": MAIL, **fields}
+    return await call(kit, "schedule", caller, job_name=name, **wanted)
+
+
+async def info(kit: TestToolkit, name: str) -> dict[str, Any]:
+    """Return a job's definition and where it stands."""
+    return (await call(kit, "get_job", job_id=name))["info"]
+
+
+async def test_a_job_knows_who_made_and_changed_it(kit: TestToolkit) -> None:
+    """The maker stays, with the door; the last who changed it is beside."""
+    await job(kit, "j", MARIA)
+    await call(kit, "update", job_id="j", description="new")
+    made = await info(kit, "j")
+    assert (made["created_by"]["name"], made["created_by"]["door"]) == ("maria", "agent")
+    assert (made["changed_by"]["name"], made["changed_by"]["door"]) == ("code", "code")
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("get_job", {}),
+        ("cancel", {}),
+        ("pause", {}),
+        ("resume", {}),
+        ("update", {"description": "x"}),
+        ("run_now", {}),
+        ("start_run", {"run_key": "x"}),
+        ("get_history", {}),
+        ("list_executions", {}),
+        ("backfill", {"start_at": "2026-11-01", "end_at": "2026-11-05"}),
+    ],
+)
+async def test_every_operation_keeps_to_its_owner(kit: TestToolkit, operation: str, fields: dict[str, Any]) -> None:
+    """Another owner's job is not there, whatever is asked of it."""
+    await job(kit, "plan", PAUL)
+    with pytest.raises(JobNotFound):
+        await call(kit, operation, MARIA, job_id="plan", **fields)
+
+
+async def test_another_owners_execution_is_not_there(kit: TestToolkit) -> None:
+    """An execution is seen, and cancelled, by its job's owner."""
+    await job(kit, "plan", PAUL)
+    ran = await call(kit, "run_now", PAUL, job_id="plan")
+    for operation in ("get_execution", "cancel_execution"):
+        with pytest.raises(ExecutionNotFound):
+            await call(kit, operation, MARIA, execution_id=ran["execution_id"])
+    assert (await call(kit, "get_execution", PAUL, execution_id=ran["execution_id"]))["status"] == "success"
+
+
+async def test_lists_hold_the_callers_own(kit: TestToolkit) -> None:
+    """Jobs and executions of others are in no list; an admin can list one owner's."""
+    await job(kit, "mine", MARIA)
+    await job(kit, "plan", PAUL)
+    await call(kit, "run_now", PAUL, job_id="plan")
+    assert [found["job_name"] for found in (await call(kit, "list", MARIA))["jobs"]] == ["mine"]
+    assert (await call(kit, "get_history", MARIA))["count"] == 0
+    assert [found["job_name"] for found in (await call(kit, "list", owner="paul"))["jobs"]] == ["plan"]
+
+
+async def test_a_taken_name_tells_nothing_of_whose_it_is(kit: TestToolkit) -> None:
+    """A name that another owner has is taken, also for the very same job."""
+    await job(kit, "plan", PAUL)
+    with pytest.raises(JobExists, match="is taken"):
+        await job(kit, "plan", MARIA)
+
+
+async def test_the_nearest_name_is_one_of_the_callers_own(kit: TestToolkit) -> None:
+    """A misspelt name leads to no job of others."""
+    await job(kit, "plan", PAUL)
+    with pytest.raises(JobNotFound) as refused:
+        await call(kit, "get_job", MARIA, job_id="plam")
+    assert "plan" not in str(refused.value)
+
+
+async def test_who_may_look_only_changes_nothing(kit: TestToolkit) -> None:
+    """Without the scope write nothing is made or changed."""
+    with pytest.raises(NotPermitted):
+        await job(kit, "j", Caller("maria", "rest", frozenset({"read"})))
+
+
+async def test_code_has_no_caps(kit: TestToolkit) -> None:
+    """The application's own jobs have no end and no spread that nobody asked for."""
+    await job(kit, "j", schedule="every 1 second")
+    made = await info(kit, "j")
+    assert (made["end_at"], made["jitter"]) == (None, 0.0)
+
+
+async def test_a_repeating_job_of_a_model_ends(kit: TestToolkit) -> None:
+    """After ninety days, or seven where it runs more often than hourly; the answer says so."""
+    slow = await job(kit, "slow", MARIA)
+    await job(kit, "fast", MARIA, schedule="every 10 minutes")
+    assert (await info(kit, "slow"))["end_at"].startswith("2027-02-27")
+    assert (await info(kit, "fast"))["end_at"].startswith("2026-12-06")
+    assert any("ends on 2027-02-27" in remark for remark in slow["remarks"])
+
+
+async def test_an_end_that_was_asked_for_stays(kit: TestToolkit) -> None:
+    """Only a job without an end is given one."""
+    await job(kit, "j", MARIA, end_at="2026-12-24")
+    assert (await info(kit, "j"))["end_at"].startswith("2026-12-2")
+
+
+async def test_the_same_job_again_is_the_same_though_it_was_given_an_end(kit: TestToolkit) -> None:
+    """What admission added does not make it another job, also a day later."""
+    await job(kit, "j", MARIA)
+    await kit.advance(days=1)
+    assert (await job(kit, "j", MARIA))["created"] is False
+
+
+async def test_round_minutes_are_spread(kit: TestToolkit) -> None:
+    """Jobs of models that are all due at nine do not all start at nine, and each always at the same second."""
+    await job(kit, "j", MARIA)
+    assert 0 < (await info(kit, "j"))["jitter"] <= 60
+
+
+async def test_too_frequent_is_refused(kit: TestToolkit) -> None:
+    """The shortest interval is a minute, for words, cron and changes alike."""
+    with pytest.raises(LimitExceeded, match="every 5 minutes"):
+        await job(kit, "j", MARIA, schedule="every 10 seconds")
+    await job(kit, "j", MARIA)
+    with pytest.raises(LimitExceeded):
+        await call(kit, "update", MARIA, job_id="j", schedule="every 10 seconds")
+
+
+class TestSmallCaps:
+    """Caps that a test can reach."""
+
+    @pytest.fixture(autouse=True)
+    def caps(self, settings: dict[str, Any]) -> None:
+        """Two jobs and thirty runs a day; a scheduled run may schedule once."""
+        settings["agents"] = {"jobs": 2, "runs_per_day": 30, "max_depth": 1}
+
+    async def test_jobs_are_counted_for_each_owner(self, kit: TestToolkit) -> None:
+        """A third job is refused, and another owner has a count of its own; what code made is not counted."""
+        await job(kit, "z", Caller("maria", "code"))
+        await job(kit, "a", MARIA)
+        await job(kit, "b", MARIA)
+        with pytest.raises(LimitExceeded, match="Cancel one first"):
+            await job(kit, "c", MARIA)
+        await job(kit, "c", PAUL)
+
+    async def test_runs_a_day_are_counted_over_all_jobs(self, kit: TestToolkit) -> None:
+        """Two jobs that are each allowed may be too many runs together."""
+        await job(kit, "a", MARIA, schedule="every 1 hour")
+        with pytest.raises(LimitExceeded, match="30 times a day"):
+            await job(kit, "b", MARIA, schedule="every 2 hours")
+
+    async def test_a_depth_can_be_allowed(self, kit: TestToolkit) -> None:
+        """As deep as the setting says a scheduled run may schedule, and no deeper."""
+        await job(kit, "a", MARIA.inside("x@1"))
+        with pytest.raises(NotPermitted):
+            await job(kit, "b", MARIA.inside("x@1").inside("y@2"))
+
+
+async def test_a_scheduled_run_schedules_nothing(kit: TestToolkit) -> None:
+    """From inside a run that was due, a model's job can make, change and start no job."""
+    await job(kit, "j", MARIA)
+    inside = MARIA.inside("j@1")
+    for operation, fields in (("pause", {}), ("update", {"description": "x"}), ("start_run", {"run_key": "x"}), ("cancel", {})):
+        with pytest.raises(NotPermitted, match="A scheduled run may not"):
+            await call(kit, operation, inside, job_id="j", **fields)
+
+
+async def test_a_loop_is_stopped(kit: TestToolkit) -> None:
+    """A job that schedules another job fails at that, and no second job comes to be."""
+    again = {"operation": "schedule", "job_name": "b", "schedule": "in 1 hour", "agentool_name": "notification", "input_data": MAIL}
+    await job(kit, "a", MARIA, schedule="in 1 hour", agentool_name="scheduler", input_data=again)
+    await kit.advance(hours=2)
+    (run,) = (await call(kit, "get_history", job_id="a"))["history"]
+    assert (run["status"], run["error"]["type"]) == ("failed", "NotPermitted")
+    assert (await call(kit, "list"))["jobs"] == []
+
+
+async def test_a_change_lends_no_scopes(kit: TestToolkit) -> None:
+    """A model that edits a job its owner made with all scopes does not get them: the job then acts with the model's."""
+    await job(kit, "a", Caller("maria", "cli"))
+    await call(kit, "update", MARIA, job_id="a", description="x")
+    assert (await info(kit, "a"))["created_by"]["scopes"] == ["read", "write"]
+
+
+class TestOutward:
+    """A job that reaches outwards waits for a person."""
+
+    async def test_it_waits(self, kit: TestToolkit) -> None:
+        """It is made paused, says why, and neither runs nor is resumed by a model."""
+        made = await job(kit, "j", MARIA, agentool_name="http", input_data={"operation": "request", "url": "https://example.com"})
+        assert made["state"] == "paused"
+        assert (await info(kit, "j"))["reason"].startswith("needs approval")
+        for operation, fields in (("resume", {}), ("run_now", {}), ("start_run", {"run_key": "x"}), ("update", {"paused": False})):
+            with pytest.raises(NotPermitted) if operation != "update" else _nothing():
+                await call(kit, operation, MARIA, job_id="j", **fields)
+        assert (await info(kit, "j"))["state"] == "paused"
+
+    async def test_a_person_resumes_it(self, kit: TestToolkit) -> None:
+        """Its owner, with the scope approve, lets it run."""
+        await job(kit, "j", MARIA, agentool_name="http", input_data={"operation": "request", "url": "https://example.com"})
+        await call(kit, "resume", Caller("maria", "page", frozenset({"read", "write", "approve"})), job_id="j")
+        assert (await info(kit, "j"))["state"] == "active"
+
+    async def test_after_an_edit_it_waits_again(self, kit: TestToolkit) -> None:
+        """What was approved is what it said then."""
+        await job(kit, "j", MARIA, agentool_name="http", input_data={"operation": "request", "url": "https://example.com"})
+        await call(kit, "resume", job_id="j")
+        await call(kit, "update", MARIA, job_id="j", input_data={"operation": "request", "url": "https://example.org"})
+        assert (await info(kit, "j"))["state"] == "paused"
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+@pytest.mark.parametrize("database", ["memory", "sqlite", "postgres"])
+async def test_the_audit_tells_who_did_what(request: pytest.FixtureRequest, tmp_path: Any, database: str) -> None:
+    """Each change is kept with its caller, before and after; secrets are hidden; others' entries are not shown."""
+    url = {"memory": None, "sqlite": str(tmp_path / "a.db"), "postgres": "postgres"}[database]
+    if url == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    settings = Settings.from_values({"timezone": "UTC", **({"database": url} if url else {})})
+    async with TestToolkit(settings, ManualTime(SUNDAY), Injector()) as kit:
+        await job(kit, "j", MARIA, input_data={"operation": "send", "message": "password=hunter2"})
+        await job(kit, "plan", PAUL)
+        await call(kit, "pause", job_id="j", reason="holidays")
+        await call(kit, "resume", MARIA, job_id="j")
+        await call(kit, "update", MARIA, job_id="j", description="new")
+        await call(kit, "run_now", MARIA, job_id="j")
+        await call(kit, "cancel", MARIA, job_id="j")
+        entries = (await call(kit, "audit", MARIA))["entries"]
+        assert [(entry["action"], entry["caller"]["name"], entry["caller"]["door"]) for entry in reversed(entries)] == [
+            ("created", "maria", "agent"),
+            ("paused", "code", "code"),
+            ("resumed", "maria", "agent"),
+            ("changed", "maria", "agent"),
+            ("ran", "maria", "agent"),
+            ("cancelled", "maria", "agent"),
+        ]
+        changed = entries[2]
+        assert (changed["before"]["description"], changed["after"]["description"]) == ("", "new")
+        assert "hunter2" not in str(entries)
+        assert [entry["job_id"] for entry in (await call(kit, "audit", owner="paul"))["entries"]] == ["plan"]
+        with pytest.raises(NotPermitted):
+            await call(kit, "audit", MARIA, owner="paul")
