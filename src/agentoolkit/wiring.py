@@ -77,7 +77,17 @@ class Toolkit:
         if not self._registered:  # a start before this one has failed
             self._register()
         try:
-            await self._open()
+            if self.database is not None:
+                self._stack.push_async_callback(self.database.close)
+            self._stack.push_async_callback(self._log.close)
+            self._stack.push_async_callback(close_builtin_tools, self._parts)
+            self._stack.push_async_callback(self.queue.close)
+            self._stack.enter_context(self.injector.activate())
+            self._stack.push_async_callback(self.scheduler.close)
+            await self.scheduler.open()
+            if self._ping is not None:
+                self._stack.push_async_callback(self._ping.stop)
+                self._ping.start()
         except BaseException as error:
             self._unregister()
             await self.__aexit__(type(error), error, error.__traceback__)
@@ -87,19 +97,6 @@ class Toolkit:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""
         await self._stack.__aexit__(kind, error, trace)
-
-    async def _open(self) -> None:
-        if self.database is not None:
-            self._stack.push_async_callback(self.database.close)
-        self._stack.push_async_callback(self._log.close)
-        self._stack.push_async_callback(close_builtin_tools, self._parts)
-        self._stack.push_async_callback(self.queue.close)
-        self._stack.enter_context(self.injector.activate())
-        self._stack.push_async_callback(self.scheduler.close)
-        await self.scheduler.open()
-        if self._ping is not None:
-            self._stack.push_async_callback(self._ping.stop)
-            self._ping.start()
 
     def _register(self) -> None:
         """Register every AgenTool whose name is not taken, or none if one cannot be."""

@@ -140,7 +140,13 @@ class Notifier:
     async def _send(self, target: str, notification: Notification) -> None:
         message, title, kind = notification
         if target == "log":
-            _log(_LEVELS[kind], in_one_line(f"{title}: {message}" if title else message))
+            level = _LEVELS[kind]
+            text = in_one_line(f"{title}: {message}" if title else message)
+            if logger.hasHandlers():
+                logger.log(level, "%s", text)
+            else:
+                # Python's own last resort shows warnings only.
+                sys.stderr.write(f"{logging.getLevelName(level)}: {text}\n")
         elif target == "event":
             await self._tell_listeners(notification)
         elif target == "desktop":
@@ -216,14 +222,6 @@ def _key(notification: Notification, targets: Sequence[str]) -> object | None:
 
     execution = current_execution()
     return (execution.execution_id, notification, tuple(targets)) if execution is not None else None
-
-
-def _log(level: int, text: str) -> None:
-    if logger.hasHandlers():
-        logger.log(level, "%s", text)
-    else:
-        # Python's own last resort shows warnings only.
-        sys.stderr.write(f"{logging.getLevelName(level)}: {text}\n")
 
 
 async def _show_on_desktop(notification: Notification) -> None:

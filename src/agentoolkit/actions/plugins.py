@@ -27,7 +27,12 @@ def register_plugins(names: Sequence[str], injector: Injector) -> None:
     """
     installed = {found.name: found for found in entry_points(group=GROUP)}
     for name in names:
-        _register(installed.get(name) or _in_no_package(name, installed), injector)
+        plugin = installed.get(name) or _in_no_package(name, installed)
+        try:
+            plugin.load()(injector)
+        except (Exception, SystemExit) as error:  # a module may end the process while it is imported
+            problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
+            raise ConfigurationError(problem, field="plugins", value=plugin.name) from error
 
 
 def _in_no_package(name: str, installed: Iterable[str]) -> EntryPoint:
@@ -35,11 +40,3 @@ def _in_no_package(name: str, installed: Iterable[str]) -> EntryPoint:
         return EntryPoint(name, name, GROUP)
     remedy = did_you_mean(name, installed) or f"Install a package with an entry point in the group {GROUP!r}, or write 'module:function'."
     raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)
-
-
-def _register(plugin: EntryPoint, injector: Injector) -> None:
-    try:
-        plugin.load()(injector)
-    except (Exception, SystemExit) as error:  # a module may end the process while it is imported
-        problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
-        raise ConfigurationError(problem, field="plugins", value=plugin.name) from error

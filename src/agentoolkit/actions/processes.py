@@ -104,7 +104,11 @@ class _Capture(asyncio.SubprocessProtocol):
         self._kept[fd] += data[:room]
         if beyond := len(data) - room if room < len(data) else 0:
             self.dropped += beyond
-            self._slow_down(fd)
+            # Output without end, read at full speed only to be dropped, would take the event loop from all others.
+            pipe = self._transport.get_pipe_transport(fd) if self._transport is not None else None
+            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+                pipe.pause_reading()
+                asyncio.get_running_loop().call_later(_DRAIN_PAUSE, _resume, pipe)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         self._open.discard(fd)
@@ -117,13 +121,6 @@ class _Capture(asyncio.SubprocessProtocol):
 
     def text(self, fd: int) -> str:
         return self._kept[fd].decode(errors="replace")
-
-    def _slow_down(self, fd: int) -> None:
-        # Output without end, read at full speed only to be dropped, would take the event loop from all others.
-        pipe = self._transport.get_pipe_transport(fd) if self._transport is not None else None
-        if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
-            pipe.pause_reading()
-            asyncio.get_running_loop().call_later(_DRAIN_PAUSE, _resume, pipe)
 
 
 def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:

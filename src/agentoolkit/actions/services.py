@@ -58,7 +58,7 @@ class Services:
             MissingExtra, ConfigurationError: See `check`.
         """
         service = self._opened(name)
-        result = await service.async_notify(body=message, title=title, notify_type=_meaning(kind), timeout=TIMEOUT)
+        result = await service.async_notify(body=message, title=title, notify_type="failure" if kind == "error" else kind, timeout=TIMEOUT)
         if not result:
             reason = " ".join(entry.message for entry in result.logs())
             raise ServiceRefused(self._without_secrets(reason)[:_MAX_REASON_LENGTH] or result.status.name.lower())
@@ -81,10 +81,6 @@ def _parts(url: str) -> Iterable[str]:
     """Return everything in a URL that may be a token, as it is written and as it is meant."""
     for part in re.split(r"[:/@?&=,]+", url.partition("://")[2]):
         yield from (form for form in (part, unquote(part)) if len(form) >= _MIN_SECRET_LENGTH)
-
-
-def _meaning(kind: NotificationType) -> str:
-    return "failure" if kind == "error" else kind
 
 
 def _module() -> ModuleType:

@@ -88,17 +88,6 @@ class ShellRules(ShellSettings):
         """
         program, *arguments = words(call.command or "")
         cwd = self._cwd(call.cwd)
-        return Command(
-            executable=self._executable(program, cwd),
-            arguments=arguments,
-            cwd=cwd,
-            env=self._environment(call.env or {}),
-            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
-            timeout=min(call.timeout or self.timeout, self.timeout),
-            output_limit=self.output_limit,
-        )
-
-    def _executable(self, program: str, cwd: Path) -> Path:
         allowed = [found for name in self.programs if (found := _located(name))]
         if os.sep in program:
             wanted = _placed(cwd / program)
@@ -109,13 +98,26 @@ class ShellRules(ShellSettings):
             problem = f"Program {excerpt(program)} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
             remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
             raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
-        return found
+        return Command(
+            executable=found,
+            arguments=arguments,
+            cwd=cwd,
+            env=self._environment(call.env or {}),
+            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
+            timeout=min(call.timeout or self.timeout, self.timeout),
+            output_limit=self.output_limit,
+        )
 
     def _cwd(self, asked: str | None) -> Path:
         folders = [folder.resolve() for folder in self.folders]
         if asked is None:
             return folders[0] if folders else Path.cwd()
-        cwd = _folder(asked)
+        _check_passable(asked, "cwd")
+        try:
+            cwd = Path(asked).expanduser().resolve()
+            cwd.is_dir()  # only asking shows that a name is too long
+        except (OSError, RuntimeError) as error:
+            raise _no_folder(asked) from error
         if not any(cwd.is_relative_to(folder) for folder in folders):
             problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(map(str, self.folders)) or 'there is none'}."
             remedy = "Add one to the setting `shell_folders` (AGENTOOL_SHELL_FOLDERS)."
@@ -238,16 +240,6 @@ def _located(program: str) -> Path | None:
 def _placed(path: Path) -> Path:
     """Name a file by where it really lies. Its own name stays: many programs are one file that looks at how it was called."""
     return Path(os.path.realpath(path.parent)) / path.name  # which a circle of links does not make fail, as it does `resolve`
-
-
-def _folder(asked: str) -> Path:
-    _check_passable(asked, "cwd")
-    try:
-        found = Path(asked).expanduser().resolve()
-        found.is_dir()  # only asking shows that a name is too long
-    except (OSError, RuntimeError) as error:
-        raise _no_folder(asked) from error
-    return found
 
 
 def _no_folder(asked: str) -> InvalidInput:

@@ -223,7 +223,9 @@ def _check_references(plan: Sequence[PlannedStep], order: Iterable[str]) -> None
         step = by_name[name]
         before[name] = {earlier for need in step.needs for earlier in (need, *before[need])}
         own = {name} if step.compensate else set[str]()
-        _check_when(step)
+        if step.when not in ("success", "failure", "always") and not _WHOLE.fullmatch(step.when):
+            remedy = "Give 'success', 'failure', 'always', or '!step:name.path'."
+            raise InvalidInput(f"Unknown condition {excerpt(step.when)}.", field=f"steps.{step.name}.when", value=step.when, remedy=remedy)
         for found in [*open_values(step.when), *call_references(step.call)]:
             _check_comes_before(step, found, before[name])
         for found in call_references(step.compensate) if step.compensate else ():
@@ -233,12 +235,6 @@ def _check_references(plan: Sequence[PlannedStep], order: Iterable[str]) -> None
 def call_references(call: TargetCall) -> Iterator[str]:
     """Find the references in a call's input that are to be filled in before it."""
     return open_values(call.input_data, inner_steps(call.agentool_name, call.input_data))
-
-
-def _check_when(step: PlannedStep) -> None:
-    if step.when not in ("success", "failure", "always") and not _WHOLE.fullmatch(step.when):
-        remedy = "Give 'success', 'failure', 'always', or '!step:name.path'."
-        raise InvalidInput(f"Unknown condition {excerpt(step.when)}.", field=f"steps.{step.name}.when", value=step.when, remedy=remedy)
 
 
 def _check_comes_before(step: PlannedStep, reference: str, before: set[str]) -> None:

@@ -69,7 +69,11 @@ class Database:
         writer = self._begin_opening()
         try:
             await writer.do(lambda session: migrate(session, self._migrations))
-            self._add_reader(writer)
+            with self._lock:
+                if self._writer is not writer:
+                    raise DatabaseError("The database was closed while it was being opened.")
+                if self._reader is None:
+                    self._reader = DatabaseThread(self.dialect, writes=False)
         finally:
             await self._stop(self._end_opening())
 
@@ -128,13 +132,6 @@ class Database:
             if self._writer is None:
                 self._writer = DatabaseThread(self.dialect, writes=True)
             return self._writer
-
-    def _add_reader(self, writer: DatabaseThread) -> None:
-        with self._lock:
-            if self._writer is not writer:
-                raise DatabaseError("The database was closed while it was being opened.")
-            if self._reader is None:
-                self._reader = DatabaseThread(self.dialect, writes=False)
 
     def _end_opening(self) -> list[DatabaseThread]:
         """Return the threads that are of no use, because the last who tried to open the database could not."""

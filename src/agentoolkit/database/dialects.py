@@ -78,7 +78,17 @@ class Sqlite:
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )
-            self._prepare(connection, writes=writes)
+            _use_wal(connection)
+            connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+            if writes:
+                if not self._relieved and not self._ballast.exists():
+                    with suppress(OSError):
+                        self._ballast.touch(mode=0o600)
+                        self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
+            else:
+                connection.execute("PRAGMA query_only = ON")
         except (OSError, sqlite3.Error) as error:
             if connection is not None:
                 connection.close()
@@ -124,22 +134,6 @@ class Sqlite:
         if _code(error) == sqlite3.SQLITE_FULL:
             self._relieved = True
             self._ballast.unlink(missing_ok=True)
-
-    def _prepare(self, connection: sqlite3.Connection, *, writes: bool) -> None:
-        _use_wal(connection)
-        connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
-        if writes:
-            self._lay_ballast()
-        else:
-            connection.execute("PRAGMA query_only = ON")
-
-    def _lay_ballast(self) -> None:
-        if not self._relieved and not self._ballast.exists():
-            with suppress(OSError):
-                self._ballast.touch(mode=0o600)
-                self._ballast.write_bytes(b"\0" * BALLAST_BYTES)
 
 
 class Postgres:

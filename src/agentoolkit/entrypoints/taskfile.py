@@ -139,7 +139,10 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         raise refusals[0]
     if refusals:
         raise TasksRefused([str(error) for error in refusals])
-    _check_names(tasks, source)
+    names = Counter(task.name for task in tasks)
+    if twice := next((name for name, times in names.items() if times > 1), None):
+        where = " and ".join(str(task._line) for task in tasks if task.name == twice)  # pyright: ignore[reportPrivateUsage]
+        raise TaskFileError(f"{source} has two tasks named {twice!r}, in lines {where}.", field="name", value=twice)
     return tasks
 
 
@@ -160,13 +163,6 @@ def _yaml_problem(error: Exception, text: str, source: str) -> str:
         key, value = found["key"], found["value"].strip()
         return f"{source}, line {mark.line + 1}: the value of {key!r} needs quotes. Write {key}: {json.dumps(value, ensure_ascii=False)}"
     return f"{source} is no YAML: {yaml_text.one_line(error)}"
-
-
-def _check_names(tasks: Sequence[Task], source: str) -> None:
-    names = Counter(task.name for task in tasks)
-    if twice := next((name for name, times in names.items() if times > 1), None):
-        where = " and ".join(str(task._line) for task in tasks if task.name == twice)  # pyright: ignore[reportPrivateUsage]
-        raise TaskFileError(f"{source} has two tasks named {twice!r}, in lines {where}.", field="name", value=twice)
 
 
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:

@@ -120,7 +120,15 @@ class _Contents:
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
         if not self.version:
-            self.version = _version_of(record)
+            if record.get("format") != FORMAT:
+                raise InvalidInput(
+                    "The first line is not the header of an export.", field="file", remedy="Give a file that `agentool export` wrote."
+                )
+            version = record.get("version")
+            if version not in range(1, VERSION + 1):
+                problem = f"The file has version {version!r}, and this program reads up to {VERSION}."
+                raise InvalidInput(problem, field="file", remedy="Use the program's newer version.")
+            self.version = cast("int", version)
             return
         try:
             self._take(record)
@@ -221,15 +229,3 @@ def _record(number: int, line: str) -> dict[str, Any]:
             f"Line {number} is no JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
         )
     return cast("dict[str, Any]", record)
-
-
-def _version_of(header: Mapping[str, Any]) -> int:
-    if header.get("format") != FORMAT:
-        raise InvalidInput(
-            "The first line is not the header of an export.", field="file", remedy="Give a file that `agentool export` wrote."
-        )
-    version = header.get("version")
-    if version not in range(1, VERSION + 1):
-        problem = f"The file has version {version!r}, and this program reads up to {VERSION}."
-        raise InvalidInput(problem, field="file", remedy="Use the program's newer version.")
-    return cast("int", version)

@@ -96,21 +96,18 @@ class _Reader:
             self._comment = ""
             return
         if line.startswith("#"):
-            self._read_comment(where, line)
+            text = line.lstrip("# \t").rstrip("# \t")
+            if self._is_entry(text):
+                self.note(where, f"a commented-out entry was left out: {text}")
+                self._comment = ""
+            elif re.search(r"\w", text) and not _COLUMN_NAMES.match(text):
+                self._comment = text
+            else:
+                self._comment = ""
             return
         if line:
             self._read_setting_or_entry(where, line)
         self._comment = ""
-
-    def _read_comment(self, where: str, line: str) -> None:
-        text = line.lstrip("# \t").rstrip("# \t")
-        if self._is_entry(text):
-            self.note(where, f"a commented-out entry was left out: {text}")
-            self._comment = ""
-        elif re.search(r"\w", text) and not _COLUMN_NAMES.match(text):
-            self._comment = text
-        else:
-            self._comment = ""
 
     def _is_entry(self, text: str) -> bool:
         entry = _ENTRY.fullmatch(text)

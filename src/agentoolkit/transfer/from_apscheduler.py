@@ -50,18 +50,6 @@ def import_apscheduler(scheduler: Any) -> Imported:
 
 
 def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "operation": "schedule",
-        "job_id": str(job.id),
-        "job_name": str(job.id),
-        **_when(job.trigger),
-        "agentool_name": "function",
-        "input_data": _call(job),
-        **_policies(job, defaults),
-    }
-
-
-def _call(job: Any) -> dict[str, Any]:
     function = str(job.func_ref or "")
     module, _, name = function.partition(":")
     if not (module and name.isidentifier()):
@@ -71,7 +59,15 @@ def _call(job: Any) -> dict[str, Any]:
         given = {kind: json_copy(values, kind) for kind, values in arguments.items() if values}
     except NotJson as error:
         raise Untranslatable(f"its arguments are not JSON: {error}") from None
-    return {"operation": "call", "function": function, **given}
+    return {
+        "operation": "schedule",
+        "job_id": str(job.id),
+        "job_name": str(job.id),
+        **_when(job.trigger),
+        "agentool_name": "function",
+        "input_data": {"operation": "call", "function": function, **given},
+        **_policies(job, defaults),
+    }
 
 
 def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +85,9 @@ def _when(trigger: Any) -> dict[str, Any]:
     kind = type(trigger).__name__
     if kind not in _TRIGGERS:
         raise Untranslatable(f"its trigger is a {kind}; cron, interval and date triggers can be translated")
-    return {**_TRIGGERS[kind](trigger), **_bounds(trigger)}
+    start, end, jitter = (getattr(trigger, name, None) for name in ("start_date", "end_date", "jitter"))
+    times = {"start_at": start and start.isoformat(), "end_at": end and end.isoformat(), "jitter": jitter and float(jitter)}
+    return {**_TRIGGERS[kind](trigger), **{name: value for name, value in times.items() if value is not None}}
 
 
 def _cron(trigger: Any) -> dict[str, Any]:
@@ -113,12 +111,6 @@ def _date(trigger: Any) -> dict[str, Any]:
 
 
 _TRIGGERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {"CronTrigger": _cron, "IntervalTrigger": _interval, "DateTrigger": _date}
-
-
-def _bounds(trigger: Any) -> dict[str, Any]:
-    start, end, jitter = (getattr(trigger, name, None) for name in ("start_date", "end_date", "jitter"))
-    times = {"start_at": start and start.isoformat(), "end_at": end and end.isoformat(), "jitter": jitter and float(jitter)}
-    return {name: value for name, value in times.items() if value is not None}
 
 
 def _zone(zone: Any) -> str:

@@ -74,13 +74,12 @@ def _translated(task: object, now: datetime) -> dict[str, Any] | None:
     cron = fields.get("cron_expression")
     if fields.get("status") == "cancelled" or (not cron and fields.get("status") in _OVER):
         return None
-    return {**_when(cron, fields.get("scheduled_time"), now), **_target(fields), **_policies(fields)}
-
-
-def _when(cron: object, at: object, now: datetime) -> dict[str, Any]:
-    kind, text = ("cron", str(cron)) if cron else ("once", str(at or "now"))
+    kind, text = ("cron", str(cron)) if cron else ("once", str(fields.get("scheduled_time") or "now"))
     read_schedule(text, now=now, kind=kind)
-    return {"type": kind, "schedule": text}
+    described = {"description": fields["description"]} if fields.get("description") else {}
+    priority = str(fields.get("priority") or "").lower()
+    ranked = {"priority": priority} if priority in get_args(Priority) else {}
+    return {"type": kind, "schedule": text, **_target(fields), **described, **ranked, **_retries(fields.get("max_retries"))}
 
 
 def _target(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,13 +93,6 @@ def _target(fields: Mapping[str, Any]) -> dict[str, Any]:
         return shell_call(held["command"]).fields("")
     keys = ", ".join(sorted(held)) or "nothing"
     raise Untranslatable(f"its config holds {keys}, and no 'command': write its agentool_name and input_data yourself")
-
-
-def _policies(fields: Mapping[str, Any]) -> dict[str, Any]:
-    described = {"description": fields["description"]} if fields.get("description") else {}
-    priority = str(fields.get("priority") or "").lower()
-    ranked = {"priority": priority} if priority in get_args(Priority) else {}
-    return {**described, **ranked, **_retries(fields.get("max_retries"))}
 
 
 def _retries(wanted: object) -> dict[str, Any]:

@@ -50,7 +50,11 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
     applied: dict[str, Applied] = {}
     for task in ordered:
         try:
-            applied[task.name] = await _apply(injector, task)
+            paused = {} if task.enabled else {"paused": True}
+            scheduled = await _run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
+            mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
+            state = await _switch(injector, task, scheduled)
+            applied[task.name] = Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run)
         except AgenToolError as error:
             advice = f"Scheduled already: {', '.join(applied) or 'none'}."
             raise TasksRefused([task.refusal(error)], [advice], value=task.name) from error
@@ -94,14 +98,6 @@ def _job_id(task: Task) -> str:
     with suppress(AgenToolError):
         return id_from_name(task.name)
     return task.name
-
-
-async def _apply(injector: Injector, task: Task) -> Applied:
-    paused = {} if task.enabled else {"paused": True}
-    scheduled = await _run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
-    mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
-    state = await _switch(injector, task, scheduled)
-    return Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run)
 
 
 async def _switch(injector: Injector, task: Task, scheduled: Scheduled) -> str:

@@ -118,7 +118,11 @@ class LiveLog:
         """Take note of an event."""
         if event.execution is None:
             return
-        self._follow(event.execution)
+        execution = event.execution
+        if execution.status is ExecutionStatus.RUNNING:
+            self._underway[execution.execution_id] = execution.job_id
+        else:
+            self._underway.pop(execution.execution_id, None)
         if not event.execution.finished:
             return
         line = ExecutionLine.of_event(event.execution)
@@ -156,12 +160,6 @@ class LiveLog:
         rows = [(cut_name(job_id, 40, self._console), coloured(status), str(number)) for (job_id, status), number in counted]
         self._console.print()
         print_table(rows, ("job", "outcome", "times"))
-
-    def _follow(self, execution: Execution) -> None:
-        if execution.status is ExecutionStatus.RUNNING:
-            self._underway[execution.execution_id] = execution.job_id
-        else:
-            self._underway.pop(execution.execution_id, None)
 
     def _print(self, line: ExecutionLine) -> None:
         self._console.print(line.text(present(), self._console.width), no_wrap=True, overflow="ellipsis")

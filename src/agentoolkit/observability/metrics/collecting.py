@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -38,9 +38,15 @@ class SchedulerFigures:
         if self._resets != self._registry.resets:
             self._forget()
         if execution.finished_at is not None:
-            self._ended(execution)
+            key = (execution.status, execution.agentool_name)
+            counter = self._counters.get(key) or self._counter(*key)
+            counter.value += 1
+            if execution.duration is not None:
+                duration = self._durations.get(execution.agentool_name) or self._duration(execution.agentool_name)
+                duration.observe(execution.duration)
         elif execution.status is ExecutionStatus.RETRYING:
-            self._retried(execution)
+            labels = {"agentool": self._label(execution.agentool_name)}
+            self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
         elif execution.trigger == "schedule" and execution.attempt == 1 and execution.started_at is not None:
             self._lateness.observe((execution.started_at - execution.scheduled_at).total_seconds())
 
@@ -51,18 +57,6 @@ class SchedulerFigures:
         self._counters: dict[tuple[ExecutionStatus, str], Number] = {}
         self._durations: dict[str, Histogram] = {}
         self._lateness = self._registry.histogram(LATENESS, help="Seconds between due time and start of scheduled executions")
-
-    def _ended(self, execution: Execution) -> None:
-        key = (execution.status, execution.agentool_name)
-        counter = self._counters.get(key) or self._counter(*key)
-        counter.value += 1
-        if execution.duration is not None:
-            duration = self._durations.get(execution.agentool_name) or self._duration(execution.agentool_name)
-            duration.observe(execution.duration)
-
-    def _retried(self, execution: Execution) -> None:
-        labels = {"agentool": self._label(execution.agentool_name)}
-        self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
 
     def _counter(self, status: ExecutionStatus, name: str) -> Number:
         labels = {"status": status.value, "agentool": self._label(name)}

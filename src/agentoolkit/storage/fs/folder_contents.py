@@ -79,20 +79,17 @@ class Copying:
         if kind is not None and not self.overwrite:
             raise _taken(new_name)
         try:
-            self._contents(source, name, target, new_name)
+            with source.reading(name) as reader, target.replacing(new_name, overwrite=self.overwrite) as writer:
+                while chunk := reader.read(_CHUNK):
+                    self.progress.add(size=len(chunk))
+                    writer.write(chunk)
+                writer.flush()
+                status = os.fstat(reader.fileno())
+                os.fchmod(writer.fileno(), status.st_mode & 0o777)
+                os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
         except FileExistsError as error:  # it came while its content was copied
             raise _taken(new_name) from error
         self.progress.add(entries=1)
-
-    def _contents(self, source: Folder, name: str, target: Folder, new_name: str) -> None:
-        with source.reading(name) as reader, target.replacing(new_name, overwrite=self.overwrite) as writer:
-            while chunk := reader.read(_CHUNK):
-                self.progress.add(size=len(chunk))
-                writer.write(chunk)
-            writer.flush()
-            status = os.fstat(reader.fileno())
-            os.fchmod(writer.fileno(), status.st_mode & 0o777)
-            os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def folder(self, source: Folder, target: Folder, path: str = "", depth: int = 0) -> None:
         """Copy everything in a folder into another one, which keeps what else it has."""

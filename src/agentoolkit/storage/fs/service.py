@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from agentool.errors import excerpt
 from agentoolkit.settings import FileSettings
@@ -49,7 +49,8 @@ class FileService:
                     file.write(content)
             else:
                 with folder.appending(location.name) as file:
-                    self._append(file, content, location)
+                    self._refuse_large(file.seek(0, 2) + len(content), location)
+                    file.write(content)
             return new
 
     def info(self, location: Location) -> FileEntry:
@@ -109,7 +110,11 @@ class FileService:
             with _told(source), source.parent() as folder, destination.parent() as other:
                 replaces = copying.overwrite and kind == "file"
                 _refuse_taken(other, destination, replaces)
-                _rename(folder, source, other, destination, replaces)
+                try:
+                    folder.rename(source.name, other, destination.name, overwrite=replaces)
+                except FileExistsError:  # it came since it was looked for
+                    _refuse_taken(other, destination, replaces)
+                    raise
                 copying.progress.add(entries=1)
         except FileError as error:
             if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EXDEV:
@@ -123,10 +128,6 @@ class FileService:
             remedy = "What could be copied was; nothing was deleted."
             raise WrongKind(f"It holds links or special files: {excerpt(skipped)}.", field="source", value=source.path, remedy=remedy)
         self.delete(source, self.progress(), recursive=True)
-
-    def _append(self, file: BinaryIO, content: bytes, location: Location) -> None:
-        self._refuse_large(file.seek(0, 2) + len(content), location)
-        file.write(content)
 
     def _refuse_large(self, size: int, location: Location) -> None:
         if size > self._limits.size:
@@ -177,14 +178,6 @@ def _opened_or_made(location: Location) -> Generator[Folder]:
 def _refuse_inside(source: Location, destination: Location) -> None:
     if destination.real().is_relative_to(source.real()):
         raise PathNotAllowed("It is in, or is, the source.", field="destination", value=destination.path, remedy="Name another place.")
-
-
-def _rename(folder: Folder, source: Location, other: Folder, destination: Location, replaces: bool) -> None:
-    try:
-        folder.rename(source.name, other, destination.name, overwrite=replaces)
-    except FileExistsError:  # it came since it was looked for
-        _refuse_taken(other, destination, replaces)
-        raise
 
 
 def _refuse_taken(folder: Folder, destination: Location, may_replace: bool) -> None:

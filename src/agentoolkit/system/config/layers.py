@@ -85,7 +85,7 @@ class Layers:
         variables = {variable(key) for key in known}
         unnamed = {name: text for name, text in self._environment.items() if name.startswith(PREFIX) and name not in variables and text}
         for name, text in unnamed.items():
-            known |= flattened({_key(name): typed(text)}).keys()
+            known |= flattened({name.removeprefix(PREFIX).lower().replace("__", "."): typed(text)}).keys()
         answers = {key: self.find(key) for key in sorted(known)}
         return {key: answer for key, answer in answers.items() if answer is not None}
 
@@ -129,7 +129,3 @@ def typed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _key(name: str) -> str:
-    return name.removeprefix(PREFIX).lower().replace("__", ".")

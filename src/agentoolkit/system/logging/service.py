@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from agentool.core.injector import Injector
@@ -38,7 +37,12 @@ class LogService:
         self._levels: dict[str, Level] = {NOTIFICATIONS: "INFO"}
         self._level: Level = settings.level
         self._memory: deque[LogRecord] = deque(maxlen=settings.memory)
-        self._output = Output(_handlers(settings, self._file))
+        handlers: list[tuple[logging.Handler, Format]] = []
+        if settings.console:
+            handlers.append((logging.StreamHandler(), settings.format))
+        if self._file is not None:
+            handlers.append((rotating(self._file, settings.file_size, settings.files), "json"))
+        self._output = Output(handlers)
         self._package: PackageLog | None = None
 
     @property
@@ -110,15 +114,6 @@ class LogService:
         """Return the number of the lowest level that any logger lets through, but for that of notifications, which Python's has too."""
         own = {name: NUMBERS[level] for name, level in self._levels.items() if name != NOTIFICATIONS}
         return min((NUMBERS[self._level], *own.values()))
-
-
-def _handlers(settings: LogSettings, file: Path | None) -> list[tuple[logging.Handler, Format]]:
-    handlers: list[tuple[logging.Handler, Format]] = []
-    if settings.console:
-        handlers.append((logging.StreamHandler(), settings.format))
-    if file is not None:
-        handlers.append((rotating(file, settings.file_size, settings.files), "json"))
-    return handlers
 
 
 def _last(newest_first: Iterable[LogRecord], wanted: Wanted, limit: int) -> list[LogRecord]:

@@ -53,7 +53,10 @@ class Output:
             if self._queue.qsize() >= MAX_WAITING:
                 self.dropped += 1
                 return
-            self._start()
+            if self._listener is None:
+                self._listener = QueueListener(self._queue, *self._handlers)
+                self._listener.start()
+                self._ending = weakref.finalize(self, _end, self._listener, self._handlers)
             self._queue.put_nowait(logging.makeLogRecord(known))
 
     def flush(self) -> None:
@@ -68,26 +71,17 @@ class Output:
         self._ending()
         with self._lock:
             # What was handed over meanwhile came after the thread's last look.
-            self._write_rest()
-            self._listener = self._ending = None
-
-    def _start(self) -> None:
-        if self._listener is None:
-            self._listener = QueueListener(self._queue, *self._handlers)
-            self._listener.start()
-            self._ending = weakref.finalize(self, _end, self._listener, self._handlers)
-
-    def _write_rest(self) -> None:
-        while True:
-            try:
-                record = self._queue.get_nowait()
-            except Empty:
-                break
+            while True:
+                try:
+                    record = self._queue.get_nowait()
+                except Empty:
+                    break
+                for handler in self._handlers:
+                    handler.handle(record)
+                self._queue.task_done()
             for handler in self._handlers:
-                handler.handle(record)
-            self._queue.task_done()
-        for handler in self._handlers:
-            handler.close()
+                handler.close()
+            self._listener = self._ending = None
 
 
 class _Formatter(logging.Formatter):

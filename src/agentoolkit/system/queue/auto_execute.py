@@ -73,7 +73,12 @@ class AutoExecution:
 
     async def _execute(self, message: QueueMessage) -> Executed:
         try:
-            output = await self._call(message)
+            payload = decoded(message.body)
+            if not isinstance(payload, dict):
+                remedy = "With auto_execute a message is the input of the AgenTool."
+                raise InvalidInput(f"{excerpt(payload)} is not a JSON object.", field="message", value=payload, remedy=remedy)
+            # What may be put into the queue must not look up values of the one who empties it.
+            output = await self.injector.run(self.agentool_name, inert(payload))
         except asyncio.CancelledError as error:
             given_back = await self._nack(message, error)
             if (task := asyncio.current_task()) and task.cancelling():
@@ -95,14 +100,6 @@ class AutoExecution:
             error.add_note("The AgenTool ended well; its message may come again.")
             lost = error
         return Executed(message, result, lost, ran=not isinstance(lost, UnrecordableResult))
-
-    async def _call(self, message: QueueMessage) -> Any:
-        payload = decoded(message.body)
-        if not isinstance(payload, dict):
-            remedy = "With auto_execute a message is the input of the AgenTool."
-            raise InvalidInput(f"{excerpt(payload)} is not a JSON object.", field="message", value=payload, remedy=remedy)
-        # What may be put into the queue must not look up values of the one who empties it.
-        return await self.injector.run(self.agentool_name, inert(payload))
 
     async def _nack(self, message: QueueMessage, error: BaseException) -> bool:
         """Give a message back, and tell whether that was done."""

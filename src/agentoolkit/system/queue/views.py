@@ -48,7 +48,7 @@ def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
     failed = [(done, done.error) for done in executions if done.error is not None]
     return Dequeued(
         queue_name=queue_name,
-        messages=[_settled(done.message) for done in executions],
+        messages=[taken_message(done.message).model_copy(update={"receipt": None, "leased_until": None}) for done in executions],
         count=len(executions),
         results=[
             ExecutedResult(message_id=done.message.message_id, result=done.result) for done in executions if done.error is None or done.ran
@@ -106,10 +106,6 @@ def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
 def _executed_error(done: Executed, error: BaseException) -> ExecutedError:
     kind = ExecutedError if done.given_back else ExecutedLoss
     return kind(message_id=done.message.message_id, type=type(error).__name__, message=str(error))
-
-
-def _settled(message: QueueMessage) -> TakenMessage:
-    return taken_message(message).model_copy(update={"receipt": None, "leased_until": None})
 
 
 def _payload(message: QueueMessage) -> JsonValue:

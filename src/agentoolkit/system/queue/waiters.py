@@ -95,7 +95,11 @@ class Waiters:
             yield waiter
         finally:
             waiter.leave()
-            self._remove(queue_name, waiter)
+            with self._lock:
+                waiting = self._waiting[queue_name]
+                del waiting[waiter]
+                if not waiting:
+                    del self._waiting[queue_name]
             self.call(queue_name)
 
     def call(self, queue_name: str, count: int = 1) -> None:
@@ -115,13 +119,6 @@ class Waiters:
             for waiter in self._waiting.get(queue_name, ()):
                 if waiter.until is None or at < waiter.until:
                     waiter.call()
-
-    def _remove(self, queue_name: str, waiter: Waiter) -> None:
-        with self._lock:
-            waiting = self._waiting[queue_name]
-            del waiting[waiter]
-            if not waiting:
-                del self._waiting[queue_name]
 
 
 def earliest(first: datetime | None, now: datetime, seconds: float | None) -> datetime | None:

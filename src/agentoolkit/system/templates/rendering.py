@@ -141,7 +141,9 @@ class Renderer:
         self._idle.clear()
 
     async def _ask(self, name: str | None, source: str, more: str, load: Load) -> Message:
-        self._refuse_long(source)
+        if len(source) > self.limits.size:
+            remedy = f"Use at most {self.limits.size:,} (setting `template_size`), and variables or includes for the rest."
+            raise InvalidTemplate(f"It has {len(source):,} characters.", field="template", remedy=remedy)
         asked = {"name": name, "source": source, "output": self.limits.output_size, "seconds": self.limits.seconds + 1}
         request = json.dumps(asked)[:-1] + more + "}"
         if self._threads is None:
@@ -176,11 +178,6 @@ class Renderer:
                 return worker
             worker.end()
         return Worker(self.limits.memory)
-
-    def _refuse_long(self, source: str) -> None:
-        if len(source) > self.limits.size:
-            remedy = f"Use at most {self.limits.size:,} (setting `template_size`), and variables or includes for the rest."
-            raise InvalidTemplate(f"It has {len(source):,} characters.", field="template", remedy=remedy)
 
 
 def _nothing(name: str) -> None:

@@ -247,7 +247,8 @@ class MemoryQueue:
     def clear(self, states: Collection[State]) -> Counts:
         before = self.counts()
         if set(states) >= set(State) - {State.DEAD}:  # one by one, that many would stop everything else
-            self._forget_the_living()
+            self._held, self._ready, self._timers = {}, LazyHeap(), LazyHeap()
+            self._numbers = dict.fromkeys(State, 0)
         for message in [*self._held.values(), *self._dead.values()]:
             if message.state in states:
                 self._without(message.message_id)
@@ -270,10 +271,6 @@ class MemoryQueue:
                 self._remember(message_id, until)
         return len(fresh)
 
-    def _forget_the_living(self) -> None:
-        self._held, self._ready, self._timers = {}, LazyHeap(), LazyHeap()
-        self._numbers = dict.fromkeys(State, 0)
-
     def _chosen(self, wanted: Requeue) -> list[QueueMessage]:
         if wanted.message_id is None:
             return list(islice(self._dead.values(), wanted.limit))
@@ -287,7 +284,9 @@ class MemoryQueue:
         self._without(message_id)
         if message.state is State.DEAD:
             self._dead[message_id] = message
-            self._drop_oldest_dead()
+            if len(self._dead) > self._dead_limit:
+                self._dead.popitem(last=False)
+                self._dropped += 1
             return message
         self._held[message_id] = message
         self._numbers[message.state] += 1
@@ -306,11 +305,6 @@ class MemoryQueue:
         self._ready.discard(message_id)
         self._timers.discard(message_id)
         return message
-
-    def _drop_oldest_dead(self) -> None:
-        if len(self._dead) > self._dead_limit:
-            self._dead.popitem(last=False)
-            self._dropped += 1
 
     def _next_change_at(self) -> datetime | None:
         first = self._timers.first()
