@@ -142,6 +142,14 @@ async def test_round_minutes_are_spread(kit: TestToolkit) -> None:
     assert 0 < (await info(kit, "j"))["jitter"] <= 60
 
 
+async def test_a_spread_job_runs_once_a_day(kit: TestToolkit) -> None:
+    """The spread moves each due time, the first one too, and adds none."""
+    await job(kit, "j", MARIA)
+    await kit.advance(days=2)
+    runs = (await call(kit, "get_history", job_id="j"))["history"]
+    assert [run["scheduled_at"][:10] for run in runs] == ["2026-12-01", "2026-11-30"]
+
+
 async def test_too_frequent_is_refused(kit: TestToolkit) -> None:
     """The shortest interval is a minute, for words, cron and changes alike."""
     with pytest.raises(LimitExceeded, match="every 5 minutes"):

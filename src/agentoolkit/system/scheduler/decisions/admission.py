@@ -108,6 +108,8 @@ def admit(
         raise LimitExceeded(problem, field="job_name", value=job.job_name, remedy="Cancel one first.")
     bounded, remarks = _bounded(job, rules, now)
     _check_pace(bounded, others, rules, now)
+    if bounded is not job and state.next_run_at is not None:  # a spread moves the first due time too
+        state = state._replace(next_run_at=bounded.schedule.first_from(now))
     return _with_approval(caller, bounded, state, rules, before)._replace(remarks=remarks)
 
 
