@@ -143,5 +143,5 @@ def get_scheduler(injector: Injector | None = None) -> SchedulerClient:
     """
     injector = injector or get_injector()
     if "scheduler" not in injector:
-        Toolkit(injector=injector)
+        Toolkit(injector=injector).log_package()
     return SchedulerClient(injector)

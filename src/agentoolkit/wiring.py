@@ -66,7 +66,6 @@ class Toolkit:
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
         self._log = LogService(self.settings.log, self._time)
         self._parts = ToolParts(self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log, self.database)
-        self._log.listen(self.injector)
         self.scheduler.subscribe(log_event)
         self._registered: list[str] = []
         self._register()
@@ -80,6 +79,7 @@ class Toolkit:
             if self.database is not None:
                 self._stack.push_async_callback(self.database.close)
             self._stack.push_async_callback(self._log.close)
+            self.log_package()
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
             self._stack.enter_context(self.injector.activate())
@@ -97,6 +97,10 @@ class Toolkit:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""
         await self._stack.__aexit__(kind, error, trace)
+
+    def log_package(self) -> None:
+        """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""
+        self._log.listen(self.injector)
 
     def _register(self) -> None:
         """Register every AgenTool whose name is not taken, or none if one cannot be."""

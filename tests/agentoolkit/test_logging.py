@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from agentool import ConfigurationError, Injector, InvalidInput
-from agentoolkit.settings import LogSettings
+from agentoolkit.settings import LogSettings, Settings
 from agentoolkit.system.logging import LogService, create_logging_agent, writing
 from agentoolkit.testing import ManualTime, toolkit
+from agentoolkit.wiring import Toolkit
 
 START = "2030-01-01T00:00:00+00:00"
 
@@ -335,6 +336,14 @@ async def test_each_toolkit_logs_what_happens_in_it():
             logger.warning("two")
         told = [await kit.injector.run("logging", {"operation": "read"}) for kit in (one, two)]
     assert [[record.message for record in answer.records] for answer in told] == [["one"], ["two"]]
+
+
+async def test_a_toolkit_that_was_never_opened_hears_nothing():
+    """What the package reports before a toolkit is opened starts no thread in it: nobody would end that one."""
+    threads = set(threading.enumerate())
+    kit = Toolkit(Settings(timezone="UTC"))
+    logging.getLogger("agentoolkit.database").warning("The disk is slow.")
+    assert (set(threading.enumerate()) - threads, kit._log.dropped) == (set(), 0)
 
 
 async def test_loggers_are_left_as_they_were():

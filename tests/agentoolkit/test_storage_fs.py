@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from agentool import Injector, InvalidInput
 from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import (
+    FileChanged,
     FileTooLarge,
     PathNotAllowed,
     PathNotFound,
@@ -27,7 +28,7 @@ from agentoolkit.storage.fs import (
     rename_new,
 )
 from agentoolkit.storage.fs.folder import Folder
-from agentoolkit.storage.fs.folder_contents import FileEntry
+from agentoolkit.storage.fs.folder_contents import Copying, FileEntry
 from agentoolkit.storage.fs.roots import Roots
 
 
@@ -259,19 +260,66 @@ async def test_move_replaces_only_when_told_and_only_a_file(ask: Asking):
     assert tree(ask.data) == {"b": "new", "folder/c": "3"}
 
 
+def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to rename ``sub``, as from one disk to another."""
+    rename = Folder.rename
+
+    def refuse(folder: Folder, name: str, other: Folder, new_name: str, *, overwrite: bool = True) -> None:
+        if name == "sub":
+            raise OSError(18, "Invalid cross-device link")
+        rename(folder, name, other, new_name, overwrite=overwrite)
+
+    monkeypatch.setattr(Folder, "rename", refuse)
+
+
 async def test_a_move_between_disks_copies_and_deletes(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """Where the system cannot rename, the files are copied and then deleted."""
     make(ask.data, sub__a="1")
-    rename = os.rename
-
-    def refuse(source: str, target: str, **folders: int) -> None:
-        if source == "sub":
-            raise OSError(18, "Invalid cross-device link")
-        rename(source, target, **folders)
-
-    monkeypatch.setattr("os.rename", refuse)
+    two_disks(monkeypatch)
     await ask("move", source="/data/sub", destination="/backup/sub")
     assert (tree(ask.data), tree(ask.backup)) == ({}, {"sub/a": "1"})
+
+
+def append(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("more")
+
+
+MEANWHILE = {
+    "appended": lambda sub: append(sub / "a"),
+    "replaced": lambda sub: ((sub / "new").write_text("2"), (sub / "new").replace(sub / "a")),
+    "rewritten in place": lambda sub: (sub / "a").write_text("2"),
+    "new": lambda sub: (sub / "b").write_text("2"),
+    "a new folder": lambda sub: (sub / "inner").mkdir(),
+}
+"""What somebody does at the source of a move, once it was copied."""
+
+
+@pytest.mark.parametrize("happens", MEANWHILE)
+async def test_a_move_between_disks_keeps_what_is_written_meanwhile(ask: Asking, monkeypatch: pytest.MonkeyPatch, happens: str):
+    """What is written at the source after it was copied stays there, the copy too, and the move says so."""
+    make(ask.data, sub__a="1")
+    two_disks(monkeypatch)
+    copy = Copying.folder
+
+    def copy_then_write(*given: Any) -> None:
+        copy(*given)
+        MEANWHILE[happens](ask.data / "sub")
+
+    monkeypatch.setattr(Copying, "folder", copy_then_write)
+    with pytest.raises(FileChanged, match="written while it was moved"):
+        await ask("move", source="/data/sub", destination="/backup/sub")
+    left = {str(path.relative_to(ask.data)) for path in ask.data.rglob("*")}
+    assert (left, tree(ask.backup)) == (
+        {
+            "appended": {"sub", "sub/a"},
+            "replaced": {"sub", "sub/a"},
+            "rewritten in place": {"sub", "sub/a"},
+            "new": {"sub", "sub/b"},
+            "a new folder": {"sub", "sub/inner"},
+        }[happens],
+        {"sub/a": "1"},
+    )
 
 
 async def test_a_folder_is_deleted_only_when_asked(ask: Asking):

@@ -5,6 +5,7 @@ FileError (OSError)
 ├── PathNotFound     (FileNotFoundError)
 ├── PathTaken        (FileExistsError) something is there already
 ├── WrongKind        a folder where a file is needed, or the reverse, or neither of them
+├── FileChanged      it was written while it was moved to another disk
 └── FileTooLarge     a file, or a tree of them, beyond a limit
 """
 
@@ -36,6 +37,10 @@ class PathTaken(FileError, FileExistsError):
 
 class WrongKind(FileError):
     """It is a folder and no file, or a file and no folder, or neither."""
+
+
+class FileChanged(FileError):
+    """It was written while it was moved to another disk: the source stays, beside its copy."""
 
 
 class FileTooLarge(FileError):

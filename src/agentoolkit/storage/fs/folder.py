@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from secrets import token_hex
 from types import TracebackType
@@ -22,6 +22,9 @@ Kind = Literal["file", "folder", "link", "special"]
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 # Without O_NONBLOCK, opening a named pipe would wait for its other end.
 _FILE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+Versions = Mapping[tuple[int, int], tuple[int, int]]
+"""Files by device and inode: their size, and their time of change in nanoseconds."""
 
 SUPPORTED = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Can this system do it? Linux and macOS can."""
@@ -91,6 +94,20 @@ class Folder:
             os.rmdir(name, dir_fd=self._handle)
         else:
             os.unlink(name, dir_fd=self._handle)
+
+    def remove_unchanged(self, name: str, versions: Versions) -> bool:
+        """Remove a file if it is one of these, and was not written since. Else it stays, and the answer is False.
+
+        It gets another name first: what is written under its name from then on is another file.
+        """
+        aside = f".{token_hex(8)}.part"
+        self.rename(name, self, aside)
+        status = self.status(aside)
+        if versions.get((status.st_dev, status.st_ino)) == (status.st_size, status.st_mtime_ns):
+            os.unlink(aside, dir_fd=self._handle)
+            return True
+        self.rename(aside, self, name, overwrite=False)
+        return False
 
     def rename(self, name: str, other: Folder, new_name: str, *, overwrite: bool = True) -> None:
         """Move a thing to another folder on the same disk. What is there is replaced, or ``EEXIST``, in one step."""

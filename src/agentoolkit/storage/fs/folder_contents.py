@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath
 from threading import Event
 
 from agentoolkit.storage.fs.errors import FileTooLarge, PathTaken, WrongKind
-from agentoolkit.storage.fs.folder import Folder, Kind, kind_of, readable
+from agentoolkit.storage.fs.folder import Folder, Kind, Versions, kind_of, readable
 from agentoolkit.storage.fs.roots import DEEPEST
 
 _CHUNK = 1 << 20
@@ -33,6 +34,8 @@ class Progress:
     skipped: list[str] = field(default_factory=list[str])
     """Links and special files, which are not copied; the first few."""
     skipped_count: int = 0
+    copied: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict[tuple[int, int], tuple[int, int]])
+    """The files and folders that were copied, files as they were before. See `Versions`."""
     stop: Event = field(default_factory=Event)
 
     def add(self, entries: int = 0, size: int = 0) -> None:
@@ -80,20 +83,23 @@ class Copying:
             raise _taken(new_name)
         try:
             with source.reading(name) as reader, target.replacing(new_name, overwrite=self.overwrite) as writer:
+                status = os.fstat(reader.fileno())  # before it is read: what is written from now on may not be in the copy
                 while chunk := reader.read(_CHUNK):
                     self.progress.add(size=len(chunk))
                     writer.write(chunk)
                 writer.flush()
-                status = os.fstat(reader.fileno())
                 os.fchmod(writer.fileno(), status.st_mode & 0o777)
                 os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
         except FileExistsError as error:  # it came while its content was copied
             raise _taken(new_name) from error
+        self.progress.copied[status.st_dev, status.st_ino] = status.st_size, status.st_mtime_ns
         self.progress.add(entries=1)
 
     def folder(self, source: Folder, target: Folder, path: str = "", depth: int = 0) -> None:
         """Copy everything in a folder into another one, which keeps what else it has."""
         refuse_deep(depth)
+        status = source.status()
+        self.progress.copied[status.st_dev, status.st_ino] = 0, 0
         for name in source.names():
             inner = f"{path}{name}"
             kind = source.kind(name)
@@ -146,6 +152,28 @@ def empty(folder: Folder, progress: Progress, depth: int = 0) -> None:
                 empty(below, progress, depth + 1)
         folder.remove(name)
         progress.add(entries=1)
+
+
+def remove_copied(folder: Folder, name: str, copied: Versions, path: str = "") -> list[str]:
+    """Remove a file or a folder that was copied, and return the paths of what was written or came meanwhile: that stays."""
+    path = f"{path}{name}"
+    kind = folder.kind(name)
+    if kind != "folder":
+        is_gone = kind is None or (kind == "file" and folder.remove_unchanged(name, copied))
+        return [] if is_gone else [path]
+    with folder.child(name) as below:
+        status = below.status()
+        if (status.st_dev, status.st_ino) not in copied:
+            return [path]
+        left = [found for inner in below.names() for found in remove_copied(below, inner, copied, f"{path}/")]
+    try:
+        if not left:
+            folder.remove(name)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return [path]
+    return left
 
 
 def refuse_deep(depth: int) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from agentool.errors import excerpt
 from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import folder_contents
-from agentoolkit.storage.fs.errors import FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
+from agentoolkit.storage.fs.errors import FileChanged, FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
 from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
 from agentoolkit.storage.fs.folder_contents import Copying, FileEntry, Progress
 from agentoolkit.storage.fs.roots import Location, Roots
@@ -123,11 +123,16 @@ class FileService:
         return kind
 
     def _move_between_disks(self, source: Location, destination: Location, copying: Copying) -> None:
+        """Copy, then remove what was copied. What somebody writes at the source meanwhile stays there."""
         self.copy(source, destination, copying)
         if skipped := copying.progress.skipped:
             remedy = "What could be copied was; nothing was deleted."
             raise WrongKind(f"It holds links or special files: {excerpt(skipped)}.", field="source", value=source.path, remedy=remedy)
-        self.delete(source, self.progress(), recursive=True)
+        with _told(source), source.parent() as folder:
+            left = folder_contents.remove_copied(folder, source.name, copying.progress.copied)
+        if left:
+            remedy = "It is at both places now: move it again with overwrite, or delete one."
+            raise FileChanged(f"It was written while it was moved: {excerpt(left)}.", field="source", value=source.path, remedy=remedy)
 
     def _refuse_large(self, size: int, location: Location) -> None:
         if size > self._limits.size:
