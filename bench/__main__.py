@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import bulk, burst, call, growth, schedules, steady, toolset
+from bench import bulk, burst, call, growth, schedules, steady
 
 ALL = {
     "call": call.run,
-    "toolset": toolset.run,
     "schedules": schedules.run,
     "memory": burst.memory,
     "durable": burst.durable,

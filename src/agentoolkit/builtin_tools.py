@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentoolkit.observability.metrics.agent import Metrics
     from agentoolkit.storage.kv.ports import KeyValueStore
     from agentoolkit.storage.kv.service import KvService
+    from agentoolkit.system.events.service import EventService
     from agentoolkit.system.logging.service import LogService
     from agentoolkit.system.queue.service import QueueService
     from agentoolkit.system.scheduler.service import SchedulerService
@@ -36,6 +37,7 @@ class ToolParts:
     queue: QueueService
     values: KeyValueStore
     log: LogService
+    events: EventService
     database: Database | None = None
     made: list[AgenTool[Any]] = field(default_factory=list["AgenTool[Any]"])
     """What was asked for so far, in this order."""
@@ -46,6 +48,7 @@ Given = Callable[[ToolParts], dict[str, Any]]
 
 BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
     "queue": ("agentoolkit.system.queue.agent:create_queue_agent", lambda parts: {"service": parts.queue}),
+    "events": ("agentoolkit.system.events.agent:create_events_agent", lambda parts: {"service": parts.events}),
     "function": (
         "agentoolkit.actions.function:create_function_agent",
         lambda parts: {"prefixes": parts.settings.functions, "most": parts.settings.concurrency},

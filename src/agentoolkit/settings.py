@@ -204,6 +204,12 @@ class AgentsSettings(SettingsGroup):
     )
 
 
+class EventSettings(SettingsGroup):
+    """What the event bus keeps."""
+
+    keep: int = Field(default=10_000, ge=1, description="Events that are kept for subscribers that were away, the newest ones")
+
+
 class PingSettings(SettingsGroup):
     """A dead man's switch."""
 
@@ -255,6 +261,7 @@ class Settings(BaseModel):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     agents: AgentsSettings = AgentsSettings()
+    events: EventSettings = EventSettings()
     ping: PingSettings = PingSettings()
 
     _from_variables: dict[str, object] = PrivateAttr(default={})

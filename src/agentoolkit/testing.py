@@ -114,6 +114,7 @@ class TestToolkit(Toolkit):
         """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""
         await self.clock.advance(seconds=seconds, minutes=minutes, hours=hours, days=days)
         await self.scheduler.wait_idle()
+        await self.events.wait_idle()
 
 
 @asynccontextmanager

@@ -13,11 +13,15 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_b
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event
 from agentoolkit.ping import Ping
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
+from agentoolkit.system.events.backends.memory import MemoryEventStore
+from agentoolkit.system.events.backends.sql import SqlEventStore
+from agentoolkit.system.events.service import EventService
 from agentoolkit.system.logging.service import LogService
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
@@ -65,8 +69,12 @@ class Toolkit:
         self.queue = self._make_queue()
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
         self._log = LogService(self.settings.log, self._time)
-        self._parts = ToolParts(self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log, self.database)
+        self.events = self._make_events()
+        self._parts = ToolParts(
+            self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log, self.events, self.database
+        )
         self.scheduler.subscribe(log_event)
+        self.scheduler.subscribe(EventFeed(self.events))
         self._registered: list[str] = []
         self._register()
         self._ping = self._make_ping()
@@ -80,11 +88,15 @@ class Toolkit:
                 self._stack.push_async_callback(self.database.close)
             self._stack.push_async_callback(self._log.close)
             self.log_package()
+            self._stack.push_async_callback(self.events.close)
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
             self._stack.enter_context(self.injector.activate())
             self._stack.push_async_callback(self.scheduler.close)
             await self.scheduler.open()
+            if self._runs_jobs:
+                self.events.publish("system.startup", "agentool")
+                self._stack.callback(self.events.publish, "system.shutdown", "agentool")
             if self._ping is not None:
                 self._stack.push_async_callback(self._ping.stop)
                 self._ping.start()
@@ -158,6 +170,14 @@ class Toolkit:
             self._replace("queue", in_use=there.is_open)
         queues = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
         return QueueService(queues, self._time, largest_message=self.settings.queue.message_size)
+
+    def _make_events(self) -> EventService:
+        """Make the event bus, or take over one that is registered already."""
+        there = self.injector.get("events").deps if "events" in self.injector else None
+        if isinstance(there, EventService):
+            return there
+        keep = self.settings.events.keep
+        return EventService(MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep), self._time)
 
     def _replace(self, *names: str, in_use: bool) -> None:
         """Make room for what is kept in the database, unless what lives in memory holds something already."""

@@ -4,15 +4,12 @@
 |---|---|
 | `nagatha_assistant.plugins.scheduler.get_scheduler` | `agentoolkit.client.get_scheduler` |
 | `nagatha_assistant.core.plugin.SimplePlugin` | a class with a name; its commands are the operations of the AgenTool of this name |
-| `nagatha_assistant.core.event_bus.get_event_bus` | the scheduler's own events; `event.data["task_id"]` is the job's id |
+| `nagatha_assistant.core.event_bus.get_event_bus` | `agentoolkit.system.events.get_event_bus` |
 | `app.task`, `AVAILABLE_TASKS[name] = task` | `task_type(name)(task)` |
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from fnmatch import fnmatch
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,29 +17,12 @@ from typing import Any
 from agentool import Injector
 from agentoolkit.actions.task_functions import task_type
 from agentoolkit.client import get_scheduler
-from agentoolkit.system.scheduler.events import Event
+from agentoolkit.system.events import get_event_bus
 from agentoolkit.testing import TestToolkit
 
 
 class SimplePlugin:
     name = "my_plugin"
-
-
-class EventBus:
-    """The scheduler's events, for handlers that are functions or coroutine functions."""
-
-    def __init__(self, kit: TestToolkit) -> None:
-        self._kit = kit
-        self._handling: set[asyncio.Task[Any]] = set()
-
-    def subscribe(self, pattern: str, handler: Any) -> None:
-        def listen(event: Event) -> None:
-            if fnmatch(event.type, pattern):
-                handled = handler(SimpleNamespace(type=event.type, data={"task_id": event.job_id}))
-                if inspect.isawaitable(handled):
-                    self._handling.add(asyncio.ensure_future(handled))
-
-        self._kit.scheduler.subscribe(listen)
 
 
 class AvailableTasks(dict[str, Any]):
@@ -59,11 +39,10 @@ class AvailableTasks(dict[str, Any]):
 
 def modules(kit: TestToolkit) -> dict[str, ModuleType]:
     """Return the modules that the examples import from."""
-    bus = EventBus(kit)
     held: dict[str, dict[str, Any]] = {
         "nagatha_assistant": {},
         "nagatha_assistant.core": {},
-        "nagatha_assistant.core.event_bus": {"get_event_bus": lambda: bus},
+        "nagatha_assistant.core.event_bus": {"get_event_bus": get_event_bus},
         "nagatha_assistant.core.plugin": {"SimplePlugin": SimplePlugin},
         "nagatha_assistant.plugins": {},
         "nagatha_assistant.plugins.scheduler": {"get_scheduler": get_scheduler},

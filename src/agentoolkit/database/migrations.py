@@ -318,6 +318,37 @@ _AUDIT = (
     "CREATE INDEX agentool_audit_owner ON agentool_audit (owner, number)",
 )
 
+_EVENTS = (
+    """
+    CREATE TABLE agentool_events (
+        event_id BIGINT PRIMARY KEY,
+        event_type TEXT NOT NULL,
+        source_agent TEXT NOT NULL,
+        target_agent TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        published_at BIGINT NOT NULL
+    )
+    """,
+    "CREATE TABLE agentool_event_cursors (name TEXT PRIMARY KEY, event_id BIGINT NOT NULL)",
+    "INSERT INTO agentool_counters (name, value) VALUES ('events', 0)",
+)
+
+_TOKENS = (
+    """
+    CREATE TABLE agentool_tokens (
+        token_id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        created_at BIGINT NOT NULL,
+        expires_at BIGINT,
+        used_at BIGINT,
+        revoked_at BIGINT
+    )
+    """,
+)
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     _JOBS,
     _OUTBOX_OWNERS,
@@ -332,6 +363,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _LIVE_PAGES,
     _LIVE_IDS,
     _AUDIT,
+    _EVENTS,
+    _TOKENS,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 

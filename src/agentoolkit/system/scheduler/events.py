@@ -44,6 +44,8 @@ class Event(NamedTuple):
     job_id: str
     job: Job | None = None
     execution: Execution | None = None
+    owner: str = ""
+    """Whose job it is, where that is known."""
 
 
 Listener = Callable[[Event], None]
@@ -73,15 +75,15 @@ class EventPublisher:
         return unsubscribe
 
     def scheduled(self, job: Job) -> None:
-        self._tell(Event("scheduler.task.scheduled", job.job_id, job=job))
+        self._tell(Event("scheduler.task.scheduled", job.job_id, job=job, owner=job.owner))
 
     def cancelled(self, job: Job) -> None:
-        self._tell(Event("scheduler.task.cancelled", job.job_id, job=job))
+        self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
 
-    def execution_changed(self, execution: Execution) -> None:
-        """Tell how an execution stands now."""
+    def execution_changed(self, execution: Execution, owner: str = "") -> None:
+        """Tell how an execution stands now, and whose job it belongs to, where that is known."""
         if self._listeners:
-            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution))
+            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution, owner=owner))
 
     def _tell(self, event: Event) -> None:
         for listener in tuple(self._listeners.values()):

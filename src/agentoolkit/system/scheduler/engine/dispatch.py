@@ -78,7 +78,7 @@ class Dispatch:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
         job, execution = claimed
         if execution.finished:
-            self._events.execution_changed(execution)
+            self._events.execution_changed(execution, job.owner if job else "")
         elif job is not None and not self._stopping and not self._suspended and execution.execution_id not in self.active:
             policies = job.policies
             if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
@@ -100,9 +100,9 @@ class Dispatch:
 
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""
-        execution = claimed.execution
+        job, execution = claimed
         if execution.finished:
-            self._events.execution_changed(execution)
+            self._events.execution_changed(execution, job.owner if job else "")
             self._deliveries.wake()
         elif self.holds(execution.execution_id):
             return  # its claim was answered in the meantime
@@ -299,7 +299,7 @@ class Dispatch:
     def _begun(self, active: ActiveExecution) -> None:
         active.phase = Phase.RUNNING
         execution = active.execution
-        self._events.execution_changed(execution)
+        self._events.execution_changed(execution, active.work.caller.name)
         if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
             self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
 
@@ -331,7 +331,7 @@ class Dispatch:
         if not written.kept:
             return
         execution = written.execution
-        self._events.execution_changed(execution)
+        self._events.execution_changed(execution, active.work.caller.name)
         if execution.retry_at is not None:
             self._retry_at(execution, execution.retry_at)
         if written.has_message:

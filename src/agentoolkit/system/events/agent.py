@@ -1,0 +1,41 @@
+"""Makes the AgenTool ``events``."""
+
+from __future__ import annotations
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.core.injector import Injector, get_injector
+from agentoolkit.system.events.backends.memory import MemoryEventStore
+from agentoolkit.system.events.operations import HANDLERS
+from agentoolkit.system.events.schemas import EventsInput
+from agentoolkit.system.events.service import EventService
+from agentoolkit.time_source import SystemTime
+
+NAME = "events"
+
+DESCRIPTION = """\
+Publishes what happened, and tells of it by patterns of names: 'scheduler.task.*' is what the scheduler does. Whoever was \
+away reads on after a cursor."""
+
+
+def create_events_agent(service: EventService | None = None, *, injector: Injector | None = None) -> AgenTool[EventService]:
+    """Make the AgenTool ``events`` and register it; where there is one already, return that.
+
+    Args:
+        service: What it works with; by default events that live in memory.
+        injector: Where to register; the current one by default.
+
+    Raises:
+        ConfigurationError: Another AgenTool named ``events`` is registered.
+    """
+    injector = injector or get_injector()
+    if service is None and NAME in injector:
+        return injector.get(NAME)
+    service = service or EventService(MemoryEventStore(), SystemTime())
+    return create_agentool(NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+
+
+EXAMPLES = (
+    {"operation": "publish", "event_type": "report.sent", "payload": {"report": "daily"}},
+    {"operation": "read", "event_type": "scheduler.task.*", "limit": 20},
+    {"operation": "listen", "event_type": "report.*", "timeout": 5},
+)

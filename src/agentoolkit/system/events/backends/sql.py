@@ -1,0 +1,112 @@
+"""Events in the toolkit's database, shared by every process that opens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from agentoolkit.database.database import Database, Session
+from agentoolkit.database.times import instant, micros
+from agentoolkit.system.events.messages import EventMessage
+from agentoolkit.system.events.ports import KEEP, Bounds
+
+LOCK_ORDER = 3
+"""The counter of events is locked after jobs, queues and values, in every transaction."""
+
+_COLUMNS = {
+    "event_id": "BIGINT",
+    "event_type": "TEXT",
+    "source_agent": "TEXT",
+    "target_agent": "TEXT",
+    "owner": "TEXT",
+    "payload": "TEXT",
+    "published_at": "BIGINT",
+}
+_NAMES = ", ".join(_COLUMNS)
+# The counter is a row, not a sequence of the database: whoever reads after an id must never find a lower one later.
+_COUNT = "UPDATE agentool_counters SET value = value + :number WHERE name = 'events' RETURNING value"
+_ADD = f"INSERT INTO agentool_events ({_NAMES}) SELECT {', '.join(f'r.{name}' for name in _COLUMNS)} FROM r"  # noqa: S608  names of ours
+_PRUNE = "DELETE FROM agentool_events WHERE event_id <= :last"
+_READ = f"SELECT {_NAMES} FROM agentool_events WHERE event_id > :after ORDER BY event_id LIMIT :limit"  # noqa: S608  names of ours
+_NEWEST = "SELECT value FROM agentool_counters WHERE name = 'events'"
+_SAVE = """
+    INSERT INTO agentool_event_cursors (name, event_id) VALUES (:name, :event_id)
+    ON CONFLICT (name) DO UPDATE SET event_id = excluded.event_id
+"""
+
+
+class SqlEventStore:
+    """Events in a `Database`, which its first use opens and its maker closes.
+
+    Args:
+        database: Where.
+        keep: How many events, the newest ones.
+    """
+
+    shared = True
+
+    def __init__(self, database: Database, keep: int = KEEP) -> None:
+        self._database = database
+        self._keep = keep
+
+    async def append(self, messages: Sequence[EventMessage]) -> int:
+        rows = [_row(message) for message in messages]
+        database = await self._opened()
+        return await database.write(lambda session: _append(session, rows, self._keep), order=LOCK_ORDER)
+
+    async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
+        database = await self._opened()
+        rows = await database.read(lambda session: session.rows(_READ, {"after": after, "limit": limit}))
+        return [_message(row) for row in rows]
+
+    async def bounds(self) -> Bounds:
+        return await (await self._opened()).read(_bounds)
+
+    async def cursor(self, name: str) -> int | None:
+        sql = "SELECT event_id FROM agentool_event_cursors WHERE name = :name"
+        row = await (await self._opened()).read(lambda session: session.row(sql, {"name": name}))
+        return row[0] if row else None
+
+    async def save_cursor(self, name: str, event_id: int) -> None:
+        database = await self._opened()
+        await database.write(lambda session: session.run(_SAVE, {"name": name, "event_id": event_id}), order=LOCK_ORDER)
+
+    async def _opened(self) -> Database:
+        await self._database.open()
+        return self._database
+
+
+def _append(session: Session, rows: Sequence[tuple[Any, ...]], keep: int) -> int:
+    counted = session.row(_COUNT, {"number": len(rows)})
+    newest = int(counted[0]) if counted else 0
+    first = newest - len(rows) + 1
+    session.from_rows(_ADD, _COLUMNS, [(first + place, *row) for place, row in enumerate(rows)])
+    session.run(_PRUNE, {"last": newest - keep})
+    return newest
+
+
+def _bounds(session: Session) -> Bounds:
+    counted = session.row(_NEWEST)
+    newest = int(counted[0]) if counted else 0
+    oldest = session.row("SELECT event_id FROM agentool_events ORDER BY event_id LIMIT 1")
+    return Bounds(int(oldest[0]) if oldest else newest + 1, newest)
+
+
+def _row(message: EventMessage) -> tuple[Any, ...]:
+    target = message.target_agent or ""
+    payload = json.dumps(message.payload)
+    return message.event_type, message.source_agent, target, message.owner, payload, micros(message.published_at)
+
+
+def _message(row: Sequence[Any]) -> EventMessage:
+    event_id, event_type, source, target, owner, payload, published_at = row
+    return EventMessage(
+        event_id=event_id,
+        event_type=event_type,
+        source_agent=source,
+        target_agent=target or None,
+        owner=owner,
+        payload=json.loads(payload),
+        published_at=instant(published_at),
+    )

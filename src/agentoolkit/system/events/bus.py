@@ -1,0 +1,82 @@
+"""The event bus in the words of the two documents that describe one: for code, async or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentool.core.injector import Injector, get_injector
+from agentoolkit.system.events.agent import create_events_agent
+from agentoolkit.system.events.messages import EventMessage, unreserved
+from agentoolkit.system.events.service import EventService
+from agentoolkit.system.events.subscriptions import Handler, Subscription
+
+
+class EventBus:
+    """Publishes events and tells of them: all that are made share the bus of the current injector.
+
+    Source: *Agent Scheduler & Background Task Queue*, "Use Event Bus", and *Nagatha Assistant Task Scheduler*, "Event Handling".
+
+    Args:
+        injector: Whose bus; the current one's by default.
+    """
+
+    def __init__(self, injector: Injector | None = None) -> None:
+        injector = injector or get_injector()
+        self._service: EventService = create_events_agent(injector=injector).deps
+        self._listening: Subscription | None = None
+
+    def publish(
+        self, event_type: str, source_agent: str = "code", payload: Mapping[str, Any] | None = None, target_agent: str | None = None
+    ) -> EventMessage:
+        """Publish an event, to everybody or to one agent. It never waits, and may be called in a thread.
+
+        Raises:
+            InvalidEvent: The name is the scheduler's, or name or payload cannot be an event's.
+        """
+        return self._service.publish(unreserved(event_type), source_agent, payload, target_agent)
+
+    def subscribe(
+        self, event_type: str = "*", callback: Handler | None = None, agent_name: str | None = None, *, name: str | None = None
+    ) -> Subscription:
+        """Call a function, async or not, with each event of a name or a pattern such as ``scheduler.task.*``.
+
+        Args:
+            event_type: The name, or a pattern.
+            callback: Called with one event after the other; None: `Subscription.next` waits for them.
+            agent_name: Who listens: events for other agents are left out.
+            name: Keeps how far this subscriber has come, so that it misses nothing while its process is down.
+
+        Raises:
+            InvalidEvent: The pattern cannot be one.
+        """
+        return self._service.subscribe(event_type, callback, agent_name=agent_name, name=name)
+
+    def unsubscribe(self, who: Subscription | Handler) -> bool:
+        """End a subscription, or every one of a function. Return whether there was one."""
+        return self._service.unsubscribe(who)
+
+    def listen(self, timeout: float | None = None) -> EventMessage | None:
+        """Wait for the next event since the first call, in a thread without an event loop.
+
+        Args:
+            timeout: Seconds; None: for ever.
+
+        Returns:
+            The event; None: there was none in time.
+
+        Raises:
+            ConfigurationError: An event loop runs here: write ``await bus.next(timeout)``.
+        """
+        return self._service.wait_for(self.next(timeout))
+
+    async def next(self, timeout: float | None = None) -> EventMessage | None:
+        """As `listen`, for code with an event loop."""
+        if self._listening is None:
+            self._listening = self._service.subscribe()
+        return await self._listening.next(timeout)
+
+
+def get_event_bus(injector: Injector | None = None) -> EventBus:
+    """Return the event bus of the current injector. Source: *Nagatha Assistant Task Scheduler*, "Event Handling"."""
+    return EventBus(injector)

@@ -1,0 +1,17 @@
+"""The errors of the event bus.
+
+EventError (RuntimeError)
+└── InvalidEvent (InvalidInput, so ValueError): a name, a pattern or a payload that cannot be
+"""
+
+from __future__ import annotations
+
+from agentool.errors import AgenToolError, InvalidInput
+
+
+class EventError(AgenToolError, RuntimeError):
+    """The event bus could not do what was asked."""
+
+
+class InvalidEvent(EventError, InvalidInput):
+    """A name, a pattern or a payload cannot be that of an event."""

@@ -1,0 +1,133 @@
+"""Events as facts, their names, and the patterns that choose among them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentool.errors import excerpt
+from agentoolkit.system.events.errors import InvalidEvent
+
+MAX_TYPE_LENGTH = 200
+MAX_PAYLOAD = 100_000
+"""Characters of a payload, as JSON."""
+SCHEDULER = "scheduler"
+"""The source of what the scheduler tells, and the first word of its names. Nobody else may publish under it."""
+
+ALIASES: Mapping[str, str] = {
+    "scheduler.task.scheduled": "task.scheduled",
+    "scheduler.task.started": "task.running",
+    "scheduler.task.success": "task.completed",
+    "scheduler.task.failure": "task.failed",
+    "scheduler.task.retry": "task.retrying",
+    "scheduler.task.cancelled": "task.cancelled",
+    "scheduler.task.missed": "task.missed",
+    "scheduler.task.skipped": "task.skipped",
+}
+"""The scheduler's events by their other documented name. Source: *Agent Scheduler & Background Task Queue*, "Event Types"."""
+
+_TYPE = re.compile(r"[\w-]+(\.[\w-]+)*")
+_PATTERN = re.compile(r"[\w*?-]+(\.[\w*?-]+)*")
+
+
+class EventMessage(BaseModel):
+    """Something that happened. Source of the name: *Agent Scheduler & Background Task Queue*, "Models"."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: int | None = Field(default=None, description="Its place among all; a cursor to go on after")
+    event_type: str = Field(description="What happened", examples=["email.batch_processed", "scheduler.task.success"])
+    source_agent: str = Field(description="Who tells", examples=["email-agent"])
+    target_agent: str | None = Field(default=None, description="Whom it is for; null: everybody")
+    payload: dict[str, Any] = Field(default={}, description="What there is to know", examples=[{"task_id": "123"}])
+    owner: str = Field(default="", description="Whose task it is about; empty: nobody's")
+    published_at: datetime
+
+    @property
+    def type(self) -> str:
+        """The same as `event_type`."""
+        return self.event_type
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The same as `payload`. Source: *Nagatha Assistant Task Scheduler*, "Event Handling"."""
+        return self.payload
+
+
+def checked_type(event_type: str) -> str:
+    """Return the name of an event if it can be one.
+
+    Raises:
+        InvalidEvent: It is empty, too long, or not made of words with dots between them.
+    """
+    if len(event_type) > MAX_TYPE_LENGTH or not _TYPE.fullmatch(event_type):
+        problem = f"{excerpt(event_type)} cannot be the name of an event."
+        raise InvalidEvent(problem, field="event_type", value=event_type, remedy="Write words with dots between them: 'email.processed'.")
+    return event_type
+
+
+def unreserved(event_type: str) -> str:
+    """Return a name unless it is one that the scheduler alone uses. Raises `InvalidEvent`."""
+    if event_type.partition(".")[0] == SCHEDULER:
+        problem = f"{excerpt(event_type)} is the scheduler's own name."
+        raise InvalidEvent(problem, field="event_type", value=event_type, remedy="Begin it with the name of your agent.")
+    return event_type
+
+
+def checked_pattern(pattern: str) -> str:
+    """Return a pattern if it can be one.
+
+    Raises:
+        InvalidEvent: It is empty, too long, or not made of words and stars with dots between them.
+    """
+    if len(pattern) > MAX_TYPE_LENGTH or not _PATTERN.fullmatch(pattern):
+        problem = f"{excerpt(pattern)} cannot be a pattern of events."
+        raise InvalidEvent(problem, field="event_type", value=pattern, remedy="Write a name, or one with stars: 'scheduler.task.*'.")
+    return pattern
+
+
+def checked_payload(payload: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a payload as JSON values.
+
+    Raises:
+        InvalidEvent: It is no JSON object, or too large.
+    """
+    try:
+        text = json.dumps(dict(payload or {}), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        remedy = "Give text, numbers, lists and objects of these."
+        raise InvalidEvent("It holds what JSON cannot hold.", field="payload", value=payload, remedy=remedy) from error
+    if len(text) > MAX_PAYLOAD:
+        problem = f"It has {len(text):,} characters, and {MAX_PAYLOAD:,} are possible."
+        raise InvalidEvent(problem, field="payload", remedy="Publish where the data is, in place of the data.")
+    return json.loads(text)
+
+
+def matching(message: EventMessage, pattern: str, agent_name: str | None = None) -> EventMessage | None:
+    """Return an event as a subscriber is told of it, under the name that its pattern means; None: it is not for them.
+
+    Args:
+        message: The event.
+        pattern: A name, or one with stars; a star stands for any text, dots included.
+        agent_name: Who listens: events for others are left out. None: whoever.
+    """
+    if agent_name is not None and message.target_agent not in (None, agent_name):
+        return None
+    matches = _compiled(pattern)
+    if matches(message.event_type):
+        return message
+    alias = ALIASES.get(message.event_type)
+    return message.model_copy(update={"event_type": alias}) if alias is not None and matches(alias) else None
+
+
+@lru_cache(maxsize=1_000)
+def _compiled(pattern: str) -> Any:
+    text = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.compile(text, re.DOTALL).fullmatch

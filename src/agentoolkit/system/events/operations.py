@@ -1,0 +1,78 @@
+"""The operations of the AgenTool ``events``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agentool.caller import Caller, get_caller
+from agentool.context import RunContext
+from agentool.operations import Handler
+from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, unreserved
+from agentoolkit.system.events.schemas import EventsOutput
+from agentoolkit.system.events.service import EventService
+from agentoolkit.system.events.subscriptions import PAGE, Wanted
+
+Context = RunContext[EventService]
+
+WAIT = 10.0
+
+
+async def events_publish(
+    ctx: Context, event_type: str, payload: dict[str, Any] | None = None, target_agent: str | None = None
+) -> EventsOutput:
+    """Publish an event in the caller's name, to everybody or to one agent.
+
+    Raises:
+        InvalidEvent: The name is the scheduler's, or name or payload cannot be an event's.
+    """
+    message = ctx.deps.publish(unreserved(event_type), get_caller().name, payload, target_agent)
+    return EventsOutput(operation="publish", events=[message])
+
+
+async def events_read(ctx: Context, event_type: str = "*", after: int = 0, limit: int = PAGE) -> EventsOutput:
+    """Return the events after a cursor that are kept and that the caller may see, the oldest first."""
+    wanted = Wanted(checked_pattern(event_type))
+    missed = max(0, (await ctx.deps.bounds()).oldest - after - 1) if after else 0
+    found: list[EventMessage] = []
+    cursor, caller = after, get_caller()
+    while len(found) < limit and (page := await ctx.deps.read(cursor, limit)):
+        for each in page:
+            cursor = each.event_id or cursor
+            if may_see(caller, each) and (message := wanted.of(each)) is not None:
+                found.append(message)
+                if len(found) == limit:
+                    break
+    return EventsOutput(operation="read", events=found, cursor=cursor, missed=missed)
+
+
+async def events_listen(ctx: Context, event_type: str = "*", after: int | None = None, timeout: float = WAIT) -> EventsOutput:
+    """Wait for events: those after a cursor, or those that come from now on. No events: there were none in time."""
+    wanted = checked_pattern(event_type)
+    subscription = ctx.deps.subscribe(wanted)
+    try:
+        if after is not None:
+            told = await events_read(ctx, event_type, after)
+            if told.events:
+                return told.model_copy(update={"operation": "listen"})
+        return await _next_visible(ctx, event_type, await subscription.next(timeout), after)
+    finally:
+        ctx.deps.unsubscribe(subscription)
+
+
+async def _next_visible(ctx: Context, event_type: str, message: EventMessage | None, after: int | None) -> EventsOutput:
+    events: Sequence[EventMessage] = [message] if message is not None and may_see(get_caller(), message) else []
+    newest = (await ctx.deps.bounds()).newest if not events else events[-1].event_id
+    return EventsOutput(operation="listen", events=list(events), cursor=newest if newest is not None else after)
+
+
+def may_see(caller: Caller, message: EventMessage) -> bool:
+    """May a caller be told of an event: is it theirs, for everybody, or are they an administrator?"""
+    if caller.is_admin:
+        return True
+    if message.source_agent == SCHEDULER:
+        return message.owner == caller.name
+    return message.target_agent in (None, caller.name) or message.source_agent == caller.name
+
+
+HANDLERS: dict[str, Handler] = {"publish": events_publish, "read": events_read, "listen": events_listen}

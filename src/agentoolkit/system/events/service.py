@@ -1,0 +1,297 @@
+"""The event bus: whatever is published is written down in order, and then read by each subscriber at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import Context
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+from agentool.core.background import Background
+from agentool.errors import ConfigurationError
+from agentoolkit.system.events.messages import EventMessage, checked_pattern, checked_payload, checked_type
+from agentoolkit.system.events.ports import Bounds, EventStore
+from agentoolkit.system.events.subscriptions import PAGE, Handler, Subscription, Wanted
+from agentoolkit.time_source import TimeSource
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_PENDING = 10_000
+"""Events that wait to be written down; of more, the oldest are dropped."""
+BATCH = 1_000
+POLL_SECONDS = 1.0
+"""How often it is looked whether another process has published something, while somebody listens."""
+CLOSE_SECONDS = 2.0
+_RETRY_SECONDS = 0.5
+
+
+class EventService:
+    """Publishes and tells. It may be used from several threads and event loops.
+
+    Args:
+        store: Where events are kept.
+        time: Where the time comes from.
+    """
+
+    def __init__(self, store: EventStore, time: TimeSource) -> None:
+        self.store = store
+        self.dropped = 0
+        """Events that were never written down, because the store could not keep up."""
+        self._time = time
+        self._pending: deque[EventMessage | Subscription] = deque()
+        """What is to be written down, and who subscribed meanwhile: such a one is told of what comes after it."""
+        self._subscriptions: list[Subscription] = []
+        self._lock = Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._background = Background()
+        self._known = 0
+        """The newest event of whatever process that subscribers were told of."""
+        self._reads: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[Sequence[EventMessage]]] = {}
+
+    @property
+    def listeners(self) -> int:
+        """How many subscribers there are."""
+        return len(self._subscriptions)
+
+    def publish(
+        self,
+        event_type: str,
+        source_agent: str,
+        payload: Mapping[str, Any] | None = None,
+        target_agent: str | None = None,
+        owner: str = "",
+    ) -> EventMessage:
+        """Publish an event and return it, not yet with its id. It never waits.
+
+        Raises:
+            InvalidEvent: The name or the payload cannot be an event's.
+        """
+        message = EventMessage(
+            event_type=checked_type(event_type),
+            source_agent=source_agent,
+            target_agent=target_agent,
+            payload=checked_payload(payload),
+            owner=owner,
+            published_at=self._time.now(),
+        )
+        self.put(message)
+        return message
+
+    def put(self, message: EventMessage) -> None:
+        """Publish an event whose name and payload are known to be possible."""
+        self._put(message)
+
+    def now(self) -> datetime:
+        """Return the present instant, by the bus's own time source."""
+        return self._time.now()
+
+    def subscribe(
+        self, pattern: str = "*", handler: Handler | None = None, *, agent_name: str | None = None, name: str | None = None
+    ) -> Subscription:
+        """Tell somebody of events from now on.
+
+        Args:
+            pattern: A name, or one with stars.
+            handler: Called with each event, one after the other; None: ask with `Subscription.next`.
+            agent_name: Who listens: events for others are left out.
+            name: Where it goes on after a restart; None: it begins anew.
+
+        Raises:
+            InvalidEvent: The pattern cannot be one.
+        """
+        wanted = Wanted(checked_pattern(pattern), agent_name)
+        subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
+        with self._lock:
+            self._subscriptions.append(subscription)
+        self._put(subscription)
+        return subscription
+
+    def unsubscribe(self, who: Subscription | Handler) -> bool:
+        """End a subscription, or every one of a handler. Return whether there was one."""
+        with self._lock:
+            ended = [each for each in self._subscriptions if who in (each, each.handler)]
+            self._subscriptions = [each for each in self._subscriptions if each not in ended]
+        for subscription in ended:
+            subscription.cancel()
+        return bool(ended)
+
+    async def read(self, after: int, limit: int = PAGE) -> Sequence[EventMessage]:
+        """Return the events after an id that are kept, the oldest first."""
+        return await self.store.read(after, limit)
+
+    async def bounds(self) -> Bounds:
+        """Return which events are kept."""
+        return await self.store.bounds()
+
+    async def read_after(self, after: int) -> Sequence[EventMessage]:
+        """Return a page of events after an id. All who ask for one page at the same time share one question to the store."""
+        key = (asyncio.get_running_loop(), after)
+        reading = self._reads.get(key)
+        if reading is None:
+            reading = self._reads[key] = asyncio.create_task(self._read_page(after))
+            reading.add_done_callback(lambda _: self._reads.pop(key, None))
+        return await asyncio.shield(reading)
+
+    async def load_cursor(self, name: str) -> int | None:
+        return await self.store.cursor(name)
+
+    async def save_cursor(self, name: str, event_id: int) -> None:
+        await self.store.save_cursor(name, event_id)
+
+    async def wait_idle(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Wait until everything is written down and handlers have nothing to do, for so many seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._pending or any(not each.idle for each in self._subscriptions):  # noqa: ASYNC110  changed by other threads too
+                    await asyncio.sleep(0.001)
+
+    async def close(self) -> None:
+        """Write down what was published, and end every subscription."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._pending:  # noqa: ASYNC110  changed by other threads too
+                    await asyncio.sleep(0.001)
+        for subscription in list(self._subscriptions):
+            self.unsubscribe(subscription)
+        for task in (self._pump, self._poller):
+            if task is not None and task.get_loop() is asyncio.get_running_loop():
+                task.cancel()
+                await asyncio.wait({task})
+        self._loop = self._pump = self._poller = None
+        self._background.stop()
+
+    def on_loop(self, make: Callable[[], T]) -> T:
+        """Call a function on the running event loop, or where there is none on the bus's own."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self.wait_for(_called(make))
+        return make()
+
+    def wait_for(self, work: Awaitable[T]) -> T:
+        """Do work on the bus's event loop and wait for it, from a thread without one.
+
+        Raises:
+            ConfigurationError: An event loop runs here, which must not wait.
+        """
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not None:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise ConfigurationError("It would hold up the event loop that runs here.", remedy="Write `await bus.next(timeout)`.")
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            return self._background.run(_awaited(work))
+        return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
+
+    def _put(self, entry: EventMessage | Subscription) -> None:
+        with self._lock:
+            if len(self._pending) >= MAX_PENDING and isinstance(entry, EventMessage):
+                self.dropped += 1  # the newest: what waits is in order already
+                return
+            self._pending.append(entry)
+        self._wake_pump()
+
+    def _wake_pump(self) -> None:
+        """Let what is pending be written down: on the event loop that did so before, else on the running one, else on an own one."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        loop = self._loop
+        if loop is None or loop.is_closed() or not (loop.is_running() or loop is running):
+            loop = self._loop = running
+        if loop is None:
+            self._background.run(_called(self._start_pump))
+        elif loop is running:
+            self._start_pump()
+        else:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._start_pump)
+
+    def _start_pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        if self._pump is None or self._pump.done() or self._pump.get_loop() is not loop:
+            self._pump = loop.create_task(self._write_pending(), name="event-bus", context=Context())
+        wants_poll = self.store.shared and bool(self._subscriptions)
+        if wants_poll and (self._poller is None or self._poller.done() or self._poller.get_loop() is not loop):
+            self._poller = loop.create_task(self._poll(), name="event-bus-poll", context=Context())
+
+    async def _write_pending(self) -> None:
+        while self._pending:
+            try:
+                batch = self._next_batch()
+                if batch:
+                    self._known = max(self._known, await self.store.append(batch))
+                    with self._lock:
+                        for _ in batch:
+                            self._pending.popleft()
+                else:
+                    await self._begin_next()
+            except Exception:
+                logger.exception("Events could not be written down; trying again in %g s", _RETRY_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._wake_all()
+
+    def _next_batch(self) -> list[EventMessage]:
+        """Return the events at the front that nobody subscribed between."""
+        batch: list[EventMessage] = []
+        with self._lock:
+            for entry in self._pending:
+                if isinstance(entry, Subscription) or len(batch) >= BATCH:
+                    break
+                batch.append(entry)
+        return batch
+
+    async def _begin_next(self) -> None:
+        """Let the subscriber at the front be told of what comes from now on."""
+        newest = (await self.store.bounds()).newest
+        with self._lock:
+            subscription = self._pending.popleft()
+        if isinstance(subscription, Subscription):
+            subscription.begin(newest)
+
+    async def _poll(self) -> None:
+        """Look whether other processes have published something, as long as somebody listens."""
+        while self._subscriptions:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                newest = (await self.store.bounds()).newest
+            except Exception:
+                logger.exception("Events of other processes could not be looked for")
+                continue
+            if newest > self._known:
+                self._known = newest
+                self._wake_all()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            self._subscriptions = [each for each in self._subscriptions if each.alive]
+            subscriptions = list(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.wake()
+
+    async def _read_page(self, after: int) -> Sequence[EventMessage]:
+        return await self.store.read(after, PAGE)
+
+
+async def _called(function: Callable[[], T]) -> T:
+    return function()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work

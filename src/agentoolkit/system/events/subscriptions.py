@@ -1,0 +1,192 @@
+"""One subscriber: a cursor, a pattern, and a handler that is called with one event after the other.
+
+A subscriber reads from the store at its own pace. So one that fails, hangs or never reads holds up nothing but itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentoolkit.system.events.messages import EventMessage, matching
+from agentoolkit.threads import FunctionThreads
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[EventMessage], Any]
+"""A function or a coroutine function. A function is called in a thread of its own."""
+
+HANDLER_SECONDS = 30.0
+"""After which a handler is given up, and the next event is its turn."""
+PAGE = 100
+"""Events that are read at once."""
+RETRY_SECONDS = 1.0
+"""After which events are read again, where the store has failed."""
+
+
+class Source(Protocol):
+    """Where a subscriber reads."""
+
+    async def read_after(self, after: int) -> Sequence[EventMessage]:
+        """Return events after an id."""
+        ...
+
+    async def load_cursor(self, name: str) -> int | None:
+        """Return how far a subscriber of this name has come."""
+        ...
+
+    async def save_cursor(self, name: str, event_id: int) -> None:
+        """Note how far a subscriber of this name has come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events a subscriber wants."""
+
+    pattern: str = "*"
+    agent_name: str | None = None
+
+    def of(self, message: EventMessage) -> EventMessage | None:
+        """Return an event as the subscriber is told of it; None: it is not wanted."""
+        return matching(message, self.pattern, self.agent_name)
+
+
+class Subscription:
+    """A subscriber. It ends by `cancel`, or with its event loop.
+
+    Args:
+        source: Where it reads.
+        wanted: Which events.
+        handler: Called with each; None: whoever holds the subscription asks with `next`.
+        name: Under which its cursor is kept, so that it goes on where it was after a restart.
+    """
+
+    def __init__(self, source: Source, wanted: Wanted, handler: Handler | None = None, name: str | None = None) -> None:
+        self.wanted = wanted
+        self.handler = handler
+        self.name = name
+        self.failures = 0
+        """Events at which the handler failed, or was given up."""
+        self._source = source
+        self._cursor: int | None = None
+        self._ready: list[EventMessage] = []
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        self._threads = FunctionThreads(most=10)
+        self._idle = True
+        self._task = asyncio.create_task(self._work(), name="event-subscriber") if handler is not None else None
+
+    @property
+    def alive(self) -> bool:
+        """Is its event loop still there, and was it not cancelled?"""
+        return not self._loop.is_closed() and (self._task is None or not self._task.done())
+
+    @property
+    def idle(self) -> bool:
+        """Has it nothing to do?"""
+        return self._task is None or not self.alive or (self._idle and not self._woken.is_set())
+
+    def begin(self, newest: int) -> None:
+        """Let it read what comes after this event; called once, from any thread."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._begin, newest)
+
+    def wake(self) -> None:
+        """Tell it that there may be something to read, from any thread."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    def cancel(self) -> None:
+        """End it, from any thread. A handler that runs is cancelled."""
+        if self._task is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    async def next(self, timeout: float | None = None) -> EventMessage | None:
+        """Wait for the next event, for so many seconds at most; None: there was none."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self._ready:
+                    if self._cursor is None or not await self._read():
+                        await self._wait()
+        return self._ready.pop(0) if self._ready else None
+
+    def _begin(self, newest: int) -> None:
+        self._cursor = newest
+        self._woken.set()
+
+    async def _wait(self) -> None:
+        self._idle = True
+        await self._woken.wait()
+        self._idle = False
+        self._woken.clear()
+
+    async def _read(self) -> bool:
+        """Read a page. Tell whether there was anything."""
+        found = await self._source.read_after(self._cursor or 0)
+        if found:
+            self._cursor = found[-1].event_id
+            self._ready += [message for each in found if (message := self.wanted.of(each)) is not None]
+        return bool(found)
+
+    async def _work(self) -> None:
+        while self._cursor is None:
+            await self._wait()
+        await self._resume()
+        while True:
+            try:
+                while await self._read():
+                    await self._handle_all()
+                    await self._save()
+                await self._wait()
+            except Exception:
+                logger.exception("Events could not be read; trying again in %g s", RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _resume(self) -> None:
+        """Go on where the subscriber of this name was."""
+        if self.name is not None and (kept := await self._source.load_cursor(self.name)) is not None:
+            self._cursor = kept
+        await self._save()
+
+    async def _save(self) -> None:
+        if self.name is not None and self._cursor is not None:
+            await self._source.save_cursor(self.name, self._cursor)
+
+    async def _handle_all(self) -> None:
+        ready, self._ready = self._ready, []
+        for message in ready:
+            await self._handle(message)
+
+    async def _handle(self, message: EventMessage) -> None:
+        try:
+            async with asyncio.timeout(HANDLER_SECONDS):
+                await self._called(message)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            self._failed(message)
+        except BaseException as error:  # also what means to end somebody: a handler ends nothing but its own call
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._failed(message)
+
+    async def _called(self, message: EventMessage) -> None:
+        handler: Handler = self.handler  # type: ignore[assignment]
+        name = getattr(handler, "__name__", type(handler).__name__)
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004  its own method
+            await handler(message)
+            return
+        answer = await self._threads.run(lambda: handler(message), f"event {name}")
+        if isinstance(answer, Awaitable):
+            await answer
+
+    def _failed(self, message: EventMessage) -> None:
+        self.failures += 1
+        logger.exception("A handler failed on event %s %s", message.event_id, message.event_type)
