@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar, cast
 
@@ -38,13 +38,40 @@ async def _outcome(work: Coroutine[Any, Any, T]) -> _Outcome[T]:
         return _Outcome(None, error)
 
 
+def _run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run an event loop as ``asyncio.run`` does, but start no thread at its end: when a process ends, Python 3.12 refuses one."""
+    loop = asyncio.new_event_loop()
+    threads = ThreadPoolExecutor(thread_name_prefix="agentool-work")
+    loop.set_default_executor(threads)
+    try:
+        loop.run_until_complete(work)
+    finally:
+        try:
+            loop.run_until_complete(_cancel_all())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Background:
     """An event loop in a thread of its own. It starts at first use, and ends with the process or by `stop`.
 
     What is called on it may leave something behind that goes on: a scheduler fires between two calls.
+
+    Args:
+        name: What its thread is called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "agentool-sync") -> None:
+        self._name = name
         self._lock = Lock()
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,12 +85,25 @@ class Background:
         """
         future: Future[_Outcome[T]] | None = None
         try:
-            future = asyncio.run_coroutine_threadsafe(_outcome(work), self._started())
+            future = self._submit(work)
             return future.result().value()
         except BaseException:
             if future is not None:
                 future.cancel()
             raise
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `run`, for callers on an event loop of their own, which goes on meanwhile."""
+        return (await asyncio.wrap_future(self._submit(work))).value()
+
+    @property
+    def is_alive(self) -> bool:
+        """Does its thread run, in this process?"""
+        return self._thread is not None and self._thread.is_alive()
+
+    def is_its_loop(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Is this the event loop of its thread?"""
+        return loop is self._loop
 
     def stop(self) -> None:
         """Cancel what still goes on, and end the thread. The next use starts another."""
@@ -73,6 +113,9 @@ class Background:
             if thread and loop and end and thread.is_alive():
                 loop.call_soon_threadsafe(end.set)
                 thread.join(SECONDS)
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[_Outcome[T]]:
+        return asyncio.run_coroutine_threadsafe(_outcome(work), self._started())
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -84,7 +127,7 @@ class Background:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         started: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = Thread(target=lambda: asyncio.run(self._serve(started)), name="agentool-sync", daemon=True)
+        self._thread = Thread(target=lambda: _run_loop(self._serve(started)), name=self._name, daemon=True)
         self._thread.start()
         return started.result(SECONDS)
 

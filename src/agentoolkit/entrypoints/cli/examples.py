@@ -21,6 +21,7 @@ _EXAMPLES = {
     "status": "agentool status --json",
     "doctor": "agentool doctor",
     "tools": "agentool tools shell",
+    "mcp": "agentool mcp --http --port 8765",
     "export": "agentool export -o everything.jsonl",
     "crontab": "crontab -l | agentool import crontab - --shell > tasks.yaml",
     "scheduler-tasks": "agentool import scheduler-tasks ~/.memory/scheduler_tasks.json > tasks.yaml",

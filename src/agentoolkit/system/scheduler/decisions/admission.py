@@ -106,6 +106,8 @@ def admit(
     if before is None and len(others) >= rules.jobs:
         problem = f"{caller.name!r} has {len(others)} jobs, as many as one owner may have."
         raise LimitExceeded(problem, field="job_name", value=job.job_name, remedy="Cancel one first.")
+    if before is not None and job.schedule.end_at != before.job.schedule.end_at:
+        job = replace(job, is_bounded=False)  # the end is one that was asked for now
     bounded, remarks = _bounded(job, rules, now)
     _check_pace(bounded, others, rules, now)
     if bounded is not job and state.next_run_at is not None:  # a spread moves the first due time too

@@ -1,0 +1,51 @@
+"""``agentool mcp``: the scheduler for MCP clients."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentoolkit.entrypoints.cli.errors import ReportingGroup
+from agentoolkit.entrypoints.cli.examples import example_of
+from agentoolkit.entrypoints.cli.options import Allow, Timezone
+
+mcp_app = typer.Typer(
+    cls=ReportingGroup,
+    name="mcp",
+    help="Serve the scheduler to MCP clients, over standard input and output or HTTP.",
+    invoke_without_command=True,
+    epilog=example_of("mcp"),
+)
+
+
+@mcp_app.callback()
+def serve(
+    ctx: typer.Context,
+    http: Annotated[bool, typer.Option("--http", help="Over HTTP, at /mcp; without it over standard input and output.")] = False,
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="PORT", help="Port to listen at.", min=0, max=65_535)] = 8765,
+    owner: Annotated[
+        str | None,
+        typer.Option("--owner", metavar="NAME", help="Whose the tasks are; the command line's by default.", show_default=False),
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Agent that runs prompts; the only one by default.", show_default=False)
+    ] = None,
+    timezone: Timezone = None,
+    allow: Allow = None,
+    memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it tasks and their history outlive the process.")] = False,
+) -> None:
+    """Serve the scheduler to MCP clients, over standard input and output or HTTP."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from agentool.caller import CODE
+    from agentool.errors import MissingExtra
+    from agentoolkit.entrypoints.cli.session import settings_for
+
+    try:
+        from agentoolkit.entrypoints.mcp_server.serving import ServeOptions, serve_mcp
+    except ImportError as error:
+        raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
+    options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent)
+    serve_mcp(settings_for(allow or [], memory=memory), options)

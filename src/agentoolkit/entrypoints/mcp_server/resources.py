@@ -1,0 +1,176 @@
+"""Jobs and executions as resources that tell when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, unquote
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+
+from agentool.caller import Caller, acting_as
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.mcp_server.tools import shorten
+from agentoolkit.wiring import Toolkit
+
+Context = ServerRequestContext[Any, Any]
+
+JOB = "agentool://jobs/"
+EXECUTION = "agentool://executions/"
+PAGE = 50
+"""Resources that one page lists."""
+MAX_WATCHED = 1_000
+"""Resources that are watched for changes at once."""
+WATCH_SECONDS = 1.0
+"""Between two looks at what is watched: also other processes change it."""
+_JSON = "application/json"
+
+
+class JobResources:
+    """Lists, reads and watches jobs and executions.
+
+    Args:
+        host: Where the toolkit runs.
+        caller: Tells who asks, within a request.
+    """
+
+    def __init__(self, host: Host, caller: Callable[[], Caller]) -> None:
+        self._host = host
+        self._caller = caller
+        self._bus = InMemorySubscriptionBus()
+        self._listen = ListenHandler(self._bus)
+        self._watched: Counter[tuple[str, Caller]] = Counter()
+        self._digests: dict[tuple[str, Caller], str] = {}
+        self._sessions: dict[str, list[ServerSession]] = {}
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+        """List jobs, a page at a time."""
+        fields = {"limit": PAGE, "cursor": params.cursor if params else None}
+        page = await self._ask("list", {name: value for name, value in fields.items() if value is not None})
+        jobs = [
+            types.Resource(
+                name=job["job_name"],
+                uri=f"{JOB}{quote(job['job_id'], safe='')}",
+                description=f"{job['state']}, {job['schedule_type']} '{job['schedule']}' ({job['timezone']})",
+                mime_type=_JSON,
+            )
+            for job in page["jobs"]
+        ]
+        return types.ListResourcesResult(resources=jobs, next_cursor=page["cursor"])
+
+    async def list_templates(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
+        """Say how jobs and executions are named."""
+        job = types.ResourceTemplate(
+            name="job", title="Job", uri_template=f"{JOB}{{job_id}}", mime_type=_JSON, description="A job and how its last runs ended"
+        )
+        execution = types.ResourceTemplate(
+            name="execution",
+            title="Execution",
+            uri_template=f"{EXECUTION}{{execution_id}}",
+            mime_type=_JSON,
+            description="One run of a job, with its result or error",
+        )
+        return types.ListResourceTemplatesResult(resource_templates=[job, execution])
+
+    async def read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        """Return a job or an execution as JSON."""
+        text = await self._text(params.uri)
+        return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, mime_type=_JSON, text=text)])
+
+    async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        """Tell this session from now on when a resource changes; for clients of the older protocol."""
+        await self._watch(params.uri)
+        self._sessions.setdefault(params.uri, []).append(ctx.session)
+        return types.EmptyResult()
+
+    async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+        """End that, for all sessions of this client's connection."""
+        self._sessions.pop(params.uri, None)
+        self._unwatch(params.uri)
+        return types.EmptyResult()
+
+    async def listen(self, ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+        """Tell of changes as long as the client listens."""
+        uris = list(params.notifications.resource_subscriptions or ())
+        for uri in uris:
+            await self._watch(uri)
+        try:
+            return await self._listen(ctx, params)
+        finally:
+            for uri in uris:
+                self._unwatch(uri)
+
+    async def _watch(self, uri: str) -> None:
+        key = (uri, self._caller())
+        if key not in self._watched and len(self._watched) >= MAX_WATCHED:
+            raise MCPError(INTERNAL_ERROR, f"{MAX_WATCHED:,} resources are watched already; give up some subscriptions.")
+        if key not in self._digests:
+            self._digests[key] = _digest(await self._text(uri))
+        self._watched[key] += 1
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.get_running_loop().create_task(self._look())
+
+    def _unwatch(self, uri: str) -> None:
+        key = (uri, self._caller())
+        self._watched[key] -= 1
+        if self._watched[key] <= 0:
+            del self._watched[key]
+            self._digests.pop(key, None)
+
+    async def _look(self) -> None:
+        """Look at what is watched as long as anything is, and tell what changed."""
+        while self._watched:
+            await asyncio.sleep(WATCH_SECONDS)
+            for key in [*self._watched]:
+                with contextlib.suppress(MCPError):
+                    await self._compare(key)
+
+    async def _compare(self, key: tuple[str, Caller]) -> None:
+        uri, caller = key
+        with acting_as(caller):
+            now = _digest(await self._text(uri, caller))
+        if key in self._watched and self._digests.get(key) != now:
+            self._digests[key] = now
+            await self._tell(uri)
+
+    async def _tell(self, uri: str) -> None:
+        await self._bus.publish(ResourceUpdated(uri=uri))
+        for session in [*self._sessions.get(uri, ())]:
+            try:
+                await session.send_resource_updated(uri)
+            except Exception:  # the client has gone: its connection knows, and this list is the only thing to put right
+                self._sessions[uri].remove(session)
+
+    async def _text(self, uri: str, caller: Caller | None = None) -> str:
+        """Return what a URI names. Raises `MCPError` if there is nothing of that name."""
+        operation, field, prefix = ("get_execution", "execution_id", EXECUTION) if uri.startswith(EXECUTION) else ("get_job", "job_id", JOB)
+        named = unquote(uri.removeprefix(prefix))
+        if not uri.startswith(prefix) or not named:
+            raise MCPError(INVALID_PARAMS, f"No resource is named {uri!r}; resources/list shows them.", data={"uri": uri})
+        try:
+            return json.dumps(shorten(await self._ask(operation, {field: named}, caller)), ensure_ascii=False, indent=1)
+        except AgenToolError as error:
+            raise MCPError(INVALID_PARAMS, str(error), data={"uri": uri}) from error
+
+    async def _ask(self, operation: str, fields: Mapping[str, Any], caller: Caller | None = None) -> dict[str, Any]:
+        async def asked(kit: Toolkit) -> dict[str, Any]:
+            return (await kit.injector.run("scheduler", {"operation": operation, **fields})).data
+
+        with acting_as(caller or self._caller()):
+            return await self._host.call(asked)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

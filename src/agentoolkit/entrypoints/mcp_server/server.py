@@ -1,0 +1,211 @@
+"""The protocol: tools, resources and questions over the low-level server of the MCP SDK, whose own checks would say less."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import mcp_types as types
+from mcp.server import Server
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from agentool.caller import Caller, Scope, acting_as
+from agentool.errors import UnknownAgenTool
+from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
+from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.mcp_server.resources import JobResources
+from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
+from agentoolkit.entrypoints.mcp_server.tools import HINTS, Answer, TaskTools
+from agentoolkit.wiring import Toolkit
+
+Context = ServerRequestContext[Any, Any]
+CallerFor = Callable[[], Caller]
+
+INSTRUCTIONS = (
+    "Schedules tasks that run later, once or repeatedly, also when nobody is there. Look with scheduler_list_tasks before you "
+    "schedule; change a task rather than make a second one. Say times in words, as the user did ('in 20 minutes', 'every weekday at "
+    "9:00'); never compute a date or a time. Afterwards tell the user the reading, the zone and the next run."
+)
+ANSWER_SECONDS = 300.0
+"""How long a person's answer is waited for, where the connection waits with us."""
+PROGRESS_SECONDS = 1.0
+_OUTPUT_SCHEMA = {"type": "object"}
+_CONFIRMED = "confirm"
+APPROVE: frozenset[Scope] = frozenset({"approve"})
+
+
+def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None, agent: str | None = None, is_local: bool = True) -> Server:
+    """Make an MCP server over a toolkit.
+
+    Args:
+        host: Where the toolkit runs.
+        caller: Tells who asks, within a request.
+        timezone: IANA zone that holds where the model names none; the scheduler's by default.
+        agent: Name of the agent that runs prompts; the only registered one by default.
+        is_local: May whoever asks start and stop the scheduler, without the scope ``admin``?
+    """
+    door = Door(host, caller, TaskTools(TaskDesk(None, timezone, agent, host=host, is_local=is_local)))
+    resources = JobResources(host, caller)
+    return Server(
+        "agentool",
+        version=version("agentool"),
+        title="Scheduler",
+        instructions=INSTRUCTIONS,
+        on_list_tools=door.list_tools,
+        on_call_tool=door.call_tool,
+        on_list_resources=resources.list_resources,
+        on_list_resource_templates=resources.list_templates,
+        on_read_resource=resources.read,
+        on_subscribe_resource=resources.subscribe,
+        on_unsubscribe_resource=resources.unsubscribe,
+        on_subscriptions_listen=resources.listen,
+    )
+
+
+class Door:
+    """Answers for the tools."""
+
+    def __init__(self, host: Host, caller: CallerFor, tools: TaskTools) -> None:
+        self._host = host
+        self._caller = caller
+        self._tools = tools
+
+    async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """List the twelve tools."""
+        return types.ListToolsResult(tools=mcp_tools(self._tools))
+
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
+        """Call one of them, and ask a person where that is needed and possible."""
+        try:
+            self._tools.check_name(params.name)
+        except UnknownAgenTool as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from error
+        arguments = params.arguments or {}
+        try:
+            answer = await self._run(ctx, params.name, arguments)
+        except ConfirmationNeeded as needed:
+            return await self._confirmed(ctx, params, needed)
+        if answer.question is not None and can_ask(ctx):
+            return await self._approved(ctx, params, answer)
+        return _result(answer)
+
+    async def _run(self, ctx: Context, name: str, arguments: object, caller: Caller | None = None) -> Answer:
+        async def call(kit: Toolkit) -> Answer:
+            return await self._tools.call(name, arguments)
+
+        with acting_as(caller or self._caller()):
+            task = asyncio.ensure_future(self._host.call(call))
+        try:
+            seconds = 0
+            while not (await asyncio.wait({task}, timeout=PROGRESS_SECONDS))[0]:
+                seconds += 1
+                await ctx.session.report_progress(seconds, None, f"{name} has run for {seconds} s")
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def _confirmed(
+        self, ctx: Context, params: types.CallToolRequestParams, needed: ConfirmationNeeded
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Ask, and repeat the call with its code if the answer is yes; where nobody can be asked, tell what would happen."""
+        if not can_ask(ctx):
+            how = f"Nothing was done yet. Ask the user; if they agree, repeat the call with confirm '{needed.code}'."
+            return _result(Answer(f"{needed.problem} {how}", {"done": False, "confirm": needed.code}))
+        said = await ask(ctx, params, needed.problem, needed.code)
+        if isinstance(said, types.InputRequiredResult):
+            return said
+        if not said:
+            return _result(Answer(f"The user declined. {needed.declined}", {"done": False, "declined": True}))
+        try:
+            return _result(await self._run(ctx, params.name, {**(params.arguments or {}), "confirm": needed.code}))
+        except ConfirmationNeeded:
+            return _result(Answer("It changed while the user was asked, and nothing was done. Call again.", is_error=True))
+
+    async def _approved(
+        self, ctx: Context, params: types.CallToolRequestParams, answer: Answer
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Ask the person at the client for the approval that a task waits for."""
+        job_id = (answer.data or {})["job_id"]
+        said = await ask(ctx, params, answer.question or "", str(job_id))
+        if isinstance(said, types.InputRequiredResult):
+            return said
+        if not said:
+            return _result(Answer(f"{answer.text}\nThe user did not approve it now.", answer.data))
+        caller = self._caller()
+        person = Caller(caller.name, caller.door, caller.scopes | APPROVE, caller.depth, caller.lineage)
+        resumed = await self._run(ctx, "scheduler_change_task", {"task_id": job_id, "action": "resume"}, person)
+        return _result(Answer(f"The user approved it. {resumed.text}", resumed.data, resumed.is_error))
+
+
+def can_ask(ctx: Context) -> bool:
+    """Has the client said that it can put questions to a person?"""
+    capabilities = ctx.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        return False
+    return _is_modern(ctx) or ctx.session.can_send_request
+
+
+async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, key: str) -> bool | types.InputRequiredResult:
+    """Put a question to the person at the client.
+
+    In the newer protocol the question is the result of this round, and the answer comes with the next: the question's key
+    is part of it, so that an answer to another question counts for nothing. In the older one the answer is waited for.
+    """
+    form = types.ElicitRequestFormParams(message=question, requested_schema=_yes_or_no())
+    if _is_modern(ctx):
+        given = (params.input_responses or {}).get(f"{_CONFIRMED}:{key}")
+        if given is None:
+            return types.InputRequiredResult(input_requests={f"{_CONFIRMED}:{key}": types.ElicitRequest(params=form)})
+        return isinstance(given, types.ElicitResult) and _said_yes(given)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return _said_yes(await ctx.session.elicit_form(question, form.requested_schema, related_request_id=ctx.request_id))
+    except TimeoutError:
+        return False
+
+
+def mcp_tools(tools: TaskTools) -> list[types.Tool]:
+    """Return the tools as the protocol describes them."""
+    return [_mcp_tool(name, tools) for name in tools.operations]
+
+
+def _mcp_tool(name: str, tools: TaskTools) -> types.Tool:
+    operation = tools.operations[name]
+    hints = HINTS[operation.name]
+    return types.Tool(
+        name=name,
+        title=hints.title,
+        description=operation.description,
+        input_schema=operation.schema,
+        output_schema=_OUTPUT_SCHEMA,
+        annotations=types.ToolAnnotations(
+            title=hints.title,
+            read_only_hint=hints.reads_only,
+            destructive_hint=hints.destroys,
+            idempotent_hint=hints.repeats_safely,
+            open_world_hint=hints.reaches_out,
+        ),
+    )
+
+
+def _result(answer: Answer) -> types.CallToolResult:
+    text = types.TextContent(type="text", text=answer.text)
+    return types.CallToolResult(content=[text], structured_content=answer.data, is_error=answer.is_error)
+
+
+def _is_modern(ctx: Context) -> bool:
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def _said_yes(answer: types.ElicitResult) -> bool:
+    return answer.action == "accept" and bool((answer.content or {}).get(_CONFIRMED))
+
+
+def _yes_or_no() -> dict[str, Any]:
+    return {"type": "object", "properties": {_CONFIRMED: {"type": "boolean", "title": "Yes, do it"}}, "required": [_CONFIRMED]}

@@ -1,0 +1,275 @@
+"""The tools for tasks: each turns its arguments into calls of the AgenTool ``scheduler``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentool.context import RunContext
+from agentool.errors import InvalidInput
+from agentoolkit.agents import scheduling_answers as answers
+from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
+from agentoolkit.entrypoints.mcp_server.confirmation import Codes
+from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.mcp_server.task_input import (
+    LIST_LENGTH,
+    MAX_RETRIES,
+    Action,
+    Detail,
+    ExecutionState,
+    Priority,
+    State,
+    TaskOutput,
+)
+from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.transfer.commands import shell_call
+from agentoolkit.transfer.translation import Untranslatable
+
+_LISTING = "scheduler_list_tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDesk(Desk):
+    """What the tools work with."""
+
+    codes: Codes = field(default_factory=Codes)
+    host: Host | None = None
+    is_local: bool = True
+    """Does whoever is at this machine ask, who may start and stop what runs here?"""
+
+    async def find(self, task_id: str) -> str:
+        """Return the id of the task of this id or name. Raises `InvalidInput`, with what is near."""
+        return await find_job(self, task_id, "task_id", _LISTING)
+
+
+Context = RunContext[TaskDesk]
+
+
+async def add_task(
+    ctx: Context,
+    task_id: str,
+    config: dict[str, Any],
+    task_type: str = "custom",
+    when: str | None = None,
+    cron_expression: str | None = None,
+    timezone: str | None = None,
+    priority: Priority = "medium",
+    description: str | None = None,
+) -> TaskOutput:
+    """Schedule a task: a tool, a program or an agent's prompt, once or repeating. Look with scheduler_list_tasks before; to alter \
+one, use scheduler_change_task. Answers with the reading, zone and next runs."""
+    desk = ctx.deps
+    zone = timezone or desk.timezone
+    schedule = await _schedule_text(desk, when, cron_expression, zone)
+    target, data = await _target(desk, task_type, config)
+    twin = await find_twin(desk, task_id, schedule, zone, target)
+    done = await desk.scheduler(
+        "schedule",
+        job_id=task_id,
+        job_name=task_id,
+        schedule=schedule,
+        schedule_type="cron" if cron_expression is not None else None,
+        agentool_name=target,
+        input_data=data,
+        timezone=zone,
+        priority=priority,
+        description=description,
+        max_retries=MAX_RETRIES,
+    )
+    if done["created"] and twin:
+        done["remarks"].append(f"{twin!r} runs the same at the same time: is one of them too many?")
+    said = "Scheduled" if done["created"] else "Already there:"
+    return await _changed(desk, said, done)
+
+
+async def list_tasks(
+    ctx: Context, status: State | None = None, limit: int = LIST_LENGTH, cursor: str | None = None, detail: Detail = "concise"
+) -> TaskOutput:
+    """List your tasks, one a line, with their next runs. Use it before you schedule or change one."""
+    desk = ctx.deps
+    page = await desk.scheduler("list", job_status=status, limit=limit, cursor=cursor)
+    detailed = detail == "detailed"
+    text, cut = answers.told_list(page["jobs"], desk.now(), desk.zone(), detailed=detailed, left=page["cursor"])
+    jobs = page["jobs"]
+    if cut != page["cursor"]:  # fewer fit, so ask for as many as that, to have their cursor
+        places = [job["job_id"] for job in jobs].index(cut) + 1
+        page = await desk.scheduler("list", job_status=status, limit=places, cursor=cursor)
+        text = text.replace(repr(cut), repr(page["cursor"]))
+    return TaskOutput(text=text, data={"tasks": page["jobs"], "cursor": page["cursor"]})
+
+
+async def get_task(ctx: Context, task_id: str) -> TaskOutput:
+    """Show one task: what it runs, when, its state, and how its last runs ended."""
+    details = await ctx.deps.scheduler("get_job", job_id=await ctx.deps.find(task_id))
+    return TaskOutput(text=answers.told_job(details, ctx.deps.now()), data=details)
+
+
+async def remove_task(ctx: Context, task_id: str, confirm: str | None = None) -> TaskOutput:
+    """Remove a task for good; a person is asked first. Use scheduler_change_task with action pause if it may be wanted again."""
+    desk = ctx.deps
+    job_id = await desk.find(task_id)
+    info = (await desk.scheduler("get_job", job_id=job_id))["info"]
+    question = f"Remove task {task_id!r} ({info['schedule_type']} '{info['schedule']}') for good? Its history stays readable."
+    desk.codes.check(confirm, question, f"Task {task_id!r} was not removed.", "remove", job_id, info["version"], info["created_at"])
+    done = await desk.scheduler("cancel", job_id=job_id)
+    return TaskOutput(text=answers.told_state("Removed", task_id, info["timezone"], desk.now()), data=done)
+
+
+async def change_task(
+    ctx: Context,
+    task_id: str,
+    action: Action,
+    when: str | None = None,
+    config: dict[str, Any] | None = None,
+    timezone: str | None = None,
+    until: str | None = None,
+    priority: Priority | None = None,
+    max_retries: int | None = None,
+) -> TaskOutput:
+    """Edit, pause, resume or run a task at once. An edit keeps what is not given; until ends the task, or the pause. \
+Answers with how it stands now."""
+    desk = ctx.deps
+    job_id = await desk.find(task_id)
+    info = (await desk.scheduler("get_job", job_id=job_id))["info"]
+    zone = timezone or info["timezone"]
+    changes = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
+    if action == "edit":
+        return await _edited(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
+    _refuse_changes(action, {**changes, "until": None if action == "pause" else until})
+    if action == "run_now":
+        return await _run_now(desk, job_id, task_id, zone)
+    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
+    text = answers.told_state(f"{action.capitalize()}d", task_id, zone, desk.now(), done["next_run"])
+    return TaskOutput(text=text, data=done)
+
+
+async def preview(ctx: Context, when: str, timezone: str | None = None, count: int = 5) -> TaskOutput:
+    """Say what a schedule means and when it would fire, and schedule nothing. Use it when words could be read in two ways."""
+    desk = ctx.deps
+    await check_when(desk, when, timezone or desk.timezone)
+    read = await desk.scheduler("preview", schedule=when, timezone=timezone or desk.timezone, count=count)
+    zone = str(read["timezone"])
+    runs = [f"next: {answers.day_and_time(run, zone)}" for run in read["next_runs"]]
+    notes = [f"note: {remark}" for remark in read["remarks"]]
+    lines = [f"{read['words']} ({zone}).", f"now: {answers.day_and_time(desk.now(), zone)}", *runs]
+    return TaskOutput(text=answers.within(lines, notes, ""), data=read)
+
+
+async def history(
+    ctx: Context,
+    task_id: str | None = None,
+    execution_status: ExecutionState | None = None,
+    limit: int = LIST_LENGTH,
+    cursor: str | None = None,
+) -> TaskOutput:
+    """List past runs, the newest first: of one task or of all, with how they ended and why. Use it to explain what went wrong."""
+    desk = ctx.deps
+    job_id = None if task_id is None else await _known(desk, task_id)
+    asked = {"job_id": job_id, "execution_status": execution_status, "limit": limit, "cursor": cursor}
+    page = await desk.scheduler("list_executions", **asked)
+    zone = desk.zone()
+    lines = [f"now: {answers.day_and_time(desk.now(), zone)} ({zone})", *(_line(run, zone) for run in page["history"])]
+    if not page["history"]:
+        lines.append("no runs")
+    if page["cursor"]:
+        lines.append(f"more: repeat with cursor {page['cursor']!r}, or narrow by execution_status")
+    return TaskOutput(text=answers.within(lines, [], "", answers.MAX_LIST), data={"runs": page["history"], "cursor": page["cursor"]})
+
+
+async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:
+    if when is not None and cron_expression is not None:
+        problem = "Give either when or cron_expression: both say when the task is due."
+        raise InvalidInput(problem, field="cron_expression", value=cron_expression, remedy="Leave one of them out.")
+    if cron_expression is not None:
+        return cron_expression
+    if when is None:
+        return "now"
+    await check_when(desk, when, zone)
+    return when
+
+
+async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the AgenTool and the input that a task's type and config stand for."""
+    if task_type not in ("custom", "agent", "agentool"):
+        call = desk.calls.get("sequence").deps.types.call(task_type, config)
+        return call.agentool_name, call.input_data
+    keys = set(config)
+    if keys == {"prompt"}:
+        return await resolve_target(desk, str(config["prompt"]), None, None)
+    if "agentool_name" in keys and keys <= {"agentool_name", "input_data"}:
+        return await resolve_target(desk, None, str(config["agentool_name"]), config.get("input_data"))
+    if keys == {"command"} and isinstance(config["command"], str):
+        return _program(config["command"])
+    problem = f"A task of type {task_type!r} runs an agent's prompt, a tool or a program, and this says none of them."
+    remedy = "Give {'prompt': …}, {'agentool_name': …, 'input_data': {…}} or {'command': 'program argument'}."
+    raise InvalidInput(problem, field="config", value=dict(config), remedy=remedy)
+
+
+def _program(command: str) -> tuple[str, dict[str, Any]]:
+    try:
+        call = shell_call(command)
+    except Untranslatable as error:
+        remedy = "Give a program and its arguments."
+        raise InvalidInput(f"{command!r} cannot be run: {error}.", field="config.command", value=command, remedy=remedy) from error
+    return call.agentool_name, call.input_data
+
+
+async def _edited(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> TaskOutput:
+    if changes["when"] is not None:
+        await check_when(desk, changes["when"], changes["timezone"] or info["timezone"])
+    target, data = (None, None) if changes["config"] is None else await _target(desk, "custom", changes["config"])
+    done = await desk.scheduler(
+        "update",
+        job_id=job_id,
+        schedule=changes["when"],
+        timezone=changes["timezone"],
+        end_at=changes["until"],
+        agentool_name=target,
+        input_data=data,
+        priority=changes["priority"],
+        max_retries=changes["max_retries"],
+    )
+    return await _changed(desk, "Changed" if done["changed"] else "Unchanged:", done)
+
+
+async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutput:
+    """Answer to a change; a task that waits for a person's approval comes with the question to ask."""
+    text = answers.told_change(said, done, desk.now())
+    if done["state"] != "paused":
+        return TaskOutput(text=text, data=done)
+    info = (await desk.scheduler("get_job", job_id=done["job_id"]))["info"]
+    if not str(info["reason"]).startswith(NEEDS_APPROVAL):
+        return TaskOutput(text=text, data=done)
+    what = f"{info['agentool_name']} {answers.excerpt(str(info['input_data']))}"
+    question = f"May task {done['job_name']!r} run, {done['words']}? It calls {what}"
+    waits = f"It waits for a person's approval: `agentool resume {done['job_name']}`."
+    return TaskOutput(text=f"{text}\n{waits}", data={**done, "reason": info["reason"]}, question=question)
+
+
+async def _run_now(desk: TaskDesk, job_id: str, name: str, zone: str) -> TaskOutput:
+    done = await desk.scheduler("run_now", job_id=job_id)
+    text = answers.told_state("Ran", name, zone, desk.now())
+    return TaskOutput(text=f"{text}\nresult: {answers.excerpt(str(done['result']))}", data=done)
+
+
+def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:
+    for name, value in changes.items():
+        if value is not None:
+            raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
+
+
+async def _known(desk: TaskDesk, task_id: str) -> str:
+    """Return the id of a task, also of one that was removed and whose history is asked for."""
+    try:
+        return await desk.find(task_id)
+    except InvalidInput:
+        await desk.scheduler("get_job", job_id=task_id)
+        return task_id
+
+
+def _line(run: Mapping[str, Any], zone: str) -> str:
+    at = answers.day_and_time(run["started_at"] or run["scheduled_at"], zone)
+    reason = f" ({answers.excerpt(str(run['reason']), 120)})" if run["reason"] else ""
+    error = f": {answers.excerpt(str(run['error']['message']), 200)}" if run["error"] else ""
+    return f"- {at} {run['job_id']}: {run['status']}{reason}{error}, id {run['execution_id']}"

@@ -1,0 +1,178 @@
+"""The twelve tools, put together: names, schemas, titles and hints, and how one is called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from agentool.agentool import create_agentool
+from agentool.core.injector import Injector
+from agentool.describe import OperationDescription, describe
+from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, did_you_mean, excerpt
+from agentool.flat_calls import check_arguments, with_example
+from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
+from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
+from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
+from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
+
+NAME = "scheduler"
+MAX_TEXT = 32_000
+"""Characters of an answer, about 8,000 tokens."""
+_MAX_VALUE = 1_000
+"""Characters of one text within the data of an answer that is cut."""
+
+HANDLERS = {
+    "add_task": task_tools.add_task,
+    "list_tasks": task_tools.list_tasks,
+    "get_status": daemon_tools.get_status,
+    "get_task": task_tools.get_task,
+    "remove_task": task_tools.remove_task,
+    "daemon_status": daemon_tools.daemon_status,
+    "start_daemon": daemon_tools.start_daemon,
+    "stop_daemon": daemon_tools.stop_daemon,
+    "restart_daemon": daemon_tools.restart_daemon,
+    "change_task": task_tools.change_task,
+    "preview": task_tools.preview,
+    "history": task_tools.history,
+}
+
+EXAMPLES = (
+    {
+        "operation": "add_task",
+        "task_id": "stand up",
+        "when": "every weekday at 9:00",
+        "config": {"agentool_name": "notification", "input_data": {"operation": "send", "message": "Stand up"}},
+    },
+    {"operation": "list_tasks", "status": "active"},
+    {"operation": "get_task", "task_id": "stand up"},
+    {"operation": "remove_task", "task_id": "stand up"},
+    {"operation": "change_task", "task_id": "stand up", "action": "edit", "when": "every weekday at 8:00"},
+    {"operation": "preview", "when": "every weekday at 9:00"},
+    {"operation": "history", "task_id": "stand up", "limit": 5},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a client may tell a person before a tool is called."""
+
+    title: str
+    reads_only: bool = False
+    destroys: bool = False
+    repeats_safely: bool = False
+    """Does the same call again change nothing more?"""
+    reaches_out: bool = False
+    """May it have effects outside this scheduler?"""
+
+
+HINTS: Mapping[str, Hints] = {
+    "add_task": Hints("Schedule a task", repeats_safely=True, reaches_out=True),
+    "list_tasks": Hints("List tasks", reads_only=True, repeats_safely=True),
+    "get_status": Hints("Scheduler statistics", reads_only=True, repeats_safely=True),
+    "get_task": Hints("Show a task", reads_only=True, repeats_safely=True),
+    "remove_task": Hints("Remove a task", destroys=True, repeats_safely=True),
+    "daemon_status": Hints("Scheduler health", reads_only=True, repeats_safely=True),
+    "start_daemon": Hints("Start the scheduler", repeats_safely=True),
+    "stop_daemon": Hints("Stop the scheduler", repeats_safely=True),
+    "restart_daemon": Hints("Restart the scheduler"),
+    "change_task": Hints("Change or run a task", destroys=True, reaches_out=True),
+    "preview": Hints("Preview a schedule", reads_only=True, repeats_safely=True),
+    "history": Hints("Past runs", reads_only=True, repeats_safely=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call is answered with."""
+
+    text: str
+    data: dict[str, Any] | None = None
+    is_error: bool = False
+    question: str | None = None
+    """What a person can be asked so that a task may run; see `TaskOutput`."""
+
+
+class TaskTools:
+    """The twelve tools over one scheduler.
+
+    Args:
+        desk: What they work with.
+    """
+
+    def __init__(self, desk: TaskDesk) -> None:
+        self._home = Injector()
+        description = "Tasks of a scheduler, for MCP clients."
+        made = create_agentool(NAME, TaskInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, injector=self._home)
+        self._operations = {operation.tool_name: operation for operation in describe(made).operations}
+
+    @property
+    def operations(self) -> Mapping[str, OperationDescription]:
+        """The tools by their names."""
+        return self._operations
+
+    def check_name(self, name: str) -> None:
+        """Refuse a tool that does not exist. Raises `UnknownAgenTool`."""
+        if name not in self._operations:
+            problem = f"No tool is named {excerpt(name)}."
+            raise UnknownAgenTool(problem, field="name", value=name, remedy=did_you_mean(name, self._operations))
+
+    async def call(self, name: str, arguments: object) -> Answer:
+        """Call a tool, as the current caller.
+
+        Raises:
+            ConfirmationNeeded: A person is to be asked first, or a code to be given.
+        """
+        operation = self._operations[name]
+        try:
+            given = check_arguments([field.name for field in operation.fields], arguments)
+            output: TaskOutput = await self._home.run(NAME, operation.call(given))
+        except ConfirmationNeeded:
+            raise
+        except AgenToolError as error:
+            return Answer(_refusal(error, name, operation.example), is_error=True)
+        return Answer(cut_text(output.text), shorten(output.data), question=output.question)
+
+
+def _refusal(error: AgenToolError, name: str, example: Mapping[str, Any] | None) -> str:
+    if isinstance(error, InvalidInput) or error.correctable:
+        return cut_text(with_example(error, name, example))
+    return cut_text(with_example(error, name, None))
+
+
+def cut_text(text: str) -> str:
+    """Cut an answer to its greatest length, and say so."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]}… (cut: {len(text) - MAX_TEXT:,} of {len(text):,} characters left out; ask for less)"
+
+
+def shorten(data: dict[str, Any]) -> dict[str, Any]:
+    """Return data that is not longer than an answer may be: long texts, and then the last items of lists, are left out."""
+    if _size(data) <= MAX_TEXT:
+        return data
+    shortened = _cut_values(data)
+    lists = [key for key, value in shortened.items() if isinstance(value, list)]
+    while _size(shortened) > MAX_TEXT and any(shortened[key] for key in lists):
+        longest = max(lists, key=lambda key: _size(shortened[key]))
+        shortened[longest] = shortened[longest][: len(shortened[longest]) // 2]
+    return shortened if _size(shortened) <= MAX_TEXT else {"cut": True}
+
+
+def _cut_values(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= _MAX_VALUE else f"{value[:_MAX_VALUE]}…"
+    if isinstance(value, (list, tuple)):
+        return [_cut_values(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        kept = {key: _cut_values(item) for key, item in pairs.items()}
+        if "result" in kept and _size(kept["result"]) > _MAX_VALUE:
+            kept["result"] = f"{json.dumps(kept['result'])[:_MAX_VALUE]}…"
+        return kept
+    return value
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

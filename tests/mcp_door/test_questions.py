@@ -1,0 +1,114 @@
+"""Questions to the person at the client: asked, declined, and replaced by a code where nobody can be asked."""
+
+from __future__ import annotations
+
+import mcp_types as types
+import pytest
+from tests.mcp_door.conftest import Connect, text_of
+from tests.mcp_door.test_tools import STAND_UP
+
+from agentoolkit.testing import TestToolkit
+
+YES = types.ElicitResult(action="accept", content={"confirm": True})
+UNTICKED = types.ElicitResult(action="accept", content={"confirm": False})
+NO = types.ElicitResult(action="decline")
+CLOSED = types.ElicitResult(action="cancel")
+REMOVE = {"task_id": "stand up"}
+FETCH = {"operation": "request", "method": "GET", "url": "https://example.org/"}
+OUTWARD = {"task_id": "fetch", "when": "every day at 9:00", "config": {"agentool_name": "http", "input_data": FETCH}}
+
+
+async def add(client: object) -> None:
+    await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})  # type: ignore[attr-defined]
+
+
+async def names(kit: TestToolkit) -> list[str]:
+    return [stored.job.job_name for stored in await kit.scheduler.jobs()]
+
+
+async def test_a_removal_is_asked_for_and_done(connect: Connect, kit: TestToolkit) -> None:
+    """The question names the task and its schedule."""
+    async with connect([YES]) as client:
+        await add(client)
+        removed = await client.call_tool("scheduler_remove_task", REMOVE)
+        assert client.asked == ["Remove task 'stand up' (cron '0 9 * * *') for good? Its history stays readable."]
+    assert text_of(removed).startswith("Removed 'stand up'")
+    assert await names(kit) == []
+
+
+@pytest.mark.parametrize("answer", [NO, CLOSED, UNTICKED])
+async def test_a_removal_that_is_declined_is_not_done(connect: Connect, kit: TestToolkit, answer: types.ElicitResult) -> None:
+    """The model is told, and no protocol error is raised."""
+    async with connect([answer]) as client:
+        await add(client)
+        removed = await client.call_tool("scheduler_remove_task", REMOVE)
+    assert not removed.is_error
+    assert text_of(removed) == "The user declined. Task 'stand up' was not removed."
+    assert await names(kit) == ["stand up"]
+
+
+async def test_where_nobody_can_be_asked_a_code_confirms(connect: Connect, kit: TestToolkit) -> None:
+    """The first answer says what would happen, and the second call does it."""
+    async with connect() as client:
+        await add(client)
+        told = await client.call_tool("scheduler_remove_task", REMOVE)
+        assert await names(kit) == ["stand up"]
+        assert "Nothing was done yet" in text_of(told)
+        assert told.structured_content["done"] is False
+        await client.call_tool("scheduler_remove_task", {**REMOVE, "confirm": told.structured_content["confirm"]})
+    assert await names(kit) == []
+
+
+async def test_a_wrong_code_confirms_nothing(connect: Connect, kit: TestToolkit) -> None:
+    """A model cannot make one up."""
+    async with connect() as client:
+        await add(client)
+        await client.call_tool("scheduler_remove_task", {**REMOVE, "confirm": "123456"})
+    assert await names(kit) == ["stand up"]
+
+
+async def test_a_code_holds_for_the_task_as_it_was(connect: Connect, kit: TestToolkit) -> None:
+    """After a change the question is another one."""
+    async with connect() as client:
+        await add(client)
+        told = await client.call_tool("scheduler_remove_task", REMOVE)
+        await client.call_tool("scheduler_change_task", {**REMOVE, "action": "edit", "when": "every day at 8:00"})
+        await client.call_tool("scheduler_remove_task", {**REMOVE, "confirm": told.structured_content["confirm"]})
+    assert await names(kit) == ["stand up"]
+
+
+async def test_a_task_that_reaches_outwards_waits_where_nobody_can_be_asked(connect: Connect) -> None:
+    """It is scheduled, paused, and the answer says how a person lets it run."""
+    async with connect() as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+    assert added.structured_content["state"] == "paused"
+    assert "agentool resume 'fetch'" in text_of(added).replace("`", "").replace("resume fetch", "resume 'fetch'")
+
+
+async def test_the_person_at_the_client_approves_a_task_that_reaches_outwards(connect: Connect) -> None:
+    """The question shows what it calls, and the task then runs at its time."""
+    async with connect([YES]) as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+        assert len(client.asked) == 1
+        assert "https://example.org/" in client.asked[0]
+    assert text_of(added).startswith("The user approved it.")
+    assert shown.structured_content["info"]["state"] == "active"
+
+
+async def test_a_task_that_is_not_approved_stays_paused(connect: Connect) -> None:
+    """A person may still resume it at another door."""
+    async with connect([NO]) as client:
+        await client.call_tool("scheduler_add_task", OUTWARD)
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+    assert shown.structured_content["info"]["state"] == "paused"
+
+
+async def test_a_model_cannot_approve_its_own_task(connect: Connect) -> None:
+    """Neither a resume nor a run gets past the approval."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", OUTWARD)
+        for action in ("resume", "run_now"):
+            tried = await client.call_tool("scheduler_change_task", {"task_id": "fetch", "action": action})
+            assert tried.is_error, action
+            assert "approval" in text_of(tried)

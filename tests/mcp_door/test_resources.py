@@ -1,0 +1,88 @@
+"""Jobs and executions as resources, and their change as it is told to clients of both protocols."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import mcp_types as types
+import pytest
+from mcp.client.subscriptions import ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from tests.mcp_door.conftest import Connect
+from tests.mcp_door.test_tools import STAND_UP
+
+from agentool.caller import OWN, Caller
+from agentoolkit.testing import TestToolkit
+
+URI = "agentool://jobs/stand%20up"
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentoolkit.entrypoints.mcp_server.resources.WATCH_SECONDS", 0.01)
+
+
+async def test_jobs_are_listed_and_read(connect: Connect) -> None:
+    """A job's text is its definition and its latest executions, as JSON."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        listed = (await client.list_resources()).resources
+        assert [resource.uri for resource in listed] == [URI]
+        read = json.loads((await client.read_resource(URI)).contents[0].text)
+        assert read["job_name"] == "stand up"
+        templates = (await client.list_resource_templates()).resource_templates
+    assert [template.uri_template for template in templates] == ["agentool://jobs/{job_id}", "agentool://executions/{execution_id}"]
+
+
+async def test_an_execution_is_read(connect: Connect, kit: TestToolkit) -> None:
+    """By the id that the history shows."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", STAND_UP)
+        await kit.advance(seconds=1)
+        (run,) = (await client.call_tool("scheduler_history", {})).structured_content["runs"]
+        read = await client.read_resource(f"agentool://executions/{run['execution_id']}")
+    assert json.loads(read.contents[0].text)["status"] == "success"
+
+
+@pytest.mark.parametrize("uri", ["agentool://jobs/nothing", "agentool://jobs/", "agentool://executions/x", "file:///etc/passwd"])
+async def test_what_is_not_there_cannot_be_read(connect: Connect, uri: str) -> None:
+    """An error of the protocol that names it."""
+    async with connect() as client:
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource(uri)
+    assert refused.value.error.code == types.INVALID_PARAMS
+
+
+async def test_what_belongs_to_another_owner_cannot_be_read(connect: Connect) -> None:
+    """Nor is it listed."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+    async with connect(caller=Caller("paul", "mcp", OWN)) as client:
+        assert (await client.list_resources()).resources == []
+        with pytest.raises(MCPError):
+            await client.read_resource(URI)
+
+
+@pytest.mark.filterwarnings("ignore:resources/.*subscribe is removed")
+async def test_a_change_of_a_job_is_told(connect: Connect, kit: TestToolkit, mode: str) -> None:
+    """A subscriber hears of a run of the job, whichever protocol it speaks, and of nothing before."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: object) -> None:
+        if isinstance(message, types.ResourceUpdatedNotification):
+            await told.put(str(message.params.uri))
+
+    async with connect(message_handler=hear) as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        if mode == "legacy":
+            await client.subscribe_resource(URI)
+            await kit.advance(days=1)
+            assert await asyncio.wait_for(told.get(), 5) == URI
+            await client.unsubscribe_resource(URI)
+            return
+        async with client.listen(resource_subscriptions=[URI]) as events:
+            await kit.advance(days=1)
+            async for event in events:
+                assert event == ResourceUpdated(uri=URI)
+                break
