@@ -44,6 +44,7 @@ docs:             ## run every block of every page, and compare the generated pa
 
 tools:            ## what each tool costs a model that is offered it, in tokens
 	uv run python -m agentoolkit.agents.sizes
+	uv run python -m agentoolkit.entrypoints.mcp_server.sizes
 
 format:
 	uv run ruff check --fix .

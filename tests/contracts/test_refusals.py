@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from mcp import Client
+from mcp_types import TextContent
 from pydantic_ai import Agent
 from tests.agents.scripts import scripted, told
 from tests.contracts.refusals import NEW, REFUSALS, Refusal
@@ -13,6 +16,8 @@ from tests.contracts.refusals import NEW, REFUSALS, Refusal
 from agentool import Injector
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.scheduling import Scheduling
+from agentoolkit.entrypoints.mcp_server.host import LoopHost
+from agentoolkit.entrypoints.mcp_server.server import create_server
 from agentoolkit.settings import Settings
 from agentoolkit.testing import ManualTime, TestToolkit
 
@@ -26,7 +31,32 @@ async def model_door(tool: str, arguments: Mapping[str, Any]) -> str:
     return told((await agent.run("go")).all_messages())[-1]
 
 
-DOORS: Mapping[str, Door] = {"model": model_door}
+MCP_TOOLS = {
+    "schedule": "scheduler_add_task",
+    "list_jobs": "scheduler_list_tasks",
+    "get_job": "scheduler_get_task",
+    "change_job": "scheduler_change_task",
+    "cancel_job": "scheduler_remove_task",
+}
+
+
+async def mcp_door(tool: str, arguments: Mapping[str, Any]) -> str:
+    """An MCP client calls the tool that does the same: a job is a task there, and what it calls is its config."""
+    given = dict(arguments)
+    if "name" in given:
+        given["task_id"] = given.pop("name")
+    if tool == "schedule":
+        target = {"agentool_name": given.pop("tool", None), "input_data": given.pop("input", None)}
+        given["config"] = {key: value for key, value in target.items() if value is not None}
+    server = create_server(LoopHost(THE_KIT.get()), lambda: Caller("maria", "mcp", OWN))
+    async with Client(server, mode="2026-07-28") as client:
+        answer = await client.call_tool(MCP_TOOLS[tool], given)
+    assert answer.is_error
+    return "".join(part.text for part in answer.content if isinstance(part, TextContent))
+
+
+DOORS: Mapping[str, Door] = {"model": model_door, "mcp": mcp_door}
+THE_KIT: ContextVar[TestToolkit] = ContextVar("the toolkit of the test")
 
 
 @pytest.fixture
@@ -58,6 +88,7 @@ async def everything(kit: TestToolkit) -> list[Any]:
 async def test_a_refusal_says_the_way_out_and_changes_nothing(kit: TestToolkit, refusal: Refusal, door: str) -> None:
     """What was given and what would be right are in the answer, no library speaks, and all is as it was."""
     before = await everything(kit)
+    THE_KIT.set(kit)
     answer = await DOORS[door](refusal.tool, refusal.arguments)
     assert [text for text in refusal.says if text not in answer] == []
     assert "pydantic" not in answer

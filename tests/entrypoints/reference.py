@@ -30,11 +30,14 @@ def page() -> str:
 
 
 def _sections(name: str, command: Any) -> Iterator[str]:
-    if subcommands := getattr(command, "commands", None):
+    subcommands = getattr(command, "commands", {})
+    if subcommands and not command.invoke_without_command:
         for below, subcommand in subcommands.items():
             yield from _sections(f"{name} {below}", subcommand)
         return
     yield "\n".join([f"## {name}\n", f"{_text(command.help)}\n", "```text", _usage(name, command), "```\n", *_tables(command)])
+    for below, subcommand in subcommands.items():
+        yield from _sections(f"{name} {below}", subcommand)
 
 
 def _usage(name: str, command: Any) -> str:

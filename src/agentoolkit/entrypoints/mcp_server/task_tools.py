@@ -23,6 +23,7 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
     TaskOutput,
 )
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
@@ -88,7 +89,7 @@ async def list_tasks(
 ) -> TaskOutput:
     """List your tasks, one a line, with their next runs. Use it before you schedule or change one."""
     desk = ctx.deps
-    page = await desk.scheduler("list", job_status=status, limit=limit, cursor=cursor)
+    page = await _page(desk, "list", job_status=status, limit=limit, cursor=cursor)
     detailed = detail == "detailed"
     text, cut = answers.told_list(page["jobs"], desk.now(), desk.zone(), detailed=detailed, left=page["cursor"])
     jobs = page["jobs"]
@@ -166,8 +167,7 @@ async def history(
     """List past runs, the newest first: of one task or of all, with how they ended and why. Use it to explain what went wrong."""
     desk = ctx.deps
     job_id = None if task_id is None else await _known(desk, task_id)
-    asked = {"job_id": job_id, "execution_status": execution_status, "limit": limit, "cursor": cursor}
-    page = await desk.scheduler("list_executions", **asked)
+    page = await _page(desk, "list_executions", job_id=job_id, execution_status=execution_status, limit=limit, cursor=cursor)
     zone = desk.zone()
     lines = [f"now: {answers.day_and_time(desk.now(), zone)} ({zone})", *(_line(run, zone) for run in page["history"])]
     if not page["history"]:
@@ -175,6 +175,16 @@ async def history(
     if page["cursor"]:
         lines.append(f"more: repeat with cursor {page['cursor']!r}, or narrow by execution_status")
     return TaskOutput(text=answers.within(lines, [], "", answers.MAX_LIST), data={"runs": page["history"], "cursor": page["cursor"]})
+
+
+async def _page(desk: TaskDesk, operation: str, cursor: str | None, **asked: object) -> dict[str, Any]:
+    try:
+        return await desk.scheduler(operation, cursor=cursor, **asked)
+    except InvalidJob as error:
+        if error.field != "cursor":
+            raise
+        problem = "No list ended there."
+        raise InvalidInput(problem, field="cursor", value=cursor, remedy="Leave it out to begin anew.") from error
 
 
 async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:

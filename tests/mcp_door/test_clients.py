@@ -1,0 +1,141 @@
+"""Clients that others wrote, against the server in a process of its own: over standard input and output, and over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import fastmcp
+import httpx2
+import pytest
+from fastmcp.client.transports import StdioTransport
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from pydantic_ai import Agent
+from pydantic_ai.mcp import MCPToolset
+from pydantic_ai.messages import ToolReturnPart
+from tests.agents.scripts import scripted
+from tests.mcp_door.conftest import MODES, text_of
+from tests.mcp_door.processes import SECONDS, environment, http_server, stdio
+from tests.mcp_door.test_tools import STAND_UP
+
+TOKENS = '{"maria": {"token": "marias-secret-token"}, "root": {"token": "roots-secret-token", "scopes": ["admin"]}}'
+ADD = {**STAND_UP, "when": "every weekday at 9:00"}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server over HTTP that asks for a token."""
+    with http_server(tmp_path_factory.mktemp("home"), settings={"AGENTOOL_MCP_TOKENS": TOKENS}) as address:
+        yield address
+
+
+def authorized(token: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_official_client_over_standard_input_and_output(tmp_path: Path, mode: str) -> None:
+    """It lists, calls, is refused, and when it leaves the server has ended."""
+    async with Client(stdio(tmp_path), mode=mode) as client:
+        assert len((await client.list_tools()).tools) == 12
+        added = await client.call_tool("scheduler_add_task", ADD)
+        refused = await client.call_tool("scheduler_add_task", {**ADD, "timezon": "UTC"})
+        pid = (await client.call_tool("scheduler_daemon_status", {})).structured_content["pid"]
+    assert added.structured_content["job_name"] == "stand up"
+    assert "Did you mean 'timezone'?" in text_of(refused)
+    await asyncio.to_thread(ended, pid)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_official_client_over_http(address: str, mode: str) -> None:
+    """With the token of an owner."""
+    async with (
+        authorized("marias-secret-token") as http,
+        Client(streamable_http_client(address, http_client=http), mode=mode) as client,
+    ):
+        assert len((await client.list_tools()).tools) == 12
+        await client.call_tool("scheduler_add_task", ADD)
+        listed = await client.call_tool("scheduler_list_tasks", {})
+    assert [task["job_name"] for task in listed.structured_content["tasks"]] == ["stand up"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_token_reaches_its_owners_tasks_only(address: str, mode: str) -> None:
+    """An administrator's stops the scheduler, and an owner's does not."""
+    async with authorized("marias-secret-token") as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
+        refused = await client.call_tool("scheduler_stop_daemon", {})
+    async with authorized("roots-secret-token") as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
+        restarted = await client.call_tool("scheduler_restart_daemon", {})
+    assert refused.is_error
+    assert "administrator" in text_of(refused)
+    assert restarted.structured_content["running"] is True
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer marias-secret-token", "Host": "evil.example"}, 421),
+        ({"Authorization": "Bearer marias-secret-token", "Origin": "https://evil.example"}, 403),
+    ],
+)
+async def test_strangers_are_not_let_in(address: str, headers: dict[str, str], status: int) -> None:
+    """Without a token, with a wrong one, by another name, and from another site."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accepted = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(address, json=message, headers={**accepted, **headers})
+    assert answer.status_code == status
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_another_project_s_client_over_standard_input_and_output(tmp_path: Path) -> None:
+    """fastmcp's: it lists, calls and reads a resource."""
+    started = stdio(tmp_path)
+    transport = StdioTransport(command=started.command, args=started.args, env=environment(tmp_path), keep_alive=False)
+    async with fastmcp.Client(transport) as client:
+        assert len(await client.list_tools()) == 12
+        added = await client.call_tool("scheduler_add_task", ADD)
+        assert added.structured_content["job_name"] == "stand up"
+        assert "stand up" in (await client.read_resource("agentool://jobs/stand%20up"))[0].text
+
+
+async def test_another_project_s_client_over_http(address: str) -> None:
+    """fastmcp's, with a token."""
+    async with fastmcp.Client(address, auth="marias-secret-token") as client:
+        assert len(await client.list_tools()) == 12
+        assert not (await client.call_tool("scheduler_daemon_status", {})).is_error
+
+
+@pytest.fixture(params=["stdio", "http"])
+async def toolset(request: pytest.FixtureRequest, tmp_path: Path, address: str) -> AsyncIterator[MCPToolset]:
+    """Pydantic-ai's own toolset for MCP servers, over each transport."""
+    if request.param == "http":
+        yield MCPToolset(address, auth="marias-secret-token")
+    else:
+        started = stdio(tmp_path)
+        yield MCPToolset(
+            StdioTransport(command=started.command, args=started.args, env=environment(tmp_path), keep_alive=False), init_timeout=SECONDS
+        )
+
+
+async def test_an_agent_schedules_through_pydantic_ai_s_toolset(toolset: MCPToolset) -> None:
+    """The model's call reaches the scheduler, and the answer reaches the model."""
+    agent = Agent(scripted(("scheduler_preview", {"when": "every weekday at 9:00"}), "done"), toolsets=[toolset])
+    async with agent:
+        result = await agent.run("When would that be?")
+    returned = [part for message in result.all_messages() for part in message.parts if isinstance(part, ToolReturnPart)]
+    assert "every weekday" in str(returned[0].content)
+
+
+def ended(pid: int) -> None:
+    """Wait until a process is no more, for five seconds."""
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
