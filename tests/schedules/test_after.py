@@ -24,7 +24,7 @@ def test_it_is_never_due_and_never_over() -> None:
 
 def test_its_preview_has_words_and_no_times() -> None:
     """A preview says what it comes after, and warns of nothing."""
-    shown = preview(made("after extract failed", end_at="2026-12-31"), now=NOW)
+    shown = preview(made("after extract failed", end_at="2026-12-31T00:00"), now=NOW)
     assert (shown.words, shown.next_runs, shown.warnings) == ("after job 'extract' failed, until 2026-12-31 00:00", (), ())
 
 
@@ -70,7 +70,7 @@ def test_a_schedule_with_due_times_comes_after_nothing() -> None:
 )
 def test_moments_within_its_bounds_are_admitted(moment: str, admitted: bool) -> None:
     """From its start to its end, both included, except what is excluded."""
-    schedule = made(start_at="2026-12-01", end_at="2026-12-31", exclude=["22:00-23:00", "2026-12-24"])
+    schedule = made(start_at="2026-12-01", end_at="2026-12-31T00:00", exclude=["22:00-23:00", "2026-12-24"])
     assert schedule.admits(datetime.fromisoformat(moment)) == admitted
 
 

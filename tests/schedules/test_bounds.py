@@ -156,9 +156,10 @@ def test_once_takes_jitter_too() -> None:
     [
         ("start_at", {"start_at": "soon"}),
         ("end_at", {"end_at": "later"}),
+        ("end_at", {"end_at": "yesterday"}),
         ("end_at", {"end_at": "2026-11-19T00:00:00"}),
         ("end_at", {"end_at": "2026-11-20T15:00:00"}),
-        ("end_at", {"start_at": "2026-12-01", "end_at": "2026-12-01"}),
+        ("end_at", {"start_at": "2026-12-01", "end_at": "2026-12-01T00:00"}),
         ("end_at", {"start_at": "2026-12-02", "end_at": "2026-12-01"}),
         ("jitter", {"jitter": -1.0}),
         ("jitter", {"jitter": float("nan")}),
@@ -222,3 +223,51 @@ def test_so_many_windows_are_refused() -> None:
     assert read_schedule("1 minute", now=NOW, timezone="UTC", exclude=windows[:12]).schedule.exclude == tuple(windows[:12])
     with pytest.raises(InvalidSchedule, match="at most 12 windows of the day are kept, these are 13"):
         read_schedule("1 minute", now=NOW, timezone="UTC", exclude=windows)
+
+
+@pytest.mark.parametrize(
+    ("end_at", "last"),
+    [
+        ("2026-11-23", "2026-11-23T23:59:00+01:00"),
+        ("20261123", "2026-11-23T23:59:00+01:00"),
+        ("monday", "2026-11-23T23:59:00+01:00"),
+        ("next friday", "2026-11-27T23:59:00+01:00"),
+        ("2026-11-23T00:00", "2026-11-22T23:59:00+01:00"),
+        ("monday at 9:00", "2026-11-22T23:59:00+01:00"),
+    ],
+)
+def test_a_date_alone_as_an_end_holds_to_its_last_moment(end_at: str, last: str) -> None:
+    """The last due time of a daily job at 23:59 is on the day that is named as its end; a time of day ends it sooner."""
+    schedule = made("59 23 * * *", end_at=end_at, timezone="Europe/Berlin")
+    runs = list(firings(schedule, NOW, NOW + timedelta(days=20)))
+    assert runs[-1].astimezone(BERLIN).isoformat() == last
+
+
+@pytest.mark.parametrize(
+    ("start_at", "first"),
+    [
+        ("2026-12-01", "2026-12-01T00:00:00+01:00"),
+        ("next monday", "2026-11-23T00:00:00+01:00"),
+        ("tomorrow at noon", "2026-11-21T12:00:00+01:00"),
+    ],
+)
+def test_a_start_is_read_in_words_too(start_at: str, first: str) -> None:
+    """A day alone begins at 00:00."""
+    assert made("0 * * * *", start_at=start_at, timezone="Europe/Berlin").start_at == datetime.fromisoformat(first)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("daily at 9 until friday", None, "2026-11-27T23:59:59.999999+01:00"),
+        ("daily at 9 until 2026-12-25", None, "2026-12-25T23:59:59.999999+01:00"),
+        ("every 10 minutes until 17:00", None, "2026-11-20T17:00:00+01:00"),
+        ("every day at 9 from 1 december until 24 december", "2026-12-01T00:00:00+01:00", "2026-12-24T23:59:59.999999+01:00"),
+        ("every monday at 9 starting 7 december", "2026-12-07T00:00:00+01:00", None),
+    ],
+)
+def test_a_text_may_name_its_own_bounds(text: str, start: str | None, end: str | None) -> None:
+    """``from``, ``starting`` and ``until`` become the schedule's bounds."""
+    schedule = made(text, timezone="Europe/Berlin")
+    assert schedule.start_at == (start and datetime.fromisoformat(start))
+    assert schedule.end_at == (end and datetime.fromisoformat(end))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -172,19 +174,54 @@ def test_now_is_due_at_exactly_now() -> None:
     assert schedule.next_after(moment) is None
 
 
-def test_without_a_zone_the_machines_is_taken_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schedule without a zone lives in the machine's, and the reading says so."""
-    monkeypatch.setattr("tzlocal.get_localzone_name", lambda: "Asia/Tokyo")
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Set the zone of this machine's clock, and put it back."""
+
+    def set_zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo", "PST8PDT", "/usr/share/zoneinfo/Asia/Tokyo"])
+def test_without_a_zone_the_machines_is_taken_and_said(machine: Callable[[str], None], name: str) -> None:
+    """A schedule without a zone lives in the machine's, however that is written, and the reading says so."""
+    machine(name)
+    zone = name.removeprefix(":").removeprefix("/usr/share/zoneinfo/")
     reading = read_schedule("0 9 * * *", now=NOW)
-    assert reading.schedule.timezone == "Asia/Tokyo"
-    assert reading.remarks == ("no zone given: read in Asia/Tokyo, this machine's",)
+    assert reading.schedule.timezone == zone
+    assert reading.remarks == (f"no zone given: read in {zone}, this machine's",)
 
 
-@pytest.mark.parametrize("broken", [lambda: None, lambda: "Mars/Olympus"])
-def test_a_machine_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch, broken: object) -> None:
-    """Where the machine's zone cannot be told, UTC is taken."""
-    monkeypatch.setattr("tzlocal.get_localzone_name", broken)
-    assert read_schedule("0 9 * * *", now=NOW).schedule.timezone == "UTC"
+@pytest.mark.parametrize("rule", ["CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "XYZ5"])
+def test_a_zone_that_has_no_name_is_said_to_be_unknown(machine: Callable[[str], None], rule: str) -> None:
+    """A rule in TZ that no IANA name stands for is not taken for UTC in silence."""
+    machine(rule)
+    reading = read_schedule("0 9 * * *", now=NOW)
+    assert reading.schedule.timezone == "UTC"
+    assert reading.remarks[0].startswith(f"no zone given: read in UTC, because this machine's zone cannot be told: TZ={rule} ")
+
+
+@pytest.mark.parametrize("told", [None, "Mars/Olympus", "Europe/Berlin", "Africa/Abidjan"])
+def test_files_that_name_another_zone_than_the_clock_has_are_not_believed(
+    machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, told: str | None
+) -> None:
+    """Where a file names no zone, or one of other offsets now or in half a year, UTC is taken and that is said."""
+    machine("GMT0BST,M3.5.0/1,M10.5.0")  # London's clock: that of Abidjan in winter
+    monkeypatch.setattr("tzlocal.get_localzone_name", lambda: told)
+    reading = read_schedule("0 9 * * *", now=NOW)
+    assert reading.schedule.timezone == "UTC"
+    assert "cannot be told" in reading.remarks[0]
+
+
+@pytest.mark.parametrize("text", ["now", "in 5 minutes", "5 minutes from now", "every 5 minutes", "2026-12-25T09:00:00Z"])
+def test_what_means_the_same_in_every_zone_needs_no_remark_on_zones(text: str) -> None:
+    """Elapsed time and instants are the same wherever the machine stands."""
+    assert not [remark for remark in read_schedule(text, now=NOW).remarks if "zone" in remark]
 
 
 def test_a_naive_now_is_a_programming_error() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -172,3 +172,77 @@ def test_a_near_miss_of_a_zone_names_the_nearest_zone() -> None:
     """A misspelt zone is refused with the zone that was probably meant."""
     with pytest.raises(InvalidSchedule, match="Did you mean 'Europe/Berlin'"):
         said("tomorrow at 9am Europe/Berln")
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("every 9am", "Write 'every day at 9am'."),
+        ("every 14:30", "Write 'every day at 14:30'."),
+        ("each noon", "Write 'every day at noon'."),
+        ("Monday, Wednesday at 9am", "Write 'every monday and wednesday at 9am'."),
+        ("mon, wed and fri at 9:00", "Write 'every mon, wed and fri at 9:00'."),
+        ("every day at 9am UTC+2", "Write the offset as '+02:00', or name the place, e.g. 'Europe/Berlin'."),
+        ("tomorrow at 9 GMT-0330", "Write the offset as '-03:30', or name the place, e.g. 'Europe/Berlin'."),
+        ("1798189200", "Write '2026-12-25T10:00:00+01:00'."),
+        ("1798189200000", "Write '2026-12-25T10:00:00+01:00'."),
+        ("TZ=Asia/Tokyo 0 9 * * *", "Write 'CRON_TZ=Asia/Tokyo 0 9 * * *'."),
+        ("immediately", "Write 'now'."),
+        ("in a few days", "Name the number, e.g. 'in 3 days'."),
+    ],
+)
+def test_common_phrases_have_fixed_answers(text: str, remedy: str) -> None:
+    """What is often written and cannot be read is answered with the text that can, and that is a schedule."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    assert refusal.value.remedy == remedy
+    offered = re.findall(r"'([^']+)'", remedy)[0]
+    assert said(offered if "offset" not in remedy else f"tomorrow at 9 {offered}").schedule.next_after(NOW - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("text", ["never", "every never", "once a dya or so", "every noght or day", "smarch 5", "wekdays or so"])
+def test_no_suggestion_means_something_else(text: str) -> None:
+    """A word is suggested only if the text reads with it, and one letter apart."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    assert "Did you mean" not in str(refusal.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("every mondya at 9", "monday"), ("in 5 minuts", "minute"), ("tommorow at 9", "tomorrow"), ("evry day at 9", "every")],
+)
+def test_a_slip_is_suggested_where_the_corrected_text_reads(text: str, word: str) -> None:
+    """One letter missing, doubled, wrong or swapped."""
+    with pytest.raises(InvalidSchedule, match=f"Did you mean '{word}s?'|{word}"):
+        said(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("every morning", "'morning' is read as 09:00"),
+        ("tomorrow evening", "'evening' is read as 18:00"),
+        ("next saturday at 9", "'next Saturday' is read as the first one after today, 2026-11-21; the one of next week is 2026-11-28"),
+        ("every business day at 9", "business days are Monday to Friday; holidays are left out by 'exclude'"),
+        ("twice a day", "no times of day given: at 00:00, 12:00"),
+        ("monday, feb 18", "the next 18 February that is a Monday is in 2030"),
+    ],
+)
+def test_remarks_name_other_readings_and_assumptions(text: str, remark: str) -> None:
+    """What a text leaves open is named."""
+    assert remark in said(text).remarks
+
+
+def test_a_next_weekday_that_has_one_reading_is_not_remarked() -> None:
+    """On a Friday, next Wednesday is the first one to come and the one of next week."""
+    assert not [remark for remark in said("next wednesday at 9:00").remarks if "next" in remark]
+
+
+@pytest.mark.parametrize(
+    ("timezone", "remedy"), [("UTC+2", "Etc/GMT-2"), ("gmt-5", "Etc/GMT+5"), ("+05:30", "Asia/Kolkata"), ("UTC+02:00", "Etc/GMT-2")]
+)
+def test_an_offset_as_a_zone_is_answered_with_the_zone_that_has_it(timezone: str, remedy: str) -> None:
+    """``UTC+2`` is not UTC: the answer is a zone that is two hours ahead."""
+    with pytest.raises(InvalidSchedule, match=re.escape(remedy)):
+        said("every day at 9", timezone=timezone)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import MAX_SECONDS
-from agentoolkit.system.scheduler.schedules.cron import normal_cron, wall_times
+from agentoolkit.system.scheduler.schedules.cron import wall_times
+from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.transfer.cron_fields import cron_text
 from agentoolkit.transfer.translation import Untranslatable
 

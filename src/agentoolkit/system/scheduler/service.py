@@ -20,7 +20,7 @@ from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, E
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
-from agentoolkit.system.scheduler.schedules.zones import machine_zone
+from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
 
 MAX_SIMILAR = 10

@@ -20,7 +20,7 @@ from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warn
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Setting, all_settings, home
-from agentoolkit.system.scheduler.schedules.zones import machine_zone
+from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
 
 _NEEDED = (3, 11)
 _PACKAGES = ("agentool", "apscheduler", "cronsim", "pydantic", "pydantic-ai-slim", "tzdata")
@@ -84,6 +84,8 @@ async def check_time() -> Iterator[Finding]:
 
 
 def _clock(drift: float) -> Finding:
+    if doubt := machine_zone_doubt():
+        return warning("clock", f"{doubt}; times without a zone are read in UTC", "Set AGENTOOL_TIMEZONE, or TZ, to an IANA name.")
     said = f"zone {machine_zone()}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}, {abs(drift) * 1000:.1f} ms off the steady clock in a second"
     if abs(drift) > _DRIFT_SECONDS:
         return warning("clock", said, "The clock is being set: look at the time synchronisation of this machine.")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agentoolkit.system.scheduler.schedules.cron import is_repeating, wall_times
-from agentoolkit.system.scheduler.schedules.cron_words import either_day_is_enough
-from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe
+from agentoolkit.system.scheduler.schedules.cron import wall_times
+from agentoolkit.system.scheduler.schedules.cron_text import is_repeating
+from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe, either_day_is_enough
 from agentoolkit.system.scheduler.schedules.interval import interval_step
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed

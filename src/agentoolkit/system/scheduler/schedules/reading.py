@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import MAX_AFTER, is_after
+from agentoolkit.system.scheduler.schedules.cron import cron_rule
+from agentoolkit.system.scheduler.schedules.cron_text import split_weeks
 from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.interval import interval_step
+from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
+from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule
-from agentoolkit.system.scheduler.schedules.words.grammar import Phrase, understand
-from agentoolkit.system.scheduler.schedules.zones import instant_of, machine_zone, within_the_calendar, zone_named
+from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
+from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
+from agentoolkit.system.scheduler.schedules.words.tokens import plain
+from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar, zone_named
 
 MAX_TEXT_LENGTH = 200
 """Characters."""
@@ -63,13 +69,15 @@ def read_schedule(
         ValueError: when ``now`` is naive.
     """
     _check(text, now)
+    text = text if is_after(text) else plain(text)
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
         phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
     zone, zone_remarks = _settle_zone(phrase, given)
-    start, end = _bound(start_at, "start_at", zone), _bound(end_at, "end_at", zone)
+    start = phrase.start_at or _bound(start_at, "start_at", zone, now)
+    end = phrase.end_at or _bound(end_at, "end_at", zone, now)
     bounds: dict[str, Any] = {"start_at": start, "end_at": end, "jitter": jitter, "jitter_key": jitter_key, "exclude": tuple(exclude)}
-    schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now), **bounds)
+    schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now, zone), **bounds)
     _check_it_fires(schedule, now, text)
     return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
 
@@ -89,14 +97,19 @@ def _check(text: object, now: datetime) -> None:
 
 def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...]]:
     if phrase.zone is None and given is None:
-        remark = f"no zone given: read in {machine_zone()}, this machine's"
-        return machine_zone(), () if phrase.kind in ("interval", "after") else (remark,)
+        doubt = machine_zone_doubt()
+        remark = f"no zone given: read in UTC, because {doubt}" if doubt else f"no zone given: read in {machine_zone()}, this machine's"
+        return machine_zone(), (remark,) if phrase.needs_zone else ()
     if phrase.zone is not None and given not in (None, phrase.zone):
         return phrase.zone, (f"the text names {phrase.zone}, which goes before {given}",)
     return phrase.zone or given or "UTC", ()
 
 
-def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime) -> datetime | None:
+def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime, zone: str) -> datetime | None:
+    crontab, weeks = split_weeks(phrase.text) if phrase.kind == "cron" else ("", 1)
+    if weeks > 1:
+        # The first week is that of the first due time.
+        return anchor or cron_rule(crontab, zone).next_after((start or now) - TICK)
     if phrase.kind != "interval":
         return None
     if anchor is None and start is not None:
@@ -105,20 +118,28 @@ def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now
     return anchor or now
 
 
-def _bound(value: datetime | str | None, name: str, zone: str) -> datetime | None:
-    moment = _iso(value, name) if isinstance(value, str) else value
+def _bound(value: datetime | str | None, name: str, zone: str, now: datetime) -> datetime | None:
+    moment = _moment(value[:MAX_TEXT_LENGTH], name, zone, now) if isinstance(value, str) else value
     if moment is None or moment.tzinfo is not None:
         return moment
     with within_the_calendar(name, value):
+        if name == "end_at" and isinstance(value, str) and ":" not in value and "T" not in value.upper():
+            # A date alone as an end means the end of that day, as in RFC 5545.
+            return instant_of(zone, moment + timedelta(days=1)) - TICK
         return instant_of(zone, moment)
 
 
-def _iso(text: str, name: str) -> datetime:
+def _moment(text: str, name: str, zone: str, now: datetime) -> datetime:
+    """Read a bound in ISO 8601 or in words."""
     try:
-        return datetime.fromisoformat(text[:MAX_TEXT_LENGTH].strip())
-    except ValueError as wrong:
-        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00'."
-        raise InvalidSchedule(f"{excerpt(text)} is not a time.", field=name, value=text, remedy=remedy) from wrong
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        return moment_in_words(plain(text), now=now, timezone=zone, is_end=name == "end_at")
+    except InvalidSchedule as refused:
+        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00', or e.g. 'next friday at 18:00'."
+        raise InvalidSchedule(f"{excerpt(text)} is not a time: {refused.problem}", field=name, value=text, remedy=remedy) from refused
 
 
 def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:

@@ -14,7 +14,8 @@ from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import Never, Upstream, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, Jittered, Outside
-from agentoolkit.system.scheduler.schedules.cron import cron_rule, normal_cron, wall_times
+from agentoolkit.system.scheduler.schedules.cron import cron_rule, wall_times
+from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, split_weeks
 from agentoolkit.system.scheduler.schedules.exclusions import exclusions
 from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text
 from agentoolkit.system.scheduler.schedules.once import once_rule, once_text
@@ -43,7 +44,8 @@ class Schedule:
         kind: ``cron``, ``interval``, ``once`` or ``after``.
         text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset, ``after extract succeeded``.
         timezone: IANA name of the zone in which cron text, exclusions and answers are read.
-        anchor: For an interval, the instant it counts from (UTC); the first due time is one step later.
+        anchor: For an interval, the instant it counts from (UTC); the first due time is one step later. For ``every … weeks``,
+            an instant of the first week.
         start_at: No due time before it (UTC).
         end_at: No due time after it (UTC).
         jitter: Longest delay of a due time, in seconds, at most a week. The same due time always gets the same delay.
@@ -193,7 +195,8 @@ def _timing(schedule: Schedule) -> Rule:
 
 def _plain_rule(schedule: Schedule) -> Rule:
     if schedule.kind == "cron":
-        return cron_rule(schedule.text, schedule.timezone)
+        is_counted = split_weeks(schedule.text)[1] > 1
+        return cron_rule(schedule.text, schedule.timezone, schedule.anchor if is_counted else None)
     if schedule.kind == "once":
         return once_rule(schedule.text)
     if schedule.kind == "after":
@@ -205,6 +208,8 @@ def _canonical(schedule: Schedule) -> str:
     if schedule.kind == "cron":
         text = normal_cron(schedule.text)
         wall_times(text)
+        if split_weeks(text)[1] > 1 and schedule.anchor is None:
+            raise InvalidSchedule("counted weeks need the instant they are counted from.", field="anchor", remedy="Give an aware datetime.")
         return text
     if schedule.kind == "once":
         return once_text(once_rule(schedule.text).at, schedule.timezone)

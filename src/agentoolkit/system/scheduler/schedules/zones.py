@@ -6,6 +6,7 @@ which now and then shifts: a forward shift leaves a **gap** of wall times that d
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,6 @@ from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-import tzlocal
-
-from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 
 _PROBE = timedelta(days=7)
@@ -31,6 +29,7 @@ _SHORT_NAMES = """
 _ABBREVIATIONS = frozenset(_SHORT_NAMES.split())
 """People mean different places by these, even where IANA keeps a zone of that name."""
 
+_OFFSET_SAID = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?")
 _OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)")
 
 
@@ -66,6 +65,10 @@ def zone_named(name: str, field: str = "timezone") -> str:
     if is_abbreviation(wanted):
         raise InvalidSchedule(f"{name!r} is an abbreviation, not a zone.", field=field, value=name, remedy=_BY_PLACE)
     known = _known_zones().get(wanted)
+    if offset := _OFFSET_SAID.fullmatch(wanted):
+        raise InvalidSchedule(
+            f"{name[:60]!r} is an offset, not a zone.", field=field, value=name, remedy=_instead_of_offset(*offset.groups())
+        )
     if known is None:
         raise InvalidSchedule(f"there is no time zone {name[:60]!r}.", field=field, value=name, remedy=_nearest_zone(name))
     return known
@@ -74,15 +77,6 @@ def zone_named(name: str, field: str = "timezone") -> str:
 def is_abbreviation(word: str) -> bool:
     """Whether a word is a zone's abbreviation that several places share, such as ``EST``."""
     return word.casefold() in _ABBREVIATIONS
-
-
-def machine_zone() -> str:
-    """Return the IANA name of this machine's zone; UTC where it cannot be told."""
-    try:
-        name = tzlocal.get_localzone_name()
-        return name if name and load_zone(name) else "UTC"
-    except (LookupError, ValueError, OSError):
-        return "UTC"
 
 
 @contextmanager
@@ -177,9 +171,18 @@ def _fixed(sign: str, hours: str, minutes: str) -> tzinfo:
 _BY_PLACE = "Name the place, e.g. 'America/New_York', or use UTC."
 
 
+def _instead_of_offset(sign: str, hours: str, minutes: str | None) -> str:
+    """Say how a fixed offset is written: its sign is the other way round in the names of the zone database."""
+    if minutes in (None, "00") and 0 < int(hours) <= 12:
+        fixed = f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"
+        return f"Name the place, e.g. 'Asia/Kolkata', or write {fixed!r} for UTC{sign}{int(hours):02}:00 all year."
+    return "Name the place, e.g. 'Asia/Kolkata'."
+
+
 def _nearest_zone(name: str) -> str:
-    near = did_you_mean(name[:60], _known_zones().values())
-    return near if near.startswith("Did") else "Use an IANA name, e.g. 'Europe/Berlin', 'America/New_York' or 'UTC'."
+    """Suggest a name only if it is very near: another place is another time."""
+    near = difflib.get_close_matches(name[:60].casefold(), _known_zones(), n=1, cutoff=0.85)
+    return f"Did you mean {_known_zones()[near[0]]!r}?" if near else "Use an IANA name, e.g. 'Europe/Berlin', 'America/New_York' or 'UTC'."
 
 
 @lru_cache(maxsize=1)

@@ -1,16 +1,20 @@
 """The days of a crontab in words: ``monday to friday``, ``first monday of the month``, ``1st and 15th``, ``25 december``.
 
 weekdays = span { ("," | "and") span }
-span     = weekday [ ("to" | "-" | "through") weekday ] | "weekday" | "weekend"
-position = ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" ) [ again ] | ordinal { ("," | "and") ordinal } [ again ]
-again    = "of" ( "the" | "every" | "each" ) "month"
+span     = weekday [ ("to" | "-" | "through") weekday ] | "weekday" | "weekend" | "business day" | "day"
+position = ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) [ again ]
+         | ordinal { ("," | "and") ordinal } [ again ]
+again    = "of" ( ( "the" | "every" | "each" ) "month" | month-name )
 date     = month-name day-number | day-number [ "of" ] month-name
+months   = month-name { ("," | "and") month-name }
 """
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.schedules.words.days import POSITIONS, month_of, weekday_of
+from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of, weekday_of
+from agentoolkit.system.scheduler.schedules.words.days import day_number
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.vocabulary import POSITIONS
 
 Days = tuple[str, str, str]
 """Day-of-month, month and day-of-week of a crontab."""
@@ -18,32 +22,54 @@ Days = tuple[str, str, str]
 EVERY_DAY: Days = ("*", "*", "*")
 
 _AGAIN = ("the", "every", "each")
+_BUSINESS = "business days are Monday to Friday; holidays are left out by 'exclude'"
 
 
 def weekdays(cursor: Cursor) -> Days:
     """Take ``monday and thursday``, ``monday to friday`` or ``weekday``."""
+    return ("*", "*", listed(sorted(weekday_set(cursor))))
+
+
+def weekday_set(cursor: Cursor) -> set[int]:
+    """Take weekdays and return crontab's numbers of them, Sunday being 0."""
     chosen: set[int] = set()
     while True:
         chosen |= _weekday_span(cursor)
         ahead = 1 if cursor.peek().text in ("and", ",") else 0
         ahead += 1 if cursor.sees(",", "and") else 0
-        follows = cursor.peek(ahead).text
-        if not ahead or _weekday(follows) is None:
-            break
+        if not ahead or (_weekday(cursor.peek(ahead).text.partition("-")[0]) is None and not _is_kind_of_day(cursor.peek(ahead).text)):
+            return chosen
         cursor.place += ahead
-    return ("*", "*", _listed(sorted(chosen)))
 
 
-def _listed(numbers: list[int]) -> str:
+def weekdays_of(days: Days) -> set[int] | None:
+    """Return the weekdays of days that only weekdays restrict; None for others."""
+    if days[:2] != ("*", "*") or not set(days[2]) <= set("0123456,-*"):
+        return None
+    if days[2] == "*":
+        return set(range(7))
+    spans = (part.partition("-") for part in days[2].split(","))
+    return {number for first, _, last in spans for number in range(int(first), int(last or first) + 1)}
+
+
+def listed(numbers: list[int]) -> str:
     """Write numbers as crontab does, three or more in a row as a range."""
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return f"{numbers[0]}-{numbers[-1]}"
     return ",".join(map(str, numbers))
 
 
+def _is_kind_of_day(word: str) -> bool:
+    return word.removesuffix("s") in ("weekday", "weekend")
+
+
 def _weekday_span(cursor: Cursor) -> set[int]:
     word = cursor.peek().text
-    if word.removesuffix("s") in ("weekday", "weekend"):
+    if cursor.sees("business") and cursor.peek(1).text in ("day", "days"):
+        cursor.place += 2
+        cursor.remark(_BUSINESS)
+        return {1, 2, 3, 4, 5}
+    if _is_kind_of_day(word):
         cursor.next()
         return {1, 2, 3, 4, 5} if word.startswith("weekday") else {0, 6}
     first, _, last = word.partition("-")
@@ -54,7 +80,7 @@ def _weekday_span(cursor: Cursor) -> set[int]:
     end_word = last or (cursor.next().text if cursor.take_one_of("to", "through", "-") else first)
     end = _weekday(end_word)
     if end is None:
-        raise cursor.refusal(f"{end_word!r} is no weekday", "Write e.g. 'every monday to friday'.")
+        raise cursor.refusal(f"unknown weekday {end_word!r}", "Write e.g. 'every monday to friday'.")
     return {(start + step) % 7 for step in range((end - start) % 7 + 1)}
 
 
@@ -75,6 +101,7 @@ def position_comes_again(cursor: Cursor) -> bool:
         return False
     while cursor.peek(index).text in POSITIONS or cursor.peek(index).kind == "ordinal" or cursor.peek(index).text in ("and", ",", "the"):
         index += 1
+    index += cursor.peek(index).text == "business"
     if cursor.peek(index).text != "of":
         index += 1
     return cursor.peek(index).text == "of" and cursor.peek(index + 1).text in _AGAIN and cursor.peek(index + 2).text == "month"
@@ -86,17 +113,40 @@ def positions(cursor: Cursor) -> Days | None:
     while cursor.peek(start).text in ("on", "the"):
         start += 1
     place, what = cursor.peek(start), cursor.peek(start + 1).text
-    if place.text in POSITIONS and (weekday_of(what) is not None or what in ("day", "weekday")):
-        cursor.place += start + 2
-        days = _nth(cursor, place.text, what)
-    elif place.kind == "ordinal":
+    business = what == "business" and cursor.peek(start + 2).text == "day"
+    if place.text in POSITIONS and (business or weekday_of(what) is not None or what in ("day", "weekday")):
+        cursor.place += start + 2 + business
+        days = _nth(cursor, place.text, "weekday" if business else what)
+        if business:
+            cursor.remark(_BUSINESS)
+    elif place.kind == "ordinal" and not month_of(cursor.peek(start + 1).text):
         cursor.place += start
         days = (_ordinals(cursor), "*", "*")
     else:
         return None
-    if cursor.take("of") and not (cursor.take_one_of(*_AGAIN) and cursor.take("month")):
+    if not cursor.take("of"):
+        return days
+    if month_of(cursor.peek().text):
+        return (days[0], months(cursor), days[2])
+    if not (cursor.take_one_of(*_AGAIN) and cursor.take("month")):
         raise cursor.unexpected()
     return days
+
+
+def months(cursor: Cursor) -> str:
+    """Take ``june`` or ``june, july and august`` as the month field of a crontab."""
+    chosen: set[int] = set()
+    while month := month_of(cursor.peek().text):
+        cursor.next()
+        chosen.add(month)
+        ahead = 1 if cursor.peek().text in ("and", ",") else 0
+        ahead += 1 if cursor.sees(",", "and") else 0
+        cursor.place += ahead if month_of(cursor.peek(ahead).text) else 0
+        if not ahead:
+            break
+    if not chosen:
+        raise cursor.unexpected()
+    return listed(sorted(chosen))
 
 
 def _nth(cursor: Cursor, place: str, what: str) -> Days:
@@ -104,9 +154,9 @@ def _nth(cursor: Cursor, place: str, what: str) -> Days:
     if what == "day":
         return ("L" if position < 0 else str(position), "*", "*")
     if what == "weekday":
-        if position > 0:
+        if position not in (1, -1):
             raise cursor.refusal(f"no crontab says the {place} weekday of a month", "Use 'last weekday of the month' or a weekday's name.")
-        return ("LW", "*", "*")
+        return ("LW" if position < 0 else "1W", "*", "*")
     day = _weekday(what)
     return ("*", "*", f"{day}L" if position < 0 else f"{day}#{position}")
 
@@ -122,14 +172,14 @@ def _ordinals(cursor: Cursor) -> str:
         raise cursor.refusal(f"no month has a day {max(numbers) if max(numbers) > 31 else 0}", "Days go from 1st to 31st.")
     if max(numbers) > 28:
         cursor.remark(f"months without a day {max(numbers)} are left out; 'last day of the month' is in all")
-    return _listed(sorted(numbers))
+    return listed(sorted(numbers))
 
 
 def names_date_of_year(cursor: Cursor) -> bool:
     """Whether a date without a year comes next."""
     first, second, third = (cursor.peek(index) for index in range(3))
     if month_of(first.text):
-        return True
+        return day_number(second.text) is not None
     return first.kind in ("number", "ordinal") and bool(month_of(third.text if second.text == "of" else second.text))
 
 
@@ -140,7 +190,7 @@ def date_of_year(cursor: Cursor) -> Days:
     if words[1].text == "of":
         words[1] = cursor.next()
     month = next((month_of(word.text) for word in words if month_of(word.text)), None)
-    number = next((int(word.text.rstrip("stndrh")) for word in words if word.kind in ("number", "ordinal") and "." not in word.text), 0)
+    number = next((day_number(word.text) for word in words if day_number(word.text) is not None), None) or 0
     if month is None or not 1 <= number <= (29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31):
-        raise cursor.refusal("that is no date of the year", "Write e.g. 'every year on 25 december at 9:00'.")
+        raise cursor.refusal("there is no such date in a year", "Write e.g. 'every year on 25 december at 9:00'.")
     return (str(number), str(month), "*")

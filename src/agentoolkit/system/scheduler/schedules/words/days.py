@@ -1,88 +1,36 @@
-"""Days in words: ``tomorrow``, ``next monday``, ``the last friday of next month``, ``25 december``.
+"""Days in words: ``tomorrow``, ``next monday``, ``the last friday of next month``, ``monday, 25 december``.
 
-day = "today" | "tonight" | "tomorrow" | [ "the" ] "day after tomorrow"
-    | [ "this" | "next" | "on" ] weekday | "next" ( "week" | "month" | "year" )
+day = "today" | "tonight" | "tomorrow" | [ "the" ] "day after tomorrow" | ( "this" | "tomorrow" ) part
+    | [ "this" | "next" | "on" ] weekday [ week ] | weekday [ "," ] date | week weekday
+    | "next" ( "week" | "month" | "year" | "business day" )
     | [ "the" ] "end of" [ "the" | "this" | "next" ] ( "day" | "week" | "month" | "year" )
-    | [ "on" ] [ "the" ] ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" ) "of" ( "this" | "next" ) "month"
-    | YYYY-MM-DD | [ "on" ] [ "the" ] day-number [ "of" ] month-name [ year ] | month-name day-number [ "," ] [ year ]
-    | "on the" ordinal
+    | [ "on" ] [ "the" ] ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) "of" span
+    | [ "on" ] [ "the" ] ordinal "of" month | date | "on the" ordinal
+date  = YYYY-MM-DD | [ "on" ] [ "the" ] day-number [ "of" ] month-name [ year ] | month-name day-number [ "," ] [ year ]
+week  = [ "of" ] ( "this" | "next" ) "week"
+month = [ "the" ] ( "this" | "next" ) "month"
+span  = month | month-name [ year ]
 """
 
 from __future__ import annotations
 
-import calendar
-from dataclasses import dataclass
 from datetime import date, time, timedelta
-from typing import Literal
 
+from agentoolkit.system.scheduler.schedules.words.calendar_days import (
+    Day,
+    add_business_days,
+    add_months,
+    last_day,
+    month_end,
+    month_of,
+    weekday_of,
+)
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, MONTH_NAMES, ORDINALS, POSITIONS, WEEKDAY_NAMES
 
-WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTH_NAMES = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-_PLACES = ("first", "second", "third", "fourth", "fifth")
-POSITIONS = {
-    **{name: number for number, name in enumerate(_PLACES, 1)},
-    **{name: number for number, name in enumerate(("1st", "2nd", "3rd", "4th", "5th"), 1)},
-    "last": -1,
-}
-
-_WEEKDAYS = {
-    **{name: index for index, name in enumerate(WEEKDAY_NAMES)},
-    **{name[:3]: index for index, name in enumerate(WEEKDAY_NAMES)},
-    "tues": 1,
-    "weds": 2,
-    "thur": 3,
-    "thurs": 3,
-}
-_MONTHS = {
-    **{name: index for index, name in enumerate(MONTH_NAMES, 1)},
-    **{name[:3]: index for index, name in enumerate(MONTH_NAMES, 1)},
-    "sept": 9,
-}
-
-Repeats = Literal["week", "month", "year"]
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A day that was named.
-
-    Attributes:
-        date: The first day it may mean.
-        unless_given: Time of day when none is named; None keeps the present one.
-        else_next: When that time has passed, the same day of the next week, month or year is meant; None: of none.
-        needs_clock: Whether it says too little without a time of day.
-        evening: Whether bare hours from 5 to 11 mean the evening.
-    """
-
-    date: date
-    unless_given: time | None = None
-    else_next: Repeats | None = None
-    needs_clock: bool = False
-    evening: bool = False
-
-
-def weekday_of(word: str) -> int | None:
-    """Return 0 for a name of Monday … 6 for one of Sunday, None for any other word."""
-    return _WEEKDAYS.get(word)
-
-
-def month_of(word: str) -> int | None:
-    """Return 1 for a name of January … 12 for one of December, None for any other word."""
-    return _MONTHS.get(word)
-
-
-def last_day(year: int, month: int) -> int:
-    """Return the number of days of a month."""
-    return calendar.monthrange(year, month)[1]
-
-
-def add_months(day: date, months: int) -> date:
-    """Return the same day of a later month, or that month's last day where it is shorter."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, last_day(year, month + 1)))
+_DAY = timedelta(days=1)
+_MAX_YEARS = 11
+"""After so many years every date has fallen on every day of the week, 29 February left aside."""
 
 
 def day(cursor: Cursor) -> Day | None:
@@ -92,29 +40,9 @@ def day(cursor: Cursor) -> Day | None:
         InvalidSchedule: for a day that does not exist, lies in the past or is said too vaguely.
     """
     today = cursor.now.date()
-    if cursor.peek().kind == "iso" and "t" not in cursor.peek().text:
-        return Day(_date(cursor, *map(int, cursor.next().text.split("-"))), unless_given=time())
-    for near in (_near_day, _end_of, _position_in_month, _weekday, _calendar_date):
+    for near in (_iso_date, _near_day, _end_of, _position, _weekday, _ordinal_of_month, _calendar_date):
         if found := near(cursor, today):
             return found
-    return None
-
-
-def _near_day(cursor: Cursor, today: date) -> Day | None:
-    if cursor.take("today"):
-        return Day(today, needs_clock=True)
-    if cursor.take("tonight"):
-        return Day(today, needs_clock=True, evening=True)
-    if cursor.take("tomorrow"):
-        return Day(today + timedelta(days=1))
-    if cursor.take("day", "after", "tomorrow") or cursor.take("the", "day", "after", "tomorrow"):
-        return Day(today + timedelta(days=2))
-    if cursor.take("next", "week"):
-        return Day(today + timedelta(days=7))
-    if cursor.take("next", "month") or cursor.take("next", "year"):
-        return months_from(cursor, 1 if cursor.peek(-1).text == "month" else 12)
-    if cursor.sees("yesterday"):
-        raise cursor.refusal("'yesterday' is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
     return None
 
 
@@ -127,89 +55,214 @@ def months_from(cursor: Cursor, months: int) -> Day:
     return Day(later)
 
 
+def _iso_date(cursor: Cursor, _today: date) -> Day | None:
+    ahead = 1 if cursor.sees("on") else 0
+    token = cursor.peek(ahead)
+    if token.kind != "iso" or "t" in token.text:
+        return None
+    cursor.place += ahead + 1
+    return Day(_date(cursor, *map(int, token.text.split("-"))), unless_given=time())
+
+
+def _near_day(cursor: Cursor, today: date) -> Day | None:
+    if cursor.sees("today") or (cursor.sees("this") and cursor.peek(1).text in DAY_PARTS):
+        cursor.next()
+        return Day(today, needs_clock=True)
+    if cursor.take("tonight"):
+        return Day(today, needs_clock=True, evening=True)
+    if cursor.take("tomorrow"):
+        return Day(today + _DAY)
+    if cursor.take("day", "after", "tomorrow") or cursor.take("the", "day", "after", "tomorrow"):
+        return Day(today + 2 * _DAY)
+    if cursor.take("next", "business", "day"):
+        cursor.remark("business days are Monday to Friday")
+        return Day(add_business_days(today, 1))
+    if cursor.sees("next", "week") and weekday_of(cursor.peek(2).text) is None:
+        cursor.place += 2
+        return Day(today + 7 * _DAY)
+    if cursor.take("next", "month") or cursor.take("next", "year"):
+        return months_from(cursor, 1 if cursor.peek(-1).text == "month" else 12)
+    if cursor.sees("yesterday"):
+        raise cursor.refusal("'yesterday' is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
+    return None
+
+
 def _end_of(cursor: Cursor, today: date) -> Day | None:
     if not (cursor.take("end", "of") or cursor.take("the", "end", "of")):
         return None
     following = cursor.take_one_of("the", "this", "next") == "next"
+    if month := month_of(cursor.peek().text):
+        cursor.next()
+        return Day(month_end(_month_to_come(cursor, today, month)), unless_given=time(23, 59))
     unit = cursor.take_one_of("day", "week", "month", "year")
     if unit is None:
         raise cursor.unexpected()
     ends = {
         "day": today + timedelta(days=following),
         "week": today + timedelta(days=6 - today.weekday() + 7 * following),
-        "month": _month_end(add_months(today, int(following))),
+        "month": month_end(add_months(today, int(following))),
         "year": date(today.year + following, 12, 31),
     }
     return Day(ends[unit], unless_given=time(23, 59))
 
 
-def _position_in_month(cursor: Cursor, today: date) -> Day | None:
-    start = 0
-    while cursor.peek(start).text in ("on", "the"):
-        start += 1
-    place, what, of, which, month = (cursor.peek(start + index).text for index in range(5))
-    if place not in POSITIONS or of != "of" or which not in ("this", "next") or month != "month":
+def _position(cursor: Cursor, today: date) -> Day | None:
+    """Take ``last monday of march`` or ``first business day of next month``."""
+    start = _articles(cursor)
+    place, what = cursor.peek(start), cursor.peek(start + 1)
+    if place.text not in POSITIONS:
         return None
-    cursor.place += start + 5
-    first = add_months(today.replace(day=1), int(which == "next"))
+    business = (what.text, cursor.peek(start + 2).text) == ("business", "day")
+    after = start + 2 + business
+    of, which, month = (cursor.peek(after + index).text for index in range(3))
+    if of not in ("of", "in") or not ((which in ("this", "next") and month == "month") or month_of(which)):
+        return None
+    if weekday_of(what.text) is None and what.text not in ("day", "weekday") and not business:
+        cursor.place += start + 1
+        raise cursor.refusal(f"unknown day {what.text!r}", "Write e.g. 'first monday of next month'.")
+    cursor.place += after + 1
+    first = _month_named(cursor, today)
     dates = [first.replace(day=number) for number in range(1, last_day(first.year, first.month) + 1)]
-    fitting = [each for each in dates if _fits(each, what, cursor)]
-    position = POSITIONS[place]
+    fitting = [each for each in dates if _fits(each, "weekday" if business else what.text)]
+    position = POSITIONS[place.text]
     if position > len(fitting):
-        raise cursor.refusal(f"{first:%B %Y} has no {place} {what}", "Name a day that it has, e.g. 'last friday of next month'.")
-    return Day(fitting[position - 1 if position > 0 else -1])
+        remedy = "Name a day that it has, e.g. 'last friday of next month'."
+        raise cursor.refusal(f"{first:%B %Y} has no {place.text} {what.text}", remedy)
+    return Day(fitting[position - 1 if position > 0 else -1], unless_given=time() if month_of(which) else None)
 
 
-def _fits(each: date, what: str, cursor: Cursor) -> bool:
-    if what == "day":
-        return True
-    if what == "weekday":
-        return each.weekday() < 5
-    wanted = weekday_of(what)
-    if wanted is None:
-        raise cursor.refusal(f"{what!r} is no day", "Write e.g. 'first monday of next month'.")
-    return each.weekday() == wanted
+def _month_named(cursor: Cursor, today: date) -> date:
+    """Take ``this month``, ``next month`` or ``march [2027]`` and return its first day; a month that is over is next year's."""
+    if which := cursor.take_one_of("this", "next"):
+        cursor.next()
+        return add_months(today.replace(day=1), int(which == "next"))
+    return _month_to_come(cursor, today, month_of(cursor.next().text) or 1)
+
+
+def _month_to_come(cursor: Cursor, today: date, month: int) -> date:
+    if (year := _year(cursor)) is not None:
+        return date(year, month, 1)
+    return date(today.year + (month < today.month), month, 1)
+
+
+def _year(cursor: Cursor) -> int | None:
+    ahead = 1 if cursor.peek().text in (",", "of") else 0
+    year = cursor.peek(ahead)
+    if year.kind != "number" or len(year.text) != 4 or not year.text.isdigit() or year.text == "0000":
+        return None
+    cursor.place += ahead + 1
+    return int(year.text)
+
+
+def _fits(each: date, what: str) -> bool:
+    return what == "day" or (each.weekday() < 5 if what == "weekday" else each.weekday() == weekday_of(what))
 
 
 def _weekday(cursor: Cursor, today: date) -> Day | None:
+    if cursor.peek().text in ("next", "this") and cursor.peek(1).text == "week":
+        return _weekday_of_week(cursor, today, cursor.peek(2).text, 3, cursor.peek().text)
     ahead = 1 if cursor.peek().text in ("on", "this", "next", "last", "coming") else 0
-    wanted = weekday_of(cursor.peek(ahead).text)
+    ahead += 1 if ahead and cursor.peek(1).text in ("this", "next", "coming") else 0
+    name = cursor.peek(ahead).text
+    wanted = weekday_of(name)
     if wanted is None:
         return None
-    which = cursor.next().text if ahead else ""
+    which = cursor.peek(ahead - 1).text if ahead else ""
     if which == "last":
-        raise cursor.refusal(f"'last {cursor.peek().text}' is in the past", f"Write 'next {cursor.peek().text}'.")
-    cursor.next()
+        cursor.next()
+        raise cursor.refusal(f"'last {name}' is in the past", f"Write 'next {name}'.")
+    of = ahead + 1 + (cursor.peek(ahead + 1).text == "of")
+    if cursor.peek(of).text in ("next", "this") and cursor.peek(of + 1).text == "week":
+        return _weekday_of_week(cursor, today, name, of + 2, cursor.peek(of).text)
+    cursor.place += ahead + 1
+    return _weekday_with_date(cursor, today, wanted) or _coming(cursor, today, wanted, which)
+
+
+def _coming(cursor: Cursor, today: date, wanted: int, which: str) -> Day:
     away = (wanted - today.weekday()) % 7
-    if which == "next":
-        return Day(today + timedelta(days=away or 7))
-    return Day(today + timedelta(days=away), else_next="week")
+    if which != "next":
+        return Day(today + timedelta(days=away), else_next="week")
+    first = today + timedelta(days=away or 7)
+    other = today + timedelta(days=7 - today.weekday() + wanted)
+    if other != first:
+        name = WEEKDAY_NAMES[wanted].capitalize()
+        cursor.remark(f"'next {name}' is read as the first one after today, {first}; the one of next week is {other}")
+    return Day(first)
+
+
+def _weekday_of_week(cursor: Cursor, today: date, name: str, words: int, which: str) -> Day | None:
+    wanted = weekday_of(name)
+    if wanted is None:
+        return None
+    cursor.place += words
+    return Day(today + timedelta(days=wanted - today.weekday() + 7 * (which == "next")))
+
+
+def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
+    """Take the date after a weekday, which must fall on it: without a year, in the first year that fits."""
+    here = cursor.place
+    cursor.take(",")
+    named = _iso_date(cursor, today) or _calendar_date(cursor, today)
+    if named is None:
+        cursor.place = here
+        return None
+    if named.date.weekday() == wanted:
+        return named
+    name, said = WEEKDAY_NAMES[wanted].capitalize(), f"{named.date.day} {named.date:%B}"
+    if named.else_next == "year" and (named.date.month, named.date.day) != (2, 29):
+        fitting = (named.date.replace(year=named.date.year + more) for more in range(1, _MAX_YEARS))
+        first = next((each for each in fitting if each.weekday() == wanted), named.date)
+        cursor.remark(f"the next {said} that is a {name} is in {first.year}")
+        return Day(first, unless_given=time())
+    raise cursor.refusal(f"{named.date} is a {named.date:%A}, not a {name}", "Leave the weekday out, or name the right date.")
+
+
+def _ordinal_of_month(cursor: Cursor, today: date) -> Day | None:
+    """Take ``3rd of next month`` or ``the 15th next month``."""
+    start = _articles(cursor)
+    number = day_number(cursor.peek(start).text)
+    after = start + 1 + (cursor.peek(start + 1).text == "of")
+    after += cursor.peek(after).text == "the"
+    which, month = cursor.peek(after).text, cursor.peek(after + 1).text
+    if number is None or which not in ("this", "next") or month != "month":
+        return None
+    cursor.place += after + 2
+    first = add_months(today.replace(day=1), int(which == "next"))
+    return Day(_date(cursor, first.year, first.month, number), unless_given=time())
 
 
 def _calendar_date(cursor: Cursor, today: date) -> Day | None:
-    start = 0
-    while cursor.peek(start).text in ("on", "the"):
-        start += 1
+    start = _articles(cursor)
     first, second = cursor.peek(start), cursor.peek(start + 1)
-    if month_of(first.text) and _is_day_number(second.text):
-        cursor.place += start + 2
-        return _with_year(cursor, today, month_of(first.text) or 0, _number(second.text))
-    month = month_of(cursor.peek(start + 2).text) if second.text == "of" else month_of(second.text)
-    if month and _is_day_number(first.text):
-        cursor.place += start + (3 if second.text == "of" else 2)
-        return _with_year(cursor, today, month, _number(first.text))
+    if month := month_of(first.text):
+        article = 1 if second.text == "the" else 0
+        if (number := day_number(cursor.peek(start + 1 + article).text)) is None:
+            return None
+        cursor.place += start + 2 + article
+        return _with_year(cursor, today, month, number)
+    number = day_number(first.text)
+    of = 1 if second.text == "of" else 0
+    month = month_of(cursor.peek(start + 1 + of).text)
+    if number is not None and month:
+        cursor.place += start + 2 + of
+        return _with_year(cursor, today, month, number)
     if first.kind == "ordinal" and second.text != "of" and start:
         cursor.place += start + 1
-        return _day_of_month(cursor, today, _number(first.text))
+        return _day_of_month(cursor, today, int(first.text[:-2]))
     return None
 
 
+def _articles(cursor: Cursor) -> int:
+    """Return how many of ``on`` and ``the`` come next."""
+    count = 0
+    while cursor.peek(count).text in ("on", "the"):
+        count += 1
+    return count
+
+
 def _with_year(cursor: Cursor, today: date, month: int, number: int) -> Day:
-    ahead = 1 if cursor.peek().text == "," else 0
-    year = cursor.peek(ahead)
-    if year.kind == "number" and len(year.text) == 4 and year.text.isdigit():
-        cursor.place += ahead + 1
-        return Day(_date(cursor, int(year.text), month, number), unless_given=time())
+    if (year := _year(cursor)) is not None:
+        return Day(_date(cursor, year, month, number), unless_given=time())
     if (month, number) == (2, 29):
         raise cursor.refusal("29 February needs a year", "Write e.g. '29 february 2028'.")
     this_year = _date(cursor, today.year, month, number)
@@ -232,14 +285,7 @@ def _date(cursor: Cursor, year: int, month: int, number: int) -> date:
         raise cursor.refusal(f"there is no day {number} in {name}", "Write a date that exists, e.g. '2026-12-25'.") from wrong
 
 
-def _month_end(day: date) -> date:
-    return day.replace(day=last_day(day.year, day.month))
-
-
-def _is_day_number(text: str) -> bool:
+def day_number(text: str) -> int | None:
+    """Return the number of ``25``, ``25th`` or ``third``; None for any other word."""
     digits = text.rstrip("stndrh")
-    return digits.isdigit() and len(digits) <= 2
-
-
-def _number(text: str) -> int:
-    return int(text.rstrip("stndrh"))
+    return int(digits) if digits.isdigit() and len(digits) <= 2 else ORDINALS.get(text)

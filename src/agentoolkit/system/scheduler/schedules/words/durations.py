@@ -2,7 +2,8 @@
 
 duration = part { [ "and" | "," ] part }          from the largest unit to the smallest
 part     = quantity unit [ "and a half" ]
-quantity = number | number-word | "a" | "an" | "half a" | "a quarter of an" | "three quarters of an" ; each may add "and a half"
+quantity = number | number-word | "a" | "an" | "a couple [of]" | "half a" | "a quarter of an" | "three quarters of an"
+           each may add "and a half"
 """
 
 from __future__ import annotations
@@ -11,21 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.vocabulary import NUMBERS, UNIT_MONTHS, UNIT_SECONDS
 
-_SECONDS = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600),
-    **dict.fromkeys(("d", "day", "days"), 86_400),
-    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604_800),
-    **dict.fromkeys(("fortnight", "fortnights"), 1_209_600),
-}
-_MONTHS = {"month": 1, "months": 1, "year": 12, "years": 12}
 _HALF = Fraction(1, 2)
-
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_NUMBERS = {word: value for value, word in enumerate(_ONES.split())} | {word: 10 * value for value, word in enumerate(_TENS.split(), 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,7 @@ class Length:
 
 def is_unit(word: str) -> bool:
     """Whether a word is a unit of time."""
-    return word in _SECONDS or word in _MONTHS
+    return word in UNIT_SECONDS or word in UNIT_MONTHS
 
 
 def starts_quantity(cursor: Cursor) -> bool:
@@ -52,12 +41,23 @@ def starts_quantity(cursor: Cursor) -> bool:
     return token.kind == "number" or token.text in ("a", "an", "half") or whole_number(token.text) is not None
 
 
+def fixed_length(cursor: Cursor, length: Length) -> Fraction:
+    """Return a length in seconds.
+
+    Raises:
+        InvalidSchedule: It counts months or years.
+    """
+    if length.months:
+        raise cursor.refusal("months and years differ in length", "Count in days, e.g. '30 days', or use '@monthly'.")
+    return length.seconds
+
+
 def whole_number(word: str) -> int | None:
     """Return the value of a number word up to ninety-nine (``twenty-five``), None when it is none."""
     tens, _, ones = word.partition("-")
     if not ones:
-        return _NUMBERS.get(word)
-    high, low = _NUMBERS.get(tens, 0), _NUMBERS.get(ones, 0)
+        return NUMBERS.get(word)
+    high, low = NUMBERS.get(tens, 0), NUMBERS.get(ones, 0)
     return high + low if high >= 20 and 1 <= low <= 9 else None
 
 
@@ -70,7 +70,7 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
     months, seconds, smallest = 0, Fraction(), None
     while True:
         count, unit = unsaid or quantity(cursor), cursor.next().text
-        size = _SECONDS.get(unit, 0) or _MONTHS.get(unit, 0) * 2_592_000
+        size = UNIT_SECONDS.get(unit, 0) or UNIT_MONTHS.get(unit, 0) * 2_592_000
         if not size:
             cursor.place -= 1
             _refuse_unit(cursor, count)
@@ -79,7 +79,7 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
             raise cursor.refusal("units go from the largest to the smallest, each once", "Write e.g. '1 hour 30 minutes'.")
         smallest, unsaid = size, None
         months += _whole_months(cursor, count, unit)
-        seconds += count * _SECONDS.get(unit, 0)
+        seconds += count * UNIT_SECONDS.get(unit, 0)
         if not _another_part(cursor):
             return Length(months, seconds)
 
@@ -93,6 +93,9 @@ def quantity(cursor: Cursor) -> Fraction:
         return Fraction(1, 4)
     if cursor.take("three", "quarters", "of", "an"):
         return Fraction(3, 4)
+    if cursor.take("a", "couple"):
+        cursor.take("of")
+        return Fraction(2)
     if cursor.take_one_of("a", "an"):
         return _HALF if cursor.take("half") else Fraction(1)
     count = _number(cursor)
@@ -129,7 +132,7 @@ def _another_part(cursor: Cursor) -> bool:
 
 
 def _whole_months(cursor: Cursor, count: Fraction, unit: str) -> int:
-    months = count * _MONTHS.get(unit, 0)
+    months = count * UNIT_MONTHS.get(unit, 0)
     if months.denominator != 1:
         raise cursor.refusal(f"a part of a {unit} has no certain length", "Count in days or weeks.")
     return int(months)

@@ -1,6 +1,6 @@
-"""One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``at 14:30``.
+"""One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``2 days from monday at 14:30``.
 
-moment   = "in" duration [ clock ] | duration "from now" | clock [ day ] | day [ clock ]
+moment = "in" duration [ clock ] | duration ( "from" | "after" ) ( "now" | day [ clock ] ) | clock [ day [ part ] ] | day [ clock ]
 """
 
 from __future__ import annotations
@@ -8,26 +8,60 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from agentoolkit.system.scheduler.schedules.interval import LONGEST
-from agentoolkit.system.scheduler.schedules.words.days import Day, add_months, months_from
-from agentoolkit.system.scheduler.schedules.words.durations import Length, duration
-from agentoolkit.system.scheduler.schedules.words.times_of_day import clock
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_business_days, add_months
+from agentoolkit.system.scheduler.schedules.words.days import day as take_day
+from agentoolkit.system.scheduler.schedules.words.days import months_from
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, quantity
+from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock, take_part, within_part
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of
+
+_MAX_BUSINESS_DAYS = 2_610
+"""Ten years of them."""
 
 
 def relative(cursor: Cursor, timezone: str) -> datetime:
     """Take ``30 minutes`` after an ``in`` and return the instant, in UTC; ``2 days at 9am`` names a day instead."""
+    if cursor.peek(1).text == "business":
+        return _business_days(cursor, timezone)
     length = _ahead(cursor)
-    if length.is_whole_days and not cursor.at_end():
+    if length.is_whole_days and starts_clock(cursor):
         chosen = months_from(cursor, length.months)
         days = timedelta(seconds=int(length.seconds))
-        return placed(cursor, Day(chosen.date + days), clock(cursor), timezone)
+        return placed(cursor, Day(chosen.date + days), only_clock(cursor), timezone)
     return _elapsed(cursor, length, timezone)
 
 
 def from_now(cursor: Cursor, length: Length, timezone: str) -> datetime:
     """Return the instant of ``30 minutes from now``, in UTC."""
     return _elapsed(cursor, _checked(cursor, length), timezone)
+
+
+def from_day(cursor: Cursor, length: Length, timezone: str) -> datetime:
+    """Take the day after ``2 weeks from``, and return the instant that much later, in UTC."""
+    start = take_day(cursor)
+    if start is None or not length.is_whole_days:
+        raise cursor.unexpected()
+    later = add_months(start.date, _checked(cursor, length).months) + timedelta(seconds=int(length.seconds))
+    given = only_clock(cursor) if starts_clock(cursor) else None
+    return placed(cursor, Day(later, unless_given=start.unless_given), given, timezone)
+
+
+def only_clock(cursor: Cursor) -> time:
+    """Take a time of day, of which there may be one only."""
+    return only(cursor, clocks(cursor))
+
+
+def only(cursor: Cursor, times: list[time]) -> time:
+    """Return the one time of day of a list.
+
+    Raises:
+        InvalidSchedule: There are more.
+    """
+    if len(times) > 1:
+        remedy = "Make one schedule for each, or write e.g. 'every day at 9:00 and 17:00'."
+        raise cursor.refusal("a single time names one time of day", remedy)
+    return times[0]
 
 
 def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -> datetime:
@@ -49,6 +83,19 @@ def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -
     return _instant(cursor, chosen, clock_time, timezone)
 
 
+def _business_days(cursor: Cursor, timezone: str) -> datetime:
+    """Take ``3 business days [ at 9 ]``: days from Monday to Friday."""
+    count = quantity(cursor)
+    cursor.next()
+    if cursor.take_one_of("day", "days") is None:
+        raise cursor.unexpected()
+    if count.denominator != 1 or not 1 <= count <= _MAX_BUSINESS_DAYS:
+        raise cursor.refusal(f"business days are counted from 1 to {_MAX_BUSINESS_DAYS}", "Write e.g. 'in 3 business days at 9:00'.")
+    cursor.remark("business days are Monday to Friday")
+    later = add_business_days(cursor.now.date(), int(count))
+    return placed(cursor, Day(later), only_clock(cursor) if starts_clock(cursor) else None, timezone)
+
+
 def _ahead(cursor: Cursor) -> Length:
     if cursor.peek().text in ("-", "+") or cursor.peek().kind == "offset":
         raise cursor.refusal("a length of time carries no sign", "Write e.g. 'in 5 minutes'.")
@@ -64,7 +111,7 @@ def _checked(cursor: Cursor, length: Length) -> Length:
 
 
 def _elapsed(cursor: Cursor, length: Length, timezone: str) -> datetime:
-    start = cursor.now
+    start, cursor.is_elapsed = cursor.now, True
     if length.months:
         start = _instant(cursor, months_from(cursor, length.months).date, cursor.now.time(), timezone)
     instant = start.astimezone(UTC) + timedelta(microseconds=int(length.seconds * 1_000_000))
@@ -82,12 +129,12 @@ def _today_or_tomorrow(cursor: Cursor, clock_time: time, timezone: str) -> datet
 
 
 def _clock_on(cursor: Cursor, day: Day, given: time | None) -> time:
-    if given is None and day.needs_clock:
-        raise cursor.refusal(f"{cursor.source.strip()!r} names no time of day", "Write e.g. 'today at 18:00' or 'tonight at 20:00'.")
-    if day.evening and given is not None:
-        return _evening(cursor, given)
+    if given is not None and (part := take_part(cursor)):
+        given = within_part(cursor, given, part)
     if given is not None:
-        return given
+        return _evening(cursor, given) if day.evening else given
+    if day.needs_clock:
+        raise cursor.refusal(f"{cursor.source.strip()!r} names no time of day", "Write e.g. 'today at 18:00' or 'tonight at 20:00'.")
     if day.unless_given is not None:
         cursor.remark(f"no time of day given: {day.unless_given:%H:%M}")
         return day.unless_given
@@ -98,9 +145,11 @@ def _clock_on(cursor: Cursor, day: Day, given: time | None) -> time:
 def _evening(cursor: Cursor, given: time) -> time:
     if given.hour >= 17:
         return given
-    if 5 <= given.hour <= 11 and cursor.remarks:
-        cursor.remarks[-1] = f"tonight, so {given.hour + 12}:00"
-        return given.replace(hour=given.hour + 12)
+    if 5 <= given.hour <= 11 and given in cursor.bare_times:
+        del cursor.bare_times[given]
+        later = given.replace(hour=given.hour + 12)
+        cursor.remark(f"tonight, so {later:%H:%M}")
+        return later
     raise cursor.refusal(f"{given:%H:%M} is not tonight", "Write e.g. 'tonight at 20:00' or 'tomorrow at 02:00'.")
 
 

@@ -1,7 +1,10 @@
-"""Times of day in words: ``9am``, ``14:30``, ``noon``.
+"""Times of day in words: ``9am``, ``14:30``, ``noon``, ``half past nine``, ``8 in the evening``.
 
-clocks = [ "at" ] clock { ("," | "and") clock }
-clock  = HH:MM[:SS] [ "am" | "pm" ] | hour ( "am" | "pm" ) | "at" hour [ "o'clock" ] | "noon" | "midnight"
+clocks = [ "at" ] clock { ("," | "and") [ "at" ] clock } | [ "in the" | "at" ] part [ clocks ]
+clock  = time [ "in the" part | "at night" ]
+time   = HH:MM[:SS] [ "am" | "pm" ] | hour ( "am" | "pm" ) | "at" hour [ "o'clock" ] | "noon" | "midnight"
+       | ( "half" | [ "a" ] "quarter" | minutes [ "minutes" ] ) ( "past" | "to" ) hour [ "am" | "pm" ]
+part   = "morning" | "afternoon" | "evening" | "night"
 """
 
 from __future__ import annotations
@@ -10,15 +13,15 @@ from datetime import time
 
 from agentoolkit.system.scheduler.schedules.words.durations import whole_number
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, Token
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, HALVES
 
-_NAMED = {"noon": time(12), "midday": time(12), "midnight": time()}
-_HALVES = ("am", "pm")
+_NAMED = ("noon", "midday", "midnight")
+_HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 18), "evening": range(16, 24), "night": range(18, 24)}
 
 
 def starts_clock(cursor: Cursor) -> bool:
     """Whether a time of day comes next."""
-    token = cursor.peek()
-    return token.text == "at" or _is_clock(cursor, 0)
+    return cursor.peek().text == "at" or _part_ahead(cursor) is not None or _is_clock(cursor, 0)
 
 
 def clocks(cursor: Cursor) -> list[time]:
@@ -27,10 +30,19 @@ def clocks(cursor: Cursor) -> list[time]:
     Raises:
         InvalidSchedule: for an hour or minute that no clock shows.
     """
+    if part := take_part(cursor):
+        if not starts_clock(cursor):
+            return [_part_time(cursor, part)]
+        return [within_part(cursor, each, part) for each in clocks(cursor)]
     cursor.take("at")
     times = [_clock(cursor)]
-    while cursor.peek().text in ("and", ",") and (_is_clock(cursor, 1) or cursor.peek(1).kind == "number"):
-        cursor.next()
+    while cursor.peek().text in ("and", ","):
+        ahead = 1
+        while cursor.peek(ahead).text in ("and", "at"):
+            ahead += 1
+        if not (_is_clock(cursor, ahead) or cursor.peek(ahead).kind == "number"):
+            break
+        cursor.place += ahead
         times.append(_clock(cursor))
     return times
 
@@ -41,22 +53,75 @@ def clock(cursor: Cursor) -> time:
     return _clock(cursor)
 
 
+def take_part(cursor: Cursor) -> str | None:
+    """Take ``morning``, ``in the evening`` or ``at night``, and return the part of the day."""
+    ahead = _part_ahead(cursor)
+    if ahead is None:
+        return None
+    cursor.place += ahead + 1
+    return cursor.peek(-1).text
+
+
+def within_part(cursor: Cursor, said: time, part: str) -> time:
+    """Return a time of day that belongs to a part of the day: ``8`` in the evening is 20:00.
+
+    Raises:
+        InvalidSchedule: It is never called that part of the day.
+    """
+    afternoon = said.replace(hour=said.hour + 12) if said.hour < 12 and said in cursor.bare_times else said
+    fits = _HOURS_OF_PART[part]
+    if said.hour not in fits and afternoon.hour in fits:
+        del cursor.bare_times[said]
+        return afternoon
+    if said.hour in fits or (part == "night" and said.hour < 5):
+        cursor.bare_times.pop(said, None)
+        return said
+    raise cursor.refusal(f"{said:%H:%M} is not in the {part}", "Write the time alone, e.g. '14:00'.")
+
+
+def _part_time(cursor: Cursor, part: str) -> time:
+    moment: time = getattr(cursor.parts, part)
+    cursor.remark(f"{part!r} is read as {moment:%H:%M}")
+    return moment
+
+
+def _part_ahead(cursor: Cursor) -> int | None:
+    """Return how many words come before a part of the day; None when none comes next."""
+    starts = ((), ("in", "the"), ("at",))
+    for start in starts:
+        part = cursor.peek(len(start)).text
+        if cursor.sees(*start) and part in DAY_PARTS and (start != ("at",) or part == "night"):
+            return len(start)
+    return None
+
+
 def _is_clock(cursor: Cursor, ahead: int) -> bool:
     token, following = cursor.peek(ahead), cursor.peek(ahead + 1).text
-    if token.kind == "clock" or token.text in _NAMED:
+    if token.kind == "clock" or token.text in _NAMED or _past(cursor, ahead) is not None:
         return True
-    return _hour_of(token) is not None and following in (*_HALVES, "o'clock")
+    if _hour_of(token) is None:
+        return False
+    return following in (*HALVES, "o'clock") or (following == "in" and cursor.peek(ahead + 3).text in DAY_PARTS)
 
 
 def _clock(cursor: Cursor) -> time:
+    said = _time(cursor)
+    part = take_part(cursor) if not cursor.sees("night") else None
+    return within_part(cursor, said, part) if part else said
+
+
+def _time(cursor: Cursor) -> time:
     token = cursor.peek()
     if token.text in _NAMED:
+        cursor.next()
         if token.text == "midnight":
             cursor.remark("midnight is 00:00, with which a day begins")
-        return _NAMED[cursor.next().text]
+        return time() if token.text == "midnight" else cursor.parts.noon
     if token.kind == "clock":
         hour, minute, second = (*(int(part) for part in cursor.next().text.split(":")), 0)[:3]
         return _checked(cursor, token.text, hour, minute, second)
+    if (past := _past(cursor, 0)) is not None:
+        return _past_hour(cursor, *past)
     hour = _hour_of(token)
     if hour is None:
         raise cursor.unexpected()
@@ -64,23 +129,47 @@ def _clock(cursor: Cursor) -> time:
     return _checked(cursor, token.text, hour, 0, 0)
 
 
+def _past(cursor: Cursor, ahead: int) -> tuple[int, int] | None:
+    """Return the minutes after the hour of ``quarter to`` or ``20 past``, and the number of its words; None for anything else."""
+    start = ahead + (cursor.peek(ahead).text == "a")
+    token = cursor.peek(start)
+    minutes = {"half": 30, "quarter": 15}.get(token.text) or _hour_of(token)
+    after = start + 1 + (cursor.peek(start + 1).text in ("minutes", "minute"))
+    word = cursor.peek(after).text
+    if minutes is None or not 0 < minutes < 60 or word not in ("past", "to") or (word == "to" and minutes == 30):
+        return None
+    if _hour_of(cursor.peek(after + 1)) is None or (word == "to" and cursor.peek(after + 1).text.isdigit() and token.text.isdigit()):
+        return None  # '9 to 17' is a span of hours
+    return (minutes if word == "past" else -minutes), after + 1 - ahead
+
+
+def _past_hour(cursor: Cursor, minutes: int, words: int) -> time:
+    cursor.place += words
+    token = cursor.next()
+    hour = _checked(cursor, token.text, _hour_of(token) or 0, 0, 0)
+    said = cursor.bare_times.pop(hour, None)
+    total = (hour.hour * 60 + minutes) % 1_440
+    found = time(total // 60, total % 60)
+    if said is not None:
+        cursor.bare_times[found] = f"{found:%H:%M}"
+    return found
+
+
 def _checked(cursor: Cursor, said: str, hour: int, minute: int, second: int) -> time:
-    half = cursor.take_one_of(*_HALVES)
-    if not half:
-        bare = ":" not in said
-        cursor.take("o'clock")
-    else:
-        bare = False
+    half = cursor.take_one_of(*HALVES)
+    if half:
         if not 1 <= hour <= 12:
             raise cursor.refusal(f"'{said} {half}' is no time of day", "With am or pm an hour lies between 1 and 12; write e.g. '14:00'.")
         hour = hour % 12 + (12 if half == "pm" else 0)
+    cursor.take("o'clock")
     if (hour, minute) == (24, 0):
         raise cursor.refusal("'24:00' belongs to two days", "Write '00:00' of the following day, or '23:59'.")
     if hour > 23 or minute > 59 or second > 59:
         raise cursor.refusal(f"{said!r} is no time of day", "Hours go from 0 to 23, minutes and seconds from 0 to 59.")
-    if bare and hour <= 12:
-        cursor.remark(f"'{said}' without am or pm is read on the 24-hour clock, as {hour:02}:00")
-    return time(hour, minute, second)
+    found = time(hour, minute, second)
+    if not half and 0 < hour <= 12 and not said.startswith("0"):
+        cursor.bare_times[found] = said
+    return found
 
 
 def _hour_of(token: Token) -> int | None:

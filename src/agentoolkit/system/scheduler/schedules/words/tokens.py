@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime, time
 
-from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, VOCABULARY
 
 _TOKEN = re.compile(
-    r"""(?P<iso>\d{4}-\d\d-\d\d(?:t\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?![\d-]))
+    r"""(?P<iso>\d{4}[-/]\d\d[-/]\d\d(?:t\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?![\d/-]))
       | (?P<offset>[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))
       | (?P<clock>\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
       | (?P<slash>\d+[/.]\d+[/.]\d+|\d+/\d+)
@@ -21,23 +22,10 @@ _TOKEN = re.compile(
       | (?P<other>\S)""",
     re.VERBOSE,
 )
+_DOTTED_HALF = re.compile(r"(?<![a-z])([ap])\.\s?m(?:\.|\b)")
+"""``a.m.`` and ``p. m.``"""
 
-_WORDS = """
-    now in at on of the and from to between every each other daily hourly weekly monthly yearly today tonight tomorrow yesterday day
-    days week weeks month months year years hour hours minute minutes second seconds weekday weekdays weekend noon midnight next this
-    last first third fourth fifth end after half quarter monday tuesday wednesday thursday friday saturday sunday january february
-    march april may june july august september october november december"""
-
-VOCABULARY = tuple(_WORDS.split())
-"""The words people are most likely to have meant."""
-
-_BETTER_SAID = {
-    "biweekly": "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'.",
-    "fortnightly": "Write 'every 2 weeks'.",
-    "bimonthly": "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'.",
-    "quarterly": "Write '0 0 1 */3 *' for the first day of January, April, July and October.",
-}
-"""Words of which the nearest one that is known means something else."""
+_PLAIN = {"−": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +34,17 @@ class Token:
 
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayParts:
+    """What morning, noon, afternoon, evening and night mean where no time is named."""
+
+    morning: time = time(9)
+    noon: time = time(12)
+    afternoon: time = time(15)
+    evening: time = time(18)
+    night: time = time(21)
 
 
 @dataclass(slots=True)
@@ -57,13 +56,19 @@ class Cursor:
         now: The present in the zone the text is read in (aware).
         tokens: What is to be read.
         remarks: What the grammar decided on the way.
+        parts: The times of ``morning`` … ``night``.
+        bare_times: The times of day that were said without am or pm, and how.
+        is_elapsed: Whether only time from now on was named, which is the same in every zone.
     """
 
     source: str
     now: datetime
     tokens: list[Token]
     remarks: list[str]
+    parts: DayParts = DayParts()
     place: int = 0
+    bare_times: dict[time, str] = field(default_factory=dict[time, str])
+    is_elapsed: bool = False
 
     def peek(self, ahead: int = 0) -> Token:
         """Return a token without taking it; an empty one after the end."""
@@ -104,24 +109,24 @@ class Cursor:
         return InvalidSchedule(f"{problem}.", field="schedule", value=self.source, remedy=remedy)
 
     def unexpected(self) -> InvalidSchedule:
-        """Return the refusal of the next token, which fits nowhere, with the nearest word that would."""
-        token = self._stranger() if self.place == 0 else self.peek()
+        """Return the refusal of the next token, which fits nowhere; a word that no phrase has is named first."""
+        token = self._unknown_word() or self.peek()
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
         if token.text in ("-", "+") and self.peek(1).kind == "number":
             return self.refusal("a length of time carries no sign", "Write e.g. '5 minutes' or 'in 5 minutes'.")
         if token.kind == "slash":
             return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
-        if token.text in VOCABULARY:
-            where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
-            return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
-        near = did_you_mean(token.text, VOCABULARY) if token.kind == "word" else ""
-        remedy = _BETTER_SAID.get(token.text, near if near.startswith("Did") else EXAMPLES)
-        return self.refusal(f"{token.text!r} is not understood", remedy)
+        if token.kind == "word" and token.text not in VOCABULARY:
+            return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
+        if self.place == 0 and token.kind != "word":
+            return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
+        where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
+        return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
 
-    def _stranger(self) -> Token:
-        """Return the first word that no phrase has; the first token when there is none."""
-        return next((token for token in self.tokens if token.kind == "word" and token.text not in VOCABULARY), self.peek())
+    def _unknown_word(self) -> Token | None:
+        here = self.tokens[self.place :] if self.place else self.tokens
+        return next((token for token in here if token.kind == "word" and token.text not in VOCABULARY), None)
 
     def _read_so_far(self) -> str:
         return " ".join(token.text for token in self.tokens[: self.place])
@@ -132,19 +137,33 @@ EXAMPLES = "Write e.g. 'in 30 minutes', 'tomorrow at 14:00', 'every weekday at 9
 _END = Token("end", "")
 
 
+def plain(text: str) -> str:
+    """Write typographic blanks, dashes and quotes as ASCII has them."""
+    if text.isascii():
+        return text
+    return "".join(_plain_character(character) for character in text)
+
+
 def tokenise(text: str) -> list[Token]:
     """Split ASCII text into tokens, whatever its case."""
-    return [Token(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(text.casefold())]
+    said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
+    tokens = (Token(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))
+    return [Token("iso", token.text.replace("/", "-")) if token.kind == "iso" else token for token in tokens]
+
+
+def _plain_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "
+    return "-" if category == "Pd" else _PLAIN.get(character, character)
 
 
 def _date_readings(text: str) -> str:
     """Name what ``03/04/2027`` may mean."""
     first, second, *_ = (int(part) for part in text.replace(".", "/").split("/"))
-    readings = [f"{day} {_MONTHS[month - 1]}" for day, month in ((first, second), (second, first)) if 1 <= month <= 12 and 1 <= day <= 31]
+    names = [name.capitalize() for name in MONTH_NAMES]
+    readings = [f"{day} {names[month - 1]}" for day, month in ((first, second), (second, first)) if 1 <= month <= 12 and 1 <= day <= 31]
     if len(readings) == 2 and first != second:
         return f"is ambiguous: {readings[0]} or {readings[1]}"
     meant = f" ({readings[0]}, if day and month are what they seem)" if readings else ""
     return f"is a date in a national form{meant}"
-
-
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")

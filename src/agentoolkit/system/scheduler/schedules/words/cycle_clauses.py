@@ -1,0 +1,84 @@
+"""What limits a cycle in words: hours of the day, a first moment, a last one.
+
+hours = "between" clock "and" clock | "from" clock ( "to" | "until" | "till" | "-" ) clock
+limit = ( "from" | "starting" [ "on" | "from" ] | "beginning" [ "on" ] ) moment | ( "until" | "till" ) moment
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+
+from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.words.days import day as take_day
+from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed
+from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.zones import instant_of
+
+_STARTS = ("from", "starting", "beginning")
+_ENDS = ("until", "till")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when and until when something comes again (aware); None where nothing was said."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def starts_hours(cursor: Cursor) -> bool:
+    """Whether a span of hours comes next: ``from 9 to 17``, not ``from 1 december``."""
+    if cursor.sees("between"):
+        return True
+    first = cursor.peek(1)
+    if not cursor.sees("from") or not (first.kind in ("number", "clock") or first.text in ("noon", "midnight")):
+        return False
+    return cursor.peek(2).text in ("am", "pm", "to", "-", *_ENDS)
+
+
+def hours_between(cursor: Cursor) -> range:
+    """Take a span of full hours; the last one is not in it.
+
+    Raises:
+        InvalidSchedule: The hours are not full, or not in order.
+    """
+    opener = cursor.next().text
+    first = clock(cursor)
+    if not cursor.take_one_of(*(("and",) if opener == "between" else ("to", "-", *_ENDS))):
+        raise cursor.unexpected()
+    last = clock(cursor)
+    if first.minute or last.minute or first.second or last.second or last.hour <= first.hour:
+        remedy = f"Write e.g. 'every 15 minutes {'between 9:00 and' if opener == 'between' else 'from 9:00 to'} 17:00'."
+        raise cursor.refusal(f"{opener!r} takes two full hours, the earlier one first", remedy)
+    for each in (first, last):
+        cursor.bare_times.pop(each, None)
+    cursor.remark(f"from {first.hour:02}:00 until just before {last.hour:02}:00")
+    return range(first.hour, last.hour)
+
+
+def take_limit(cursor: Cursor, limits: Limits, timezone: str) -> Limits | None:
+    """Take ``starting monday`` or ``until friday``; None, and nothing taken, when no limit comes next."""
+    if cursor.take_one_of(*_STARTS):
+        cursor.take_one_of("on", "from", "at")
+        return replace(limits, start=limit_moment(cursor, timezone, is_end=False))
+    if cursor.take_one_of(*_ENDS):
+        return replace(limits, end=limit_moment(cursor, timezone, is_end=True))
+    return None
+
+
+def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
+    """Take a day, a time of day or both as a limit: a day alone begins at 00:00, and as an end holds to its last moment."""
+    if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
+        return instant_of(timezone, datetime.fromisoformat(cursor.next().text.upper()))
+    day = take_day(cursor)
+    given = only_clock(cursor) if starts_clock(cursor) else None
+    if day is None and given is None:
+        raise cursor.unexpected()
+    if day is None or given is not None:
+        return placed(cursor, day, given, timezone)
+    # Until Friday, said on a Friday, is the next one.
+    later = timedelta(days=7) if is_end and day.else_next == "week" and day.date == cursor.now.date() else timedelta()
+    start = datetime.combine(day.date + later, time())
+    return instant_of(timezone, start + timedelta(days=1)) - TICK if is_end else instant_of(timezone, start)

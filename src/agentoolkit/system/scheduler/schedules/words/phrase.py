@@ -1,0 +1,46 @@
+"""What a text means, before it is checked against the calendar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.schedule import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """What a text means.
+
+    Attributes:
+        kind: The kind of schedule.
+        text: Its text, ready for :class:`~.schedule.Schedule`.
+        remarks: What was decided on the way.
+        zone: IANA name of the zone the text names; None when it names none, or only an offset.
+        needs_zone: Whether it means something else in another zone: ``now`` and ``in 5 minutes`` do not.
+        start_at: First moment (aware) that the text itself sets: ``… from 1 december``.
+        end_at: Last moment (aware) that the text itself sets: ``… until friday``.
+    """
+
+    kind: Kind
+    text: str
+    remarks: tuple[str, ...] = ()
+    zone: str | None = None
+    needs_zone: bool = True
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+
+def once_phrase(
+    instant: datetime, text: str, now: datetime, remarks: tuple[str, ...], *, zone: str | None = None, needs_zone: bool = True
+) -> Phrase:
+    """Return the phrase of one instant (aware).
+
+    Raises:
+        InvalidSchedule: It is in the past.
+    """
+    if instant < now:
+        problem = f"{instant.isoformat()} is in the past."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Name a time to come, or write 'now'.")
+    return Phrase("once", instant.astimezone(UTC).isoformat(), remarks, zone, needs_zone)

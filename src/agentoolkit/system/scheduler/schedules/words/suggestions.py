@@ -1,0 +1,85 @@
+"""What to write instead: fixed answers to common phrases, and a near word only where the corrected text reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from agentoolkit.system.scheduler.schedules.words.tokens import tokenise
+from agentoolkit.system.scheduler.schedules.words.vocabulary import VOCABULARY, WEEKDAYS
+
+_MAX_LENGTH = 20
+"""Characters of a word that is looked up."""
+
+_BETTER_SAID = {
+    "biweekly": "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'.",
+    "fortnightly": "Write 'every 2 weeks'.",
+    "bimonthly": "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'.",
+    "quarterly": "Write '0 0 1 */3 *' for the first day of January, April, July and October.",
+    "nightly": "Write e.g. 'every day at 2:00'.",
+    "never": "A schedule names a time; to stop a job, pause or cancel it.",
+    "asap": "Write 'now'.",
+    "immediately": "Write 'now'.",
+    "later": "Write e.g. 'in 2 hours'.",
+    "soon": "Write e.g. 'in 10 minutes'.",
+    "few": "Name the number, e.g. 'in 3 days'.",
+    "several": "Name the number, e.g. 'in 3 days'.",
+    "christmas": "Write the date, e.g. '25 december at 9:00'.",
+}
+"""Words that say too little, or of which the nearest one that is known means something else."""
+
+_TIME = r"(?:at )?(\d{1,2}(?::\d\d)?\s?(?:am|pm)|\d{1,2}:\d\d|noon|midnight)"
+_OFFSET = re.compile(r".*?\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?(\d\d))?", re.DOTALL)
+_EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
+
+
+class Answer(NamedTuple):
+    """What is wrong with a phrase, where that is known, and what to write instead."""
+
+    problem: str | None
+    remedy: str
+
+
+def fixed_answer(text: str) -> Answer | None:
+    """Return the answer to a phrase that is often written; None for others."""
+    said = " ".join(text.casefold().split())
+    if shape := _OFFSET.fullmatch(said):
+        sign, hours, minutes = shape.groups()
+        remedy = f"Write the offset as '{sign}{int(hours):02}:{minutes or '00'}', or name the place, e.g. 'Europe/Berlin'."
+        return Answer(f"{said[:60]!r} names an offset together with UTC.", remedy)
+    if shape := _EVERY_TIME.fullmatch(said):
+        return Answer(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
+    if days := _weekdays_without_every(said):
+        return Answer(f"{said[:60]!r} may mean these days once or every week.", f"Write '{days}'.")
+    words = (token.text for token in tokenise(said) if token.kind == "word")
+    return next((Answer(None, _BETTER_SAID[word]) for word in words if word in _BETTER_SAID), None)
+
+
+def nearest_text(text: str, reads: Callable[[str], bool]) -> Answer | None:
+    """Suggest the one word of the grammar that differs by a slip of the keyboard, if the text then reads; None else."""
+    strange = next((token.text for token in tokenise(text) if token.kind == "word" and token.text not in VOCABULARY), None)
+    if strange is None or not 3 < len(strange) <= _MAX_LENGTH:
+        return None
+    near = [word for word in sorted(VOCABULARY) if len(word) > 3 and is_slip(strange, word)]
+    reading = [word for word in near if reads(re.sub(rf"(?<![a-z]){re.escape(strange)}(?![a-z])", word, text.casefold()))]
+    return Answer(None, f"Did you mean {reading[0]!r}?") if len(reading) == 1 else None
+
+
+def is_slip(said: str, meant: str) -> bool:
+    """Whether one letter is missing, doubled, wrong, or swapped with its neighbour; the first letters are the same."""
+    if said[0] != meant[0] or abs(len(said) - len(meant)) > 1 or said == meant:
+        return False
+    start = next((index for index, (left, right) in enumerate(zip(said, meant, strict=False)) if left != right), min(len(said), len(meant)))
+    rest, wanted = said[start:], meant[start:]
+    return rest[1:] == wanted[1:] or rest[1:] == wanted or rest == wanted[1:] or (rest[1::-1] == wanted[:2] and rest[2:] == wanted[2:])
+
+
+def _weekdays_without_every(said: str) -> str | None:
+    """Return ``every monday and wednesday at 9am`` for ``monday, wednesday at 9am``."""
+    days, _, clock = said.partition(" at ")
+    names = re.split(r", and |, | and |,", days)
+    if len(names) < 2 or any(name not in WEEKDAYS for name in names):
+        return None
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"every {listed} at {clock or '9:00'}"
