@@ -1,8 +1,14 @@
-"""Files of text that people hand over: read as bytes once, and decoded strictly, so that no letter changes in silence."""
+"""Files of text: read as bytes once, and decoded strictly, so that no letter changes in silence; written whole or not at all."""
 
 from __future__ import annotations
 
 import codecs
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TextIO
 
 from agentool.errors import InvalidInput
 
@@ -39,6 +45,36 @@ def without_mark(content: bytes, source: str) -> bytes:
     if content.startswith(_UTF_16):
         raise InvalidInput(f"{source} is UTF-16, not UTF-8.", field="file", value=source, remedy="Save it as UTF-8.")
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+@contextmanager
+def replace_text(path: Path) -> Generator[TextIO]:
+    """Write a file beside its place and put it there at the end: until then, and if that fails, the old one stays.
+
+    A new file is for its owner only; a device or a pipe is written to itself. An `OSError` names the path that was given.
+    """
+    target = path.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            with target.open("w", encoding="utf-8") as file:
+                yield file
+            return
+        handle, temporary = mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                if target.exists():
+                    os.chmod(temporary, target.stat().st_mode & 0o777)
+                yield file
+                file.flush()
+                os.fsync(handle)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def describe_undecodable(error: UnicodeDecodeError, content: bytes) -> str:

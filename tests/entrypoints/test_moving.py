@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,45 @@ def test_export_and_import(cli: Cli, monkeypatch: object, folder: Path) -> None:
         (folder / "home" / name).unlink(missing_ok=True)
     assert "Added 1 job, 1 execution, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
     assert "Added 0 jobs, 0 executions, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
+
+
+FAILS = [(OSError(28, "No space left on device"), 1), (BrokenPipeError(32, "Broken pipe"), 1), (KeyboardInterrupt(), 130)]
+
+
+@pytest.mark.parametrize(("error", "code"), FAILS)
+def test_an_export_that_fails_leaves_the_old_file(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, folder: Path, error: BaseException, code: int
+) -> None:
+    """A file is replaced when all of it is written; where that fails the old one is there, and nothing else."""
+
+    async def some_lines(*_: object) -> AsyncIterator[str]:
+        yield "{}"
+        raise error
+
+    Path("all.jsonl").write_text("old")
+    monkeypatch.setattr("agentoolkit.transfer.export_lines", some_lines)
+    before = {path.name for path in folder.iterdir()} | {"home"}
+    assert cli("export", "-o", "all.jsonl", code=code).stderr.count("\n") <= 1
+    assert Path("all.jsonl").read_text() == "old"
+    assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_export_into_a_full_device_is_one_line_that_names_it(cli: Cli) -> None:
+    """A device is written to itself; what it says is told with its name."""
+    told = cli("export", "-o", "/dev/full", code=1).stderr
+    assert (told.count("\n"), "/dev/full" in told, Path("/dev/full").is_char_device()) == (1, True, True)
+
+
+def test_an_export_is_its_owners_and_keeps_the_mode_of_a_file_that_is_there(cli: Cli) -> None:
+    """It has everything that the database has, which is its owner's alone; links are followed."""
+    cli("export", "-o", "new.jsonl")
+    Path("old.jsonl").write_text("old")
+    Path("old.jsonl").chmod(0o640)
+    Path("link.jsonl").symlink_to("old.jsonl")
+    cli("export", "-o", "link.jsonl")
+    modes = [Path(name).stat().st_mode & 0o777 for name in ("new.jsonl", "old.jsonl")]
+    assert (modes, Path("link.jsonl").is_symlink(), Path("old.jsonl").read_text()[0]) == ([0o600, 0o640], True, "{")
 
 
 def test_line_breaks_within_texts_are_no_lines(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

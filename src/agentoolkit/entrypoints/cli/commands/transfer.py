@@ -31,11 +31,12 @@ def export(
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.text import counted
+    from agentoolkit.text_files import replace_text
     from agentoolkit.transfer import Everything, export_lines
 
     async def write(kit: Toolkit) -> int:
         written = 0
-        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+        with replace_text(output) if output else nullcontext(sys.stdout) as file:
             held = Everything(kit.scheduler.store, kit.queue.backend, kit.values)
             async for line in export_lines(held, kit.scheduler.now()):
                 file.write(line + "\n")
