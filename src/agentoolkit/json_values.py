@@ -1,15 +1,17 @@
-"""What an AgenTool returned, as JSON values."""
+"""JSON values: what an AgenTool returned as such, whether something is one, and what is at a place inside."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from agentool.errors import AgenToolError
+from agentool.errors import AgenToolError, did_you_mean, excerpt
+from agentoolkit.text import whole
 
 
 class UnrecordableResult(AgenToolError, RuntimeError):
@@ -36,6 +38,82 @@ def recordable(output: object) -> Any:
     except Exception as error:  # a model's own code may raise anything
         problem = f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}."
         raise UnrecordableResult(problem, remedy="Return a Pydantic model or plain JSON values.") from error
+
+
+class NotJson(AgenToolError, ValueError):
+    """A value has no place in JSON; ``field`` says where it is."""
+
+
+def json_copy(value: Any, where: str, depth: int = 100) -> Any:
+    """Return a copy of JSON values that shares nothing with them.
+
+    Raises:
+        NotJson: There is something else among them, or they are nested more than `depth` deep.
+    """
+    if isinstance(value, str):
+        return _written(value, where)
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if depth == 0:
+        raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
+    if isinstance(value, dict):
+        held = cast("dict[object, Any]", value).items()
+        return {_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
+    if isinstance(value, (list, tuple)):
+        return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
+    raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
+
+
+def _key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
+    return _written(key, where)
+
+
+def _written(text: str, where: str) -> str:
+    try:
+        return whole(text)
+    except ValueError as error:
+        raise NotJson(f"{excerpt(text)} has {error}.", field=where, value=text) from None
+
+
+def is_json(text: str) -> bool:
+    """Can a text be read as JSON, without the numbers that JSON does not have?"""
+    try:
+        json.loads(text, parse_constant=int)  # no number is written like them
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+class NothingThere(AgenToolError, LookupError):
+    """A path leads nowhere. ``value`` is the part that is not there, the remedy says what is."""
+
+
+def value_at(values: Any, path: Sequence[str], called: str = "it") -> Any:
+    """Follow a path into JSON values: keys of objects, and numbers of entries of lists, from 0.
+
+    Raises:
+        NothingThere: It says where, `called` being what the values as a whole are called.
+    """
+    held = values
+    for place, name in enumerate(path):
+        if isinstance(held, Mapping) and name in held:
+            held = cast("Mapping[str, Any]", held)[name]
+        elif isinstance(held, list) and name.isdecimal() and int(name) < len(cast("list[Any]", held)):
+            held = cast("list[Any]", held)[int(name)]
+        else:
+            where = repr(".".join(path[:place])) if place else called
+            raise NothingThere(f"There is no {excerpt(name)} in {where}.", value=name, remedy=_what_is_there(held, name))
+    return held
+
+
+def _what_is_there(held: Any, name: str) -> str:
+    if isinstance(held, Mapping):
+        return did_you_mean(name, map(str, cast("Mapping[object, Any]", held))) or "It is empty."
+    if isinstance(held, list):
+        return f"It is a list of {len(cast('list[Any]', held))}, numbered from 0."
+    return f"It is {excerpt(held)}."
 
 
 def _without_models(value: Any) -> Any:

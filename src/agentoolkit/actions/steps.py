@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentool.references import STEP_PREFIX, Budget, Inert, taken
+from agentoolkit.json_values import NothingThere, value_at
 
 PREFIX = STEP_PREFIX
 MAX_STEPS = 100
@@ -188,15 +189,11 @@ def _looked_up(reference: str, results: Mapping[str, Any]) -> Any:
     name = referred(reference)
     if name not in results:
         raise InvalidInput(f"Step {name!r} has no result.", value=reference, remedy="Let it come before, and succeed.")
-    value: Any = results[name]
-    for key in reference.removeprefix(PREFIX).split(".")[1:]:
-        try:
-            value = value[int(key) if isinstance(value, list) else key]
-        except (KeyError, IndexError, ValueError, TypeError):
-            known = list(cast("dict[str, Any]", value)) if isinstance(value, dict) else []
-            problem = f"The result of step {name!r} has no {key!r}."
-            raise InvalidInput(problem, value=reference, remedy=did_you_mean(key, known)) from None
-    return value
+    try:
+        return value_at(results[name], reference.removeprefix(PREFIX).split(".")[1:])
+    except NothingThere as error:
+        problem = f"The result of step {name!r} has no {excerpt(error.value)}."
+        raise InvalidInput(problem, value=reference, remedy=error.remedy) from None
 
 
 def _check_order(plan: Sequence[PlannedStep]) -> None:

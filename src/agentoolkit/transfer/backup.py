@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from agentool.errors import InvalidInput, excerpt
+from agentoolkit.json_values import is_json
 from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
@@ -66,7 +67,7 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
         for record in _queue_records(await held.queues.contents(status.queue.queue_name, now), now):
             yield _line(record)
     for value in await held.values.everything(now):
-        if checks.is_json(value.entry.text):
+        if is_json(value.entry.text):
             yield _line(records.value_record(value))
 
 
@@ -77,7 +78,7 @@ def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str,
     """
     yield records.queue_record(contents)
     for message in contents.messages:
-        if checks.is_json(message.body):
+        if is_json(message.body):
             in_flight = message.state is queued.State.IN_FLIGHT
             yield records.queued_record(queued.waiting(message._replace(token=""), now) if in_flight else message)
     remembered = {message_id: until for message_id, until in contents.remembered if until > now}

@@ -94,15 +94,6 @@ def check_job(job: Job) -> None:
         raise InvalidInput(error.problem, field=f"job.{error.field}", value=error.value, remedy=error.remedy) from error
 
 
-def is_json(text: str) -> bool:
-    """Can it be read as JSON?"""
-    try:
-        json_in("", text)
-    except InvalidInput:
-        return False
-    return True
-
-
 def is_encodable(text: str) -> bool:
     """Is there a form in bytes? A lone surrogate has none."""
     try:

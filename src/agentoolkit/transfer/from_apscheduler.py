@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
+from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import MAX_SECONDS
 from agentoolkit.system.scheduler.schedules.cron import wall_times

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
 from uuid import uuid4
 
 from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
+from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.queue.errors import MessageTooLarge
 from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt, waiting
 
@@ -106,19 +104,9 @@ def _instant(text: str) -> datetime:
 def _json(message: JsonValue) -> str:
     try:
         return json.dumps(message, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
-        where, value = next(_not_json(message, "message"), ("message", message))
+    except (TypeError, ValueError, RecursionError):
         remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
-        raise InvalidInput(f"{excerpt(value)} is not JSON.", field=where, value=value, remedy=remedy) from error
-
-
-def _not_json(value: object, where: str) -> Iterator[tuple[str, object]]:
-    """Yield each thing inside a value that JSON does not have, with its place."""
-    if isinstance(value, dict):
-        for key, inner in cast("dict[object, object]", value).items():
-            yield from _not_json(inner, f"{where}.{key}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(cast("list[object]", value)):
-            yield from _not_json(inner, f"{where}.{index}")
-    elif not isinstance(value, (str, int, float, type(None))) or (isinstance(value, float) and not math.isfinite(value)):
-        yield where, value
+        try:
+            return json.dumps(json_copy(message, "message"), separators=(",", ":"))
+        except NotJson as error:
+            raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +10,8 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.errors import InvalidInput
+from agentoolkit.json_values import NothingThere, value_at
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.jobs import Execution, upstream_execution_id
@@ -44,7 +44,10 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
         InvalidInput: Nothing runs here that comes after another execution, or there is nothing at this place.
     """
     record = views.execution_info(await _preceding(ctx.deps, key)).model_dump(mode="json")
-    return AfterValue(value=_at(record, key))
+    try:
+        return AfterValue(value=value_at(record, key.split("."), "the record of an execution"))
+    except NothingThere as error:
+        raise InvalidInput(error.problem, field="key", value=key, remedy=error.remedy) from None
 
 
 async def _preceding(store: JobStore, key: str) -> Execution:
@@ -57,36 +60,6 @@ async def _preceding(store: JobStore, key: str) -> Execution:
         remedy = "The newest hundred of each job are kept: let this job run sooner after the other, or hand on a path instead."
         raise InvalidInput(f"The record of the execution before, {before!r}, is no longer kept.", field="key", value=key, remedy=remedy)
     return found
-
-
-def _at(record: Any, key: str) -> Any:
-    """Follow a dotted path into JSON values."""
-    held: Any = record
-    way: list[str] = []
-    for name in key.split("."):
-        place = _place(held, name)
-        if place is None:
-            where = f"in {'.'.join(way)!r}" if way else "in the record of an execution"
-            raise InvalidInput(f"There is no {excerpt(name)} {where}.", field="key", value=key, remedy=_remedy(held, name))
-        held = held[place]
-        way.append(name)
-    return held
-
-
-def _place(held: Any, name: str) -> str | int | None:
-    if isinstance(held, Mapping):
-        return name if name in held else None
-    if isinstance(held, list) and name.isdecimal() and int(name) < len(cast("Sequence[Any]", held)):
-        return int(name)
-    return None
-
-
-def _remedy(held: Any, name: str) -> str:
-    if isinstance(held, Mapping):
-        return did_you_mean(name, map(str, cast("Mapping[object, Any]", held))) or "It is empty."
-    if isinstance(held, list):
-        return f"It is a list of {len(cast('Sequence[Any]', held))}, numbered from 0."
-    return f"It is {excerpt(held)}."
 
 
 def create_after_agent(store: JobStore, *, injector: Injector) -> AgenTool[JobStore]:

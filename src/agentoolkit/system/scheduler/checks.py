@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
-from agentoolkit.system.scheduler.decisions.outcomes import NotJson, json_copy
+from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields

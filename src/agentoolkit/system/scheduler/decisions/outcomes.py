@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
 import traceback
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from agentool.errors import AgenToolError, excerpt
+from agentool.errors import AgenToolError
 from agentoolkit import json_values
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, is_nothing_to_report
 from agentoolkit.json_values import UnrecordableResult
-from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.text import whole
 
 MAX_MESSAGE_LENGTH = 10_000
 """Characters of an error's message that a record keeps."""
@@ -35,43 +32,6 @@ def recordable(output: object) -> Any:
     if isinstance(output, (bytes, bytearray)):
         return {"encoding": "base64", "data": base64.b64encode(output).decode()}
     return json_values.recordable(output)
-
-
-class NotJson(SchedulerError):
-    """A value has no place in JSON; ``field`` says where it is."""
-
-
-def json_copy(value: Any, where: str, depth: int = 100) -> Any:
-    """Return a copy of JSON values that shares nothing with them.
-
-    Raises:
-        NotJson: There is something else among them, or they are nested more than `depth` deep.
-    """
-    if isinstance(value, str):
-        return _written(value, where)
-    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if depth == 0:
-        raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
-    if isinstance(value, dict):
-        held = cast("dict[object, Any]", value).items()
-        return {_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
-    if isinstance(value, (list, tuple)):
-        return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
-    raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
-
-
-def _key(key: object, where: str) -> str:
-    if not isinstance(key, str):
-        raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
-    return _written(key, where)
-
-
-def _written(text: str, where: str) -> str:
-    try:
-        return whole(text)
-    except ValueError as error:
-        raise NotJson(f"{excerpt(text)} has {error}.", field=where, value=text) from None
 
 
 def record_success(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
