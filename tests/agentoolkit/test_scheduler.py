@@ -41,7 +41,7 @@ def test_creation_a_second_time_returns_the_same():
     [
         ("job_id", Optional[str], None),  # noqa: UP045  as the table writes it
         ("job_name", Optional[str], None),  # noqa: UP045
-        ("schedule_type", Optional[Literal["cron", "interval", "once", "after"]], None),  # noqa: UP045
+        ("schedule_type", Optional[Literal["cron", "interval", "once", "after", "list"]], None),  # noqa: UP045
         ("schedule", Optional[str], None),  # noqa: UP045
         ("agentool_name", Optional[str], None),  # noqa: UP045
         ("input_data", Optional[dict[str, Any]], None),  # noqa: UP045

@@ -61,7 +61,7 @@ def test_zero_is_a_value(cli: Cli) -> None:
         ("critical|high|medium|low", Priority),
         ("latest|all|none", CatchUp),
         ("retry|fail", OnInterrupt),
-        ("cron|interval|once|after", Kind),
+        ("cron|interval|once|after|list", Kind),
     ],
 )
 def test_help_names_what_is_accepted(cli: Cli, shown: str, accepted: object, monkeypatch: pytest.MonkeyPatch) -> None:

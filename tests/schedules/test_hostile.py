@@ -82,7 +82,7 @@ def test_whatever_is_understood_can_be_stored_and_previewed(text: str) -> None:
         assert found.schedule.kind == "after" or preview(found.schedule, now=NOW).next_runs
 
 
-@pytest.mark.parametrize("kind", ["cron", "interval", "once", "after"])
+@pytest.mark.parametrize("kind", ["cron", "interval", "once", "after", "list"])
 @pytest.mark.parametrize(("text", "_kind", "_canonical"), READ)
 def test_asked_for_any_kind_a_phrase_is_that_kind_or_refused(text: str, _kind: str, _canonical: str, kind: str) -> None:
     """Asked for one kind, the reader never answers with another."""

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
-from agentoolkit.system.scheduler.job_fields import JobFields, Name, Text
+from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
 from agentoolkit.text_files import decode_text
 
 MAX_FILE_SIZE = 1_000_000
@@ -57,7 +57,7 @@ class Task(JobFields):
 
     # Narrowed: a task of a file has both.
     job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
-    schedule: Text  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+    schedule: Schedules  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     enabled: bool = True
     function: Text | None = None
     args: list[Any] | None = None

@@ -24,7 +24,7 @@ class ScheduledTask(BaseModel):
     agent_name: str = Field(default="", description="The agent, or person, whose task it is", examples=["email-agent"])
     enabled: bool = Field(description="False while it is paused")
     status: TaskStatus
-    type: str = Field(description="cron, interval, once or after", examples=["cron"])
+    type: str = Field(description="cron, interval, once, after or list", examples=["cron"])
     schedule: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["Europe/Berlin"])
     next_run: str | None = Field(default=None, description="ISO 8601, in the task's zone")

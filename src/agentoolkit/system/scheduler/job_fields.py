@@ -7,7 +7,7 @@ pages of the reference all come from here. Names and defaults are those of *Sche
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -34,11 +34,22 @@ def _text(check: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
 
 
+def _joined(value: object) -> object:
+    """Write a list of schedules as one text: ``0 9 * * 1-5; 0 12 * * 6``."""
+    if not isinstance(value, list):
+        return value
+    parts = cast("list[object]", value)
+    return "; ".join(map(str, parts)) if parts and all(isinstance(part, str) for part in parts) else parts
+
+
 Text = Annotated[str, _text(storable)]
 """Text that every store and every file can hold."""
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
 # The same, where None says that it was not given.
 MaybeText = Annotated[str | None, _text(storable)]
+Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
+"""One schedule, or several in a list or with ``;`` between them."""
+MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
 MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
 
 
@@ -51,7 +62,7 @@ class JobFields(BaseModel):
     schedule_type: Kind | None = Field(
         None, description="Type of schedule; may be left out where the text of the schedule decides", examples=["cron"]
     )
-    schedule: MaybeText = Field(
+    schedule: MaybeSchedule = Field(
         None,
         description="When: a crontab expression '0 9 * * 1-5', an interval '5 minutes', an ISO 8601 time, 'now', words, 'after JOB'",
         examples=["0 9 * * 1-5"],

@@ -12,7 +12,7 @@ from agentoolkit.entrypoints.cli.options import Json, TaskFile, Timezone, When, 
 def preview(
     when: When,
     timezone: Timezone = None,
-    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after", "What it must be.")] = None,
+    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after|list", "What it must be.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", metavar="NUMBER", help="How many due times to show.", min=1, max=100)] = 5,
     json: Json = False,
 ) -> None:

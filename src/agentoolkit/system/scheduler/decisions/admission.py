@@ -118,7 +118,7 @@ def admit(
 def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple[str, ...]]:
     """Give a repeating job an end, and a spread where it is due on round minutes."""
     schedule = job.schedule
-    if schedule.kind not in ("cron", "interval"):
+    if schedule.kind not in ("cron", "interval", "list"):
         return job, ()
     days = rules.frequent_expiry_days if _shortest(job, now) < _HOUR else rules.expiry_days
     last = now + timedelta(days=days)
@@ -127,7 +127,7 @@ def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple
     if schedule.end_at is None or job.is_bounded:
         changes["end_at"] = last
         remarks.append(f"ends on {last:%Y-%m-%d}, as repeating jobs do that are given no end; schedule it anew then")
-    if schedule.kind == "cron" and (not schedule.jitter or job.is_bounded) and rules.spread:
+    if schedule.kind in ("cron", "list") and (not schedule.jitter or job.is_bounded) and rules.spread:
         changes["jitter"] = min(rules.spread, rules.min_interval or rules.spread)
     if not changes:
         return job, ()

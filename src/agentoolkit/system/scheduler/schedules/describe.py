@@ -53,6 +53,8 @@ def _rule(schedule: Schedule) -> str:
         return f"every {schedule.text.removeprefix('1 ') if schedule.text.count(' ') == 1 else schedule.text}"
     if schedule.after is not None:
         return schedule.after.words
+    if schedule.kind == "list":
+        return "; and ".join(_rule(part) for part in schedule.parts)
     return f"once, on {long_date(datetime.fromisoformat(schedule.text))}"
 
 

@@ -82,6 +82,12 @@ def iso_duration(text: str) -> Fraction | None:
     return _total(shape)
 
 
+def is_interval(text: str) -> bool:
+    """Whether a text is a canonical length of time."""
+    shape = _PARTS.fullmatch(text)
+    return shape is not None and any(shape.groups())
+
+
 @lru_cache(maxsize=4096)
 def interval_step(text: str) -> timedelta:
     """Return the length of a canonical text.

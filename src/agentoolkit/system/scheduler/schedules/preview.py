@@ -62,6 +62,11 @@ def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
         return
     if first - now > _YEAR:
         yield f"the first run is more than a year away, on {date_text(first.astimezone(load_zone(schedule.timezone)))}"
+    for part in schedule.parts:
+        yield from _warnings_of_part(part, now)
+
+
+def _warnings_of_part(schedule: Schedule, now: datetime) -> Iterator[str]:
     if schedule.kind == "cron" and either_day_is_enough(schedule.text):
         yield "day-of-month and day-of-week are both given: cron runs on days that match either one, not only both"
     if schedule.kind == "interval" and timedelta(days=1) / interval_step(schedule.text) > MAX_RUNS_A_DAY:

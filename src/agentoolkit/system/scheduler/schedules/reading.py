@@ -13,10 +13,11 @@ from agentoolkit.system.scheduler.schedules.after import MAX_AFTER, is_after
 from agentoolkit.system.scheduler.schedules.cron import cron_rule
 from agentoolkit.system.scheduler.schedules.cron_text import split_weeks
 from agentoolkit.system.scheduler.schedules.describe import describe
-from agentoolkit.system.scheduler.schedules.interval import interval_step
+from agentoolkit.system.scheduler.schedules.interval import interval_step, is_interval
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
 from agentoolkit.system.scheduler.schedules.rules import TICK
-from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule
+from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, part_kind
+from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.tokens import plain
@@ -57,7 +58,8 @@ def read_schedule(
     """Read a schedule as a person, a program or a language model writes it.
 
     Args:
-        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters (300 after ``after``).
+        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters (300 after ``after``); several of
+            them with ``;`` between them.
         now: The present (aware).
         kind: What the text must be; None lets the text decide.
         timezone: IANA name, for a text that names no zone itself; None is this machine's.
@@ -72,7 +74,10 @@ def read_schedule(
     text = text if is_after(text) else plain(text)
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
-        phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
+        if is_after(text) or (";" not in text and kind != "list"):
+            phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
+        else:
+            phrase = _list_phrase(text, now, kind, given or machine_zone())
     zone, zone_remarks = _settle_zone(phrase, given)
     start = phrase.start_at or _bound(start_at, "start_at", zone, now)
     end = phrase.end_at or _bound(end_at, "end_at", zone, now)
@@ -82,14 +87,53 @@ def read_schedule(
     return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
 
 
+def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str) -> Phrase:
+    """Read each schedule of a list; all are in one zone.
+
+    Raises:
+        InvalidSchedule: One cannot be read, has bounds of its own, or they name different zones.
+    """
+    if kind not in (None, "list"):
+        problem = f"{excerpt(text)} is a list of schedules, and not of kind {kind!r}."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Leave the kind out.")
+    phrases: list[Phrase] = []
+    for part in split_parts(text):
+        try:
+            if kind == "list" and part_kind(part) == "once" and _is_instant(part):
+                # A list that is read again may hold a single time that has passed.
+                phrases.append(Phrase("once", part, needs_zone=False))
+                continue
+            phrases.append(understand(part, now=now, kind=None, timezone=timezone))
+        except InvalidSchedule as refused:
+            raise InvalidSchedule(refused.problem, field="schedule", value=text, remedy=refused.remedy) from refused
+    if any(phrase.kind == "after" or phrase.start_at or phrase.end_at for phrase in phrases):
+        remedy = "Give start_at and end_at for the whole list, and make a job of its own for 'after JOB'."
+        raise InvalidSchedule(f"{excerpt(text)} lists more than due times.", field="schedule", value=text, remedy=remedy)
+    zones = {phrase.zone for phrase in phrases if phrase.needs_zone}
+    if len(zones) > 1:
+        problem = f"{excerpt(text)} names more than one zone, or names it for some of its schedules only."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Give one timezone for the whole list.")
+    remarks = dict.fromkeys(remark for phrase in phrases for remark in phrase.remarks)
+    texts = dict.fromkeys(phrase.text for phrase in phrases)
+    needs_zone = any(phrase.needs_zone for phrase in phrases)
+    return Phrase("list", SEPARATOR.join(texts), tuple(remarks), next(iter(zones), None), needs_zone)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def _check(text: object, now: datetime) -> None:
     if now.tzinfo is None:
         raise ValueError("now must be an aware datetime")
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
     most = MAX_AFTER if is_after(text) else MAX_TEXT_LENGTH
-    if len(text) > most:
-        problem = f"has {len(text):,} characters, at most {most} are read."
+    if (longest := len(text) if is_after(text) or text.count(";") >= MAX_PARTS else max(map(len, text.split(";")))) > most:
+        problem = f"has {longest:,} characters, at most {most} are read."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
     if not text.strip():
         raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
@@ -106,15 +150,19 @@ def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...
 
 
 def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime, zone: str) -> datetime | None:
-    crontab, weeks = split_weeks(phrase.text) if phrase.kind == "cron" else ("", 1)
-    if weeks > 1:
-        # The first week is that of the first due time.
-        return anchor or cron_rule(crontab, zone).next_after((start or now) - TICK)
-    if phrase.kind != "interval":
+    if phrase.kind in ("once", "after"):
+        return None
+    texts = split_parts(phrase.text)
+    for crontab, weeks in map(split_weeks, texts):
+        if weeks > 1:
+            # The first week is that of the first due time.
+            return anchor or cron_rule(crontab, zone).next_after((start or now) - TICK)
+    length = next((text for text in texts if is_interval(text)), None)
+    if length is None:
         return None
     if anchor is None and start is not None:
         with within_the_calendar("start_at", start):
-            return start - interval_step(phrase.text)
+            return start - interval_step(length)
     return anchor or now
 
 

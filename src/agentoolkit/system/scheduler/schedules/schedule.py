@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast, get_args
@@ -17,13 +17,14 @@ from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, J
 from agentoolkit.system.scheduler.schedules.cron import cron_rule, wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, split_weeks
 from agentoolkit.system.scheduler.schedules.exclusions import exclusions
-from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text
+from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text, is_interval
 from agentoolkit.system.scheduler.schedules.once import once_rule, once_text
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
+from agentoolkit.system.scheduler.schedules.several import SEPARATOR, AnyOf, check_frequency, split_parts
 from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
 
-Kind = Literal["cron", "interval", "once", "after"]
-"""The kinds of schedule. The last has no due times: it comes after another job's executions."""
+Kind = Literal["cron", "interval", "once", "after", "list"]
+"""The kinds of schedule. `after` has no due times: it comes after another job's executions. `list` is several of the first three."""
 
 
 class Leap(NamedTuple):
@@ -41,8 +42,9 @@ class Schedule:
     """When something is due. A value: checked when made, equal text is an equal schedule, JSON in and JSON out.
 
     Attributes:
-        kind: ``cron``, ``interval``, ``once`` or ``after``.
-        text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset, ``after extract succeeded``.
+        kind: ``cron``, ``interval``, ``once``, ``after`` or ``list``.
+        text: Canonical: ``0 9 * * 1-5``, ``1 hour 30 minutes``, ISO 8601 with offset, ``after extract succeeded``,
+            ``0 9 * * 1-5; 0 12 * * 6``.
         timezone: IANA name of the zone in which cron text, exclusions and answers are read.
         anchor: For an interval, the instant it counts from (UTC); the first due time is one step later. For ``every … weeks``,
             an instant of the first week.
@@ -95,6 +97,13 @@ class Schedule:
     def after(self) -> Upstream | None:
         """The job that this comes after; None if it has due times."""
         return upstream_in(self.text) if self.kind == "after" else None
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedules of a list, each with the bounds of the whole; the schedule itself where it is no list."""
+        if self.kind != "list":
+            return (self,)
+        return tuple(replace(self, kind=part_kind(text), text=text) for text in split_parts(self.text))
 
     def admits(self, moment: datetime) -> bool:
         """Is a moment (aware) within the bounds, and not excluded?"""
@@ -201,6 +210,8 @@ def _plain_rule(schedule: Schedule) -> Rule:
         return once_rule(schedule.text)
     if schedule.kind == "after":
         return Never()
+    if schedule.kind == "list":
+        return AnyOf(tuple(_plain_rule(part) for part in schedule.parts))
     return IntervalRule(cast(datetime, schedule.anchor), interval_step(schedule.text))
 
 
@@ -219,10 +230,22 @@ def _canonical(schedule: Schedule) -> str:
         return interval_text(int(interval_step(schedule.text).total_seconds()))
     if schedule.kind == "after":
         return required_upstream(schedule.text).text
+    if schedule.kind == "list":
+        parts = [replace(schedule, kind=part_kind(text), text=text) for text in split_parts(schedule.text)]
+        texts = dict.fromkeys(part.text for part in parts)
+        check_frequency(tuple(_plain_rule(part) for part in parts), schedule.text)
+        return SEPARATOR.join(texts)
     raise InvalidSchedule(f"{excerpt(schedule.kind)} is not a kind.", field="kind", value=schedule.kind, remedy=_KINDS)
 
 
 _KINDS = f"Known: {', '.join(get_args(Kind))}."
+
+
+def part_kind(text: str) -> Kind:
+    """Return the kind of one schedule of a list, by its canonical text."""
+    if is_interval(text):
+        return "interval"
+    return "once" if "T" in text else "cron"
 
 
 def _check_bounds(schedule: Schedule) -> None:

@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.schedules.after import Upstream, required_upst
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
 from agentoolkit.system.scheduler.schedules.schedule import Kind
+from agentoolkit.system.scheduler.schedules.several import SEPARATOR
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
 from agentoolkit.system.scheduler.schedules.words.cycles import Cycle, crontab_of_length, cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
@@ -29,7 +30,13 @@ from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS
 from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, is_abbreviation, load_zone, zone_named
 
-_ARTICLES = {"cron": "a cron schedule", "interval": "an interval", "once": "a single time", "after": "a time after another job"}
+_ARTICLES = {
+    "cron": "a cron schedule",
+    "interval": "an interval",
+    "once": "a single time",
+    "after": "a time after another job",
+    "list": "a list of schedules",
+}
 _PLAIN_DAY_PARTS = DayParts()
 
 
@@ -186,6 +193,9 @@ def _cycle_phrase(found: Cycle, cursor: Cursor, kind: Kind | None, zone: str | N
         crontabs = [crontab]
     if crontabs and not (kind == "interval" and length is not None):
         texts = [normal_cron(crontab) for crontab in crontabs]
+        if len(texts) > 1 and kind in (None, "list"):
+            remarks = (f"read as the crontabs {' and '.join(map(repr, texts))}", *cursor.remarks)
+            return Phrase("list", SEPARATOR.join(texts), remarks, zone, start_at=limits.start, end_at=limits.end)
         if len(texts) > 1:
             raise cursor.refusal(f"{_clocks_of(texts)} do not fit in one crontab", "Make one schedule for each time.")
         remarks = (f"read as cron {texts[0]!r}", *cursor.remarks)
@@ -208,4 +218,6 @@ def _remedy_for(kind: Kind, found: Kind) -> str:
         return f"Write e.g. '5 minutes', or make it {_ARTICLES[found]}."
     if kind == "after":
         return f"Write e.g. 'after extract', or make it {_ARTICLES[found]}."
+    if kind == "list":
+        return f"Write e.g. '0 9 * * 1-5; 0 12 * * 6', or make it {_ARTICLES[found]}."
     return f"Write e.g. '2026-12-25T09:00:00' or 'in 30 minutes', or make it {_ARTICLES[found]}."
