@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import bulk, burst, call, growth, schedules, steady
+from bench import bulk, burst, call, growth, schedules, steady, toolset
 
 ALL = {
     "call": call.run,
+    "toolset": toolset.run,
     "schedules": schedules.run,
     "memory": burst.memory,
     "durable": burst.durable,

@@ -59,7 +59,7 @@ Operation = Callable[[JobStore, int, int], Awaitable[object]]
 async def _change(store: JobStore, status: JobStatus, number: int, jobs: int) -> None:
     stored = await store.find(f"job-{(number * 7) % jobs:06}")
     assert stored is not None
-    await store.replace(stored.job, stored.standing._replace(state=status), stored.standing)
+    await store.replace(stored.job, stored.state._replace(status=status), stored.state)
 
 
 async def _fire(store: JobStore, number: int, jobs: int) -> None:

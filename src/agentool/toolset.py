@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_ai import ModelRetry, ToolFailed, UserError
 from pydantic_ai.exceptions import ApprovalRequired
-from pydantic_ai.tools import RunContext, ToolDefinition
+from pydantic_ai.tools import RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
@@ -158,6 +158,25 @@ class AgenToolset(AbstractToolset[Any]):
         return found
 
 
+def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], injector: Injector | None = None) -> Tool[Any]:
+    """Return a handler, named ``agentool_operation``, as a tool for ``Agent(tools=[…])``: it then takes pydantic-ai's own context.
+
+    Raises:
+        UserError: The AgenTool has no operation of this name.
+    """
+    name = agentool if isinstance(agentool, str) else agentool.name
+    operation = function.__name__.removeprefix(f"{name}_")
+    toolset = AgenToolset(agentool, operations={name: [operation]}, names=lambda _: function.__name__, injector=injector)
+    flat = toolset.flat_tools()[function.__name__]
+
+    async def call(ctx: RunContext[Any], **arguments: Any) -> Any:
+        tools = await toolset.get_tools(ctx)
+        return await toolset.call_tool(function.__name__, arguments, ctx, tools[function.__name__])
+
+    description = flat.definition.description
+    return Tool.from_schema(call, function.__name__, description, flat.operation.schema, takes_ctx=True)
+
+
 def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
     """Return who asks: inside a scheduled run the owner of its job, else the caller given, else whoever runs the agent."""
     current = get_caller()
@@ -190,4 +209,4 @@ def answer(output: Any) -> Any:
     return f"{text[:MAX_ANSWER]}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
 
 
-__all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "refusal", "words"]
+__all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "for_agents", "refusal", "words"]

@@ -237,7 +237,7 @@ async def until_done(kit: Toolkit, seconds: float) -> None:
         while True:
             jobs = await kit.scheduler.jobs()
             left = await kit.database.read(_left)
-            if left == 0 and not any(stored.standing.due_at for stored in jobs):
+            if left == 0 and not any(stored.state.due_at for stored in jobs):
                 return
             await asyncio.sleep(0.1)
 

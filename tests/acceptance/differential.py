@@ -166,7 +166,7 @@ class Play:
                 queues[queue_name] = sorted(str(_neutral(message["message"])) for message in found)
             except Exception as error:
                 queues[queue_name] = type(error).__name__
-        return [[str(stored.standing) for stored in jobs], sorted(_neutral(str(row)) for row in plain), queues]
+        return [[str(stored.state) for stored in jobs], sorted(_neutral(str(row)) for row in plain), queues]
 
     def _hear(self, event: Any) -> None:
         execution = event.execution

@@ -74,9 +74,9 @@ def decided(case: Case, runs: int = 0):
 @given(cases())
 def test_every_due_time_is_accounted_for_exactly_once(case: Case):
     """The records of a decision count each due time once: all of them, unless max_runs ended the job before."""
-    executions, standing = decided(case)
+    executions, state = decided(case)
     counted = sum(execution.due_count for execution in executions)
-    if standing.runs == case.job.policies.max_runs:
+    if state.runs == case.job.policies.max_runs:
         assert counted <= len(case.due)
     else:
         assert counted == len(case.due)
@@ -88,10 +88,10 @@ def test_every_due_time_is_accounted_for_exactly_once(case: Case):
 @given(cases())
 def test_nothing_later_than_now_is_claimed(case: Case):
     """No record is of a time to come, and the job is due next at a time to come, or never again."""
-    executions, standing = decided(case)
+    executions, state = decided(case)
     assert all(execution.scheduled_at <= case.now for execution in executions)
-    assert standing.next_run_at is None or standing.next_run_at > case.now
-    assert (standing.next_run_at is None) == (standing.state is JobStatus.DONE)
+    assert state.next_run_at is None or state.next_run_at > case.now
+    assert (state.next_run_at is None) == (state.status is JobStatus.DONE)
 
 
 @given(cases())
@@ -132,24 +132,24 @@ def test_nothing_late_is_skipped_where_all_are_caught_up_on(case: Case):
 @given(cases())
 def test_runs_are_counted_and_never_exceed_max_runs(case: Case):
     """A job's runs grow by as many executions as start, and stop at max_runs."""
-    executions, standing = decided(case)
-    assert standing.runs == sum(execution.status is ExecutionStatus.QUEUED for execution in executions)
-    assert case.job.policies.max_runs is None or standing.runs <= case.job.policies.max_runs
+    executions, state = decided(case)
+    assert state.runs == sum(execution.status is ExecutionStatus.QUEUED for execution in executions)
+    assert case.job.policies.max_runs is None or state.runs <= case.job.policies.max_runs
 
 
 @given(cases())
 def test_second_decision_at_the_same_time_finds_nothing(case: Case):
     """What was decided is not decided again."""
-    _, standing = decided(case)
-    assert decide(case.job, standing, case.now, case.unfinished) == ((), standing)
+    _, state = decided(case)
+    assert decide(case.job, state, case.now, case.unfinished) == ((), state)
 
 
 @given(cases(), st.integers(0, 40_000))
 def test_looking_more_often_counts_the_same_due_times(case: Case, earlier: int):
     """Whether somebody looks once or twice, the same due times are counted, if max_runs does not end the job."""
     case = case._replace(job=replace(case.job, policies=replace(case.job.policies, max_runs=None)))
-    between, standing = decided(case._replace(now=min(case.now, case.first + timedelta(seconds=earlier))))
-    after, _ = decide(case.job, standing, case.now, case.unfinished)
+    between, state = decided(case._replace(now=min(case.now, case.first + timedelta(seconds=earlier))))
+    after, _ = decide(case.job, state, case.now, case.unfinished)
     assert sum(execution.due_count for execution in [*between, *after]) == len(case.due)
 
 
@@ -209,18 +209,18 @@ def test_long_absence_is_decided_quickly(late: int):
     assert len(executions) <= 100
 
 
-@pytest.mark.parametrize("state", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
-def test_inactive_job_gets_no_decision(state: JobStatus):
+@pytest.mark.parametrize("status", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
+def test_inactive_job_gets_no_decision(status: JobStatus):
     """A job that is not active is left as it is, however overdue."""
-    standing = JobState(state, START)
-    assert decide(make("1 minute", Policies()), standing, START + 60 * MINUTE, 0) == ((), standing)
+    state = JobState(status, START)
+    assert decide(make("1 minute", Policies()), state, START + 60 * MINUTE, 0) == ((), state)
 
 
 def test_pause_that_is_over_ends():
     """After the end of its pause a job is active; due times within the pause are not its own."""
-    standing = JobState(JobStatus.PAUSED, START + MINUTE, paused_until=START + timedelta(minutes=10.5))
-    executions, after = decide(make("1 minute", Policies()), standing, START + 11 * MINUTE, 0)
-    assert ([execution.scheduled_at for execution in executions], after.state) == ([START + 11 * MINUTE], JobStatus.ACTIVE)
+    state = JobState(JobStatus.PAUSED, START + MINUTE, paused_until=START + timedelta(minutes=10.5))
+    executions, after = decide(make("1 minute", Policies()), state, START + 11 * MINUTE, 0)
+    assert ([execution.scheduled_at for execution in executions], after.status) == ([START + 11 * MINUTE], JobStatus.ACTIVE)
 
 
 def test_queue_one_lets_one_wait():

@@ -64,9 +64,9 @@ async def store(kit: TestToolkit) -> SharedStore:
 
 async def added_by_another(kit: TestToolkit, store: SharedStore, schedule: str, job_id: str = "job", **fields: Any) -> None:
     asked = JobFields(schedule=schedule, agentool_name="probe", input_data={"operation": "run"}, **fields)
-    job, standing, _ = plan(asked, job_id, kit.injector, kit.clock.now(), "UTC")
-    await store.add(job, standing)
-    store.told.append(Change(job_id, standing.next_run_at))
+    job, state, _ = plan(asked, job_id, kit.injector, kit.clock.now(), "UTC")
+    await store.add(job, state)
+    store.told.append(Change(job_id, state.next_run_at))
 
 
 async def test_standing_by_it_fires_nothing(kit, store, scheduler, probe):
@@ -166,8 +166,8 @@ async def test_stopped_everywhere_nothing_leads(kit, store, scheduler, probe):
 async def test_inactive_job_has_no_alarm(kit, store, scheduler, probe):
     """A job that another process paused does not fire."""
     await scheduler.add("1 minute", job_id="job")
-    job, standing = await store.find("job")
-    await store.replace(job, JobState(JobStatus.PAUSED, standing.next_run_at), standing)
+    job, state = await store.find("job")
+    await store.replace(job, JobState(JobStatus.PAUSED, state.next_run_at), state)
     store.told.append(Change("job", None))
     await kit.advance(minutes=5)
     assert (probe.calls, await scheduler.history("job")) == ([], [])

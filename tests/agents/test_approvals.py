@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.errors import NoSuchApproval, NotAllowed
 from agentoolkit.settings import Settings
 from agentoolkit.testing import ManualTime, TestToolkit
+from agentoolkit.wiring import Toolkit
 
 PAY = ("pay", {"amount": 5})
 
@@ -59,13 +62,13 @@ async def schedule(kit: TestToolkit) -> None:
     await kit.injector.run("scheduler", {"operation": "schedule", **job, "input_data": input_data})
 
 
-async def history(kit: TestToolkit) -> list[dict[str, Any]]:
+async def history(kit: Toolkit) -> list[dict[str, Any]]:
     """Return the executions of job ``j``, the oldest first."""
     answer = await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "j"})
     return answer.data["history"][::-1]
 
 
-async def waiting(kit: TestToolkit) -> list[Any]:
+async def waiting(kit: Toolkit) -> list[Any]:
     """Return what waits for a person."""
     return (await kit.injector.run("agent", {"operation": "list_approvals"})).approvals
 
@@ -80,7 +83,7 @@ async def parked(kit: TestToolkit, bank: Bank) -> str:
     return approval.approval_id
 
 
-async def ended(kit: TestToolkit, count: int) -> list[dict[str, Any]]:
+async def ended(kit: Toolkit, count: int) -> list[dict[str, Any]]:
     """Wait until so many executions have ended: a database works in threads of its own, for which moved time does not wait."""
     async with asyncio.timeout(10):
         while len([run for run in await history(kit) if run["finished_at"]]) < count:  # noqa: ASYNC110  nothing tells of it
@@ -249,3 +252,18 @@ async def test_a_parked_run_survives_the_process(tmp_path: Path, bank: Bank, dec
         runs = await ended(kit, 2)
         assert [run["status"] for run in runs] == ["cancelled", "success"]
     assert bank.paid == ([4] if decision == "approve" else [])
+
+
+async def test_a_parked_run_survives_kill_9(tmp_path: Path, bank: Bank) -> None:
+    """Park, kill the process, start another, approve with an edit: the run goes on, with one record for each execution."""
+    database = str(tmp_path / "jobs.db")
+    parking = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.agents.parking", database)
+    assert await asyncio.wait_for(parking.wait(), 60) == -signal.SIGKILL
+    async with Toolkit(Settings.from_values({"timezone": "UTC", "database": database})) as kit:
+        register_agent("a", bank.agent(lambda messages: bank.told.extend(told(messages)) or "done"), approvals="park")
+        (approval,) = await waiting(kit)
+        edits = {"pay": {"amount": 4}}
+        await kit.injector.run("agent", {"operation": "approve", "approval_id": approval.approval_id, "edits": edits})
+        runs = await ended(kit, 2)
+        assert [run["status"] for run in runs] == ["cancelled", "success"]
+    assert (bank.paid, bank.told) == ([4], ["paid 4"])

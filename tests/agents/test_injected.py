@@ -70,11 +70,11 @@ async def test_none_gets_through(kit: TestToolkit, text: str, tool: str, argumen
     await kit.advance(days=1, hours=2)
 
     others = [stored for stored in await kit.scheduler.jobs() if stored.job.owner != "maria"]
-    assert [(stored.job, stored.standing.state) for stored in others] == [(before.job, JobStatus.ACTIVE)]
+    assert [(stored.job, stored.state.status) for stored in others] == [(before.job, JobStatus.ACTIVE)]
     for stored in await kit.scheduler.jobs():
         assert not stored.job.created_by.is_admin
         reaches_out = "evil" in str(stored.job)
-        assert not reaches_out or stored.standing.state is JobStatus.PAUSED
+        assert not reaches_out or stored.state.status is JobStatus.PAUSED
     assert (await service._approvals.get("apr-waiting")).status == "pending"
     assert service.registry.get("a").rules.limits == RunLimits(tokens=1_000, requests=2)
     assert (await kit.injector.run("scheduler", {"operation": "status"})).data["running"]

@@ -10,11 +10,13 @@ import pytest
 from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.messages import ModelRequest
 from pydantic_ai.models.test import TestModel
+from pydantic_ai.toolsets import FunctionToolset
 from tests.agents.scripts import scripted, told
 
-from agentool.toolset import AgenToolset
+from agentool.toolset import AgenToolset, for_agents
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
 from agentoolkit.agents.sizes import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
+from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
 
@@ -404,3 +406,12 @@ async def test_a_run_ends_when_a_model_does_not_learn(kit: Toolkit) -> None:
     """After three corrections of one call the run ends instead of going on for ever."""
     with pytest.raises(Exception, match="exceeded max retries"):
         await talk(*[("schedule", {**STAND_UP, "when": "30m"})] * 6)
+
+
+async def test_a_documented_function_is_a_tool_of_an_agent(kit: Toolkit) -> None:
+    """`scheduler_list` and its like can be given to an agent, which calls them with its own context."""
+    agent = Agent(scripted(("scheduler_cancel", {"job_id": "none"}), ("scheduler_list", {}), "done"))
+    tools = [for_agents(function, "scheduler") for function in (scheduler_list, scheduler_cancel)]
+    refused, listed = told((await agent.run("go", toolsets=[FunctionToolset(tools)])).all_messages())
+    assert "No job has the id or name 'none'" in refused
+    assert '"count":0' in listed

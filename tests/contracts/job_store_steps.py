@@ -24,17 +24,17 @@ def make(job_id: str = "job", schedule: str = "1 minute", **fields: Any) -> Job:
     return Job(job_id=job_id, schedule=when, policies=policies, **made)
 
 
-async def add(store: JobStore, job_id: str = "job", state: JobStatus = JobStatus.ACTIVE, **fields: Any) -> Job:
+async def add(store: JobStore, job_id: str = "job", status: JobStatus = JobStatus.ACTIVE, **fields: Any) -> Job:
     job = make(job_id, **fields)
-    await store.add(job, JobState(state, job.schedule.first_from(START)))
+    await store.add(job, JobState(status, job.schedule.first_from(START)))
     return job
 
 
-async def change(store: JobStore, job: Job, standing: JobState) -> bool:
+async def change(store: JobStore, job: Job, state: JobState) -> bool:
     """Replace a job by somebody who has read how it stands now."""
     stored = await store.find(job.job_id)
     assert stored is not None
-    return await store.replace(job, standing, stored.standing)
+    return await store.replace(job, state, stored.state)
 
 
 async def claim(store: JobStore, minutes: float, *job_ids: str) -> list[Execution]:

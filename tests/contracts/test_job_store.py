@@ -48,10 +48,10 @@ async def test_job_comes_back_as_it_was_added(store: JobStore):
         created_at=at(0.5),
         **EVERY_POLICY,
     )
-    standing = JobState(JobStatus.PAUSED, at(540), 4, 1, "why", at(600))
-    await store.add(job, standing)
-    assert await store.find("job") == (job, standing)
-    assert await store.find("Jöb 'one'") == (job, standing)
+    state = JobState(JobStatus.PAUSED, at(540), 4, 1, "why", at(600))
+    await store.add(job, state)
+    assert await store.find("job") == (job, state)
+    assert await store.find("Jöb 'one'") == (job, state)
 
 
 @pytest.mark.parametrize("kind", ["0 9 * * *", "90 minutes", "2030-06-01T12:00:00+00:00"])
@@ -97,7 +97,7 @@ async def test_taken_id_or_name_is_refused(store: JobStore, job_id: str, job_nam
 
 async def test_finished_job_gives_up_its_id(store: JobStore):
     """A new job takes the place of one with its id that is done."""
-    await add(store, state=JobStatus.DONE)
+    await add(store, status=JobStatus.DONE)
     second = await add(store, description="second")
     assert [stored.job for stored in await store.jobs()] == [second]
 
@@ -162,8 +162,8 @@ async def test_replace_with_an_old_version_changes_nothing(store: JobStore):
     job = await add(store)
     before = await store.find("job")
     assert before is not None
-    assert not await store.replace(replace(job, description="new"), JobState(), before.standing._replace(version=2))
-    assert not await store.replace(replace(job, job_id="nobody"), JobState(), before.standing)
+    assert not await store.replace(replace(job, description="new"), JobState(), before.state._replace(version=2))
+    assert not await store.replace(replace(job, job_id="nobody"), JobState(), before.state)
     assert await store.find("job") == before
 
 
@@ -217,7 +217,7 @@ async def test_second_claim_gives_nothing(store: JobStore):
 
 
 async def test_due_time_put_back_is_not_given_out_again(store: JobStore):
-    """A due time that has its execution is passed over, also if an editor put the job's standing back meanwhile."""
+    """A due time that has its execution is passed over, also if an editor put the job's state back meanwhile."""
     job = await add(store)
     ended = await run(store)
     assert await change(store, job, JobState(next_run_at=at(1), runs=1))
@@ -265,12 +265,12 @@ async def test_claim_counts_unfinished_executions(store: JobStore):
 
 
 async def test_claim_keeps_where_the_job_stands(store: JobStore):
-    """After its last run a job is done, and its standing says how often it ran."""
+    """After its last run a job is done, and its state says how often it ran."""
     await add(store, max_runs=1)
     await claim(store, 1)
     found = await store.find("job")
     assert found is not None
-    assert (found.standing.state, found.standing.runs, found.standing.next_run_at) == (JobStatus.DONE, 1, None)
+    assert (found.state.status, found.state.runs, found.state.next_run_at) == (JobStatus.DONE, 1, None)
 
 
 async def test_claim_does_not_count_as_a_change(store: JobStore):
@@ -279,33 +279,33 @@ async def test_claim_does_not_count_as_a_change(store: JobStore):
     await claim(store, 1)
     found = await store.find("job")
     assert found is not None
-    assert found.standing.version == 1
-    assert await store.replace(job, found.standing, found.standing)
+    assert found.state.version == 1
+    assert await store.replace(job, found.state, found.state)
 
 
 async def test_change_that_a_firing_came_between_is_refused(store: JobStore):
-    """A standing from before the latest run is not written over the one after it."""
+    """A state from before the latest run is not written over the one after it."""
     job = await add(store)
     before = await store.find("job")
     await claim(store, 1)
     assert before is not None
-    assert not await store.replace(job, before.standing, before.standing)
+    assert not await store.replace(job, before.state, before.state)
     after = await store.find("job")
     assert after is not None
-    assert (after.standing.runs, after.standing.next_run_at) == (1, at(2))
+    assert (after.state.runs, after.state.next_run_at) == (1, at(2))
 
 
 async def test_change_that_a_skipped_due_time_came_between_is_refused(store: JobStore):
-    """A standing from before the latest decision is not written over the one after it, also if nothing ran: no due time comes back."""
+    """A state from before the latest decision is not written over the one after it, also if nothing ran: no due time comes back."""
     job = await add(store, max_runs=2)
     await claim(store, 1)
     before = await store.find("job")
     assert (await claim_one(store, 2)).status is ExecutionStatus.SKIPPED
     assert before is not None
-    assert not await store.replace(replace(job, description="new"), before.standing, before.standing)
+    assert not await store.replace(replace(job, description="new"), before.state, before.state)
     after = await store.find("job")
     assert after is not None
-    assert (after.standing.runs, after.standing.next_run_at) == (1, at(3))
+    assert (after.state.runs, after.state.next_run_at) == (1, at(3))
 
 
 async def test_due_time_on_record_is_not_counted_as_a_run(store: JobStore):

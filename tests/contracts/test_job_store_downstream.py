@@ -18,8 +18,8 @@ ENDED = START + timedelta(minutes=1)
 """When the first execution of ``job`` is due, and when it ends in these tests."""
 
 
-async def downstream(store: JobStore, job_id: str = "load", schedule: str = "after job", state: JobStatus = JobStatus.ACTIVE, **more: Any):
-    return await add(store, job_id, state, schedule=schedule, **more)
+async def downstream(store: JobStore, job_id: str = "load", schedule: str = "after job", status: JobStatus = JobStatus.ACTIVE, **more: Any):
+    return await add(store, job_id, status, schedule=schedule, **more)
 
 
 async def end(store: JobStore, execution: Execution, status: ExecutionStatus = ExecutionStatus.SUCCESS) -> list[Claimed]:
@@ -32,7 +32,7 @@ async def end(store: JobStore, execution: Execution, status: ExecutionStatus = E
 async def stands(store: JobStore, job_id: str = "load") -> JobState:
     stored = await store.find(job_id)
     assert stored is not None
-    return stored.standing
+    return stored.state
 
 
 async def test_success_is_followed_by_an_execution(store: JobStore):
@@ -125,13 +125,13 @@ async def test_recorded_end_is_followed_by_nothing(store: JobStore):
 # The downstream job's own policies
 
 
-@pytest.mark.parametrize("state", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
-async def test_inactive_follower_leaves_no_record(store: JobStore, state: JobStatus):
+@pytest.mark.parametrize("status", [JobStatus.PAUSED, JobStatus.DONE, JobStatus.BROKEN])
+async def test_inactive_follower_leaves_no_record(store: JobStore, status: JobStatus):
     """A job that is paused, done or broken does not run after others either."""
     await add(store)
-    await downstream(store, state=state)
+    await downstream(store, status=status)
     assert await end(store, await begin(store, await claim_one(store))) == []
-    assert (await stands(store)).state is state
+    assert (await stands(store)).status is status
 
 
 async def test_pause_that_is_over_is_over(store: JobStore):
@@ -155,7 +155,7 @@ async def test_last_run_makes_a_follower_done(store: JobStore):
     await downstream(store, max_runs=1)
     followed = [await end(store, await begin(store, await claim_one(store, minute))) for minute in (1, 2)]
     assert [len(found) for found in followed] == [1, 0]
-    assert (await stands(store)).state is JobStatus.DONE
+    assert (await stands(store)).status is JobStatus.DONE
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_bounds_hold(store: JobStore):
         job = make(job_id, "after job", **bounds)
         await store.add(job, JobState())
     followed = await end(store, await begin(store, await claim_one(store)))
-    states = {job_id: (await stands(store, job_id)).state.value for job_id in ("early", "quiet", "over", "last")}
+    states = {job_id: (await stands(store, job_id)).status.value for job_id in ("early", "quiet", "over", "last")}
     assert [claimed.execution.job_id for claimed in followed] == ["last"]
     assert states == {"early": "active", "quiet": "active", "over": "done", "last": "active"}
 
@@ -248,7 +248,7 @@ async def test_job_that_ran_after_another_meanwhile_is_not_put_back(store: JobSt
     job = await downstream(store)
     seen = await stands(store)
     await run(store)
-    assert not await store.replace(job, seen._replace(state=JobStatus.PAUSED), seen)
+    assert not await store.replace(job, seen._replace(status=JobStatus.PAUSED), seen)
     assert (await stands(store)).runs == 1
 
 

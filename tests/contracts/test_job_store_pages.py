@@ -99,7 +99,7 @@ async def test_cancelled_job_is_remembered(store: JobStore):
     await store.remove("job", at(7), "by ada")
     found = [await store.find_cancelled(key) for key in ("job", "name")]
     assert found[0] == found[1] is not None
-    assert (found[0].job, found[0].standing.state, found[0].standing.ended_at, found[0].standing.reason) == (
+    assert (found[0].job, found[0].state.status, found[0].state.ended_at, found[0].state.reason) == (
         job,
         JobStatus.CANCELLED,
         at(7),

@@ -97,4 +97,4 @@ async def test_circle_of_two_processes_is_refused(first: SqlJobStore, second: Sq
 async def _come_after(store: SqlJobStore, job_id: str, schedule: str) -> bool:
     stored = await store.find(job_id)
     assert stored is not None
-    return await store.replace(make(job_id, schedule), stored.standing, stored.standing)
+    return await store.replace(make(job_id, schedule), stored.state, stored.state)

@@ -124,7 +124,7 @@ async def use(store: SqlJobStore) -> None:
     await store.delivered("job1@2030-01-01T00:01:00+00:00")
     job2 = await store.find("job2")
     assert job2 is not None
-    await store.replace(job2.job, job2.standing, job2.standing)
+    await store.replace(job2.job, job2.state, job2.state)
     job2 = await store.find("job2")
     assert job2 is not None
     await store.exchange(job2, make("job4"), JobState(next_run_at=at(9)), at(4))

@@ -74,10 +74,10 @@ async def test_job_that_fired_meanwhile_is_not_put_back(first: SqlJobStore, seco
     seen = await second.find("job")
     assert seen is not None
     await claim(first, 1)
-    assert not await second.replace(job, seen.standing._replace(state=JobStatus.PAUSED), seen.standing)
+    assert not await second.replace(job, seen.state._replace(status=JobStatus.PAUSED), seen.state)
     stands = await second.find("job")
     assert stands is not None
-    assert (stands.standing.runs, stands.standing.next_run_at) == (1, at(2))
+    assert (stands.state.runs, stands.state.next_run_at) == (1, at(2))
 
 
 async def test_removed_job_does_not_hold_up_others(first: SqlJobStore, second: SqlJobStore):
@@ -113,8 +113,8 @@ async def test_damaged_job_is_listed_as_broken(first: SqlJobStore, second: SqlJo
     await add(second, "b")
     await sql(first, f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'a'")
     listed = {stored.job.job_id: stored for stored in await first.jobs()}
-    assert (listed["a"].job.job_name, listed["a"].standing.state, listed["b"].standing.state) == ("name", "broken", "active")
-    assert "it cannot be read: " in listed["a"].standing.reason
+    assert (listed["a"].job.job_name, listed["a"].state.status, listed["b"].state.status) == ("name", "broken", "active")
+    assert "it cannot be read: " in listed["a"].state.reason
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

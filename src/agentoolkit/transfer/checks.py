@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, NoReturn, NotRequired, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import TypeAdapter, ValidationError
 
 from agentool.base import BaseOperationInput
 from agentool.errors import InvalidInput, excerpt, sentence
@@ -19,24 +18,6 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.jobs import Job
 
 T = TypeVar("T")
-
-
-class JobRecord(TypedDict):
-    """The fields of a job's record; its schedule and its policies are read by themselves."""
-
-    __pydantic_config__ = {"extra": "forbid"}  # pyright: ignore  # noqa: RUF012  pydantic's own notation
-
-    job_id: str
-    job_name: str
-    agentool_name: str
-    input_data: dict[str, Any]
-    schedule: dict[str, Any]
-    policies: dict[str, Any]
-    result_queue: NotRequired[str | None]
-    error_queue: NotRequired[str | None]
-    description: NotRequired[str]
-    tags: list[str]
-    created_at: AwareDatetime
 
 
 def read(kind: TypeAdapter[T], name: str, record: object) -> T:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
@@ -17,9 +16,8 @@ from agentoolkit.storage.kv.service import encoded
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueContents
 from agentoolkit.system.queue.schemas import QueueInput
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, Policies
+from agentoolkit.system.scheduler.jobs import JOB_RECORD, Execution, JobState, job_to_record
 from agentoolkit.system.scheduler.ports import Message, StoredJob
-from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.transfer import checks
 
 
@@ -32,23 +30,21 @@ class Remembered(NamedTuple):
 
 
 _REMEMBERED = TypeAdapter(Remembered)
-_JOB = TypeAdapter(checks.JobRecord)
 _EXECUTION = TypeAdapter(Execution)
-_STANDING = TypeAdapter(JobState)
+_STATE = TypeAdapter(JobState)
 _MESSAGE = TypeAdapter(Message)
-_POLICIES = TypeAdapter(Policies)
 _QUEUE = TypeAdapter(queued.Queue)
 _QUEUED = TypeAdapter(queued.QueueMessage)
 _ENTRY = TypeAdapter(StoredValue)
+_FILED = {"status": "state"}
+"""Fields of a `JobState` that files call otherwise."""
 
 
 def job_record(stored: StoredJob) -> dict[str, Any]:
     """Write a job and where it stands."""
-    job, standing = stored
-    # Taken apart by hand: a schedule writes itself.
-    fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
-    fields |= {"schedule": job.schedule.to_json(), "policies": asdict(job.policies)}
-    return {"job": to_jsonable_python(fields), "standing": to_jsonable_python(standing._asdict())}
+    job, state = stored
+    told = to_jsonable_python(state._asdict())
+    return {"job": job_to_record(job), "standing": {_FILED.get(name, name): value for name, value in told.items()}}
 
 
 def execution_record(execution: Execution) -> dict[str, Any]:
@@ -86,17 +82,18 @@ def value_record(held: KeptValue) -> dict[str, Any]:
 
 def job_from(record: Mapping[str, Any]) -> StoredJob:
     """Read what `job_record` wrote. Raises `InvalidInput`."""
-    fields = checks.read(_JOB, "job", record["job"])
-    standing = checks.read(_STANDING, "standing", record.get("standing"))
-    policies = checks.read(_POLICIES, "job.policies", fields["policies"])
-    try:
-        schedule = Schedule.from_json(fields["schedule"])
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(str(error), field="job.schedule", value=fields["schedule"]) from error
-    made: dict[str, Any] = {**fields, "schedule": schedule, "policies": policies, "tags": tuple(fields["tags"])}
-    job = Job(**made)
+    job = checks.read(JOB_RECORD, "job", record["job"])
+    state = checks.read(_STATE, "standing", _in_our_words(record.get("standing")))
     checks.check_job(job)
-    return StoredJob(job, standing)
+    return StoredJob(job, state)
+
+
+def _in_our_words(filed: object) -> object:
+    """Return where a job stands with the names of `JobState`: files have a name of their own for one of them."""
+    if not isinstance(filed, Mapping):
+        return filed
+    ours = {filed_name: name for name, filed_name in _FILED.items()}
+    return {ours.get(name, name): value for name, value in cast("Mapping[str, object]", filed).items()}
 
 
 def execution_from(record: Mapping[str, Any]) -> Execution:

@@ -62,4 +62,4 @@ class MemoryAudit:
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
     """Return a job as an entry keeps it."""
-    return {**redacted(job_to_record(job)), "state": state.state.value, "reason": state.reason}
+    return {**redacted(job_to_record(job)), "state": state.status.value, "reason": state.reason}

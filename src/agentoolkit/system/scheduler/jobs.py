@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from agentool.caller import CODE, Caller
@@ -147,7 +147,7 @@ class Job:
     error_queue: str | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
-    created_at: datetime
+    created_at: AwareDatetime
     created_by: Caller = CODE
     """Whose it is, and with which scopes its executions act."""
     changed_by: Caller | None = None
@@ -188,12 +188,14 @@ class Job:
         return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
 
-_JOB = TypeAdapter(Job)
+JOB_RECORD = TypeAdapter(Job)
+"""The one form in which stores and files hold a job."""
 
 
 def job_to_record(job: Job) -> dict[str, Any]:
-    """Write a job as JSON values: the one form in which stores and files hold it."""
-    return _JOB.dump_python(job, mode="json")
+    """Write a job as JSON values."""
+    callers = {"created_by": job.created_by.to_json(), "changed_by": job.changed_by.to_json() if job.changed_by else None}
+    return {**JOB_RECORD.dump_python(job, mode="json"), **callers}  # whose scopes are in order
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:
@@ -203,7 +205,7 @@ def job_from_record(record: Mapping[str, Any]) -> Job:
         ValueError: It was damaged.
     """
     try:
-        return _JOB.validate_python(record)
+        return JOB_RECORD.validate_python(record)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -221,7 +223,7 @@ def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
 class JobState(NamedTuple):
     """Where a job stands: the part of it that changes with every firing."""
 
-    state: JobStatus = JobStatus.ACTIVE
+    status: JobStatus = JobStatus.ACTIVE
     next_run_at: datetime | None = None
     runs: int = 0
     """Executions started by its schedule so far."""
@@ -235,17 +237,17 @@ class JobState(NamedTuple):
     @property
     def due_at(self) -> datetime | None:
         """When the scheduler has to look at the job again: at its next due time, or when its pause ends."""
-        if self.state is JobStatus.ACTIVE:
+        if self.status is JobStatus.ACTIVE:
             return self.next_run_at
-        return self.paused_until if self.state is JobStatus.PAUSED else None
+        return self.paused_until if self.status is JobStatus.PAUSED else None
 
     def paused(self, until: datetime | None = None, reason: str = "") -> JobState:
         """Return the state after a pause: for good, or until a time."""
-        return self._replace(state=JobStatus.PAUSED, paused_until=until, reason=reason)
+        return self._replace(status=JobStatus.PAUSED, paused_until=until, reason=reason)
 
     def resumed(self) -> JobState:
         """Return the state of a job that fires, with nothing of a pause left."""
-        return self._replace(state=JobStatus.ACTIVE, paused_until=None, reason="")
+        return self._replace(status=JobStatus.ACTIVE, paused_until=None, reason="")
 
 
 class ErrorRecord(NamedTuple):

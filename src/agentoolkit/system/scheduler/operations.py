@@ -180,8 +180,8 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     stored = await ctx.deps.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
     result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
-    if stored.standing.state is JobStatus.CANCELLED:
-        told = f"Job {result.job_id!r} was {stored.standing.reason}, at {result.info['ended_at']}."
+    if stored.state.status is JobStatus.CANCELLED:
+        told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
         return views.answer("get_job", told, result)
     return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
 

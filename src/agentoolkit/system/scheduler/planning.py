@@ -36,7 +36,7 @@ class Plan(NamedTuple):
     """A job that can be stored as it is."""
 
     job: Job
-    standing: JobState
+    state: JobState
     reading: Reading
 
 
@@ -106,12 +106,12 @@ def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: date
     job, before = stored
     schedule, most = changed.schedule, changed.policies.max_runs
     new_times = schedule != job.schedule
-    is_paused = before.state is JobStatus.PAUSED
-    if not new_times and most == job.policies.max_runs and paused in (None, is_paused) and before.state is not JobStatus.BROKEN:
+    is_paused = before.status is JobStatus.PAUSED
+    if not new_times and most == job.policies.max_runs and paused in (None, is_paused) and before.status is not JobStatus.BROKEN:
         return before
     runs = 0 if new_times and schedule.kind == "once" else before.runs
     if schedule.is_over(now) or (most is not None and runs >= most):
-        return before._replace(state=JobStatus.DONE, next_run_at=None, runs=runs)
+        return before._replace(status=JobStatus.DONE, next_run_at=None, runs=runs)
     due = before._replace(next_run_at=schedule.first_from(now), runs=runs)
     if paused is None and is_paused:
         return due

@@ -19,7 +19,7 @@ class StoredJob(NamedTuple):
     """A job as a store holds it."""
 
     job: Job
-    standing: JobState
+    state: JobState
 
 
 class Position(NamedTuple):
@@ -182,7 +182,7 @@ class JobStore(Protocol):
         """Return whether claiming is forbidden."""
         ...
 
-    async def add(self, job: Job, standing: JobState) -> None:
+    async def add(self, job: Job, state: JobState) -> None:
         """Add a new job.
 
         Raise `JobExists` if a job that can still fire has its id or name, and `InvalidSchedule` if the job would come
@@ -228,15 +228,15 @@ class JobStore(Protocol):
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
-    async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
+    async def replace(self, job: Job, state: JobState, before: JobState) -> bool:
         """Replace a job only if its status still equals `before` (compare-and-set). Return False if it changed meanwhile.
 
         The new version is one higher than that of `before`. Raise as `add` does; a job that cannot fire may have another's name.
         """
         ...
 
-    async def exchange(self, old: StoredJob, job: Job, standing: JobState, at: datetime) -> Removed:
-        """Remove a job and add another in its place, only if the old one's status still equals `old.standing`.
+    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
+        """Remove a job and add another in its place, only if the old one's status still equals `old.state`.
 
         Raise as `add` does; then the old job stays as it is. Return False if it changed meanwhile.
         """

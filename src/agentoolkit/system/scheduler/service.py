@@ -35,7 +35,7 @@ class Added(NamedTuple):
     """A job that is scheduled now."""
 
     job: Job
-    standing: JobState
+    state: JobState
     reading: Reading
     created: bool
     """False if the very same job was there already."""
@@ -97,7 +97,7 @@ class SchedulerService(Lifecycle):
         if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
-        id_ = named.job.job_id if named and named.standing.state is not JobStatus.DONE else job_id
+        id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
         planned = plan(asked, id_, self._parts.injector, self.now(), self._timezone)
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         if there := await self._already_there(planned):
@@ -107,15 +107,15 @@ class SchedulerService(Lifecycle):
             await self._check_circle(planned.job)
         else:
             try:
-                await self.store.add(planned.job, planned.standing)
+                await self.store.add(planned.job, planned.state)
             except JobExists:
                 # Somebody else was quicker. If it is the very same job, it is there as wanted.
                 if there := await self._already_there(planned):
                     return there
                 raise
-            self._set_alarm(planned.job, planned.standing)
+            self._set_alarm(planned.job, planned.state)
             self._parts.announcer.scheduled(planned.job)
-            await self.note("created", None, StoredJob(planned.job, planned.standing))
+            await self.note("created", None, StoredJob(planned.job, planned.state))
         return Added(*planned, created=True)
 
     async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool) -> Added | None:
@@ -152,10 +152,10 @@ class SchedulerService(Lifecycle):
         changes = await self._with_upstream(changes)
         for _ in range(_TRIES):
             stored = await self._caught_up(job_id)
-            if version not in (None, stored.standing.version):
+            if version not in (None, stored.state.version):
                 break
             planned = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
-            if planned.job.same_as(stored.job) and planned.standing == stored.standing:
+            if planned.job.same_as(stored.job) and planned.state == stored.state:
                 return Added(*stored, planned.reading, created=False)
             if changed := await self._changed(stored, planned, dry_run=False):
                 return changed
@@ -206,7 +206,7 @@ class SchedulerService(Lifecycle):
     async def _mine(self) -> list[StoredJob]:
         """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
         caller = get_caller()
-        jobs = [stored for stored in await self.store.jobs() if stored.standing.state is not JobStatus.DONE]
+        jobs = [stored for stored in await self.store.jobs() if stored.state.status is not JobStatus.DONE]
         return [stored for stored in jobs if stored.job.owner == caller.name and not stored.job.created_by.is_admin]
 
     def check_write(self) -> None:
@@ -266,7 +266,7 @@ class SchedulerService(Lifecycle):
         """Let a paused job fire again, from now on."""
 
         def resume(job: Job, state: JobState) -> JobState:
-            if state.state is JobStatus.ACTIVE:
+            if state.status is JobStatus.ACTIVE:
                 return state
             check_not_waiting(get_caller(), StoredJob(job, state))
             return state.resumed()._replace(next_run_at=job.schedule.first_from(self.now()))
@@ -319,7 +319,7 @@ class SchedulerService(Lifecycle):
         if status is JobStatus.CANCELLED:
             return await self.store.list_jobs(status, MAX_LISTED)
         wanted = LIVE if status is None else {status}
-        return [stored for stored in await self.store.jobs() if stored.standing.state in wanted]
+        return [stored for stored in await self.store.jobs() if stored.state.status in wanted]
 
     def _shows(self, stored: StoredJob, owner: str | None) -> bool:
         return get_caller().owns(stored.job.owner) and owner in (None, stored.job.owner)
@@ -346,7 +346,7 @@ class SchedulerService(Lifecycle):
         """Return a live job that is the very same. Raises `JobExists` if the id or name belongs to one that is not."""
         job = planned.job
         for taken in (await self.store.find(job.job_id), await self.store.find(job.job_name)):
-            if taken and taken.standing.state is not JobStatus.DONE:
+            if taken and taken.state.status is not JobStatus.DONE:
                 if not get_caller().owns(taken.job.owner):
                     problem = f"The name {excerpt(job.job_name)} is taken."
                     raise JobExists(problem, field="job_name", value=job.job_name, remedy="Choose another job_id and job_name.")
@@ -376,18 +376,18 @@ class SchedulerService(Lifecycle):
     async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState]) -> StoredJob:
         for _ in range(_TRIES):
             job, state = stored = await self._caught_up(job_id)
-            changed = state if state.state is JobStatus.DONE else change(job, state)
+            changed = state if state.status is JobStatus.DONE else change(job, state)
             if changed == state:
                 return stored
             if replaced := await self._replaced(stored, job, changed):
-                await self.note("paused" if changed.state is JobStatus.PAUSED else "resumed", stored, replaced)
+                await self.note("paused" if changed.status is JobStatus.PAUSED else "resumed", stored, replaced)
                 return replaced
         raise changed_meanwhile(job_id, None)
 
     async def _caught_up(self, job_id: str) -> StoredJob:
         """Return a job when what it was due for is claimed: a change counts from now, whatever a slow store left undone."""
         stored = await self.job(job_id)
-        due, engine = stored.standing.due_at, self.engine
+        due, engine = stored.state.due_at, self.engine
         if due is None or due >= self.now() or engine is None or not engine.leading:
             return stored
         await engine.claiming.claim([stored.job.job_id])
@@ -395,23 +395,23 @@ class SchedulerService(Lifecycle):
 
     async def _check_name(self, job: Job) -> None:
         taken = await self.store.find(job.job_name)
-        if taken and taken.job.job_id != job.job_id and taken.standing.state is not JobStatus.DONE:
+        if taken and taken.job.job_id != job.job_id and taken.state.status is not JobStatus.DONE:
             if not get_caller().owns(taken.job.owner):
                 problem = f"The name {excerpt(job.job_name)} is taken."
                 raise JobExists(problem, field="job_name", value=job.job_name, remedy="Choose another job_name.")
             raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
 
-    async def _replaced(self, before: StoredJob, job: Job, standing: JobState) -> StoredJob | None:
+    async def _replaced(self, before: StoredJob, job: Job, state: JobState) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
-        standing = await self._past_given_out(job, standing)
-        if not await self.store.replace(job, standing, before.standing):
+        state = await self._past_given_out(job, state)
+        if not await self.store.replace(job, state, before.state):
             return None
-        self._set_alarm(job, standing)
-        return StoredJob(job, standing._replace(version=before.standing.version + 1))
+        self._set_alarm(job, state)
+        return StoredJob(job, state._replace(version=before.state.version + 1))
 
     async def _exchanged(self, before: StoredJob, job: Job, state: JobState) -> StoredJob | None:
         """Put a job that counts as made now in the place of another, in one step; None if that one fired, or was changed."""
-        state = (await self._past_given_out(job, state))._replace(version=before.standing.version + 1)
+        state = (await self._past_given_out(job, state))._replace(version=before.state.version + 1)
         exchanged = await self.store.exchange(before, job, state, self.now())
         if not exchanged:
             return None
@@ -423,13 +423,13 @@ class SchedulerService(Lifecycle):
         for execution in executions:
             self._parts.announcer.execution_changed(execution)
 
-    async def _past_given_out(self, job: Job, standing: JobState) -> JobState:
+    async def _past_given_out(self, job: Job, state: JobState) -> JobState:
         """Pass over a next due time that has its execution already: it fell on this very instant."""
-        due = standing.next_run_at
+        due = state.next_run_at
         if due is not None and await self.store.execution(execution_id(job.job_id, due)):
-            standing = standing._replace(next_run_at=job.schedule.next_after(due))
-        return standing if standing.next_run_at or job.upstream_id else standing._replace(state=JobStatus.DONE)
+            state = state._replace(next_run_at=job.schedule.next_after(due))
+        return state if state.next_run_at or job.upstream_id else state._replace(status=JobStatus.DONE)
 
-    def _set_alarm(self, job: Job, standing: JobState) -> None:
+    def _set_alarm(self, job: Job, state: JobState) -> None:
         if engine := self.engine:
-            engine.set_alarm(job.job_id, standing.due_at)
+            engine.set_alarm(job.job_id, state.due_at)

@@ -35,6 +35,6 @@ async def describe_idle_upstream(store: JobStore, before: Upstream | None) -> li
         stored = await store.find(before.job_id) if before else None
     except DamagedJob as damaged:
         return [f"job {damaged.job.job_id!r} is broken: nothing starts this one before that is mended, or made anew"]
-    if before is None or (stored is not None and stored.standing.state is not JobStatus.DONE):
+    if before is None or (stored is not None and stored.state.status is not JobStatus.DONE):
         return []
     return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]

@@ -74,10 +74,10 @@ def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
 
 def scheduled(added: Added, now: datetime) -> Scheduled:
     """Answer to ``schedule`` and ``update``."""
-    job, standing = added.job, added.standing
-    since = min(now, standing.next_run_at or now)  # a job due at once is due already
+    job, state = added.job, added.state
+    since = min(now, state.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
-    to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - standing.runs)
+    to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - state.runs)
     told = timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
         told.words += f", at most {counted(most, 'run')}"
@@ -85,35 +85,35 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
         **told.model_dump(),
         job_id=job.job_id,
         job_name=job.job_name,
-        next_run=_next_run(job, standing),
-        state=standing.state,
+        next_run=_next_run(job, state),
+        state=state.status,
         created=added.created,
         changed=added.changed,
-        version=standing.version,
+        version=state.version,
     )
 
 
 def job_ref(stored: StoredJob) -> JobRef:
     """Answer to ``pause`` and ``resume``."""
-    job, standing = stored
-    return JobRef(job_id=job.job_id, state=standing.state, next_run=_next_run(job, standing))
+    job, state = stored
+    return JobRef(job_id=job.job_id, state=state.status, next_run=_next_run(job, state))
 
 
 def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) -> JobSummary:
     """A job as a line of a list."""
-    job, standing = stored
+    job, state = stored
     return JobSummary(
         job_id=job.job_id,
         job_name=job.job_name,
-        state=standing.state,
+        state=state.status,
         agentool_name=job.agentool_name,
         schedule_type=job.schedule.kind if job.readable else "",
         schedule=job.schedule.text if job.readable else "",
         timezone=job.schedule.timezone,
-        next_run=_next_run(job, standing),
-        reason=standing.reason,
+        next_run=_next_run(job, state),
+        reason=state.reason,
         last_outcome=last_outcome,
-        ended_at=local(standing.ended_at, job.schedule.timezone),
+        ended_at=local(state.ended_at, job.schedule.timezone),
     )
 
 
@@ -130,13 +130,13 @@ def cancelled_job(cancelled: Cancelled) -> CancelledJob:
 
 def job_details(stored: StoredJob, executions: Sequence[Execution], *, pending: bool) -> JobDetails:
     """A job with everything that is known of it."""
-    job, standing = stored
+    job, state = stored
     return JobDetails(
         job_id=job.job_id,
         job_name=job.job_name,
-        next_run=_next_run(job, standing),
+        next_run=_next_run(job, state),
         pending=pending,
-        info=_info(job, standing),
+        info=_info(job, state),
         recent_history=[execution_info(execution) for execution in executions],
     )
 
@@ -176,14 +176,14 @@ def _attempt_info(attempt: Attempt) -> AttemptInfo:
     )
 
 
-def _next_run(job: Job, standing: JobState) -> str | None:
-    due = standing.next_run_at
-    if standing.state is JobStatus.PAUSED:  # what is due meanwhile is not its own
-        due = job.schedule.first_from(standing.paused_until) if standing.paused_until else None
+def _next_run(job: Job, state: JobState) -> str | None:
+    due = state.next_run_at
+    if state.status is JobStatus.PAUSED:  # what is due meanwhile is not its own
+        due = job.schedule.first_from(state.paused_until) if state.paused_until else None
     return local(due, job.schedule.timezone)
 
 
-def _info(job: Job, standing: JobState) -> dict[str, Any]:
+def _info(job: Job, state: JobState) -> dict[str, Any]:
     return {
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,
@@ -198,12 +198,12 @@ def _info(job: Job, standing: JobState) -> dict[str, Any]:
         "created_at": job.created_at.isoformat(),
         "created_by": job.created_by.to_json(),
         "changed_by": job.changed_by.to_json() if job.changed_by else None,
-        "state": standing.state.value,
-        "runs": standing.runs,
-        "version": standing.version,
-        "reason": standing.reason,
-        "ended_at": local(standing.ended_at, job.schedule.timezone),
-        "paused_until": local(standing.paused_until, job.schedule.timezone),
+        "state": state.status.value,
+        "runs": state.runs,
+        "version": state.version,
+        "reason": state.reason,
+        "ended_at": local(state.ended_at, job.schedule.timezone),
+        "paused_until": local(state.paused_until, job.schedule.timezone),
     }
 
 

@@ -140,7 +140,7 @@ def _check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, no
     if shortest < least:
         problem = f"It would run every {shortest.total_seconds():g} s, and {rules.min_interval:g} s are the least."
         raise LimitExceeded(problem, field="schedule", value=job.schedule.text, remedy="Say 'every 5 minutes'.")
-    jobs = [job, *(stored.job for stored in others if stored.standing.state is JobStatus.ACTIVE)]
+    jobs = [job, *(stored.job for stored in others if stored.state.status is JobStatus.ACTIVE)]
     runs = islice((due for each in jobs for due in firings(each.schedule, now, now + _DAY)), rules.runs_per_day + 1)
     if sum(1 for _ in runs) > rules.runs_per_day:
         problem = f"With it the owner's jobs would run more than {rules.runs_per_day} times a day."
@@ -161,7 +161,7 @@ def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRu
     if caller.may("approve"):
         return Admitted(job, state)
     asked = sorted({*targets(job)} & {*rules.approve})
-    waits = before is not None and is_waiting(before.standing)
+    waits = before is not None and is_waiting(before.state)
     if not asked:
         return Admitted(job, state.resumed() if waits else state)
     if before is not None and not waits and _what(before.job) == _what(job):
@@ -172,12 +172,12 @@ def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRu
 
 def is_waiting(state: JobState) -> bool:
     """Does the job wait for a person before it runs?"""
-    return state.state is JobStatus.PAUSED and state.reason.startswith(NEEDS_APPROVAL)
+    return state.status is JobStatus.PAUSED and state.reason.startswith(NEEDS_APPROVAL)
 
 
 def check_not_waiting(caller: Caller, stored: StoredJob) -> None:
     """Refuse whoever would run, or resume, a job that waits for a person, and is none who may approve. Raises `NotPermitted`."""
-    if is_waiting(stored.standing) and not caller.may("approve"):
+    if is_waiting(stored.state) and not caller.may("approve"):
         problem = f"Job {stored.job.job_name!r} waits for a person's approval."
         raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy="Ask the user to resume it at another door.")
 

@@ -20,12 +20,12 @@ _FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
 _COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
 
 
-def decide_downstream(job: Job, standing: JobState, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
+def decide_downstream(job: Job, state: JobState, ended: Sequence[Execution], unfinished: int, owner: str = "") -> Decision:
     """Decide which ended executions of its upstream job start this job. An outcome it does not wait for leaves no record.
 
     Args:
         job: The definition, with its policies.
-        standing: Where it stands; an inactive job gets no decision.
+        state: Where it stands; an inactive job gets no decision.
         ended: Finished executions of the job that it comes after.
         unfinished: How many executions of the job run or wait.
         owner: Whose the records are.
@@ -33,18 +33,18 @@ def decide_downstream(job: Job, standing: JobState, ended: Sequence[Execution], 
     now = max(map(_end, ended))
     scribe = Scribe(job, now, owner)
     try:
-        if standing.state is JobStatus.PAUSED:
-            standing = end_pause(job, standing, now)
-        if standing.state is not JobStatus.ACTIVE:
-            return Decision((), standing)
+        if state.status is JobStatus.PAUSED:
+            state = end_pause(job, state, now)
+        if state.status is not JobStatus.ACTIVE:
+            return Decision((), state)
         due = [_start_after(scribe, end) for end in ended if _is_awaited(job.schedule, end)]
     except Exception as error:
-        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
-    room = runs_left(job, standing)
+        return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
+    room = runs_left(job, state)
     runs, records = start_or_skip(scribe, filter(_fits, due), unfinished, room)
     too_long = [scribe.skipped(_shortened(execution), "too many jobs come one after another") for execution in due if not _fits(execution)]
-    state = JobStatus.DONE if runs >= room or job.schedule.is_over(now) else JobStatus.ACTIVE
-    return Decision([*too_long, *records], standing._replace(state=state, runs=standing.runs + runs))
+    status = JobStatus.DONE if runs >= room or job.schedule.is_over(now) else JobStatus.ACTIVE
+    return Decision([*too_long, *records], state._replace(status=status, runs=state.runs + runs))
 
 
 def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:

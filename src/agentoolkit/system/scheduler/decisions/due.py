@@ -46,7 +46,7 @@ class Decision(NamedTuple):
     """What a claim writes down: new records, and where the job stands after them."""
 
     executions: Sequence[Execution]
-    standing: JobState
+    state: JobState
 
 
 def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
@@ -70,54 +70,54 @@ def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
     return DueTimes(first, earlier, last_earlier, tuple(times), following)
 
 
-def decide(job: Job, standing: JobState, now: datetime, unfinished: int, owner: str = "") -> Decision:
+def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str = "") -> Decision:
     """Decide which of a job's due times run.
 
     Args:
         job: The definition, with its policies.
-        standing: Where it stands; an inactive job, or one that is not due, gets no decision.
+        state: Where it stands; an inactive job, or one that is not due, gets no decision.
         now: The present instant.
         unfinished: How many executions of the job run or wait.
         owner: Whose the records are.
     """
     try:
-        if standing.state is JobStatus.PAUSED:
-            standing = end_pause(job, standing, now)
-        if standing.state is not JobStatus.ACTIVE or standing.next_run_at is None or standing.next_run_at > now:
-            return Decision((), standing)
-        due = due_times(job.schedule, standing.next_run_at, now)
+        if state.status is JobStatus.PAUSED:
+            state = end_pause(job, state, now)
+        if state.status is not JobStatus.ACTIVE or state.next_run_at is None or state.next_run_at > now:
+            return Decision((), state)
+        due = due_times(job.schedule, state.next_run_at, now)
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
-        return Decision((), standing._replace(state=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
+        return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
     scribe = Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, due)
-    room = runs_left(job, standing)
+    room = runs_left(job, state)
     all_wait = _run_in_turn(job.policies, chosen, now)
     runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
     exhausted = due.following is None or runs >= room
-    state, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
-    after = JobState(state, following, standing.runs + runs, standing.version)
+    status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
+    after = JobState(status, following, state.runs + runs, state.version)
     return Decision([*passed_over, *records], after)
 
 
 def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
     """Return where a job stands after a decision of which only these records are new: the others are no runs that it may not have."""
     known = sum(not execution.finished for execution in decision.executions) - sum(not execution.finished for execution in new)
-    standing = decision.standing._replace(runs=decision.standing.runs - known)
-    if known == 0 or standing.state is not JobStatus.DONE:
-        return standing
+    state = decision.state._replace(runs=decision.state.runs - known)
+    if known == 0 or state.status is not JobStatus.DONE:
+        return state
     following = job.schedule.next_after(max(execution.scheduled_at for execution in decision.executions))
-    return standing if following is None else standing._replace(state=JobStatus.ACTIVE, next_run_at=following)
+    return state if following is None else state._replace(status=JobStatus.ACTIVE, next_run_at=following)
 
 
-def end_pause(job: Job, standing: JobState, now: datetime) -> JobState:
+def end_pause(job: Job, state: JobState, now: datetime) -> JobState:
     """Resume a job whose pause is over. Due times within the pause were not its own."""
-    until = standing.paused_until
+    until = state.paused_until
     if until is None or until > now:
-        return standing
+        return state
     following = job.schedule.first_from(until)
-    state = JobStatus.DONE if job.schedule.is_over(until) else JobStatus.ACTIVE
-    return standing._replace(state=state, next_run_at=following, paused_until=None, reason="")
+    status = JobStatus.DONE if job.schedule.is_over(until) else JobStatus.ACTIVE
+    return state._replace(status=status, next_run_at=following, paused_until=None, reason="")
 
 
 def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
@@ -184,9 +184,9 @@ def _lateness(policies: Policies) -> tuple[float, bool]:
     return window, policies.catch_up == "latest"
 
 
-def runs_left(job: Job, standing: JobState) -> float:
+def runs_left(job: Job, state: JobState) -> float:
     """Return how many more executions a job may start in all."""
-    return math.inf if job.policies.max_runs is None else job.policies.max_runs - standing.runs
+    return math.inf if job.policies.max_runs is None else job.policies.max_runs - state.runs
 
 
 def start_or_skip(

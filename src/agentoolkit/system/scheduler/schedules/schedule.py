@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -9,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
@@ -57,6 +60,8 @@ class Schedule:
     Raises:
         InvalidSchedule: naming the field, when the values make no schedule.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     kind: Kind
     text: str
@@ -155,11 +160,27 @@ class Schedule:
         Raises:
             InvalidSchedule: naming the first field that a damaged record has wrong.
         """
-        record = _checked_record(data)
-        for name in _TIMES:
-            record[name] = _time_of(record[name], name) if record.get(name) is not None else None
-        record["exclude"] = tuple(record.get("exclude", ()))
-        return cls(**record)
+        try:
+            return _SCHEDULE.validate_json(json.dumps(data), strict=True)
+        except ValidationError as error:
+            raise _damaged(error) from error
+
+
+_SCHEDULE = TypeAdapter(Schedule)
+
+
+def _damaged(error: ValidationError) -> InvalidSchedule:
+    """Return the refusal of a damaged record: what the schedule itself said, or the first field of a wrong type."""
+    first = error.errors(include_url=False)[0]
+    said = first.get("ctx", {}).get("error")
+    if isinstance(said, InvalidSchedule):
+        return said
+    field = str(first["loc"][0]) if first["loc"] else "schedule"
+    remedy = did_you_mean(field, [each.name for each in fields(Schedule)]) if first["type"] == "unexpected_keyword_argument" else _RECORD
+    return InvalidSchedule(f"{first['msg']}.", field=field, value=first["input"], remedy=remedy)
+
+
+_RECORD = "Give what to_json() returned."
 
 
 def firings(schedule: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -180,17 +201,6 @@ def undelayed(schedule: Schedule) -> Rule:
 
 _SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude")
 _TIMES = ("anchor", "start_at", "end_at")
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "kind": str,
-    "text": str,
-    "timezone": str,
-    "anchor": (str, type(None)),
-    "start_at": (str, type(None)),
-    "end_at": (str, type(None)),
-    "jitter": (int, float),
-    "jitter_key": str,
-    "exclude": (list, tuple),
-}
 
 
 @lru_cache(maxsize=16_384)
@@ -269,33 +279,3 @@ def _utc(moment: datetime | None, name: str) -> datetime | None:
         raise InvalidSchedule("has no zone.", field=name, value=moment.isoformat(), remedy=remedy)
     with within_the_calendar(name, moment):
         return moment.astimezone(UTC)
-
-
-def _checked_record(data: object) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise InvalidSchedule("is not a record.", field="schedule", value=data, remedy="Give what to_json() returned.")
-    record = {str(name): value for name, value in cast(Mapping[object, object], data).items()}
-    for name in ("kind", "text", "timezone"):
-        if name not in record:
-            raise InvalidSchedule("is missing.", field=name, remedy="Give what to_json() returned.")
-    for name, value in record.items():
-        _check_type(name, value)
-    return record
-
-
-def _check_type(name: str, value: object) -> None:
-    if name not in _TYPES:
-        raise InvalidSchedule("is not part of a schedule.", field=name, value=value, remedy=did_you_mean(name, _TYPES))
-    right = isinstance(value, _TYPES[name]) and not isinstance(value, bool)
-    if name == "exclude" and right:
-        right = all(isinstance(item, str) for item in cast(list[object], value))
-    if not right:
-        raise InvalidSchedule(f"{excerpt(value)} has the wrong type.", field=name, value=value, remedy="Give what to_json() returned.")
-
-
-def _time_of(text: str, name: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as wrong:
-        remedy = "Write ISO 8601 with an offset, e.g. '2026-12-25T09:00:00+01:00'."
-        raise InvalidSchedule("is not a time.", field=name, value=text, remedy=remedy) from wrong

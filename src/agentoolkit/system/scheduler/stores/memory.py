@@ -87,10 +87,10 @@ class MemoryJobStore:
     async def is_stopped(self) -> bool:
         return self._stopped
 
-    async def add(self, job: Job, standing: JobState) -> None:
+    async def add(self, job: Job, state: JobState) -> None:
         self._check_free(job)
         check_circle(job, self._upstream_of)
-        self._keep(StoredJob(job, standing))
+        self._keep(StoredJob(job, state))
 
     async def find(self, id_or_name: str) -> StoredJob | None:
         return self._jobs.get(id_or_name) or self._jobs.get(self._names.get(id_or_name, ""))
@@ -116,26 +116,26 @@ class MemoryJobStore:
 
     async def downstream(self, job_id: str) -> Sequence[str]:
         found = [self._jobs[id_] for id_ in self._downstream.get(job_id, ())]
-        return sorted(stored.job.job_id for stored in found if stored.standing.state is not JobStatus.DONE)
+        return sorted(stored.job.job_id for stored in found if stored.state.status is not JobStatus.DONE)
 
-    async def replace(self, job: Job, standing: JobState, before: JobState) -> bool:
+    async def replace(self, job: Job, state: JobState, before: JobState) -> bool:
         stored = self._jobs.get(job.job_id)
-        if stored is None or stored.standing != before:
+        if stored is None or stored.state != before:
             return False
-        if standing.state is not JobStatus.DONE:
+        if state.status is not JobStatus.DONE:
             self._check_free(job, but=job.job_id)
         check_circle(job, self._upstream_of)
-        self._keep(StoredJob(job, standing._replace(version=before.version + 1)))
+        self._keep(StoredJob(job, state._replace(version=before.version + 1)))
         return True
 
-    async def exchange(self, old: StoredJob, job: Job, standing: JobState, at: datetime) -> Removed:
+    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
         stored = self._jobs.get(old.job.job_id)
-        if stored is None or stored.standing != old.standing:
+        if stored is None or stored.state != old.state:
             return Removed(False)
         self._check_free(job, but=old.job.job_id)
         check_circle(job, self._upstream_of)
         removed = self._remove(old.job.job_id, at, "replaced")
-        self._keep(StoredJob(job, standing))
+        self._keep(StoredJob(job, state))
         return removed
 
     async def remove(self, job_id: str, at: datetime, reason: str = "") -> Removed:
@@ -148,7 +148,7 @@ class MemoryJobStore:
             if stored := self._jobs.get(job_id):
                 records += self._decided(stored, decide(*stored, now, self._history.count_unfinished(job_id)))
             stored = self._jobs.get(job_id)
-            next_times.append(Change(job_id, stored.standing.due_at if stored else None))
+            next_times.append(Change(job_id, stored.state.due_at if stored else None))
         return Claims(records, next_times)
 
     async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
@@ -222,7 +222,7 @@ class MemoryJobStore:
         return taken
 
     async def upcoming(self) -> Sequence[Change]:
-        return [_change(stored) for stored in self._jobs.values() if stored.standing.state in (JobStatus.ACTIVE, JobStatus.PAUSED)]
+        return [_change(stored) for stored in self._jobs.values() if stored.state.status in (JobStatus.ACTIVE, JobStatus.PAUSED)]
 
     async def changes(self) -> Sequence[Change]:
         return ()
@@ -281,7 +281,7 @@ class MemoryJobStore:
         for key in (job.job_id, job.job_name):
             for job_id in (key, self._names.get(key, "")):
                 taken = self._jobs.get(job_id)
-                if taken and job_id != but and taken.standing.state is not JobStatus.DONE:
+                if taken and job_id != but and taken.state.status is not JobStatus.DONE:
                     raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
     def _keep(self, stored: StoredJob) -> None:
@@ -295,7 +295,7 @@ class MemoryJobStore:
         self._enter_order(stored)
         if job.upstream_id is not None:
             self._downstream[job.upstream_id][job.job_id] = None
-        if stored.standing.state is JobStatus.DONE:
+        if stored.state.status is JobStatus.DONE:
             self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
             self._retire(job.job_id)
         else:
@@ -307,7 +307,7 @@ class MemoryJobStore:
         if stored is None:
             return Removed(False)
         self._unlink(stored)
-        state = stored.standing._replace(state=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
+        state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
         self._cancelled[job_id] = StoredJob(stored.job, state)
         self._enter_order(self._cancelled[job_id])
         cancelled: list[Execution] = []
@@ -331,7 +331,7 @@ class MemoryJobStore:
                 del self._downstream[job.upstream_id]
 
     def _enter_order(self, stored: StoredJob) -> None:
-        status, job = stored.standing.state, stored.job
+        status, job = stored.state.status, stored.job
         self._order[status].add((job.created_at, job.job_id))
         self._counts[status] += 1
         if status in LIVE:
@@ -339,7 +339,7 @@ class MemoryJobStore:
                 self._called.add(called)
 
     def _leave_order(self, stored: StoredJob) -> None:
-        status, job = stored.standing.state, stored.job
+        status, job = stored.state.status, stored.job
         self._order[status].discard((job.created_at, job.job_id))
         self._counts[status] -= 1
         if status in LIVE:
@@ -358,17 +358,17 @@ class MemoryJobStore:
     def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""
         job, before = stored
-        executions, standing = decision
+        executions, state = decision
         new = [execution for execution in executions if self._history.get(execution.execution_id) is None]
         if len(new) < len(executions):
-            standing = recount(job, decision, new)
-        after = self._jobs[job.job_id] = StoredJob(job, standing)
-        if standing.state is not before.state:
+            state = recount(job, decision, new)
+        after = self._jobs[job.job_id] = StoredJob(job, state)
+        if state.status is not before.status:
             self._leave_order(stored)
             self._enter_order(after)
         for execution in new:
             self._write(execution)
-        if standing.state is JobStatus.DONE:
+        if state.status is JobStatus.DONE:
             self._retire(job.job_id)
         return [Claimed(job, execution) for execution in new]
 
@@ -381,7 +381,7 @@ class MemoryJobStore:
 
     def _retire_if_over(self, job_id: str) -> None:
         stored = self._jobs.get(job_id)
-        if stored is None or stored.standing.state is JobStatus.DONE:
+        if stored is None or stored.state.status is JobStatus.DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
@@ -404,7 +404,7 @@ class MemoryJobStore:
 
 
 def _change(stored: StoredJob) -> Change:
-    return Change(stored.job.job_id, stored.standing.due_at)
+    return Change(stored.job.job_id, stored.state.due_at)
 
 
 def _created(stored: StoredJob) -> tuple[datetime, str]:

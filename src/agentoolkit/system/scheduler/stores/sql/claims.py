@@ -74,7 +74,7 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime) -> Claims:
     sql = f"SELECT {_STANDS} FROM agentool_jobs WHERE job_id IN ({EACH[session.dialect]}) AND state <> 'removed'{lock}"  # noqa: S608
     rows = session.rows(sql, {"ids": json.dumps(list(job_ids))})
     round_ = Round(tx)
-    round_.decide(rows, lambda job, standing, unfinished: decide(job, standing, now, unfinished, tx.owner))
+    round_.decide(rows, lambda job, state, unfinished: decide(job, state, now, unfinished, tx.owner))
     records = round_.write()
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(round_.changes)]
     return Claims(records, [*round_.changes.values(), *gone])
@@ -95,7 +95,7 @@ def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) ->
     round_ = Round(tx)
     round_.decide(
         [row[:-1] for row in rows],
-        lambda job, standing, unfinished: decide_downstream(job, standing, ends[upstream[job.job_id]], unfinished, owner),
+        lambda job, state, unfinished: decide_downstream(job, state, ends[upstream[job.job_id]], unfinished, owner),
     )
     written: defaultdict[str, list[Claimed]] = defaultdict(list)
     for claimed in round_.write():
@@ -129,12 +129,12 @@ class Round:
         unfinished = self._unfinished(rows)
         for job_id, revision, sequence, *stands in rows:
             try:
-                standing = state_of(stands)
+                state = state_of(stands)
                 job = known.known(job_id, revision) or known.read(job_id, revision, texts[job_id])
             except Exception as error:  # somebody damaged its row: it stops, alone, and is kept to be repaired
                 self._move(job_id, None, unreadable_state(error), sequence)
             else:
-                self._add(job, standing, decide(job, standing, unfinished.get(job_id, 0)), sequence)
+                self._add(job, state, decide(job, state, unfinished.get(job_id, 0)), sequence)
 
     def write(self) -> list[Claimed]:
         """Write it all, and return the records that are new."""
@@ -167,7 +167,7 @@ class Round:
         self._tx.session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, places)
 
     def _add(self, job: Job, before: JobState, decision: Decision, sequence: int) -> None:
-        if decision.standing == before and not decision.executions:
+        if decision.state == before and not decision.executions:
             self.changes[job.job_id] = Change(job.job_id, before.due_at)
             return
         recorded = decision.executions
@@ -176,11 +176,11 @@ class Round:
             sequence += 1
             self._inserts.append((*_NEW.row(execution), sequence))
         self._records += [Claimed(job, execution) for execution in recorded]
-        self._move(job.job_id, before, decision.standing, sequence)
+        self._move(job.job_id, before, decision.state, sequence)
 
     def _move(self, job_id: str, before: JobState | None, after: JobState, sequence: int) -> None:
         row = (job_id, *_MOVED.row(after), sequence)
-        if before is not None and before.state is after.state:
+        if before is not None and before.status is after.status:
             self._stays[job_id] = row
             self._moves.pop(job_id, None)
         else:

@@ -40,31 +40,31 @@ _CANCEL_WAITING = f"""
 
 
 @writes
-def add(tx: Transaction, job: Job, standing: JobState) -> int:
+def add(tx: Transaction, job: Job, state: JobState) -> int:
     """See `JobStore.add`. Return the revision of the job's definition."""
     # First the next revision: its row is locked, so that another process cannot add the same between look and write.
-    parameters = _parameters(tx.session, job, standing)
+    parameters = _parameters(tx.session, job, state)
     _check(tx.session, job)
     _insert(tx, parameters)
     return parameters["revision"]
 
 
 @writes
-def replace(tx: Transaction, job: Job, standing: JobState, before: JobState) -> bool:
+def replace(tx: Transaction, job: Job, state: JobState, before: JobState) -> bool:
     """See `JobStore.replace`."""
-    parameters = _parameters(tx.session, job, standing)  # first, as in `add`: it locks
+    parameters = _parameters(tx.session, job, state)  # first, as in `add`: it locks
     if not _is_unchanged(tx.session, job.job_id, before):
         return False
-    _check(tx.session, job, but=job.job_id, is_done=standing.state is JobStatus.DONE)
+    _check(tx.session, job, but=job.job_id, is_done=state.status is JobStatus.DONE)
     tx.session.run(_REPLACE, {**parameters, "version": before.version + 1})
     return True
 
 
 @writes
-def exchange(tx: Transaction, old: StoredJob, job: Job, standing: JobState, at: datetime) -> Removed:
+def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
     """See `JobStore.exchange`."""
-    parameters = _parameters(tx.session, job, standing)  # first, as in `add`: it locks
-    if not _is_unchanged(tx.session, old.job.job_id, old.standing):
+    parameters = _parameters(tx.session, job, state)  # first, as in `add`: it locks
+    if not _is_unchanged(tx.session, old.job.job_id, old.state):
         return Removed(False)
     _check(tx.session, job, but=old.job.job_id)
     _remove(tx.session, old.job.job_id, at, "replaced", parameters["revision"])
@@ -111,9 +111,9 @@ def _check(session: Session, job: Job, but: str = "", *, is_done: bool = False) 
     check_circle(job, lambda job_id: _upstream_of(session, job_id))
 
 
-def _parameters(session: Session, job: Job, standing: JobState) -> dict[str, Any]:
+def _parameters(session: Session, job: Job, state: JobState) -> dict[str, Any]:
     named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.upstream_id}
-    return {**named, **state_parameters(standing), "definition": definition_of(job), "revision": _next_revision(session)}
+    return {**named, **state_parameters(state), "definition": definition_of(job), "revision": _next_revision(session)}
 
 
 def _next_revision(session: Session) -> int:

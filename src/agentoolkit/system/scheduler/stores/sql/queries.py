@@ -208,8 +208,8 @@ def _first(session: Session, wheres: tuple[str, ...], key: str) -> Row | None:
 
 
 def _stored(tx: Transaction, row: Row) -> StoredJob:
-    job_id, revision, definition, *standing, _, _ = row
-    where = _state_of(standing)
+    job_id, revision, definition, *state, _, _ = row
+    where = _state_of(state)
     return StoredJob(tx.definitions.read(job_id, revision, definition), where)
 
 

@@ -110,7 +110,7 @@ def _error_of(stored: str) -> ErrorRecord:
 
 STATE = Columns(
     (
-        Column("state", "TEXT", "state.value", read=JobStatus),
+        Column("state", "TEXT", "status.value", read=JobStatus),
         Column("next_run_at", "BIGINT", "next_run_at", micros, moment, nullable=True),
         Column("runs", "BIGINT", "runs"),
         Column("version", "BIGINT", "version"),
@@ -158,7 +158,7 @@ def state_of(row: Sequence[Any]) -> JobState:
 
 def state_parameters(state: JobState) -> dict[str, Any]:
     """Return the columns `STATE`, and whether the job can still fire."""
-    return {**STATE.parameters(state), "live": int(state.state is not JobStatus.DONE)}
+    return {**STATE.parameters(state), "live": int(state.status is not JobStatus.DONE)}
 
 
 def unreadable_state(error: Exception) -> JobState:

