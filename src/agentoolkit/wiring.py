@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -126,10 +125,11 @@ class Toolkit:
                 register_plugins(self.settings.plugins, self.injector)
             if self._runs_jobs:
                 self.injector.get("metrics")  # what it counts begins with the first execution
-        finally:
+        except BaseException:
             self._registered = [name for name in self.injector.names() if name not in before]
-            if sys.exc_info()[0] is not None:
-                self._unregister()
+            self._unregister()
+            raise
+        self._registered = [name for name in self.injector.names() if name not in before]
 
     def _unregister(self) -> None:
         for name in self._registered:

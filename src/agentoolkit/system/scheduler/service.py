@@ -94,7 +94,7 @@ class SchedulerService(Lifecycle):
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
         asked = await self._with_upstream(asked, assumed if dry_run else ())
-        if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run)):
+        if replace_existing and (replaced := await self._redefined(asked, job_id, assumed if dry_run else None)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
@@ -104,7 +104,7 @@ class SchedulerService(Lifecycle):
             return there
         planned = await self._admitted(planned)
         if dry_run:
-            await self._check_circle(planned.job)
+            await self._check_circle(planned.job, assumed)
         else:
             try:
                 await self.store.add(planned.job, planned.state)
@@ -118,8 +118,8 @@ class SchedulerService(Lifecycle):
             await self.note("created", None, StoredJob(planned.job, planned.state))
         return Added(*planned, created=True)
 
-    async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool) -> Added | None:
-        """Make an existing job the one that is asked for; None if there is none of this id or name."""
+    async def _redefined(self, asked: JobFields, job_id: str | None, assumed: Collection[str] | None) -> Added | None:
+        """Make an existing job the one that is asked for; None if there is none of this id or name. A dry run says what to assume."""
         for _ in range(_TRIES):
             stored = await self._named(asked, job_id)
             if stored is None:
@@ -129,7 +129,7 @@ class SchedulerService(Lifecycle):
             if planned is None:
                 words = preview(stored.job.schedule, now=self.now(), count=0).words
                 return Added(*stored, Reading(stored.job.schedule, words, ()), created=False)
-            if changed := await self._changed(stored, planned, dry_run=dry_run):
+            if changed := await self._changed(stored, planned, assumed):
                 return changed
         raise changed_meanwhile(job_id or asked.job_name or "", None)
 
@@ -157,7 +157,7 @@ class SchedulerService(Lifecycle):
             planned = replan(stored, changes, self._parts.injector, self.now(), self._timezone)
             if planned.job.same_as(stored.job) and planned.state == stored.state:
                 return Added(*stored, planned.reading, created=False)
-            if changed := await self._changed(stored, planned, dry_run=False):
+            if changed := await self._changed(stored, planned):
                 return changed
         raise changed_meanwhile(job_id, version)
 
@@ -213,13 +213,13 @@ class SchedulerService(Lifecycle):
         """Refuse a caller that may change nothing here. Raises `NotPermitted`."""
         check_write(get_caller(), self._parts.admission)
 
-    async def _changed(self, before: StoredJob, planned: Plan, *, dry_run: bool) -> Added | None:
+    async def _changed(self, before: StoredJob, planned: Plan, assumed: Collection[str] | None = None) -> Added | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         job, state, reading = await self._admitted(planned, before)
         job = narrowed(job, get_caller())
         await self._check_name(job)
-        if dry_run:
-            await self._check_circle(job)
+        if assumed is not None:
+            await self._check_circle(job, assumed)
             return Added(job, state, reading, created=False, changed=True)
         anew = job.created_at != before.job.created_at
         if replaced := await (self._exchanged if anew else self._replaced)(before, job, state):
@@ -363,11 +363,11 @@ class SchedulerService(Lifecycle):
             return asked
         return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule or "")})
 
-    async def _check_circle(self, job: Job) -> None:
-        """Say of a dry run what the store says when a job is written."""
+    async def _check_circle(self, job: Job, assumed: Collection[str]) -> None:
+        """Say of a dry run what the store says when a job is written. What assumed jobs come after may still change."""
         way: dict[str, str | None] = {}
         before = job.upstream_id
-        while before is not None and before not in way:
+        while before is not None and before not in way and before not in assumed:
             stored = await self.store.find(before)
             way[before] = stored.job.upstream_id if stored else None
             before = way[before]
