@@ -17,8 +17,10 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from threading import Lock
 from typing import Any, TypeVar
 
+from agentool.agentool import AgenTool
 from agentool.caller import Caller, acting_as, get_caller
 from agentool.core.background import Background
+from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
@@ -47,6 +49,7 @@ class BackgroundToolkit:
     def __init__(self, settings: Settings | None = None, *, runs_jobs: bool = True) -> None:
         self._settings = settings or Settings()
         self._runs_jobs = runs_jobs
+        self._tools = Injector()
         self._forget()
 
     def _forget(self) -> None:
@@ -80,6 +83,16 @@ class BackgroundToolkit:
     def seconds_since_tick(self) -> float | None:
         """Seconds since the event loop last answered; None before the first time. More than two mean that a handler blocks it."""
         return time.monotonic() - self._ticked_at if self.ticks else None
+
+    def add_tool(self, agentool: AgenTool[Any]) -> None:
+        """Register an AgenTool at each start, before anything that is due can run, and now if it runs.
+
+        Raises:
+            ConfigurationError: Another AgenTool has its name.
+        """
+        self._tools.register(agentool)
+        if self.is_alive:
+            self.kit.injector.register(agentool)
 
     def start(self) -> None:
         """Start the thread and open the toolkit; a second time does nothing.
@@ -133,7 +146,10 @@ class BackgroundToolkit:
             return await work(self.kit)
 
     async def _open(self) -> None:
-        stack, kit = AsyncExitStack(), Toolkit(self._settings, runs_jobs=self._runs_jobs)
+        injector = Injector()
+        for agentool in self._tools.catalog():
+            injector.register(agentool)
+        stack, kit = AsyncExitStack(), Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs)
         await stack.enter_async_context(kit)
         self._stack, self._kit = stack, kit
         self._beat = asyncio.get_running_loop().create_task(self._tick())

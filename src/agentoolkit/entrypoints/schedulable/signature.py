@@ -1,0 +1,107 @@
+"""The signature of a tool, before and after it became schedulable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from agentool.errors import ConfigurationError
+
+WHEN = Annotated[str | None, Field(description="Run once, later: ISO 8601 or words", examples=["tomorrow at 9 AM", "2030-01-31T09:00:00"])]
+RECURRING = Annotated[str | None, Field(description="Run repeatedly: words or crontab", examples=["every weekday at 9:00", "0 9 * * 1-5"])]
+ADDED: Mapping[str, Any] = {"datetime": WHEN, "schedule": RECURRING}
+"""The arguments that a schedulable tool takes besides its own. Source of ``datetime``: *Scheduler Service*."""
+_FRAMEWORKS = ("mcp", "fastmcp", "pydantic_ai")
+
+
+class ScheduledCall(BaseModel):
+    """Answer of a tool that has scheduled itself instead of running."""
+
+    message: str = Field(description="What was scheduled, in words")
+    job_id: str
+    reading: str = Field(description="How the time was read")
+    timezone: str
+    next_run: str | None
+
+
+class ToolArguments(BaseModel):
+    """Arguments of a tool; its fields are the tool's parameters."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSignature:
+    """What a tool takes and returns."""
+
+    function: Callable[..., Any]
+    whole: inspect.Signature
+    hints: Mapping[str, Any]
+    contexts: tuple[str, ...]
+    """Parameters that its server fills in."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.__name__
+
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by their names, without the server's. Raises `TypeError` as the call would."""
+        bound = self.whole.bind(*args, **kwargs)
+        return {name: value for name, value in bound.arguments.items() if name not in self.contexts}
+
+    def arguments_model(self) -> type[ToolArguments]:
+        """Return a model of the arguments that a schedule can keep."""
+        fields: dict[str, Any] = {}
+        for name, parameter in self.whole.parameters.items():
+            if name not in self.contexts:
+                default = ... if parameter.default is parameter.empty else parameter.default
+                fields[name] = (self.hints.get(name, Any), default)
+        return create_model(f"{self.name}_arguments", __base__=ToolArguments, **fields)
+
+    def widened(self) -> inspect.Signature:
+        """Return the signature with the arguments that schedule it, and with what it then answers."""
+        parameters = [each.replace(annotation=self.hints.get(each.name, each.annotation)) for each in self.whole.parameters.values()]
+        added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in ADDED.items()]
+        return inspect.Signature([*parameters, *added], return_annotation=self._answer())
+
+    def _answer(self) -> Any:
+        declared = self.hints.get("return", inspect.Signature.empty)
+        return declared if declared in (str, Any, inspect.Signature.empty) else declared | ScheduledCall
+
+
+def read_signature(function: Callable[..., Any]) -> ToolSignature:
+    """Read the signature of a tool.
+
+    Raises:
+        ConfigurationError: It has an argument ``datetime`` or ``schedule`` of its own, or one that cannot be given by name.
+    """
+    whole = inspect.signature(function)
+    for name, parameter in whole.parameters.items():
+        if name in ADDED:
+            problem = f"Tool {function.__name__!r} has an argument {name!r} of its own, which would schedule it."
+            raise ConfigurationError(problem, field=name, remedy="Give it another name.")
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            problem = f"Argument {name!r} of tool {function.__name__!r} cannot be given by name."
+            raise ConfigurationError(problem, field=name, remedy="Give each argument a name of its own, without '*' and '/'.")
+    hints = _hints(function)
+    contexts = tuple(name for name in whole.parameters if _is_context(hints.get(name)))
+    return ToolSignature(function, whole, hints, contexts)
+
+
+def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError) as error:
+        problem = f"The annotations of tool {function.__name__!r} cannot be read: {error}."
+        raise ConfigurationError(problem, remedy="Import the names it uses at the top of its module.") from error
+
+
+def _is_context(annotation: Any) -> bool:
+    """Is this the context that a server or an agent hands to its tools?"""
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and kind.__name__.endswith("Context") and kind.__module__.partition(".")[0] in _FRAMEWORKS

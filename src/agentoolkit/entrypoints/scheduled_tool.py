@@ -1,0 +1,238 @@
+"""``@scheduled_tool``: a tool of an MCP server, or of an agent, that can be told to run later.
+
+    @mcp.tool()
+    @scheduled_tool
+    async def greet(name: str) -> str: …
+
+Called with ``datetime`` or ``schedule`` it schedules itself and answers with the job; called without, it runs at once.
+Source: *Scheduler Service*, "Using Scheduled Tools with MCP".
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from hashlib import sha256
+from logging import INFO
+from typing import Any, Literal, TypeVar, overload
+
+from pydantic import ValidationError, create_model
+
+from agentool.agentool import AgenTool, create_agentool
+from agentool.base import BaseOperationInput
+from agentool.caller import acting_as
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, InvalidInput
+from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.entrypoints.schedulable.adoption import adopt
+from agentoolkit.entrypoints.schedulable.home import CALLER, HOMES, ToolHome
+from agentoolkit.entrypoints.schedulable.signature import ScheduledCall, ToolArguments, ToolSignature, read_signature
+from agentoolkit.threads import FunctionThreads
+from agentoolkit.wiring import Toolkit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_REFUSALS = (
+    ("mcp.server.mcpserver.exceptions", "ToolError"),
+    ("fastmcp.exceptions", "ToolError"),
+    ("pydantic_ai.exceptions", "ModelRetry"),
+)
+"""The errors whose text servers and agents show to a model, where they are loaded."""
+
+
+@overload
+def scheduled_tool(function: F, /) -> F: ...
+@overload
+def scheduled_tool(
+    *,
+    task_name: str | None = None,
+    max_retries: int = 0,
+    retry_backoff: bool | float = True,
+    server: object | None = None,
+    kit: BackgroundToolkit | None = None,
+) -> Callable[[F], F]: ...
+def scheduled_tool(
+    function: F | None = None,
+    /,
+    *,
+    task_name: str | None = None,
+    max_retries: int = 0,
+    retry_backoff: bool | float = True,
+    server: object | None = None,
+    kit: BackgroundToolkit | None = None,
+) -> F | Callable[[F], F]:
+    """Make a tool schedulable, below or above its server's own decorator.
+
+    Its docstring and the types of its arguments stay; ``datetime`` and ``schedule`` are added. A tool that returns anything
+    but text may return a `ScheduledCall` instead. What is scheduled runs in the background, on an event loop of its own.
+
+    Args:
+        function: The tool, where the decorator is used without arguments.
+        task_name: Name of its AgenTool; the function's by default.
+        max_retries: Further attempts at a scheduled run that fails.
+        retry_backoff: Seconds before the first retry, doubled each time. True: a second; False: none.
+        server: For the order with this decorator above: the server, if it is in no variable that the tool's module can see.
+        kit: Where to schedule; by default a toolkit in the background with a database of this program's own.
+
+    Raises:
+        ConfigurationError: The tool has an argument of these names, or the name of its AgenTool is taken.
+    """
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    visible = caller.f_locals
+
+    def decorate(plain: F) -> F:
+        signature = read_signature(plain)
+        home = ToolHome(kit) if kit is not None else HOMES.of(plain)
+        tool = SchedulableTool(signature, task_name or signature.name, max_retries, float(retry_backoff), home)
+        home.add(tool.agentool())
+        schedulable = _wrapper(plain, signature, tool)
+        adopt(plain, schedulable, server, (getattr(plain, "__globals__", {}), visible))
+        return schedulable  # type: ignore[return-value]
+
+    return decorate if function is None else decorate(function)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulableTool:
+    """A tool, and how its runs are scheduled."""
+
+    signature: ToolSignature
+    name: str
+    max_retries: int
+    retry_backoff: float
+    home: ToolHome
+
+    def agentool(self) -> AgenTool[None]:
+        """Return the AgenTool that its scheduled runs call."""
+        arguments = self.signature.arguments_model()
+        operation: Any = (Literal["run"], ...)
+        given: Any = (arguments | None, None)
+        home = self.signature.function.__module__
+        model = create_model(f"{self.name}_input", __base__=BaseOperationInput, __module__=home, operation=operation, arguments=given)
+        description = (inspect.getdoc(self.signature.function) or "").partition("\n\n")[0]
+        return create_agentool(self.name, model, {"run": self._handler(arguments)}, description=description, injector=Injector())
+
+    def _handler(self, model: type[ToolArguments]) -> Callable[..., Any]:
+        function, threads = self.signature.function, FunctionThreads()
+
+        async def run(ctx: object, arguments: Any) -> Any:
+            given = {name: getattr(arguments, name) for name in model.model_fields}
+            if inspect.iscoroutinefunction(function):
+                return await function(**given)
+            return await threads.run(lambda: function(**given), self.name)
+
+        run.__annotations__["arguments"] = model
+        return run
+
+    def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the input of a run with these arguments, as JSON values.
+
+        Raises:
+            InvalidInput: The tool needs a context that only its server has, or an argument cannot be kept.
+        """
+        for name in self.signature.contexts:
+            if self.signature.whole.parameters[name].default is inspect.Parameter.empty:
+                problem = f"Tool {self.signature.name!r} needs its server's context, which a scheduled run does not have."
+                raise InvalidInput(problem, field=name, remedy="Call it without datetime and schedule.")
+        try:
+            held = self.signature.arguments_model().model_validate(self.signature.given(args, kwargs))
+        except ValidationError as error:
+            raise InvalidInput.from_validation(self.name, error) from error
+        return {"operation": "run", "arguments": held.model_dump(mode="json")}
+
+    async def schedule(self, kit: Toolkit, data: Mapping[str, Any], when: str, *, once: bool) -> ScheduledCall:
+        """Schedule a run, once or repeatedly. The very same one again is there already."""
+        asked = {"schedule": when, **({"schedule_type": "once"} if once else {})}
+        with acting_as(CALLER):
+            read = (await kit.injector.run("scheduler", {"operation": "preview", **asked})).data
+            if not once and read["schedule_type"] == "once":
+                raise InvalidInput(
+                    "It is one time, and schedule is for repeated runs.", field="schedule", value=when, remedy="Use datetime."
+                )
+            job = {
+                "job_name": f"{self.name} {_digest(data, read['schedule'], read['timezone'])}",
+                **asked,
+                "agentool_name": self.name,
+                "input_data": dict(data),
+                "max_retries": self.max_retries,
+                "retry_backoff": self.retry_backoff,
+            }
+            done = (await kit.injector.run("scheduler", {"operation": "schedule", **job})).data
+        return _answer(self.name, done, read["words"])
+
+
+def _answer(name: str, done: Mapping[str, Any], words: str) -> ScheduledCall:
+    next_run = f", next at {done['next_run']}" if done["next_run"] else ""
+    said = "Scheduled" if done["created"] else "Already scheduled:"
+    message = f"{said} {name!r}: {words} ({done['timezone']}){next_run}. Job id: {done['job_id']}."
+    return ScheduledCall(message=message, job_id=done["job_id"], reading=words, timezone=done["timezone"], next_run=done["next_run"])
+
+
+def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: SchedulableTool) -> Callable[..., Any]:
+    as_text = signature.hints.get("return") is str
+
+    def shown(answer: ScheduledCall) -> ScheduledCall | str:
+        return answer.message if as_text else answer
+
+    @wraps(plain)
+    async def later_or_now(*args: Any, datetime: str | None = None, schedule: str | None = None, **kwargs: Any) -> Any:
+        if not datetime and not schedule:
+            return await plain(*args, **kwargs)
+        try:
+            when, data = _one(datetime, schedule), tool.request(args, kwargs)
+            return shown(await tool.home.background.call(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
+        except AgenToolError as error:
+            raise refused(error) from error
+
+    @wraps(plain)
+    def later_or_now_sync(*args: Any, datetime: str | None = None, schedule: str | None = None, **kwargs: Any) -> Any:
+        if not datetime and not schedule:
+            return plain(*args, **kwargs)
+        try:
+            when, data = _one(datetime, schedule), tool.request(args, kwargs)
+            return shown(tool.home.background.run_work(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
+        except AgenToolError as error:
+            raise refused(error) from error
+
+    made: Any = later_or_now if inspect.iscoroutinefunction(plain) else later_or_now_sync
+    made.__signature__ = widened = signature.widened()
+    made.__annotations__ = {each.name: each.annotation for each in widened.parameters.values() if each.annotation is not each.empty}
+    if widened.return_annotation is not inspect.Signature.empty:
+        made.__annotations__["return"] = widened.return_annotation
+    del made.__wrapped__  # whoever looks behind it would find the signature without the arguments that schedule
+    made.__dict__.pop("__fastmcp__", None)
+    return made
+
+
+def _one(datetime: str | None, schedule: str | None) -> str:
+    if datetime and schedule:
+        problem = "Give either datetime, to run once, or schedule, to run repeatedly."
+        raise InvalidInput(problem, field="schedule", value=schedule, remedy="Leave one of them out.")
+    return datetime or schedule or ""
+
+
+def _digest(*parts: object) -> str:
+    return sha256(repr(parts).encode()).hexdigest()[:8]
+
+
+def refused(error: AgenToolError) -> Exception:
+    """Return an error whose text the model is shown, by whichever server or agent the tool belongs to."""
+    kinds = [getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules]
+    bases = tuple(dict.fromkeys(kinds)) or (ValueError,)
+    kind = type("NotScheduled", bases, {"__init__": _keep_message, "__str__": _message, "log_level": INFO})
+    return kind(f"Nothing was scheduled, and nothing was run. {error}")
+
+
+def _keep_message(self: Any, message: str) -> None:
+    Exception.__init__(self, message)
+    self.message = message
+
+
+def _message(self: Any) -> str:
+    return str(self.message)
+
+
+__all__ = ["ScheduledCall", "scheduled_tool"]
