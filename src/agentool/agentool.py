@@ -49,7 +49,7 @@ class AgenTool(Generic[Deps]):
         try:
             if isinstance(data, (str, bytes)):
                 return input_type.model_validate_json(data)
-            return input_type.model_validate(data)
+            return input_type.__pydantic_validator__.validate_python(data)  # model_validate, without its options
         except ValidationError as error:
             raise self.refusal.from_validation(self.name, error, input_type.model_fields) from (error if are_values_shown() else None)
 

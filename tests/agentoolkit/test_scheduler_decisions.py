@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from agentoolkit.system.scheduler.decisions import due
 from agentoolkit.system.scheduler.decisions.due import GRACE, decide
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.schedules import read_schedule
@@ -182,6 +184,27 @@ def test_passed_over_due_times_say_why(case: Case):
     for execution in decided(case).executions:
         assert bool(execution.reason) == (execution.status in (ExecutionStatus.MISSED, ExecutionStatus.SKIPPED))
         assert execution.due_count == 1 or " due times from " in execution.reason
+
+
+@given(cases(), st.integers(0, 4), st.integers(0, 40))
+def test_the_short_way_decides_as_the_long_way(case: Case, runs: int, late: int):
+    """What is decided at once for one due time that is in time is what all the rules together say."""
+    first = case.due[-1] if case.due else case.first
+    state, now = JobState(next_run_at=first, runs=runs, version=3), first + timedelta(seconds=late)
+    asked = (case.job, state, now, case.unfinished, "owner")
+    short = decide(*asked)
+    with patch.object(due, "_start_one", return_value=None):
+        long = decide(*asked)
+    assert (list(short.executions), short.state) == (list(long.executions), long.state)
+
+
+@given(st.integers(0, 40), st.integers(0, 3))
+def test_the_short_way_is_taken_only_in_time(late: int, unfinished: int):
+    """With default policies it is taken up to the grace of thirty seconds, if nothing of the job is under way."""
+    job = make("1 hour", Policies())
+    first = START + timedelta(hours=1)
+    taken = due._start_one(job, JobState(next_run_at=first), first + timedelta(seconds=late), None, unfinished, "")
+    assert (taken is not None) == (late <= 30 and unfinished == 0)
 
 
 def test_reasons_name_whole_seconds():

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus, execution_id, queued_execution
 from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.stores import ordered
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
 from .job_store_steps import START, add, at, change, claim_one, finish, make, run, succeed
@@ -131,3 +137,39 @@ async def test_forgetting_does_not_lose_count_of_what_runs():
     await add(store)
     statuses = [(await claim_one(store, minute)).status for minute in (1, 2)]
     assert statuses == [ExecutionStatus.QUEUED, ExecutionStatus.SKIPPED]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "discard", "read"]), st.integers(0, 12)), max_size=60), st.integers(1, 4))
+def test_keys_are_in_order_whatever_came_and_went(steps: list[tuple[str, int]], unordered: int):
+    """Keys that are put in order late, or never because they were gone before, read as a sorted set does."""
+    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys()
+    there: set[str] = set()
+    with patch.object(ordered, "MAX_UNORDERED", unordered), patch.object(ordered, "MAX_BLOCK", 3):
+        for step, number in steps:
+            key = f"{number:02}"
+            if step == "add" and key not in there:
+                keys.add(key)
+                there.add(key)
+            elif step == "discard":
+                keys.discard(key)
+                there.discard(key)
+            elif step == "read":
+                assert list(keys.from_(key)) == sorted(other for other in there if other > key)
+                assert list(keys.before(key)) == sorted((other for other in there if other < key), reverse=True)
+        assert list(keys.from_(None)) == sorted(there)
+
+
+@given(st.integers(1, 3), st.text(max_size=3), st.sampled_from(["schedule", "backfill"]))
+def test_copies_of_executions_differ_in_what_was_to_change_alone(attempt: int, owner: str, trigger: str):
+    """What a start and a success change is what a copy by names changes."""
+    execution = Execution("job@x", "job", "probe", START, trigger, attempt=attempt, owner=owner, retry_at=START)
+    begun = execution.begun(START)
+    assert begun == execution._replace(status=ExecutionStatus.RUNNING, started_at=START, retry_at=None)
+    changes = {"status": ExecutionStatus.SUCCESS, "reason": "why", "result": [1], "finished_at": START, "duration": 0.5}
+    assert begun.succeeded(START, 0.5, [1], "why") == begun._replace(**changes)
+
+
+def test_a_queued_execution_has_all_defaults():
+    """What a claim writes down is an execution of which nothing is known yet but whose it is."""
+    job = make()
+    assert queued_execution(job, START, "me") == Execution(execution_id("job", START), "job", job.agentool_name, START, owner="me")

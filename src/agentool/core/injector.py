@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,14 +18,12 @@ from agentool.references import Resolved
 
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool
+    from agentool.base import BaseOperationInput
     from agentool.operations import Operation
 
     Tool = TypeVar("Tool", bound=AgenTool[Any])
 
 _tracer = trace.get_tracer("agentool")
-
-
-_UNTRACED = nullcontext()
 
 
 class Injector:
@@ -134,15 +132,14 @@ class Injector:
         agentool = self.get(name)
         validated = agentool.validate(data)
         operation = agentool.operation(validated)
-        span = _tracer.start_span(f"{name}.{operation.name}")
-        # Where nobody traces, making the span current would cost as much as all the rest.
-        traced = trace.use_span(span, end_on_exit=True) if span.get_span_context().is_valid else _UNTRACED
-        with traced:
-            arguments = operation.arguments(validated)
-            output = await operation.handler(RunContext(agentool.deps, self, name), **arguments)
-            if not isinstance(output, operation.output_classes):
-                raise _invalid_output(name, operation, output)
-            return output
+        context = RunContext(agentool.deps, self, name)
+        if _is_traced():
+            with trace.use_span(_tracer.start_span(f"{name}.{operation.name}"), end_on_exit=True):
+                return await _call(operation, context, validated)
+        output = await operation.handler(context, **operation.arguments(validated))
+        if not isinstance(output, operation.output_classes):
+            raise _invalid_output(name, operation, output)
+        return output
 
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.
@@ -201,6 +198,19 @@ class Injector:
             self._agentools.pop(name, None)
         else:
             self._agentools[name] = answers
+
+
+def _is_traced() -> bool:
+    """Has anybody set a tracer provider? A span for nobody would cost as much as all the rest of a call."""
+    return type(_tracer) is not trace.ProxyTracer or trace._TRACER_PROVIDER is not None  # pyright: ignore[reportPrivateUsage]
+
+
+async def _call(operation: Operation, context: RunContext[Any], validated: BaseOperationInput) -> Any:
+    """Call a handler inside its span, so that what goes wrong is part of it."""
+    output = await operation.handler(context, **operation.arguments(validated))
+    if not isinstance(output, operation.output_classes):
+        raise _invalid_output(context.agentool_name, operation, output)
+    return output
 
 
 def _is_same_again(there: AgenTool[Any], new: AgenTool[Any]) -> bool:

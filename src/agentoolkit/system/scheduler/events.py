@@ -55,7 +55,7 @@ class EventPublisher:
     """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
 
     def __init__(self) -> None:
-        self._listeners: dict[object, Listener] = {}
+        self._listeners: tuple[Listener, ...] = ()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the answer removes it again, and may be called twice.
@@ -66,11 +66,14 @@ class EventPublisher:
         if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004  its own method
             problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
             raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
-        key = object()
-        self._listeners[key] = listener
+        subscribed = [listener]
+        self._listeners = (*self._listeners, listener)
 
         def unsubscribe() -> None:
-            self._listeners.pop(key, None)
+            if subscribed:
+                left = list(self._listeners)
+                left.remove(subscribed.pop())
+                self._listeners = tuple(left)
 
         return unsubscribe
 
@@ -86,13 +89,13 @@ class EventPublisher:
             self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution, owner=owner))
 
     def _tell(self, event: Event) -> None:
-        for listener in tuple(self._listeners.values()):
+        for listener in self._listeners:
             try:
                 answer: object = listener(event)
             except (Exception, SystemExit, GeneratorExit, CancelledError):
                 # Also what means to end somebody: a listener ends neither the clock nor what runs.
                 logger.exception("A listener failed on %s", event.type)
             else:
-                if iscoroutine(answer):
+                if answer is not None and iscoroutine(answer):
                     answer.close()
                     logger.error("A listener returned a coroutine on %s, for which nobody waits", event.type)

@@ -20,7 +20,7 @@ from agentoolkit.system.scheduler.jobs import (
     JobState,
     JobStatus,
     Policies,
-    execution_id,
+    queued_execution,
 )
 from agentoolkit.system.scheduler.schedules import Schedule
 
@@ -28,6 +28,9 @@ MAX_CAUGHT_UP = HISTORY_LENGTH - 1
 """Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
 GRACE = 30
 """Seconds after its due time from which an execution is late where the job itself does not say."""
+
+
+_ACTIVE, _DONE = JobStatus.ACTIVE, JobStatus.DONE
 
 
 class DueTimes(NamedTuple):
@@ -83,21 +86,40 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
     try:
         if state.status is JobStatus.PAUSED:
             state = end_pause(job, state, now)
-        if state.status is not JobStatus.ACTIVE or state.next_run_at is None or state.next_run_at > now:
+        if state.status is not _ACTIVE or state.next_run_at is None or state.next_run_at > now:
             return Decision((), state)
-        due = due_times(job.schedule, state.next_run_at, now)
+        due = state.next_run_at
+        following = _next_after(job.schedule, due)
+        if (usual := _start_one(job, state, now, following, unfinished, owner)) is not None:
+            return usual
+        times = due_times(job.schedule, due, now)
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
         return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
     scribe = Scribe(job, now, owner)
-    passed_over, chosen = _choose(scribe, due)
+    passed_over, chosen = _choose(scribe, times)
     room = runs_left(job, state)
     all_wait = _run_in_turn(job.policies, chosen, now)
     runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
-    exhausted = due.following is None or runs >= room
-    status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, due.following)
+    exhausted = times.following is None or runs >= room
+    status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, times.following)
     after = JobState(status, following, state.runs + runs, state.version)
     return Decision([*passed_over, *records], after)
+
+
+def _start_one(job: Job, state: JobState, now: datetime, following: datetime | None, unfinished: int, owner: str) -> Decision | None:
+    """Decide on the usual case, of which the long way would say the same: one due time, in time, with nothing in its way.
+
+    None: it is another case.
+    """
+    due, policies = state.next_run_at, job.policies
+    if due is None or unfinished or policies.catch_up is not None or policies.max_runs is not None or (following and following <= now):
+        return None
+    grace = policies.misfire_grace_time
+    if grace is not None and (now - due).total_seconds() > grace:
+        return None
+    after = JobState(_DONE if following is None else _ACTIVE, following, state.runs + 1, state.version)
+    return Decision((queued_execution(job, due, owner),), after)
 
 
 def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
@@ -135,8 +157,7 @@ class Scribe(NamedTuple):
     owner: str
 
     def starts(self, due: datetime) -> Execution:
-        job = self.job
-        return Execution(execution_id(job.job_id, due), job.job_id, job.agentool_name, due, owner=self.owner)
+        return queued_execution(self.job, due, self.owner)
 
     def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
         span = (

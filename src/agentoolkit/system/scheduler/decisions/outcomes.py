@@ -36,13 +36,15 @@ def recordable(output: object) -> Any:
 
 def record_success(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
+    if output is None:
+        return execution.succeeded(now, duration, None, reason)
     try:
         result = recordable(output)
     except UnrecordableResult as error:
         return record_failure(execution, error, now, duration, reason="its result could not be recorded")
     if not reason and is_nothing_to_report(output):
         reason = NOTHING_TO_REPORT
-    return execution._replace(status=ExecutionStatus.SUCCESS, reason=reason, result=result, finished_at=now, duration=duration)
+    return execution.succeeded(now, duration, result, reason)
 
 
 def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:

@@ -56,8 +56,8 @@ class ActiveExecution:
     """For a caller that waits for it."""
 
 
-class ActiveExecutions:
-    """The executions under way in this process. A timer for each of them would cost more than most of them take.
+class ActiveExecutions(dict[str, ActiveExecution]):
+    """The executions under way in this process, by their ids. A timer for each of them would cost more than most of them take.
 
     Args:
         time: Where the time comes from.
@@ -65,35 +65,27 @@ class ActiveExecutions:
     """
 
     def __init__(self, time: TimeSource, expired: Callable[[ActiveExecution], None]) -> None:
+        super().__init__()
         self._time = time
         self._expired = expired
-        self._members: dict[str, ActiveExecution] = {}
         self._timer: Cancellable | None = None
         self._rings_at = math.inf
         """The instant of the next ring, by the monotonic clock."""
         self.stopping = False
         """Does the scheduler cancel handlers because it stops?"""
 
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def __contains__(self, execution_id: str) -> bool:
-        return execution_id in self._members
-
-    def get(self, execution_id: str) -> ActiveExecution | None:
-        return self._members.get(execution_id)
-
     def all(self) -> Iterable[ActiveExecution]:
         """Return them all, as they are at this moment."""
-        return list(self._members.values())
+        return list(self.values())
 
     def add(self, active: ActiveExecution) -> None:
-        self._members[active.execution.execution_id] = active
+        self[active.execution.execution_id] = active
 
     def remove(self, active: ActiveExecution) -> None:
         """Forget an execution; another one of that id, as its next attempt, stays."""
-        if self._members.get(active.execution.execution_id) is active:
-            del self._members[active.execution.execution_id]
+        execution_id = active.execution.execution_id
+        if self.get(execution_id) is active:
+            del self[execution_id]
 
     def watch(self, active: ActiveExecution) -> None:
         """A handler is called: from now on its time runs."""
@@ -114,11 +106,11 @@ class ActiveExecutions:
     def _ring(self) -> None:
         self._timer, self._rings_at = None, math.inf
         now = self._time.monotonic()
-        for active in list(self._members.values()):
+        for active in self.all():
             if active.deadline is not None and active.deadline <= now:
                 active.deadline = None
                 self._expired(active)
-        self._ring_at(min((active.deadline for active in self._members.values() if active.deadline is not None), default=math.inf), now)
+        self._ring_at(min((active.deadline for active in self.values() if active.deadline is not None), default=math.inf), now)
 
     def _ring_at(self, at: float, now: float) -> None:
         if self._timer is not None:

@@ -11,7 +11,6 @@ import threading
 import time
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
 
 from agentool.caller import enter_run, leave_run
 from agentool.core.injector import Injector
@@ -20,7 +19,7 @@ from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
-from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.time_source import TimeSource
 
 MIN_GRACE = 5.0
@@ -54,17 +53,21 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
         clock: Where the time comes from.
         table: What watches its deadline.
     """
-    execution = active.execution
+    execution, work = active.execution, active.work
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    token, caller = _current.set(execution), enter_run(active.work.caller, execution.execution_id)
+    token, caller = _current.set(execution), enter_run(work.caller, execution.execution_id)
     table.watch(active)
     began = time.perf_counter()
     try:
-        gate = None if execution.trigger in ("run_now", "requested") else active.work.policies.gate
-        if gate is not None and (closed := await ask(gate, injector)):
+        gate, data = work.policies.gate, work.input_data
+        if gate is not None and execution.trigger not in ("run_now", "requested") and (closed := await ask(gate, injector)):
             return Outcome(outcomes.record_skip(execution, closed, clock.now(), time.perf_counter() - began))
-        output = await _call(active.work, injector)
+        for value in data.values():  # most inputs hold nothing to resolve or to copy, and every execution asks
+            if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
+                data = await resolve_references(data, injector)  # a copy, so that a handler cannot change its job
+                break
+        output = await injector.run(work.agentool_name, data)
     except asyncio.CancelledError as error:
         return _stopped(active, error, clock.now(), time.perf_counter() - began, stopping=table.stopping)
     except BaseException as error:
@@ -84,15 +87,6 @@ def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:
     timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s, and ignored its cancellation.")
     reason = "ignored its cancellation and was given up"
     return Outcome(outcomes.record_failure(active.execution, timeout, now, took, reason=reason), timeout)
-
-
-async def _call(work: Work, injector: Injector) -> Any:
-    data = work.input_data
-    for value in data.values():  # most inputs hold nothing to resolve or to copy, and every execution asks
-        if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
-            data = await resolve_references(data, injector)  # a copy, so that a handler cannot change its job
-            break
-    return await injector.run(work.agentool_name, data)
 
 
 def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float) -> Outcome:

@@ -11,6 +11,7 @@ import heapq
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor  # pyright: ignore[reportMissingTypeStubs]
@@ -28,25 +29,27 @@ RETRY_SECONDS = 1.0
 """How long the clock waits after a round that went wrong."""
 
 
-class Alarm(TimerJob):
-    """A job's next due time, as APScheduler keeps it: rings once, and is set anew when the due time is claimed."""
-
-    def __init__(self, scheduler: Clock, job_id: str, at: datetime) -> None:
-        # Set directly: APScheduler's own checks of callables and arguments cost more than everything else here.
-        self._scheduler = scheduler
-        self._jobstore_alias = "default"
-        self.id = self.name = job_id
-        self.next_run_time = at
-        self.trigger = RingsOnce()
-        self.func, self.func_ref, self.args, self.kwargs = None, None, (), {}
-        self.executor, self.coalesce, self.misfire_grace_time, self.max_instances = "default", False, None, 1
-
-
 class RingsOnce(BaseTrigger):
     """The trigger of an alarm. The store knows the time after it; the clock does not."""
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> None:
         return None
+
+
+class Alarm(TimerJob):
+    """A job's next due time, as APScheduler keeps it: rings once, and is set anew when the due time is claimed."""
+
+    # What every alarm shares is the class's own: a firing makes one.
+    _jobstore_alias = "default"
+    trigger = RingsOnce()
+    func, func_ref, args, kwargs = None, None, (), MappingProxyType[str, Any]({})
+    executor, coalesce, misfire_grace_time, max_instances = "default", False, None, 1
+
+    def __init__(self, scheduler: Clock, job_id: str, at: datetime) -> None:
+        # Set directly: APScheduler's own checks of callables and arguments cost more than everything else here.
+        self._scheduler = scheduler
+        self.id = self.name = job_id
+        self.next_run_time = at
 
 
 class AlarmStore(BaseJobStore):
@@ -146,6 +149,9 @@ class Clock(AsyncIOScheduler):
         self._alarms = AlarmStore()
         self._timer: Cancellable | None = None
         self._expected: datetime | None = None
+        """When the timer rings."""
+        self._rings_at: datetime | None = None
+        """When the next round is at the latest; None: at no time that is known."""
         self.delay = 0.0
         """Seconds by which the event loop was late at the last ring: what else runs on it blocks it so long."""
         super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})  # pyright: ignore[reportUnknownMemberType]
@@ -155,9 +161,9 @@ class Clock(AsyncIOScheduler):
         if at is None:
             self._alarms.unset(job_id)
             return
-        before = self._alarms.get_next_run_time()
         self._alarms.set(Alarm(self, job_id, at))
-        if self.running and (before is None or at < before):
+        if (self._rings_at is None or at < self._rings_at) and self.running:
+            self._rings_at = at
             self.wakeup()
 
     def has_alarm(self, job_id: str) -> bool:
@@ -187,11 +193,11 @@ class Clock(AsyncIOScheduler):
         self._stop_timer()
         waits = [seconds for seconds in (wait_seconds, self._time.longest_sleep) if seconds is not None]
         if waits and self.running:
-            self._expected = self._time.now() + timedelta(seconds=min(waits))
+            self._expected = self._rings_at = self._time.now() + timedelta(seconds=min(waits))
             self._timer = self._time.call_later(min(waits), self.wakeup)
 
     def _measure(self, now: datetime) -> None:
-        expected, self._expected = self._expected, None
+        expected, self._expected, self._rings_at = self._expected, None, None
         if expected is not None and now >= expected:
             self.delay = (now - expected).total_seconds()
 

@@ -23,11 +23,12 @@ from agentoolkit.system.scheduler.engine.delivery import DELIVERY_SECONDS, Deliv
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, Priority, Work
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Priority, Work
 from agentoolkit.system.scheduler.ports import Claimed, Ending, Limit, Order
 
 logger = logging.getLogger(__name__)
 
+_STARTING, _RUNNING, _WRITING = Phase.STARTING, Phase.RUNNING, Phase.WRITING  # an enum is slow to look into
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _BACKFILL_URGENCY = 4
 """Added for past due times: those of today do not wait for them."""
@@ -77,16 +78,19 @@ class Dispatch:
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
         job, execution = claimed
-        if execution.finished:
+        execution_id = execution.execution_id
+        if execution.status not in UNFINISHED:
             self._events.execution_changed(execution, job.owner if job else "")
-        elif job is not None and not self._stopping and not self._suspended and execution.execution_id not in self.active:
+        elif job is not None and not self._stopping and not self._suspended and execution_id not in self.active:
             policies = job.policies
             if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
                 self._cancel_older(job, execution)
             timeout = self._timeout if policies.timeout is None else policies.timeout
-            self.active.add(ActiveExecution(job.work, execution, timeout))
-            urgency = _URGENCY[policies.priority] + (_BACKFILL_URGENCY if execution.trigger == "backfill" else 0)
-            order = Order(execution.execution_id, urgency, _limits(job))
+            self.active[execution_id] = ActiveExecution(job.work, execution, timeout)
+            urgency = _URGENCY[policies.priority]
+            if execution.trigger == "backfill":
+                urgency += _BACKFILL_URGENCY
+            order = Order(execution_id, urgency, _limits(job))
             if self._early is None:
                 self.executor.submit(order)
             else:
@@ -241,8 +245,8 @@ class Dispatch:
         starting: list[ActiveExecution] = []
         for execution_id in execution_ids:
             if (active := self.active.get(execution_id)) is not None:
-                active.phase = Phase.STARTING
-                active.execution = active.execution._replace(status=ExecutionStatus.RUNNING, started_at=now, retry_at=None)
+                active.phase = _STARTING
+                active.execution = active.execution.begun(now)
                 starting.append(active)
         return self._begin(starting)
 
@@ -251,7 +255,7 @@ class Dispatch:
         if (active := self.active.get(execution_id)) is None:
             return
         try:
-            if active.phase is Phase.STARTING:  # the store refused to begin it with others
+            if active.phase is _STARTING:  # the store refused to begin it with others
                 if not await self._recorder.begin_again(active.execution):
                     self._not_begun(active)
                     return
@@ -261,7 +265,7 @@ class Dispatch:
             self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
             raise
         if not active.given_up:
-            active.phase = Phase.WRITING
+            active.phase = _WRITING
             self._recorder.put(active, outcome)
 
     def forget(self, execution_ids: Sequence[str]) -> None:
@@ -297,7 +301,7 @@ class Dispatch:
         return begun
 
     def _begun(self, active: ActiveExecution) -> None:
-        active.phase = Phase.RUNNING
+        active.phase = _RUNNING
         execution = active.execution
         self._events.execution_changed(execution, active.work.caller.name)
         if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:

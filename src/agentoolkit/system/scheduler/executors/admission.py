@@ -83,10 +83,12 @@ class Admission:
             for limit in order.limits:
                 room = self._rooms[limit.name]
                 room.held -= 1
-                self._unpark(room)
+                if room.parked:
+                    self._unpark(room)
                 if room.held == 0:
                     del self._rooms[limit.name]
-        self._admit_soon()
+        if self._waiting and not self._admits:
+            self._admit_soon()
 
     def close(self) -> None:
         """Let nobody in any more, and forget who waits."""
@@ -97,43 +99,40 @@ class Admission:
             room.parked.clear()
 
     def _admit_soon(self) -> None:
-        waiting = self._waiting
-        if waiting and not self._admits and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
+        if len(self._admitted) < self._concurrency or self._waiting[0][2].at_once:
             self._admits = True
             asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
     def _admit(self) -> None:
         """Let in what has room, all at once: beginning costs much less together."""
         self._admits = False
-        waiting, entered = self._waiting, list[str]()
-        while waiting and (len(self._admitted) < self._concurrency or waiting[0][2].at_once):
+        waiting, admitted, entered = self._waiting, self._admitted, list[str]()
+        while waiting and (len(admitted) < self._concurrency or waiting[0][2].at_once):
             entry = heapq.heappop(waiting)
             _, arrival, order = entry
-            if self._waiting_ids.get(order.execution_id) != arrival:
-                continue  # it was withdrawn
-            if order.limits and (full := self._full_room(order)):
-                full.parked.append(entry)
-                continue
-            for limit in order.limits:
-                if (room := self._rooms.get(limit.name)) is None:
-                    room = self._rooms[limit.name] = Room(limit.capacity)
-                room.held += 1
-            self._admitted[order.execution_id] = order
-            entered.append(order.execution_id)
-        for execution_id in entered:
-            del self._waiting_ids[execution_id]
+            execution_id = order.execution_id
+            if self._waiting_ids.get(execution_id) == arrival and self._has_room(entry):  # else it was withdrawn, or waits on
+                del self._waiting_ids[execution_id]
+                admitted[execution_id] = order
+                entered.append(execution_id)
         if entered:
             self.start(entered)
 
-    def _full_room(self, order: Order) -> Room | None:
-        for limit in order.limits:
-            room = self._rooms.get(limit.name)
+    def _has_room(self, entry: Entry) -> bool:
+        """Take what an order holds while it runs; where a limit has no room, park it there."""
+        limits, rooms = entry[2].limits, self._rooms
+        for limit in limits:
+            room = rooms.get(limit.name)
             if room is not None and limit.waits and room.held >= room.capacity:
-                return room
-        return None
+                room.parked.append(entry)
+                return False
+        for limit in limits:
+            if (room := rooms.get(limit.name)) is None:
+                room = rooms[limit.name] = Room(limit.capacity)
+            room.held += 1
+        return True
 
     def _unpark(self, room: Room) -> None:
-        if room.parked:
-            for entry in room.parked:
-                heapq.heappush(self._waiting, entry)
-            room.parked.clear()
+        for entry in room.parked:
+            heapq.heappush(self._waiting, entry)
+        room.parked.clear()

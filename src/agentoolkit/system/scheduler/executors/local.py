@@ -70,9 +70,10 @@ class LocalExecutor(Admission):
         except Exception:
             logger.exception("%d executions were not started", len(ids))
         finally:
+            loop = asyncio.get_running_loop()
             for execution_id, begins in zip(ids, begun, strict=True):
                 if begins:
-                    self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=asyncio.get_running_loop())
+                    self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=loop)
                 else:
                     self._leave(execution_id, None)
 
@@ -80,7 +81,11 @@ class LocalExecutor(Admission):
         try:
             await self._attempts.run(execution_id)
         finally:
-            self._leave(execution_id, asyncio.current_task())
+            if self._detached:  # another attempt may have its place by now
+                self._leave(execution_id, asyncio.current_task())
+            else:
+                self._tasks.pop(execution_id, None)
+                self.leave(execution_id)
 
     def _leave(self, execution_id: str, task: asyncio.Task[None] | None) -> None:
         """Give an execution's room to others, unless another attempt has it by now."""

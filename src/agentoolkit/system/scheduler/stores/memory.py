@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from heapq import merge
+from heapq import merge, nsmallest
 from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.downstream import check_circle, decide_downstream
@@ -14,7 +14,17 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Delivery, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import (
+    HISTORY_LENGTH,
+    LIVE,
+    UNFINISHED,
+    Delivery,
+    Execution,
+    ExecutionStatus,
+    Job,
+    JobState,
+    JobStatus,
+)
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
@@ -38,6 +48,9 @@ RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, that are kept with their history."""
 
 
+_DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to look into
+
+
 class MemoryJobStore:
     """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself.
 
@@ -53,7 +66,9 @@ class MemoryJobStore:
     def __init__(self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
-        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in JobStatus}
+        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
+        self._over: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus if status not in LIVE}
+        """The others in no order: they are few, and come and go with every job that runs once."""
         self._called: OrderedKeys[str] = OrderedKeys()
         """Ids and names of jobs that can still fire."""
         self._counts: Counter[JobStatus] = Counter()
@@ -107,9 +122,12 @@ class MemoryJobStore:
         return sorted(self._jobs.values(), key=_created)
 
     async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
+        if status is not None and status not in LIVE:
+            held = self._cancelled if status is JobStatus.CANCELLED else self._jobs
+            over = (held[job_id] for job_id in self._over[status] if after is None or _created(held[job_id]) > after)
+            return nsmallest(limit, over, key=_created)
         orders = [self._order[one].from_(after) for one in (LIVE if status is None else (status,))]
-        held = self._cancelled if status is JobStatus.CANCELLED else self._jobs
-        return [held[job_id] for _, job_id in islice(merge(*orders), limit)]
+        return [self._jobs[job_id] for _, job_id in islice(merge(*orders), limit)]
 
     async def count_jobs(self) -> Mapping[JobStatus, int]:
         return {status: number for status, number in self._counts.items() if number}
@@ -147,7 +165,7 @@ class MemoryJobStore:
         for job_id in job_ids:
             if stored := self._jobs.get(job_id):
                 records += self._decided(stored, decide(*stored, now, self._history.count_unfinished(job_id)))
-            stored = self._jobs.get(job_id)
+                stored = self._jobs.get(job_id)
             next_times.append(Change(job_id, stored.state.due_at if stored else None))
         return Claims(records, next_times)
 
@@ -214,7 +232,7 @@ class MemoryJobStore:
             stored = self._jobs.get(execution.job_id)
             after = recover(execution, stored.job if stored else None, self.owner, now)
             if not after.finished:
-                self._history.change(after)
+                self._history.current[after.execution_id] = after
             taken.append(Claimed(stored.job if stored else None, after))
             if after.finished:
                 message = outcome_message(stored.job.work, after) if stored else None
@@ -251,21 +269,21 @@ class MemoryJobStore:
         """There is nothing to delete: never are more kept than the limits say."""
 
     def _begin(self, execution: Execution) -> bool:
-        before = self._history.get_unfinished(execution.execution_id)
-        if before is None or before.status is ExecutionStatus.RUNNING:
+        before = self._history.current.get(execution.execution_id)
+        if before is None or before.status is _RUNNING:
             return False
-        self._history.change(execution)
+        self._history.current[execution.execution_id] = execution
         return True
 
     def _postpone(self, execution: Execution) -> bool:
-        if self._history.get_unfinished(execution.execution_id) is None:
+        if self._history.current.get(execution.execution_id) is None:
             return False
-        self._history.change(execution)
+        self._history.current[execution.execution_id] = execution
         return True
 
     def _finish(self, ending: Ending) -> Finished:
         execution, message, seen = ending
-        before = self._history.get_unfinished(execution.execution_id)
+        before = self._history.current.get(execution.execution_id)
         if before is None or seen not in (None, before.status):
             return NOT_FINISHED
         if message is not None:
@@ -332,19 +350,25 @@ class MemoryJobStore:
 
     def _enter_order(self, stored: StoredJob) -> None:
         status, job = stored.state.status, stored.job
-        self._order[status].add((job.created_at, job.job_id))
         self._counts[status] += 1
-        if status in LIVE:
-            for called in {job.job_id, job.job_name}:
-                self._called.add(called)
+        if status not in LIVE:
+            self._over[status][job.job_id] = None
+            return
+        self._order[status].add((job.created_at, job.job_id))
+        self._called.add(job.job_id)
+        if job.job_name != job.job_id:
+            self._called.add(job.job_name)
 
     def _leave_order(self, stored: StoredJob) -> None:
         status, job = stored.state.status, stored.job
-        self._order[status].discard((job.created_at, job.job_id))
         self._counts[status] -= 1
-        if status in LIVE:
-            for called in {job.job_id, job.job_name}:
-                self._called.discard(called)
+        if status not in LIVE:
+            del self._over[status][job.job_id]
+            return
+        self._order[status].discard((job.created_at, job.job_id))
+        self._called.discard(job.job_id)
+        if job.job_name != job.job_id:
+            self._called.discard(job.job_name)
 
     def _upstream_of(self, job_id: str) -> str | None:
         return stored.job.upstream_id if (stored := self._jobs.get(job_id)) else None
@@ -368,20 +392,20 @@ class MemoryJobStore:
             self._enter_order(after)
         for execution in new:
             self._write(execution)
-        if state.status is JobStatus.DONE:
+        if state.status is _DONE:
             self._retire(job.job_id)
         return [Claimed(job, execution) for execution in new]
 
     def _write(self, execution: Execution) -> None:
         self._history.add(execution)
-        if execution.finished:
+        if execution.status not in UNFINISHED:
             self._retire_if_over(execution.job_id)
-        else:
+        elif self._retired:
             self._retired.pop(execution.job_id, None)
 
     def _retire_if_over(self, job_id: str) -> None:
         stored = self._jobs.get(job_id)
-        if stored is None or stored.state.status is JobStatus.DONE:
+        if stored is None or stored.state.status is _DONE:
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:

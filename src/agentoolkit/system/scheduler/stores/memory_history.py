@@ -9,7 +9,7 @@ from itertools import islice
 
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, job_id_of
 from agentoolkit.system.scheduler.ports import Position
-from agentoolkit.system.scheduler.stores.ordered import NewestFirst
+from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 _RARE = frozenset(ExecutionStatus) - UNFINISHED - {ExecutionStatus.SUCCESS}
 """Outcomes that have an order of their own: what most executions are is found soon among all."""
@@ -24,28 +24,25 @@ class History:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._unfinished: dict[str, Execution] = {}
+        self.current: dict[str, Execution] = {}
+        """What runs or waits."""
         self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._finished: dict[str, dict[str, Execution]] = {}
         """By the job's id, in the order in which they finished."""
-        self._newest = NewestFirst()
-        self._outcomes = {status: NewestFirst() for status in _RARE}
+        self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys()
+        self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in _RARE}
 
     def get(self, execution_id: str) -> Execution | None:
         """Return one execution."""
-        if execution := self._unfinished.get(execution_id):
+        if execution := self.current.get(execution_id):
             return execution
         return self._finished.get(job_id_of(execution_id), {}).get(execution_id)
-
-    def get_unfinished(self, execution_id: str) -> Execution | None:
-        """Return one execution that runs or waits."""
-        return self._unfinished.get(execution_id)
 
     def unfinished(self, job_id: str | None = None) -> list[Execution]:
         """Return the executions that run or wait, of a job or of all."""
         if job_id is None:
-            return list(self._unfinished.values())
-        return [self._unfinished[id_] for id_ in self._unfinished_of.get(job_id, ())]
+            return list(self.current.values())
+        return [self.current[id_] for id_ in self._unfinished_of.get(job_id, ())]
 
     def count_unfinished(self, job_id: str) -> int:
         """Count the executions of a job that run or wait."""
@@ -54,19 +51,15 @@ class History:
     def add(self, execution: Execution) -> None:
         """Add a new execution."""
         self._newest.add((execution.scheduled_at, execution.execution_id))
-        if execution.finished:
+        if execution.status not in UNFINISHED:
             self._keep(execution)
         else:
-            self._unfinished[execution.execution_id] = execution
+            self.current[execution.execution_id] = execution
             self._unfinished_of[execution.job_id][execution.execution_id] = None
-
-    def change(self, execution: Execution) -> None:
-        """Change an execution that runs or waits."""
-        self._unfinished[execution.execution_id] = execution
 
     def finish(self, execution: Execution) -> None:
         """Move an execution that ran or waited among the finished ones."""
-        del self._unfinished[execution.execution_id]
+        del self.current[execution.execution_id]
         left = self._unfinished_of[execution.job_id]
         del left[execution.execution_id]
         if not left:
@@ -95,7 +88,7 @@ class History:
         if job_id is None and status not in UNFINISHED:
             order = self._newest if status is None or status not in _RARE else self._outcomes[status]
             found = order.before(before)
-            return (execution for id_ in found if (execution := self.get(id_)) is not None)
+            return (execution for _, id_ in found if (execution := self.get(id_)) is not None)
         some = self.unfinished(job_id)
         if job_id is not None:
             some = [*some, *self._finished.get(job_id, {}).values()]
