@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agentool.errors import ConfigurationError
+from agentoolkit.entrypoints.dashboard import add_pages
 from agentoolkit.entrypoints.rest.access import AccessRules, is_loopback
 from agentoolkit.entrypoints.rest.app import create_app
 from agentoolkit.wiring import Toolkit
@@ -51,13 +52,13 @@ def split_address(address: str) -> tuple[str, int]:
 
 @asynccontextmanager
 async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
-    """Serve a toolkit's API inside an ``async with`` block, which is given the address.
+    """Serve a toolkit's API and pages inside an ``async with`` block, which is given the address.
 
     Raises:
         ConfigurationError: The address cannot be used.
     """
     host, port = split_address(address)
-    app = create_app(kit, access=AccessRules(token_needed=not is_loopback(host)))
+    app = add_pages(create_app(kit, access=AccessRules(token_needed=not is_loopback(host))))
     async with serving(app, host, port) as at:
         yield at
 

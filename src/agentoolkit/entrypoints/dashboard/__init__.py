@@ -1,0 +1,12 @@
+"""The dashboard: pages on the application of the REST API, drawn by the server. Needs the extra ``agentool[http]``."""
+
+from typing import TYPE_CHECKING
+
+from agentoolkit.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from agentoolkit.entrypoints.dashboard.app import add_pages
+
+__all__ = ["add_pages"]
+
+__getattr__ = lazy_names(__name__, "app")

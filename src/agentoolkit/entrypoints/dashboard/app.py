@@ -1,0 +1,14 @@
+"""Puts the pages and their files on an application that serves the REST API."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from agentoolkit.entrypoints.dashboard import actions, executions, home, jobs, static
+
+
+def add_pages(app: FastAPI) -> FastAPI:
+    """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
+    for part in (home, jobs, executions, actions, static):
+        app.include_router(part.router)
+    return app

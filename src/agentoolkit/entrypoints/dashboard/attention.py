@@ -1,0 +1,199 @@
+"""What needs somebody: eight kinds of trouble, each found by what the AgenTools answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
+from agentoolkit.entrypoints.dashboard.moments import read_moment, span
+from agentoolkit.entrypoints.dashboard.page import View, all_of
+from agentoolkit.redaction import redacted_text
+from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.text import counted
+
+WINDOW = timedelta(hours=24)
+"""How far back troubles of single executions are looked for."""
+LOOKED_AT = 200
+"""Executions of each kind among which troubles are looked for, the newest."""
+MAX_JOBS = 20
+"""Jobs of one kind of trouble that are named one by one."""
+MAX_LAG = 60.0
+"""Seconds by which starts may be late before the scheduler itself is in trouble."""
+_BUDGET = "budget"
+_DETAIL = 200
+
+
+class Step(NamedTuple):
+    """Something to do about a trouble."""
+
+    label: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that needs somebody."""
+
+    kind: str
+    mark: str
+    """The outcome whose mark it bears."""
+    subject: str
+    address: str
+    told: str
+    detail: str = ""
+    at: str | None = None
+    until: str | None = None
+    steps: tuple[Step, ...] = ()
+
+
+async def find_troubles(view: View) -> list[Trouble]:
+    """Return everything that needs somebody, what is worst first."""
+    status, failed, missed, lost, recent, broken, paused, approvals = await all_of(
+        view.scheduler("status"),
+        _executions(view, execution_status="failed"),
+        _executions(view, execution_status="missed"),
+        _executions(view, execution_status="lost"),
+        _executions(view),
+        _jobs(view, "broken"),
+        _jobs(view, "paused"),
+        _approvals(view),
+    )
+    return [
+        *_silent(view, status),
+        *_broken(broken),
+        *await _failing(view, failed),
+        *_passed(lost, "lost", "executions lost", "execution lost"),
+        *_waiting(approvals, paused),
+        *_over_budget(paused),
+        *_undelivered(recent),
+        *_passed(missed, "missed", "due times missed", "due time missed"),
+    ]
+
+
+async def _executions(view: View, **wanted: Any) -> list[dict[str, Any]]:
+    """Return the executions that were due within the window, the newest first."""
+    data = await view.scheduler("list_executions", limit=LOOKED_AT, with_results=False, **wanted)
+    since = view.clock.now - WINDOW
+    return [one for one in data["history"] if (read_moment(one["finished_at"] or one["scheduled_at"]) or since) >= since]
+
+
+async def _jobs(view: View, status: str) -> list[dict[str, Any]]:
+    return (await view.scheduler("list", job_status=status, limit=LOOKED_AT))["jobs"]
+
+
+async def _approvals(view: View) -> list[dict[str, Any]]:
+    if "agent" not in view.tools.injector.names():
+        return []
+    found = await view.tools.run("agent", "list_approvals")
+    return found.model_dump(mode="json")["approvals"]
+
+
+def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
+    """Say that nothing which is due is run, or that it is run late."""
+    problem = detail = ""
+    if status["stopped"]:
+        problem, detail = "The scheduler is stopped", "Nothing that is due is run until it is started again."
+    elif not status["running"]:
+        problem, detail = "No scheduler is running", "No process works on this store; `agentool serve` starts one."
+    elif (status["lag"] or 0.0) > MAX_LAG:
+        problem, detail = "The scheduler is late", f"A run started {span(status['lag'])} after its due time."
+    if problem:
+        steps = (Step("Start…", "/act?do=start"),) if status["stopped"] and view.may("admin") else ()
+        yield Trouble(kind="silent", mark="failed", subject="Scheduler", address="/health", told=problem, detail=detail, steps=steps)
+
+
+def _broken(jobs: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    for job in jobs[:MAX_JOBS]:
+        steps = (Step("Cancel…", f"/act?do=cancel&job={job['job_id']}"),)
+        yield _of_job(job["job_id"], "broken", "failed", "is broken and never due", job["reason"], steps=steps)
+
+
+async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
+    """Name the jobs whose latest runs failed, one after the other."""
+    job_ids = list(dict.fromkeys(one["job_id"] for one in failed))[:MAX_JOBS]
+    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=30, with_results=False) for job_id in job_ids))
+    found: list[Trouble] = []
+    for job_id, data in zip(job_ids, histories, strict=True):
+        ended = [one for one in data["history"] if one["status"] in ("success", "failed", "lost")]
+        streak = list(takewhile(lambda one: one["status"] != "success", ended))
+        if not streak:
+            continue
+        newest = streak[0]
+        times = "failed" if len(streak) == 1 else f"failed {len(streak)} times in a row"
+        steps = (Step("Run again…", f"/act?do=run&job={job_id}"), Step("Pause…", f"/act?do=pause&job={job_id}"))
+        found.append(_of_job(job_id, "failing", "failed", times, _error_of(newest), newest["finished_at"], steps=steps))
+    return found
+
+
+def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one: str) -> Iterable[Trouble]:
+    """Name the jobs with executions that ended so."""
+    by_job: dict[str, list[Mapping[str, Any]]] = {}
+    for execution in executions:
+        by_job.setdefault(execution["job_id"], []).append(execution)
+    for job_id, found in list(by_job.items())[:MAX_JOBS]:
+        number = sum(each["due_count"] for each in found)
+        told = f"{number:,} {one if number == 1 else many}"
+        steps = (Step("Look", execution_address(found[0]["execution_id"])), Step("Run now…", f"/act?do=run&job={job_id}"))
+        yield _of_job(job_id, status, status, told, found[0]["reason"], found[0]["scheduled_at"], steps=steps)
+
+
+def _undelivered(executions: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    for execution in [one for one in executions if one["delivery"] == "failed"][:MAX_JOBS]:
+        steps = (Step("Look", execution_address(execution["execution_id"])),)
+        told = "has an outcome that reached no queue"
+        yield _of_job(execution["job_id"], "undelivered", "skipped", told, execution["reason"], execution["finished_at"], steps=steps)
+
+
+def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    for approval in approvals[:MAX_JOBS]:
+        wanted = ", ".join(call["tool"] for call in approval["calls"])
+        here = f"/approvals/{approval['approval_id']}"
+        steps = (Step("Decide…", here),)
+        told = f"wants to call {wanted}, and waits for approval"
+        who = f"asked by agent {approval['agent']}"
+        yield _of_job(approval["job_id"], "approval", "running", told, who, until=approval["deadline"], steps=steps)
+    for job in [one for one in paused if one["reason"].startswith(NEEDS_APPROVAL)][:MAX_JOBS]:
+        steps = (Step("Approve…", f"/act?do=resume&job={job['job_id']}"), Step("Deny…", f"/act?do=cancel&job={job['job_id']}"))
+        told = "waits for approval before its first run"
+        yield _of_job(job["job_id"], "approval", "running", told, job["reason"].removeprefix(NEEDS_APPROVAL), steps=steps)
+
+
+def _over_budget(paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    for job in [one for one in paused if _BUDGET in one["reason"].lower()][:MAX_JOBS]:
+        steps = (Step("Resume…", f"/act?do=resume&job={job['job_id']}"),)
+        yield _of_job(job["job_id"], "budget", "skipped", "is paused by its budget", job["reason"], until=job["next_run"], steps=steps)
+
+
+def _of_job(
+    job_id: str,
+    kind: str,
+    mark: str,
+    told: str,
+    detail: str,
+    at: str | None = None,
+    until: str | None = None,
+    steps: tuple[Step, ...] = (),
+) -> Trouble:
+    shown = redacted_text(detail)
+    cut = shown if len(shown) <= _DETAIL else f"{shown[:_DETAIL]}…"
+    return Trouble(
+        kind=kind, mark=mark, subject=job_id, address=job_address(job_id), told=told, detail=cut, at=at, until=until, steps=steps
+    )
+
+
+def _error_of(execution: Mapping[str, Any]) -> str:
+    error = execution["error"]
+    return f"{error['type']}: {error['message']}" if error else execution["reason"]
+
+
+def headline(troubles: Sequence[Trouble]) -> str:
+    """Say in one sentence whether anything is wrong."""
+    numbers = ("Nothing needs", "One thing needs", *(f"{word} things need" for word in _NUMBERS))
+    return f"{numbers[len(troubles)] if len(troubles) < len(numbers) else counted(len(troubles), 'thing') + ' need'} you"
+
+
+_NUMBERS = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")

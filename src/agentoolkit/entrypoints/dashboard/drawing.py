@@ -1,0 +1,48 @@
+"""Charts, drawn by the server as SVG: they print, need no script, and say in words what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from agentoolkit.entrypoints.dashboard.marks import execution_address
+from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment, span
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 56, 20
+
+
+def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | None, clock: Clock) -> Markup | None:
+    """Draw how long the runs of a job took, the newest at the right, with the line at which they time out."""
+    timed = [one for one in reversed(executions) if one["duration"] is not None]
+    if len(timed) < 2:
+        return None
+    longest = max(one["duration"] for one in timed)
+    top = timeout if timeout is not None and timeout <= longest * 3 else longest
+    scale = (_HEIGHT - _BOTTOM - 8) / (max(top, longest) or 1.0)
+    step = (_WIDTH - _LEFT) / len(timed)
+    bars = Markup("").join(_bar(one, _LEFT + number * step, step, scale, clock) for number, one in enumerate(timed))
+    lines = _level(longest, span(longest), scale, "lane")
+    if timeout is not None and timeout <= max(top, longest):
+        lines += _level(timeout, f"timeout {span(timeout)}", scale, "limit")
+    told = f"The last {len(timed)} runs took {span(min(one['duration'] for one in timed))} to {span(longest)}"
+    svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="img" aria-label="{2}">{3}{4}</svg>'
+    return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours
+
+
+def _bar(execution: Mapping[str, Any], left: float, step: float, scale: float, clock: Clock) -> Markup:
+    height = max(2.0, execution["duration"] * scale)
+    started = read_moment(execution["started_at"])
+    told = f"{span(execution['duration'])}, {execution['status']}, {clock.exactly(started) if started else ''}"
+    bar = '<a href="{0}" tabindex="-1"><rect x="{1:.1f}" y="{2:.1f}" width="{3:.1f}" height="{4:.1f}" rx="1.5" class="{5}">'
+    bar += "<title>{6}</title></rect></a>"
+    address, base = execution_address(execution["execution_id"]), _HEIGHT - _BOTTOM
+    width, top = min(24.0, max(1.5, step - 2)), base - height
+    return Markup(bar).format(address, left + 1, top, width, height, execution["status"], told)  # noqa: S704
+
+
+def _level(seconds: float, told: str, scale: float, name: str) -> Markup:
+    y = _HEIGHT - _BOTTOM - seconds * scale
+    line = '<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}" class="{3}"/><text x="0" y="{4:.1f}">{5}</text>'
+    return Markup(line).format(_LEFT, _WIDTH, y, name, y + 4, told)  # noqa: S704

@@ -1,0 +1,129 @@
+"""``/jobs`` and ``/jobs/…``: the jobs, and everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.dashboard.drawing import draw_durations
+from agentoolkit.entrypoints.dashboard.marks import STRIP
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
+from agentoolkit.system.scheduler.schedules import Schedule, preview
+
+PAGE = 50
+NEXT_RUNS = 10
+STATES = ("active", "paused", "broken", "done", "cancelled")
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_WORDS = {"active": "Active", "paused": "Paused", "broken": "Broken", "done": "Done", "cancelled": "Cancelled"}
+
+router = page_router("jobs")
+
+
+class JobRow(NamedTuple):
+    """A job in a list, with its latest executions."""
+
+    job: Mapping[str, Any]
+    words: str
+    executions: Sequence[Mapping[str, Any]]
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that its latest run took."""
+        return next((one["duration"] for one in self.executions if one["duration"] is not None), None)
+
+
+@router.get("/jobs")
+async def get_jobs(view: Viewing, state: str = "", cursor: str = "") -> Response:
+    """List jobs: those that can run again, or those in one state."""
+    wanted = state if state in STATES else None
+    data = await view.scheduler("list", job_status=wanted, limit=PAGE, cursor=cursor or None)
+    rows = await rows_of(view, data["jobs"])
+    return await view.page(
+        "jobs.html", title="Jobs", rows=rows, cursor=data["cursor"], state=state, states=[("", "Live"), *_WORDS.items()], first=not cursor
+    )
+
+
+async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
+    """Return jobs with their readings and latest executions."""
+    histories = await all_of(*(view.scheduler("list_executions", job_id=job["job_id"], limit=STRIP, with_results=False) for job in jobs))
+    return [JobRow(job, _words_of(job), data["history"]) for job, data in zip(jobs, histories, strict=True)]
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(view: Viewing, job_id: str) -> Response:
+    """Show a job: its reading, next times, history, definition and changes."""
+    details = await view.scheduler("get_job", job_id=job_id)
+    id_ = details["job_id"]
+    history, audit = await all_of(
+        view.scheduler("list_executions", job_id=id_, limit=100, with_results=False), view.scheduler("audit", job_id=id_, limit=50)
+    )
+    info, executions = details["info"], history["history"]
+    schedule = _schedule_of(info)
+    ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
+    durations = [one["duration"] for one in executions if one["duration"] is not None]
+    return await view.page(
+        "job.html",
+        title=details["job_name"],
+        job=details,
+        info=info,
+        words=ahead.words if ahead else info["schedule"],
+        next_runs=[due.isoformat() for due in ahead.next_runs] if ahead and info["state"] == "active" else [],
+        remarks=ahead.warnings if ahead else (),
+        executions=executions,
+        typical=median(durations) if durations else None,
+        chart=draw_durations(executions, info["timeout"], view.clock),
+        why_not=_why_not_now(details, executions, await view.scheduler("status")),
+        audit=audit["entries"],
+        options=_changed_policies(info),
+    )
+
+
+def _words_of(job: Mapping[str, Any]) -> str:
+    """Read a schedule back as a list shows it, without its bounds."""
+    try:
+        record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
+        anchor = {"anchor": _LONG_AGO.isoformat()} if job["schedule_type"] == "interval" else {}
+        return preview(Schedule.from_json(record | anchor), now=_LONG_AGO, count=0).words
+    except (AgenToolError, ValueError):
+        return job["schedule"]
+
+
+def _schedule_of(info: Mapping[str, Any]) -> Schedule | None:
+    """Return a job's schedule; None where it cannot be read."""
+    try:
+        return Schedule.from_json({field.name: info[field.name] for field in fields(Schedule) if field.name in info})
+    except (AgenToolError, ValueError):
+        return None
+
+
+def _changed_policies(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a job that are not the defaults."""
+    defaults = Policies()
+    named: dict[str, Any] = {field.name: info[field.name] for field in fields(Policies)}
+    kept = {name: value for name, value in named.items() if value not in (getattr(defaults, name), [])}
+    return kept | {name: info[name] for name in ("result_queue", "error_queue") if info[name]}
+
+
+def _why_not_now(details: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> str:
+    """Say why a job does not run at this moment; the first reason that holds."""
+    info, state = details["info"], details["info"]["state"]
+    under_way = [one for one in executions if one["status"] in UNFINISHED]
+    if any(one["status"] == "running" for one in under_way):
+        return "It runs now."
+    if under_way:
+        return f"One of its runs is {under_way[0]['status']}: {under_way[0]['reason'] or 'it waits for room'}."
+    if state != "active":
+        reason = f": {info['reason']}" if info["reason"] else ""
+        return f"It is {state}{reason}."
+    if status["stopped"]:
+        return "The scheduler is stopped."
+    if not status["running"]:
+        return "No scheduler is running."
+    return "It is not due yet." if details["next_run"] else "It waits for the job that it comes after."

@@ -1,0 +1,159 @@
+"""What every page shares: who looks, how it writes times, its frame, its headers, and how an error looks."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from agentool.caller import Caller
+from agentool.core.injector import Injector, get_injector
+from agentoolkit.entrypoints.dashboard.moments import Clock, known_zone
+from agentoolkit.entrypoints.dashboard.rendering import render
+from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
+from agentoolkit.entrypoints.rest.asking import Tools
+from agentoolkit.entrypoints.rest.problems import Problem, problem_of
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Encoding",
+}
+_PACKED_FROM = 1_000
+"""Bytes from which compression is worth its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One request for a page."""
+
+    request: Request
+    tools: Tools
+    clock: Clock
+
+    def may(self, scope: str) -> bool:
+        """May the viewer do this? Buttons of other things are left out."""
+        return scope in self.tools.caller.scopes or self.tools.caller.is_admin
+
+    async def scheduler(self, operation: str, /, **fields: Any) -> dict[str, Any]:
+        """Perform an operation of the scheduler and return its data."""
+        return await self.tools.scheduler(operation, **fields)
+
+    async def form(self) -> dict[str, str]:
+        """Return the fields of a form that was sent."""
+        return dict(await self.form_items())
+
+    async def form_items(self) -> list[tuple[str, str]]:
+        """Return the fields of a form that was sent, one name perhaps several times."""
+        body = (await self.request.body()).decode("utf-8", "replace")
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=20_000)
+
+    async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
+        """Fill in a page, with the frame that is around each."""
+        frame = await self._frame()
+        html = render(name, view=self, clock=self.clock, title=title, path=self.request.url.path, **frame, **values)
+        return _answer(self.request, html, status)
+
+    async def _frame(self) -> dict[str, Any]:
+        status = await self.scheduler("status")
+        return {
+            "status": status,
+            "troubles_count": _known_troubles(self.request, self.tools.caller),
+            "wants_own_zone": self.clock.zone is not None,
+        }
+
+
+def _known_troubles(request: Request, caller: Caller) -> int:
+    known: dict[str, int] = getattr(request.app.state, "troubles", {})
+    return known.get(caller.name, 0)
+
+
+def remember_troubles(view: View, number: int) -> None:
+    """Let the other pages say how many things need somebody, as the home page last found it."""
+    state = view.request.app.state
+    known: dict[str, int] = getattr(state, "troubles", {})
+    state.troubles = {**known, view.tools.caller.name: number}
+
+
+def _answer(request: Request, html: str, status: int) -> Response:
+    body = html.encode()
+    headers = dict(HEADERS)
+    if len(body) >= _PACKED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 4, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return HTMLResponse(body, status, headers)
+
+
+def go_to(address: str) -> Response:
+    """Send the browser to another page after something was done."""
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+
+
+async def view_of(request: Request) -> View:
+    """Return who looks, and in which zone times are written."""
+    injector: Injector = getattr(request.app.state, "injector", None) or get_injector()
+    caller = caller_of(request.scope)
+    zone = known_zone(request.cookies.get("agentool_zone")) if request.cookies.get("agentool_times") == "mine" else None
+    tools = Tools(injector, caller.at("page"))
+    return View(request, tools, Clock(injector.get("scheduler").deps.now(), zone))
+
+
+Viewing = Annotated[View, Depends(view_of)]
+
+
+class PageRoute(APIRoute):
+    """A route that is guarded as those of the API are, and answers every error as a page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        scope = "approve" if "approve" in self.tags else None
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if not is_admitted(request.scope):
+                    rules = _rules_of(request)
+                    await admit(request.scope, rules)
+                    request = Request(request.scope, limited(request.receive, rules.max_body))
+                needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
+                return await handle(request)
+            except Exception as error:
+                return _error_page(request, problem_of(error), getattr(error, "headers", None))
+
+        return guarded
+
+
+def page_router(*tags: str) -> APIRouter:
+    """Make a router of guarded pages."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False, tags=list(tags))
+
+
+def _rules_of(request: Request) -> AccessRules:
+    rules = getattr(request.app.state, "access", None)
+    return rules or AccessRules(token_needed=request.client is None or not is_loopback(request.client.host))
+
+
+def _error_page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
+    html = render("error.html", problem=problem, title=problem.title)
+    answer = _answer(request, html, problem.status)
+    answer.headers.update(headers or {})
+    return answer
+
+
+async def all_of(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Ask several things at once, and end them all if one fails."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]

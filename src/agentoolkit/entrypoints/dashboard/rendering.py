@@ -1,0 +1,67 @@
+"""The one file of the dashboard that knows Jinja2: templates in, escaped pages out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from agentoolkit.entrypoints.dashboard import marks
+from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment, span
+from agentoolkit.entrypoints.dashboard.static import address_of
+from agentoolkit.redaction import redacted, redacted_text
+from agentoolkit.text import counted, printable_json
+
+MAX_SHOWN = 20_000
+"""Characters of one value that a page shows."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment of the templates; everything is escaped unless it was drawn by us."""
+    made = Environment(
+        loader=PackageLoader("agentoolkit.entrypoints.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update({"span": span, "shown": shown, "words": redacted_text})
+    drawn: dict[str, Callable[..., object]] = {
+        "mark": marks.mark,
+        "strip": marks.strip,
+        "static": address_of,
+        "job_address": marks.job_address,
+        "execution_address": marks.execution_address,
+        "counted": counted,
+        "moment": moment,
+    }
+    made.globals.update(cast("dict[str, Any]", drawn))
+    return made
+
+
+def render(name: str, **values: Any) -> str:
+    """Fill in a template."""
+    return environment().get_template(name).render(**values)
+
+
+def moment(iso: str | None, clock: Clock) -> Markup:
+    """Write a time relative to now; exactly on hover and for who listens."""
+    at = read_moment(iso)
+    if at is None:
+        return Markup('<span class="note">never</span>')
+    exact = clock.exactly(at)
+    return Markup('<time datetime="{0}" title="{1}">{2}<span class="hidden"> ({1})</span></time>').format(iso, exact, clock.away(at))
+
+
+def shown(value: Any) -> str:
+    """Write a value as a page shows it: no secret, not too much."""
+    if isinstance(value, str):
+        text = redacted_text(value)
+    else:
+        text = printable_json(redacted(json.loads(json.dumps(value, default=str))), indent=2)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"

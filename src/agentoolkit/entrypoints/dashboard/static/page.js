@@ -1,0 +1,40 @@
+// What pages do beyond links and forms: they stay fresh while somebody looks, copy, and remember whose zone is wanted.
+"use strict";
+
+const REFRESH_MS = 5000;
+
+async function refresh() {
+  if (document.hidden || document.querySelector("dialog[open]")) return;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!answer || !answer.ok || document.hidden) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.title = fresh.title;
+  swap(document.querySelector(".bar .lead"), fresh.querySelector(".bar .lead"));
+  const now = document.querySelectorAll("[data-live]");
+  const then = fresh.querySelectorAll("[data-live]");
+  if (now.length === then.length) now.forEach((part, number) => swap(part, then[number]));
+}
+
+// Replaces a part only if it changed, and leaves it alone while somebody is inside of it.
+function swap(part, fresh) {
+  if (!part || !fresh || part.innerHTML === fresh.innerHTML) return;
+  if (part.contains(document.activeElement) || part.querySelector("details[open], :checked")) return;
+  part.replaceChildren(...fresh.childNodes);
+}
+
+function remember(times) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.cookie = `agentool_zone=${zone};path=/;max-age=31536000;samesite=strict`;
+  document.cookie = `agentool_times=${times};path=/;max-age=31536000;samesite=strict`;
+  location.reload();
+}
+
+document.addEventListener("click", (event) => {
+  const copied = event.target.closest("[data-copy]");
+  if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => (copied.textContent = "Copied"));
+  const zone = event.target.closest("[data-times]");
+  if (zone) remember(zone.dataset.times);
+});
+
+setInterval(refresh, REFRESH_MS);
+document.addEventListener("visibilitychange", refresh);
