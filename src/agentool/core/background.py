@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar, cast
@@ -38,10 +38,25 @@ async def _outcome(work: Coroutine[Any, Any, T]) -> _Outcome[T]:
         return _Outcome(None, error)
 
 
-def _run_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run an event loop as ``asyncio.run`` does, but start no thread at its end: when a process ends, Python 3.12 refuses one."""
+class _Threads(ThreadPoolExecutor):
+    """Threads for blocking work. When a process ends no thread can be begun: what is asked for then is done at once."""
+
+    at_exit = False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        if not self.at_exit:
+            return super().submit(fn, *args, **kwargs)
+        done: Future[T] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+def _run_loop(work: Coroutine[Any, Any, None], threads: _Threads) -> None:
+    """Run an event loop as ``asyncio.run`` does, but begin no thread at its end, which Python 3.12 refuses when a process ends."""
     loop = asyncio.new_event_loop()
-    threads = ThreadPoolExecutor(thread_name_prefix="agentool-work")
     loop.set_default_executor(threads)
     try:
         loop.run_until_complete(work)
@@ -76,17 +91,23 @@ class Background:
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
+        self._threads = _Threads()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
         """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled.
 
+        Args:
+            work: What to do.
+            seconds: How long to wait; for ever by default.
+
         Raises:
+            TimeoutError: It took longer; it is cancelled, as soon as the event loop answers.
             BaseException: Whatever the work raises, ``SystemExit`` too: here, and not in the event loop that all share.
         """
         future: Future[_Outcome[T]] | None = None
         try:
             future = self._submit(work)
-            return future.result().value()
+            return future.result(seconds).value()
         except BaseException:
             if future is not None:
                 future.cancel()
@@ -105,14 +126,22 @@ class Background:
         """Is this the event loop of its thread?"""
         return loop is self._loop
 
-    def stop(self) -> None:
-        """Cancel what still goes on, and end the thread. The next use starts another."""
+    def stop(self, seconds: float = SECONDS) -> None:
+        """Cancel what still goes on, and end the thread, for which it waits for so long at most. The next use starts another."""
         with self._lock:
             thread, loop, end = self._thread, self._loop, self._end
             self._thread = self._loop = self._end = None
             if thread and loop and end and thread.is_alive():
                 loop.call_soon_threadsafe(end.set)
-                thread.join(SECONDS)
+                thread.join(seconds)
+
+    def begin_no_threads(self) -> None:
+        """From now on, as the process ends, do blocking work on the event loop."""
+        self._threads.at_exit = True
+
+    def _stop_at_exit(self) -> None:
+        self.begin_no_threads()
+        self.stop()
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[_Outcome[T]]:
         return asyncio.run_coroutine_threadsafe(_outcome(work), self._started())
@@ -122,12 +151,13 @@ class Background:
             # Not alive in a process that was forked off: only the forking thread goes on there.
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 self._loop = self._start()
-                atexit.register(self.stop)
+                atexit.register(self._stop_at_exit)
             return self._loop
 
     def _start(self) -> asyncio.AbstractEventLoop:
         started: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = Thread(target=lambda: _run_loop(self._serve(started)), name=self._name, daemon=True)
+        threads = self._threads = _Threads(thread_name_prefix="agentool-work")
+        self._thread = Thread(target=lambda: _run_loop(self._serve(started), threads), name=self._name, daemon=True)
         self._thread.start()
         return started.result(SECONDS)
 

@@ -105,19 +105,27 @@ class BackgroundToolkit:
         with self._lock:
             if not self.is_alive:
                 self._thread.run(self._open())
-                atexit.register(self.stop)
+                atexit.register(self._stop_at_exit)
 
     def stop(self) -> None:
-        """End the toolkit and its thread within five seconds: running handlers may end for three. A second time does nothing."""
+        """End the toolkit and its thread within five seconds: running handlers may end for three. A second time does nothing.
+
+        A handler that blocks the event loop is left behind, with its thread, which keeps no process alive.
+        """
         if self._pid != os.getpid():
             return
+        deadline = time.monotonic() + STOP_SECONDS
         with self._lock:
             if self._thread.is_alive and self._kit is not None:
                 with suppress(TimeoutError):
-                    self._thread.run(self._close())
-            self._thread.stop()
+                    self._thread.run(self._close(), _CLOSE_SECONDS + 1)
+            self._thread.stop(max(0.1, deadline - time.monotonic()))
             self._kit = None
-            atexit.unregister(self.stop)
+            atexit.unregister(self._stop_at_exit)
+
+    def _stop_at_exit(self) -> None:
+        self._thread.begin_no_threads()
+        self.stop()
 
     def run(self, name: str, data: object) -> Any:
         """Call an AgenTool and wait for its answer. See `Injector.run`.
@@ -160,9 +168,8 @@ class BackgroundToolkit:
         stack, self._stack = self._stack, None
         if stack is None or self._kit is None:
             return
-        async with asyncio.timeout(STOP_SECONDS - 0.5):
-            await self._kit.scheduler.close(_CLOSE_SECONDS)
-            await stack.aclose()
+        await self._kit.scheduler.close(_CLOSE_SECONDS)
+        await stack.aclose()
 
     async def _tick(self) -> None:
         while True:
