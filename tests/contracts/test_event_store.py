@@ -13,7 +13,7 @@ from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.events.backends.memory import MemoryEventStore
 from agentoolkit.system.events.backends.sql import SqlEventStore
-from agentoolkit.system.events.messages import EventMessage
+from agentoolkit.system.events.messages import EventMessage, EventRecord
 from agentoolkit.system.events.ports import Bounds, EventStore
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -42,6 +42,18 @@ async def test_events_are_read_as_they_were_published(store: EventStore):
     published = message(1, target_agent="you", owner="maria", published_at=START.replace(microsecond=7))
     assert await store.append([published]) == 1
     assert list(await store.read(0, 10)) == [published.model_copy(update={"event_id": 1})]
+
+
+@pytest.mark.parametrize("text", ["plain", "ü \u2028", "\ud800"])
+async def test_facts_are_read_as_their_description(store: EventStore, text: str):
+    """Whatever the text, and though the facts change afterwards: what is told is what they were."""
+    facts = [text]
+    record = EventRecord("a.b", "me", "maria", START, facts, lambda told: {"told": list(told), "none": None, "length": 0.25})
+    await store.append([record])
+    facts.append("later")
+    payload = {"told": [text], "none": None, "length": 0.25}
+    published = EventMessage(event_id=1, event_type="a.b", source_agent="me", payload=payload, owner="maria", published_at=START)
+    assert list(await store.read(0, 10)) == [published]
 
 
 async def test_pages_follow_each_other(store: EventStore):

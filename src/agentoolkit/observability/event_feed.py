@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentoolkit.system.events.messages import SCHEDULER, EventMessage
+from agentoolkit.system.events.messages import SCHEDULER, EventRecord
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, Job
+from agentoolkit.system.scheduler.jobs import Execution
 
 MAX_TEXT = 500
 """Characters of an error's message that an event tells; the history has all of it."""
@@ -24,31 +24,22 @@ class EventFeed:
         self._bus = bus
 
     def __call__(self, event: Event) -> None:
-        about: dict[str, Any] = {"task_id": event.job_id, "job_id": event.job_id}
-        if event.job is not None:
-            about |= _about_job(event.job)
-        if event.execution is not None:
-            about |= _about_execution(event.execution)
-        # Not validated: it is made of facts, for every execution.
-        self._bus.put(
-            EventMessage.model_construct(
-                event_id=None,
-                event_type=event.type,
-                source_agent=SCHEDULER,
-                target_agent=None,
-                payload=about,
-                owner=event.owner,
-                published_at=self._bus.now(),
-            )
-        )
+        self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
 
 
-def _about_job(job: Job) -> dict[str, Any]:
-    return {"task_name": job.job_name, "agentool_name": job.agentool_name, "schedule": job.schedule.text if job.readable else ""}
+def _about(event: Event) -> dict[str, Any]:
+    if event.execution is not None:
+        return _about_execution(event.execution)
+    about: dict[str, Any] = {"task_id": event.job_id, "job_id": event.job_id}
+    if (job := event.job) is not None:
+        about |= {"task_name": job.job_name, "agentool_name": job.agentool_name, "schedule": job.schedule.text if job.readable else ""}
+    return about
 
 
 def _about_execution(execution: Execution) -> dict[str, Any]:
     about: dict[str, Any] = {
+        "task_id": execution.job_id,
+        "job_id": execution.job_id,
         "execution_id": execution.execution_id,
         "agentool_name": execution.agentool_name,
         "status": execution.status.value,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -58,6 +58,45 @@ class EventMessage(BaseModel):
     def data(self) -> dict[str, Any]:
         """The same as `payload`. Source: *Nagatha Assistant Task Scheduler*, "Event Handling"."""
         return self.payload
+
+
+class EventRecord(NamedTuple):
+    """An event as it is written down, of facts that are put into words only where somebody may read them: every execution makes two."""
+
+    event_type: str
+    source_agent: str
+    owner: str
+    published_at: datetime
+    facts: Any
+    describe: Callable[[Any], dict[str, Any]]
+    """Makes the payload of the facts."""
+    target_agent: str | None = None
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What there is to know."""
+        return self.describe(self.facts)
+
+    def described(self) -> EventRecord:
+        """Return it with its payload in place of the facts, which may be large."""
+        return self._replace(facts=self.payload, describe=_as_it_is)
+
+
+def _as_it_is(payload: dict[str, Any]) -> dict[str, Any]:
+    return payload
+
+
+def message_of(record: EventRecord | EventMessage, event_id: int) -> EventMessage:
+    """Return an event as subscribers see it."""
+    return EventMessage.model_construct(
+        event_id=event_id,
+        event_type=record.event_type,
+        source_agent=record.source_agent,
+        target_agent=record.target_agent,
+        payload=record.payload,
+        owner=record.owner,
+        published_at=record.published_at,
+    )
 
 
 def checked_type(event_type: str) -> str:

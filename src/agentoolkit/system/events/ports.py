@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from agentoolkit.system.events.messages import EventMessage
+from agentoolkit.system.events.messages import EventMessage, EventRecord
 
 KEEP = 10_000
 """Events that are kept, the newest ones, unless set otherwise."""
@@ -26,7 +26,7 @@ class EventStore(Protocol):
     shared: bool
     """Can other processes add events too?"""
 
-    async def append(self, messages: Sequence[EventMessage]) -> int:
+    async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
         """Add events, and return the id of the last one. Ids rise by one, and none appears below one that was seen."""
         ...
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from agentool.core.background import Background
 from agentool.errors import ConfigurationError
-from agentoolkit.system.events.messages import EventMessage, checked_pattern, checked_payload, checked_type
+from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
 from agentoolkit.system.events.ports import Bounds, EventStore
 from agentoolkit.system.events.subscriptions import PAGE, Handler, Subscription, Wanted
 from agentoolkit.time_source import TimeSource
@@ -45,7 +45,7 @@ class EventService:
         self.dropped = 0
         """Events that were never written down, because the store could not keep up."""
         self._time = time
-        self._pending: deque[EventMessage | Subscription] = deque()
+        self._pending: deque[EventRecord | EventMessage | Subscription] = deque()
         """What is to be written down, and who subscribed meanwhile: such a one is told of what comes after it."""
         self._subscriptions: list[Subscription] = []
         self._lock = Lock()
@@ -86,7 +86,7 @@ class EventService:
         self.put(message)
         return message
 
-    def put(self, message: EventMessage) -> None:
+    def put(self, message: EventRecord | EventMessage) -> None:
         """Publish an event whose name and payload are known to be possible."""
         self._put(message)
 
@@ -196,13 +196,14 @@ class EventService:
             return self._background.run(_awaited(work))
         return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
 
-    def _put(self, entry: EventMessage | Subscription) -> None:
+    def _put(self, entry: EventRecord | EventMessage | Subscription) -> None:
         with self._lock:
-            if len(self._pending) >= MAX_PENDING and isinstance(entry, EventMessage):
+            if (waits := len(self._pending)) >= MAX_PENDING and not isinstance(entry, Subscription):
                 self.dropped += 1  # the newest: what waits is in order already
                 return
             self._pending.append(entry)
-        self._wake_pump()
+        if not waits or self._pump is None or self._pump.done() or self._loop is None or not self._loop.is_running():
+            self._wake_pump()  # else it is at work, and looks for more when it has written what waits
 
     def _wake_pump(self) -> None:
         """Let what is pending be written down: on the event loop that did so before, else on the running one, else on an own one."""
@@ -247,9 +248,9 @@ class EventService:
                 continue
             self._wake_all()
 
-    def _next_batch(self) -> list[EventMessage]:
+    def _next_batch(self) -> list[EventRecord | EventMessage]:
         """Return the events at the front that nobody subscribed between."""
-        batch: list[EventMessage] = []
+        batch: list[EventRecord | EventMessage] = []
         with self._lock:
             for entry in self._pending:
                 if isinstance(entry, Subscription) or len(batch) >= BATCH:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from threading import Lock
 
-from agentoolkit.system.events.messages import EventMessage
+from agentoolkit.system.events.messages import EventMessage, EventRecord, message_of
 from agentoolkit.system.events.ports import KEEP, Bounds
 
 
@@ -21,22 +21,23 @@ class MemoryEventStore:
     shared = False
 
     def __init__(self, keep: int = KEEP) -> None:
-        self._kept: deque[EventMessage] = deque(maxlen=keep)
+        self._kept: deque[tuple[int, EventRecord | EventMessage]] = deque(maxlen=keep)
         self._newest = 0
         self._cursors: dict[str, int] = {}
         self._lock = Lock()
 
-    async def append(self, messages: Sequence[EventMessage]) -> int:
+    async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
+        described = [record.described() if isinstance(record, EventRecord) else record for record in messages]
         with self._lock:
-            for message in messages:
-                self._newest += 1
-                self._kept.append(message.model_copy(update={"event_id": self._newest}))
+            self._kept.extend(enumerate(described, self._newest + 1))
+            self._newest += len(messages)
             return self._newest
 
     async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
         with self._lock:
             passed = max(0, after - (self._newest - len(self._kept)))
-            return list(islice(self._kept, passed, passed + limit))
+            found = list(islice(self._kept, passed, passed + limit))
+        return [message_of(record, event_id) for event_id, record in found]
 
     async def bounds(self) -> Bounds:
         with self._lock:

@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import instant, micros
-from agentoolkit.system.events.messages import EventMessage
+from agentoolkit.system.events.messages import EventMessage, EventRecord
 from agentoolkit.system.events.ports import KEEP, Bounds
 
 LOCK_ORDER = 3
@@ -50,10 +52,9 @@ class SqlEventStore:
         self._database = database
         self._keep = keep
 
-    async def append(self, messages: Sequence[EventMessage]) -> int:
-        rows = [_row(message) for message in messages]
+    async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
         database = await self._opened()
-        return await database.write(lambda session: _append(session, rows, self._keep), order=LOCK_ORDER)
+        return await database.write(lambda session: _append(session, messages, self._keep), order=LOCK_ORDER)
 
     async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
         database = await self._opened()
@@ -77,7 +78,8 @@ class SqlEventStore:
         return self._database
 
 
-def _append(session: Session, rows: Sequence[tuple[Any, ...]], keep: int) -> int:
+def _append(session: Session, messages: Sequence[EventRecord | EventMessage], keep: int) -> int:
+    rows = [_row(message) for message in messages]  # here, in the database's thread: the event loop has others waiting
     counted = session.row(_COUNT, {"number": len(rows)})
     newest = int(counted[0]) if counted else 0
     first = newest - len(rows) + 1
@@ -93,10 +95,17 @@ def _bounds(session: Session) -> Bounds:
     return Bounds(int(oldest[0]) if oldest else newest + 1, newest)
 
 
-def _row(message: EventMessage) -> tuple[Any, ...]:
+def _row(message: EventRecord | EventMessage) -> tuple[Any, ...]:
     target = message.target_agent or ""
-    payload = json.dumps(message.payload)
+    payload = _text(message.payload)
     return message.event_type, message.source_agent, target, message.owner, payload, micros(message.published_at)
+
+
+def _text(payload: dict[str, Any]) -> str:
+    try:
+        return to_json(payload).decode()
+    except ValueError:  # a lone surrogate, which JSON text holds as an escape
+        return json.dumps(payload)
 
 
 def _message(row: Sequence[Any]) -> EventMessage:
