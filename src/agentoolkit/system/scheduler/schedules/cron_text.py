@@ -50,7 +50,7 @@ FIELDS = (
     Field("hour", 0, 23, example="9-17"),
     Field("day-of-month", 1, 31, special=re.compile(r"LW?|L-([1-9]|[12]\d|30)|([1-9]|[12]\d|3[01])W"), example="1,15' or 'L"),
     Field("month", 1, 12, MONTHS, example="1-6' or 'jan-jun"),
-    Field("day-of-week", 0, 7, WEEKDAYS, re.compile(r"[0-7]L|([0-7]|sun|mon|tue|wed|thu|fri|sat)#([1-5]|L)"), "1-5' or 'mon-fri"),
+    Field("day-of-week", 0, 7, WEEKDAYS, re.compile(r"([0-7]|sun|mon|tue|wed|thu|fri|sat)(L|#([1-5]|L))"), "1-5' or 'mon-fri"),
 )
 
 
@@ -142,9 +142,9 @@ def _checked_term(field: Field, term: str, text: str) -> str:
 
 
 def _last_weekday(term: str) -> str:
-    """Write ``5#L`` and ``fri#L`` as ``5L``."""
-    day, _, nth = term.partition("#")
-    return f"{WEEKDAYS.index(day) if day in WEEKDAYS else day}L" if nth == "L" else term
+    """Write ``5#L``, ``fri#L`` and ``friL`` as ``5L``."""
+    day = term.removesuffix("L").removesuffix("#")
+    return f"{WEEKDAYS.index(day)}L" if term.endswith("L") and day in WEEKDAYS else term.replace("#L", "L")
 
 
 def _value(field: Field, word: str, term: str, text: str) -> int:

@@ -80,7 +80,8 @@ def _near_day(cursor: Cursor, today: date) -> Day | None:
     if cursor.sees("next", "week") and weekday_of(cursor.peek(2).text) is None:
         cursor.place += 2
         return Day(today + 7 * _DAY)
-    if cursor.take("next", "month") or cursor.take("next", "year"):
+    if cursor.sees("next") and cursor.peek(1).text in ("month", "year", "yr"):
+        cursor.place += 2
         return months_from(cursor, 1 if cursor.peek(-1).text == "month" else 12)
     if cursor.sees("yesterday"):
         raise cursor.refusal("'yesterday' is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
@@ -180,6 +181,8 @@ def _weekday(cursor: Cursor, today: date) -> Day | None:
 
 def _coming(cursor: Cursor, today: date, wanted: int, which: str) -> Day:
     away = (wanted - today.weekday()) % 7
+    if cursor.take("after", "next"):
+        return Day(today + timedelta(days=(away or 7) + 7))
     if which != "next":
         return Day(today + timedelta(days=away), else_next="week")
     first = today + timedelta(days=away or 7)
@@ -203,9 +206,16 @@ def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
     here = cursor.place
     cursor.take(",")
     named = _iso_date(cursor, today) or _calendar_date(cursor, today)
+    if named is None and cursor.peek(_articles(cursor)).kind == "ordinal":
+        return _weekday_on_day_of_month(cursor, today, wanted)
     if named is None:
         cursor.place = here
         return None
+    return _on_weekday(cursor, named, wanted)
+
+
+def _on_weekday(cursor: Cursor, named: Day, wanted: int) -> Day:
+    """Return a date that was named with a day of the week, which it must fall on."""
     if named.date.weekday() == wanted:
         return named
     name, said = WEEKDAY_NAMES[wanted].capitalize(), f"{named.date.day} {named.date:%B}"
@@ -217,11 +227,24 @@ def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
     raise cursor.refusal(f"{named.date} is a {named.date:%A}, not a {name}", "Leave the weekday out, or name the right date.")
 
 
+def _weekday_on_day_of_month(cursor: Cursor, today: date, wanted: int) -> Day:
+    """Take ``the 19th`` after ``tuesday``: the next 19th that is a Tuesday."""
+    cursor.place += _articles(cursor)
+    number = day_number(cursor.next().text) or 0
+    months = (add_months(today.replace(day=1), ahead) for ahead in range(12 * _MAX_YEARS))
+    dates = (month.replace(day=number) for month in months if 1 <= number <= last_day(month.year, month.month))
+    found = next((each for each in dates if each >= today and each.weekday() == wanted), None)
+    if found is None:
+        raise cursor.refusal(f"no month has a day {number}", "Days go from 1st to 31st.")
+    return Day(found, unless_given=time())
+
+
 def _ordinal_of_month(cursor: Cursor, today: date) -> Day | None:
     """Take ``3rd of next month`` or ``the 15th next month``."""
     start = _articles(cursor)
     number = day_number(cursor.peek(start).text)
-    after = start + 1 + (cursor.peek(start + 1).text == "of")
+    after = start + 1 + (cursor.peek(start + 1).text == "day")
+    after += cursor.peek(after).text == "of"
     after += cursor.peek(after).text == "the"
     which, month = cursor.peek(after).text, cursor.peek(after + 1).text
     if number is None or which not in ("this", "next") or month != "month":
@@ -235,11 +258,14 @@ def _calendar_date(cursor: Cursor, today: date) -> Day | None:
     start = _articles(cursor)
     first, second = cursor.peek(start), cursor.peek(start + 1)
     if month := month_of(first.text):
-        article = 1 if second.text == "the" else 0
-        if (number := day_number(cursor.peek(start + 1 + article).text)) is None:
-            return None
+        article = 1 if second.text in ("the", ",") else 0
+        number = day_number(cursor.peek(start + 1 + article).text)
+        if number is None or cursor.peek(start + 2 + article).text in ("am", "pm"):
+            return _month_of_year(cursor, start, month)
         cursor.place += start + 2 + article
         return _with_year(cursor, today, month, number)
+    if first.kind == "number" and len(first.text) == 4 and (month := month_of(second.text)):
+        return _year_first(cursor, start, month)
     number = day_number(first.text)
     of = 1 if second.text == "of" else 0
     month = month_of(cursor.peek(start + 1 + of).text)
@@ -250,6 +276,26 @@ def _calendar_date(cursor: Cursor, today: date) -> Day | None:
         cursor.place += start + 1
         return _day_of_month(cursor, today, int(first.text[:-2]))
     return None
+
+
+def _year_first(cursor: Cursor, start: int, month: int) -> Day:
+    """Take ``2012 august 10`` or ``2012 august``."""
+    year, number = int(cursor.peek(start).text), day_number(cursor.peek(start + 2).text)
+    cursor.place += start + (2 if number is None else 3)
+    if number is None:
+        cursor.remark(f"no day given: {date(year, month, 1)}")
+    return Day(_date(cursor, year, month, number or 1), unless_given=time())
+
+
+def _month_of_year(cursor: Cursor, start: int, month: int) -> Day | None:
+    """Take ``august 2030``: its first day."""
+    here = cursor.place
+    cursor.place += start + 1
+    if (year := _year(cursor)) is None:
+        cursor.place = here
+        return None
+    cursor.remark(f"no day given: {date(year, month, 1)}")
+    return Day(date(year, month, 1), unless_given=time())
 
 
 def _articles(cursor: Cursor) -> int:
@@ -267,7 +313,12 @@ def _with_year(cursor: Cursor, today: date, month: int, number: int) -> Day:
         raise cursor.refusal("29 February needs a year", "Write e.g. '29 february 2028'.")
     this_year = _date(cursor, today.year, month, number)
     coming = this_year if this_year >= today else this_year.replace(year=today.year + 1)
-    return Day(coming, unless_given=time(), else_next="year")
+    named = Day(coming, unless_given=time(), else_next="year")
+    ahead = 1 if cursor.sees(",") else 0
+    if (wanted := weekday_of(cursor.peek(ahead).text)) is not None:
+        cursor.place += ahead + 1
+        return _on_weekday(cursor, named, wanted)
+    return named
 
 
 def _day_of_month(cursor: Cursor, today: date, number: int) -> Day:

@@ -8,6 +8,7 @@ quantity = number | number-word | "a" | "an" | "a couple [of]" | "half a" | "a q
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import NUMBERS, UNIT_MONTHS, UNIT_SECONDS
 
 _HALF = Fraction(1, 2)
+_FRACTION = re.compile(r"([1-9])/([1-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def quantity(cursor: Cursor) -> Fraction:
         return _HALF
     if cursor.take("a", "quarter", "of", "an"):
         return Fraction(1, 4)
-    if cursor.take("three", "quarters", "of", "an"):
+    if cursor.take("three-quarters", "of", "an") or cursor.take("three", "quarters", "of", "an"):
         return Fraction(3, 4)
     if cursor.take("a", "couple"):
         cursor.take("of")
@@ -104,6 +106,9 @@ def quantity(cursor: Cursor) -> Fraction:
 
 def _number(cursor: Cursor) -> Fraction:
     token = cursor.peek()
+    if token.kind == "slash" and is_unit(cursor.peek(1).text) and (part := _FRACTION.fullmatch(token.text)):
+        cursor.next()
+        return Fraction(int(part[1]), int(part[2]))
     if token.kind == "number":
         cursor.next()
         return Fraction(token.text)
@@ -124,6 +129,7 @@ def _takes_half(cursor: Cursor) -> bool:
 
 def _another_part(cursor: Cursor) -> bool:
     ahead = 1 if cursor.peek().text in ("and", ",") else 0
+    ahead += cursor.sees(",", "and")
     follows = cursor.peek(ahead)
     is_part = follows.kind == "number" or whole_number(follows.text) is not None or follows.text in ("a", "an", "half")
     if is_part:

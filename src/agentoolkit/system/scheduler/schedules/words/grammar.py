@@ -21,7 +21,16 @@ from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_mom
 from agentoolkit.system.scheduler.schedules.words.cycles import Cycle, crontab_of_length, cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
 from agentoolkit.system.scheduler.schedules.words.durations import duration, fixed_length, starts_quantity
-from agentoolkit.system.scheduler.schedules.words.moments import from_day, from_now, only, only_clock, placed, relative
+from agentoolkit.system.scheduler.schedules.words.moments import (
+    from_day,
+    from_now,
+    next_units,
+    only,
+    only_clock,
+    placed,
+    relative,
+    starts_next_units,
+)
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
 from agentoolkit.system.scheduler.schedules.words.suggestions import fixed_answer, nearest_text
@@ -136,12 +145,14 @@ def _take_zone(tokens: list[Token], text: str) -> tuple[str | None, str | None]:
 
 
 def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
-    if cursor.take("now"):
+    if cursor.take("now") or cursor.take("right", "now"):
         cursor.is_elapsed = True
         return cursor.now
     if cursor.sees("in") and cursor.peek(2).text not in DAY_PARTS:
         cursor.next()
         return relative(cursor, timezone)
+    if starts_next_units(cursor):
+        return next_units(cursor, timezone)
     if starts_cycle(cursor):
         return cycle(cursor, [], timezone)
     if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
@@ -168,7 +179,7 @@ def _clock_first(cursor: Cursor, timezone: str) -> datetime | Cycle:
 
 def _length_first(cursor: Cursor, timezone: str) -> datetime | Cycle:
     length = duration(cursor)
-    if cursor.take("from", "now"):
+    if cursor.take("from", "now") or cursor.take_one_of("later", "hence", "out"):
         return from_now(cursor, length, timezone)
     if cursor.take_one_of("from", "after"):
         return from_day(cursor, length, timezone)

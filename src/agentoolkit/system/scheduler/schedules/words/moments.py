@@ -6,12 +6,13 @@ moment = "in" duration [ clock ] | duration ( "from" | "after" ) ( "now" | day [
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
 
 from agentoolkit.system.scheduler.schedules.interval import LONGEST
-from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_business_days, add_months
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_business_days, add_months, weekday_of
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
 from agentoolkit.system.scheduler.schedules.words.days import months_from
-from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, quantity
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit, quantity, whole_number
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock, take_part, within_part
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of
@@ -35,6 +36,42 @@ def relative(cursor: Cursor, timezone: str) -> datetime:
 def from_now(cursor: Cursor, length: Length, timezone: str) -> datetime:
     """Return the instant of ``30 minutes from now``, in UTC."""
     return _elapsed(cursor, _checked(cursor, length), timezone)
+
+
+def starts_next_units(cursor: Cursor) -> bool:
+    """Whether ``next 2 weeks``, ``two upcoming weeks``, ``next hour`` or ``3 fridays from now`` comes next."""
+    first, second = cursor.peek().text, cursor.peek(1).text
+    if first == "upcoming" or second == "upcoming":
+        return True
+    if _weekdays_from_now(cursor) is not None:
+        return True
+    counted = cursor.peek(1).kind == "number" or whole_number(second) is not None
+    return first == "next" and (second in ("hour", "day", "quarter", "minute") or (counted and is_unit(cursor.peek(2).text)))
+
+
+def next_units(cursor: Cursor, timezone: str) -> datetime:
+    """Take ``next 2 weeks`` and return the instant so much later, or ``3 fridays from now`` and return that of the third."""
+    if (wanted := _weekdays_from_now(cursor)) is not None:
+        count = int(quantity(cursor))
+        cursor.place += 3
+        away = (wanted - cursor.now.weekday() - 1) % 7 + 1
+        later = cursor.now.date() + timedelta(days=away + 7 * (count - 1))
+        return placed(cursor, Day(later), only_clock(cursor) if starts_clock(cursor) else None, timezone)
+    if cursor.take_one_of("next", "upcoming"):
+        length = duration(cursor, unsaid=Fraction(1)) if is_unit(cursor.peek().text) else duration(cursor)
+    else:
+        del cursor.tokens[cursor.place + 1]
+        length = duration(cursor)
+    return _elapsed(cursor, _checked(cursor, length), timezone)
+
+
+def _weekdays_from_now(cursor: Cursor) -> int | None:
+    """Return the weekday of ``3 fridays from now``; None for anything else."""
+    number, name = cursor.peek(), cursor.peek(1).text
+    count = int(number.text) if number.kind == "number" and number.text.isdigit() else whole_number(number.text)
+    if not count or count > _MAX_BUSINESS_DAYS // 5 or (cursor.peek(2).text, cursor.peek(3).text) != ("from", "now"):
+        return None
+    return weekday_of(name.removesuffix("s"))
 
 
 def from_day(cursor: Cursor, length: Length, timezone: str) -> datetime:

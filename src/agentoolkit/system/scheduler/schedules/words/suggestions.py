@@ -21,7 +21,6 @@ _BETTER_SAID = {
     "never": "A schedule names a time; to stop a job, pause or cancel it.",
     "asap": "Write 'now'.",
     "immediately": "Write 'now'.",
-    "later": "Write e.g. 'in 2 hours'.",
     "soon": "Write e.g. 'in 10 minutes'.",
     "few": "Name the number, e.g. 'in 3 days'.",
     "several": "Name the number, e.g. 'in 3 days'.",

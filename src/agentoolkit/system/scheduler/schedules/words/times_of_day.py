@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, Token
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, HALVES
 
 _NAMED = ("noon", "midday", "midnight")
-_HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 18), "evening": range(16, 24), "night": range(18, 24)}
+_HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 19), "evening": range(16, 24), "night": range(18, 24)}
 
 
 def starts_clock(cursor: Cursor) -> bool:
@@ -101,6 +101,10 @@ def _is_clock(cursor: Cursor, ahead: int) -> bool:
         return True
     if _hour_of(token) is None:
         return False
+    if following in ("tomorrow", "tonight", "today") or (following == "this" and cursor.peek(ahead + 2).text in DAY_PARTS):
+        return True
+    if following == "at" and cursor.peek(ahead + 2).text == "night":
+        return True
     return following in (*HALVES, "o'clock") or (following == "in" and cursor.peek(ahead + 3).text in DAY_PARTS)
 
 
@@ -126,6 +130,8 @@ def _time(cursor: Cursor) -> time:
     if hour is None:
         raise cursor.unexpected()
     cursor.next()
+    if len(token.text) in (3, 4) and token.text.isdigit():  # 'at 1030'
+        return _checked(cursor, f"{token.text[:-2]}:{token.text[-2:]}", hour // 100, hour % 100, 0)
     return _checked(cursor, token.text, hour, 0, 0)
 
 
@@ -136,16 +142,24 @@ def _past(cursor: Cursor, ahead: int) -> tuple[int, int] | None:
     minutes = {"half": 30, "quarter": 15}.get(token.text) or _hour_of(token)
     after = start + 1 + (cursor.peek(start + 1).text in ("minutes", "minute"))
     word = cursor.peek(after).text
-    if minutes is None or not 0 < minutes < 60 or word not in ("past", "to") or (word == "to" and minutes == 30):
+    if minutes is None or not 0 < minutes < 60 or word not in ("past", "after", "to") or (word == "to" and minutes == 30):
         return None
-    if _hour_of(cursor.peek(after + 1)) is None or (word == "to" and cursor.peek(after + 1).text.isdigit() and token.text.isdigit()):
+    if cursor.peek(after + 1).text in _NAMED and word != "to":
+        return minutes, after + 1 - ahead
+    if _hour_of(cursor.peek(after + 1)) is None or (
+        word == "to" and cursor.peek(after + 1).text.isdigit() and after == start + 1 and token.text.isdigit()
+    ):
         return None  # '9 to 17' is a span of hours
-    return (minutes if word == "past" else -minutes), after + 1 - ahead
+    if word == "after" and after == start + 1 + 1 and cursor.peek(after + 2).text not in HALVES:
+        return None  # '5 minutes after 3' may be a job's
+    return (-minutes if word == "to" else minutes), after + 1 - ahead
 
 
 def _past_hour(cursor: Cursor, minutes: int, words: int) -> time:
     cursor.place += words
     token = cursor.next()
+    if token.text in _NAMED:
+        return (time() if token.text == "midnight" else cursor.parts.noon).replace(minute=minutes)
     hour = _checked(cursor, token.text, _hour_of(token) or 0, 0, 0)
     said = cursor.bare_times.pop(hour, None)
     total = (hour.hour * 60 + minutes) % 1_440
@@ -156,6 +170,7 @@ def _past_hour(cursor: Cursor, minutes: int, words: int) -> time:
 
 
 def _checked(cursor: Cursor, said: str, hour: int, minute: int, second: int) -> time:
+    cursor.take("o'clock")
     half = cursor.take_one_of(*HALVES)
     if half:
         if not 1 <= hour <= 12:

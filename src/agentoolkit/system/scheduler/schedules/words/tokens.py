@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, VOCABULARY
 
 _TOKEN = re.compile(
-    r"""(?P<iso>\d{4}[-/]\d\d[-/]\d\d(?:t\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?![\d/-]))
+    r"""(?P<iso>\d{4}-\d\d-\d\dt\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?|\d{4}([-/.])\d\d?\2\d\d?(?![\d/-]))
       | (?P<offset>[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))
       | (?P<clock>\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
       | (?P<slash>\d+[/.]\d+[/.]\d+|\d+/\d+)
@@ -24,6 +24,18 @@ _TOKEN = re.compile(
 )
 _DOTTED_HALF = re.compile(r"(?<![a-z])([ap])\.\s?m(?:\.|\b)")
 """``a.m.`` and ``p. m.``"""
+
+_HOURS_H = re.compile(r"(?<!in )\b([01]?\d|2[0-3])h([0-5]\d)\b(?!\s?[a-z])")
+"""``15h30``"""
+_OCLOCK = re.compile(r"\bo\s?clock\b")
+_SHORT_HALF = re.compile(r"(?<=:\d\d)([ap])\b(?!\.?m)")
+"""``3:20p``"""
+_ABBREVIATED = re.compile(r"(?<=[a-z]{3})\.(?=[\s,]|$)")
+"""The full stop of ``Sun.``"""
+_MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
+_JOINED = re.compile(rf"(?<=\d)[-/](?={_MONTH}\b)|(?<=[a-z])[-/](?=\d{{1,4}}\b(?!:))|(?<=\d)-(?=\d{{4}}\b)")
+"""The signs within ``10/Aug/2012`` and ``August-10-2012``."""
+_NAMES_MONTH = re.compile(rf"(?<![a-z/]){_MONTH}[-/]\d|\d[-/]{_MONTH}")
 
 _PLAIN = {"−": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
 
@@ -147,8 +159,19 @@ def plain(text: str) -> str:
 def tokenise(text: str) -> list[Token]:
     """Split ASCII text into tokens, whatever its case."""
     said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
+    said = _ABBREVIATED.sub("", _SHORT_HALF.sub(r" \1m", _OCLOCK.sub("o'clock", said)))
+    said = _HOURS_H.sub(r"\1:\2", said)
+    if _NAMES_MONTH.search(said):
+        said = _JOINED.sub(" ", said)
     tokens = (Token(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))
-    return [Token("iso", token.text.replace("/", "-")) if token.kind == "iso" else token for token in tokens]
+    return [Token("iso", _iso(token.text)) if token.kind == "iso" else token for token in tokens]
+
+
+def _iso(date: str) -> str:
+    """Write ``2012/8/10`` as ``2012-08-10``; the year comes first, so that it has one reading."""
+    if "t" in date:
+        return date
+    return "-".join(part.zfill(2) for part in re.split(r"[-/.]", date))
 
 
 def _plain_character(character: str) -> str:

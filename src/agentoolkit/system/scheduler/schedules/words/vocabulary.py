@@ -29,7 +29,14 @@ UNIT_SECONDS = {
     **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604_800),
     **dict.fromkeys(("fortnight", "fortnights"), 1_209_600),
 }
-UNIT_MONTHS = {"month": 1, "months": 1, "quarter": 3, "quarters": 3, "year": 12, "years": 12}
+UNIT_MONTHS = {
+    "month": 1,
+    "months": 1,
+    "quarter": 3,
+    "quarters": 3,
+    **dict.fromkeys(("year", "years", "yr", "yrs"), 12),
+    **dict.fromkeys(("mo", "mos"), 1),
+}
 
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
@@ -50,9 +57,10 @@ DAY_PARTS = ("morning", "afternoon", "evening", "night")
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 _OTHERS = """
-    now in at on of the and from to between through - every each other daily hourly weekly monthly yearly annually today tonight tomorrow
-    yesterday weekday weekdays weekend weekends business noon midday midnight next this coming last end after before half quarter quarters
-    past ago until till starting beginning except but not a an couple times per o'clock utc gmt z"""
+    " now in at on of the and from to between through - every each other daily hourly weekly monthly yearly annually today tonight
+    tomorrow yesterday weekday weekdays weekend weekends business noon midday midnight next this coming last end after later hence
+    out upcoming right before half quarter quarters past ago until till starting beginning except but not a an couple times per
+    three-quarters o'clock utc gmt z"""
 
 _OPENERS = ("every", "each", "now")
 
