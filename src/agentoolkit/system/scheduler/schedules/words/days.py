@@ -205,9 +205,11 @@ def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
     """Take the date after a weekday, which must fall on it: without a year, in the first year that fits."""
     here = cursor.place
     cursor.take(",")
-    named = _iso_date(cursor, today) or _calendar_date(cursor, today)
-    if named is None and cursor.peek(_articles(cursor)).kind == "ordinal":
+    after = _articles(cursor)
+    following = cursor.peek(after + 1).text
+    if cursor.peek(after).kind == "ordinal" and following != "of" and month_of(following) is None:
         return _weekday_on_day_of_month(cursor, today, wanted)
+    named = _iso_date(cursor, today) or _calendar_date(cursor, today)
     if named is None:
         cursor.place = here
         return None
