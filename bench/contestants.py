@@ -76,9 +76,9 @@ async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> As
     create_agentool("tick", TickInput, {"tick": handler}, deps=tally, injector=injector)
     if database is None:
         scheduler = create_scheduler_agent(injector=injector).deps
-        await scheduler.open()
+        await scheduler.lifecycle.open()
         yield SimpleNamespace(scheduler=scheduler)
-        await scheduler.close()
+        await scheduler.lifecycle.close()
     else:
         async with Toolkit(Settings(timezone="UTC", database=database), injector=injector) as kit:
             yield kit
@@ -101,7 +101,7 @@ def _job(number: int, schedule: Schedule, due: datetime) -> Job:
 async def add(kit: Any, jobs: Sequence[tuple[Job, datetime]]) -> None:
     """Put jobs into the store, all at once, and set their alarms."""
     await asyncio.gather(*(kit.scheduler.store.add(job, JobState(next_run_at=due)) for job, due in jobs))
-    engine = kit.scheduler.engine
+    engine = kit.scheduler.lifecycle.engine
     assert engine is not None
     for job, due in jobs:
         engine.set_alarm(job.job_id, due)

@@ -107,7 +107,9 @@ def _metrics(parts: ToolParts) -> Metrics:
     from agentoolkit.observability.metrics.registry import Registry
 
     limits = parts.settings.metrics
-    metrics = Metrics(Registry(limits.series, limits.count), [job_figures(parts.scheduler.count_jobs), queue_figures(parts.queue.queues)])
+    metrics = Metrics(
+        Registry(limits.series, limits.count), [job_figures(parts.scheduler.lookup.count_jobs), queue_figures(parts.queue.queues)]
+    )
     parts.scheduler.subscribe(SchedulerFigures(metrics.registry))
     return metrics
 

@@ -113,7 +113,7 @@ class TestToolkit(Toolkit):
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""
         await self.clock.advance(seconds=seconds, minutes=minutes, hours=hours, days=days)
-        await self.scheduler.wait_idle()
+        await self.scheduler.lifecycle.wait_idle()
         await self.events.wait_idle()
 
 

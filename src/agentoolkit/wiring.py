@@ -91,8 +91,8 @@ class Toolkit:
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
             self._stack.enter_context(self.injector.activate())
-            self._stack.push_async_callback(self.scheduler.close)
-            await self.scheduler.open()
+            self._stack.push_async_callback(self.scheduler.lifecycle.close)
+            await self.scheduler.lifecycle.open()
             if self._runs_jobs:
                 self.events.publish("system.startup", "agentool")
                 self._stack.callback(self.events.publish, "system.shutdown", "agentool")
@@ -142,7 +142,7 @@ class Toolkit:
         if isinstance(there, SchedulerService):
             if self.database is None or not isinstance(there.store, MemoryJobStore):
                 return there
-            self._replace("scheduler", "after", in_use=there.started)
+            self._replace("scheduler", "after", in_use=there.lifecycle.started)
         store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs)
         settings = self.settings
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
@@ -191,7 +191,7 @@ class Toolkit:
         url = self.settings.ping.url
         if url is None or not self._runs_jobs:
             return None
-        return Ping(url.get_secret_value(), self.settings.ping.every, self._time, self.scheduler.is_well)
+        return Ping(url.get_secret_value(), self.settings.ping.every, self._time, self.scheduler.lifecycle.is_well)
 
 
 def _database(settings: Settings) -> Database | None:

@@ -235,7 +235,7 @@ async def ask(database: str, requests: Sequence[dict[str, Any]]) -> list[Any]:
 async def until_done(kit: Toolkit, seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while True:
-            jobs = await kit.scheduler.jobs()
+            jobs = await kit.scheduler.lookup.jobs()
             left = await kit.database.read(_left)
             if left == 0 and not any(stored.state.due_at for stored in jobs):
                 return

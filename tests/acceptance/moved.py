@@ -59,7 +59,7 @@ class World:
         kit, self.kit = self.kit, None
         store = kit.scheduler.store
         store._heartbeat.stop()
-        if (engine := kit.scheduler.engine) is not None:
+        if (engine := kit.scheduler.lifecycle.engine) is not None:
             engine.dispatch.active.stopping = True  # what cancels the handlers here is none of their own doing
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
@@ -83,7 +83,7 @@ class World:
     async def jump(self, seconds: float) -> None:
         """Set the wall clock, and let the scheduler's next look at it come."""
         self.kit.clock.jump(self.kit.clock.now() + timedelta(seconds=seconds))
-        self.kit.scheduler.engine.clock.wakeup()  # what `longest_sleep` does each second on a real clock
+        self.kit.scheduler.lifecycle.engine.clock.wakeup()  # what `longest_sleep` does each second on a real clock
         await self.quiet()
         self.now = self.kit.clock.now()
 
@@ -93,7 +93,7 @@ class World:
         while quiet < 3:
             assert time.monotonic() < deadline, "the scheduler stalled"
             await self.kit.clock.let_run()
-            engine = self.kit.scheduler.engine
+            engine = self.kit.scheduler.lifecycle.engine
             here = sum(active.phase is not Phase.WAITING for active in engine.dispatch.active.all()) - self.running
             busy = here or engine.dispatch.tasks or engine.claiming._rounds or self._writes()
             quiet = 0 if busy else quiet + 1

@@ -254,7 +254,7 @@ async def test_without_a_toolkit_there_is_one():
         scheduler = get_scheduler()
         assert isinstance(scheduler, SchedulerClient)
         assert await scheduler.schedule_notification(message="a", schedule_spec="tomorrow")
-        await injector.get("scheduler").deps.close()
+        await injector.get("scheduler").deps.lifecycle.close()
 
 
 @pytest.mark.parametrize(

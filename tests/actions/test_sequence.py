@@ -545,7 +545,7 @@ async def test_a_job_that_schedules_another_stores_no_secret(directly: bool) -> 
         outer = {"operation": "schedule", "job_id": "outer", "schedule": "in 1 hour", **target}
         await kit.injector.run("scheduler", outer)
         await kit.advance(hours=2)
-        stored = next(stored for stored in await kit.scheduler.jobs() if stored.job.job_id == "new")
+        stored = next(stored for stored in await kit.scheduler.lookup.jobs() if stored.job.job_id == "new")
         assert stored.job.input_data == inner
         await kit.advance(days=1)
         assert (await kit.injector.run("storage_kv", {"operation": "get", "key": "copy"})).value == "hush"

@@ -98,7 +98,7 @@ async def test_queues_do_not_wait_for_a_slow_address(kit):
         await kit.clock.advance(hours=1)
         sizes = await kit.injector.run("queue", {"operation": "size", "queue_name": "results"})
         assert sizes.data["size"] == 1
-        await kit.scheduler.close()
+        await kit.scheduler.lifecycle.close()
 
 
 @pytest.mark.parametrize("address", ["http://10.0.0.1/", "https://localhost/", "http://a:b@example.com/", "https://"])
@@ -116,4 +116,4 @@ async def test_without_the_http_agentool_an_address_is_refused():
     asked = {"operation": "schedule", "schedule": "in 1 hour", "agentool_name": "note", "input_data": {"operation": "take"}}
     with pytest.raises(UnknownTarget, match="'http'"):
         await injector.run("scheduler", {**asked, "result_queue": "https://example.com/"})
-    await injector.get("scheduler").deps.close()
+    await injector.get("scheduler").deps.lifecycle.close()

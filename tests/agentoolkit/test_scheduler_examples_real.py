@@ -55,7 +55,7 @@ class Examples:
             while self._under_way:
                 self._idle.clear()
                 await self._idle.wait()
-        await self.kit.scheduler.wait_idle()
+        await self.kit.scheduler.lifecycle.wait_idle()
 
     def _note(self, event: Event) -> None:
         if event.execution is not None:

@@ -79,7 +79,10 @@ async def test_execution_cancelled_as_it_gets_its_turn_gives_it_on(kit, schedule
     kit.scheduler.subscribe(cancel_second)
     probe.may_end.set()
     await kit.advance()
-    assert (await scheduler.statuses("job"), kit.scheduler.engine.dispatch.executor.running) == (["success", "cancelled", "success"], 0)
+    assert (await scheduler.statuses("job"), kit.scheduler.lifecycle.engine.dispatch.executor.running) == (
+        ["success", "cancelled", "success"],
+        0,
+    )
 
 
 async def test_execution_that_waits_for_a_retry_can_be_cancelled(kit, scheduler, probe):
@@ -160,7 +163,7 @@ async def test_cancel_execution_while_stopped(kit, scheduler, probe):
     await scheduler.add("now", job_id="job")
     await kit.advance()
     (record,) = await scheduler.history("job")
-    await kit.scheduler.stop(seconds=0.05)
+    await kit.scheduler.lifecycle.stop(seconds=0.05)
     assert (await scheduler("cancel_execution", execution_id=record["execution_id"]))["status"] == "cancelled"
     with pytest.raises(SchedulerError, match="stopped"):
         await scheduler("backfill", job_id="job", start_at="2029-12-31T20:00:00", end_at="2030-01-01T00:00:00")

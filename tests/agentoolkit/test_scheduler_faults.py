@@ -77,7 +77,7 @@ async def test_outcome_refused_once_as_the_scheduler_stops_is_written(kit, sched
     await kit.advance()
     writes = raising_once(kit.scheduler.store, "finish", monkeypatch)
     probe.may_end.set()
-    await kit.scheduler.stop()
+    await kit.scheduler.lifecycle.stop()
     (record,) = await kit.scheduler.store.executions("job", 10)
     assert (len(writes), record.status) == (2, "success")
 
@@ -90,10 +90,10 @@ async def test_handler_that_ends_in_no_ordinary_way_leaves_its_room(kit, schedul
     probe.raises = None
     await scheduler.add("now", job_id="other", concurrency_key="one")
     await kit.advance()
-    engine = kit.scheduler.engine
+    engine = kit.scheduler.lifecycle.engine
     assert (await scheduler.statuses("other"), engine.dispatch.executor.running) == (["success"], 0)
     async with asyncio.timeout(PATIENCE):
-        await kit.scheduler.stop()
+        await kit.scheduler.lifecycle.stop()
 
 
 async def test_execution_runs_in_no_other_ones_context(kit, scheduler, monkeypatch, probe):
@@ -105,7 +105,7 @@ async def test_execution_runs_in_no_other_ones_context(kit, scheduler, monkeypat
         left.set("something")
 
     monkeypatch.setattr(probe, "run", leave)
-    kit.scheduler.engine.dispatch.executor._concurrency = 1
+    kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 1
     for job_id in ("a", "b", "c"):
         await scheduler.add("1 minute", job_id=job_id, max_runs=1)
     await kit.advance(minutes=1)
@@ -199,11 +199,11 @@ async def test_time_that_goes_back_repeats_nothing(kit, scheduler, probe):
 
 async def test_failed_start_is_raised_and_can_be_repeated(kit, scheduler, monkeypatch):
     """If the store cannot be opened, the first use says so, and a later one tries again."""
-    await kit.scheduler.close()
+    await kit.scheduler.lifecycle.close()
     raising_once(kit.scheduler.store, "open", monkeypatch)
     with pytest.raises(OSError, match="disk full"):
-        await kit.scheduler.open()
-    await kit.scheduler.open()
+        await kit.scheduler.lifecycle.open()
+    await kit.scheduler.lifecycle.open()
     assert (await scheduler("run_now", **RUN))["result"] == "done"
 
 
@@ -217,7 +217,7 @@ async def test_stop_ends_though_the_store_hangs(kit, scheduler, probe, monkeypat
     monkeypatch.setattr(kit.scheduler.store, "claim", hangs)
     await kit.clock.advance(minutes=1)
     async with asyncio.timeout(PATIENCE):
-        await kit.scheduler.stop(seconds=0.1)
+        await kit.scheduler.lifecycle.stop(seconds=0.1)
     assert probe.calls == []
 
 

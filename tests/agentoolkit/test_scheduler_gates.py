@@ -178,5 +178,5 @@ async def test_a_gate_that_cannot_be_is_refused_when_scheduled(scheduler, door, 
 async def test_a_gate_is_stored_with_its_job(kit, scheduler, door):
     """What is written of a job in a database, and read again, has its gate."""
     await scheduler.add("1 hour", job_id="gated", gate=GATE)
-    job = (await kit.scheduler.job("gated")).job
+    job = (await kit.scheduler.lookup.job("gated")).job
     assert job_of("gated", definition_of(job)) == job

@@ -182,7 +182,7 @@ async def test_what_is_cancelled_while_its_retry_is_written_ends(kit, scheduler,
 
     async def cancelled_meanwhile(execution, *more):
         answer = await retry(execution, *more)
-        assert kit.scheduler.engine.dispatch.cancel(execution.execution_id, "no more")
+        assert kit.scheduler.lifecycle.engine.dispatch.cancel(execution.execution_id, "no more")
         return answer
 
     monkeypatch.setattr(kit.scheduler.store, "retry", cancelled_meanwhile)
@@ -258,11 +258,11 @@ async def test_a_cancelled_stop_goes_on(kit, scheduler, probe):
     probe.blocks()
     await scheduler.add("1 minute", job_id="job", overlap="allow")
     await kit.advance(minutes=1)
-    stopping = asyncio.ensure_future(kit.scheduler.stop(0.2))
+    stopping = asyncio.ensure_future(kit.scheduler.lifecycle.stop(0.2))
     await asyncio.sleep(0)
     stopping.cancel()
-    await kit.scheduler.start()
-    assert (probe.running, kit.scheduler.engine is not None) == (0, True)
+    await kit.scheduler.lifecycle.start()
+    assert (probe.running, kit.scheduler.lifecycle.engine is not None) == (0, True)
 
 
 async def test_start_while_a_stop_drains_waits_for_it(kit, scheduler, probe):
@@ -270,9 +270,9 @@ async def test_start_while_a_stop_drains_waits_for_it(kit, scheduler, probe):
     probe.blocks()
     await scheduler.add("now", job_id="job")
     await kit.advance()
-    stopping = asyncio.ensure_future(kit.scheduler.stop(0.3))
+    stopping = asyncio.ensure_future(kit.scheduler.lifecycle.stop(0.3))
     await asyncio.sleep(0)
-    starting = asyncio.ensure_future(kit.scheduler.start())
+    starting = asyncio.ensure_future(kit.scheduler.lifecycle.start())
     await asyncio.gather(stopping, starting)
     (record,) = await scheduler.history("job")
     assert (record["status"], record["reason"], len(probe.calls)) == ("cancelled", "the scheduler stopped", 1)
@@ -283,9 +283,9 @@ async def test_close_while_a_stop_drains_keeps_the_outcome(kit, scheduler, probe
     probe.blocks()
     await scheduler.add("now", job_id="job")
     await kit.advance()
-    stopping = asyncio.ensure_future(kit.scheduler.stop(2.0))
+    stopping = asyncio.ensure_future(kit.scheduler.lifecycle.stop(2.0))
     await asyncio.sleep(0)
-    closing = asyncio.ensure_future(kit.scheduler.close())
+    closing = asyncio.ensure_future(kit.scheduler.lifecycle.close())
     await asyncio.sleep(0)
     probe.may_end.set()
     await asyncio.gather(stopping, closing)
@@ -304,14 +304,16 @@ async def test_a_handler_may_ask_for_a_stop(kit, scheduler, probe, monkeypatch, 
     monkeypatch.setattr(probe, "run", asks)
     began = time.monotonic()
     await kit.advance()
-    await until(lambda: (kit.scheduler.engine is not None) is (operation == "restart") and kit.scheduler._pending() is None)
+    await until(
+        lambda: (kit.scheduler.lifecycle.engine is not None) is (operation == "restart") and kit.scheduler.lifecycle._pending() is None
+    )
     record = (await scheduler.history("job"))[0]
     assert (record["status"], time.monotonic() - began < 3) == ("success", True)
 
 
 async def test_callers_of_a_failing_start_are_told_the_same(kit, scheduler, monkeypatch):
     """Three that start at once get the store's error, all of them; the next start works."""
-    await kit.scheduler.close()
+    await kit.scheduler.lifecycle.close()
     store_open, calls = kit.scheduler.store.open, []
 
     async def fails():
@@ -320,15 +322,15 @@ async def test_callers_of_a_failing_start_are_told_the_same(kit, scheduler, monk
         raise OSError("disk full")
 
     monkeypatch.setattr(kit.scheduler.store, "open", fails)
-    answers = await asyncio.gather(*(kit.scheduler.open() for _ in range(3)), return_exceptions=True)
+    answers = await asyncio.gather(*(kit.scheduler.lifecycle.open() for _ in range(3)), return_exceptions=True)
     monkeypatch.setattr(kit.scheduler.store, "open", store_open)
-    await kit.scheduler.open()
+    await kit.scheduler.lifecycle.open()
     assert [type(answer) for answer in answers] == [OSError] * 3
 
 
 async def test_two_suspensions_end_with_the_second(kit, scheduler, probe):
     """Of two blocks that suspend claims the first to be left does not end the other's."""
-    first, second = kit.scheduler.claims_suspended(), kit.scheduler.claims_suspended()
+    first, second = kit.scheduler.lifecycle.claims_suspended(), kit.scheduler.lifecycle.claims_suspended()
     await first.__aenter__()
     await second.__aenter__()
     await scheduler.add("now", job_id="job")
@@ -342,8 +344,8 @@ async def test_two_suspensions_end_with_the_second(kit, scheduler, probe):
 
 async def test_nothing_is_delivered_after_a_close(kit, scheduler, monkeypatch):
     """After a stop no round of deliveries begins, whatever a timer or a late answer wants."""
-    engine = kit.scheduler.engine
-    await kit.scheduler.stop()
+    engine = kit.scheduler.lifecycle.engine
+    await kit.scheduler.lifecycle.stop()
     asked = []
     monkeypatch.setattr(kit.scheduler.store, "outbox", lambda limit: asked.append(limit))
     engine.deliveries.wake()

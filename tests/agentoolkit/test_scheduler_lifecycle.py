@@ -66,7 +66,7 @@ async def test_started_again_it_fires_on_and_accounts_for_the_gap(kit, scheduler
 
 async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, scheduler, probe):
     """Inside `holding` nothing is claimed, so that a job that is due at once meets those that come after it."""
-    async with kit.scheduler.claims_suspended():
+    async with kit.scheduler.lifecycle.claims_suspended():
         await scheduler.add("now", job_id="first")
         await kit.advance(seconds=5)
         held = list(probe.calls)
@@ -77,7 +77,7 @@ async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, sched
 
 async def test_holding_does_not_outlive_a_stop(kit, scheduler, probe):
     """A scheduler that is stopped inside the block stays stopped after it."""
-    async with kit.scheduler.claims_suspended():
+    async with kit.scheduler.lifecycle.claims_suspended():
         await scheduler.add("1 minute", job_id="job")
         await scheduler("stop")
     await kit.advance(minutes=5)
@@ -135,7 +135,7 @@ async def test_stop_cancels_handlers_that_do_not_end(kit, scheduler, probe):
     probe.blocks()
     await scheduler.add("now", job_id="job")
     await kit.advance()
-    await kit.scheduler.stop(seconds=0.05)
+    await kit.scheduler.lifecycle.stop(seconds=0.05)
     (record,) = await scheduler.history("job")
     assert (record["status"], record["reason"], probe.running) == ("cancelled", "the scheduler stopped", 0)
 
@@ -156,7 +156,7 @@ async def test_stop_ends_though_handlers_refuse_to(kit, scheduler, probe, monkey
         await scheduler.add("now", job_id=f"job{number}")
     await kit.advance()
     began = time.monotonic()
-    await kit.scheduler.stop(seconds=0.5)
+    await kit.scheduler.lifecycle.stop(seconds=0.5)
     took = time.monotonic() - began
     statuses = {record["status"] for record in await scheduler.history()}
     may_end.set()
@@ -174,7 +174,7 @@ async def test_stop_ends_though_the_queue_hangs(kit, scheduler, monkeypatch):
     await scheduler.add("1 minute", job_id="job", result_queue="results")
     await kit.clock.advance(minutes=1)
     began = time.monotonic()
-    await kit.scheduler.stop(seconds=0.5)
+    await kit.scheduler.lifecycle.stop(seconds=0.5)
     assert time.monotonic() - began < 1.5
     assert len(await kit.scheduler.store.outbox(10)) == 1
 
@@ -182,12 +182,12 @@ async def test_stop_ends_though_the_queue_hangs(kit, scheduler, monkeypatch):
 async def test_waiting_executions_are_cancelled_by_stop(kit, probe, scheduler):
     """An execution that still waits for room when the scheduler stops is recorded as cancelled before it started."""
     probe.blocks()
-    kit.scheduler.engine.dispatch.executor._concurrency = 1
+    kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 1
     for job_id in ("first", "second"):
         await scheduler.add("now", job_id=job_id)
         await kit.advance()
     assert (await scheduler("status"))["waiting"] == 1
-    await kit.scheduler.stop(seconds=0.05)
+    await kit.scheduler.lifecycle.stop(seconds=0.05)
     reasons = {record["job_id"]: record["reason"] for record in await scheduler.history()}
     assert reasons == {"first": "the scheduler stopped", "second": "the scheduler stopped before it started"}
 
@@ -291,7 +291,7 @@ def sync() -> Iterator[Injector]:
     with Injector().activate() as injector:
         service = create_scheduler_agent().deps
         yield injector
-        asyncio.run(service.close())
+        asyncio.run(service.lifecycle.close())
 
 
 def asked(injector: Injector, operation: str, **fields: Any) -> dict[str, Any]:
@@ -346,10 +346,10 @@ def test_many_threads_share_one_scheduler(sync: Injector):
 
 async def test_a_call_from_a_thread_is_done_by_the_engine_that_runs(kit, probe):
     """A function in a thread schedules by `run_sync` while an event loop runs: the engine stays the one it was, and fires."""
-    engine = kit.scheduler.engine
+    engine = kit.scheduler.lifecycle.engine
     job = {"operation": "schedule", "job_id": "job", "schedule": "1 hour", **RUN}
     await asyncio.to_thread(kit.injector.run_sync, "scheduler", job)
-    assert kit.scheduler.engine is engine
+    assert kit.scheduler.lifecycle.engine is engine
     await kit.advance(hours=1)
     assert len(probe.calls) == 1
 
@@ -380,7 +380,7 @@ def test_run_sync_on_a_database_ends_with_a_close(sqlite_database):
     kit = Toolkit(Settings(database=str(sqlite_database), timezone="UTC"))
     kit.injector.run_sync("scheduler", {"operation": "status"})
     before = {thread.name for thread in threading.enumerate()}
-    asyncio.run(kit.scheduler.close())
+    asyncio.run(kit.scheduler.lifecycle.close())
     asyncio.run(kit.queue.close())
     after = {thread.name for thread in threading.enumerate()}
     assert before - after == {"agentool-writer", "agentool-reader", "agentool-heartbeat"}

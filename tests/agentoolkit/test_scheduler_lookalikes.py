@@ -67,7 +67,7 @@ async def test_a_strangers_text_is_not_scheduled_as_a_reference(any_kit: Toolkit
     """Whatever the store, and whoever schedules: a job with such a text is refused, and none is kept."""
     with pytest.raises(SequenceFailed, match=r"input_data\.value\.deep\.0"):
         await any_kit.injector.run("sequence", scheduling())
-    assert await any_kit.scheduler.jobs() == []
+    assert await any_kit.scheduler.lookup.jobs() == []
 
 
 async def test_the_way_out_works_after_a_restart(tmp_path: Path):
@@ -121,7 +121,7 @@ async def test_a_lookalike_may_be_run_at_once(scheduler: Any, kit: TestToolkit):
 async def test_a_result_that_only_begins_with_the_mark_may_be_scheduled(any_kit: Toolkit):
     """Text is refused for reading like a reference, not for where it comes from."""
     await any_kit.injector.run("sequence", scheduling("!important: see !ref:a:b"))
-    assert [stored.job.job_id for stored in await any_kit.scheduler.jobs()] == ["later"]
+    assert [stored.job.job_id for stored in await any_kit.scheduler.lookup.jobs()] == ["later"]
 
 
 async def test_a_message_that_is_executed_looks_nothing_up(kit: TestToolkit):

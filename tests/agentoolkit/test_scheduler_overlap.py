@@ -94,7 +94,7 @@ async def test_shared_key_lets_one_run_at_a_time(kit, scheduler, probe):
 async def test_urgent_executions_go_first(kit, scheduler, probe):
     """Of executions that wait for room, those of higher priority start first."""
     probe.blocks()
-    kit.scheduler.engine.dispatch.executor._concurrency = 1
+    kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 1
     for number, priority in enumerate(("medium", "low", "medium", "high", "critical")):
         data = {"operation": "run", "number": number}
         await scheduler.add("now", job_id=f"job{number}", input_data=data, priority=priority)
@@ -179,7 +179,7 @@ async def test_given_up_handler_leaves_its_room_to_others(kit, scheduler, probe,
                 continue
 
     monkeypatch.setattr(probe, "run", stubborn)
-    kit.scheduler.engine.dispatch.executor._concurrency = 1
+    kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 1
     await scheduler.add("now", job_id="stubborn", timeout=10, input_data={"operation": "run", "number": 1})
     await kit.advance()
     await scheduler.add("now", job_id="other")

@@ -57,11 +57,11 @@ async def test_delays_double(kit, scheduler, probe):
 async def test_what_is_cancelled_as_it_fails_is_not_repeated(kit, scheduler, probe, monkeypatch):
     """Whoever cancels an execution whose failure is just being written down is not told that it ends, and sees it run again."""
     probe.raises = OSError("busy")
-    recorder = kit.scheduler.engine.dispatch._recorder
+    recorder = kit.scheduler.lifecycle.engine.dispatch._recorder
     put = recorder.put
 
     def cancelled_first(underway, *outcome):
-        assert kit.scheduler.engine.dispatch.cancel(underway.execution.execution_id, "no more")
+        assert kit.scheduler.lifecycle.engine.dispatch.cancel(underway.execution.execution_id, "no more")
         put(underway, *outcome)
 
     monkeypatch.setattr(recorder, "put", cancelled_first)

@@ -55,10 +55,10 @@ class SharedStore(MemoryJobStore):
 @pytest.fixture
 async def store(kit: TestToolkit) -> SharedStore:
     """The toolkit's store, in the place of its own."""
-    await kit.scheduler.close()
-    store = kit.scheduler.store = SharedStore()
-    kit.scheduler._parts = replace(kit.scheduler.parts, store=store)
-    await kit.scheduler.open()
+    await kit.scheduler.lifecycle.close()
+    store = SharedStore()
+    kit.scheduler.__init__(replace(kit.scheduler.parts, store=store), "UTC")
+    await kit.scheduler.lifecycle.open()
     return store
 
 

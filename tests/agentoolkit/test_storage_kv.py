@@ -213,7 +213,7 @@ async def test_a_toolkit_closes_its_database_at_last(tmp_path: Path):
     """A value that is kept while the toolkit closes does not leave its database open."""
     async with Toolkit(Settings(database=str(tmp_path / "kit.db"), durability="normal", timezone="UTC")) as kit:
         assert kit.database is not None
-        await kit.scheduler.close()
+        await kit.scheduler.lifecycle.close()
         await kit.injector.run("storage_kv", {"operation": "set", "key": "k", "value": 1})
     assert not kit.database.is_open
 

@@ -40,7 +40,7 @@ async def test_a_toolkit_takes_over_a_scheduler_in_memory(used: bool) -> None:
         async with Toolkit(settings(), injector=injector) as kit:
             await injector.run("scheduler", {**JOB, "input_data": SET})
             assert kit.scheduler is agent.deps
-            assert [stored.job.job_id for stored in await kit.scheduler.jobs()] == ["job"]
+            assert [stored.job.job_id for stored in await kit.scheduler.lookup.jobs()] == ["job"]
 
 
 async def test_a_scheduler_made_after_a_toolkit_is_the_toolkits() -> None:
@@ -67,7 +67,7 @@ async def test_a_toolkit_with_a_database_refuses_jobs_in_memory(tmp_path: Any) -
     await injector.run("scheduler", {"operation": "status"})
     with pytest.raises(ConfigurationError, match="in memory"):
         Toolkit(settings(database=str(tmp_path / "a.db")), injector=injector)
-    await scheduler.close()
+    await scheduler.lifecycle.close()
 
 
 async def test_an_agentool_of_the_users_stays() -> None:
@@ -93,7 +93,7 @@ async def test_a_failed_start_registers_nothing_and_can_be_repeated(monkeypatch:
     injector = Injector()
     kit = Toolkit(settings(), injector=injector)
     with monkeypatch.context() as patched:
-        patched.setattr(kit.scheduler, "open", _fail)
+        patched.setattr(kit.scheduler.lifecycle, "open", _fail)
         with pytest.raises(OSError, match="not now"):
             await kit.__aenter__()
     assert list(injector.names()) == []
@@ -108,9 +108,8 @@ async def test_one_failure_at_the_end_skips_nothing(failing: str, monkeypatch: p
     """What fails to end is told, and everything else has ended."""
     ended: list[str] = []
     kit = Toolkit(settings())
-    for name in ("scheduler", "queue"):
-        end = getattr(kit, name).close
-        monkeypatch.setattr(getattr(kit, name), "close", _noting(name, ended, end, failing))
+    for name, part in (("scheduler", kit.scheduler.lifecycle), ("queue", kit.queue)):
+        monkeypatch.setattr(part, "close", _noting(name, ended, part.close, failing))
     await kit.__aenter__()
     with pytest.raises(OSError, match="not now"):
         await kit.__aexit__(None, None, None)
@@ -122,7 +121,7 @@ async def test_a_toolkit_may_be_closed_in_another_task() -> None:
     """Everything ends there, too."""
     kit = await asyncio.create_task(Toolkit(settings()).__aenter__())
     await asyncio.create_task(kit.__aexit__(None, None, None))
-    assert kit.scheduler.engine is None
+    assert kit.scheduler.lifecycle.engine is None
 
 
 async def _fail() -> None:

@@ -72,7 +72,7 @@ async def run_hours(kit: Toolkit, time: ManualTime, hours: int = 1) -> list[dict
     """Let so many hours pass; return the executions of job ``j``, the oldest first."""
     for _ in range(hours):
         await time.advance(hours=1)
-        await kit.scheduler.wait_idle()
+        await kit.scheduler.lifecycle.wait_idle()
     answer = await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "j"})
     return answer.data["history"][::-1]
 

@@ -95,7 +95,7 @@ async def decide(kit: TestToolkit, operation: str, approval_id: str, **more: Any
     """Decide, and let the run go on."""
     answer = await kit.injector.run("agent", {"operation": operation, "approval_id": approval_id, **more})
     await kit.clock.let_run()
-    await kit.scheduler.wait_idle()
+    await kit.scheduler.lifecycle.wait_idle()
     return answer
 
 

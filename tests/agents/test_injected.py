@@ -64,14 +64,14 @@ async def test_none_gets_through(kit: TestToolkit, text: str, tool: str, argumen
     plan = {"job_name": "secret plan", "schedule": "every day at 10:00", "agentool_name": "notification", "input_data": MAIL}
     with acting_as(Caller("paul", "rest", OWN)):
         await kit.injector.run("scheduler", {"operation": "schedule", **plan})
-    (before,) = await kit.scheduler.jobs()
+    (before,) = await kit.scheduler.lookup.jobs()
 
     await obey(text, tool, arguments)
     await kit.advance(days=1, hours=2)
 
-    others = [stored for stored in await kit.scheduler.jobs() if stored.job.owner != "maria"]
+    others = [stored for stored in await kit.scheduler.lookup.jobs() if stored.job.owner != "maria"]
     assert [(stored.job, stored.state.status) for stored in others] == [(before.job, JobStatus.ACTIVE)]
-    for stored in await kit.scheduler.jobs():
+    for stored in await kit.scheduler.lookup.jobs():
         assert not stored.job.created_by.is_admin
         reaches_out = "evil" in str(stored.job)
         assert not reaches_out or stored.state.status is JobStatus.PAUSED

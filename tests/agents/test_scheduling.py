@@ -256,7 +256,7 @@ async def test_get_job_tells_how_the_last_runs_ended(kit: Toolkit, time: ManualT
     """A model that is asked whether a job ran can say so from the record."""
     await talk(("schedule", STAND_UP))
     await time.advance(hours=20)
-    await kit.scheduler.wait_idle()
+    await kit.scheduler.lifecycle.wait_idle()
     (answer,) = await talk(("get_job", {"name": "stand up"}))
     assert "last: success Mon 2026-11-30 09:00" in answer
 

@@ -34,7 +34,7 @@ async def _run(kit: Toolkit, execution_ids: list[str]) -> None:
 
 
 async def _run_one(kit: Toolkit, execution_id: str) -> None:
-    engine = kit.scheduler.engine
+    engine = kit.scheduler.lifecycle.engine
     if engine is not None:
         await engine.dispatch.run_claimed([execution_id])
         print(json.dumps([execution_id]), flush=True)

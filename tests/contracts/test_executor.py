@@ -40,7 +40,7 @@ class World:
         self.kit = Toolkit(Settings(database=self.database, timezone="UTC", concurrency=concurrency))
         work_tool(self.kit.injector, self.log)
         if self.kind == "process":
-            self.kit.scheduler._parts = replace(self.kit.scheduler.parts, executor=self._process_executor)
+            self.kit.scheduler.lifecycle._parts = replace(self.kit.scheduler.parts, executor=self._process_executor)
         await self.kit.__aenter__()
 
     async def close(self) -> None:
@@ -53,7 +53,7 @@ class World:
 
     @property
     def executor(self) -> Any:
-        return self.kit.scheduler.engine.dispatch.executor
+        return self.kit.scheduler.lifecycle.engine.dispatch.executor
 
     async def ask(self, operation: str, **fields: Any) -> Any:
         return (await self.kit.injector.run("scheduler", {"operation": operation, **fields})).data
@@ -90,7 +90,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_each_execution_runs_once(world: World):
     """Of a hundred and twenty executions each is started once, and its outcome is in the store."""
     await world.open()
-    async with world.kit.scheduler.claims_suspended():
+    async with world.kit.scheduler.lifecycle.claims_suspended():
         await asyncio.gather(*(world.add(f"job{number}") for number in range(120)))
     rows = await world.all_over(120)
     starts = Counter(job_id for job_id, *_ in world.lines("start"))
@@ -100,7 +100,7 @@ async def test_each_execution_runs_once(world: World):
 async def test_where_it_runs(world: World):
     """Handlers run in the process that the executor says: this one, or the worker's, to which ids are sent in portions."""
     await world.open()
-    async with world.kit.scheduler.claims_suspended():
+    async with world.kit.scheduler.lifecycle.claims_suspended():
         await asyncio.gather(*(world.add(f"job{number}") for number in range(60)))
     await world.all_over(60)
     pids = {pid for _, pid, *_ in world.lines("start")}
@@ -116,7 +116,7 @@ async def test_the_more_urgent_goes_first(world: World):
     await world.open(concurrency=1)
     await world.add("first", naps=1.0)
     await world.until(lambda _: bool(world.lines("start")))
-    async with world.kit.scheduler.claims_suspended():
+    async with world.kit.scheduler.lifecycle.claims_suspended():
         for priority in ("low", "medium", "critical", "high"):
             await world.add(priority, priority=priority)
     await world.all_over(5)
@@ -126,7 +126,7 @@ async def test_the_more_urgent_goes_first(world: World):
 async def test_a_limit_is_kept(world: World):
     """Executions that share a concurrency key are at work one after another, though there is room for all."""
     await world.open()
-    async with world.kit.scheduler.claims_suspended():
+    async with world.kit.scheduler.lifecycle.claims_suspended():
         for number in range(4):
             await world.add(f"job{number}", naps=0.05, concurrency_key="one")
     await world.all_over(4)
@@ -176,7 +176,7 @@ async def test_a_stop_is_bounded(world: World):
     await world.add("job", naps=60.0, on_interrupt="fail")
     await world.until(lambda _: bool(world.lines("start")))
     began = time.monotonic()
-    await world.kit.scheduler.stop(2.0)
+    await world.kit.scheduler.lifecycle.stop(2.0)
     took = time.monotonic() - began
     row = (await world.rows())[0] if world.kind == "local" else None
     assert (took < 5.0, row is None or row.status.value == "cancelled") == (True, True)

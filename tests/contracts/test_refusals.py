@@ -78,7 +78,7 @@ async def schedule(kit: TestToolkit, owner: str, name: str) -> None:
 
 async def everything(kit: TestToolkit) -> list[Any]:
     """Return every job with its definition, and every execution."""
-    jobs = [(stored.job, stored.state) for stored in await kit.scheduler.jobs()]
+    jobs = [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()]
     history = await kit.injector.run("scheduler", {"operation": "get_history"})
     return [*jobs, history.data]
 

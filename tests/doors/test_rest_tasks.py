@@ -85,7 +85,7 @@ async def test_an_execution_that_has_ended_is_not_cancelled(api: Api, kit: TestT
 async def test_health_is_503_while_nothing_is_run(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
     """It is 200 while the scheduler runs."""
     assert (await client.get("/health")).status_code == 200
-    await kit.scheduler.stop()
+    await kit.scheduler.lifecycle.stop()
     answer = await client.get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["stopped"]) == (503, "degraded", True)
 

@@ -122,9 +122,9 @@ async def test_a_toolkit_that_leads_pings(monitor: Monitor) -> None:
 async def test_a_stopped_scheduler_is_not_well() -> None:
     """After operation 'stop' there is nothing to be glad about."""
     async with toolkit(START) as kit:
-        assert await kit.scheduler.is_well()
+        assert await kit.scheduler.lifecycle.is_well()
         await kit.injector.run("scheduler", {"operation": "stop"})
-        assert not await kit.scheduler.is_well()
+        assert not await kit.scheduler.lifecycle.is_well()
 
 
 async def test_failing_claims_are_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ async def test_failing_claims_are_not_well(monkeypatch: pytest.MonkeyPatch) -> N
         logging.disable(logging.ERROR)
         await kit.advance(seconds=2)
         logging.disable(logging.NOTSET)
-        assert not await kit.scheduler.is_well()
+        assert not await kit.scheduler.lifecycle.is_well()
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://host/x", "host", "http://"])

@@ -23,7 +23,7 @@ async def add(client: object) -> None:
 
 
 async def names(kit: TestToolkit) -> list[str]:
-    return [stored.job.job_name for stored in await kit.scheduler.jobs()]
+    return [stored.job.job_name for stored in await kit.scheduler.lookup.jobs()]
 
 
 async def test_a_removal_is_asked_for_and_done(connect: Connect, kit: TestToolkit) -> None:

@@ -48,11 +48,11 @@ class Life:
         settings = Settings(database=self.database, durability="normal", timezone="UTC")
         self.kit = TestToolkit(settings, self.clock, Injector())
         create_agentool("work", WorkInput, {"run": work_run}, deps=self, injector=self.kit.injector)
-        await self.kit.scheduler.open()
+        await self.kit.scheduler.lifecycle.open()
         await self.quiet()
 
     async def close(self) -> None:
-        await self.kit.scheduler.close()
+        await self.kit.scheduler.lifecycle.close()
 
     async def restart(self) -> None:
         await self.close()
@@ -81,7 +81,7 @@ class Life:
             await asyncio.sleep(0.001)
 
     def _busy(self) -> bool:
-        engine, database = self.kit.scheduler.engine, self.kit.database
+        engine, database = self.kit.scheduler.lifecycle.engine, self.kit.database
         writes = database.is_open and not (database._writer._waiting.empty() and database._reader._waiting.empty())
         if engine is None:
             return writes

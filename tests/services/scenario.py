@@ -144,7 +144,7 @@ class Scenario:
         while quiet < 2:
             assert time.monotonic() < deadline, "the scheduler stalled"
             await self.clock.let_run()
-            engine = self.kit.scheduler.engine
+            engine = self.kit.scheduler.lifecycle.engine
             quiet = 0 if self.faults.outstanding or engine is None or _busy(engine) else quiet + 1
             if not quiet:
                 await asyncio.sleep(0.0005)

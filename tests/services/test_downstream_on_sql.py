@@ -43,7 +43,7 @@ async def test_job_after_another_outlives_a_restart(life: Life):
 
 async def test_waiting_follower_outlives_a_restart(life: Life):
     """What was written down and had no room yet is started by the next process."""
-    life.kit.scheduler.engine.dispatch.executor._concurrency = 0
+    life.kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 0
     await life.ask("run_now", job_id="extract")
     before = await statuses(life)
     await life.restart()

@@ -104,14 +104,14 @@ async def test_retry_goes_on_when_the_lead_is_lost(life: Life):
     await life.kit.scheduler.store._database.write(life.kit.scheduler.store._ownership.step_down)
     await other.open()
     await life.advance(seconds=20)
-    leads = [world.kit.scheduler.engine.leading for world in (life, other)]
+    leads = [world.kit.scheduler.lifecycle.engine.leading for world in (life, other)]
     await other.close()
     assert (leads, await statuses(life, "job"), life.starts, other.starts) == ([False, True], ["success"], 2, 0)
 
 
 async def test_stopped_process_lets_another_lead(life: Life):
     """After stop here and start elsewhere the other process fires, and what waited here runs there."""
-    life.kit.scheduler.engine.dispatch.executor._concurrency = 0
+    life.kit.scheduler.lifecycle.engine.dispatch.executor._concurrency = 0
     await life.ask("schedule", job_id="waits", schedule="now", **RUN)
     await life.ask("schedule", job_id="job", schedule="1 minute", **RUN)
     await life.advance(seconds=1)
@@ -131,7 +131,7 @@ async def test_stopped_process_lets_another_lead(life: Life):
 async def test_take_over_leaves_what_is_being_claimed(life: Life):
     """A look for executions that nobody works on, at the very moment of their claim, starts none of them twice."""
     await life.ask("schedule", job_id="job", schedule="1 second", overlap="allow", **RUN)
-    engine, errors = life.kit.scheduler.engine, []
+    engine, errors = life.kit.scheduler.lifecycle.engine, []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     for _ in range(20):
         life.clock.jump(life.now + timedelta(seconds=1))
@@ -146,7 +146,7 @@ async def test_take_over_leaves_what_is_being_claimed(life: Life):
 
 async def test_take_over_leaves_what_is_about_to_run_at_once(life: Life):
     """An execution that somebody waits for is not taken from him between its record and its start."""
-    engine = life.kit.scheduler.engine
+    engine = life.kit.scheduler.lifecycle.engine
     for _ in range(20):
         engine.leadership.check_soon()
         asked = {"operation": "run_now", **RUN}
@@ -160,7 +160,7 @@ async def test_run_now_that_a_stop_cuts_short_is_cancelled(life: Life):
     running = asyncio.ensure_future(life.kit.injector.run("scheduler", {"operation": "run_now", **RUN}))
     while not life.starts:  # noqa: ASYNC110  the handler sets nothing
         await asyncio.sleep(0.001)
-    await life.kit.scheduler.stop(0.1)
+    await life.kit.scheduler.lifecycle.stop(0.1)
     with pytest.raises(ExecutionFailed):
         await running
     await life.restart()
@@ -211,14 +211,14 @@ async def test_a_retry_that_another_process_took_over_is_left_to_it(life: Life):
     await life.advance(seconds=1)
     take = "UPDATE agentool_executions SET owner = 'another'"
     await life.kit.database.write(lambda session: session.run(take))
-    life.kit.scheduler.engine.leadership._rounds_to_take_over = 1_000  # that one lives, as far as this test goes
+    life.kit.scheduler.lifecycle.engine.leadership._rounds_to_take_over = 1_000  # that one lives, as far as this test goes
     await life.advance(seconds=30)
     assert (await statuses(life, "job"), life.starts) == (["retrying"], 1)
 
 
 async def test_a_run_whose_caller_goes_away_as_it_starts_is_cancelled(life: Life):
     """The handler is not called when whoever asked for it goes away before its start is written down."""
-    executor = life.kit.scheduler.engine.dispatch.executor
+    executor = life.kit.scheduler.lifecycle.engine.dispatch.executor
     running = asyncio.ensure_future(life.kit.injector.run("scheduler", {"operation": "run_now", **RUN}))
     while not executor.running:  # noqa: ASYNC110  nothing tells
         await asyncio.sleep(0)
@@ -235,7 +235,9 @@ async def test_what_ends_while_it_is_cancelled_stays_as_it_ended(life: Life):
     finish, asked = store.finish, []
 
     async def slow_finish(endings):
-        asked.extend([await life.kit.scheduler.engine.dispatch.cancel_execution(ending.execution, "too late") for ending in endings])
+        asked.extend(
+            [await life.kit.scheduler.lifecycle.engine.dispatch.cancel_execution(ending.execution, "too late") for ending in endings]
+        )
         return await finish(endings)
 
     store.finish = slow_finish
@@ -261,11 +263,11 @@ async def test_closed_while_it_starts_nothing_is_left(database_url: str, nothing
     """Whoever closes a scheduler that is just starting gets one that has ended, database and threads included."""
     life = Life(database_url)
     kit = TestToolkit(Settings(database=database_url, timezone="UTC"), life.clock, Injector())
-    opening = asyncio.ensure_future(kit.scheduler.open())
+    opening = asyncio.ensure_future(kit.scheduler.lifecycle.open())
     await asyncio.sleep(0)
-    await kit.scheduler.close()
+    await kit.scheduler.lifecycle.close()
     await asyncio.wait({opening})
-    assert (opening.exception(), kit.database.is_open, kit.scheduler.engine) == (None, False, None)
+    assert (opening.exception(), kit.database.is_open, kit.scheduler.lifecycle.engine) == (None, False, None)
 
 
 async def test_closing_is_bounded_though_the_database_hangs(database_url: str):
@@ -282,7 +284,7 @@ async def test_closing_is_bounded_though_the_database_hangs(database_url: str):
     held = life.kit.database.write(lambda session: hangs.wait(30))
     holding = asyncio.ensure_future(held)
     began = time.monotonic()
-    await life.kit.scheduler._end(1)
+    await life.kit.scheduler.lifecycle._end(1)
     took = time.monotonic() - began
     hangs.set()
     await asyncio.wait({holding})
@@ -296,7 +298,7 @@ async def test_cancelled_while_it_opens_nothing_is_left(database_url: str, nothi
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0), kit:
             pass
-    assert (kit.database.is_open, kit.scheduler.engine) == (False, None)
+    assert (kit.database.is_open, kit.scheduler.lifecycle.engine) == (False, None)
 
 
 # Delivery
@@ -337,7 +339,7 @@ async def test_toolkit_that_cannot_open_leaves_nothing(tmp_path, nothing_left: N
         async with Toolkit(Settings(database=str(tmp_path / "agentool.db"))):
             pass
     async with Toolkit(Settings(database=str(tmp_path / "other.db"))) as kit:
-        assert kit.scheduler.engine is not None
+        assert kit.scheduler.lifecycle.engine is not None
 
 
 async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: pytest.MonkeyPatch):
@@ -356,7 +358,7 @@ async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: 
     with pytest.raises(DatabaseError):
         await life.ask("start")
     await life.ask("start")
-    assert life.kit.scheduler.engine.leading
+    assert life.kit.scheduler.lifecycle.engine.leading
 
 
 # A server that goes away

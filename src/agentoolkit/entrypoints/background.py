@@ -168,7 +168,7 @@ class BackgroundToolkit:
         stack, self._stack = self._stack, None
         if stack is None or self._kit is None:
             return
-        await self._kit.scheduler.close(_CLOSE_SECONDS)
+        await self._kit.scheduler.lifecycle.close(_CLOSE_SECONDS)
         await stack.aclose()
 
     async def _tick(self) -> None:

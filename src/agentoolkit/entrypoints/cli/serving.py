@@ -121,10 +121,11 @@ class Serving:
         self._introduce(len(kept))
         for job_id, name in jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
-        async with kit.scheduler.claims_suspended():  # a task that is due at once would else end before those that come after it are there
+        # A task that is due at once would else end before those that come after it are there.
+        async with kit.scheduler.lifecycle.claims_suspended():
             applied = await apply_tasks(kit.injector, self._tasks)
         self._tell_tasks(applied, kept)
-        await kit.scheduler.wait_idle()
+        await kit.scheduler.lifecycle.wait_idle()
         status = await call(kit, SchedulerStatus, "status")
         if status.leading:
             recent = await call(kit, History, "list_executions", limit=_RECENT)

@@ -53,7 +53,7 @@ def _at_home(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def handle(ctx: RunContext[SchedulerService], **fields: Any) -> Any:
-        return await done_on(ctx.deps.elsewhere, lambda: handler(ctx, **fields))
+        return await done_on(ctx.deps.lifecycle.elsewhere, lambda: handler(ctx, **fields))
 
     return handle
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from agentool.caller import Caller
+from agentool.caller import Caller, get_caller
 from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.jobs import Job, JobState, job_to_record
+from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.time_source import TimeSource
 
 Action = Literal["created", "changed", "paused", "resumed", "cancelled", "ran", "started", "backfilled", "cancelled_execution"]
 
@@ -58,6 +60,35 @@ class MemoryAudit:
     async def newest(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
         found = [e for e in reversed(self._entries) if job_id in (None, e.job_id) and owner in (None, e.owner)]
         return found[:limit]
+
+
+class Auditor:
+    """Notes who did what to a job.
+
+    Args:
+        log: Where entries are kept.
+        time: Where the time comes from.
+    """
+
+    def __init__(self, log: AuditLog, time: TimeSource) -> None:
+        self._log = log
+        self._time = time
+
+    async def note(self, action: Action, before: StoredJob | None, after: StoredJob | None, execution_id: str = "") -> None:
+        """Keep an entry, made by the caller that asks; nothing where no job is known."""
+        if (known := after or before) is None:
+            return
+        entry = AuditEntry(
+            at=self._time.now(),
+            caller=get_caller(),
+            action=action,
+            owner=known.job.owner,
+            job_id=known.job.job_id,
+            execution_id=execution_id,
+            before=snapshot(*before) if before else None,
+            after=snapshot(*after) if after else None,
+        )
+        await self._log.append(entry)
 
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:

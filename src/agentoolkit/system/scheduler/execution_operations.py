@@ -1,4 +1,4 @@
-"""The operations on executions: input → runs → output."""
+"""The operations on executions: input → executions → output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
-from agentoolkit.system.scheduler.executions import Runs
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.ports import Position
@@ -44,14 +43,14 @@ async def scheduler_run_now(
         ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
         InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
     """
-    work = await Runs(ctx.deps).work_of(job_id) if job_id and not agentool_name else None
+    work = await ctx.deps.executions.work_of(job_id) if job_id and not agentool_name else None
     if work is None:
         work = Work(_needed("agentool_name", agentool_name), _needed("input_data", input_data), caller=get_caller())
     given = {"input_data": input_data, "result_queue": result_queue, "error_queue": error_queue}
     work = work._replace(**{name: value for name, value in given.items() if value is not None})
     if timeout is not None:
         work = work._replace(policies=replace(work.policies, timeout=timeout))
-    execution = await Runs(ctx.deps).run_now(work, job_id)
+    execution = await ctx.deps.executions.run_now(work, job_id)
     result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
     return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
 
@@ -62,7 +61,7 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
     """
-    history = [views.execution_info(execution) for execution in await Runs(ctx.deps).history(job_id, limit or HISTORY_LENGTH)]
+    history = [views.execution_info(execution) for execution in await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)]
     result = History(job_id=job_id, history=history, count=len(history))
     return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
 
@@ -82,7 +81,7 @@ async def scheduler_list_executions(
         InvalidJob: No list has returned this cursor.
     """
     most = limit or HISTORY_LENGTH
-    found = await Runs(ctx.deps).history(job_id, most, execution_status, position_of(cursor), with_results=with_results)
+    found = await ctx.deps.executions.history(job_id, most, execution_status, position_of(cursor), with_results=with_results)
     last = Position(found[-1].scheduled_at, found[-1].execution_id) if len(found) == most else None
     history = [views.execution_info(execution) for execution in found]
     result = History(job_id=job_id, history=history, count=len(found), cursor=cursor_of(last))
@@ -95,7 +94,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
     Raises:
         ExecutionNotFound: There is no record of it, or no longer.
     """
-    execution = await Runs(ctx.deps).get(execution_id)
+    execution = await ctx.deps.executions.get(execution_id)
     return views.answer("get_execution", f"The execution is {execution.status}.", views.execution_info(execution))
 
 
@@ -105,7 +104,7 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
     Raises:
         ExecutionNotFound: There is no record of it, or no longer.
     """
-    execution = await Runs(ctx.deps).cancel(execution_id, reason or "cancelled on request")
+    execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
     return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution))
 
 
@@ -115,7 +114,7 @@ async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> Schedu
     Raises:
         JobNotFound: There is no such job.
     """
-    execution = await Runs(ctx.deps).start(job_id, run_key)
+    execution = await ctx.deps.executions.start(job_id, run_key)
     return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution))
 
 
@@ -129,10 +128,10 @@ async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: s
         JobNotFound: There is no such job.
         InvalidJob: The range holds no past due time, or more than a hundred.
     """
-    job = (await ctx.deps.job(job_id)).job
+    job = (await ctx.deps.lookup.job(job_id)).job
     zone = ZoneInfo(job.schedule.timezone)
     start, end = checked_moment(start_at, "start_at", zone), checked_moment(end_at, "end_at", zone)
-    done = await Runs(ctx.deps).backfill(job_id, start, end)
+    done = await ctx.deps.executions.backfill(job_id, start, end)
     result = BackfillInfo(job_id=job.job_id, created=done.created, total=done.total, statuses=dict(done.statuses))
     return views.answer("backfill", f"{done.created} of {done.total} due times are new.", result)
 
@@ -152,7 +151,7 @@ async def execute_agentool(
     """
     service: SchedulerService = get_injector().get("scheduler").deps
     work = Work(agentool_name, input_data, result_queue, error_queue)
-    execution = await done_on(service.elsewhere, lambda: Runs(service).run_now(work, job_id))
+    execution = await done_on(service.lifecycle.elsewhere, lambda: service.executions.run_now(work, job_id))
     return execution.result
 
 

@@ -10,13 +10,16 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from agentool.caller import get_caller
+from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
-from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_target
+from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_target, check_write
+from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
+from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import firings
-from agentoolkit.system.scheduler.service import SchedulerService
 
 MAX_BACKFILLED = HISTORY_LENGTH
 """Due times in one backfill: what the history cannot hold would be run again by the same call."""
@@ -32,17 +35,26 @@ class Backfill(NamedTuple):
     total: int
 
 
-class Runs:
-    """Executions, over the same store and engine as the jobs they belong to."""
+class ExecutionService:
+    """Executions, over the same store and engine as the jobs they belong to.
 
-    def __init__(self, service: SchedulerService) -> None:
-        self._service = service
-        self._store = service.store
-        self._parts = service.parts
+    Args:
+        parts: Store, injector and time source.
+        lifecycle: Where the engine is found.
+        lookup: Finds jobs.
+        audit: Where it is noted who ran what.
+    """
+
+    def __init__(self, parts: Parts, lifecycle: Lifecycle, lookup: JobLookup, audit: Auditor) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._lifecycle = lifecycle
+        self._lookup = lookup
+        self._audit = audit
 
     async def work_of(self, job_id: str) -> Work:
         """Return what a job's executions do. Raises `JobNotFound`."""
-        return (await self._service.job(job_id)).job.work
+        return (await self._lookup.job(job_id)).job.work
 
     async def run_now(self, work: Work, job_id: str | None = None) -> Execution:
         """Run an AgenTool at once and wait for it. It leaves history under `job_id`, else under an id of its own.
@@ -51,15 +63,15 @@ class Runs:
             ExecutionFailed: It did not succeed; the cause is what it raised.
             UnknownTarget, InvalidJob: Nothing was run.
         """
-        await self._service.ready()
+        await self._lifecycle.ready()
         stored = await self._may_run(work, job_id)
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
-        asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._service.now(), trigger="run_now")
-        engine = self._service.running_engine()
+        asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._parts.time.now(), trigger="run_now")
+        engine = self._lifecycle.running_engine()
         if stored is not None:
-            await self._service.note("ran", stored, stored, asked.execution_id)
+            await self._audit.note("ran", stored, stored, asked.execution_id)
         execution, error = await engine.dispatch.run_now(work, asked)
         if execution.status is ExecutionStatus.SUCCESS:
             return execution
@@ -73,10 +85,10 @@ class Runs:
             JobNotFound: The job is another owner's.
             NotPermitted: The caller may run nothing here, or the job or what it calls waits for approval.
         """
-        self._service.check_write()
+        check_write(get_caller(), self._parts.admission)
         caller, stored = get_caller(), await self._store.find(job_id) if job_id else None
         if stored is not None:
-            stored = await self._service.job(stored.job.job_id)
+            stored = await self._lookup.job(stored.job.job_id)
             check_not_waiting(caller, stored)
         if stored is None or (work.agentool_name, work.input_data) != (stored.job.agentool_name, stored.job.input_data):
             check_target(caller, work.agentool_name, work.input_data, self._parts.admission)
@@ -89,19 +101,19 @@ class Runs:
             JobNotFound: There is no such job.
         """
         stored = await self._runnable(job_id)
-        job, engine = stored.job, self._service.running_engine()
+        job, engine = stored.job, self._lifecycle.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
         name = f"{job.job_id}@requested-{checked_id(key)}"
-        asked = Execution(name, job.job_id, job.agentool_name, self._service.now(), trigger="requested", owner=owner)
+        asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
         if await self._store.insert([asked]):
-            await self._service.note("started", stored, stored, name)
+            await self._audit.note("started", stored, stored, name)
             if owner == self._store.owner:
                 engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
 
     async def _runnable(self, job_id: str) -> StoredJob:
-        self._service.check_write()
-        stored = await self._service.job(job_id)
+        check_write(get_caller(), self._parts.admission)
+        stored = await self._lookup.job(job_id)
         check_not_waiting(get_caller(), stored)
         return stored
 
@@ -119,26 +131,26 @@ class Runs:
         Raises:
             JobNotFound: There is neither such a job nor a record of it.
         """
-        await self._service.ready()
+        await self._lifecycle.ready()
         if not get_caller().is_admin:
             return await self._own_history(job_id, limit, status, before)
         stored = (await self._store.find(job_id) or await self._store.find_cancelled(job_id)) if job_id else None
         found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status, before, with_results)
         if job_id and not stored and not found:
-            await self._service.job(job_id)
+            await self._lookup.job(job_id)
         return found
 
     async def _own_history(
         self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None
     ) -> Sequence[Execution]:
         """Return the newest executions of the caller's jobs, as long as these are there or, asked for by name, remembered."""
-        jobs = [await self._service.job_or_cancelled(job_id)] if job_id else await self._service.jobs()
+        jobs = [await self._lookup.job_or_cancelled(job_id)] if job_id else await self._lookup.jobs()
         found = [execution for stored in jobs for execution in await self._store.executions(stored.job.job_id, limit, status, before)]
         return sorted(found, key=lambda execution: execution.scheduled_at, reverse=True)[:limit]
 
     async def get(self, execution_id: str) -> Execution:
         """Return one execution. Raises `ExecutionNotFound`."""
-        await self._service.ready()
+        await self._lifecycle.ready()
         execution = await self._store.execution(execution_id)
         if execution is not None and await self._is_visible(execution):
             return execution
@@ -162,12 +174,12 @@ class Runs:
         Raises:
             ExecutionNotFound: There is no record of it.
         """
-        self._service.check_write()
+        check_write(get_caller(), self._parts.admission)
         execution = await self.get(execution_id)
         if not execution.finished:
-            await self._service.running_engine().dispatch.cancel_execution(execution, reason)
+            await self._lifecycle.running_engine().dispatch.cancel_execution(execution, reason)
             if (stored := await self._store.find(execution.job_id)) is not None:
-                await self._service.note("cancelled_execution", stored, stored, execution_id)
+                await self._audit.note("cancelled_execution", stored, stored, execution_id)
         return await self.get(execution_id)
 
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
@@ -181,8 +193,8 @@ class Runs:
             InvalidJob: The range is not in the past, is empty, or holds more than `MAX_BACKFILLED` due times.
         """
         stored = await self._runnable(job_id)
-        job, engine = stored.job, self._service.running_engine()
-        due = list(islice(firings(job.schedule, start, min(end, self._service.now())), MAX_BACKFILLED + 1))
+        job, engine = stored.job, self._lifecycle.running_engine()
+        due = list(islice(firings(job.schedule, start, min(end, self._parts.time.now())), MAX_BACKFILLED + 1))
         if not due or len(due) > MAX_BACKFILLED:
             found = f"more than {MAX_BACKFILLED} due times" if due else "no past due time"
             problem = f"From {start.isoformat()} to {end.isoformat()} the job has {found}."
@@ -195,7 +207,7 @@ class Runs:
         ]
         new = set(await self._store.insert(wanted))
         if new:
-            await self._service.note("backfilled", stored, stored)
+            await self._audit.note("backfilled", stored, stored)
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
                 engine.dispatch.start(Claimed(job, execution))

@@ -135,7 +135,7 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
         JobNotFound: There is no such job.
         InvalidJob: `until` is no time, or not one to come.
     """
-    job = (await ctx.deps.job(job_id)).job
+    job = (await ctx.deps.lookup.job(job_id)).job
     end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
     return views.answer("pause", views.stands(result), result)
@@ -162,7 +162,7 @@ async def scheduler_list(
         InvalidJob: No list has returned this cursor.
     """
     most = limit or PAGE
-    found = await ctx.deps.page(job_status, most, position_of(cursor), owner)
+    found = await ctx.deps.lookup.page(job_status, most, position_of(cursor), owner)
     outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found])
     jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in found]
     last = found[-1].job if len(found) == most else None
@@ -177,9 +177,9 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     Raises:
         JobNotFound: There is no such job.
     """
-    stored = await ctx.deps.job_or_cancelled(job_id)
+    stored = await ctx.deps.lookup.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
-    result = views.job_details(stored, recent, pending=ctx.deps.engine is None)
+    result = views.job_details(stored, recent, pending=ctx.deps.lifecycle.engine is None)
     if stored.state.status is JobStatus.CANCELLED:
         told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
         return views.answer("get_job", told, result)
@@ -192,28 +192,28 @@ async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | 
     Raises:
         NotPermitted: The caller may not see another owner's.
     """
-    entries = [views.audit_info(entry) for entry in await ctx.deps.audit(job_id, owner, limit or HISTORY_LENGTH)]
+    entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
     return views.answer("audit", f"{counted(len(entries), 'entry')}.", AuditList(entries=entries, count=len(entries)))
 
 
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
     """Start the scheduler after ``stop``. It starts by itself at first use."""
     check_admin(get_caller())
-    await ctx.deps.start()
+    await ctx.deps.lifecycle.start()
     return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
 
 
 async def scheduler_stop(ctx: Context) -> SchedulerOutput:
     """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``."""
     check_admin(get_caller())
-    await ctx.deps.stop()
+    await ctx.deps.lifecycle.stop()
     return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
 
 
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
     """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
     check_admin(get_caller())
-    await ctx.deps.stop()
+    await ctx.deps.lifecycle.stop()
     return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
 
 
@@ -266,8 +266,8 @@ async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:
-    await service.ready()
-    engine = service.engine
+    await service.lifecycle.ready()
+    engine = service.lifecycle.engine
     counts = await service.store.count_jobs()
     can_fire = counts.get(JobStatus.ACTIVE, 0) + counts.get(JobStatus.PAUSED, 0)
     leader = await service.store.leader()
@@ -293,4 +293,4 @@ def _clock_state(service: SchedulerService, *, leads: bool) -> int:
     """Return APScheduler's state: for a visitor, whose own clock stands, that of the process that serves."""
     if not service.parts.claims:
         return int(leads)
-    return service.engine.clock.state if service.engine else 0
+    return service.lifecycle.engine.clock.state if service.lifecycle.engine else 0

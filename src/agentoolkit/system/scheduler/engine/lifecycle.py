@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from datetime import datetime
 from enum import Enum
 
 from agentoolkit.system.scheduler.engine.attempts import current_execution
@@ -22,7 +21,6 @@ from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS, Engine
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import done_on
-from agentoolkit.system.scheduler.events import Listener
 
 FAILED_START_SECONDS = 1.0
 """How long a start that failed takes at most to give back what it has."""
@@ -46,7 +44,6 @@ class Lifecycle:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.store = parts.store
         self._engine: Engine | None = None
         self._stage = Stage.CLOSED
         self._wanted = True
@@ -56,15 +53,6 @@ class Lifecycle:
         """The transition that was asked for last."""
         self._start_step: asyncio.Task[None] | None = None
         self._context: Context | None = None
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener with every event; the answer ends that."""
-        return self._parts.announcer.subscribe(listener)
-
-    @property
-    def parts(self) -> Parts:
-        """What it works with."""
-        return self._parts
 
     @property
     def engine(self) -> Engine | None:
@@ -83,10 +71,6 @@ class Lifecycle:
     def started(self) -> bool:
         """Was it used?"""
         return self._engine is not None
-
-    def now(self) -> datetime:
-        """Return the present instant, by the scheduler's own time source."""
-        return self._parts.time.now()
 
     async def ready(self) -> None:
         """Start at first use, and again on another event loop."""
@@ -132,7 +116,7 @@ class Lifecycle:
         try:
             await done_on(loop, lambda: self._join(self._transition(lambda: self._end(seconds), patience=seconds / 2)))
         finally:
-            await self.store.close()
+            await self._parts.store.close()
 
     @asynccontextmanager
     async def claims_suspended(self) -> AsyncGenerator[None]:
@@ -148,7 +132,7 @@ class Lifecycle:
     async def is_well(self) -> bool:
         """Does this process lead, and do its claims and its store work? Raises what the store raises."""
         engine = self.engine
-        return engine is not None and engine.leading and not engine.claiming.failing and not await self.store.is_stopped()
+        return engine is not None and engine.leading and not engine.claiming.failing and not await self._parts.store.is_stopped()
 
     async def wait_idle(self) -> None:
         """Wait for claims and deliveries under way, not for handlers."""
@@ -178,14 +162,14 @@ class Lifecycle:
     async def _resume(self) -> None:
         await self._begin()
         if self._wanted and self._engine is not None:
-            await self.store.set_stopped(False)
+            await self._parts.store.set_stopped(False)
             await self._engine.leadership.tick()
 
     async def _halt(self, seconds: float) -> None:
         try:
             if not self._closed:
-                await self.store.open()
-            await self.store.set_stopped(True)
+                await self._parts.store.open()
+            await self._parts.store.set_stopped(True)
         except BaseException:
             self._wanted = not self._closed  # nothing was stopped
             raise
@@ -195,7 +179,7 @@ class Lifecycle:
         try:
             await self._end(seconds)
         finally:
-            await self.store.close()
+            await self._parts.store.close()
 
     async def _end(self, seconds: float) -> None:
         engine = self._engine

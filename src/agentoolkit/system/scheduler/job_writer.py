@@ -1,0 +1,112 @@
+"""Writes jobs: checked against those that are there, told to the clock, and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from agentool.caller import get_caller
+from agentool.errors import excerpt
+from agentoolkit.system.scheduler.audit import Action, Auditor
+from agentoolkit.system.scheduler.decisions.downstream import check_circle
+from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.errors import JobExists
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus, execution_id
+from agentoolkit.system.scheduler.ports import Removed, StoredJob
+
+
+class JobWriter:
+    """Adds, changes and removes jobs.
+
+    Args:
+        parts: Store, time source and listeners.
+        lifecycle: Where the engine is found whose clock is told.
+        audit: Where it is noted who did so.
+    """
+
+    def __init__(self, parts: Parts, lifecycle: Lifecycle, audit: Auditor) -> None:
+        self._store = parts.store
+        self._time = parts.time
+        self._events = parts.announcer
+        self._lifecycle = lifecycle
+        self._audit = audit
+
+    async def add(self, stored: StoredJob) -> None:
+        """Add a job. Raises as `JobStore.add` does."""
+        await self._store.add(*stored)
+        self._set_alarm(*stored)
+        self._events.scheduled(stored.job)
+        await self._audit.note("created", None, stored)
+
+    async def change(self, before: StoredJob, job: Job, state: JobState, action: Action) -> StoredJob | None:
+        """Write a changed job; None if it fired, or was changed, since it was read. One that counts as made now is another one."""
+        state = await self._past_given_out(job, state)
+        changed = StoredJob(job, state._replace(version=before.state.version + 1))
+        if job.created_at != before.job.created_at:
+            exchanged = await self._store.exchange(before, *changed, self._time.now())
+            if not exchanged:
+                return None
+            self._announce(exchanged.cancelled)
+        elif not await self._store.replace(job, state, before.state):
+            return None
+        self._set_alarm(job, state)
+        await self._audit.note(action, before, changed)
+        return changed
+
+    async def remove(self, stored: StoredJob, reason: str) -> Removed:
+        """Cancel a job, with what waits of it."""
+        removed = await self._store.remove(stored.job.job_id, self._time.now(), reason)
+        if engine := self._lifecycle.engine:
+            engine.set_alarm(stored.job.job_id, None)
+        self._events.cancelled(stored.job)
+        self._announce(removed.cancelled)
+        await self._audit.note("cancelled", stored, None)
+        return removed
+
+    async def find_same(self, job: Job) -> StoredJob | None:
+        """Return a live job that is the very same. Raises `JobExists` if the id or name belongs to one that is not."""
+        for taken in (await self._store.find(job.job_id), await self._store.find(job.job_name)):
+            if taken and taken.state.status is not JobStatus.DONE:
+                _check_visible(taken, job, "Choose another job_id and job_name.")
+                if taken.job.job_id == job.job_id and taken.job.same_as(job):
+                    return taken
+                raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
+        return None
+
+    async def check_name(self, job: Job) -> None:
+        """Refuse a name that another live job has. Raises `JobExists`."""
+        taken = await self._store.find(job.job_name)
+        if taken and taken.job.job_id != job.job_id and taken.state.status is not JobStatus.DONE:
+            _check_visible(taken, job, "Choose another job_name.")
+            raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
+
+    async def check_circle(self, job: Job, assumed: Collection[str]) -> None:
+        """Refuse in a dry run what the store refuses when a job is written. What assumed jobs come after may still change."""
+        way: dict[str, str | None] = {}
+        before = job.upstream_id
+        while before is not None and before not in way and before not in assumed:
+            stored = await self._store.find(before)
+            way[before] = stored.job.upstream_id if stored else None
+            before = way[before]
+        check_circle(job, way.get)
+
+    async def _past_given_out(self, job: Job, state: JobState) -> JobState:
+        """Pass over a next due time that has its execution already: it fell on this very instant."""
+        due = state.next_run_at
+        if due is not None and await self._store.execution(execution_id(job.job_id, due)):
+            state = state._replace(next_run_at=job.schedule.next_after(due))
+        return state if state.next_run_at or job.upstream_id else state._replace(status=JobStatus.DONE)
+
+    def _set_alarm(self, job: Job, state: JobState) -> None:
+        if engine := self._lifecycle.engine:
+            engine.set_alarm(job.job_id, state.due_at)
+
+    def _announce(self, executions: Sequence[Execution]) -> None:
+        for execution in executions:
+            self._events.execution_changed(execution)
+
+
+def _check_visible(taken: StoredJob, job: Job, remedy: str) -> None:
+    """Say no more of another owner's job than that its name is taken. Raises `JobExists`."""
+    if not get_caller().owns(taken.job.owner):
+        raise JobExists(f"The name {excerpt(job.job_name)} is taken.", field="job_name", value=job.job_name, remedy=remedy)

@@ -1,0 +1,117 @@
+"""Jobs, and what was done to them, as their callers may see them: another owner's job is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agentool.caller import get_caller
+from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.audit import AuditEntry
+from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.errors import JobNotFound, NotPermitted
+from agentoolkit.system.scheduler.jobs import LIVE, Job, JobStatus
+from agentoolkit.system.scheduler.ports import Position, StoredJob
+
+MAX_SIMILAR = 10
+"""Ids and names on each side of an unknown one among which the nearest is looked for."""
+MAX_LISTED = 100_000
+"""Cancelled jobs among which those of one owner are looked for."""
+
+
+class JobLookup:
+    """Finds jobs for the caller that asks. Every question starts the scheduler, if nothing did.
+
+    Args:
+        parts: Store and audit.
+        lifecycle: What starts the engine.
+    """
+
+    def __init__(self, parts: Parts, lifecycle: Lifecycle) -> None:
+        self._store = parts.store
+        self._audit = parts.audit
+        self._lifecycle = lifecycle
+
+    async def job(self, job_id: str) -> StoredJob:
+        """Return a job by its id or its unique name.
+
+        Raises:
+            JobNotFound: There is no such job; the nearest id is named.
+            DamagedJob: What is stored of it cannot be read.
+        """
+        await self._lifecycle.ready()
+        stored = await self._store.find(job_id)
+        if stored is not None and get_caller().owns(stored.job.owner):
+            return stored
+        raise self.not_found(job_id, await self._similar(job_id))
+
+    async def job_or_cancelled(self, job_id: str) -> StoredJob:
+        """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
+        await self._lifecycle.ready()
+        stored = await self._store.find(job_id) or await self._store.find_cancelled(job_id)
+        if stored is not None and get_caller().owns(stored.job.owner):
+            return stored
+        return await self.job(job_id)
+
+    async def page(self, status: JobStatus | None, limit: int, after: Position | None, owner: str | None = None) -> Sequence[StoredJob]:
+        """Return one page of the jobs, the oldest first. See `JobStore.list_jobs`."""
+        await self._lifecycle.ready()
+        if get_caller().is_admin and owner is None:
+            return await self._store.list_jobs(status, limit, after)
+        mine = [stored for stored in await self._with_status(status) if self._shows(stored, owner)]
+        places = [(each.job.created_at, each.job.job_id) for each in mine]
+        return [each for each, place in zip(mine, places, strict=True) if after is None or place > after][:limit]
+
+    async def count_jobs(self) -> Mapping[JobStatus, int]:
+        """Return how many jobs have each status. The cost does not depend on how many there are."""
+        await self._lifecycle.ready()
+        return await self._store.count_jobs()
+
+    async def jobs(self, owner: str | None = None) -> Sequence[StoredJob]:
+        """Return all jobs that the caller may see, or those of one owner, the oldest first."""
+        await self._lifecycle.ready()
+        return [stored for stored in await self._store.jobs() if self._shows(stored, owner)]
+
+    async def audit(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        """Return who did what, the newest first; a caller without the scope ``admin`` sees what was done to its own jobs.
+
+        Raises:
+            NotPermitted: The caller asks for another owner's.
+        """
+        await self._lifecycle.ready()
+        caller = get_caller()
+        if owner is not None and not caller.owns(owner):
+            raise NotPermitted("That is another owner's.", field="owner", value=owner, remedy="Leave it out.")
+        found = await self._store.find(job_id) if job_id else None
+        mine = owner if caller.is_admin else caller.name
+        return await self._audit.newest(found.job.job_id if found else job_id, mine, limit)
+
+    async def unfinished(self) -> list[StoredJob]:
+        """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
+        caller = get_caller()
+        jobs = [stored for stored in await self._store.jobs() if stored.state.status is not JobStatus.DONE]
+        return [stored for stored in jobs if stored.job.owner == caller.name and not stored.job.created_by.is_admin]
+
+    def not_found(self, job_id: str, known: Sequence[str]) -> JobNotFound:
+        remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
+        return JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
+
+    def check_owner(self, job: Job, job_id: str) -> None:
+        """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
+        if not get_caller().owns(job.owner):
+            raise self.not_found(job_id, ())
+
+    async def _with_status(self, status: JobStatus | None) -> Sequence[StoredJob]:
+        """Return all jobs with one status, or all that can still fire or be repaired, the oldest first."""
+        if status is JobStatus.CANCELLED:
+            return await self._store.list_jobs(status, MAX_LISTED)
+        wanted = LIVE if status is None else {status}
+        return [stored for stored in await self._store.jobs() if stored.state.status in wanted]
+
+    def _shows(self, stored: StoredJob, owner: str | None) -> bool:
+        return get_caller().owns(stored.job.owner) and owner in (None, stored.job.owner)
+
+    async def _similar(self, job_id: str) -> Sequence[str]:
+        if get_caller().is_admin:
+            return await self._store.find_similar(job_id, MAX_SIMILAR)
+        return [name for stored in await self.jobs() for name in (stored.job.job_id, stored.job.job_name)]
