@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from agentoolkit.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from agentoolkit.entrypoints.dashboard.app import add_pages
+    from agentoolkit.entrypoints.dashboard.app import add_pages, close_pages
 
-__all__ = ["add_pages"]
+__all__ = ["add_pages", "close_pages"]
 
 __getattr__ = lazy_names(__name__, "app")

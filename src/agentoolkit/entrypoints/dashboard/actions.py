@@ -2,6 +2,225 @@
 
 from __future__ import annotations
 
-from agentoolkit.entrypoints.dashboard.page import page_router
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, cast
+from uuid import uuid4
+
+from fastapi import Request
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.dashboard.batches import Batch, Do, batches_of
+from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
+from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.rest.access import needs
+from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.system.scheduler.jobs import job_id_of
+
+SAMPLE = 10
+"""Items that the question names."""
 
 router = page_router("actions")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that can be done to jobs, to executions, or to the scheduler."""
+
+    verb: str
+    past: str
+    noun: str
+    effect: str
+    """What will be so then."""
+    takes_reason: bool = False
+    takes_until: bool = False
+    is_final: bool = False
+
+
+ACTIONS = {
+    "run": Action("Run", "Started a run of", "job", "Each runs once more as soon as there is room. Its schedule stays as it is."),
+    "pause": Action("Pause", "Paused", "job", "No run is due until somebody resumes it.", takes_reason=True, takes_until=True),
+    "resume": Action("Resume", "Resumed", "job", "It is due again from now on. What was due meanwhile is not made up for."),
+    "cancel": Action(
+        "Cancel",
+        "Cancelled",
+        "job",
+        "It never runs again; what waits of it is ended. Its history stays.",
+        takes_reason=True,
+        is_final=True,
+    ),
+    "again": Action("Run again", "Started a new run for", "execution", "The job of each runs once more, with its input of today."),
+    "end": Action("End", "Ended", "execution", "Its handler is cancelled, and it counts as cancelled.", takes_reason=True, is_final=True),
+    "stop": Action(
+        "Stop", "Stopped", "scheduler", "Nothing that is due is run, by any process on this store, until it is started.", is_final=True
+    ),
+    "start": Action("Start", "Started", "scheduler", "What is due is run again."),
+}
+
+
+@router.get("/act")
+async def ask(view: Viewing, request: Request, do: str = "") -> Response:
+    """Ask before something is done: say to how many, name some, and say what will be so then."""
+    action = _action(do)
+    choice = Choice.read(request.query_params.multi_items())
+    items = await _items(view, action, choice)
+    return await view.page(
+        "act.html",
+        title=f"{action.verb} {_number(action, items)}?",
+        do=do,
+        action=action,
+        choice=choice,
+        items=items,
+        number=_number(action, items),
+        sample=items[:SAMPLE],
+        key=uuid4().hex[:16],
+        most=MAX_CHOSEN,
+    )
+
+
+@router.post("/act")
+async def act(view: Viewing, request: Request) -> Response:
+    """Do what was confirmed. The same form sent twice is done once."""
+    sent = await view.form_items()
+    given = dict(sent)
+    action = _action(given.get("do", ""))
+    if action.noun == "scheduler":
+        needs(request, "admin")
+    choice = Choice.read(sent)
+    batches, me = batches_of(request.app.state), view.tools.caller.name
+    key = given.get("key") or uuid4().hex[:16]
+    if (batch := batches.get(key, me)) is None:
+        items = await _items(view, action, choice)
+        batch = batches.start(
+            Batch(batch_id=key, owner=me, told=action.verb, past=action.past, noun=action.noun, items=items),
+            _doing(view, given["do"], given, key),
+        )
+    return await _after(batch, choice)
+
+
+@router.get("/act/{batch_id}")
+async def get_batch(view: Viewing, request: Request, batch_id: str) -> Response:
+    """Show how far something is that was begun, and what failed."""
+    batch = _batch(view, request, batch_id)
+    return await view.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch, address=_address_of)
+
+
+@router.post("/act/{batch_id}/stop")
+async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response:
+    """Begin with no further item."""
+    _batch(view, request, batch_id).stopped = True
+    return go_to(f"/act/{batch_id}")
+
+
+@router.get("/jobs/{job_id}/replay")
+async def ask_replay(view: Viewing, job_id: str) -> Response:
+    """Offer to run a job once with another input."""
+    job = await view.scheduler("get_job", job_id=job_id)
+    text = json.dumps(job["info"]["input_data"], indent=2, ensure_ascii=False)
+    return await view.page("replay.html", title=f"Run {job_id} with another input", job=job, text=text, problem="", key=uuid4().hex[:16])
+
+
+@router.post("/jobs/{job_id}/replay")
+async def replay(view: Viewing, request: Request, job_id: str) -> Response:
+    """Run a job once with another input; the job keeps its own."""
+    given = await view.form()
+    job = await view.scheduler("get_job", job_id=job_id)
+    input_data, problem = _read_input(given.get("input", ""))
+    if problem:
+        title = f"Run {job_id} with another input"
+        return await view.page(
+            "replay.html", title=title, status=422, job=job, text=given.get("input", ""), problem=problem, key=given["key"]
+        )
+
+    async def run(item: str) -> None:
+        await view.scheduler("run_now", job_id=item, input_data=input_data)
+
+    key, me = given.get("key") or uuid4().hex[:16], view.tools.caller.name
+    batch = Batch(batch_id=key, owner=me, told="Run", past="Ran", noun="job", items=[job["job_id"]])
+    batches_of(request.app.state).start(batch, run)
+    return go_to(f"/act/{key}")
+
+
+def _read_input(text: str) -> tuple[dict[str, Any], str]:
+    """Read an input; the second value says what is wrong with it."""
+    try:
+        read: object = json.loads(text)
+    except ValueError as error:
+        return {}, f"It is no JSON: {error}."
+    if not isinstance(read, dict):
+        return {}, "It must be a JSON object, in braces."
+    return cast("dict[str, Any]", read), ""
+
+
+def _action(name: str) -> Action:
+    if name not in ACTIONS:
+        raise ApiError(404, "no-such-action", f"There is no action {name[:50]!r}.", field="do", remedy=f"There are: {', '.join(ACTIONS)}.")
+    return ACTIONS[name]
+
+
+async def _items(view: View, action: Action, choice: Choice) -> list[str]:
+    """Return what the action is done to; refuse if there is nothing."""
+    if action.noun == "scheduler":
+        return ["scheduler"]
+    items = await choice.items(view)
+    if not items:
+        raise ApiError(422, "nothing-chosen", f"No {action.noun} is chosen.", remedy="Choose some in the list, or all that match.")
+    return items
+
+
+def _doing(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
+    """Return what does an action to one item."""
+    reason, until = given.get("reason") or None, given.get("until") or None
+
+    async def one(item: str) -> object:
+        match do:
+            case "run":
+                return await view.scheduler("start_run", job_id=item, run_key=f"page-{key}")
+            case "again":
+                digest = sha256(item.encode()).hexdigest()[:12]
+                return await view.scheduler("start_run", job_id=job_id_of(item), run_key=f"again-{digest}-{key}")
+            case "end":
+                return await view.scheduler("cancel_execution", execution_id=item, reason=reason)
+            case "pause":
+                return await view.scheduler("pause", job_id=item, reason=reason, until=until)
+            case "cancel":
+                return await view.scheduler("cancel", job_id=item, reason=reason)
+            case "resume":
+                return await view.scheduler("resume", job_id=item)
+            case _:
+                return await view.scheduler(do)
+
+    return one
+
+
+async def _after(batch: Batch, choice: Choice) -> Response:
+    """Go back to the one thing that was changed, or show how far the many are."""
+    if batch.total == 1 and batch.task is not None:
+        await batch.task
+        if not batch.failures:
+            address = job_address(choice.jobs[0]) if choice.jobs else execution_address(choice.executions[0]) if choice.executions else "/"
+            return go_to(f"{address}?done={batch.batch_id}")
+    return go_to(f"/act/{batch.batch_id}")
+
+
+def _batch(view: View, request: Request, batch_id: str) -> Batch:
+    batch = batches_of(request.app.state).get(batch_id, view.tools.caller.name)
+    if batch is None:
+        raise ApiError(404, "no-such-batch", "Nothing is known of this any more.", remedy="The lists show how things are.")
+    return batch
+
+
+def _address_of(item: str) -> str:
+    if item == "scheduler":
+        return "/"
+    return execution_address(item) if "@" in item else job_address(item)
+
+
+def _number(action: Action, items: list[str]) -> str:
+    """Write ``job nightly`` or ``12 jobs``."""
+    if action.noun == "scheduler":
+        return "the scheduler"
+    return f"{action.noun} {items[0]}" if len(items) == 1 else f"{len(items):,} {action.noun}s"

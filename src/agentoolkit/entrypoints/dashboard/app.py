@@ -5,10 +5,16 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from agentoolkit.entrypoints.dashboard import actions, executions, home, jobs, static
+from agentoolkit.entrypoints.dashboard.batches import batches_of
 
 
 def add_pages(app: FastAPI) -> FastAPI:
     """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
-    for part in (home, jobs, executions, actions, static):
+    for part in (home, actions, jobs, executions, static):
         app.include_router(part.router)
     return app
+
+
+async def close_pages(app: FastAPI) -> None:
+    """End what the pages have under way."""
+    await batches_of(app.state).close()

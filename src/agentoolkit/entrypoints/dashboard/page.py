@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from agentool.caller import Caller
 from agentool.core.injector import Injector, get_injector
+from agentoolkit.entrypoints.dashboard.batches import batches_of
 from agentoolkit.entrypoints.dashboard.moments import Clock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
@@ -69,8 +70,13 @@ class View:
         return {
             "status": status,
             "troubles_count": _known_troubles(self.request, self.tools.caller),
-            "wants_own_zone": self.clock.zone is not None,
+            "notice": self._notice(),
         }
+
+    def _notice(self) -> str:
+        """Say what was done just now, if the page was come to after that."""
+        batch = batches_of(self.request.app.state).get(self.request.query_params.get("done", ""), self.tools.caller.name)
+        return f"{batch.past} {batch.items[0] if batch.noun != 'scheduler' else 'the scheduler'}." if batch else ""
 
 
 def _known_troubles(request: Request, caller: Caller) -> int:

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agentool.errors import ConfigurationError
-from agentoolkit.entrypoints.dashboard import add_pages
+from agentoolkit.entrypoints.dashboard import add_pages, close_pages
 from agentoolkit.entrypoints.rest.access import AccessRules, is_loopback
 from agentoolkit.entrypoints.rest.app import create_app
 from agentoolkit.wiring import Toolkit
@@ -59,8 +59,11 @@ async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
     """
     host, port = split_address(address)
     app = add_pages(create_app(kit, access=AccessRules(token_needed=not is_loopback(host))))
-    async with serving(app, host, port) as at:
-        yield at
+    try:
+        async with serving(app, host, port) as at:
+            yield at
+    finally:
+        await close_pages(app)
 
 
 @asynccontextmanager

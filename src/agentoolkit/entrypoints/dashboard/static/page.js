@@ -13,6 +13,8 @@ async function refresh() {
   const now = document.querySelectorAll("[data-live]");
   const then = fresh.querySelectorAll("[data-live]");
   if (now.length === then.length) now.forEach((part, number) => swap(part, then[number]));
+  const pace = document.querySelector("[data-pace]");
+  if (pace) pace.dataset.pace = fresh.querySelector("[data-pace]").dataset.pace;
 }
 
 // Replaces a part only if it changed, and leaves it alone while somebody is inside of it.
@@ -36,5 +38,21 @@ document.addEventListener("click", (event) => {
   if (zone) remember(zone.dataset.times);
 });
 
-setInterval(refresh, REFRESH_MS);
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[form=chosen]")) return;
+  const told = document.querySelector("[data-chosen]");
+  const number = document.querySelectorAll("[form=chosen]:checked").length;
+  if (told) told.textContent = number ? `${number} chosen` : "";
+});
+
+for (const back of document.querySelectorAll("[data-back]")) {
+  if (document.referrer.startsWith(location.origin)) back.href = document.referrer;
+}
+
+let turn = 0;
+setInterval(() => {
+  const isFast = document.querySelector("[data-pace=fast]");
+  turn += 1;
+  if (isFast || turn % (REFRESH_MS / 1000) === 0) refresh();
+}, 1000);
 document.addEventListener("visibilitychange", refresh);

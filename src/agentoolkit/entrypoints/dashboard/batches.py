@@ -1,0 +1,114 @@
+"""Things done to many at once: each item by itself, with progress, and with what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from starlette.datastructures import State
+
+from agentool.errors import AgenToolError
+
+AT_ONCE = 50
+"""Items of one batch that are worked on at the same time."""
+KEPT = 50
+"""Batches that are remembered."""
+MAX_NAMED = 100
+"""Failures of one batch that are named one by one."""
+_CLOSE_SECONDS = 3.0
+
+Do = Callable[[str], Awaitable[object]]
+"""Does it to one item."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """One thing done to some items, and how far it is."""
+
+    batch_id: str
+    owner: str
+    told: str
+    """What is done, as a sentence would begin: ``Pause``."""
+    past: str
+    noun: str
+    items: Sequence[str]
+    done: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Items that were refused, and why; the first hundred."""
+    failures: int = 0
+    stopped: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def total(self) -> int:
+        return len(self.items)
+
+    @property
+    def finished(self) -> bool:
+        """Is there nothing left to do?"""
+        return self.task is not None and self.task.done()
+
+    @property
+    def left(self) -> int:
+        """Items not worked on yet."""
+        return self.total - self.done - self.failures
+
+    async def work(self, do: Do) -> None:
+        """Do it to each item; one that is refused stops no other."""
+        waiting = iter(self.items)
+
+        async def take() -> None:
+            for item in waiting:
+                if self.stopped:
+                    return
+                await self._one(do, item)
+
+        await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))))
+
+    async def _one(self, do: Do, item: str) -> None:
+        try:
+            await do(item)
+            self.done += 1
+        except AgenToolError as error:
+            self.failures += 1
+            if len(self.failed) < MAX_NAMED:
+                self.failed.append((item, str(error)))
+
+
+class Batches:
+    """The batches of an application, the newest ones."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Batch] = OrderedDict()
+
+    def get(self, batch_id: str, owner: str) -> Batch | None:
+        """Return a batch of its owner."""
+        found = self._kept.get(batch_id)
+        return found if found is not None and found.owner == owner else None
+
+    def start(self, batch: Batch, do: Do) -> Batch:
+        """Begin with a batch, or return the one of this id that is there already."""
+        there = self._kept.setdefault(batch.batch_id, batch)
+        if there is batch:
+            batch.task = asyncio.create_task(batch.work(do), name=f"batch-{batch.batch_id}")
+            while len(self._kept) > KEPT and next(iter(self._kept.values())).finished:
+                self._kept.popitem(last=False)
+        return there
+
+    async def close(self) -> None:
+        """End what is under way."""
+        tasks = [batch.task for batch in self._kept.values() if batch.task is not None and not batch.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+
+
+def batches_of(state: State) -> Batches:
+    """Return the batches of an application."""
+    found: Batches | None = getattr(state, "batches", None)
+    if found is None:
+        found = state.batches = Batches()
+    return found
