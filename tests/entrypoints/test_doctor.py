@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,6 +80,30 @@ async def lamp_switch(ctx: RunContext) -> str:
 def register(injector):
     create_agentool("lamp", LampInput, {"switch": lamp_switch}, injector=injector)
 """
+
+
+def test_damaged_records_are_named(cli: Cli) -> None:
+    """A message and a value that somebody damaged are named with their places; three are, and the others counted."""
+    cli("doctor")
+
+    async def fill() -> None:
+        async with Toolkit(Settings(database="home/agentool.db"), runs_jobs=False) as kit:
+            for number in range(2):
+                await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": 1, "message_id": f"m{number}"})
+                await kit.injector.run("storage_kv", {"operation": "set", "key": f"k{number}", "value": 1})
+
+    asyncio.run(fill())
+    with closing(sqlite3.connect("home/agentool.db")) as database:
+        database.execute("UPDATE agentool_queue_messages SET body = '{' WHERE message_id = 'm0'")
+        database.execute("UPDATE agentool_queue_messages SET state = 'weird' WHERE message_id = 'm1'")
+        database.execute("UPDATE agentool_values SET value = 'NaN'")
+        database.commit()
+    (finding,) = (found for found in json.loads(cli("doctor", "--json").stdout) if found["layer"] == "records")
+    assert (finding["state"], finding["told"]) == (
+        "warning",
+        "damaged: message 'm0' in queue 'q': its payload is not JSON; message 'm1' in queue 'q': 'weird' is not a valid State; "
+        "value 'k0' in 'default': it is not JSON and 1 more",
+    )
 
 
 def test_late_jobs_are_a_warning(cli: Cli) -> None:

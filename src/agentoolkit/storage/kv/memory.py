@@ -40,6 +40,9 @@ class MemoryKeyValueStore:
                 self._put(namespace, key, after)
             return Changed(before, after)
 
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return ()
+
     async def everything(self, now: datetime) -> Sequence[KeptValue]:
         with self._lock:
             self._living("", now)

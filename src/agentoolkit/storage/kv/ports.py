@@ -60,3 +60,7 @@ class KeyValueStore(Protocol):
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         """Return keys that begin with the prefix, in the order of their code points, at most so many."""
         ...
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        """Describe values that cannot be read: at most `limit`, among a thousand."""
+        ...

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import micros, moment
+from agentoolkit.json_values import is_json
 from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
 LOCK_ORDER = 2
@@ -35,6 +36,10 @@ _PUT = """
 _REMOVE = "DELETE FROM agentool_values WHERE (namespace, key) IN (SELECT r.namespace, r.key FROM r)"
 _EXPIRED = "SELECT namespace, key FROM agentool_values WHERE expires_at <= :now ORDER BY expires_at LIMIT 1000"
 _EVERYTHING = f"SELECT v.namespace, v.key, v.value, v.expires_at FROM agentool_values v WHERE {_UNEXPIRED}"  # noqa: S608  text of ours
+
+_SOME = "SELECT namespace, key, value FROM agentool_values ORDER BY namespace, key LIMIT :limit"
+_LOOKED_AT = 1_000
+"""Values among which damaged ones are looked for."""
 
 
 class ChangeRequest(NamedTuple):
@@ -70,6 +75,10 @@ class SqlKeyValueStore:
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         return await (await self._opened()).read(lambda session: _keys(session, namespace, prefix, limit, now))
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        rows = await (await self._opened()).read(lambda session: session.rows(_SOME, {"limit": _LOOKED_AT}))
+        return [f"value {key!r} in {namespace!r}: it is not JSON" for namespace, key, text in rows if not is_json(text)][:limit]
 
     async def _opened(self) -> Database:
         await self._database.open()

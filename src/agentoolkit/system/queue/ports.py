@@ -216,3 +216,7 @@ class QueueBackend(Protocol):
         Many are removed in portions, each in a transaction, so that nobody waits long. What arrives meanwhile stays.
         """
         ...
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        """Describe messages whose rows cannot be read: at most `limit`, among a thousand."""
+        ...

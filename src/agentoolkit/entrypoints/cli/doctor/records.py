@@ -23,6 +23,7 @@ _OLD_HEARTBEAT = timedelta(seconds=10)
 _LATE = timedelta(seconds=30)
 _MAX_READ = 10_000
 _MAX_NAMED = 3
+_MAX_DAMAGED = 100
 
 
 async def check_records() -> AsyncIterator[Finding]:
@@ -34,7 +35,7 @@ async def check_records() -> AsyncIterator[Finding]:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
-            for check in (_leader, _owners, _backlog, _tools, _outbox, _queue):
+            for check in (_leader, _owners, _backlog, _tools, _damaged, _outbox, _queue):
                 yield await check(kit)
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
@@ -105,6 +106,16 @@ async def _tools(kit: Toolkit) -> Finding:
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
         return warning("tools", f"not here: {said}{more}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
     return ok("tools", "every job has its AgenTool")
+
+
+async def _damaged(kit: Toolkit) -> Finding:
+    """Name records that nobody can read: they are skipped everywhere else."""
+    stores = (kit.scheduler.store, kit.queue.backend, kit.values)
+    found = [described for store in stores for described in await store.damaged(_MAX_DAMAGED)]
+    if not found:
+        return ok("records", "those that were looked at can be read")
+    more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
+    return warning("records", f"damaged: {'; '.join(found[:_MAX_NAMED])}{more}", "Repair the rows in the database, or delete them.")
 
 
 async def _outbox(kit: Toolkit) -> Finding:

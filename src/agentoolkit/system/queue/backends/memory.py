@@ -95,6 +95,9 @@ class MemoryQueueBackend:
         with self._lock:
             return self._at(queue_name, now).messages()
 
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return ()
+
     async def contents(self, queue_name: str, now: datetime) -> QueueContents:
         with self._lock:
             return self._at(queue_name, now).contents()

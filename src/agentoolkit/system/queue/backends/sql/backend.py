@@ -141,6 +141,9 @@ class SqlQueueBackend:
     async def restore(self, contents: Sequence[QueueContents], now: datetime) -> Restored:
         return await self._database.write(lambda session: restore_all(session, contents, self._kept, now), order=LOCK_ORDER)
 
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return await self._database.read(lambda session: statements.damaged(session, limit))
+
     async def _status_or_none(self, queue_name: str, now: datetime) -> QueueStatus | None:
         try:
             return await self.status(queue_name, now)

@@ -82,14 +82,15 @@ def queue_parameters(queue: Queue) -> dict[str, Any]:
 def message_of(row: Sequence[Any]) -> QueueMessage:
     """Read the columns `MESSAGE_TYPES`. A damaged row is a dead letter that says so, and costs no other."""
     try:
-        return _message_of(row)
+        return read_message(row)
     except (ValueError, TypeError, OverflowError) as error:
         message_id, queue_name, *_ = map(str, row)
         reason = f"its row in the database is damaged: {error}"
         return QueueMessage(message_id, queue_name, "null", instant(0), instant(0), state=State.DEAD, reason=reason, died_at=instant(0))
 
 
-def _message_of(row: Sequence[Any]) -> QueueMessage:
+def read_message(row: Sequence[Any]) -> QueueMessage:
+    """Read the columns `MESSAGE_TYPES`. Raises `ValueError`, `TypeError` or `OverflowError` if they were damaged."""
     id_, queue_name, body, enqueued, available, priority, expires, arrival, state, attempts, token, leased, reason, died = row
     return QueueMessage(
         id_,

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentoolkit.database.database import Session
 from agentoolkit.database.times import micros
+from agentoolkit.json_values import is_json
 from agentoolkit.system.queue.backends.sql.records import (
     MESSAGE_TYPES,
     ROW_TYPES,
@@ -18,6 +19,7 @@ from agentoolkit.system.queue.backends.sql.records import (
     locked,
     message_of,
     moment,
+    read_message,
     row_of,
 )
 from agentoolkit.system.queue.messages import QueueMessage, State
@@ -39,6 +41,9 @@ _DEAD = f"""
     ORDER BY m.death LIMIT :limit
 """  # noqa: S608  column names of ours
 _ALL = f"SELECT {_MESSAGE} FROM agentool_queue_messages m WHERE m.queue_name = :queue_name ORDER BY m.arrival"  # noqa: S608
+_SOME = f"SELECT {_MESSAGE} FROM agentool_queue_messages m ORDER BY m.queue_name, m.message_id LIMIT :limit"  # noqa: S608
+_LOOKED_AT = 1_000
+"""Messages among which damaged ones are looked for."""
 _BY_ID = f"""
     SELECT {_MESSAGE} FROM r JOIN agentool_queue_messages m ON m.queue_name = r.queue_name AND m.message_id = r.message_id
     ORDER BY m.message_id
@@ -135,6 +140,18 @@ def portion(session: Session, queue_name: str, after: str, limit: int) -> list[t
     """Return id, state and arrival of the next messages after an id, in the order of ids."""
     parameters = {"queue_name": queue_name, "after": after, "limit": limit}
     return [(message_id, state, arrival) for message_id, state, arrival in session.rows(_PORTION, parameters)]
+
+
+def damaged(session: Session, limit: int) -> list[str]:
+    """See `QueueBackend.damaged`."""
+    found: list[str] = []
+    for row in session.rows(_SOME, {"limit": _LOOKED_AT}):
+        try:
+            if not is_json(read_message(row).body):
+                found.append(f"message {row[0]!r} in queue {row[1]!r}: its payload is not JSON")
+        except (ValueError, TypeError, OverflowError) as error:
+            found.append(f"message {row[0]!r} in queue {row[1]!r}: {error}")
+    return found[:limit]
 
 
 def drop_dead(session: Session, queue_name: str, number: int) -> int:
