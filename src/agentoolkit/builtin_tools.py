@@ -39,6 +39,8 @@ class ToolParts:
     log: LogService
     events: EventService
     database: Database | None = None
+    environment: Mapping[str, str] | None = None
+    """The variables that are configuration; None: those of this process."""
     made: list[AgenTool[Any]] = field(default_factory=list["AgenTool[Any]"])
     """What was asked for so far, in this order."""
 
@@ -72,7 +74,10 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
     ),
     "logging": ("agentoolkit.system.logging.agent:create_logging_agent", lambda parts: {"service": parts.log}),
     "metrics": ("agentoolkit.observability.metrics.agent:create_metrics_agent", lambda parts: {"metrics": _metrics(parts)}),
-    "config": ("agentoolkit.system.config.agent:create_config_agent", lambda parts: {"files": parts.settings.config.files}),
+    "config": (
+        "agentoolkit.system.config.agent:create_config_agent",
+        lambda parts: {"files": parts.settings.config.files, "environment": parts.environment},
+    ),
     "storage_kv": ("agentoolkit.storage.kv.agent:create_storage_kv_agent", lambda parts: {"service": _values(parts)}),
     "storage_fs": ("agentoolkit.storage.fs.agent:create_storage_fs_agent", lambda parts: {"settings": parts.settings.files}),
     "templates": ("agentoolkit.system.templates.agent:create_templates_agent", lambda parts: {"settings": parts.settings.templates}),

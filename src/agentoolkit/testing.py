@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import ClassVar
 
 from agentool.core.injector import Injector
 from agentoolkit.real_work import RealWork, RealWorkHangs
@@ -103,6 +104,7 @@ class ManualTime:
 class TestToolkit(Toolkit):
     """A toolkit whose time is moved by hand. It lives in memory, whatever variables say; only a database given by code is opened."""
 
+    _environment: ClassVar[Mapping[str, str] | None] = {}
     __test__ = False  # the name is no test class of pytest's
 
     def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
@@ -51,6 +52,9 @@ class Toolkit:
         runs_jobs: False to manage what another process runs: nothing that is due is started here.
     """
 
+    _environment: ClassVar[Mapping[str, str] | None] = None
+    """The variables that the AgenTool ``config`` looks at; None: those of this process."""
+
     def __init__(
         self,
         settings: Settings | None = None,
@@ -70,7 +74,16 @@ class Toolkit:
         self._log = LogService(self.settings.log, self._time)
         self.events = self._make_events()
         self._parts = ToolParts(
-            self.settings, self.injector, self._time, self.scheduler, self.queue, self.values, self._log, self.events, self.database
+            self.settings,
+            self.injector,
+            self._time,
+            self.scheduler,
+            self.queue,
+            self.values,
+            self._log,
+            self.events,
+            self.database,
+            self._environment,
         )
         self.scheduler.subscribe(log_event)
         self.scheduler.subscribe(EventFeed(self.events))

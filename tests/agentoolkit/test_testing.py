@@ -162,3 +162,12 @@ async def test_no_ping_and_no_program_of_the_application(monkeypatch: pytest.Mon
     async with toolkit(settings=Settings(timezone="UTC")) as kit:
         assert kit.settings.ping.url is None
         assert kit.settings.shell.programs == ()
+
+
+async def test_no_configuration_of_the_applications_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``AGENTOOL_CONFIG__…`` says is not found here; what a test sets is."""
+    monkeypatch.setenv("AGENTOOL_CONFIG__SMTP__HOST", "mail.example.org")
+    async with toolkit() as kit:
+        assert (await kit.injector.run("config", {"operation": "list"})).values == []
+        await kit.injector.run("config", {"operation": "set", "key": "smtp.host", "value": "here"})
+        assert (await kit.injector.run("config", {"operation": "get", "key": "smtp.host"})).value == "here"

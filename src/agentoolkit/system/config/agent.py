@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -94,22 +94,27 @@ async def config_list(ctx: RunContext[Layers], prefix: str = "", namespace: str 
 
 
 def create_config_agent(
-    files: Sequence[Path | str] = (), layers: Layers | None = None, *, injector: Injector | None = None
+    files: Sequence[Path | str] = (),
+    layers: Layers | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    injector: Injector | None = None,
 ) -> AgenTool[Layers]:
     """Make the AgenTool ``config`` and register it; where there is one already, return that.
 
     Args:
         files: TOML, YAML or JSON files; a later one counts before an earlier one.
-        layers: What it works with; made from the files by default.
+        layers: What it works with; made from the files and the environment by default.
+        environment: The variables that are looked at; this process's by default.
         injector: Where to register; the current one by default.
 
     Raises:
         InvalidConfigFile: A file cannot be read.
     """
     injector = injector or get_injector()
-    if NAME in injector and not files and layers is None:
+    if NAME in injector and not files and layers is None and environment is None:
         return injector.get(NAME)
-    layers = layers or Layers([Path(file) for file in files])
+    layers = layers or Layers([Path(file) for file in files], environment)
     handlers = {"get": config_get, "set": config_set, "delete": config_delete, "list": config_list}
     return create_agentool(NAME, ConfigInput, handlers, deps=layers, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
 
