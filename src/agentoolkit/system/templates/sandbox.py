@@ -131,21 +131,16 @@ def failure(error: BaseException) -> Message:
     }
     kind = next((kind for found, kind in kinds.items() if isinstance(error, found)), "failed")
     known = isinstance(error, TemplateError)
-    return {"failure": kind, "said": said if known else f"{type(error).__name__}: {said}", "line": _line(error)}
-
-
-def _beginning(text: str) -> str:
-    return text if len(text) <= MAX_SAID_LENGTH else f"{text[:MAX_SAID_LENGTH]}… ({len(text):,} characters)"
-
-
-def _line(error: BaseException) -> int | None:
-    """Return the line of the template in which it failed; Jinja2 puts the template's own lines into the traceback."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if "__jinja_exception__" in trace.tb_frame.f_globals:
             line = trace.tb_lineno
         trace = trace.tb_next
-    return line
+    return {"failure": kind, "said": said if known else f"{type(error).__name__}: {said}", "line": line}
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= MAX_SAID_LENGTH else f"{text[:MAX_SAID_LENGTH]}… ({len(text):,} characters)"
 
 
 def serve() -> None:
