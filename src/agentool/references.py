@@ -18,14 +18,14 @@ PREFIX = "!ref:"
 STEP_PREFIX = "!step:"
 """How a text, or a part of one, begins that stands for the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
-"""Characters that the references in one input may become in total, and that the results of one sequence may have; see `Budget`."""
+"""Characters that the references in one input may become in total, and that the results of one sequence may have; see `SizeBudget`."""
 _EACH = 8
 """Characters that a value counts besides its own: the memory that holds it, about."""
 _EACH_HOLDER = 32
 """The same of a list or an object."""
 
 
-class Budget:
+class SizeBudget:
     """Counts what is put together from elsewhere, so that a few words cannot ask for all memory.
 
     Args:
@@ -93,7 +93,7 @@ def inert(value: Any) -> Any:
     return value
 
 
-def taken(value: Any, budget: Budget) -> Any:
+def taken(value: Any, budget: SizeBudget) -> Any:
     """Return a value to put in the place of a reference: inert, and counted before it is copied. Raises `InvalidInput`."""
     budget.spend(value)
     return inert(value)
@@ -143,12 +143,12 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
         InvalidInput: A reference is written wrongly, its AgenTool's answer has no value, or all of them become too much.
         AgenToolError: As the AgenTool asked.
     """
-    budget = Budget()
+    budget = SizeBudget()
     found = budget.marked(await _filled(data, injector, budget))
     return Resolved(found) if isinstance(data, Resolved) else found
 
 
-async def _filled(data: Any, injector: Injector, budget: Budget) -> Any:
+async def _filled(data: Any, injector: Injector, budget: SizeBudget) -> Any:
     if isinstance(data, str):
         return taken(await _resolved(data, injector), budget) if has_references(data) else data
     if isinstance(data, Mapping):

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.errors import excerpt
-from agentool.references import MAX_FILLED, PREFIX, Budget, has_references, resolve_references
+from agentool.references import MAX_FILLED, PREFIX, SizeBudget, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -167,9 +167,9 @@ def test_data_of_ones_own_takes_nothing_of_the_budget() -> None:
 )
 def test_a_value_is_counted_with_all_that_it_holds(value: object, size: int) -> None:
     """Each text counts its characters, each list or object 32, and any other value eight."""
-    Budget(size).spend(value)
+    SizeBudget(size).spend(value)
     with pytest.raises(InvalidInput):
-        Budget(size - 1).spend(value)
+        SizeBudget(size - 1).spend(value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SecretStr
 
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
-from agentool.references import Budget
+from agentool.references import SizeBudget
 from agentoolkit.actions.mcp_program import AnswerLimit, program_streams
 from agentoolkit.actions.process_group import Program
 from agentoolkit.actions.program_output import StandardError, few_lines, standard_error
@@ -91,7 +91,7 @@ class McpConnections:
         async with self._connected(server_name, self.timeout) as client:
             found: list[dict[str, Any]] = []
             cursor: str | None = None
-            budget = Budget(self.answer_size, "The list of its tools")
+            budget = SizeBudget(self.answer_size, "The list of its tools")
             for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor)
                 found += _kept(_tools(page), budget)
@@ -113,7 +113,7 @@ class McpConnections:
         async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
             result = await client.call_tool(tool_name, arguments)
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
-            _kept([content, result.structured_content], Budget(self.answer_size, "The result of the tool, which has run,"))
+            _kept([content, result.structured_content], SizeBudget(self.answer_size, "The result of the tool, which has run,"))
             text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
             if result.is_error:
                 told = _without_secrets(self.servers[server_name], text)
@@ -162,7 +162,7 @@ def _tools(page: ListToolsResult) -> list[dict[str, Any]]:
     return [{"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema} for tool in page.tools]
 
 
-def _kept(answered: list[Any], budget: Budget) -> list[Any]:
+def _kept(answered: list[Any], budget: SizeBudget) -> list[Any]:
     try:
         budget.spend(answered)
     except InvalidInput as error:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
-from agentool.references import Budget
+from agentool.references import SizeBudget
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
@@ -84,7 +84,7 @@ class SequenceRun:
         """Requests to cancel the run as a whole that were heard."""
         self._records: dict[str, StepRecord] = {}
         self._running: dict[str, StepRecord] = {}
-        self._budget = Budget(what="What the steps answer together")
+        self._budget = SizeBudget(what="What the steps answer together")
         self._broken: set[str] = set()
         """Steps that failed, and those that did not run because of one."""
         self._compensations: list[StepRecord] = []

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentool.references import STEP_PREFIX, Budget, Inert, taken
+from agentool.references import STEP_PREFIX, Inert, SizeBudget, taken
 from agentoolkit.json_values import NothingThere, value_at
 
 PREFIX = STEP_PREFIX
@@ -106,7 +106,7 @@ def filled(data: Any, results: Mapping[str, Any], hidden: frozenset[str] = froze
     Raises:
         InvalidInput: A step has no result, or no such part, or all that is filled in becomes too much.
     """
-    budget = Budget(what="What is taken of other steps")
+    budget = SizeBudget(what="What is taken of other steps")
     return budget.marked(_filled(data, results, budget, hidden))
 
 
@@ -134,7 +134,7 @@ def _scopes(data: Mapping[str, Any], hidden: frozenset[str]) -> Iterator[tuple[A
         yield value, hidden | inner
 
 
-def _filled(data: Any, results: Mapping[str, Any], budget: Budget, hidden: frozenset[str]) -> Any:
+def _filled(data: Any, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
     if isinstance(data, str):
         return _filled_text(data, results, budget, hidden)
     if isinstance(data, Mapping):
@@ -146,7 +146,7 @@ def _filled(data: Any, results: Mapping[str, Any], budget: Budget, hidden: froze
     return data
 
 
-def _filled_text(text: str, results: Mapping[str, Any], budget: Budget, hidden: frozenset[str]) -> Any:
+def _filled_text(text: str, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
     references = [found for found in _references(text) if referred(found) not in hidden]
     if not references:
         return text

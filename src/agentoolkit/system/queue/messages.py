@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +17,8 @@ VISIBILITY_TIMEOUT = 30.0
 """Seconds that a taken message is hidden from others, unless set otherwise."""
 MAX_RETRIES = 3
 """Failed attempts after which a message is dead, unless its queue was made with another limit."""
+PAGE = 500
+"""Messages that time changed, read at once."""
 DEAD_LETTERS = 10_000
 """Dead letters kept per queue; beyond that the oldest is dropped, and counted."""
 REMEMBERED_IDS = 100_000
@@ -176,3 +180,32 @@ def _failed(message: QueueMessage, available_at: datetime, reason: str, max_retr
 
 def _died(message: QueueMessage, reason: str, at: datetime) -> QueueMessage:
     return message._replace(state=State.DEAD, leased_until=None, reason=reason, died_at=at)
+
+
+class MessageChange(NamedTuple):
+    """A message before and after."""
+
+    before: QueueMessage
+    after: QueueMessage
+
+
+def after_time(due: Sequence[QueueMessage], now: datetime, max_retries: int) -> list[MessageChange]:
+    """Let time do its part to a page of messages, and return them in the order of their last changes.
+
+    Args:
+        due: In order of `next_change_at` and arrival. If it is a full page, others follow.
+        now: Until then; a full page only until the last of it, so that deaths keep their order.
+        max_retries: The queue's.
+    """
+    timers = [(at, message.arrival, message) for message in due if (at := next_change_at(message)) is not None]
+    until = timers[-1][:2] if len(due) >= PAGE else (now, sys.maxsize)
+    before = {message.message_id: message for message in due}
+    after: dict[str, QueueMessage] = {}
+    while timers and timers[0][:2] <= until:
+        at, arrival, message = heapq.heappop(timers)
+        message = changed(message, at, max_retries)
+        after.pop(message.message_id, None)
+        after[message.message_id] = message
+        if (again := next_change_at(message)) is not None:
+            heapq.heappush(timers, (again, arrival, message))
+    return [MessageChange(before[message_id], message) for message_id, message in after.items()]

@@ -25,7 +25,7 @@ class Created(NamedTuple):
     """False if it was there already."""
 
 
-class Added(NamedTuple):
+class AddedMessage(NamedTuple):
     """The answer to one `add`."""
 
     message: QueueMessage | None
@@ -136,7 +136,7 @@ class QueueBackend(Protocol):
         """Return a queue and how many messages are where, in constant time or nearly."""
         ...
 
-    async def add(self, message: QueueMessage, remember_until: datetime | None) -> Added:
+    async def add(self, message: QueueMessage, remember_until: datetime | None) -> AddedMessage:
         """Keep a new message as of its `enqueued_at`; if its queue does not exist, make it with default settings.
 
         An id that the queue holds, dead letters included, or remembers adds nothing. With `remember_until` the id is

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from agentoolkit.system.queue.enqueue import EnqueueRequest, encoded, new_message
 from agentoolkit.system.queue.errors import QueueExists, QueueNotFound
 from agentoolkit.system.queue.messages import DEDUP_WINDOW, MAX_MESSAGE_SIZE, Counts, Queue, QueueMessage, QueueSettings, Receipt, State
-from agentoolkit.system.queue.ports import Added, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Requeue, Taken
+from agentoolkit.system.queue.ports import AddedMessage, Created, DeadLetters, Lease, QueueBackend, QueueStatus, Requeue, Taken
 from agentoolkit.system.queue.waiters import Waiters, earliest
 from agentoolkit.time_source import TimeSource
 
@@ -97,7 +97,7 @@ class QueueService:
         await self._ready()
         return await self.backend.status(queue_name, self._time.now())
 
-    async def enqueue(self, request: EnqueueRequest) -> Added:
+    async def enqueue(self, request: EnqueueRequest) -> AddedMessage:
         """Add a message; a queue that does not exist is made. An id that was here before adds nothing.
 
         Raises:

@@ -27,7 +27,7 @@ from agentoolkit.system.queue.backends.sql.requests import (
 from agentoolkit.system.queue.errors import MessageNotFound, QueueError, QueueNotFound
 from agentoolkit.system.queue.messages import DEAD_LETTERS, REMEMBERED_IDS, Counts, Queue, QueueMessage, Receipt, State
 from agentoolkit.system.queue.ports import (
-    Added,
+    AddedMessage,
     Created,
     DeadLetters,
     Lease,
@@ -86,7 +86,7 @@ class SqlQueueBackend:
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:
         return await self._look(queue_name, now, lambda session, row: QueueStatus(row.queue, queues.sums(session, queue_name)[0]))
 
-    async def add(self, message: QueueMessage, remember_until: datetime | None) -> Added:
+    async def add(self, message: QueueMessage, remember_until: datetime | None) -> AddedMessage:
         return await self._ask(AddRequest(message.queue_name, message.enqueued_at, message, remember_until))
 
     async def take(self, queue_name: str, lease: Lease, now: datetime) -> Taken:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -24,24 +22,23 @@ from agentoolkit.system.queue.backends.sql.requests import (
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
 from agentoolkit.system.queue.errors import MessageNotFound, QueueError
 from agentoolkit.system.queue.messages import (
+    PAGE,
     Counts,
+    MessageChange,
     Queue,
     QueueMessage,
     Receipt,
     State,
-    changed,
+    after_time,
     dead_lettered,
     leased,
     nacked,
-    next_change_at,
     renumbered,
     requeued,
     waiting,
 )
-from agentoolkit.system.queue.ports import Added, QueueContents, Requeue, Taken
+from agentoolkit.system.queue.ports import AddedMessage, QueueContents, Requeue, Taken
 
-PAGE = 500
-"""Messages that time changed, read at once."""
 PORTION = 1_000
 """Messages removed in one transaction."""
 
@@ -61,13 +58,6 @@ class Cleared(NamedTuple):
     """Later arrivals stay."""
     after: str | None
     """The last id that was looked at; None: there are no more."""
-
-
-class MessageChange(NamedTuple):
-    """A message before and after."""
-
-    before: QueueMessage
-    after: QueueMessage
 
 
 class OpenQueue:
@@ -105,7 +95,7 @@ class OpenQueue:
             self._before, _ = queues.sums(self.session, self.name)
         return Counts(*(number + self._changes[state.value] for state, number in zip(State, self._before, strict=True)))
 
-    def add(self, requests: Sequence[AddRequest]) -> list[Added | QueueError]:
+    def add(self, requests: Sequence[AddRequest]) -> list[AddedMessage | QueueError]:
         """See `QueueBackend.add`, for many."""
         known = statements.known(self.session, self.name, (request.message.message_id for request in requests))
         fresh: dict[str, KnownMessage] = {}
@@ -212,11 +202,11 @@ class OpenQueue:
         queues.note_growth(self.session, self.name, self._row)
         return len(fresh)
 
-    def _add(self, request: AddRequest, known: Mapping[str, KnownMessage], fresh: dict[str, KnownMessage]) -> Added | QueueError:
+    def _add(self, request: AddRequest, known: Mapping[str, KnownMessage], fresh: dict[str, KnownMessage]) -> AddedMessage | QueueError:
         message = request.message
         entry = fresh.get(message.message_id) or known.get(message.message_id) or KnownMessage()
         if entry.recognises(message):
-            return Added(entry.message, duplicate=True)
+            return AddedMessage(entry.message, duplicate=True)
         try:
             check_room(self.queue, self.counts(), 1)
         except QueueError as error:
@@ -225,7 +215,7 @@ class OpenQueue:
         message = message._replace(arrival=self._row.arrivals)
         fresh[message.message_id] = KnownMessage(message, request.remember_until)
         self._changes[message.state.value] += 1
-        return Added(message, duplicate=False)
+        return AddedMessage(message, duplicate=False)
 
     def _remember(self, fresh: Iterable[KnownMessage], known: Mapping[str, KnownMessage]) -> None:
         wanted = [(entry.message, entry.remembered_until) for entry in fresh if entry.message and entry.remembered_until]
@@ -284,28 +274,6 @@ class OpenQueue:
     def _move(self, before: State, after: State, number: int = 1) -> None:
         self._changes[before.value] -= number
         self._changes[after.value] += number
-
-
-def after_time(due: Sequence[QueueMessage], now: datetime, max_retries: int) -> list[MessageChange]:
-    """Let time do its part to a page of messages, and return them in the order of their last changes.
-
-    Args:
-        due: In order of `next_change_at` and arrival. If it is a full page, others follow.
-        now: Until then; a full page only until the last of it, so that deaths keep their order.
-        max_retries: The queue's.
-    """
-    timers = [(at, message.arrival, message) for message in due if (at := next_change_at(message)) is not None]
-    until = timers[-1][:2] if len(due) >= PAGE else (now, sys.maxsize)
-    before = {message.message_id: message for message in due}
-    after: dict[str, QueueMessage] = {}
-    while timers and timers[0][:2] <= until:
-        at, arrival, message = heapq.heappop(timers)
-        message = changed(message, at, max_retries)
-        after.pop(message.message_id, None)
-        after[message.message_id] = message
-        if (again := next_change_at(message)) is not None:
-            heapq.heappush(timers, (again, arrival, message))
-    return [MessageChange(before[message_id], message) for message_id, message in after.items()]
 
 
 def _at(held: Mapping[str, QueueMessage], queue_name: str, receipt: Receipt) -> QueueMessage:
