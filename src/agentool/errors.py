@@ -68,7 +68,7 @@ class AgenToolError(Exception):
     """
 
     correctable: ClassVar[bool] = False
-    """Whether whoever asked can do better at once, with other input; a language model is then asked to."""
+    """Whether the caller can do better at once, with other input; a language model is then asked to."""
 
     def __init__(self, problem: str, *, field: str | None = None, value: object = None, remedy: str | None = None) -> None:
         super().__init__(problem)

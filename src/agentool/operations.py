@@ -211,7 +211,9 @@ def _check_parameter(parameter: _Parameter, operation: str, input_type: type[Bas
     field = input_type.model_fields.get(parameter.name)
     where = f"Parameter {parameter.name!r} of the handler of operation {operation!r}"
     if field is None:
-        raise ConfigurationError(f"{where} is no field of {input_type.__name__}. {did_you_mean(parameter.name, input_type.model_fields)}")
+        raise ConfigurationError(
+            f"{where} is not a field of {input_type.__name__}. {did_you_mean(parameter.name, input_type.model_fields)}"
+        )
     if not fits(field.annotation, parameter.annotation):
         raise ConfigurationError(f"{where} is declared {parameter.annotation!r}, and the field is {field.annotation!r}.")
     has_default = field.default is not None and field.default is not PydanticUndefined

@@ -57,7 +57,7 @@ class AgenToolset(AbstractToolset[Any]):
         operations: For an AgenTool's name, which of its operations; all by default.
         names: What a tool is called, by AgenTool and operation; ``storage_kv_get`` by default.
         approve: Names of tools whose calls need a person's approval.
-        caller: Who asks, or how to tell from a run's context; by default whoever runs the agent, with a model's scopes.
+        caller: Who asks, or how to tell from a run's context; by default the caller that runs the agent, with a model's scopes.
         injector: Where the AgenTools are called; the current one by default.
         defer_loading: Show the tools only after the model has searched for them.
         id: A name for this toolset, unique in one agent.
@@ -178,7 +178,7 @@ def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], inje
 
 
 def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
-    """Return who asks: inside a scheduled run the owner of its job, else the caller given, else whoever runs the agent."""
+    """Return who asks: inside a scheduled run the owner of its job, else the caller given, else the caller that runs the agent."""
     current = get_caller()
     if given is None or current.depth:
         return current.at("agent", OWN)

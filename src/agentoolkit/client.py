@@ -116,7 +116,7 @@ class SchedulerClient:
             return [{"task_id": job["job_id"], **job} for job in jobs if status is None or job["state"] == _STATES[status]]
         if status not in set(ExecutionStatus):
             remedy = did_you_mean(status, [*_STATES, *ExecutionStatus])
-            raise InvalidInput(f"{excerpt(status)} is no status.", field="status", value=status, remedy=remedy)
+            raise InvalidInput(f"Unknown status {excerpt(status)}.", field="status", value=status, remedy=remedy)
         found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
         gone: list[dict[str, Any]] = (await self._ask("list", job_status=status))["jobs"] if status == JobStatus.CANCELLED else []
         ids = dict.fromkeys(about["job_id"] for about in [*gone, *found["history"]])

@@ -76,7 +76,7 @@ def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str |
     try:
         return read_schedule(task["schedule"], now=start, **given)
     except InvalidSchedule:
-        # What is over by then is no error here: it simply does not fire.
+        # What is over by then is not an error here: it does not fire.
         with_past = _read_long_ago(task["schedule"], given)
         if with_past is None:
             raise

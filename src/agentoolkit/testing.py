@@ -105,7 +105,7 @@ class TestToolkit(Toolkit):
     """A toolkit whose time is moved by hand. It lives in memory, whatever variables say; only a database given by code is opened."""
 
     _environment: ClassVar[Mapping[str, str] | None] = {}
-    __test__ = False  # the name is no test class of pytest's
+    __test__ = False  # not a test class of pytest's, whatever its name says
 
     def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:
         super().__init__(settings.without_variables(), injector=injector, time=time)

@@ -83,7 +83,7 @@ class Rooms:
 
 
 class FunctionThreads:
-    """Runs blocking functions, at most so many at once; the others wait for their turn.
+    """Runs blocking functions, at most `most` at once; the others wait for their turn.
 
     A thread cannot be ended. A function whose caller goes away is given up: it leaves its room to others and runs on,
     without keeping the process alive. When as many are given up as may run at once, no further one is begun.

@@ -452,7 +452,7 @@ async def test_several_are_taken_together(queue: Call):
     ("fields", "named"),
     [
         ({}, "receipt: A receipt or a message_id is required"),
-        ({"receipt": "nonsense"}, "receipt: 'nonsense' is no receipt"),
+        ({"receipt": "nonsense"}, "receipt: 'nonsense' is not a receipt"),
         ({"receipt": "t:a", "message_id": "b"}, "message_id: The receipt is of message 'a', not 'b'"),
     ],
 )

@@ -11,8 +11,8 @@ from agentoolkit import yaml_text
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a:\n  - {b: 1, c: 2, b: 3}", "the key 'b' stands twice"),
-        ("a: &x {b: 1, b: 2}\nc: *x", "the key 'b' stands twice"),
+        ("a:\n  - {b: 1, c: 2, b: 3}", "duplicate key 'b'"),
+        ("a: &x {b: 1, b: 2}\nc: *x", "duplicate key 'b'"),
         ("{k: !!map [a]}", "a sequence cannot be read as map"),
         ("!!map a", "a scalar cannot be read as map"),
         ("{k: !!set [a]}", "a sequence cannot be read as set"),

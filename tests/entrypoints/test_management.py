@@ -258,7 +258,7 @@ def test_input_that_is_no_field_is_refused(cli: Cli) -> None:
 def test_input_that_is_no_object_is_refused(cli: Cli) -> None:
     """--input takes a JSON object."""
     assert "no JSON object" in cli("schedule", "a", "1 hour", "function", "--input", "[1]", code=2).stderr
-    assert "is no JSON" in cli("schedule", "a", "1 hour", "function", "--input", "{", code=2).stderr
+    assert "is not JSON" in cli("schedule", "a", "1 hour", "function", "--input", "{", code=2).stderr
 
 
 def test_a_setting_that_cannot_be_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_an_unreadable_value_is_one_line_on_the_terminal(cli: Cli) -> None:
 
 def test_a_key_that_stands_twice_is_refused() -> None:
     """The later one would silently win."""
-    with pytest.raises(TaskFileError, match=r"the key 'a' stands twice.* in line 5"):
+    with pytest.raises(TaskFileError, match=r"duplicate key 'a'.* in line 5"):
         read_tasks(f"{TASK}  kwargs: {{a: 1, b: 2, a: 3}}\n")
 
 

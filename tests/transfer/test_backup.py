@@ -346,7 +346,7 @@ async def test_a_record_that_no_tool_would_have_let_in_is_refused(tmp_path: Path
 async def test_a_line_that_is_no_json_is_refused(tmp_path: Path, line: str) -> None:
     """Nested without an end, with numbers that JSON does not have, or longer than any number."""
     async with opened(tmp_path / "a.db") as kit:
-        with pytest.raises(InvalidInput, match=r"Line 2 is no JSON: .* Correct the line"):
+        with pytest.raises(InvalidInput, match=r"Line 2 is not JSON: .* Correct the line"):
             await import_lines(held(kit), [HEADER, line], NOW)
 
 

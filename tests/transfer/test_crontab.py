@@ -117,7 +117,7 @@ def test_the_input_ends_with_one_line_feed(command: str, stdin: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("@reboot start", "@reboot is no time"),
+        ("@reboot start", "@reboot is not a time"),
         ("0 1 * * * a | b", "'|'"),
         ("0 1 * * * a > file", "'>'"),
         ("0 1 * * * echo $HOME", "'$'"),
@@ -128,9 +128,9 @@ def test_the_input_ends_with_one_line_feed(command: str, stdin: str) -> None:
         ("0 1 * * * FOO=1 a", "sets variables"),
         ("0 1 * * * echo 'open", "split into words"),
         ("61 * * * * a", "outside 0-59"),
-        ("0 1 * * * ", "no entry"),
+        ("0 1 * * * ", "not a crontab entry"),
         ("@fortnightly a", "fortnightly"),
-        ("hello", "no entry"),
+        ("hello", "not a crontab entry"),
     ],
 )
 def test_what_has_no_equal_is_refused_with_its_line(line: str, reason: str) -> None:

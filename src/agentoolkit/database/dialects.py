@@ -45,7 +45,7 @@ _UNWANTED = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 """Ways to read all of a table, which PostgreSQL keeps to if it made a plan when the table was small; and compiling such a plan."""
 
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
-"""Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within half a minute."""
+"""Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within 30 s."""
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room on its disk.",

@@ -122,7 +122,7 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """Read tasks from YAML text.
 
     Raises:
-        TaskFileError: It is no list of tasks.
+        TaskFileError: It is not a list of tasks.
         TasksRefused: Tasks are wrong; all of them are named, with their lines.
     """
     with _refusing_yaml(text, source):
@@ -162,7 +162,7 @@ def _yaml_problem(error: Exception, text: str, source: str) -> str:
     if mark is not None and (found := _BEGINS_WITH_SIGN.search(line) or _HAS_COLON.match(line)):
         key, value = found["key"], found["value"].strip()
         return f"{source}, line {mark.line + 1}: the value of {key!r} needs quotes. Write {key}: {json.dumps(value, ensure_ascii=False)}"
-    return f"{source} is no YAML: {yaml_text.one_line(error)}"
+    return f"{source} is not YAML: {yaml_text.one_line(error)}"
 
 
 def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:

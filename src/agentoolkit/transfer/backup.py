@@ -224,9 +224,9 @@ def _record(number: int, line: str) -> dict[str, Any]:
         record = checks.json_in(f"Line {number}", line)
     except InvalidInput as error:
         remedy = "Correct the line, or leave it out; nothing was added."
-        raise InvalidInput(f"Line {number} is no JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
+        raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
     if not isinstance(record, dict):
         raise InvalidInput(
-            f"Line {number} is no JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
+            f"Line {number} is not a JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
         )
     return cast("dict[str, Any]", record)

@@ -96,9 +96,9 @@ def json_in(field: str, text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        problem = f"{excerpt(text)} is no JSON: {error}."
+        problem = f"{excerpt(text)} is not JSON: {error}."
         raise InvalidInput(problem, field=field, value=text, remedy="Write it as `agentool export` does.") from error
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number in JSON")

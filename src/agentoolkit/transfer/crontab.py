@@ -60,7 +60,7 @@ def read_crontab(content: str | bytes, *, now: datetime, options: CrontabOptions
 
 
 def _command(line: bytes) -> str:
-    """Return all that follows the schedule; empty where a line is no entry."""
+    """Return all that follows the schedule; empty where a line is not an entry."""
     text = line.decode(errors="backslashreplace").strip()
     found = None if text.startswith("#") or _VARIABLE.fullmatch(text) else _ENTRY.fullmatch(text)
     return found["command"] if found else ""
@@ -148,11 +148,11 @@ class _Reader:
     def _add_task(self, where: str, line: str) -> None:
         entry = _ENTRY.fullmatch(line)
         if entry is None:
-            raise Untranslatable("it is no entry of a crontab: five fields, or an @alias, and a command")
+            raise Untranslatable("it is not a crontab entry: five fields, or an @alias, and a command")
         if not self._zone_is_known:
             raise Untranslatable("the zone set above it cannot be read")
         if entry["schedule"] == "@reboot":
-            raise Untranslatable("@reboot is no time; start it from your init system")
+            raise Untranslatable("@reboot is not a time; start it from your init system")
         read_schedule(entry["schedule"], now=self.now, kind="cron", timezone=self._timezone or "UTC")
         user, command = self._split_user(entry["command"])
         target = self._target(where, *_split_at_percent(command))

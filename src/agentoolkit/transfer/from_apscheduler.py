@@ -54,7 +54,7 @@ def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     function = str(job.func_ref or "")
     module, _, name = function.partition(":")
     if not (module and name.isidentifier()):
-        raise Untranslatable(f"{function or job.func!r} is no function at the top of a module")
+        raise Untranslatable(f"{function or job.func!r} is not a function at the top of a module")
     arguments = {"args": list(job.args), "kwargs": dict(job.kwargs)}
     try:
         given = {kind: json_copy(values, kind) for kind, values in arguments.items() if values}
@@ -103,7 +103,7 @@ def _cron(trigger: Any) -> dict[str, Any]:
 def _interval(trigger: Any) -> dict[str, Any]:
     seconds = trigger.interval.total_seconds()
     if seconds != int(seconds):
-        raise Untranslatable(f"its interval of {seconds} s is no whole number of seconds")
+        raise Untranslatable(f"its interval of {seconds} s is not a whole number of seconds")
     return {"schedule_type": "interval", "schedule": f"{int(seconds)} seconds", "timezone": _zone(trigger.timezone)}
 
 

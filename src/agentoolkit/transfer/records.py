@@ -148,5 +148,5 @@ def value_from(record: Mapping[str, Any]) -> KeptValue:
     checks.check_fields("value", KvInput, {"operation": "set", **named})
     for name, text in named.items():
         checks.check_name(f"value.{name}", text)
-    # In the one form that equal values share, whoever wrote the line.
+    # In the one form that equal values share.
     return KeptValue(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))

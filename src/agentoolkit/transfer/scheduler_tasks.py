@@ -69,7 +69,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _translated(task: object, now: datetime) -> dict[str, Any] | None:
     """Return a task without its name; None if it has nothing left to do."""
     if not isinstance(task, dict):
-        raise Untranslatable("it is no object")
+        raise Untranslatable("it is not an object")
     fields = cast("dict[str, Any]", task)
     cron = fields.get("cron_expression")
     if fields.get("status") == "cancelled" or (not cron and fields.get("status") in _OVER):

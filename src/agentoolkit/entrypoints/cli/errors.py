@@ -50,7 +50,7 @@ def _report(error: Exception) -> int:
             tell(line)
         return exit_code(error)
     if isinstance(error, BrokenPipeError):
-        _silence_stdout()  # whoever read it has left
+        _silence_stdout()  # its reader has left
         return FAILURE
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EIO):

@@ -24,7 +24,7 @@ Timezone = Annotated[
     typer.Option("--timezone", "-z", metavar="ZONE", help="IANA name, as Europe/Berlin; this machine's by default.", show_default=False),
 ]
 TaskFile = Annotated[Path, typer.Argument(metavar="FILE", help="Task file in YAML.", show_default=False)]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks at it later.", show_default=False)]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the record.", show_default=False)]
 
 
 def optional(flag: str, metavar: str, explained: str) -> typer.models.OptionInfo:
@@ -49,7 +49,7 @@ def read_fields(words: Sequence[str], texts: Container[str] = ()) -> dict[str, A
     for word in words:
         key, separator, value = word.partition("=")
         if not (separator and key):
-            raise InvalidInput(f"{excerpt(word)} is no field.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
+            raise InvalidInput(f"Unknown field {excerpt(word)}.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
         if key in read:
             raise InvalidInput("It is given twice.", field=key, value=value, remedy="Give it once.")
         read[key] = value if key in texts else _json_or_text(key, value)
@@ -63,9 +63,9 @@ def read_object(text: str) -> dict[str, Any]:
     try:
         read = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{excerpt(text)} is no JSON: {error}.", field="input", value=text) from error
+        raise InvalidInput(f"{excerpt(text)} is not JSON: {error}.", field="input", value=text) from error
     if not isinstance(read, dict):
-        raise InvalidInput(f"{excerpt(text)} is no JSON object.", field="input", value=text, remedy='Write \'{"key": "value"}\'.')
+        raise InvalidInput(f"{excerpt(text)} is not a JSON object.", field="input", value=text, remedy='Write \'{"key": "value"}\'.')
     return cast("dict[str, Any]", read)
 
 

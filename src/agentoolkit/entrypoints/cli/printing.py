@@ -35,7 +35,7 @@ STATUS_COLOURS = {
     "broken": "red",
 }
 PIPE_WIDTH = 100_000
-"""Columns of what is no terminal: nothing is cut there."""
+"""Columns where the output is not a terminal: nothing is cut there."""
 NARROW = 100
 """Columns below which something has to be left out."""
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))

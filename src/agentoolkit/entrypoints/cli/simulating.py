@@ -126,7 +126,7 @@ def _moment(text: str, flag: str, zone: ZoneInfo, for_a_date: timedelta) -> date
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         remedy = "Write ISO 8601, e.g. '2026-03-28' or '2026-03-28T09:00'."
-        raise InvalidInput(f"{excerpt(text)} is no time.", field=flag, value=text, remedy=remedy) from error
+        raise InvalidInput(f"{excerpt(text)} is not a time.", field=flag, value=text, remedy=remedy) from error
     is_date = moment.time() == time.min and not re.search(r"[T :]\d", text)
     with _within_calendar(text, flag):
         moment = moment + for_a_date if is_date else moment

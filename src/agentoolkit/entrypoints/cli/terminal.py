@@ -67,7 +67,7 @@ class ServingConsole(Console):
 
 
 def silence_stdout() -> None:
-    """Let stdout lead nowhere, after whoever read it has left: nothing more is to be written, also not by Python at its end."""
+    """Let stdout lead nowhere, after its reader has left: nothing more is to be written, also not by Python at its end."""
     _silence(sys.stdout)
 
 

@@ -21,7 +21,7 @@ def read_input(injector: Injector, tool: str, whole: str | None, words: Sequence
     """
     description = describe(injector.get(tool)) if tool in injector else None
     given = read_object(whole) if whole else {}
-    fields = read_fields(words, {name for name, field in description.fields().items() if _is_text(field)} if description else set())
+    fields = read_fields(words, {name for name, field in description.fields().items() if _is_text(field)} if description else set[str]())
     if both := given.keys() & fields.keys():
         raise InvalidInput("It is given twice, in --input and by itself.", field=min(both), remedy="Give it once.")
     operation = {"operation": description.operations[0].name} if description and len(description.operations) == 1 else {}

@@ -54,8 +54,8 @@ _MEANINGS: dict[int, tuple[type[FileError], str, str]] = {
     errno.ELOOP: (PathNotAllowed, "{path} is, or leads through, a link", "Name the file itself; links are not followed."),
     errno.ENOTDIR: (WrongKind, "{path} is, or leads through, a file where a folder is needed", "Name a folder."),
     errno.EISDIR: (WrongKind, "{path} is a folder", "Name a file."),
-    errno.EACCES: (PathNotAllowed, "The system does not permit it for {path}", "Ask whoever owns the files."),
-    errno.EPERM: (PathNotAllowed, "The system does not permit it for {path}", "Ask whoever owns the files."),
+    errno.EACCES: (PathNotAllowed, "The system does not permit it for {path}", "Ask the owner of the files."),
+    errno.EPERM: (PathNotAllowed, "The system does not permit it for {path}", "Ask the owner of the files."),
 }
 
 

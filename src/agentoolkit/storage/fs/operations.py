@@ -165,7 +165,7 @@ def _given(content: str, encoding: Encoding) -> bytes:
         return content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
     except ValueError as error:  # a letter outside of ASCII is another one than a sign that base64 does not have
         kind = "UTF-8 text" if encoding == "text" else "base64"
-        raise InvalidInput(f"It is no {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error
+        raise InvalidInput(f"It is not {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error
 
 
 def _shown(content: bytes, encoding: Encoding, path: str) -> str:
@@ -174,7 +174,7 @@ def _shown(content: bytes, encoding: Encoding, path: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise WrongKind("It is no UTF-8 text.", field="path", value=path, remedy="Read it with encoding 'base64'.") from error
+        raise WrongKind("It is not UTF-8 text.", field="path", value=path, remedy="Read it with encoding 'base64'.") from error
 
 
 def _copied(source: str, destination: str, kind: Kind, progress: Progress) -> FilesCopied:

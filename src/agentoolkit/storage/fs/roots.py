@@ -82,11 +82,11 @@ class Roots:
         """Find the root of a path, by its text alone.
 
         Raises:
-            PathNotAllowed: It is below no root, goes up by ``..``, or is no path.
+            PathNotAllowed: It is below no root, goes up by ``..``, or is not a path.
         """
         parts = PurePosixPath(path).parts
         if "\0" in path or len(path) > MAX_PATH_LENGTH or len(parts) > DEEPEST or ".." in parts:
-            raise PathNotAllowed(f"{excerpt(path)} is no path.", field="path", value=path, remedy="Write it out, without '..'.")
+            raise PathNotAllowed(f"{excerpt(path)} is not a path.", field="path", value=path, remedy="Write it out, without '..'.")
         for prefix, folder in self._roots.items():
             if parts[: len(prefix)] == prefix:
                 return Location(str(PurePosixPath(*parts)), folder, parts[len(prefix) :])

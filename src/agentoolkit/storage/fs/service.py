@@ -64,7 +64,7 @@ class FileService:
                 return FileEntry(location.path, kind_of(status), status)
 
     def found(self, location: Location, matching: Callable[[FileEntry], bool], limit: int, recursive: bool) -> list[FileEntry]:
-        """Return what is in a folder, at most so many."""
+        """Return what is in a folder, at most `limit` entries."""
         with _told(location), location.opened() as folder:
             return list(islice(filter(matching, folder_contents.walk(folder, recursive)), limit))
 

@@ -19,7 +19,7 @@ class KeyNotFound(AgenToolError, KeyError):
 
 
 class NotANumber(AgenToolError, TypeError):
-    """``increment`` met a value that is no number."""
+    """``increment`` met a value that is not a number."""
 
 
 class ValueTooLarge(AgenToolError, ValueError):

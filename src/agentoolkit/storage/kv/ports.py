@@ -58,7 +58,7 @@ class KeyValueStore(Protocol):
         ...
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
-        """Return keys that begin with the prefix, in the order of their code points, at most so many."""
+        """Return keys that begin with the prefix, in the order of their code points, at most `limit`."""
         ...
 
     async def damaged(self, limit: int) -> Sequence[str]:

@@ -18,7 +18,7 @@ def check_current(message: QueueMessage, receipt: Receipt) -> None:
             f"Message {message.message_id!r} was given back, or its lease ran out and another took it: it is {message.state.value} now.",
             field="receipt",
             value=str(receipt),
-            remedy="Leave it to whoever has it; a longer visibility_timeout gives more time.",
+            remedy="Leave it to its present consumer; a longer visibility_timeout gives more time.",
         )
 
 

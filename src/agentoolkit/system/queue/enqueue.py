@@ -77,7 +77,7 @@ def read_receipt(receipt: str | None, message_id: str | None) -> Receipt:
     token, _, named = receipt.partition(":")
     if not (token and named):
         remedy = "Use the one that 'dequeue' returned."
-        raise InvalidInput(f"{excerpt(receipt)} is no receipt.", field="receipt", value=receipt, remedy=remedy)
+        raise InvalidInput(f"{excerpt(receipt)} is not a receipt.", field="receipt", value=receipt, remedy=remedy)
     if message_id not in (None, named):
         problem = f"The receipt is of message {excerpt(named)}, not {excerpt(message_id)}."
         raise InvalidInput(problem, field="message_id", value=message_id, remedy="Leave one of them out.")

@@ -103,7 +103,7 @@ class QueueMessage(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Which message is meant, and by which lease; without a token, whoever holds it."""
+    """Which message is meant, and by which lease; without a token, any."""
 
     message_id: str
     token: str = ""
@@ -118,7 +118,7 @@ def waiting(message: QueueMessage, now: datetime) -> QueueMessage:
 
 
 def renumbered(messages: Sequence[QueueMessage], arrivals: int | None) -> list[QueueMessage]:
-    """Let messages arrive after so many others, in the order in which they arrived before; None: keep their numbers."""
+    """Number messages as arrivals after these, in the order in which they arrived before; None: keep their numbers."""
     if arrivals is None:
         return list(messages)
     places = {id(message): place for place, message in enumerate(sorted(messages, key=lambda message: message.arrival), 1)}

@@ -41,7 +41,7 @@ async def manage_queue(ctx: Context, operation: str, **kwargs: Any) -> QueueOutp
     """
     if operation not in HANDLERS:
         remedy = did_you_mean(operation, HANDLERS)
-        raise InvalidInput(f"{operation!r} is no operation of the queue.", field="operation", value=operation, remedy=remedy)
+        raise InvalidInput(f"Unknown queue operation {operation!r}.", field="operation", value=operation, remedy=remedy)
     return await ctx.injector.run(ctx.agentool_name, {"operation": operation, **kwargs})
 
 
@@ -91,7 +91,7 @@ async def queue_dequeue(
 
 
 async def queue_ack(ctx: Context, queue_name: str, receipt: str | None = None, message_id: str | None = None) -> QueueOutput:
-    """Remove a message that is dealt with. By its id alone it is removed whoever has it, dead letters included.
+    """Remove a message that is dealt with. By its id alone it is removed even if another consumer has it, dead letters included.
 
     Raises:
         QueueNotFound, MessageNotFound: It is not there, or not any more.

@@ -142,7 +142,7 @@ class Enqueued(BaseModel):
 
 
 class TakenMessage(BaseModel):
-    """A message for whoever took it."""
+    """A message for its consumer."""
 
     message_id: str
     message: JsonValue

@@ -155,7 +155,7 @@ class QueueService:
         return await self.backend.remove(queue_name, receipt, self._time.now())
 
     async def nack(self, queue_name: str, receipt: Receipt, delay: float, reason: str) -> QueueMessage:
-        """Return a message that was not dealt with, after so many seconds. Raises as `ack`."""
+        """Return a message that was not dealt with, after a delay in seconds. Raises as `ack`."""
         await self._ready()
         now = self._time.now()
         message = await self.backend.nack(queue_name, receipt, now + timedelta(seconds=delay), reason, now)

@@ -26,7 +26,7 @@ from agentoolkit.system.queue.schemas import (
 
 
 def taken_message(message: QueueMessage) -> TakenMessage:
-    """A message for whoever took it."""
+    """A message for its consumer."""
     return TakenMessage(
         message_id=message.message_id,
         message=_payload(message),

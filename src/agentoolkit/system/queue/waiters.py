@@ -1,4 +1,4 @@
-"""Those who wait for a message: called by whoever adds one, by a time that has come, or by their own timeout."""
+"""Those who wait for a message: called when one is added, by a time that has come, or by their own timeout."""
 
 from __future__ import annotations
 

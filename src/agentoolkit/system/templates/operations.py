@@ -63,7 +63,7 @@ async def templates_save(ctx: Context, template_name: str, template: str) -> Sav
     """Keep a template under a name, in place of one that has it.
 
     Raises:
-        InvalidTemplate: The text is no template; nothing is saved.
+        InvalidTemplate: The text is not a template; nothing is saved.
         InvalidInput: No template can have this name.
     """
     variables = await ctx.deps.renderer.validate(template_name, template)

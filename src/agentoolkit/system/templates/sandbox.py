@@ -34,7 +34,7 @@ class TooLong(Exception):
 
 
 def limit_this_process(memory: int) -> None:
-    """Let this process have so many bytes of memory and write no file, where the system has such limits."""
+    """Limit the memory of this process in bytes, and let it write no file, where the system has such limits."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -44,7 +44,7 @@ def limit_this_process(memory: int) -> None:
 
 @contextlib.contextmanager
 def ending_after(seconds: float) -> Generator[None]:
-    """End this process if the block takes longer, also when whoever started it is gone."""
+    """End this process if the block takes longer, also when the process that started it is gone."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -56,7 +56,7 @@ def ending_after(seconds: float) -> Generator[None]:
 
 
 def send(message: Message) -> None:
-    """Write a line to whoever started this process."""
+    """Write a line to the process that started this one."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

@@ -41,7 +41,7 @@ def run(
 def history(
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id or name; all jobs if left out.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
-    status: Annotated[str | None, optional("--status", STATUSES, "Only those that stand so.")] = None,
+    status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.")] = None,
     json: Json = False,
 ) -> None:
     """List the executions whose due times are the latest, the newest last."""

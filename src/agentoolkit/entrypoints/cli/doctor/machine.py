@@ -70,7 +70,7 @@ def check_settings() -> Iterator[Finding]:
     for name in sorted(set(variables) - set(known) - {"AGENTOOL_HOME"}):
         if name.startswith("AGENTOOL_CONFIG__"):  # configuration, which the AgenTool `config` reads
             continue
-        yield warning("settings", f"{name} is no setting and is ignored", did_you_mean(name, known))
+        yield warning("settings", f"{name} is not a setting and is ignored", did_you_mean(name, known))
 
 
 async def check_time() -> Iterator[Finding]:
