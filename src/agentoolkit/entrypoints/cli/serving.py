@@ -36,14 +36,16 @@ _MAX_NAMED = 3
 _RECENT = 10_000
 
 
-def serve_file(path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool, http: str | None = None) -> None:
+def serve_file(
+    path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool, http: str | None = None, kept: bool = False
+) -> None:
     """Serve until a signal comes or the time is over: a file, else the jobs that are kept, else the bundled example.
 
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
     terminal = ServingConsole(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    if path is None and not memory and keeps_jobs():
+    if path is None and not memory and (kept or keeps_jobs()):
         serving = Serving(terminal, settings_for(allow), (), "", http)
     else:
         with _file(path) as source:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.errors import ReportingGroup
+from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
+
+if TYPE_CHECKING:
+    from agentoolkit.settings import Settings
 
 mcp_app = typer.Typer(
     cls=ReportingGroup,
@@ -32,6 +36,7 @@ def serve(
     agent: Annotated[
         str | None, typer.Option("--agent", metavar="NAME", help="Agent that runs prompts; the only one by default.", show_default=False)
     ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a process behind that serves the tasks when the client has gone.")] = False,
     timezone: Timezone = None,
     allow: Allow = None,
     memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it tasks and their history outlive the process.")] = False,
@@ -48,4 +53,36 @@ def serve(
     except ImportError as error:
         raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
     options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent)
-    serve_mcp(settings_for(allow or [], memory=memory), options)
+    settings = settings_for(allow or [], memory=memory)
+    if keep:
+        _keep(settings, allow or [])
+    serve_mcp(settings, options)
+
+
+@mcp_app.command(cls=ReportingCommand, epilog=example_of("config"))
+def config(
+    client: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CLIENT]", help="claude-code, claude-desktop, cursor, vscode or codex; all by default.", show_default=False
+        ),
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Of a server over HTTP.", show_default=False)] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Start the server with --keep.")] = False,
+) -> None:
+    """Print what MCP clients are told, so that they find the server."""
+    from agentoolkit.entrypoints.mcp_server.client_config import client_config, client_configs
+
+    arguments = ["--keep"] if keep else []
+    if client is not None:
+        typer.echo(client_config(client, arguments, url).block)
+        return
+    for each in client_configs(arguments, url).values():
+        typer.echo(f"{each.title}, in {each.place}:\n\n{each.block}\n")
+
+
+def _keep(settings: Settings, allow: Sequence[str]) -> None:
+    from agentoolkit.entrypoints.mcp_server.keeping import keep_serving
+
+    if pid := keep_serving(settings, allow):
+        typer.echo(f"agentool: process {pid} stays behind and serves the tasks; `kill {pid}` ends it.", err=True)

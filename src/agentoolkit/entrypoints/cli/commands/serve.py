@@ -21,6 +21,7 @@ def serve(
     ] = None,
     allow: Allow = None,
     memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it jobs and their history outlive the process.")] = False,
+    kept: Annotated[bool, typer.Option("--kept", help="Serve the jobs that are kept, also if there are none yet.")] = False,
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", help="Stop by itself after so long.", min=0.0, show_default=False)
     ] = None,
@@ -32,4 +33,4 @@ def serve(
     """Schedule the tasks of a file, run whatever is due and print each execution, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.serving import serve_file
 
-    serve_file(file, allow or [], seconds, memory=memory, http=http)
+    serve_file(file, allow or [], seconds, memory=memory, http=http, kept=kept)

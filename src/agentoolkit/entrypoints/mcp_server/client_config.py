@@ -1,0 +1,71 @@
+"""``agentool mcp config``: what MCP clients are told, so that they find the server."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentool.errors import InvalidInput, did_you_mean
+
+NAME = "scheduler"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """One client: where its configuration is, and what belongs there."""
+
+    title: str
+    place: str
+    block: str
+
+
+def client_configs(arguments: Sequence[str] = (), url: str | None = None) -> Mapping[str, ClientConfig]:
+    """Return the block for each client that is known.
+
+    Args:
+        arguments: Options of ``agentool mcp`` that the client passes on.
+        url: Of a server over HTTP; without it each client starts one of its own.
+    """
+    words = [*_program(), "mcp", *arguments]
+    started: dict[str, Any] = {"url": url} if url else {"command": words[0], "args": words[1:]}
+    kind: dict[str, Any] = {"type": "http" if url else "stdio", **started}
+    add = f"claude mcp add --transport http {NAME} {url}" if url else f"claude mcp add {NAME} -- {shlex.join(words)}"
+    return {
+        "claude-code": ClientConfig("Claude Code", "a terminal", add),
+        "claude-desktop": ClientConfig("Claude Desktop", "claude_desktop_config.json", _json({"mcpServers": {NAME: started}})),
+        "cursor": ClientConfig("Cursor", "~/.cursor/mcp.json", _json({"mcpServers": {NAME: started}})),
+        "vscode": ClientConfig("VS Code", ".vscode/mcp.json", _json({"servers": {NAME: kind}})),
+        "codex": ClientConfig("Codex", "~/.codex/config.toml", _toml(started)),
+    }
+
+
+def client_config(client: str, arguments: Sequence[str] = (), url: str | None = None) -> ClientConfig:
+    """Return the block for one client.
+
+    Raises:
+        InvalidInput: It is not known; the nearest one is named.
+    """
+    known = client_configs(arguments, url)
+    if client not in known:
+        raise InvalidInput(f"No client is known as {client!r}.", field="client", value=client, remedy=did_you_mean(client, known))
+    return known[client]
+
+
+def _program() -> list[str]:
+    """Return how this program is started from anywhere: a client has no environment of ours."""
+    found = shutil.which("agentool")
+    return [found] if found else [sys.executable, "-m", "agentool"]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _toml(started: Mapping[str, Any]) -> str:
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in started.items()]
+    return "\n".join([f"[mcp_servers.{NAME}]", *lines])
