@@ -254,6 +254,11 @@ class Settings(BaseModel):
     timezone: str | None = Field(
         default=None, description="IANA zone of schedules that name none; the machine's by default", examples=["Europe/Berlin"]
     )
+    calendars: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="Names for 'exclude' and 'only', and what they stand for: dates, 'holidays:DE-BY', 'weekends', 'ics:PATH'",
+        examples=['{"closed": ["holidays:DE", "2026-12-24"]}'],
+    )
     concurrency: int = Field(default=100, ge=1, description="Executions that run at once in this process")
     timeout: float | None = Field(default=300.0, gt=0, description="Seconds that a handler may take where its job says nothing")
     plugins: tuple[str, ...] = Field(

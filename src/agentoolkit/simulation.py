@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.schedules import Reading, firings, read_schedu
 MAX_FIRINGS = 10_000
 """Firings that one simulation returns."""
 
-_WHEN = ("timezone", "start_at", "end_at", "jitter", "exclude")
+_WHEN = ("timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -172,7 +172,7 @@ class Toolkit:
             admission=rules,
             audit=audit,
         )
-        return SchedulerService(parts, settings.timezone)
+        return SchedulerService(parts, settings.timezone, settings.calendars)
 
     def _make_queue(self) -> QueueService:
         """Make the queues, or take over those in memory that are registered already."""

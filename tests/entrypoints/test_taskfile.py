@@ -55,7 +55,7 @@ def test_a_schedule_without_its_quotes_is_named(value: str, form: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Beside 'tasks' there is no other key."),
+        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Beside 'tasks' and 'calendars' there is no other key."),
         (f"{TASK}defaults: 1\n", "unknown key 'defaults' in line 5."),
         ("task: []\n", "unknown key 'task' in line 1. Did you mean 'tasks'?"),
         (f"{TASK}{TASK}", "has 'tasks' twice, in lines 1 and 5. Make one list of them."),

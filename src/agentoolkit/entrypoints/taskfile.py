@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import yaml
-from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
+from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
 from agentoolkit.text_files import decode_text
 
 MAX_FILE_SIZE = 1_000_000
@@ -126,13 +127,13 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         TasksRefused: Tasks are wrong; all of them are named, with their lines.
     """
     with _refusing_yaml(text, source):
-        nodes = _task_nodes(yaml_text.compose(text), source)
+        nodes, calendars = _task_nodes(yaml_text.compose(text), source)
     tasks: list[Task] = []
     refusals: list[TaskFileError] = []
     for node in nodes:
         try:
             with _refusing_yaml(text, source):
-                tasks.append(_read_task(node, source))
+                tasks.append(_with_calendars(_read_task(node, source), calendars))
         except TaskFileError as error:
             refusals.append(error)
     if len(refusals) == 1:
@@ -165,7 +166,27 @@ def _yaml_problem(error: Exception, text: str, source: str) -> str:
     return f"{source} is not YAML: {yaml_text.one_line(error)}"
 
 
-def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
+def _with_calendars(task: Task, calendars: Calendars) -> Task:
+    """Replace the names of the file's own calendars; other names are the settings'."""
+    for field in ("exclude", "only"):
+        texts: list[str] | None = getattr(task, field)
+        if texts is not None:
+            own = [expanded([text], calendars, field) if text in calendars else [text] for text in texts]
+            setattr(task, field, [entry for entries in own for entry in entries])
+    return task
+
+
+def _calendars(node: yaml.Node | None, source: str) -> Calendars:
+    if node is None:
+        return {}
+    try:
+        return TypeAdapter(dict[str, list[str]]).validate_python(yaml_text.construct(node))
+    except ValidationError as error:
+        remedy = 'Write e.g. \'calendars: {closed: ["holidays:DE", "2026-12-24"]}\'.'
+        raise TaskFileError(f"{source} has calendars that are no lists of texts.", field="calendars", remedy=remedy) from error
+
+
+def _task_nodes(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node], Calendars]:
     if not isinstance(root, yaml.MappingNode):
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
     if yaml_text.size(root) > yaml_text.MAX_NODES:
@@ -176,15 +197,15 @@ def _task_nodes(root: yaml.Node | None, source: str) -> Sequence[yaml.Node]:
         if name in held:
             lines = f"lines {held[name][0]} and {line}"
             raise TaskFileError(f"{source} has {name!r} twice, in {lines}.", field=name, value=name, remedy="Make one list of them.")
-        if name != "tasks":
-            remedy = did_you_mean(name, ("tasks",)) if name[:1] == "t" else "Beside 'tasks' there is no other key."
+        if name not in ("tasks", "calendars"):
+            remedy = did_you_mean(name, ("tasks",)) if name[:1] == "t" else "Beside 'tasks' and 'calendars' there is no other key."
             raise TaskFileError(f"{source} has an unknown key {excerpt(name)} in line {line}.", field=name, value=name, remedy=remedy)
         held[name] = line, value
     _, tasks = held.get("tasks", (0, None))
     if not isinstance(tasks, yaml.SequenceNode):
         remedy = "Begin the file with 'tasks:' and a list below it."
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy=remedy)
-    return cast("Sequence[yaml.Node]", tasks.value)
+    return cast("Sequence[yaml.Node]", tasks.value), _calendars(held.get("calendars", (0, None))[1], source)
 
 
 def _read_task(node: yaml.Node, source: str) -> Task:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
+from agentoolkit.system.scheduler.schedules.shifting import Shift
 from agentoolkit.text import storable
 
 MAX_NAME_LENGTH = 200
@@ -93,7 +94,15 @@ class JobFields(BaseModel):
         examples=[30],
     )
     exclude: list[Text] | None = Field(
-        None, description="Dates '2026-12-25' or quiet hours '22:00-06:00' without due times", examples=[["2026-12-25"]]
+        None,
+        description="Dates '2026-12-25', quiet hours '22:00-06:00', 'weekends', 'holidays:DE' or names of calendars without due times",
+        examples=[["2026-12-25"]],
+    )
+    only: list[Text] | None = Field(
+        None, description="The only days with due times: dates or names of calendars", examples=[["2026-12-01/2026-12-24"]]
+    )
+    shift: Shift | None = Field(
+        None, description="Where what falls on a day without due times goes; by default it is left out", examples=["next"]
     )
     timeout: float | None = Field(
         None, ge=0.001, le=MAX_SECONDS, allow_inf_nan=False, description="Seconds after which a running handler is cancelled", examples=[60]

@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.schedules import Reading, preview, read_schedu
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""
-_SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude"})
+_SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift"})
 """The fields that make a schedule."""
 _POLICIES = frozenset(field.name for field in fields(Policies))
 _DEFINITION = frozenset({"job_name", "agentool_name", "input_data", "result_queue", "error_queue", "description", "tags"})
@@ -126,7 +126,7 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, default_timezone:
     """Read a job's schedule with some of its fields changed."""
     when = job.schedule
     held: dict[str, Any] = {"schedule": when.text, "schedule_type": when.kind, "anchor": when.anchor}
-    held |= {name: getattr(when, name) for name in ("timezone", "start_at", "end_at", "jitter", "exclude")}
+    held |= {name: getattr(when, name) for name in ("timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")}
     if "schedule" in given:
         held |= {"schedule_type": None, "anchor": None}
     elif "start_at" in given:
@@ -147,6 +147,8 @@ def _read(given: Mapping[str, Any], job_id: str, now: datetime, default_timezone
         jitter=given.get("jitter", 0.0),
         jitter_key=job_id,
         exclude=given.get("exclude", ()),
+        only=given.get("only", ()),
+        shift=given.get("shift"),
     )
 
 

@@ -19,6 +19,7 @@ from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.job_writer import JobWriter
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup
+from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
@@ -58,6 +59,7 @@ class SchedulerService:
     Args:
         parts: Store, injector and time source.
         timezone: IANA name of the zone of jobs that name none; the machine's by default.
+        calendars: What the names of calendars stand for.
 
     Attributes:
         lifecycle: Starts and stops the engine.
@@ -65,7 +67,7 @@ class SchedulerService:
         executions: Runs jobs at once, and finds and cancels executions.
     """
 
-    def __init__(self, parts: Parts, timezone: str | None = None) -> None:
+    def __init__(self, parts: Parts, timezone: str | None = None, calendars: Calendars | None = None) -> None:
         self.parts = parts
         self.store = parts.store
         self.lifecycle = Lifecycle(parts)
@@ -74,6 +76,7 @@ class SchedulerService:
         self.executions = ExecutionService(parts, self.lifecycle, self.lookup, audit)
         self._writer = JobWriter(parts, self.lifecycle, audit)
         self._timezone = timezone
+        self._calendars = calendars or {}
 
     def now(self) -> datetime:
         """Return the present instant, by the scheduler's own time source."""
@@ -249,6 +252,7 @@ class SchedulerService:
     async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
         """Return fields that name the job it comes after, if it does, by its id."""
         await self.lifecycle.ready()
+        asked = await with_calendars(asked, self._calendars)
         upstream = upstream_in(asked.schedule) if asked.schedule is not None else None
         if upstream is None or upstream.job_id in assumed:
             return asked

@@ -62,6 +62,10 @@ def _bounds(schedule: Schedule) -> list[str]:
     said = [f"{word} {_local(schedule, moment)}" for word, moment in (("from", schedule.start_at), ("until", schedule.end_at)) if moment]
     if schedule.exclude:
         said.append(f"except {', '.join(schedule.exclude)}")
+    if schedule.only:
+        said.append(f"only on {', '.join(schedule.only)}")
+    if schedule.shift:
+        said.append(f"moved to the {schedule.shift} other day")
     if schedule.jitter:
         said.append(f"delayed by up to {schedule.jitter:g} seconds")
     return said

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.calendars import AllBut, Span, read_calendar
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone, shifts_between
 
@@ -19,7 +20,7 @@ MAX_WINDOWS = 12
 _DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
-_REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26' or a window '22:00-06:00'."
+_REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26', a window '22:00-06:00', 'weekends' or 'holidays:DE'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Exclusions:
     """All exclusions of one schedule, in its zone."""
 
     timezone: str
-    spans: tuple[Dates | Window, ...]
+    spans: tuple[Span, ...]
 
     def end_after(self, instant: datetime) -> datetime | None:
         """Return an instant up to which an exclusion covers everything from ``instant`` on, perhaps longer; None when none does."""
@@ -112,15 +113,38 @@ def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
     return Exclusions(timezone, spans)
 
 
-def _read(text: str) -> Dates | Window:
+@lru_cache(maxsize=1024)
+def day_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str) -> Exclusions:
+    """Read what leaves out whole days: all of `exclude` but its windows, and every day that `only` does not name.
+
+    Raises:
+        InvalidSchedule: naming the one that cannot be read, or is a window in `only`.
+    """
+    days = [span for span in exclusions(texts, timezone).spans if not isinstance(span, Window)]
+    kept = tuple(_read(text, "only") for text in only)
+    if any(isinstance(span, Window) for span in kept):
+        raise InvalidSchedule("takes whole days.", field="only", value=", ".join(only), remedy="Leave quiet hours out by 'exclude'.")
+    return Exclusions(timezone, (*days, AllBut(kept)) if kept else tuple(days))
+
+
+@lru_cache(maxsize=1024)
+def all_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str) -> Exclusions:
+    """Read what leaves out days and times of day."""
+    windows = [span for span in exclusions(texts, timezone).spans if isinstance(span, Window)]
+    return Exclusions(timezone, (*windows, *day_exclusions(texts, only, timezone).spans))
+
+
+def _read(text: str, field: str = "exclude") -> Span:
     try:
+        if calendar := read_calendar(text):
+            return calendar
         if shape := _DATES.fullmatch(text):
             return _dates(shape[1], shape[2] or shape[1])
         if shape := _WINDOW.fullmatch(text):
             return _window(time(int(shape[1]), int(shape[2])), time(int(shape[3] or 0), int(shape[4] or 0)))
     except ValueError as wrong:
-        raise _refusal(text, str(wrong)) from wrong
-    raise _refusal(text, "cannot be read")
+        raise _refusal(text, str(wrong), field) from wrong
+    raise _refusal(text, "cannot be read", field)
 
 
 def _dates(first: str, last: str) -> Dates:
@@ -135,5 +159,5 @@ def _window(start: time, end: time) -> Window:
     return Window(start, end)
 
 
-def _refusal(text: str, problem: str) -> InvalidSchedule:
-    return InvalidSchedule(f"{text[:40]!r} {problem}.", field="exclude", value=text, remedy=_REMEDY)
+def _refusal(text: str, problem: str, field: str) -> InvalidSchedule:
+    return InvalidSchedule(f"{text[:40]!r} {problem}.", field=field, value=text, remedy=_REMEDY)

@@ -18,6 +18,7 @@ from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, ma
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, part_kind
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
+from agentoolkit.system.scheduler.schedules.shifting import Shift
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.tokens import plain
@@ -54,6 +55,8 @@ def read_schedule(
     jitter: float = 0.0,
     jitter_key: str = "",
     exclude: Sequence[str] = (),
+    only: Sequence[str] = (),
+    shift: Shift | None = None,
 ) -> Reading:
     """Read a schedule as a person, a program or a language model writes it.
 
@@ -64,7 +67,8 @@ def read_schedule(
         kind: What the text must be; None lets the text decide.
         timezone: IANA name, for a text that names no zone itself; None is this machine's.
         anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
-        start_at, end_at, jitter, jitter_key, exclude: Bounds as in :class:`Schedule`; times also naive or as ISO 8601, read in the zone.
+        start_at, end_at, jitter, jitter_key, exclude, only, shift: Bounds as in :class:`Schedule`; times also naive, as ISO 8601 or in
+            words, read in the zone.
 
     Raises:
         InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
@@ -82,6 +86,7 @@ def read_schedule(
     start = phrase.start_at or _bound(start_at, "start_at", zone, now)
     end = phrase.end_at or _bound(end_at, "end_at", zone, now)
     bounds: dict[str, Any] = {"start_at": start, "end_at": end, "jitter": jitter, "jitter_key": jitter_key, "exclude": tuple(exclude)}
+    bounds |= {"only": tuple(only), "shift": shift}
     schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now, zone), **bounds)
     _check_it_fires(schedule, now, text)
     return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
@@ -195,15 +200,15 @@ def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
         return
     if schedule.end_at is not None and schedule.end_at < now:
         raise InvalidSchedule("has passed.", field="end_at", value=schedule.end_at.isoformat(), remedy="Give a later end.")
-    guilty = next((name for name in ("exclude", "end_at", "start_at") if _fires_without(schedule, name, now)), None)
+    guilty = next((name for name in ("exclude", "only", "end_at", "start_at") if _fires_without(schedule, name, now)), None)
     if guilty is None:
         raise InvalidSchedule("this never fires.", field="schedule", value=text, remedy="Check day-of-month, month and day-of-week.")
     bound = getattr(schedule, guilty)
-    value = ", ".join(bound) if guilty == "exclude" else bound.isoformat()
+    value = ", ".join(bound) if guilty in ("exclude", "only") else bound.isoformat()
     raise InvalidSchedule(
         f"{excerpt(value)} leaves no due time, so this never fires.", field=guilty, value=value, remedy="Widen or remove it."
     )
 
 
 def _fires_without(schedule: Schedule, name: str, now: datetime) -> bool:
-    return replace(schedule, **{name: () if name == "exclude" else None}).first_from(now) is not None
+    return replace(schedule, **{name: () if name in ("exclude", "only") else None}).first_from(now) is not None

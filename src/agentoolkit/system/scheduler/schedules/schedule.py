@@ -19,11 +19,12 @@ from agentoolkit.system.scheduler.schedules.after import Never, Upstream, requir
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, Jittered, Outside
 from agentoolkit.system.scheduler.schedules.cron import cron_rule, wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, split_weeks
-from agentoolkit.system.scheduler.schedules.exclusions import exclusions
+from agentoolkit.system.scheduler.schedules.exclusions import all_exclusions, day_exclusions
 from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text, is_interval
 from agentoolkit.system.scheduler.schedules.once import once_rule, once_text
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR, AnyOf, check_frequency, split_parts
+from agentoolkit.system.scheduler.schedules.shifting import Shift, Shifted
 from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
 
 Kind = Literal["cron", "interval", "once", "after", "list"]
@@ -55,7 +56,9 @@ class Schedule:
         end_at: No due time after it (UTC).
         jitter: Longest delay of a due time, in seconds, at most a week. The same due time always gets the same delay.
         jitter_key: What tells this schedule's delays from another's, such as a job's id.
-        exclude: Dates ``2026-12-25``, ranges ``2026-12-24/2026-12-26``, windows ``22:00-06:00``.
+        exclude: Dates ``2026-12-25``, ranges ``2026-12-24/2026-12-26``, windows ``22:00-06:00``, ``weekends``, ``holidays:DE-BY``.
+        only: The only days on which something is due; written as those of `exclude`, without windows.
+        shift: Where what falls on a day that is left out goes: to the ``next`` or ``previous`` other day; None: nowhere.
 
     Raises:
         InvalidSchedule: naming the field, when the values make no schedule.
@@ -72,6 +75,8 @@ class Schedule:
     jitter: float = 0.0
     jitter_key: str = ""
     exclude: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    shift: Shift | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(load_zone(self.timezone), ZoneInfo):
@@ -81,7 +86,10 @@ class Schedule:
             object.__setattr__(self, name, _utc(getattr(self, name), name))
         object.__setattr__(self, "text", _canonical(self))
         _check_bounds(self)
-        exclusions(self.exclude, self.timezone)
+        all_exclusions(self.exclude, self.only, self.timezone)
+        if self.shift is not None and (self.shift not in get_args(Shift) or self.kind in ("interval", "after")):
+            remedy = "Give 'next' or 'previous' to a crontab or a single time."
+            raise InvalidSchedule(f"{excerpt(self.shift)} does not fit this schedule.", field="shift", value=self.shift, remedy=remedy)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment`` (aware), in UTC; None when there is no further one. Never raises."""
@@ -114,7 +122,12 @@ class Schedule:
         """Is a moment (aware) within the bounds, and not excluded?"""
         if (self.start_at is not None and moment < self.start_at) or (self.end_at is not None and moment > self.end_at):
             return False
-        return not self.exclude or exclusions(self.exclude, self.timezone).end_after(moment) is None
+        return not self.excludes or all_exclusions(self.exclude, self.only, self.timezone).end_after(moment) is None
+
+    @property
+    def excludes(self) -> bool:
+        """Whether it leaves out days or times of day."""
+        return bool(self.exclude or self.only)
 
     def same_times(self, other: Schedule) -> bool:
         """Do both say the same? From when an interval counts, and whose the delays are, is not said."""
@@ -151,7 +164,7 @@ class Schedule:
         """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` makes an equal schedule."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         times = {name: record[name] and record[name].isoformat() for name in _TIMES}
-        return {**record, **times, "exclude": list(self.exclude)}
+        return {**record, **times, "exclude": list(self.exclude), "only": list(self.only)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schedule:
@@ -194,12 +207,14 @@ def firings(schedule: Schedule, start: datetime, end: datetime) -> Iterator[date
 def undelayed(schedule: Schedule) -> Rule:
     """Return the schedule's rule within its bounds, without jitter."""
     rule = _plain_rule(schedule)
+    if schedule.shift is not None and schedule.excludes:
+        rule = Shifted(rule, day_exclusions(schedule.exclude, schedule.only, schedule.timezone), schedule.shift)
     if schedule.start_at is not None or schedule.end_at is not None:
         rule = Between(rule, schedule.start_at, schedule.end_at)
-    return Outside(rule, exclusions(schedule.exclude, schedule.timezone)) if schedule.exclude else rule
+    return Outside(rule, all_exclusions(schedule.exclude, schedule.only, schedule.timezone)) if schedule.excludes else rule
 
 
-_SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude")
+_SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")
 _TIMES = ("anchor", "start_at", "end_at")
 
 
@@ -208,7 +223,7 @@ def _timing(schedule: Schedule) -> Rule:
     rule = undelayed(schedule)
     if not schedule.jitter:
         return rule
-    excluded = exclusions(schedule.exclude, schedule.timezone) if schedule.exclude else None
+    excluded = all_exclusions(schedule.exclude, schedule.only, schedule.timezone) if schedule.excludes else None
     return Jittered(rule, timedelta(seconds=schedule.jitter), schedule.jitter_key, schedule.end_at, excluded)
 
 

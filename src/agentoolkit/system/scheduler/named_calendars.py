@@ -1,0 +1,70 @@
+"""Calendars by name: what a job says in `exclude` and `only` becomes the dates and holidays that the name stands for.
+
+They are kept with the job, so that every process agrees, and a file that cannot be read later changes nothing in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.schedules.calendars import dates_of_ics
+
+Calendars = Mapping[str, Sequence[str]]
+"""Names, and what they stand for: dates, ranges of dates, ``weekends``, ``holidays:DE``, or ``ics:PATH`` of an iCalendar file."""
+
+MAX_FILE_SIZE = 1_000_000
+"""Bytes of an iCalendar file."""
+_FILE = "ics:"
+_FIELDS = ("exclude", "only")
+
+
+async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
+    """Return fields in which names of calendars are replaced by what they stand for.
+
+    Raises:
+        InvalidSchedule: No calendar has this name, or its file cannot be read.
+    """
+    given = asked.given()
+    named = {field: given[field] for field in _FIELDS if any(_is_named(text, calendars) for text in given.get(field, ()))}
+    if not named:
+        return asked
+    return asked.model_copy(update={field: await asyncio.to_thread(expanded, texts, calendars, field) for field, texts in named.items()})
+
+
+def expanded(texts: Sequence[str], calendars: Calendars, field: str) -> list[str]:
+    """Replace names by what they stand for; this reads files. Raises `InvalidSchedule`."""
+    return [entry for text in texts for entry in _entries(text, calendars, field)]
+
+
+def _entries(text: str, calendars: Calendars, field: str) -> list[str]:
+    if text not in calendars:
+        if _is_named(text, calendars):
+            remedy = did_you_mean(text, calendars)
+            raise InvalidSchedule(f"no calendar is called {excerpt(text)}.", field=field, value=text, remedy=remedy)
+        return [text]
+    return [day for entry in calendars[text] for day in (_days_of_file(entry, text) if entry.startswith(_FILE) else [entry])]
+
+
+def _is_named(text: str, calendars: Calendars) -> bool:
+    """Whether a text is the name of a calendar, or a word that can only be meant as one."""
+    return text in calendars or (bool(calendars) and text[:1].isalpha() and ":" not in text and text != "weekends")
+
+
+def _days_of_file(entry: str, name: str) -> list[str]:
+    path = Path(entry.removeprefix(_FILE)).expanduser()
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_SIZE + 1)
+        if len(content) > MAX_FILE_SIZE:
+            raise ValueError(f"it is larger than {MAX_FILE_SIZE:,} bytes")
+        return dates_of_ics(content.decode())
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidSchedule):
+            raise
+        problem = f"its file {path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        raise InvalidSchedule(problem, field="calendars", value=name, remedy="Give the path of an iCalendar file.") from error

@@ -1,0 +1,82 @@
+"""Due times on excluded days moved to the next or the previous day that is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
+from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
+from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
+
+Shift = Literal["next", "previous"]
+
+MAX_DAYS = 62
+"""How far a due time is moved; one that would go further is left out."""
+_PATIENCE = 500
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """Due times, those on excluded days at the same time of day on a day nearby; two that meet are one."""
+
+    rule: Rule
+    excluded: Exclusions
+    direction: Shift
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first due time strictly later than ``moment``, moved or not."""
+        due, best = self.rule.next_after(self._earliest(moment)), None
+        for _ in range(_PATIENCE):
+            if due is None or (best is not None and self._comes_too_late(due, best)):
+                break
+            moved = self.moved(due)
+            if moved is not None and moved > moment and (best is None or moved < best):
+                best = moved
+            due = self.rule.next_after(due)
+        return best
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """Return how many due times are later than ``after`` and not later than ``until``, by a walk over them."""
+        number, due = 0, self.next_after(after)
+        while due is not None and due <= until:
+            number, due = number + 1, self.next_after(due)
+        return number
+
+    def moved(self, due: datetime) -> datetime | None:
+        """Return the instant to which a due time is moved: itself on a day that is not excluded, None if no day is near."""
+        wall = due.astimezone(load_zone(self.excluded.timezone))
+        day = self._free_day(wall.date())
+        if day == wall.date():
+            return due
+        return None if day is None else instant_of(self.excluded.timezone, datetime.combine(day, wall.time()))
+
+    def _free_day(self, day: date) -> date | None:
+        step = _DAY if self.direction == "next" else -_DAY
+        return next((near for ahead in range(MAX_DAYS + 1) if not self._is_excluded(near := day + step * ahead)), None)
+
+    def _is_excluded(self, day: date) -> bool:
+        noon = datetime.combine(day, time(12))
+        return any(span.end_after(noon) is not None for span in self.excluded.spans)
+
+    def _earliest(self, moment: datetime) -> datetime:
+        """Return from when a due time may be moved beyond ``moment``: the start of the excluded days just before it."""
+        if self.direction == "previous":
+            return moment
+        day = moment.astimezone(load_zone(self.excluded.timezone)).date()
+        first = day
+        while self._is_excluded(first - _DAY) and day - first < timedelta(days=MAX_DAYS):
+            first -= _DAY
+        if first == day and not self._is_excluded(day):
+            return moment
+        return instant_of(self.excluded.timezone, datetime.combine(first, time())).astimezone(UTC) - TICK
+
+    def _comes_too_late(self, due: datetime, best: datetime) -> bool:
+        """Whether neither this due time nor a later one can be moved before the best one found."""
+        if self.direction == "next":
+            return due >= best
+        zone = load_zone(self.excluded.timezone)
+        day = self._free_day(due.astimezone(zone).date())
+        return day is not None and day > best.astimezone(zone).date()
