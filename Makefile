@@ -1,4 +1,4 @@
-.PHONY: house quick tools install serve test check lint types imports coverage bench growth docs format
+.PHONY: api house quick tools install serve test check lint types imports coverage bench growth docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -49,3 +49,6 @@ tools:            ## what each tool costs a model that is offered it, in tokens
 format:
 	uv run ruff check --fix .
 	uv run ruff format .
+
+api:              ## the REST API, tried by schemathesis
+	uv run tools/check_api.py

@@ -226,6 +226,21 @@ class EventSettings(SettingsGroup):
     keep: int = Field(default=10_000, ge=1, description="Events that are kept for subscribers that were away, the newest ones")
 
 
+class RestSettings(SettingsGroup):
+    """Who may reach the API, and with what."""
+
+    hosts: tuple[str, ...] = Field(
+        default=(), description="Host names the API answers to, besides those of this machine", examples=["jobs.example.org"]
+    )
+    origins: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may call the API, besides its own", examples=["https://panel.example.org"]
+    )
+    tokens: Literal["auto", "always"] = Field(
+        default="auto", description="When a token is needed: 'auto': unless the address is a loopback one; or 'always'"
+    )
+    body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
+
+
 class PingSettings(SettingsGroup):
     """A dead man's switch."""
 
@@ -283,6 +298,7 @@ class Settings(BaseModel):
     metrics: MetricsSettings = MetricsSettings()
     agents: AgentsSettings = AgentsSettings()
     events: EventSettings = EventSettings()
+    rest: RestSettings = RestSettings()
     ping: PingSettings = PingSettings()
 
     _from_variables: dict[str, object] = PrivateAttr(default={})

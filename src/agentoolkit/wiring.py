@@ -37,6 +37,7 @@ from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.audit import SqlAudit
 from agentoolkit.time_source import SystemTime, TimeSource
+from agentoolkit.tokens import MemoryTokens, SqlTokens, Tokens
 
 
 class Toolkit:
@@ -73,6 +74,7 @@ class Toolkit:
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
         self._log = LogService(self.settings.log, self._time)
         self.events = self._make_events()
+        self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
         self._parts = ToolParts(
             self.settings,
             self.injector,

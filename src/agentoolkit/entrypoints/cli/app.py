@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.commands import executions, jobs, mcp, scheduler, schedules, serve, service, transfer
+from agentoolkit.entrypoints.cli.commands import executions, jobs, mcp, scheduler, schedules, serve, service, tokens, transfer
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.job_options import JobCommand
@@ -56,6 +56,7 @@ for _panel, _commands in _PANELS.items():
 app.add_typer(transfer.import_app, rich_help_panel="Moving")
 app.add_typer(mcp.mcp_app, rich_help_panel="Run")
 app.add_typer(service.service_app, rich_help_panel="Run")
+app.add_typer(tokens.token_app, rich_help_panel="Scheduler")
 
 
 def main() -> None:

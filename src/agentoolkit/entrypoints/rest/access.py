@@ -8,6 +8,8 @@ refused on loopback too.
 from __future__ import annotations
 
 import ipaddress
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,9 @@ MAX_BODY = 2_000_000
 """Bytes of a request's body, unless set otherwise."""
 LOCAL = Caller("local", door="rest")
 """Who asks on a loopback address without a token."""
+MAX_FAILURES = 20
+FAILURE_SECONDS = 60.0
+"""An address with so many wrong tokens in so many seconds is refused."""
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _STATE = "agentool_caller"
 
@@ -51,18 +56,37 @@ class Access:
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
         self._rules = rules
+        self._failures: deque[tuple[float, str]] = deque(maxlen=MAX_FAILURES * 100)
+        """When somebody came with a wrong token, and from where."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
+        address = (scope.get("client") or ("", 0))[0]
         try:
+            self._check_failures(address)
             await admit(scope, self._rules)
         except ApiError as error:
+            if error.status_code == 401 and has_credentials(scope):
+                self._failures.append((time.monotonic(), address))
             await problem_response(error)(scope, receive, send)
             return
         await self._app(scope, limited(receive, self._rules.max_body), send)
+
+    def _check_failures(self, address: str) -> None:
+        """Refuse an address that tries one token after the other."""
+        while self._failures and self._failures[0][0] < time.monotonic() - FAILURE_SECONDS:
+            self._failures.popleft()
+        if sum(failed == address for _, failed in self._failures) >= MAX_FAILURES:
+            headers = {"Retry-After": str(int(FAILURE_SECONDS))}
+            raise ApiError(429, "too-many-failures", "Too many wrong tokens came from this address.", headers=headers)
+
+
+def has_credentials(scope: Scope) -> bool:
+    """Did a request come with a token, right or wrong?"""
+    return any(name == b"authorization" for name, _ in scope["headers"])
 
 
 async def admit(scope: Scope, rules: AccessRules) -> None:

@@ -8,8 +8,9 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.asking import Asking
-from agentoolkit.entrypoints.rest.models import ExecutionPage, TaskExecution, execution_of
-from agentoolkit.entrypoints.rest.routing import guarded_router
+from agentoolkit.entrypoints.rest.finding import find_executions, search_of
+from agentoolkit.entrypoints.rest.models import Body, ExecutionPage, TaskExecution, execution_of
+from agentoolkit.entrypoints.rest.routing import Named, guarded_router
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 
 router = guarded_router("executions")
@@ -24,13 +25,12 @@ class ExecutionQuery(BaseModel):
     status: ExecutionStatus | None = None
     limit: int = Field(default=100, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
+    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["status:failed since:24h"])
     results: bool = Field(default=False, description="With the results, which may be large")
 
 
-class CancelRequest(BaseModel):
+class CancelRequest(Body):
     """Why an execution is cancelled."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str | None = Field(default=None, max_length=1_000)
 
@@ -38,6 +38,10 @@ class CancelRequest(BaseModel):
 @router.get("/executions")
 async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Asking) -> ExecutionPage:
     """List executions, those due latest first: of one task or of all, with one status or with any."""
+    if query.query is not None:
+        search = search_of(tools, query.query)
+        found = await find_executions(tools, search, query.limit, query.cursor, with_results=query.results)
+        return ExecutionPage(executions=found.executions, cursor=found.cursor)
     data = await tools.scheduler(
         "list_executions",
         job_id=query.task_id,
@@ -50,13 +54,13 @@ async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Aski
 
 
 @router.get("/executions/{execution_id}")
-async def get_execution(execution_id: str, tools: Asking) -> TaskExecution:
+async def get_execution(execution_id: Named, tools: Asking) -> TaskExecution:
     """Return one execution with its result or error and its earlier attempts."""
     return execution_of(await tools.scheduler("get_execution", execution_id=execution_id))
 
 
 @router.post("/executions/{execution_id}/cancel")
-async def cancel_execution(execution_id: str, tools: Asking, cancel: CancelRequest | None = None) -> TaskExecution:
+async def cancel_execution(execution_id: Named, tools: Asking, cancel: CancelRequest | None = None) -> TaskExecution:
     """End an execution that waits or runs. One that has ended stays as it is."""
     reason = cancel.reason if cancel else None
     return execution_of(await tools.scheduler("cancel_execution", execution_id=execution_id, reason=reason))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Policies
+from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 
 TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
 
+_NAMES = {"job_name": "name", "schedule_type": "type"}
+"""Fields of a job that the API calls by another name."""
 _POLICIES = tuple(Policies.__dataclass_fields__)
 
 
@@ -61,15 +65,44 @@ class TaskExecution(BaseModel):
     attempts: list[dict[str, Any]] = Field(default=[], description="Earlier attempts, the oldest first")
     delivery: str = Field(default="none", description="Whether the outcome reached its queue: none, pending, delivered or failed")
     retry_at: str | None = None
+    retry_of: str | None = Field(default=None, description="The execution in whose place it was started by hand")
+
+
+class Body(BaseModel):
+    """The body of a request: unknown fields are refused, and nothing is turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewTask(Task):
     """A task to be scheduled: a function, or any AgenTool, with the fields of a task file."""
 
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "daily report",
+                    "type": "cron",
+                    "schedule": "0 9 * * *",
+                    "agentool_name": "metrics",
+                    "input_data": {"operation": "export"},
+                }
+            ]
+        },
+    )
+
     task_id: str | None = Field(default=None, max_length=200, description="Its id; made from the name if not given")
     agent_name: str | None = Field(default=None, min_length=1, max_length=200, description="Whose it is; yours by default")
     replace: bool = Field(default=False, description="Change a different task of this id or name, instead of refusing")
     dry_run: bool = Field(default=False, description="Check everything, and schedule nothing")
+
+    @field_validator("jitter")
+    @classmethod
+    def _within_bounds(cls, jitter: float | None) -> float | None:
+        if jitter is not None and not 0 <= jitter <= MAX_JITTER:
+            raise ValueError(f"it is from 0 to {MAX_JITTER:g}")
+        return jitter
 
     def given(self) -> dict[str, Any]:
         """Return the fields of a job that were given; one that is not enabled is scheduled paused."""
@@ -79,7 +112,9 @@ class NewTask(Task):
 class TaskChanges(JobFields):
     """Fields of a task to be changed; all others stay."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=lambda field: {"job_name": "name", "schedule_type": "type"}.get(field, field))
+    model_config = ConfigDict(
+        strict=True, extra="forbid", alias_generator=lambda field: {"job_name": "name", "schedule_type": "type"}.get(field, field)
+    )
 
     version: int | None = Field(default=None, ge=1, description="The version that was read, so that no other change is overwritten")
 
@@ -168,10 +203,26 @@ def task_of_details(details: dict[str, Any]) -> ScheduledTask:
     )
 
 
+_RETRY = "retry-"
+_MAX_KEY = 190
+
+
+def retry_key(execution_id: str) -> str:
+    """Return the key under which an execution is retried: it tells which one it was, unless that is too long."""
+    key = _RETRY + execution_id.partition("@")[2].replace("@", "~")
+    return key if len(key) <= _MAX_KEY else f"{_RETRY}{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def retried_execution(execution_id: str) -> str | None:
+    """Return the id of the execution in whose place another one runs; None: in no one's, or it cannot be told."""
+    job_id, _, mark = execution_id.partition(f"@requested-{_RETRY}")
+    return f"{job_id}@{mark.replace('~', '@')}" if mark and not (len(mark) == 32 and mark.isalnum()) else None
+
+
 def execution_of(record: dict[str, Any]) -> TaskExecution:
     """Return an execution as the API shows it."""
     kept = {name: value for name, value in record.items() if name in TaskExecution.model_fields}
-    return TaskExecution(task_id=record["job_id"], **kept)
+    return TaskExecution(task_id=record["job_id"], retry_of=retried_execution(record["execution_id"]), **kept)
 
 
 def reading_of(data: dict[str, Any]) -> Reading:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from agentool.errors import UNSHOWN, AgenToolError, ConfigurationError, InvalidInput, UnknownAgenTool
@@ -50,13 +50,15 @@ class ApiError(HTTPException):
 
     def __init__(self, status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(status, detail, dict(headers) if headers else None)
-        self.problem = _problem(status, kind, detail, **more)
+        told = f"{detail} {more['remedy']}" if "remedy" in more else detail
+        self.problem = _problem(status, kind, told, **more)
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status in (400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503)
 }
+RESPONSES[422]["model"] = Problem  # so that its schema is there to refer to
 """What every operation may answer besides its own."""
 
 
@@ -67,7 +69,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         return _invalid_request(error)
     if isinstance(error, HTTPException):
-        return _problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
+        return _problem(error.status_code, HTTPStatus(error.status_code).phrase, f"{str(error.detail).rstrip('.')}.")
     if isinstance(error, AgenToolError):
         return _refusal(error)
     logger.error("A request failed", exc_info=error)
@@ -96,7 +98,11 @@ def _status(error: AgenToolError) -> int:
     """Return the HTTP status of a refusal."""
     if isinstance(error, PermissionError):
         return 403
-    if isinstance(error, (JobNotFound, ExecutionNotFound)) or (isinstance(error, KeyError) and not isinstance(error, UnknownAgenTool)):
+    if (
+        isinstance(error, (JobNotFound, ExecutionNotFound))
+        or type(error).__name__ == "NoSuchApproval"
+        or (isinstance(error, KeyError) and not isinstance(error, UnknownAgenTool))
+    ):
         return 404
     if isinstance(error, (JobExists, FileExistsError)) or type(error).__name__.endswith("Exists"):
         return 409

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from agentool.caller import Scope
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, is_loopback, limited, needs
+from agentoolkit.entrypoints.rest.idempotency import answered_once
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
 
+Named = Annotated[str, Path(min_length=1, max_length=1_000)]
+"""A part of a path that names something."""
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -21,7 +25,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        scope = "admin" if "admin" in self.tags else "approve" if "approve" in self.tags else None
+        scope: Scope | None = (self.openapi_extra or {}).get("x-scope")
 
         async def guarded(request: Request) -> Response:
             try:
@@ -31,16 +35,27 @@ class GuardedRoute(APIRoute):
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
                 _check_media_type(request)
-                return await handle(request)
+                return await answered_once(request, handle)
             except (RequestValidationError, Exception) as error:
                 return problem_response(error)
 
         return guarded
 
 
+def needing(scope: Scope) -> dict[str, Any]:
+    """Return the OpenAPI extra of a route that needs another scope than its method says."""
+    return {"x-scope": scope}
+
+
 def guarded_router(*tags: str) -> APIRouter:
     """Make a router of guarded routes."""
-    return APIRouter(route_class=GuardedRoute, responses=RESPONSES, tags=list(tags))
+    return APIRouter(route_class=GuardedRoute, responses=RESPONSES, tags=list(tags), generate_unique_id_function=lambda route: route.name)
+
+
+def links(source: str, target: str, *operations: str) -> dict[str, Any]:
+    """Return the OpenAPI links from a field of an answer to the operations whose path parameter it is."""
+    parameters = {target: f"$response.body#/{source}"}
+    return {"links": {operation: {"operationId": operation, "parameters": parameters} for operation in operations}}
 
 
 def _rules_of(request: Request) -> AccessRules:

@@ -15,6 +15,7 @@ from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
 from agentoolkit.entrypoints.rest.access import AccessRules, is_loopback
 from agentoolkit.entrypoints.rest.app import create_app
+from agentoolkit.entrypoints.rest.events import end_streams
 from agentoolkit.wiring import Toolkit
 
 GRACE_SECONDS = 3
@@ -58,12 +59,27 @@ async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
         ConfigurationError: The address cannot be used.
     """
     host, port = split_address(address)
-    app = add_pages(create_app(kit, access=AccessRules(token_needed=not is_loopback(host))))
+    app = add_pages(create_app(kit, access=access_rules(kit, host)))
     try:
         async with serving(app, host, port) as at:
-            yield at
+            try:
+                yield at
+            finally:
+                end_streams(app)
     finally:
         await close_pages(app)
+
+
+def access_rules(kit: Toolkit, host: str) -> AccessRules:
+    """Return how the API of a toolkit is guarded at an address."""
+    settings = kit.settings.rest
+    return AccessRules(
+        hosts=settings.hosts,
+        origins=settings.origins,
+        token_needed=settings.tokens == "always" or not is_loopback(host),
+        check_token=kit.tokens.check,
+        max_body=settings.body_size,
+    )
 
 
 @asynccontextmanager

@@ -1,15 +1,17 @@
-"""``/health`` and ``/metrics``: is anything wrong, and the figures."""
+"""``/health``, ``/metrics`` and ``/audit``: is anything wrong, the figures, and who did what; start and stop of everything."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse
 
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Health
-from agentoolkit.entrypoints.rest.routing import guarded_router
+from agentoolkit.entrypoints.rest.routing import guarded_router, needing
 
 router = guarded_router("system")
 
@@ -31,3 +33,53 @@ async def get_metrics(tools: Asking) -> PlainTextResponse:
     """Return the figures in the text form of Prometheus."""
     exported = await tools.run("metrics", "export", format="prometheus")
     return PlainTextResponse(exported.text, media_type=exported.content_type)
+
+
+@router.post("/start", openapi_extra=needing("admin"))
+async def start_scheduler(tools: Asking, response: Response) -> Health:
+    """Let everything run again after ``/stop``."""
+    await tools.scheduler("start")
+    return await get_health(tools, response)
+
+
+@router.post("/stop", openapi_extra=needing("admin"))
+async def stop_scheduler(tools: Asking) -> Health:
+    """Pause everything, in every process that shares the database, until ``/start``."""
+    await tools.scheduler("stop")
+    return await get_health(tools, Response())
+
+
+class AuditQuery(BaseModel):
+    """Which entries of the audit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str | None = Field(default=None, max_length=200)
+    agent_name: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=100, ge=1, le=1_000)
+
+
+class AuditEntry(BaseModel):
+    """One thing that somebody did."""
+
+    at: str
+    action: str
+    task_id: str
+    agent_name: str
+    execution_id: str
+    caller: dict[str, Any] = Field(description="Who: name, door and scopes")
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class AuditPage(BaseModel):
+    """Entries of the audit, the newest first."""
+
+    entries: list[AuditEntry]
+
+
+@router.get("/audit")
+async def list_audit(query: Annotated[AuditQuery, Query()], tools: Asking) -> AuditPage:
+    """Return who created, changed, ran and cancelled what, from which door; secrets are hidden."""
+    data = await tools.scheduler("audit", job_id=query.task_id, owner=query.agent_name, limit=query.limit)
+    return AuditPage(entries=[AuditEntry(task_id=entry.pop("job_id"), agent_name=entry.pop("owner"), **entry) for entry in data["entries"]])

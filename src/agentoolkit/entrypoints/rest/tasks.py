@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.finding import find_tasks, search_of
 from agentoolkit.entrypoints.rest.models import (
+    Body,
     NewTask,
     Reading,
     ScheduledTask,
@@ -19,7 +21,7 @@ from agentoolkit.entrypoints.rest.models import (
     task_of_summary,
 )
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.entrypoints.rest.routing import guarded_router
+from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 
 PAGE = 100
 
@@ -35,20 +37,39 @@ class TaskQuery(BaseModel):
     status: Literal["scheduled", "paused", "done", "broken", "cancelled"] | None = None
     limit: int = Field(default=PAGE, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
+    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["tag:nightly owner:me"])
 
 
-class PauseRequest(BaseModel):
+class PauseRequest(Body):
     """How long a task is paused, and why."""
-
-    model_config = ConfigDict(extra="forbid")
 
     until: str | None = Field(default=None, max_length=100, description="ISO 8601 time at which it resumes by itself")
     reason: str | None = Field(default=None, max_length=1_000, description="Why")
 
 
-@router.post("/tasks", status_code=201)
-async def create_task(task: NewTask, tools: Asking) -> Reading:
+_ON_TASK = ("get_task", "update_task", "delete_task", "enable_task", "disable_task", "pause_task", "resume_task", "run_task")
+
+
+@router.post(
+    "/tasks",
+    status_code=201,
+    responses={200: {"model": Reading, "description": "The very same task is there already"}, 201: links("task_id", "task_id", *_ON_TASK)},
+)
+async def create_task(task: NewTask, tools: Asking, response: Response) -> Reading:
     """Schedule a task. Everything is checked now, and the answer says how its schedule was understood."""
+    reading = await schedule_task(tools, task)
+    if not reading.created:
+        response.status_code = 200
+    return reading
+
+
+async def schedule_task(tools: Tools, task: NewTask) -> Reading:
+    """Schedule a task as its agent.
+
+    Raises:
+        ApiError: It is another agent's.
+        AgenToolError: The scheduler refuses it.
+    """
     asking = _for_agent(tools, task.agent_name)
     given = {name: value for name, value in task.scheduler_input().items() if name != "operation"}
     data = await asking.scheduler("schedule", **given, job_id=task.task_id, replace=task.replace or None, dry_run=task.dry_run or None)
@@ -58,51 +79,55 @@ async def create_task(task: NewTask, tools: Asking) -> Reading:
 @router.get("/tasks")
 async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> TaskPage:
     """List tasks, the oldest first: those that can run again, or those with one status."""
+    if query.query is not None:
+        search = search_of(tools, query.query)
+        found = await find_tasks(tools, search, query.limit, query.cursor)
+        return TaskPage(tasks=found.tasks, cursor=found.cursor)
     status = "active" if query.status == "scheduled" else query.status
     data = await tools.scheduler("list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor)
     return TaskPage(tasks=[task_of_summary(job) for job in data["jobs"]], cursor=data["cursor"])
 
 
 @router.get("/tasks/{task_id}")
-async def get_task(task_id: str, tools: Asking) -> ScheduledTask:
+async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Return a task; also one that was cancelled, as long as it is remembered."""
     return task_of_details(await tools.scheduler("get_job", job_id=task_id))
 
 
 @router.patch("/tasks/{task_id}")
-async def update_task(task_id: str, changes: TaskChanges, tools: Asking) -> Reading:
+async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> Reading:
     """Change some fields of a task and leave the others as they are."""
     return reading_of(await tools.scheduler("update", job_id=task_id, version=changes.version, **changes.given()))
 
 
 @router.delete("/tasks/{task_id}")
-async def delete_task(task_id: str, tools: Asking) -> ScheduledTask:
+async def delete_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Cancel a task for good. Its history stays readable."""
     data = await tools.scheduler("cancel", job_id=task_id)
     return await get_task(data["job_id"], tools)
 
 
 @router.post("/tasks/{task_id}/enable")
-async def enable_task(task_id: str, tools: Asking) -> ScheduledTask:
+async def enable_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Let a paused task run again, from now on."""
     data = await tools.scheduler("resume", job_id=task_id)
     return await get_task(data["job_id"], tools)
 
 
 @router.post("/tasks/{task_id}/resume")
-async def resume_task(task_id: str, tools: Asking) -> ScheduledTask:
+async def resume_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Let a paused task run again, from now on."""
     return await enable_task(task_id, tools)
 
 
 @router.post("/tasks/{task_id}/disable")
-async def disable_task(task_id: str, tools: Asking) -> ScheduledTask:
+async def disable_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Keep a task and let it not run."""
     return await pause_task(task_id, tools, PauseRequest(reason="disabled"))
 
 
 @router.post("/tasks/{task_id}/pause")
-async def pause_task(task_id: str, tools: Asking, pause: PauseRequest | None = None) -> ScheduledTask:
+async def pause_task(task_id: Named, tools: Asking, pause: PauseRequest | None = None) -> ScheduledTask:
     """Keep a task and let it not run, for good or until a time."""
     wanted = pause or PauseRequest()
     data = await tools.scheduler("pause", job_id=task_id, until=wanted.until, reason=wanted.reason)

@@ -95,7 +95,13 @@ class EventService:
         return self._time.now()
 
     def subscribe(
-        self, pattern: str = "*", handler: Handler | None = None, *, agent_name: str | None = None, name: str | None = None
+        self,
+        pattern: str = "*",
+        handler: Handler | None = None,
+        *,
+        agent_name: str | None = None,
+        name: str | None = None,
+        after: int | None = None,
     ) -> Subscription:
         """Tell somebody of events from now on.
 
@@ -104,6 +110,7 @@ class EventService:
             handler: Called with each event, one after the other; None: ask with `Subscription.next`.
             agent_name: Who listens: events for others are left out.
             name: Where it goes on after a restart; None: it begins anew.
+            after: Tell of what is kept after this event as well; None: of what comes from now on.
 
         Raises:
             InvalidEvent: The pattern cannot be one.
@@ -112,7 +119,11 @@ class EventService:
         subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
         with self._lock:
             self._subscriptions.append(subscription)
-        self._put(subscription)
+        if after is None:
+            self._put(subscription)
+        else:
+            subscription.begin(after)
+            self._wake_pump()
         return subscription
 
     def unsubscribe(self, who: Subscription | Handler) -> bool:

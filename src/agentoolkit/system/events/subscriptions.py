@@ -80,12 +80,13 @@ class Subscription:
         self._woken = asyncio.Event()
         self._threads = FunctionThreads(most=10)
         self._idle = True
+        self._ended = False
         self._task = asyncio.create_task(self._work(), name="event-subscriber") if handler is not None else None
 
     @property
     def alive(self) -> bool:
         """Is its event loop still there, and was it not cancelled?"""
-        return not self._loop.is_closed() and (self._task is None or not self._task.done())
+        return not self._ended and not self._loop.is_closed() and (self._task is None or not self._task.done())
 
     @property
     def idle(self) -> bool:
@@ -103,7 +104,9 @@ class Subscription:
             self._loop.call_soon_threadsafe(self._woken.set)
 
     def cancel(self) -> None:
-        """End it, from any thread. A handler that runs is cancelled."""
+        """End it, from any thread. A handler that runs is cancelled; who waits for the next event is told that there is none."""
+        self._ended = True
+        self.wake()
         if self._task is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._task.cancel)
@@ -112,7 +115,7 @@ class Subscription:
         """Wait for the next event, for so many seconds at most; None: there was none."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not self._ready:
+                while not self._ready and not self._ended:
                     if self._cursor is None or not await self._read():
                         await self._wait()
         return self._ready.pop(0) if self._ready else None

@@ -181,6 +181,10 @@ class JobSummary(BaseModel):
     reason: str = Field("", description="Why it is paused or broken, or who cancelled it")
     last_outcome: str | None = Field(None, description="How its execution ended that finished last")
     ended_at: str | None = Field(None, description="When it was cancelled")
+    owner: str = Field("", description="Whose it is")
+    tags: list[str] = Field(default=[], description="Its labels")
+    description: str = ""
+    created_at: str = ""
 
 
 class JobList(BaseModel):

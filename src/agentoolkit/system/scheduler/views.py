@@ -114,6 +114,10 @@ def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) 
         reason=state.reason,
         last_outcome=last_outcome,
         ended_at=local(state.ended_at, job.schedule.timezone),
+        owner=job.owner,
+        tags=list(job.tags),
+        description=job.description,
+        created_at=job.created_at.isoformat(),
     )
 
 

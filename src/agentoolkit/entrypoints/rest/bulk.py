@@ -1,0 +1,246 @@
+"""Many at once: tasks created by one request, and one action on all that fit a query, as a resource with progress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import uuid4
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.finding import find_executions, find_tasks, search_of
+from agentoolkit.entrypoints.rest.models import Body, NewTask
+from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
+from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
+from agentoolkit.entrypoints.rest.runs import start_retry
+from agentoolkit.entrypoints.rest.tasks import schedule_task
+
+router = guarded_router("bulk")
+
+MAX_TASKS = 10_000
+MAX_CHOSEN = 100_000
+"""Tasks or executions of one action."""
+MAX_KEPT = 100
+"""Actions that are remembered."""
+MAX_FAILURES = 100
+SAMPLE = 10
+AT_ONCE = 100
+
+Action = Literal["retry", "cancel", "pause", "resume", "run", "delete"]
+_ON_EXECUTIONS = frozenset({"retry", "cancel"})
+
+
+class NewTasks(Body):
+    """Tasks to be scheduled."""
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_TASKS)
+
+
+class BulkFailure(BaseModel):
+    """One that was refused."""
+
+    id: str = Field(description="The task's or the execution's id, or its name")
+    problem: str
+
+
+class CreatedTasks(BaseModel):
+    """What became of each task."""
+
+    task_ids: list[str | None] = Field(description="In the order of the request; null: refused")
+    created: int
+    unchanged: int = Field(description="The very same task was there already")
+    failed: int
+    failures: list[BulkFailure] = Field(description=f"At most {MAX_FAILURES} of them")
+
+
+class BulkRequest(Body):
+    """What is to be done with which tasks or executions."""
+
+    action: Action = Field(description="retry and cancel: of executions; the others: of tasks")
+    query: str | None = Field(default=None, max_length=500, description="All that fit", examples=["status:failed since:24h"])
+    ids: list[str] | None = Field(default=None, min_length=1, max_length=10_000, description="These, in place of a query")
+    reason: str | None = Field(default=None, max_length=1_000)
+    dry_run: bool = Field(default=False, description="Only count, and show a few")
+
+
+class BulkAction(BaseModel):
+    """An action on many, and how far it has come."""
+
+    bulk_id: str
+    action: Action
+    status: Literal["dry_run", "running", "done", "aborted"]
+    total: int
+    done: int
+    failed: int
+    failures: list[BulkFailure] = Field(description=f"At most {MAX_FAILURES} of them")
+    sample: list[str] = Field(description=f"The first {SAMPLE} ids")
+    is_cut: bool = Field(description=f"More than {MAX_CHOSEN:,} fit; only so many are taken")
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None = None
+
+
+class BulkRun:
+    """An action that is carried out by a task of its own."""
+
+    def __init__(self, shown: BulkAction, ids: Sequence[str], act: Callable[[str], Awaitable[object]]) -> None:
+        self.shown = shown
+        self._ids = ids
+        self._act = act
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=f"bulk-{self.shown.bulk_id}")
+
+    def abort(self) -> None:
+        """Do nothing more; what is done stays done."""
+        if self.shown.status == "running":
+            self.shown.status = "aborted"
+
+    async def _run(self) -> None:
+        for first in range(0, len(self._ids), AT_ONCE):
+            if self.shown.status != "running":
+                break
+            await asyncio.gather(*(self._one(id_) for id_ in self._ids[first : first + AT_ONCE]))
+            await asyncio.sleep(0)  # executions that are due are not held up by thousands of requests
+        if self.shown.status == "running":
+            self.shown.status = "done"
+        self.shown.finished_at = datetime.now(UTC)
+
+    async def _one(self, id_: str) -> None:
+        try:
+            await self._act(id_)
+        except Exception as error:
+            self.shown.failed += 1
+            if len(self.shown.failures) < MAX_FAILURES:
+                self.shown.failures.append(BulkFailure(id=id_, problem=problem_of(error).detail))
+        else:
+            self.shown.done += 1
+
+
+@router.post("/batch/tasks")
+async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
+    """Schedule many tasks. Each is checked by itself; those that are refused hold up no other."""
+    made = CreatedTasks(task_ids=[None] * len(new.tasks), created=0, unchanged=0, failed=0, failures=[])
+
+    async def create(place: int, task: NewTask) -> None:
+        try:
+            reading = await schedule_task(tools, task)
+        except (AgenToolError, ApiError) as error:
+            made.failed += 1
+            if len(made.failures) < MAX_FAILURES:
+                made.failures.append(BulkFailure(id=task.name, problem=problem_of(error).detail))
+            return
+        made.task_ids[place] = reading.task_id
+        if reading.created:
+            made.created += 1
+        else:
+            made.unchanged += 1
+
+    for first in range(0, len(new.tasks), AT_ONCE):
+        await asyncio.gather(*(create(first + place, task) for place, task in enumerate(new.tasks[first : first + AT_ONCE])))
+    return made
+
+
+@router.post("/bulk", status_code=202, responses={202: links("bulk_id", "bulk_id", "get_bulk", "abort_bulk")})
+async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> BulkAction:
+    """Do something with all that fit a query, or with some by their ids. The answer says how many; its id tells the progress."""
+    if (asked.query is None) == (asked.ids is None):
+        raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
+    chosen = asked.ids or [id_ async for id_ in _chosen(tools, asked)]
+    shown = BulkAction(
+        bulk_id=uuid4().hex[:12],
+        action=asked.action,
+        status="dry_run" if asked.dry_run else "running",
+        total=min(len(chosen), MAX_CHOSEN),
+        done=0,
+        failed=0,
+        failures=[],
+        sample=chosen[:SAMPLE],
+        is_cut=len(chosen) > MAX_CHOSEN,
+        created_at=datetime.now(UTC),
+        created_by=tools.caller.name,
+    )
+    if not asked.dry_run:
+        run = BulkRun(shown, chosen[:MAX_CHOSEN], _act(tools, asked))
+        held = _held(request)
+        while len(held) >= MAX_KEPT:
+            held.pop(next(iter(held)))
+        held[shown.bulk_id] = run
+        run.start()
+    return shown
+
+
+@router.get("/bulk")
+async def list_bulk(tools: Asking, request: Request) -> list[BulkAction]:
+    """List the actions that this process remembers, the newest first."""
+    shown = [run.shown for run in reversed(_held(request).values())]
+    return [action for action in shown if tools.caller.owns(action.created_by)]
+
+
+@router.get("/bulk/{bulk_id}")
+async def get_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
+    """Return how far an action has come."""
+    return _found(bulk_id, tools, request).shown
+
+
+@router.post("/bulk/{bulk_id}/abort")
+async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
+    """Do nothing more; what is done stays done."""
+    run = _found(bulk_id, tools, request)
+    run.abort()
+    return run.shown
+
+
+async def _chosen(tools: Tools, asked: BulkRequest) -> AsyncGenerator[str]:
+    """Find the ids of all that fit."""
+    search = search_of(tools, asked.query or "")
+    cursor: str | None = None
+    number = 0
+    while number <= MAX_CHOSEN:
+        if asked.action in _ON_EXECUTIONS:
+            executions, cursor = await find_executions(tools, search, 1_000, cursor)
+            ids = [execution.execution_id for execution in executions]
+        else:
+            tasks, cursor = await find_tasks(tools, search, 1_000, cursor)
+            ids = [task.task_id for task in tasks]
+        for id_ in ids:
+            yield id_
+        number += len(ids)
+        if cursor is None:
+            return
+
+
+def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]:
+    """Return what is done with one."""
+    operations = {"pause": "pause", "resume": "resume", "delete": "cancel"}
+    if asked.action == "retry":
+        return lambda id_: start_retry(tools, id_)
+    if asked.action == "cancel":
+        return lambda id_: tools.scheduler("cancel_execution", execution_id=id_, reason=asked.reason)
+    if asked.action == "run":
+        key = uuid4().hex
+        return lambda id_: tools.scheduler("start_run", job_id=id_, run_key=f"bulk-{key}")
+    reason = asked.reason if asked.action == "pause" else None
+    return lambda id_: tools.scheduler(operations[asked.action], job_id=id_, reason=reason)
+
+
+def _held(request: Request) -> dict[str, BulkRun]:
+    held: dict[str, BulkRun] | None = getattr(request.app.state, "bulk", None)
+    if held is None:
+        held = request.app.state.bulk = {}
+    return held
+
+
+def _found(bulk_id: str, tools: Tools, request: Request) -> BulkRun:
+    run = _held(request).get(bulk_id)
+    if run is None or not tools.caller.owns(run.shown.created_by):
+        remedy = "/bulk lists those that this process remembers."
+        raise ApiError(404, "no-such-action", "There is no such action.", field="bulk_id", value=bulk_id, remedy=remedy)
+    return run

@@ -1,0 +1,132 @@
+"""``/preview``, ``/simulate`` and ``/agentools``: what would be, before anything is scheduled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from agentool.describe import describe
+from agentoolkit.entrypoints.rest.asking import Asking
+from agentoolkit.entrypoints.rest.models import Body, NewTask, Reading, reading_of
+from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
+
+router = guarded_router("planning")
+
+MAX_SIMULATED = timedelta(days=366)
+
+
+class PreviewRequest(Body):
+    """A schedule to be understood."""
+
+    schedule: str = Field(max_length=1_000, examples=["every weekday at 9:00"])
+    type: Literal["cron", "interval", "once", "after"] | None = None
+    timezone: str | None = Field(default=None, max_length=100, examples=["Europe/Berlin"])
+    count: int = Field(default=5, ge=1, le=100, description="How many of the next due times")
+
+
+class SimulationRequest(Body):
+    """Tasks, and the time in which they would run."""
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=1_000)
+    start: Annotated[AwareDatetime, Field(strict=False)]
+    end: Annotated[AwareDatetime, Field(strict=False)]
+    limit: int = Field(default=1_000, ge=1, le=10_000, description="Due times at most")
+
+
+class DueTime(BaseModel):
+    """One due time of one task."""
+
+    due: datetime
+    name: str
+    agentool_name: str
+
+
+class Simulation(BaseModel):
+    """What would run when."""
+
+    due_times: list[DueTime]
+    is_cut: bool = Field(description="There are more than the limit")
+
+
+class AgentoolInfo(BaseModel):
+    """What a task can call."""
+
+    name: str
+    description: str
+    operations: list[str]
+
+
+class OperationInfo(BaseModel):
+    """One operation of an AgenTool: a form can be made of it."""
+
+    name: str
+    description: str
+    required: list[str]
+    schema_: dict[str, Any] = Field(alias="schema", description="The JSON schema of its fields")
+    example: dict[str, Any] | None
+
+
+class AgentoolDetails(BaseModel):
+    """An AgenTool with its operations."""
+
+    name: str
+    description: str
+    operations: list[OperationInfo]
+
+
+@router.post("/preview", openapi_extra=needing("read"))
+async def preview_schedule(preview: PreviewRequest, tools: Asking) -> Reading:
+    """Say what a schedule means and when it would be due, without scheduling anything."""
+    data = await tools.scheduler(
+        "preview", schedule=preview.schedule, schedule_type=preview.type, timezone=preview.timezone, count=preview.count
+    )
+    return reading_of(data)
+
+
+@router.post("/simulate", openapi_extra=needing("read"))
+async def simulate_tasks(simulation: SimulationRequest, tools: Asking) -> Simulation:
+    """Return every due time of tasks in a range, as if they were scheduled at its start."""
+    from agentoolkit.simulation import simulate
+
+    if not timedelta(0) < simulation.end - simulation.start <= MAX_SIMULATED:
+        raise ApiError(422, "invalid-range", "The range must be longer than nothing, and a year at most.", field="end")
+    try:
+        found = simulate(simulation.tasks, simulation.start, simulation.end, limit=simulation.limit + 1)
+    except OverflowError as error:
+        raise ApiError(422, "invalid-range", "Nothing is known of that time.", field="start") from error
+    due_times = [DueTime(due=one.due, name=one.name, agentool_name=one.tool) for one in found[: simulation.limit]]
+    return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit)
+
+
+@router.get("/agentools")
+async def list_agentools(tools: Asking) -> list[AgentoolInfo]:
+    """List what tasks can call."""
+    return [
+        AgentoolInfo(name=tool.name, description=" ".join(tool.description.split()), operations=list(tool.operations))
+        for tool in tools.injector.catalog()
+    ]
+
+
+@router.get("/agentools/{name}")
+async def get_agentool(name: Named, tools: Asking) -> AgentoolDetails:
+    """Return an AgenTool with its operations and the schemas of their fields."""
+    if name not in tools.injector:
+        raise ApiError(404, "unknown-agentool", "No AgenTool has this name.", field="name", value=name, remedy="/agentools lists them.")
+    described = describe(tools.injector.get(name))
+    return AgentoolDetails(
+        name=described.name,
+        description=described.description,
+        operations=[
+            OperationInfo(
+                name=operation.name,
+                description=operation.description,
+                required=list(operation.required),
+                schema=operation.schema,
+                example=dict(operation.example) if operation.example is not None else None,
+            )
+            for operation in described.operations
+        ],
+    )

@@ -1,0 +1,79 @@
+"""Running a task once more: at once, again after a failure, or with other input."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of, retry_key
+from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
+from agentoolkit.system.scheduler.errors import ExecutionFailed
+
+router = guarded_router("runs")
+
+
+class RunRequest(Body):
+    """How a task is run."""
+
+    input_data: dict[str, Any] | None = Field(default=None, description="Input in place of the task's own; then the answer waits")
+    wait: bool = Field(default=False, description="Answer when it has ended")
+
+
+class ReplayRequest(Body):
+    """The input of a replay."""
+
+    input_data: dict[str, Any] = Field(description="Checked by the schema of the AgenTool before anything is run")
+
+
+_ON_EXECUTION = ("get_execution", "cancel_execution", "retry_execution", "replay_execution")
+
+
+@router.post(
+    "/tasks/{task_id}/run",
+    status_code=202,
+    responses={
+        200: {"model": TaskExecution, "description": "It has ended"},
+        202: links("execution_id", "execution_id", *_ON_EXECUTION),
+    },
+)
+async def run_task(task_id: Named, tools: Asking, request: Request, response: Response, run: RunRequest | None = None) -> TaskExecution:
+    """Run a task once more as soon as there is room; its schedule stays as it is."""
+    wanted = run or RunRequest()
+    if wanted.wait or wanted.input_data is not None:
+        response.status_code = 200
+        return await _run_and_wait(tools, task_id, wanted.input_data)
+    key = request.headers.get("idempotency-key", "")
+    name = hashlib.sha256(f"{tools.caller.name}\0{key}".encode()).hexdigest()[:24] if key else uuid4().hex
+    return execution_of(await tools.scheduler("start_run", job_id=task_id, run_key=name))
+
+
+@router.post("/executions/{execution_id}/retry", status_code=202)
+async def retry_execution(execution_id: Named, tools: Asking) -> TaskExecution:
+    """Run the task of an execution once more, with its input of today. The same execution is retried once; the retry can be, again."""
+    return execution_of(await start_retry(tools, execution_id))
+
+
+@router.post("/executions/{execution_id}/replay")
+async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: Asking) -> TaskExecution:
+    """Run the task of an execution with other input, and answer when that has ended. The original stays as it is."""
+    original = await tools.scheduler("get_execution", execution_id=execution_id)
+    return await _run_and_wait(tools, original["job_id"], replay.input_data)
+
+
+async def start_retry(tools: Tools, execution_id: str) -> dict[str, Any]:
+    """Start an execution in place of one that ended, and return it."""
+    original = await tools.scheduler("get_execution", execution_id=execution_id)
+    return await tools.scheduler("start_run", job_id=original["job_id"], run_key=retry_key(execution_id))
+
+
+async def _run_and_wait(tools: Tools, task_id: str, input_data: dict[str, Any] | None) -> TaskExecution:
+    try:
+        execution_id = (await tools.scheduler("run_now", job_id=task_id, input_data=input_data))["execution_id"]
+    except ExecutionFailed as error:
+        execution_id = str(error.value)
+    return execution_of(await tools.scheduler("get_execution", execution_id=execution_id))

@@ -1,0 +1,167 @@
+"""Who may come in: tokens and scopes, Host and Origin, sizes and media types; every refusal is a problem."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.entrypoints.rest.access import AccessRules
+from agentoolkit.testing import TestToolkit
+from agentoolkit.tokens import TokenNotFound
+
+from .conftest import LIST
+
+TASK = {"name": "daily", "schedule": "0 9 * * *", **LIST}
+
+
+@pytest.fixture
+async def client(kit: TestToolkit) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of a server that needs tokens."""
+    rules = AccessRules(hosts=["jobs.example.org"], origins=["https://panel.example.org"], check_token=kit.tokens.check)
+    transport = httpx2.ASGITransport(app=create_app(kit, access=rules))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://jobs.example.org/api/scheduler") as opened:
+        yield opened
+
+
+async def bearer(kit: TestToolkit, name: str, *scopes: Any, lifetime: timedelta | None = None) -> dict[str, str]:
+    """Return the header of a new token."""
+    _, text = await kit.tokens.create(name, scopes, lifetime)
+    return {"Authorization": f"Bearer {text}"}
+
+
+async def test_without_a_token_nothing_is_answered(client: httpx2.AsyncClient) -> None:
+    """401 with a challenge, and the way out."""
+    answer = await client.get("/tasks")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="agentool"')
+    assert "agentool token create" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("header", ["Bearer x", "Bearer agt_0_0", "Basic eDp5", "Bearer", "agt_1"])
+async def test_a_wrong_token_is_refused(client: httpx2.AsyncClient, header: str) -> None:
+    """Whatever it looks like."""
+    assert (await client.get("/tasks", headers={"Authorization": header})).status_code == 401
+
+
+async def test_who_guesses_is_refused(client: httpx2.AsyncClient) -> None:
+    """After twenty wrong tokens of one address in a minute: 429, with when to come again."""
+    answers = [await client.get("/tasks", headers={"Authorization": "Bearer x"}) for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429]
+    assert answers[-1].headers["retry-after"] == "60"
+
+
+async def test_scopes_hold(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """Who may read does not write, and who may write does not administer."""
+    reader, writer = await bearer(kit, "maria", "read"), await bearer(kit, "maria", "write")
+    assert (await client.get("/tasks", headers=reader)).status_code == 200
+    assert (await client.post("/tasks", headers=reader, json=TASK)).status_code == 403
+    assert (await client.post("/tasks", headers=writer, json=TASK)).status_code == 201
+    assert (await client.post("/stop", headers=writer)).status_code == 403
+    assert (await client.get("/queues", headers=writer)).status_code == 403
+
+
+async def test_a_token_acts_as_its_owner(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """Another's task is not there, at whatever path, and cannot be made either."""
+    maria, paul = await bearer(kit, "maria", "write"), await bearer(kit, "paul", "write")
+    await client.post("/tasks", headers=maria, json=TASK)
+    assert (await client.get("/tasks/daily", headers=maria)).json()["agent_name"] == "maria"
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/run"), ("POST", "/enable")):
+        answer = await client.request(method, f"/tasks/daily{path}", headers=paul)
+        assert answer.status_code == 404
+    assert (await client.get("/tasks", headers=paul)).json()["tasks"] == []
+    foreign = await client.post("/tasks", headers=paul, json={**TASK, "name": "other", "agent_name": "maria"})
+    assert (foreign.status_code, foreign.json()["field"]) == (403, "agent_name")
+
+
+async def test_a_token_ends(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """When its time is over, and when it is revoked."""
+    short = await bearer(kit, "maria", "read", lifetime=timedelta(minutes=5))
+    assert (await client.get("/tasks", headers=short)).status_code == 200
+    await kit.advance(minutes=5)
+    assert (await client.get("/tasks", headers=short)).status_code == 401
+    token, text = await kit.tokens.create("maria")
+    await kit.tokens.revoke(token.token_id)
+    assert (await client.get("/tasks", headers={"Authorization": f"Bearer {text}"})).status_code == 401
+
+
+async def test_only_a_digest_is_kept(kit: TestToolkit) -> None:
+    """What is kept of a token does not have its secret."""
+    token, text = await kit.tokens.create("maria")
+    assert text.rpartition("_")[2] not in repr((token, await kit.tokens.list()))
+    with pytest.raises(TokenNotFound):
+        await kit.tokens.revoke("nobody")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "jobs.example.org.evil", "[::1"])
+async def test_a_foreign_host_is_refused(client: httpx2.AsyncClient, kit: TestToolkit, host: str) -> None:
+    """421, whatever token comes with it: its page may have been sent here by its own name."""
+    answer = await client.get("/tasks", headers={"Host": host, **await bearer(kit, "maria", "admin")})
+    assert answer.status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://panel.example.org"}, 201),
+        ({"Origin": "http://jobs.example.org"}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+    ],
+)
+async def test_pages_of_other_sites_are_refused(client: httpx2.AsyncClient, kit: TestToolkit, headers: dict[str, str], status: int) -> None:
+    """Unless their origin is a known one."""
+    answer = await client.post("/tasks", headers={**headers, **await bearer(kit, "maria", "admin")}, json=TASK)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"name=x", "application/x-www-form-urlencoded", 415),
+        (b"{}", "text/plain", 415),
+        (b"[]", "application/json", 422),
+        (b'"' + b"x" * 2_100_000 + b'"', "application/json", 413),
+    ],
+)
+async def test_bodies_that_cannot_be(client: httpx2.AsyncClient, kit: TestToolkit, content: bytes, media_type: str, status: int) -> None:
+    """Each is a problem with a status that says what is wrong."""
+    headers = {"Content-Type": media_type, **await bearer(kit, "maria", "admin")}
+    answer = await client.post("/tasks", headers=headers, content=content)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+async def test_a_body_without_a_length_is_bounded(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """It is refused as soon as it is too large."""
+
+    async def endless() -> AsyncGenerator[bytes]:
+        for _ in range(100):
+            yield b" " * 100_000
+
+    headers = {"Content-Type": "application/json", **await bearer(kit, "maria", "admin")}
+    assert (await client.post("/tasks", headers=headers, content=endless())).status_code == 413
+
+
+async def test_a_method_that_a_path_does_not_take(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """405 with all of those that it takes."""
+    answer = await client.put("/tasks/daily", headers=await bearer(kit, "maria", "admin"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, PATCH")
+
+
+async def test_a_key_belongs_to_one_request(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """The same request again is answered as before; another one is refused; another caller's key is another key."""
+    maria, paul = await bearer(kit, "maria", "write"), await bearer(kit, "paul", "write")
+    key = {"Idempotency-Key": "k"}
+    answers = [await client.post("/tasks", headers={**maria, **key}, json=TASK) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    other = await client.post("/tasks", headers={**maria, **key}, json={**TASK, "name": "other"})
+    assert (other.status_code, other.json()["type"]) == (422, "urn:agentool:key-reused")
+    assert (await client.post("/tasks", headers={**paul, **key}, json={**TASK, "name": "other"})).status_code == 201

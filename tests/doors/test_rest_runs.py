@@ -1,0 +1,216 @@
+"""Running, retrying and replaying; many at once; the search grammar at the API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from agentoolkit.testing import TestToolkit
+
+from .conftest import LIST, Api
+
+FAIL = {"agentool_name": "queue", "input_data": {"operation": "size", "queue_name": "nowhere"}}
+
+
+async def failing(api: Api, kit: TestToolkit, number: int = 1) -> list[dict[str, Any]]:
+    """Return the executions of tasks that have failed."""
+    for place in range(number):
+        await api("POST", "/tasks", status=201, json={"name": f"failing-{place}", "schedule": "in 1 minute", **FAIL})
+    await kit.advance(minutes=2)
+    return (await api("GET", "/executions?status=failed"))["executions"]
+
+
+async def bulk(api: Api, kit: TestToolkit, **asked: Any) -> dict[str, Any]:
+    """Do something with many, and return how it ended."""
+    action = await api("POST", "/bulk", status=202, json=asked)
+    for _ in range(1_000):
+        if action["status"] != "running":
+            break
+        await asyncio.sleep(0.005)
+        action = await api("GET", f"/bulk/{action['bulk_id']}")
+    await kit.clock.let_run()
+    return action
+
+
+async def test_a_task_is_run_once_more(api: Api, kit: TestToolkit) -> None:
+    """At once, beside its schedule; the same idempotency key runs it once."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    headers = {"Idempotency-Key": "one"}
+    first, second = [await api("POST", "/tasks/daily/run", status=202, headers=headers) for _ in range(2)]
+    await kit.clock.let_run()
+    assert first == second
+    assert [each["trigger"] for each in (await api("GET", "/executions?task_id=daily"))["executions"]] == ["requested"]
+
+
+async def test_a_task_is_run_with_other_input(api: Api) -> None:
+    """The answer waits, and says how it ended; the task stays as it is."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    done = await api("POST", "/tasks/daily/run", json={"input_data": {"operation": "size", "queue_name": "nowhere"}})
+    assert (done["status"], done["error"]["type"]) == ("failed", "QueueNotFound")
+    assert (await api("GET", "/tasks/daily"))["input_data"] == LIST["input_data"]
+
+
+async def test_input_that_does_not_fit_is_refused_before_anything_runs(api: Api) -> None:
+    """With the field, and there is no execution."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    refused = await api("POST", "/tasks/daily/run", status=422, json={"input_data": {"operation": "size"}})
+    assert "queue_name" in refused["detail"]
+    assert (await api("GET", "/executions"))["executions"] == []
+
+
+async def test_a_failed_execution_is_retried_once(api: Api, kit: TestToolkit) -> None:
+    """A second request for the same one answers with the same retry, which names the original."""
+    (failed,) = await failing(api, kit)
+    retry, again = [await api("POST", f"/executions/{quote(failed['execution_id'])}/retry", status=202) for _ in range(2)]
+    await kit.clock.let_run()
+    assert retry["execution_id"] == again["execution_id"]
+    assert retry["retry_of"] == failed["execution_id"]
+    assert len((await api("GET", "/executions"))["executions"]) == 2
+
+
+async def test_an_execution_is_replayed_with_edited_input(api: Api, kit: TestToolkit) -> None:
+    """The original stays as it was."""
+    (failed,) = await failing(api, kit)
+    path = f"/executions/{quote(failed['execution_id'])}"
+    replayed = await api("POST", f"{path}/replay", json={"input_data": {"operation": "list_queues"}})
+    assert (replayed["status"], replayed["task_id"]) == ("success", failed["task_id"])
+    assert (await api("GET", path))["status"] == "failed"
+
+
+async def test_many_tasks_are_created_at_once(api: Api) -> None:
+    """Each by itself: one that is refused is named, and holds up no other."""
+    tasks = [{"name": f"task {number}", "schedule": "0 9 * * *", **LIST} for number in range(250)]
+    tasks[7]["schedule"] = "whenever"
+    made = await api("POST", "/batch/tasks", json={"tasks": tasks})
+    assert (made["created"], made["failed"], made["task_ids"][7]) == (249, 1, None)
+    assert made["failures"][0]["id"] == "task 7"
+    assert (await api("POST", "/batch/tasks", json={"tasks": tasks[:7]}))["unchanged"] == 7
+
+
+async def test_all_that_fit_are_retried(api: Api, kit: TestToolkit) -> None:
+    """One request; it says how many, and its id tells the progress."""
+    await failing(api, kit, 5)
+    dry = await api("POST", "/bulk", status=202, json={"action": "retry", "query": "status:failed", "dry_run": True})
+    assert (dry["status"], dry["total"], len(dry["sample"])) == ("dry_run", 5, 5)
+    done = await bulk(api, kit, action="retry", query="status:failed job:failing-*")
+    assert (done["status"], done["total"], done["done"], done["failed"]) == ("done", 5, 5, 0)
+    assert len((await api("GET", "/executions?status=failed"))["executions"]) == 10
+
+
+async def test_what_fails_among_many_is_named(api: Api, kit: TestToolkit) -> None:
+    """The others are done."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    done = await bulk(api, kit, action="pause", ids=["daily", "nobody"], reason="move")
+    assert (done["done"], done["failed"], done["failures"][0]["id"]) == (1, 1, "nobody")
+    assert (await api("GET", "/tasks/daily"))["reason"] == "move"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("job:failing-0", ["failing-0"]),
+        ("job:failing-*", ["failing-0", "failing-1"]),
+        ("status:failed,success", ["daily", "failing-0", "failing-1"]),
+        ("-status:failed", ["daily"]),
+        ("tag:nightly", ["daily"]),
+        ("owner:code", []),
+        ("owner:me", ["daily", "failing-0", "failing-1"]),
+        ("tool:queue took:<1h", ["daily", "failing-0", "failing-1"]),
+        ("took:>5m", []),
+        ('error:"no queue is named"', ["failing-0", "failing-1"]),
+        ("nowhere", ["failing-0", "failing-1"]),
+        ("since:2030-01-01 until:2030-01-02", ["daily", "failing-0", "failing-1"]),
+        ("since:2030-01-02", []),
+    ],
+)
+async def test_executions_are_searched(api: Api, kit: TestToolkit, query: str, found: list[str]) -> None:
+    """By each key of the grammar, alone and together."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "in 1 minute", "tags": ["nightly"], **LIST})
+    await failing(api, kit, 2)
+    listed = (await api("GET", "/executions", params={"query": query}))["executions"]
+    assert sorted(execution["task_id"] for execution in listed) == found
+
+
+async def test_a_search_goes_on_after_its_cursor(api: Api, kit: TestToolkit) -> None:
+    """Each page has as many as asked for, and all together are all."""
+    await failing(api, kit, 5)
+    pages: list[list[str]] = []
+    cursor: str | None = None
+    while cursor is not None or not pages:
+        page = await api("GET", "/executions", params={"query": "status:failed", "limit": 2, **({"cursor": cursor} if cursor else {})})
+        pages.append([execution["task_id"] for execution in page["executions"]])
+        cursor = page["cursor"]
+    assert sorted(task_id for page in pages for task_id in page) == [f"failing-{number}" for number in range(5)]
+    assert max(map(len, pages)) == 2
+
+
+async def test_tasks_are_searched(api: Api) -> None:
+    """By tag and name."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", "tags": ["nightly"], **LIST})
+    await api("POST", "/tasks", status=201, json={"name": "weekly", "schedule": "0 9 * * 1", **LIST})
+    assert [task["name"] for task in (await api("GET", "/tasks?query=tag:nightly"))["tasks"]] == ["daily"]
+    assert [task["name"] for task in (await api("GET", "/tasks?query=job:week* status:scheduled"))["tasks"]] == ["weekly"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("stat:failed", "Did you mean 'status'?"),
+        ("status:fail", "Did you mean 'failed'?"),
+        ("took:>5x", "took:>5m"),
+        ("cost:cheap", "cost:>0.10"),
+        ("since:yesterday", "since:24h"),
+        ('error:"open', "Write error:"),
+        ("job:", "job"),
+    ],
+)
+async def test_what_cannot_be_searched_is_refused(api: Api, query: str, said: str) -> None:
+    """With what would be right."""
+    refused = await api("GET", "/executions", status=422, params={"query": query})
+    assert (refused["field"], said in refused["detail"]) == ("query", True)
+
+
+async def test_a_schedule_is_previewed(api: Api) -> None:
+    """Nothing is scheduled."""
+    read = await api("POST", "/preview", json={"schedule": "every weekday at 9:00", "timezone": "Europe/Berlin", "count": 2})
+    assert (read["words"], len(read["next_runs"])) == ("every weekday (Monday to Friday) at 09:00", 2)
+    assert (await api("GET", "/tasks"))["tasks"] == []
+
+
+async def test_tasks_are_simulated(api: Api) -> None:
+    """Every due time in the range, up to the limit."""
+    task = {"name": "often", "schedule": "0 * * * *", "timezone": "UTC", **LIST}
+    asked = {"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z", "limit": 3}
+    simulated = await api("POST", "/simulate", json=asked)
+    assert ([one["due"][11:16] for one in simulated["due_times"]], simulated["is_cut"]) == (["00:00", "01:00", "02:00"], True)
+
+
+async def test_dead_letters_are_grouped_and_put_back(api: Api, kit: TestToolkit) -> None:
+    """By what their reasons have in common, and all of one group at once."""
+    for number in range(3):
+        await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": number, "message_id": str(number)})
+        reason = "no" if number == 2 else f"disk {number} full"
+        await kit.injector.run("queue", {"operation": "move_to_dlq", "queue_name": "q", "message_id": str(number), "reason": reason})
+    dead = await api("GET", "/queues/q/dead-letters")
+    assert [(group["fingerprint"], group["count"]) for group in dead["groups"]] == [("disk 0 full", 2), ("no", 1)]
+    assert (await api("POST", "/queues/q/requeue", json={"fingerprint": "disk 0 full"}))["count"] == 2
+    assert [message["message"] for message in (await api("GET", "/queues/q/messages"))["messages"]] == [0, 1]
+
+
+async def test_the_audit_tells_who_did_what(api: Api) -> None:
+    """The newest first, with the door."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    await api("POST", "/tasks/daily/pause")
+    entries = (await api("GET", "/audit?task_id=daily"))["entries"]
+    assert [(entry["action"], entry["caller"]["door"]) for entry in entries] == [("paused", "rest"), ("created", "rest")]
+
+
+async def test_a_task_for_an_agent_is_that_agents(api: Api) -> None:
+    """And the list can be asked for its tasks alone."""
+    await api("POST", "/tasks", status=201, json={"name": "mail", "schedule": "0 9 * * *", "agent_name": "email-agent", **LIST})
+    await api("POST", "/tasks", status=201, json={"name": "other", "schedule": "0 9 * * *", **LIST})
+    assert [task["name"] for task in (await api("GET", "/tasks?agent_name=email-agent"))["tasks"]] == ["mail"]
+    assert (await api("GET", "/tasks/mail"))["agent_name"] == "email-agent"
