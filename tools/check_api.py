@@ -1,4 +1,6 @@
-"""Tries the API with schemathesis, all checks and phases: ``uv run tools/check_api.py [EXAMPLES]``. Installs it in an environment of its own.
+"""Tries the API with schemathesis, all checks and phases: ``uv run tools/check_api.py [EXAMPLES]``.
+
+It is installed in an environment of its own.
 
 `/events/stream` does not end, and `/stop` would stop what is tried: both are left out, and have tests of their own.
 """

@@ -1,13 +1,29 @@
 """The REST API: an application of its own, or a router to mount in yours. Needs the extra ``agentool[http]``."""
 
-from typing import TYPE_CHECKING
-
-from agentoolkit.lazy_names import lazy_names
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentoolkit.entrypoints.rest.app import create_app, scheduler_router
     from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution
+    from agentoolkit.entrypoints.task_scheduler import TaskQueue, TaskScheduler
+    from agentoolkit.system.events import EventBus, EventMessage
 
-__all__ = ["ScheduledTask", "TaskExecution", "create_app", "scheduler_router"]
+__all__ = ["EventBus", "EventMessage", "ScheduledTask", "TaskExecution", "TaskQueue", "TaskScheduler", "create_app", "scheduler_router"]
 
-__getattr__ = lazy_names(__name__, "models", "app")
+_HOMES = {
+    "create_app": "agentoolkit.entrypoints.rest.app",
+    "scheduler_router": "agentoolkit.entrypoints.rest.app",
+    "ScheduledTask": "agentoolkit.entrypoints.rest.models",
+    "TaskExecution": "agentoolkit.entrypoints.rest.models",
+    "TaskQueue": "agentoolkit.entrypoints.task_scheduler",
+    "TaskScheduler": "agentoolkit.entrypoints.task_scheduler",
+    "EventBus": "agentoolkit.system.events",
+    "EventMessage": "agentoolkit.system.events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

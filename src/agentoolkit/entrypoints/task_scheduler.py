@@ -1,0 +1,145 @@
+"""Tasks of an application in the words of *Agent Scheduler & Background Task Queue*: `TaskScheduler` and `TaskQueue`.
+
+Both work with the AgenTools of the current injector; where nothing is registered yet, a toolkit with the settings of the
+environment is. Their methods return at once, as the document has them called inside and outside of an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from agentool.caller import Caller, acting_as
+from agentool.core.injector import Injector, get_injector
+from agentool.errors import InvalidInput
+from agentoolkit.client import get_scheduler
+from agentoolkit.entrypoints.rest.models import NewTask
+from agentoolkit.entrypoints.taskfile import load_tasks
+
+logger = logging.getLogger(__name__)
+
+_under_way: set[asyncio.Task[None]] = set()
+"""Calls that nobody waits for; an event loop alone would forget them."""
+
+
+class TaskScheduler:
+    """Loads tasks from a file and schedules them.
+
+    Args:
+        injector: Where the scheduler is; the current one by default.
+    """
+
+    def __init__(self, injector: Injector | None = None) -> None:
+        self._injector = injector or get_injector()
+        get_scheduler(self._injector)
+
+    def load_tasks_from_yaml(self, path: str | Path, agent_name: str | None = None) -> Sequence[NewTask]:
+        """Read a task file, without scheduling anything.
+
+        Args:
+            path: The file.
+            agent_name: Whose tasks they are.
+
+        Raises:
+            TaskFileError: It cannot be read, or a task in it is wrong; with the line.
+        """
+        tasks = load_tasks(Path(path))
+        return [NewTask.model_validate({**task.model_dump(by_alias=True, exclude_unset=True), "agent_name": agent_name}) for task in tasks]
+
+    def register_task(self, task: NewTask) -> None:
+        """Schedule a task, or change the one of its name into it. Inside an event loop that happens at once after; a refusal is logged.
+
+        Raises:
+            SchedulerError: Outside of an event loop: the task is refused.
+        """
+        call = {**task.scheduler_input(), "replace": True}
+        _do(self._injector, call, task.agent_name, f"Task {task.name!r} was not scheduled")
+
+    def unregister_task(self, task_id: str) -> None:
+        """Cancel a task by its id or its name; its history stays."""
+        _do(self._injector, {"operation": "cancel", "job_id": task_id}, None, f"Task {task_id!r} was not cancelled")
+
+
+class TaskQueue:
+    """Runs functions in the background, each once and as soon as there is room.
+
+    Args:
+        injector: Where the scheduler is; the current one by default.
+    """
+
+    def __init__(self, injector: Injector | None = None) -> None:
+        self._injector = injector or get_injector()
+        get_scheduler(self._injector)
+
+    def enqueue(
+        self,
+        func: Callable[..., Any] | None = None,
+        agent_name: str | None = None,
+        task_name: str | None = None,
+        function_path: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Let a function run, and return the id of its job.
+
+        Args:
+            func: The function, where `function_path` is not given: one that can be imported by its name.
+            agent_name: Whose task it is.
+            task_name: What the job is called, with a number after it.
+            function_path: ``module:function``, allowed by ``AGENTOOL_FUNCTIONS``.
+            args: JSON values.
+            kwargs: JSON values.
+
+        Raises:
+            InvalidInput: There is no function to call.
+            SchedulerError: Outside of an event loop: it is refused.
+        """
+        path = function_path or (f"{func.__module__}:{func.__qualname__}" if func is not None else None)
+        if path is None:
+            raise InvalidInput("There is no function to call.", field="function_path", remedy="Write 'package.module:function'.")
+        name = f"{task_name or path.rpartition(':')[2]}-{uuid4().hex[:8]}"
+        call = {"operation": "call", "function": path, "args": list(args), "kwargs": dict(kwargs or {})}
+        asked = {"operation": "schedule", "job_id": name, "schedule": "now", "agentool_name": "function", "input_data": call}
+        _do(self._injector, asked, agent_name, f"{path} was not enqueued")
+        return name
+
+    async def get_status(self, job_id: str) -> str:
+        """Return how a job's execution stands: queued, running, success, failed or cancelled."""
+        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
+        return history[0]["status"] if history else "queued"
+
+    async def get_result(self, job_id: str) -> Any:
+        """Return what the function has returned; None as long as it has not."""
+        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
+        answer = history[0]["result"] if history else None
+        return None if answer is None else answer["result"]
+
+    async def cancel(self, job_id: str) -> None:
+        """End a job's execution, whether it waits or runs."""
+        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
+        for execution in history:
+            await self._injector.run("scheduler", {"operation": "cancel_execution", "execution_id": execution["execution_id"]})
+
+
+def _do(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> None:
+    """Call the scheduler as an agent: in a task of its own inside an event loop, else until it has answered."""
+    with acting_as(Caller(agent_name or "code")):
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            injector.run_sync("scheduler", call)
+            return
+        task = loop.create_task(_logged(injector, call, failure))
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+
+
+async def _logged(injector: Injector, call: Mapping[str, Any], failure: str) -> None:
+    try:
+        await injector.run("scheduler", call)
+    except Exception as error:
+        logger.error("%s: %s", failure, error)
