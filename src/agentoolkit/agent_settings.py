@@ -66,8 +66,6 @@ class AgentRules(_Frozen):
     approval_seconds: float = Field(default=86_400.0, gt=0, description="Seconds that a parked run waits before its call is denied")
     granted: tuple[str, ...] = Field(default=(), description="Tools whose calls are approved beforehand")
     messages: Amount = Field(default=200, description="Messages of a continued conversation that a run is given")
-    durable: Literal["none", "dbos"] = Field(default="none", description="Whether a run that was cut off goes on where it was")
-    economy: Literal["live", "batch"] = Field(default="live", description="batch: the provider's cheaper batch requests (experimental)")
 
     @property
     def has_cost_limit(self) -> bool:

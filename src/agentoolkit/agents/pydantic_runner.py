@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry import trace
 from pydantic_ai import Agent, AgentRun, CancellationToken, DeferredToolRequests, exceptions
-from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls
+from pydantic_ai.capabilities import HandleDeferredToolCalls
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
 from pydantic_ai.messages import ModelResponse, ToolCallPart
@@ -72,7 +72,7 @@ class PydanticRunner:
                 model=self.model,
                 usage_limits=_limits(task),
                 cancellation_token=token,
-                capabilities=[*_capabilities(rules), HandleDeferredToolCalls(handler=_decider(rules))],
+                capabilities=[HandleDeferredToolCalls(handler=_decider(rules))],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
@@ -146,14 +146,6 @@ def _limits(task: Task) -> UsageLimits:
         tool_calls_limit=limits.tool_calls,
         cost_limit=limits.cost,
     )
-
-
-def _capabilities(rules: AgentRules) -> list[AbstractCapability[Any]]:
-    if rules.economy == "batch":
-        from pydantic_ai.capabilities import BatchModelRequests
-
-        return [BatchModelRequests()]
-    return []
 
 
 def _decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
