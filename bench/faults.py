@@ -40,9 +40,12 @@ FAULTS = {
     29: "shell: children that ignore SIGTERM",
     30: "state machine",
     31: "rows of an older version",
+    32: "interleavings, enumerated",
+    33: "life cycle against its model",
 }
 TESTS = [
     "tests/acceptance",
+    "tests/interleavings",
     "tests/services",
     "tests/agentoolkit/test_scheduler_faults.py",
     "tests/schedules/test_clock_changes.py",
