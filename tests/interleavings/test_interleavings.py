@@ -25,6 +25,8 @@ from .stepped import START, Pause, Process, World, in_a_world
 TROUBLES = ("late", "cancelled", "stop", "restart", "refused", "unknown", "killed", "frozen")
 """Who waits goes on later than others; the caller of the request under way leaves; a stop and a start, or a restart, come; the store refuses,
 or does what it is asked without an answer; the process is killed, or sleeps until another has taken its place."""
+INTERRUPTING = ("stop", "restart", "killed", "frozen")
+"""After these an execution may have one attempt more."""
 STEP = 1 if os.environ.get("AGENTOOL_FULL") else 53
 """In the short form every so many-th place is tried, for each trouble beginning with another."""
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
@@ -169,7 +171,7 @@ class Life:
             await self.world.settle()
 
 
-def wrong(world: World) -> list[str]:
+def wrong(world: World, interruptions: int) -> list[str]:
     """Compare rows, handler starts, messages and the lead with what the definitions of the jobs alone say."""
     expected = {f"{job}@{(START + timedelta(seconds=second)).isoformat()}" for job in "ab" for second in DUE}
     expected |= {f"d@after-{id_}" for id_ in expected if id_.startswith("b")} | {f"c@{(START + timedelta(seconds=1)).isoformat()}"}
@@ -179,8 +181,8 @@ def wrong(world: World) -> list[str]:
     for id_, job, status, attempt, reason in rows:
         starts = [world.starts[id_, number] for number in range(1, attempt + 2)]
         right = status == ("cancelled" if job == "c" else "success")
-        last = (0, 1) if job == "c" else (1,)
-        if not right or max(starts) > 1 or starts[-2] not in last or starts[-1]:
+        last, attempts = ((0, 1), TRIES) if job == "c" else ((1,), 1 + (job == "b") + interruptions)
+        if not right or max(starts) > 1 or starts[-2] not in last or starts[-1] or attempt > attempts:
             found.append(f"{id_}: {status} {reason}, attempt {attempt}, started {starts}")
     messages = [json.loads(body)["execution_id"] for (body,) in world.query("SELECT body FROM agentool_queue_messages")]
     if sorted(messages) != sorted(id_ for id_ in expected if id_.startswith("a")):
@@ -191,7 +193,7 @@ def wrong(world: World) -> list[str]:
 async def lived(world: World, place: int, trouble: str) -> tuple[int, str, list[str]]:
     life = Life(world, place, trouble)
     await life.live()
-    found = wrong(world)
+    found = wrong(world, int(trouble in INTERRUPTING))
     if world.leader() != life.process.name:
         found.append(f"{world.leader()!r} leads, and {life.process.name} serves")
     found += [f"{name} still runs {number}" for name, number in world.running.items() if number and name not in world.gate.held]

@@ -182,7 +182,7 @@ class Lives(RuleBasedStateMachine):
         assert (sorted(counts), max(counts.values())) == (newest, 1), (sorted(due - counts.keys()), counts - Counter(due))
         for id_, status, attempt, _ in rows:
             starts = [self.world.starts[id_, number] for number in range(1, attempt + 2)]
-            right = status == "success" and starts[-2] == 1 or (status, attempt) == ("lost", 3)
+            right = (status == "success" and starts[-2] == 1) or (status, attempt) == ("lost", 3)
             assert right and max(starts) == 1 and starts[-1] == 0, (id_, status, attempt, starts)
 
 

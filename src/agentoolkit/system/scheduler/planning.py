@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import Reading, due_after_change, preview, read_schedule
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""
@@ -110,9 +110,13 @@ def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: date
     if not new_times and most == job.policies.max_runs and paused in (None, is_paused) and before.status is not JobStatus.BROKEN:
         return before
     runs = 0 if new_times and schedule.kind == "once" else before.runs
-    if schedule.is_over(now) or (most is not None and runs >= most):
+    next_run_at, due_before = schedule.first_from(now), before.next_run_at
+    if new_times and before.status is JobStatus.ACTIVE and due_before is not None:
+        next_run_at = due_after_change(job.schedule, due_before, schedule, now)
+    is_over = schedule.is_over(now) if schedule.kind == "after" else next_run_at is None
+    if is_over or (most is not None and runs >= most):
         return before._replace(status=JobStatus.DONE, next_run_at=None, runs=runs)
-    due = before._replace(next_run_at=schedule.first_from(now), runs=runs)
+    due = before._replace(next_run_at=next_run_at, runs=runs)
     if paused is None and is_paused:
         return due
     return due.paused() if paused else due.resumed()

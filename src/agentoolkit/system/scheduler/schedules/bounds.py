@@ -85,10 +85,10 @@ class Jittered:
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first delayed due time strictly later than ``moment``."""
         started = self._last_due(moment)
-        if started is not None and (delayed := self._delayed(started)) > moment:
+        if started is not None and (delayed := self.delayed(started)) > moment:
             return delayed
         due = self.rule.next_after(moment)
-        return due and self._delayed(due)
+        return due and self.delayed(due)
 
     def count(self, after: datetime, until: datetime) -> int:
         """Return how many delayed due times are later than ``after`` and not later than ``until``."""
@@ -97,7 +97,7 @@ class Jittered:
     def _is_pending(self, moment: datetime) -> bool:
         """Does the delay of the latest due time end only after a moment?"""
         due = self._last_due(moment)
-        return due is not None and self._delayed(due) > moment
+        return due is not None and self.delayed(due) > moment
 
     def _last_due(self, moment: datetime) -> datetime | None:
         window = min(self.jitter, _MINUTE)
@@ -114,7 +114,12 @@ class Jittered:
             due = later
         return due
 
-    def _delayed(self, due: datetime) -> datetime:
+    def nominal(self, delayed: datetime) -> datetime:
+        """Return the due time of which this one is the delay."""
+        return self._last_due(delayed) or delayed
+
+    def delayed(self, due: datetime) -> datetime:
+        """Return a due time with its delay."""
         limits = [limit - due for limit in (self.rule.next_after(due), self.end) if limit is not None]
         room = min(self.jitter, *limits) if limits else self.jitter
         digest = hashlib.blake2b(f"{self.key}|{due.isoformat()}".encode(), digest_size=8).digest()

@@ -214,6 +214,26 @@ def undelayed(schedule: Schedule) -> Rule:
     return Outside(rule, all_exclusions(schedule.exclude, schedule.only, schedule.timezone)) if schedule.excludes else rule
 
 
+def due_after_change(before: Schedule, due: datetime, after: Schedule, now: datetime) -> datetime | None:
+    """Return when a schedule that was changed is due next, where `due` was its next due time before; None: never.
+
+    Where delays, bounds and exclusions alone changed, the next due time stays the one that was not given out yet, so that none is
+    given out twice and none is dropped: one whose new delay is over, or was taken away, is due now.
+    """
+    if _undelayed_forever(before) != _undelayed_forever(after):
+        return after.first_from(now)
+    timing = _timing(before)
+    nominal = timing.nominal(due) if isinstance(timing, Jittered) else due
+    following = undelayed(after).next_after(min(nominal - TICK, now))
+    timing = _timing(after)
+    return following and max(timing.delayed(following) if isinstance(timing, Jittered) else following, now)
+
+
+def _undelayed_forever(schedule: Schedule) -> Schedule:
+    plain = replace(schedule, jitter=0.0, jitter_key="", start_at=None, end_at=None)
+    return plain if plain.shift is not None else replace(plain, exclude=(), only=())  # what moves due times is no mere exclusion
+
+
 _SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")
 _TIMES = ("anchor", "start_at", "end_at")
 
