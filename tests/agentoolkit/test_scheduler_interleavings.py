@@ -292,6 +292,17 @@ async def test_close_while_a_stop_drains_keeps_the_outcome(kit, scheduler, probe
     assert await scheduler.statuses("job") == ["success"]
 
 
+@pytest.mark.parametrize("after", ["close", "close close", "stop start close"])
+async def test_a_start_counts_though_a_close_follows(kit, scheduler, probe, after):
+    """A start that was asked for after a stop lets all go on, also where a close comes before it was begun."""
+    await kit.scheduler.lifecycle.stop()
+    await asyncio.gather(kit.scheduler.lifecycle.start(), *(getattr(kit.scheduler.lifecycle, name)() for name in after.split()))
+    await kit.scheduler.lifecycle.open()
+    await scheduler.add("1 minute", job_id="job")
+    await kit.advance(minutes=1)
+    assert await scheduler.statuses("job") == ["success"]
+
+
 @pytest.mark.parametrize("operation", ["stop", "restart"])
 async def test_a_handler_may_ask_for_a_stop(kit, scheduler, probe, monkeypatch, operation):
     """The handler that asked is not cancelled for it, and what it asked for comes true."""

@@ -14,7 +14,7 @@ HOUR = "2030-01-01T01:00:00+00:00"
 async def delay_of(scheduler, job_id: str, jitter: float) -> timedelta:
     """Return by how much the due time at one o'clock is delayed."""
     await scheduler.add("0 1-23 * * *", job_id=job_id, jitter=jitter)
-    job = (await scheduler("get_job", job_id=job_id))
+    job = await scheduler("get_job", job_id=job_id)
     return datetime.fromisoformat(job["next_run"]) - datetime.fromisoformat(HOUR)
 
 

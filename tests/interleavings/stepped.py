@@ -178,11 +178,11 @@ class Process:
 
     @property
     def service(self) -> Any:
-        return self.kit.scheduler
+        return self.kit.scheduler.lifecycle
 
     @property
     def owner(self) -> str:
-        return self.service.store.owner
+        return self.kit.scheduler.store.owner
 
     async def ask(self, operation: str, **fields: Any) -> Any:
         return (await self.kit.injector.run("scheduler", {"operation": operation, **fields})).data
@@ -272,7 +272,7 @@ class World:
         """Say that the processes that live do: what a thread of their own says every three seconds."""
         for name, process in self.processes.items():
             if name not in self.gate.held and process.kit.database.is_open:
-                await process.kit.database.write(process.service.store._ownership.beat)
+                await process.kit.database.write(process.kit.scheduler.store._ownership.beat)
 
     async def settle(self) -> None:
         """Let everybody on, one by one, until nobody is left and all have come to rest."""

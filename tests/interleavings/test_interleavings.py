@@ -23,8 +23,8 @@ from agentoolkit.database.session import CommitUnknown, DatabaseError
 from .stepped import START, Pause, Process, World, in_a_world
 
 TROUBLES = ("late", "cancelled", "stop", "restart", "refused", "unknown", "killed", "frozen")
-"""Who waits goes on later than others; the caller of the request under way leaves; a stop and a start, or a restart, come; the store refuses,
-or does what it is asked without an answer; the process is killed, or sleeps until another has taken its place."""
+"""Who waits goes on later than others; the caller of the request under way leaves; a stop and a start, or a restart, come;
+the store refuses, or does what it is asked without an answer; the process is killed, or sleeps until another has its place."""
 INTERRUPTING = ("stop", "restart", "killed", "frozen")
 """After these an execution may have one attempt more."""
 STEP = 1 if os.environ.get("AGENTOOL_FULL") else 53

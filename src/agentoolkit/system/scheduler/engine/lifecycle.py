@@ -161,8 +161,10 @@ class Lifecycle:
 
     async def _resume(self) -> None:
         await self._begin()
+        if self._engine is None:  # a stop or a close was asked for meanwhile, and comes next: the start counts all the same
+            await self._parts.store.open()
+        await self._parts.store.set_stopped(False)
         if self._wanted and self._engine is not None:
-            await self._parts.store.set_stopped(False)
             await self._engine.leadership.tick()
 
     async def _halt(self, seconds: float) -> None:
