@@ -240,3 +240,24 @@ async def test_a_result_too_large_for_a_queue_fails_visibly(kit, scheduler, prob
     assert (record["status"], len(record["result"]), record["delivery"]) == ("success", 1_000, "failed")
     assert "given up" in caplog.text
     assert "queue_message_size" in caplog.text
+
+
+async def test_the_queues_of_a_job_exist_from_then_on(kit, scheduler):
+    """Scheduled or changed, a job's queues are there before its first outcome; an address makes none, a dry run neither."""
+
+    async def names():
+        return [found["queue_name"] for found in (await kit.injector.run("queue", {"operation": "list_queues"})).data["queues"]]
+
+    await scheduler.add("1 minute", job_id="dry", result_queue="dry", dry_run=True)
+    await scheduler.add("1 minute", job_id="job", result_queue="https://example.org/hook", error_queue="errors")
+    assert await names() == ["errors"]
+    await scheduler("update", job_id="job", result_queue="results")
+    assert await names() == ["errors", "results"]
+
+
+async def test_a_queue_with_settings_of_its_own_is_left_so(kit, scheduler):
+    """A job takes a queue as it is."""
+    await kit.injector.run("queue", {"operation": "create_queue", "queue_name": "results", "max_size": 3})
+    await scheduler.add("1 minute", job_id="job", result_queue="results")
+    (queue,) = (await kit.injector.run("queue", {"operation": "list_queues"})).data["queues"]
+    assert queue["max_size"] == 3

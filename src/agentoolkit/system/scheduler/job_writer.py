@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 
 from agentool.caller import get_caller
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.audit import Action, Auditor
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
+from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus, execution_id
 from agentoolkit.system.scheduler.ports import Removed, StoredJob
+
+logger = logging.getLogger(__name__)
 
 
 class JobWriter:
@@ -28,6 +32,9 @@ class JobWriter:
         self._store = parts.store
         self._time = parts.time
         self._events = parts.announcer
+        self._injector = parts.injector
+        self._queues: set[str] = set()
+        """Names of queues that were made, or were there."""
         self._lifecycle = lifecycle
         self._audit = audit
 
@@ -36,6 +43,7 @@ class JobWriter:
         await self._store.add(*stored)
         self._set_alarm(*stored)
         self._events.scheduled(stored.job)
+        await self._make_queues(stored.job)
         await self._audit.note("created", None, stored)
 
     async def change(self, before: StoredJob, job: Job, state: JobState, action: Action) -> StoredJob | None:
@@ -50,6 +58,7 @@ class JobWriter:
         elif not await self._store.replace(job, state, before.state):
             return None
         self._set_alarm(job, state)
+        await self._make_queues(job)
         await self._audit.note(action, before, changed)
         return changed
 
@@ -89,6 +98,16 @@ class JobWriter:
             way[before] = stored.job.upstream_id if stored else None
             before = way[before]
         check_circle(job, way.get)
+
+    async def _make_queues(self, job: Job) -> None:
+        """Let the queues of a job exist from now on: a consumer can wait there before the first outcome."""
+        named = {name for name in (job.result_queue, job.error_queue) if name and not is_address(name)}
+        for name in named - self._queues:
+            try:
+                await self._injector.run("queue", {"operation": "create_queue", "queue_name": name})
+            except Exception as error:  # it has settings of its own already; or its first delivery says what is wrong
+                logger.debug("Making queue %r failed: %s", name, error)
+            self._queues.add(name)
 
     async def _past_given_out(self, job: Job, state: JobState) -> JobState:
         """Pass over a next due time that has its execution already: it fell on this very instant."""
