@@ -19,8 +19,10 @@ from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, part_kind
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.shifting import Shift
+from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
+from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
 from agentoolkit.system.scheduler.schedules.words.tokens import plain
 from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar, zone_named
 
@@ -78,7 +80,9 @@ def read_schedule(
     text = text if is_after(text) else plain(text)
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
-        if is_after(text) or (";" not in text and kind != "list"):
+        if has_spread(text):
+            phrase = _spread_phrase(text, now, kind, given or machine_zone(), jitter_key)
+        elif is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
             phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
         else:
             phrase = _list_phrase(text, now, kind, given or machine_zone())
@@ -90,6 +94,14 @@ def read_schedule(
     schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now, zone), **bounds)
     _check_it_fires(schedule, now, text)
     return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
+
+
+def _spread_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, key: str) -> Phrase:
+    """Read crontab text with ``H``: each becomes a value that is the same for a job every time."""
+    chosen = spread(text, key)
+    phrase = understand(chosen, now=now, kind=kind, timezone=timezone)
+    whose = "this job's" if key else "a job's; another job has others"
+    return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
 
 
 def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str) -> Phrase:

@@ -10,7 +10,9 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, odd_steps
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text, iso_duration
 from agentoolkit.system.scheduler.schedules.words.durations import duration, fixed_length
+from agentoolkit.system.scheduler.schedules.words.on_calendar import is_on_calendar, on_calendar_phrase
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
+from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule, rrule_phrase
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, tokenise
 from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, is_abbreviation, load_zone, zone_named
 
@@ -23,6 +25,10 @@ _EPOCH = re.compile(r"[1-9]\d{9}(\d{3})?", re.ASCII)
 
 def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
     """Read a text in one of the forms that programs write; None when it is in words."""
+    if is_rrule(text):
+        return rrule_phrase(text, timezone)
+    if is_on_calendar(text):
+        return on_calendar_phrase(text)
     if named := _ZONE_SET.match(text.strip()):
         return _in_zone_set(text, *named.groups())
     if _looks_like_cron(text):
