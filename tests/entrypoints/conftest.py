@@ -43,6 +43,23 @@ async def rest(seconds: float = 60.0) -> str:
 def block(seconds: float = 60.0) -> None:
     Path("blocking").touch()
     time.sleep(seconds)
+
+
+async def insist(seconds: float = 60.0) -> None:
+    Path("insisting").touch()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            continue
+
+
+async def hog(seconds: float = 60.0) -> None:
+    Path("hogging").touch()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.1)
 """
 
 

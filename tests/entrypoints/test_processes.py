@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .conftest import Cli, Server, wait_until
 
 Start = Callable[..., Server]
@@ -52,6 +54,18 @@ def test_a_function_that_blocks_a_thread_is_left_behind(start: Start) -> None:
     server.process.wait(10)
     assert server.process.returncode == 0
     assert "Cut short, to be started again next time: blocking, resting." in server.output.read_text()
+
+
+@pytest.mark.parametrize(("function", "sign"), [("insist", "insisting"), ("hog", "hogging")])
+def test_stopping_is_bounded_whatever_a_handler_does(start: Start, cli: Cli, function: str, sign: str) -> None:
+    """On SIGTERM it ends within ten seconds though a handler swallows each cancellation, or blocks the event loop; the next goes on."""
+    server = start(REST.replace("resting", "stubborn").replace("rest", function))
+    wait_until(Path(sign).exists)
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(10.5)
+    Path(sign).unlink()
+    start(QUICK)
+    wait_until(lambda: [one["attempt"] for one in cli.data("history", "stubborn")["history"]] == [2], 15)
 
 
 def test_a_killed_process_is_made_up_for(start: Start) -> None:

@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
 from agentoolkit.entrypoints.cli.session import all_jobs, call, command_name, jobs_without_tool, keeps_jobs, settings_for
-from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
+from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
@@ -96,6 +96,9 @@ class Serving:
                         await self._watch(kit, stopped)
                 self._log.say("Stopping…", "dim")
             self._log.summary()
+            if await tasks_stay():
+                self._console.print("[dim]A handler ignored its cancellation and was left behind.[/]")
+                leave(0)
 
     @contextlib.asynccontextmanager
     async def _serving_http(self, kit: Toolkit) -> AsyncGenerator[None]:

@@ -6,9 +6,15 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
+
+MAX_STOPPING_SECONDS = 9.5
+"""How long after the first signal the process ends at the latest, also if a handler blocks the event loop."""
+LEFT_SECONDS = 0.5
+"""How long tasks that nobody waits for may take to end."""
 
 
 @contextmanager
@@ -16,6 +22,8 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
     """Give an event that the first signal sets; inside a running event loop, on the main thread."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     asked = False
+    last = threading.Timer(MAX_STOPPING_SECONDS, os._exit, (0,))
+    last.daemon = True
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal asked
@@ -23,6 +31,7 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
             sys.stdout.flush()
             os._exit(128 + number)
         asked = True
+        last.start()
         loop.call_soon_threadsafe(stopped.set)
 
     # Not loop.add_signal_handler: a second Ctrl-C has to end also what blocks the loop.
@@ -30,6 +39,7 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
     try:
         yield stopped
     finally:
+        last.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -39,3 +49,11 @@ def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+async def tasks_stay() -> bool:
+    """Cancel the other tasks of this event loop, and tell whether some go on all the same: then `asyncio.run` would wait for them."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    return bool(others and (await asyncio.wait(others, timeout=LEFT_SECONDS))[1])
