@@ -276,6 +276,9 @@ class Settings(BaseModel):
     )
     concurrency: int = Field(default=100, ge=1, description="Executions that run at once in this process")
     timeout: float | None = Field(default=300.0, gt=0, description="Seconds that a handler may take where its job says nothing")
+    error_queue: str | None = Field(
+        default=None, description="Queue, or https:// address, for the failures of new jobs that name none", examples=["failures"]
+    )
     plugins: tuple[str, ...] = Field(
         default=(),
         description="Entry points of the group 'agentool.tools', or 'module:function', whose AgenTools are registered",

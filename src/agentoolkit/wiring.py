@@ -173,6 +173,7 @@ class Toolkit:
             self._runs_jobs,
             admission=rules,
             audit=audit,
+            error_queue=settings.error_queue,
         )
         return SchedulerService(parts, settings.timezone, settings.calendars)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.system.scheduler import InvalidSchedule
+from agentoolkit.system.scheduler.errors import NotPermitted
 
 TARGET = {"agentool_name": "probe", "input_data": {"operation": "run"}}
 
@@ -300,3 +302,35 @@ async def test_stop_leaves_nothing_to_start(kit, scheduler, probe):
     await stopping
     assert len(probe.calls) == 1
     assert await scheduler.statuses("load") == ["cancelled"]
+
+
+# After any job
+
+
+async def test_after_any_failed_is_understood(scheduler):
+    """'any' stands for every other job, in the text and in the words."""
+    added = await scheduler.add("after any job failed", job_id="alarm")
+    assert (added["schedule"], added["words"], added["remarks"]) == ("after any failed", "after any job failed", [])
+
+
+async def test_job_that_is_called_any_is_named_in_quotes(scheduler):
+    """A job that is called so is meant where its name is in quotes."""
+    await scheduler.add("1 minute", job_id="any")
+    added = await scheduler.add("after 'any' failed", job_id="one")
+    assert (added["schedule"], added["words"]) == ("after 'any' failed", "after job 'any' failed")
+
+
+async def test_alarm_knows_what_failed(kit, scheduler, probe):
+    """The record of the failed execution is at hand by !ref:after."""
+    probe.raises = OSError("no")
+    await scheduler.add("1 minute", job_id="bad", max_runs=1)
+    await scheduler.add("after any failed", job_id="alarm", input_data={"operation": "run", "data": {"who": "!ref:after:job_id"}})
+    await kit.advance(minutes=2)
+    assert [(run["status"], run["trigger"]) for run in await scheduler.history("alarm")] == [("failed", "after")]
+    assert probe.inputs[-1]["data"] == {"who": "bad"}
+
+
+async def test_only_administrators_watch_all_jobs(scheduler):
+    """A caller that sees its own jobs only may not come after everybody's."""
+    with acting_as(Caller("maria", door="rest", scopes=OWN)), pytest.raises(NotPermitted, match="Name one job"):
+        await scheduler.add("after any failed", job_id="alarm")

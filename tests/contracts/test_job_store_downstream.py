@@ -305,3 +305,40 @@ async def test_follower_is_an_execution_like_any_other(store: JobStore):
     (taken,) = await store.take_over(at(4), none_held)
     assert (taken.execution.attempt, taken.execution.trigger) == (3, "after")
     assert await end(store, await begin(store, taken.execution)) == []
+
+
+# After any job
+
+
+async def test_failure_of_any_job_is_followed(store: JobStore):
+    """A job that comes after any failed one starts after each of them, and after no success."""
+    await downstream(store, "alarm", "after any failed", overlap="queue_all")
+    for job_id in ("a", "b", "c"):
+        await add(store, job_id)
+    started: list[str] = []
+    for job_id, status in (("a", ExecutionStatus.FAILED), ("b", ExecutionStatus.SUCCESS), ("c", ExecutionStatus.LOST)):
+        (claimed,) = (await store.claim([job_id], at(1))).records
+        first = await begin(store, claimed.execution)
+        started += [claimed.execution.execution_id for claimed in await end(store, first, status)]
+    assert started == [f"alarm@any-{job_id}@2030-01-01T00:01:00+00:00" for job_id in ("a", "c")]
+
+
+async def test_alarms_do_not_start_alarms(store: JobStore):
+    """What any failure starts may fail itself: that starts neither it again nor another one of its kind."""
+    await add(store)
+    for name in ("alarm", "siren"):
+        await downstream(store, name, "after any failed")
+    first = await begin(store, await claim_one(store))
+    alarms = [claimed.execution for claimed in await end(store, first, ExecutionStatus.FAILED)]
+    assert [execution.job_id for execution in alarms] == ["alarm", "siren"]
+    for execution in alarms:
+        assert await end(store, await begin(store, execution), ExecutionStatus.FAILED) == []
+
+
+async def test_job_after_one_and_job_after_any_both_start(store: JobStore):
+    """A job after this one, and one after any, are started by the same outcome."""
+    await add(store)
+    await downstream(store, "clean", "after job failed")
+    await downstream(store, "alarm", "after any ended")
+    first = await begin(store, await claim_one(store))
+    assert {claimed.execution.job_id for claimed in await end(store, first, ExecutionStatus.FAILED)} == {"alarm", "clean"}

@@ -55,8 +55,8 @@ def test_a_schedule_without_its_quotes_is_named(value: str, form: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Beside 'tasks' and 'calendars' there is no other key."),
-        (f"{TASK}defaults: 1\n", "unknown key 'defaults' in line 5."),
+        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Did you mean 'defaults'?"),
+        (f"{TASK}defaults: 1\n", "'defaults' in line 5 of tasks.yaml has no fields. Write fields below it, such as 'max_retries: 3'."),
         ("task: []\n", "unknown key 'task' in line 1. Did you mean 'tasks'?"),
         (f"{TASK}{TASK}", "has 'tasks' twice, in lines 1 and 5. Make one list of them."),
         ("tasks: {}", "has no list of tasks"),
@@ -68,6 +68,30 @@ def test_what_is_wrong_beside_the_tasks_is_said(text: str, said: str) -> None:
     with pytest.raises(TaskFileError) as refused:
         read_tasks(text)
     assert said in str(refused.value)
+
+
+def test_defaults_are_for_all_tasks() -> None:
+    """Fields below 'defaults' are those of each task that says nothing of them; null takes one back."""
+    other = "- {name: b, schedule: now, function: 'a:b', max_retries: 0, error_queue: null}\n"
+    first, second = read_tasks(f"{TASK}{other}defaults:\n  max_retries: 3\n  error_queue: failures\n")
+    assert (first.max_retries, first.error_queue) == (3, "failures")
+    assert second.given().keys() & {"max_retries", "error_queue"} == {"max_retries"}
+    assert second.max_retries == 0
+
+
+@pytest.mark.parametrize(("field", "said"), [("schedule", "not for all tasks: 'schedule'"), ("max_retry", "Did you mean 'max_retries'?")])
+def test_a_default_that_no_task_can_have_is_named(field: str, said: str) -> None:
+    """What makes one task is no default, nor is an unknown field."""
+    with pytest.raises(TaskFileError, match=r"in line 5 of tasks\.yaml") as refused:
+        read_tasks(f"{TASK}defaults:\n  {field}: 1\n")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["-1", "many"])
+def test_a_default_that_is_out_of_range_is_told_of_its_tasks(value: str) -> None:
+    """It is refused where it would be used."""
+    with pytest.raises(TaskFileError, match=r"The task in line 2 of tasks\.yaml: max_retries"):
+        read_tasks(f"{TASK}defaults: {{max_retries: {value}}}\n")
 
 
 def test_all_wrong_tasks_are_named_at_once(cli: Cli) -> None:

@@ -40,6 +40,12 @@ _NAMES = {"job_name": "name", "schedule_type": "type"}
 """Fields of a job that a task file calls by another name."""
 
 
+_KEYS = ("tasks", "defaults", "calendars")
+"""What a file may have at its top."""
+_DEFAULTED = sorted(JobFields.model_fields.keys() - {"job_name", "schedule", "schedule_type", "agentool_name", "input_data"})
+"""Fields that a file may set for all of its tasks."""
+
+
 class TasksRefused(TaskFileError):
     """Tasks of a file are refused. ``refusals`` has a sentence for each, ``advice`` what to do, one line each."""
 
@@ -127,13 +133,13 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         TasksRefused: Tasks are wrong; all of them are named, with their lines.
     """
     with _refusing_yaml(text, source):
-        nodes, calendars = _task_nodes(yaml_text.compose(text), source)
+        nodes, defaults, calendars = _file_parts(yaml_text.compose(text), source)
     tasks: list[Task] = []
     refusals: list[TaskFileError] = []
     for node in nodes:
         try:
             with _refusing_yaml(text, source):
-                tasks.append(_with_calendars(_read_task(node, source), calendars))
+                tasks.append(_with_calendars(_read_task(node, defaults, source), calendars))
         except TaskFileError as error:
             refusals.append(error)
     if len(refusals) == 1:
@@ -186,7 +192,8 @@ def _calendars(node: yaml.Node | None, source: str) -> Calendars:
         raise TaskFileError(f"{source} has calendars that are no lists of texts.", field="calendars", remedy=remedy) from error
 
 
-def _task_nodes(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node], Calendars]:
+def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node], dict[str, Any], Calendars]:
+    """Return the tasks of a file, the fields of those that say nothing of them, and calendars by name."""
     if not isinstance(root, yaml.MappingNode):
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
     if yaml_text.size(root) > yaml_text.MAX_NODES:
@@ -197,21 +204,38 @@ def _task_nodes(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node
         if name in held:
             lines = f"lines {held[name][0]} and {line}"
             raise TaskFileError(f"{source} has {name!r} twice, in {lines}.", field=name, value=name, remedy="Make one list of them.")
-        if name not in ("tasks", "calendars"):
-            remedy = did_you_mean(name, ("tasks",)) if name[:1] == "t" else "Beside 'tasks' and 'calendars' there is no other key."
+        if name not in _KEYS:
+            remedy = did_you_mean(name, _KEYS)
             raise TaskFileError(f"{source} has an unknown key {excerpt(name)} in line {line}.", field=name, value=name, remedy=remedy)
         held[name] = line, value
-    _, tasks = held.get("tasks", (0, None))
+    tasks = held["tasks"][1] if "tasks" in held else None
     if not isinstance(tasks, yaml.SequenceNode):
         remedy = "Begin the file with 'tasks:' and a list below it."
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy=remedy)
-    return cast("Sequence[yaml.Node]", tasks.value), _calendars(held.get("calendars", (0, None))[1], source)
+    defaults = _read_defaults(*held["defaults"], source) if "defaults" in held else {}
+    return cast("Sequence[yaml.Node]", tasks.value), defaults, _calendars(held.get("calendars", (0, None))[1], source)
 
 
-def _read_task(node: yaml.Node, source: str) -> Task:
+def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
+    """Read the fields that tasks have unless they say otherwise: all but those that make one task."""
+    fields = yaml_text.construct(node)
+    if not isinstance(fields, dict):
+        problem = f"'defaults' in line {line} of {source} has no fields."
+        raise TaskFileError(problem, field="defaults", value=fields, remedy="Write fields below it, such as 'max_retries: 3'.")
+    found = cast("dict[str, Any]", fields)
+    if wrong := next((name for name in found if name not in _DEFAULTED), None):
+        problem = f"'defaults' in line {line} of {source} has a field that is not for all tasks: {excerpt(wrong)}."
+        raise TaskFileError(problem, field="defaults", value=wrong, remedy=did_you_mean(str(wrong), _DEFAULTED))
+    return found
+
+
+def _read_task(node: yaml.Node, defaults: dict[str, Any], source: str) -> Task:
     line = node.start_mark.line + 1
+    fields = yaml_text.construct(node)
+    if isinstance(fields, dict):
+        fields = {**defaults, **cast("dict[str, Any]", fields)}
     try:
-        task = Task.model_validate(yaml_text.construct(node)).placed_in(line)
+        task = Task.model_validate(fields).placed_in(line)
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)
         said = "; ".join(str(problem) for problem in wrong.problems)

@@ -337,13 +337,21 @@ def job_id_of(execution_id: str) -> str:
 
 
 _AFTER = "@after-"
+_AFTER_ANY = "@any-"
 
 
-def downstream_execution_id(job_id: str, upstream: str) -> str:
+def downstream_execution_id(job_id: str, upstream: str, *, after_any: bool = False) -> str:
     """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
-    return f"{job_id}{_AFTER}{upstream}"
+    return f"{job_id}{_AFTER_ANY if after_any else _AFTER}{upstream}"
+
+
+def comes_after_any(execution: Execution) -> bool:
+    """Was it started by the end of any job? Its own end starts nothing of that kind, or two such jobs would start each other for ever."""
+    return execution.trigger == "after" and execution.execution_id.startswith(f"{execution.job_id}{_AFTER_ANY}")
 
 
 def upstream_execution_id(execution: Execution) -> str:
     """Return the id of the execution that this one comes after; empty: it comes after none."""
-    return execution.execution_id.partition(_AFTER)[2] if execution.trigger == "after" else ""
+    if execution.trigger != "after":
+        return ""
+    return execution.execution_id.partition(_AFTER_ANY if comes_after_any(execution) else _AFTER)[2]

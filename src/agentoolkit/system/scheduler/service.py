@@ -10,9 +10,10 @@ from typing import NamedTuple
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, narrowed
+from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import JobExists, changed_meanwhile
+from agentoolkit.system.scheduler.errors import JobExists, NotPermitted, changed_meanwhile
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
@@ -23,6 +24,7 @@ from agentoolkit.system.scheduler.named_calendars import Calendars, with_calenda
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
+from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
 
@@ -113,7 +115,7 @@ class SchedulerService:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        asked = await self._with_upstream(asked, assumed if dry_run else ())
+        asked = await self._with_upstream(self._with_defaults(asked), assumed if dry_run else ())
         if replace_existing and (replaced := await self._redefined(asked, job_id, assumed if dry_run else None)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
@@ -183,6 +185,9 @@ class SchedulerService:
         caller, (job, state, reading) = get_caller(), planned
         if caller.is_admin:
             return planned
+        if job.upstream_id == ANY:
+            problem = "Other owners' jobs are among those that it would come after."
+            raise NotPermitted(problem, field="schedule", value=job.schedule.text, remedy="Name one job, as in 'after extract failed'.")
         if job.upstream_id is not None:
             await self.lookup.job(job.upstream_id)  # another owner's is not there for this caller
         mine = [each for each in await self.lookup.unfinished() if each.job.job_id != job.job_id]
@@ -248,6 +253,16 @@ class SchedulerService:
     async def preview(self, schedule: str, kind: Kind | None, timezone: str | None) -> Reading:
         """Read a schedule without scheduling anything."""
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
+
+    def _with_defaults(self, asked: JobFields) -> JobFields:
+        """Return fields with the default error queue, if none was given.
+
+        An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
+        """
+        default = self.parts.error_queue
+        if default is None or asked.error_queue is not None or (is_address(default) and not get_caller().may("approve")):
+            return asked
+        return asked.model_copy(update={"error_queue": default})
 
     async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
         """Return fields that name the job it comes after, if it does, by its id."""

@@ -7,6 +7,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.after import ANY
 
 _SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
@@ -21,6 +22,8 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
     before = upstream_in(schedule)
     if before is None:
         return schedule
+    if before.job_id == ANY:
+        return before.text
     if (stored := await store.find(before.job_id)) is not None:
         return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
     known = await store.find_similar(before.job_id, _SIMILAR)
@@ -31,10 +34,12 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
 
 async def describe_idle_upstream(store: JobStore, before: Upstream | None) -> list[str]:
     """Say of a job that another one comes after that it does not run by itself any more; nothing if it does."""
+    if before is None or before.job_id == ANY:
+        return []
     try:
-        stored = await store.find(before.job_id) if before else None
+        stored = await store.find(before.job_id)
     except DamagedJob as damaged:
         return [f"job {damaged.job.job_id!r} is broken: nothing starts this one before that is mended, or made anew"]
-    if before is None or (stored is not None and stored.state.status is not JobStatus.DONE):
+    if stored is not None and stored.state.status is not JobStatus.DONE:
         return []
     return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]

@@ -8,8 +8,8 @@ from hashlib import blake2b
 
 from agentoolkit.system.scheduler.decisions.due import Decision, Scribe, end_pause, runs_left, start_or_skip
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, downstream_execution_id
-from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, comes_after_any, downstream_execution_id
+from agentoolkit.system.scheduler.schedules.after import ANY
 
 MAX_ID_LENGTH = 2_000
 """Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
@@ -37,7 +37,7 @@ def decide_downstream(job: Job, state: JobState, ended: Sequence[Execution], unf
             state = end_pause(job, state, now)
         if state.status is not JobStatus.ACTIVE:
             return Decision((), state)
-        due = [_start_after(scribe, end) for end in ended if _is_awaited(job.schedule, end)]
+        due = [_start_after(scribe, end) for end in ended if _is_awaited(job, end)]
     except Exception as error:
         return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"what it comes after cannot be computed: {error!r}"))
     room = runs_left(job, state)
@@ -64,9 +64,11 @@ def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
         raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
 
 
-def _is_awaited(schedule: Schedule, ended: Execution) -> bool:
-    before = schedule.after
-    return before is not None and ended.status in _COUNT[before.outcome] and schedule.admits(_end(ended))
+def _is_awaited(job: Job, ended: Execution) -> bool:
+    before = job.schedule.after
+    if before is None or ended.status not in _COUNT[before.outcome] or not job.schedule.admits(_end(ended)):
+        return False
+    return before.job_id != ANY or (ended.job_id != job.job_id and not comes_after_any(ended))
 
 
 def _end(execution: Execution) -> datetime:
@@ -79,10 +81,11 @@ def _fits(execution: Execution) -> bool:
 
 def _shortened(execution: Execution) -> Execution:
     digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
-    return execution._replace(execution_id=downstream_execution_id(execution.job_id, digest))
+    after_any = comes_after_any(execution)
+    return execution._replace(execution_id=downstream_execution_id(execution.job_id, digest, after_any=after_any))
 
 
 def _start_after(scribe: Scribe, ended: Execution) -> Execution:
     job = scribe.job
-    id_ = downstream_execution_id(job.job_id, ended.execution_id)
+    id_ = downstream_execution_id(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
     return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=scribe.owner)

@@ -34,5 +34,7 @@ class Parts:
     """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
+    error_queue: str | None = None
+    """Where the failures of new jobs go that say nothing of it."""
     audit: AuditLog = field(default_factory=MemoryAudit)
     """Where it is kept who did what."""

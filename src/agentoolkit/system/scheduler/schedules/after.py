@@ -1,4 +1,4 @@
-"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``.
+"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``, ``after any failed``.
 
 Such a schedule has no due times of its own: its moments are the ends of another job's executions.
 """
@@ -17,7 +17,11 @@ Outcome = Literal["succeeded", "failed", "ended"]
 MAX_AFTER = 300
 """Characters: a job's id or name has up to 200."""
 
+ANY = "@any"
+"""In the place of a job's id: any other job. No id of a job has an ``@``."""
+
 _WORD = "after"
+_ANY_WORD = "any"
 _OUTCOMES = get_args(Outcome)
 _QUOTES = ("'", '"')
 _REMEDY = "Write e.g. 'after extract', 'after extract failed' or 'after extract ended', with a job's id or name."
@@ -32,13 +36,16 @@ class Upstream(NamedTuple):
     @property
     def text(self) -> str:
         """The canonical text: quoted only where it would be read as something else."""
+        if self.job_id == ANY:
+            return f"{_WORD} {_ANY_WORD} {self.outcome}"
         plain = f"{_WORD} {self.job_id} {self.outcome}"
         return plain if upstream_in(plain) == self else f"{_WORD} '{self.job_id}' {self.outcome}"
 
     @property
     def words(self) -> str:
         """It in plain English."""
-        return f"{_WORD} job {self.job_id!r} {self.outcome}"
+        job = "any job" if self.job_id == ANY else f"job {self.job_id!r}"
+        return f"{_WORD} {job} {self.outcome}"
 
 
 class Never:
@@ -68,6 +75,8 @@ def upstream_in(text: str) -> Upstream | None:
     if not is_after(text):
         return None
     name, outcome = _split(text.strip()[len(_WORD) :].strip())
+    if name.lower() in (_ANY_WORD, f"{_ANY_WORD} job"):
+        return Upstream(ANY, outcome)
     name = _unquoted(name)
     if not name.strip():
         raise InvalidSchedule(f"{excerpt(text)} names no job to come after.", field="schedule", value=text, remedy=_REMEDY)

@@ -41,6 +41,7 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
     StoredJob,
 )
+from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.memory_history import History
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
@@ -291,7 +292,7 @@ class MemoryJobStore:
             execution = execution._replace(delivery=Delivery.PENDING)
         self._history.finish(execution)
         self._retire_if_over(execution.job_id)
-        if self._downstream and (after := self._downstream.get(execution.job_id)):
+        if self._downstream and (after := {**self._downstream.get(execution.job_id, {}), **self._downstream.get(ANY, {})}):
             return Finished(True, [claimed for job_id in sorted(after) for claimed in self._start_downstream(job_id, execution)])
         return FINISHED
 

@@ -13,13 +13,14 @@ from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, upstream_execution_id
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
+from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
 
-HAS_DOWNSTREAM = "EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows = agentool_executions.job_id AND f.live = 1)"
+HAS_DOWNSTREAM = f"EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live = 1)"  # noqa: S608
 """Whether a job comes after the one of an execution: the one question that every outcome asks."""
 
 _STANDS = f"job_id, revision, sequence, {STATE.selected}"
@@ -90,7 +91,8 @@ def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) ->
         ends[execution.job_id].append(execution)
     if not ends:
         return {}
-    rows = _jobs_after(tx.session, list(ends))
+    rows = _jobs_after(tx.session, [*ends, ANY])
+    ends[ANY] = list(ended)
     upstream = {row[0]: row[-1] for row in rows}
     round_ = Round(tx)
     round_.decide(
