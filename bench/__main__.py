@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import bulk, burst, call, growth, schedules, steady, toolset
+from bench import bulk, burst, call, growth, idle, schedules, steady, toolset
 
 ALL = {
     "call": call.run,
@@ -15,6 +15,7 @@ ALL = {
     "durable": burst.durable,
     "steady": steady.run,
     "bulk": bulk.run,
+    "idle": idle.run,
 }
 
 

@@ -186,6 +186,7 @@ def test_passed_over_due_times_say_why(case: Case):
         assert execution.due_count == 1 or " due times from " in execution.reason
 
 
+@settings(deadline=None)
 @given(cases(), st.integers(0, 4), st.integers(0, 40))
 def test_the_short_way_decides_as_the_long_way(case: Case, runs: int, late: int):
     """What is decided at once for one due time that is in time is what all the rules together say."""
