@@ -279,6 +279,12 @@ class Settings(BaseModel):
     error_queue: str | None = Field(
         default=None, description="Queue, or https:// address, for the failures of new jobs that name none", examples=["failures"]
     )
+    history: int = Field(default=100, ge=1, le=100_000, description="Finished executions that are kept of each job")
+    freeze: bool = Field(
+        default=False,
+        description="Leave what is in memory after the opening out of garbage collection, which else pauses a busy process for "
+        "milliseconds; for a process that does nothing else. `agentool serve` does so",
+    )
     plugins: tuple[str, ...] = Field(
         default=(),
         description="Entry points of the group 'agentool.tools', or 'module:function', whose AgenTools are registered",

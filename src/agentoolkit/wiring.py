@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -114,6 +115,9 @@ class Toolkit:
             if self._ping is not None:
                 self._stack.push_async_callback(self._ping.stop)
                 self._ping.start()
+            if self.settings.freeze:
+                gc.collect()
+                gc.freeze()
         except BaseException as error:
             self._unregister()
             await self.__aexit__(type(error), error, error.__traceback__)
@@ -158,7 +162,12 @@ class Toolkit:
             if self.database is None or not isinstance(there.store, MemoryJobStore):
                 return there
             self._replace("scheduler", "after", in_use=there.lifecycle.started)
-        store: JobStore = MemoryJobStore() if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs)
+        history = self.settings.history
+        store: JobStore = (
+            MemoryJobStore(history_length=history)
+            if self.database is None
+            else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, history_length=history)
+        )
         settings = self.settings
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()

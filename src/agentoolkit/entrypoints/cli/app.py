@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.collection import collect_seldom
 from agentoolkit.entrypoints.cli.commands import executions, jobs, mcp, scheduler, schedules, serve, service, tokens, transfer
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
@@ -61,4 +62,5 @@ app.add_typer(tokens.token_app, rich_help_panel="Scheduler")
 
 def main() -> None:
     """Run the command line."""
+    collect_seldom()
     app()

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len, set_cell_size
@@ -86,20 +87,27 @@ def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     shown = console()
     system = ColorSystem.STANDARD if shown.color_system else None  # our colours are among the eight that all terminals have
-    lines = [_line(row, widths, indent, shown.width, system) for row in cells]
+    room = shown.width
+    fits = system is None and indent + sum(widths) + 2 * (len(widths) - 1) <= room
+    lines = [_plain_line(row, widths, indent) if fits else _line(row, widths, indent, room, system) for row in cells]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-Cell = tuple[str, str]
-"""A text in one line, and its style."""
+Cell = tuple[str, str, int]
+"""A text in one line, its style, and how many columns of a terminal it takes."""
+
+_width = itemgetter(2)
 
 
 def _plain_cell(cell: str | Text) -> Cell:
-    return (in_one_line(cell), "") if isinstance(cell, str) else (in_one_line(cell.plain), str(cell.style))
+    text, style = (in_one_line(cell), "") if isinstance(cell, str) else (in_one_line(cell.plain), str(cell.style))
+    return text, style, len(text) if text.isascii() else cell_len(text)
 
 
-def _width(cell: Cell) -> int:
-    return len(cell[0]) if cell[0].isascii() else cell_len(cell[0])
+def _plain_line(row: Sequence[Cell], widths: Sequence[int], indent: int) -> str:
+    """Write a row that has room, without colours."""
+    padded = [text + " " * (width - own) for (text, _, own), width in zip(row, widths, strict=True)]
+    return (" " * indent + "  ".join(padded)).rstrip(" ")
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, system: ColorSystem | None) -> str:
@@ -107,12 +115,12 @@ def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, sy
     parts: list[str] = []
     gap = " " * indent
     for cell, width in zip(row, widths, strict=True):
-        text, style = cell
+        text, style, own = cell
         room -= len(gap)
         if not text:
             gap, room = gap + " " * (width + 2), room + len(gap)
             continue
-        if (own := _width(cell)) > room:
+        if own > room:
             text = "" if room < 1 else f"{set_cell_size(text, room - 1)}…"
         parts += [gap, Style.parse(style).render(text, color_system=system) if style and system else text]
         room -= own

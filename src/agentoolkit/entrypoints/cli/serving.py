@@ -16,15 +16,16 @@ from rich.text import Text
 
 from agentool.errors import AgenToolError, MissingExtra
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
+from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
-from agentoolkit.entrypoints.cli.session import all_jobs, call, command_name, jobs_without_tool, keeps_jobs, settings_for
+from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
@@ -75,7 +76,7 @@ class Serving:
 
     def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str, http: str | None = None) -> None:
         self._console = terminal
-        self._settings = settings
+        self._settings = settings.model_copy(update={"freeze": True})
         self._tasks = tasks
         self._source = source
         self._http = http
@@ -90,6 +91,7 @@ class Serving:
             kit = self._kit = Toolkit(self._settings)
             kit.scheduler.subscribe(self._log.hear)
             async with kit, self._serving_http(kit):
+                collect_as_usual()
                 await self._begin(kit, opened)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
@@ -121,9 +123,11 @@ class Serving:
             self._kit.injector.get("logging").deps.log(level, "agentoolkit.serve", text, {}, on_console=False)
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
-        jobs = (await all_jobs(kit)).jobs
+        # Of very many jobs the first page alone is looked at: a start must not take minutes.
+        number = (await call(kit, SchedulerStatus, "status")).jobs_count
+        jobs = (await call(kit, JobList, "list", limit=PAGE)).jobs
         kept = [job.job_id for job in jobs]
-        self._introduce(len(kept))
+        self._introduce(max(number, len(kept)))
         for job_id, name in jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
         # A task that is due at once would else end before those that come after it are there.

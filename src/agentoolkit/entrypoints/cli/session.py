@@ -18,7 +18,7 @@ from agentoolkit.wiring import Toolkit
 T = TypeVar("T")
 Result = TypeVar("Result", bound=BaseModel)
 
-_PAGE = 10_000
+PAGE = 10_000
 
 EXAMPLE_FUNCTIONS = "agentoolkit.example"
 """Always allowed, so that the example's jobs can be run wherever they are met."""
@@ -97,7 +97,7 @@ async def all_jobs(kit: Toolkit) -> JobList:
     jobs: list[JobSummary] = []
     cursor: str | None = None
     while True:
-        page = await call(kit, JobList, "list", limit=_PAGE, cursor=cursor)
+        page = await call(kit, JobList, "list", limit=PAGE, cursor=cursor)
         jobs += page.jobs
         cursor = page.cursor
         if cursor is None:

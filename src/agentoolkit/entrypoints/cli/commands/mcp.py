@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
@@ -56,7 +57,8 @@ def serve(
     settings = settings_for(allow or [], memory=memory)
     if keep:
         _keep(settings, allow or [])
-    serve_mcp(settings, options)
+    collect_as_usual()
+    serve_mcp(settings.model_copy(update={"freeze": True}), options)
 
 
 @mcp_app.command(cls=ReportingCommand, epilog=example_of("config"))
