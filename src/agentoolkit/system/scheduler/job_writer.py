@@ -58,6 +58,8 @@ class JobWriter:
         elif not await self._store.replace(job, state, before.state):
             return None
         self._set_alarm(job, state)
+        if engine := self._lifecycle.engine:
+            engine.dispatch.redefine(job)
         await self._make_queues(job)
         await self._audit.note(action, before, changed)
         return changed

@@ -24,7 +24,7 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Priority, Work
-from agentoolkit.system.scheduler.ports import Claimed, Ending, Limit, Order
+from agentoolkit.system.scheduler.ports import Claimed, DamagedJob, Ending, Limit, Order
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,17 @@ class Dispatch:
         for order in early:
             self.executor.submit(order)
 
+    def redefine(self, job: Job) -> None:
+        """Let what waits of a job run as the job is defined now, as its retries do; what a caller waits for runs as it was asked for."""
+        for active in self.active.all():
+            if active.execution.job_id == job.job_id and active.phase is Phase.WAITING and active.execution.trigger != "run_now":
+                active.work = job.work
+                active.timeout = self._timeout if job.policies.timeout is None else job.policies.timeout
+
+    def waits_of(self, job_id: str) -> bool:
+        """Does any execution of a job wait here for room?"""
+        return any(active.execution.job_id == job_id and active.phase is Phase.WAITING for active in self.active.all())
+
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""
         job, execution = claimed
@@ -155,7 +166,7 @@ class Dispatch:
         over: list[asyncio.Future[Outcome]] = []
         for job, execution in claimed:
             if job is None:
-                await self._end(execution, "its job is gone", execution.status)
+                await self._end(execution, None, "its job is gone", execution.status)
                 continue
             self.start(Claimed(job, execution))
             if (active := self.active.get(execution.execution_id)) is not None:
@@ -192,7 +203,7 @@ class Dispatch:
         if execution.owner != self._store.owner and execution.status is ExecutionStatus.RUNNING:
             return await self._store.request_cancel(execution_id, reason)
         self._clock.set_alarm(execution_id, None)
-        done = await self._end(execution, reason, execution.status)
+        done = await self._end(execution, await self._work_of(execution), reason, execution.status)
         self._retrying.pop(execution_id, None)
         begun = self.cancel(execution_id, reason)  # at this very moment
         return done or begun
@@ -338,12 +349,7 @@ class Dispatch:
         self._events.execution_changed(execution, active.work.caller.name)
         if execution.retry_at is not None:
             self._retry_at(execution, execution.retry_at)
-        if written.has_message:
-            self._deliveries.wake()
-        for claimed in written.downstream:
-            # Where nothing may start it, it waits to be found by `take_over`.
-            if claimed.execution.finished or self.leading:
-                self.take_over(claimed)
+        self._follow(written.downstream, has_message=written.has_message)
 
     def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
         self.active.remove(active)
@@ -430,20 +436,39 @@ class Dispatch:
     async def _abandon(self, active: ActiveExecution, reason: str) -> None:
         """End an execution that somebody waits for, and that never got to start."""
         with suppress(Exception):
-            await self._end(active.execution, reason)
+            await self._end(active.execution, active.work, reason)
         self._gone(active, Outcome(_cancelled(active.execution, reason, self._time.now())))
 
     async def _cancel_waiting(self) -> None:
-        for _, execution in await self._store.take_over(self._time.now(), lambda _: False):
-            await self._end(execution, _STOPPED_FIRST)
+        for job, execution in await self._store.take_over(self._time.now(), lambda _: False):
+            await self._end(execution, job.work if job else None, _STOPPED_FIRST)
 
-    async def _end(self, execution: Execution, reason: str, seen: ExecutionStatus | None = None) -> bool:
+    async def _end(self, execution: Execution, work: Work | None, reason: str, seen: ExecutionStatus | None = None) -> bool:
         """Write down what ended before it began. Tell whether it was still unfinished, and still as it was seen."""
         ended = _cancelled(execution, reason, self._time.now())
-        (finished,) = await self._store.finish([Ending(ended, seen=seen)])
+        message = outcome_message(work, ended) if work is not None else None
+        (finished,) = await self._store.finish([Ending(ended, message, seen)])
         if finished.written:
             self._events.execution_changed(ended)
+            self._follow(finished.downstream, has_message=message is not None)
         return finished.written
+
+    async def _work_of(self, execution: Execution) -> Work | None:
+        """Return what an execution that is not here does, as far as its job can be read."""
+        with suppress(DamagedJob):
+            stored = await self._store.find(execution.job_id)
+            if stored is not None and stored.job.job_id == execution.job_id:
+                return stored.job.work
+        return None
+
+    def _follow(self, downstream: Sequence[Claimed], *, has_message: bool) -> None:
+        """Deliver what an outcome has to be delivered of, and start what comes after it."""
+        if has_message:
+            self._deliveries.wake()
+        for claimed in downstream:
+            # Where nothing may start it, it waits to be found by `take_over`.
+            if claimed.execution.finished or self.leading:
+                self.take_over(claimed)
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.time_source import Cancellable
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Leadership:
             await self._suspend(halted)
         for job_id, at in await self._store.changes():
             self._claiming.set_alarm(job_id, at)
+            await self._redefine(job_id)
         await self._cancel_requested()
         if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
@@ -110,6 +113,13 @@ class Leadership:
         if halted:
             await self._store.release_all()
         self._suspended = halted
+
+    async def _redefine(self, job_id: str) -> None:
+        """Let what waits here of a job that another process changed run as it is defined now."""
+        if self._dispatch.waits_of(job_id):
+            with suppress(DamagedJob):
+                if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
+                    self._dispatch.redefine(stored.job)
 
     async def _cancel_requested(self) -> None:
         """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
