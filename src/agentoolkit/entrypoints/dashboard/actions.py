@@ -16,6 +16,7 @@ from agentoolkit.entrypoints.dashboard.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.rendering import editable, restored
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.system.scheduler.jobs import job_id_of
@@ -119,7 +120,7 @@ async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response
 async def ask_replay(view: Viewing, job_id: str) -> Response:
     """Offer to run a job once with another input."""
     job = await view.scheduler("get_job", job_id=job_id)
-    text = json.dumps(job["info"]["input_data"], indent=2, ensure_ascii=False)
+    text = editable(job["info"]["input_data"])
     return await view.page("replay.html", title=f"Run {job_id} with another input", job=job, text=text, problem="", key=uuid4().hex[:16])
 
 
@@ -135,8 +136,10 @@ async def replay(view: Viewing, request: Request, job_id: str) -> Response:
             "replay.html", title=title, status=422, job=job, text=given.get("input", ""), problem=problem, key=given["key"]
         )
 
+    whole = restored(input_data, job["info"]["input_data"])
+
     async def run(item: str) -> None:
-        await view.scheduler("run_now", job_id=item, input_data=input_data)
+        await view.scheduler("run_now", job_id=item, input_data=whole)
 
     key, me = given.get("key") or uuid4().hex[:16], view.tools.caller.name
     batch = Batch(batch_id=key, owner=me, told="Run", past="Ran", noun="job", items=[job["job_id"]])

@@ -19,6 +19,8 @@ WINDOW = timedelta(hours=24)
 """How far back troubles of single executions are looked for."""
 LOOKED_AT = 200
 """Executions of each kind among which troubles are looked for, the newest."""
+STREAK = 30
+"""Executions of one job that are looked at for how often it failed in a row."""
 MAX_JOBS = 20
 """Jobs of one kind of trouble that are named one by one."""
 MAX_LAG = 60.0
@@ -60,7 +62,7 @@ async def find_troubles(view: View) -> list[Trouble]:
         _executions(view),
         _jobs(view, "broken"),
         _jobs(view, "paused"),
-        _approvals(view),
+        list_approvals(view),
     )
     return [
         *_silent(view, status),
@@ -85,7 +87,8 @@ async def _jobs(view: View, status: str) -> list[dict[str, Any]]:
     return (await view.scheduler("list", job_status=status, limit=LOOKED_AT))["jobs"]
 
 
-async def _approvals(view: View) -> list[dict[str, Any]]:
+async def list_approvals(view: View) -> list[dict[str, Any]]:
+    """Return what agents wait for a person to decide."""
     if "agent" not in view.tools.injector.names():
         return []
     found = await view.tools.run("agent", "list_approvals")
@@ -115,7 +118,7 @@ def _broken(jobs: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
 async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
     """Name the jobs whose latest runs failed, one after the other."""
     job_ids = list(dict.fromkeys(one["job_id"] for one in failed))[:MAX_JOBS]
-    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=30, with_results=False) for job_id in job_ids))
+    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=STREAK, with_results=False) for job_id in job_ids))
     found: list[Trouble] = []
     for job_id, data in zip(job_ids, histories, strict=True):
         ended = [one for one in data["history"] if one["status"] in ("success", "failed", "lost")]
@@ -123,7 +126,8 @@ async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trou
         if not streak:
             continue
         newest = streak[0]
-        times = "failed" if len(streak) == 1 else f"failed {len(streak)} times in a row"
+        number = f"{len(streak)} times" if len(streak) < STREAK else f"at least {STREAK} times"
+        times = "failed" if len(streak) == 1 else f"failed {number} in a row"
         steps = (Step("Run again…", f"/act?do=run&job={job_id}"), Step("Pause…", f"/act?do=pause&job={job_id}"))
         found.append(_of_job(job_id, "failing", "failed", times, _error_of(newest), newest["finished_at"], steps=steps))
     return found

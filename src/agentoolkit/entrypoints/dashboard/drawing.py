@@ -27,7 +27,7 @@ def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | Non
     if timeout is not None and timeout <= max(top, longest):
         lines += _level(timeout, f"timeout {span(timeout)}", scale, "limit")
     told = f"The last {len(timed)} runs took {span(min(one['duration'] for one in timed))} to {span(longest)}"
-    svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="img" aria-label="{2}">{3}{4}</svg>'
+    svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="group" aria-label="{2}">{3}{4}</svg>'
     return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours
 
 

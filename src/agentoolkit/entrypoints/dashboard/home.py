@@ -7,10 +7,14 @@ from typing import Any
 from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.attention import find_troubles, headline
-from agentoolkit.entrypoints.dashboard.jobs import rows_of
+from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
+from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
-from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, page_router, remember_troubles
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
+from agentoolkit.entrypoints.dashboard.timeline import Lane, coming, draw_timeline
 
+LANES = 8
+"""Jobs on the timeline."""
 SHOWN = 12
 """Jobs on the home page."""
 
@@ -23,14 +27,31 @@ async def get_home(view: Viewing) -> Response:
     troubles, data = await all_of(find_troubles(view), view.scheduler("list", limit=100))
     remember_troubles(view, len(troubles))
     jobs = sorted(data["jobs"], key=_due)
-    rows = await rows_of(view, jobs[:SHOWN])
+    rows, lanes = await all_of(rows_of(view, jobs[:SHOWN]), _lanes(view, jobs[:LANES]))
     return await view.page(
         "home.html",
         title="Attention" if troubles else "All quiet",
         headline=headline(troubles) if troubles else _all_quiet(view.clock, jobs),
         troubles=troubles,
         rows=rows,
+        drawing=draw_timeline(lanes, view.clock) if lanes else None,
     )
+
+
+async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:
+    """Return jobs with what the timeline shows of them."""
+    ids = [job["job_id"] for job in jobs]
+    details = await all_of(*(view.scheduler("get_job", job_id=job_id) for job_id in ids))
+    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=100, with_results=False) for job_id in ids))
+    return [
+        Lane(
+            job["job_name"],
+            job_address(job["job_id"]),
+            data["history"],
+            coming(schedule_of(job["info"]), view.clock) if job["info"]["state"] == "active" else [],
+        )
+        for job, data in zip(details, histories, strict=True)
+    ]
 
 
 def _all_quiet(clock: Clock, jobs: list[dict[str, Any]]) -> str:

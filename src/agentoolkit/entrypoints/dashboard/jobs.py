@@ -65,7 +65,7 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         view.scheduler("list_executions", job_id=id_, limit=100, with_results=False), view.scheduler("audit", job_id=id_, limit=50)
     )
     info, executions = details["info"], history["history"]
-    schedule = _schedule_of(info)
+    schedule = schedule_of(info)
     ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
     durations = [one["duration"] for one in executions if one["duration"] is not None]
     return await view.page(
@@ -95,7 +95,7 @@ def _words_of(job: Mapping[str, Any]) -> str:
         return job["schedule"]
 
 
-def _schedule_of(info: Mapping[str, Any]) -> Schedule | None:
+def schedule_of(info: Mapping[str, Any]) -> Schedule | None:
     """Return a job's schedule; None where it cannot be read."""
     try:
         return Schedule.from_json({field.name: info[field.name] for field in fields(Schedule) if field.name in info})

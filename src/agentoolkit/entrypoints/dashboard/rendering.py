@@ -30,7 +30,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update({"span": span, "shown": shown, "words": redacted_text})
+    made.filters.update({"span": span, "shown": shown, "editable": editable, "words": redacted_text})
     drawn: dict[str, Callable[..., object]] = {
         "mark": marks.mark,
         "strip": marks.strip,
@@ -44,7 +44,7 @@ def environment() -> Environment:
     return made
 
 
-def render(name: str, **values: Any) -> str:
+def render(name: str, /, **values: Any) -> str:
     """Fill in a template."""
     return environment().get_template(name).render(**values)
 
@@ -56,6 +56,31 @@ def moment(iso: str | None, clock: Clock) -> Markup:
         return Markup('<span class="note">never</span>')
     exact = clock.exactly(at)
     return Markup('<time datetime="{0}" title="{1}">{2}<span class="hidden"> ({1})</span></time>').format(iso, exact, clock.away(at))
+
+
+def restored(edited: Any, original: Any) -> Any:
+    """Return an edited value with each secret that was hidden from whoever edited it as it was."""
+    return _restored(edited, original, redacted(original))
+
+
+def _restored(edited: Any, original: Any, hidden: Any) -> Any:
+    if edited == hidden:
+        return original
+    result: Any = edited
+    if isinstance(edited, dict) and isinstance(original, dict):
+        was, seen = cast("dict[str, Any]", original), cast("dict[str, Any]", hidden)
+        now = cast("dict[str, Any]", edited)
+        result = {name: _restored(item, was[name], seen[name]) if name in was else item for name, item in now.items()}
+    elif isinstance(edited, list) and isinstance(original, list):
+        pairs = list(zip(cast("list[Any]", original), cast("list[Any]", hidden), strict=True))
+        items = cast("list[Any]", edited)
+        result = [_restored(item, *pairs[number]) if number < len(pairs) else item for number, item in enumerate(items)]
+    return result
+
+
+def editable(value: Any) -> str:
+    """Write a value as JSON to be edited, with its secrets hidden."""
+    return json.dumps(redacted(value), indent=2, ensure_ascii=False)
 
 
 def shown(value: Any) -> str:

@@ -49,6 +49,10 @@ for (const back of document.querySelectorAll("[data-back]")) {
   if (document.referrer.startsWith(location.origin)) back.href = document.referrer;
 }
 
+for (const line of document.querySelectorAll(".scroll .timeline")) {
+  line.parentElement.scrollLeft = (line.clientWidth - line.parentElement.clientWidth) / 2;
+}
+
 let turn = 0;
 setInterval(() => {
   const isFast = document.querySelector("[data-pace=fast]");

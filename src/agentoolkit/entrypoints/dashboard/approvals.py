@@ -1,0 +1,70 @@
+"""``/approvals``: what agents want to do and may not without a person; and jobs that wait before their first run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.dashboard.attention import list_approvals
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.dashboard.rendering import restored
+from agentoolkit.entrypoints.rest.access import needs
+from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+
+router = page_router("approvals")
+
+
+@router.get("/approvals")
+async def get_approvals(view: Viewing) -> Response:
+    """List what waits for a person."""
+    approvals, paused = await all_of(list_approvals(view), view.scheduler("list", job_status="paused", limit=1_000))
+    waiting = [job for job in paused["jobs"] if job["reason"].startswith(NEEDS_APPROVAL)]
+    return await view.page("approvals.html", title="Approvals", approvals=approvals, jobs=waiting)
+
+
+@router.get("/approvals/{approval_id}")
+async def get_approval(view: Viewing, approval_id: str) -> Response:
+    """Show exactly what would happen, and ask."""
+    return await view.page("approval.html", title="Approve?", approval=await _find(view, approval_id), problem="")
+
+
+@router.post("/approvals/{approval_id}")
+async def decide(view: Viewing, approval_id: str) -> Response:
+    """Approve, perhaps with other arguments, or deny with a reason."""
+    needs(view.request, "approve")
+    given = await view.form()
+    if given.get("decision") == "deny":
+        await view.tools.run("agent", "deny", approval_id=approval_id, reason=given.get("reason") or None)
+        return go_to("/approvals")
+    approval = await _find(view, approval_id)
+    try:
+        edits = _edits(approval, given)
+    except ValueError as error:
+        problem = f"The arguments are no JSON object: {error}."
+        return await view.page("approval.html", title="Approve?", status=422, approval=approval, problem=problem)
+    await view.tools.run("agent", "approve", approval_id=approval_id, edits=edits or None)
+    return go_to("/approvals")
+
+
+async def _find(view: View, approval_id: str) -> dict[str, Any]:
+    for approval in await list_approvals(view):
+        if approval["approval_id"] == approval_id:
+            return approval
+    raise ApiError(404, "no-such-approval", f"Nothing waits under {approval_id[:50]!r}.", remedy="It was decided, or its time is over.")
+
+
+def _edits(approval: dict[str, Any], given: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the arguments that were changed, by tool."""
+    edits: dict[str, dict[str, Any]] = {}
+    for call in approval["calls"]:
+        text = given.get(f"arguments-{call['call_id']}")
+        read: object = call["arguments"] if text is None else json.loads(text)
+        if not isinstance(read, dict):
+            raise ValueError("write it in braces")
+        whole = restored(cast("dict[str, Any]", read), call["arguments"])
+        if whole != call["arguments"]:
+            edits[call["tool"]] = whole
+    return edits

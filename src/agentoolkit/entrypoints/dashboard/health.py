@@ -1,0 +1,24 @@
+"""``/health``: does the scheduler run, how late is it, and what does it have to do."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+
+router = page_router("health")
+
+
+@router.get("/health")
+async def get_health(view: Viewing) -> Response:
+    """Show how the scheduler does."""
+    queues = (await view.tools.run("queue", "list_queues", limit=500)).data["queues"]
+    return await view.page(
+        "health.html",
+        title="Health",
+        queues=[queue for queue in queues if queue["size"] or queue["dead"]],
+        tools=sorted(view.tools.injector.names()),
+        version=version("agentool"),
+    )

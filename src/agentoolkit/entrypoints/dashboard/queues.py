@@ -1,0 +1,94 @@
+"""``/queues``: how full they are, and their dead letters, grouped by what they died of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import Request
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.dashboard.batches import Batch, batches_of
+from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.rest.problems import ApiError
+
+LISTED = 500
+_VARIES = re.compile(r"0x[0-9a-f]+|\d[\d.,:-]*|'[^']*'|\"[^\"]*\"")
+
+router = page_router("queues")
+
+
+class Group(NamedTuple):
+    """Dead letters that died of the same."""
+
+    reason: str
+    letters: Sequence[Mapping[str, Any]]
+
+
+@router.get("/queues")
+async def get_queues(view: Viewing) -> Response:
+    """List the queues and how many messages wait, are taken, or are dead."""
+    data = (await view.tools.run("queue", "list_queues", limit=LISTED)).data
+    return await view.page("queues.html", title="Queues", queues=data["queues"], total=data["count"], address=queue_address)
+
+
+@router.get("/queues/{name}")
+async def get_queue(view: Viewing, name: str) -> Response:
+    """Show what waits in a queue, and its dead letters by what they died of."""
+    size, peeked, dead = await all_of(
+        view.tools.run("queue", "size", queue_name=name),
+        view.tools.run("queue", "peek", queue_name=name, limit=20),
+        view.tools.run("queue", "get_dlq", queue_name=name, limit=LISTED),
+    )
+    return await view.page(
+        "queue.html",
+        title=f"Queue {name}",
+        size=size.data,
+        messages=peeked.data["messages"],
+        groups=grouped(dead.data["messages"]),
+        dead=dead.data,
+        address=queue_address(name),
+        key=uuid4().hex[:16],
+    )
+
+
+@router.get("/queues/{name}/requeue")
+async def ask_requeue(view: Viewing, request: Request, name: str) -> Response:
+    """Ask before dead letters are made ready again."""
+    ids = [value for field, value in request.query_params.multi_items() if field == "message"]
+    if not ids:
+        raise ApiError(422, "nothing-chosen", "No dead letter is chosen.", remedy="Choose some of the queue's.")
+    return await view.page(
+        "requeue.html", title=f"Make {len(ids)} ready again?", name=name, ids=ids, address=queue_address(name), key=uuid4().hex[:16]
+    )
+
+
+@router.post("/queues/{name}/requeue")
+async def requeue(view: Viewing, request: Request, name: str) -> Response:
+    """Make dead letters ready again, with no failed attempts."""
+    sent = await view.form_items()
+    ids = [value for field, value in sent if field == "message"]
+    key, me = dict(sent).get("key") or uuid4().hex[:16], view.tools.caller.name
+
+    async def one(message_id: str) -> None:
+        await view.tools.run("queue", "requeue", queue_name=name, message_id=message_id)
+
+    batch = Batch(batch_id=key, owner=me, told="Make ready", past="Made ready again", noun="dead letter", items=ids)
+    batches_of(request.app.state).start(batch, one)
+    return go_to(f"/act/{key}")
+
+
+def grouped(letters: Sequence[Mapping[str, Any]]) -> list[Group]:
+    """Put dead letters together whose reasons differ in numbers and quoted parts only; the largest group first."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for letter in letters:
+        groups.setdefault(_VARIES.sub("…", letter["reason"]), []).append(letter)
+    return sorted((Group(found[0]["reason"], found) for found in groups.values()), key=lambda group: -len(group.letters))
+
+
+def queue_address(name: str) -> str:
+    """Return the address of a queue's page."""
+    return f"/queues/{quote(name, safe='')}"

@@ -1,0 +1,149 @@
+"""The last and the next 24 hours of some jobs on one axis, drawn by the server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.dashboard.marks import SHAPES, execution_address
+from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.system.scheduler.schedules import Schedule, firings
+
+SPAN = timedelta(hours=24)
+MAX_AHEAD = 200
+"""Coming due times of one job that are worked out."""
+_WIDTH, _LEFT, _LANE, _TOP = 1_080, 168, 26, 28
+_MARK = 13.0
+"""Width at which two marks would overlap."""
+_BAR = 14.0
+"""How long a bar is at least."""
+_TEXT = 7.0
+"""Width of a letter, about."""
+_WORST = ("failed", "lost", "missed", "retrying", "running", "queued", "skipped", "cancelled", "success")
+
+
+class Lane(NamedTuple):
+    """One job on the axis."""
+
+    name: str
+    address: str
+    executions: Sequence[Mapping[str, Any]]
+    ahead: Sequence[datetime]
+
+
+class Point(NamedTuple):
+    """Something at one place of a lane."""
+
+    x: float
+    status: str
+    """An outcome; empty: due."""
+    at: datetime
+    address: str = ""
+
+
+def coming(schedule: Schedule | None, clock: Clock) -> list[datetime]:
+    """Return the due times of the next 24 hours, two hundred at most."""
+    if schedule is None or schedule.kind == "after":
+        return []
+    try:
+        return list(islice(firings(schedule, clock.now, clock.now + SPAN), MAX_AHEAD))
+    except AgenToolError:
+        return []
+
+
+def draw_timeline(lanes: Sequence[Lane], clock: Clock) -> Markup:
+    """Draw the lanes: past left, future right, one line for now; marks that would overlap are one bar with a count."""
+    height = _TOP + len(lanes) * _LANE + 20
+    drawn = Markup("").join(_draw_lane(lane, _TOP + number * _LANE, clock) for number, lane in enumerate(lanes))
+    base = height - 20
+    frame = '<line x1="{0:.0f}" x2="{0:.0f}" y1="14" y2="{1}" class="now"/><text x="{2:.0f}" y="11" class="nowtext">now {3}</text>'
+    x = _place(clock.now, clock)
+    now = Markup(frame).format(x, base, x - 4, f"{clock.local(clock.now):%H:%M}")  # noqa: S704  a drawing of ours
+    svg = '<svg viewBox="0 0 {0} {1}" class="timeline" role="group" aria-label="The last and the next 24 hours">{2}{3}{4}</svg>'
+    return Markup(svg).format(_WIDTH, height, drawn, _ticks(clock, base + 14), now)  # noqa: S704
+
+
+def _ticks(clock: Clock, y: float) -> Markup:
+    first = clock.local(clock.now - SPAN).replace(minute=0, second=0, microsecond=0)
+    hours = [first + timedelta(hours=number) for number in range(1, 49)]
+    shown = [hour for hour in hours if hour.hour % 4 == 0]
+    tick = Markup('<text x="{0:.0f}" y="{1:.0f}" class="tick">{2}</text>')
+    return Markup("").join(tick.format(_place(hour, clock), y, f"{hour:%a}" if hour.hour == 0 else f"{hour:%H:%M}") for hour in shown)
+
+
+def _place(at: datetime, clock: Clock) -> float:
+    return _LEFT + (at - clock.now + SPAN) / (2 * SPAN) * (_WIDTH - _LEFT)
+
+
+def _draw_lane(lane: Lane, y: int, clock: Clock) -> Markup:
+    past = [
+        Point(_place(due, clock), one["status"], due, execution_address(one["execution_id"]))
+        for one in reversed(lane.executions)
+        if (due := read_moment(one["scheduled_at"])) is not None and clock.now - SPAN <= due <= clock.now
+    ]
+    ahead = [Point(_place(due, clock), "", due) for due in lane.ahead]
+    if len(ahead) == MAX_AHEAD:
+        ahead.append(ahead[-1]._replace(x=float(_WIDTH)))
+    groups = Markup("").join(_draw_group(group, y, clock) for points in (past, ahead) for group in _grouped(points))
+    short = lane.name if len(lane.name) <= 22 else f"{lane.name[:21]}…"
+    line = '<a href="{0}"><text x="0" y="{1}" class="name">{2}</text></a><line x1="{3}" x2="{4}" y1="{5}" y2="{5}" class="lane"/>{6}'
+    return Markup(line).format(lane.address, y + 4, short, _LEFT, _WIDTH, y, groups)  # noqa: S704
+
+
+def _grouped(points: Iterable[Point]) -> list[list[Point]]:
+    """Put together what would overlap."""
+    groups: list[list[Point]] = []
+    for point in points:
+        if groups and (point.x - groups[-1][-1].x < _MARK or _goes_on(groups[-1], point)):
+            groups[-1].append(point)
+        else:
+            groups.append([point])
+    return groups
+
+
+def _goes_on(group: Sequence[Point], point: Point) -> bool:
+    """Is this the end of what is due too often to be worked out?"""
+    return not point.status and point.at == group[-1].at
+
+
+def _draw_group(group: Sequence[Point], y: int, clock: Clock) -> Markup:
+    first, last = group[0], group[-1]
+    if len(group) == 1:
+        return _draw_point(first, y, clock)
+    counts = Counter(point.status or "due" for point in group)
+    worst = next((status for status in _WORST if status in counts), "due")
+    told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
+    if counts["due"] >= MAX_AHEAD:
+        told = f"more than {MAX_AHEAD} due"
+    left, width = _extent(first, last, _place(clock.now, clock))
+    text = told if len(told) * _TEXT < width else str(len(group)) if width > len(str(len(group))) * _TEXT + 4 else ""
+    bar = '<g><title>{0}, {1} to {2}</title><rect x="{3:.1f}" y="{4}" width="{5:.1f}" height="12" rx="6" class="stretch {6}"/>'
+    bar += '<text x="{7:.1f}" y="{8}" class="count">{9}</text></g>'
+    since, until = f"{clock.local(first.at):%H:%M}", f"{clock.local(last.at):%H:%M}"
+    return Markup(bar).format(told, since, until, left, y - 6, width, worst, left + width / 2, y + 4, text)  # noqa: S704
+
+
+def _extent(first: Point, last: Point, now: float) -> tuple[float, float]:
+    """Return where a bar begins and how long it is; none crosses the line for now."""
+    left, right = first.x - 6, last.x + 6
+    if first.status:
+        right = min(right, now - 2)
+        return min(left, right - _BAR), max(_BAR, right - left)
+    left = max(left, now + 2)
+    return left, max(_BAR, min(right, _WIDTH) - left)
+
+
+def _draw_point(point: Point, y: int, clock: Clock) -> Markup:
+    exact = clock.exactly(point.at)
+    if not point.status:
+        dot = Markup('<circle cx="{0:.1f}" cy="{1}" r="3.4" class="due"><title>due {2}</title></circle>')
+        return dot.format(point.x, y, exact)
+    shape = Markup(SHAPES[point.status])  # noqa: S704  drawings of ours
+    mark = '<a href="{0}" aria-label="{1}, {2}"><g class="mark {1}" transform="translate({3:.1f} {4})"><title>{1}, {2}</title>{5}</g></a>'
+    return Markup(mark).format(point.address, point.status, exact, point.x - 6, y - 6, shape)  # noqa: S704

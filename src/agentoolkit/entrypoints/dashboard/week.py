@@ -1,0 +1,124 @@
+"""``/week``: when the jobs of the coming week are due, hour by hour, and the minute in which most of them are."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from math import ceil
+from typing import Any
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.dashboard.marks import job_address
+from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+from agentoolkit.system.scheduler.schedules import Schedule, firings
+from agentoolkit.text import counted
+
+MAX_JOBS = 1_000
+MAX_FIRINGS = 6_000
+"""Due times that are worked out one by one for one page."""
+MAX_OF_ONE = 400
+"""Due times of one job that are worked out; a job with more stands out in no hour."""
+_WEEK = timedelta(days=7)
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_STEPS = 4
+"""Of darkness, for cells with any run."""
+
+router = page_router("week")
+
+
+@dataclass(slots=True)
+class Density:
+    """How many runs are due in each hour of the coming week."""
+
+    hours: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict[tuple[int, int], int](int))
+    minutes: Counter[datetime] = field(default_factory=Counter[datetime])
+    jobs_at: dict[datetime, list[str]] = field(default_factory=lambda: defaultdict[datetime, list[str]](list))
+    looked_at: int = 0
+    left: int = MAX_FIRINGS
+    steady: list[float] = field(default_factory=list[float])
+    """Runs an hour of each job that is due too often to stand out anywhere."""
+
+    def add(self, job: Mapping[str, Any], clock: Clock) -> None:
+        """Add the due times of a job."""
+        schedule = _schedule_of(job)
+        if schedule is None:
+            return
+        found = list(islice(firings(schedule, clock.now, clock.now + _WEEK), MAX_OF_ONE))
+        self.left -= len(found)
+        if len(found) == MAX_OF_ONE:
+            self.steady.append(MAX_OF_ONE / ((found[-1] - clock.now) / timedelta(hours=1)))
+            return
+        for due in found:
+            local = clock.local(due)
+            self.hours[local.weekday(), local.hour] += 1
+            minute = local.replace(second=0, microsecond=0)
+            self.minutes[minute] += 1
+            self.jobs_at[minute].append(job["job_id"])
+
+
+@router.get("/week")
+async def get_week(view: Viewing) -> Response:
+    """Show the coming week by weekday and hour, and its busiest minute."""
+    data = await view.scheduler("list", job_status="active", limit=MAX_JOBS)
+    density = density_of(data["jobs"], view.clock)
+    busiest = max(density.minutes, key=lambda minute: (density.minutes[minute], -minute.timestamp()), default=None)
+    return await view.page(
+        "week.html",
+        title="Coming week",
+        drawing=draw_week(density),
+        busiest=busiest,
+        jobs=list(dict.fromkeys(density.jobs_at[busiest])) if busiest else [],
+        address=job_address,
+        most=max(density.hours.values(), default=0),
+        steady=density.steady,
+        looked_at=density.looked_at,
+        total=len(data["jobs"]),
+    )
+
+
+def density_of(jobs: Sequence[Mapping[str, Any]], clock: Clock) -> Density:
+    """Return how dense the coming week is, of the first jobs if there are very many due times."""
+    density = Density()
+    for job in jobs:
+        if density.left <= 0:
+            break
+        density.looked_at += 1
+        density.add(job, clock)
+    return density
+
+
+def _schedule_of(job: Mapping[str, Any]) -> Schedule | None:
+    """Return a job's schedule from its line in a list: an interval is counted from its next due time."""
+    if job["schedule_type"] not in ("cron", "interval", "once") or (due := read_moment(job["next_run"])) is None:
+        return None
+    record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
+    try:
+        return Schedule.from_json(record | ({"anchor": due.isoformat()} if job["schedule_type"] == "interval" else {}))
+    except (AgenToolError, ValueError):
+        return None
+
+
+def draw_week(density: Density) -> Markup:
+    """Draw seven rows of 24 hours in four steps of one hue; each says its number."""
+    most = max(density.hours.values(), default=0)
+    cell = Markup('<rect x="{0}" y="{1}" width="26" height="26" rx="4" class="h{2}"><title>{3} {4:02}:00, {5}</title></rect>')
+    cells: list[Markup] = []
+    for day in range(7):
+        for hour in range(24):
+            runs = density.hours[day, hour]
+            cells.append(cell.format(44 + hour * 29, day * 29, _step(runs, most), _DAYS[day], hour, counted(runs, "run")))
+    days = [Markup('<text x="0" y="{0}">{1}</text>').format(day * 29 + 17, name) for day, name in enumerate(_DAYS)]
+    hours = [Markup('<text x="{0}" y="220" class="tick">{1:02}</text>').format(57 + hour * 29, hour) for hour in range(0, 24, 3)]
+    svg = Markup('<svg viewBox="0 0 740 226" class="heat" role="img" aria-label="{0}">{1}</svg>')
+    return svg.format("Coming runs by weekday and hour", Markup("").join([*days, *cells, *hours]))
+
+
+def _step(runs: int, most: int) -> int:
+    return ceil(runs / most * _STEPS) if runs else 0

@@ -1,0 +1,203 @@
+"""Timeline, week, queues, approvals, forms and health."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from agentoolkit.agents.approvals import Approval, WaitingCall
+from agentoolkit.entrypoints.dashboard.moments import Clock
+from agentoolkit.entrypoints.dashboard.queues import grouped
+from agentoolkit.entrypoints.dashboard.rendering import editable, restored
+from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
+from agentoolkit.entrypoints.dashboard.week import density_of
+from agentoolkit.testing import TestToolkit
+
+from .conftest import Browse, schedule
+
+FORM = {"job_name": "typed", "schedule": "every day at 9am", "agentool_name": "queue", "input": '{"operation": "list_queues"}'}
+
+
+async def send(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
+    return await client.post(path, content=str(httpx2.QueryParams(fields)))
+
+
+async def definition_of(kit: TestToolkit, job_id: str) -> dict[str, Any]:
+    return (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": job_id})).data["info"]
+
+
+async def test_the_timeline_shows_past_and_future(kit: TestToolkit, browse: Browse) -> None:
+    """What was due and what will be; both within a day."""
+    await schedule(kit, "rare", "every 8 hours")
+    await kit.advance(hours=17)
+    drawing = (await browse("/")).split('class="timeline"')[1].split("</section>")[0]
+    assert drawing.count('class="mark success"') == 2
+    assert drawing.count('class="due"') == 3
+
+
+async def test_marks_that_would_overlap_are_one_bar(kit: TestToolkit) -> None:
+    """With what it stands for."""
+    now = kit.clock.now()
+    runs = [
+        {"scheduled_at": (now - timedelta(minutes=number)).isoformat(), "status": status, "execution_id": f"a@{number}"}
+        for number, status in enumerate(["success", "failed", "success"])
+    ]
+    drawing = draw_timeline([Lane("a", "/jobs/a", runs, [])], Clock(now))
+    assert "<title>2 success, 1 failed, 10:22 to 10:24</title>" in drawing
+    assert 'class="stretch failed"' in drawing
+
+
+async def test_what_is_due_too_often_is_told_so(kit: TestToolkit, browse: Browse) -> None:
+    """Its bar reaches to the end."""
+    await schedule(kit, "often", "every 10 seconds")
+    assert "more than 200 due" in await browse("/")
+
+
+async def test_the_week_names_its_busiest_minute(kit: TestToolkit, browse: Browse) -> None:
+    """And the jobs in it."""
+    await schedule(kit, "one", "0 9 * * 1")
+    await schedule(kit, "two", "0 9 * * *")
+    page = await browse("/week")
+    assert "Busiest minute: Monday 09:00, 2 jobs" in page
+    assert "<title>Mon 09:00, 2 runs</title>" in page
+    assert "<title>Tue 09:00, 1 run</title>" in page
+
+
+async def test_jobs_that_run_all_the_time_stand_out_nowhere(kit: TestToolkit) -> None:
+    """Their pace is told instead."""
+    job = {
+        "job_id": "often",
+        "schedule_type": "interval",
+        "schedule": "10 seconds",
+        "timezone": "UTC",
+        "next_run": "2030-01-02T10:24:10+00:00",
+    }
+    density = density_of([job], Clock(kit.clock.now()))
+    assert sum(density.hours.values()) == 0
+    assert density.steady[0] == pytest.approx(360, rel=0.01)
+
+
+async def test_a_form_is_read_back_before_it_is_saved(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """A preview shows reading and next times, and schedules nothing."""
+    answer = await send(client, "/new", **FORM, do="preview")
+    assert "every day at 09:00" in answer.text
+    assert "Thu 3 Jan 2030 09:00:00, UTC" in answer.text
+    assert "There is no job yet." in (await client.get("/jobs")).text
+
+
+async def test_a_job_is_made_by_the_form(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """The browser goes to its page."""
+    answer = await send(client, "/new", **FORM, do="save", tags="ops, night", paused="on")
+    assert answer.headers["location"] == "/jobs/typed"
+    info = await definition_of(kit, "typed")
+    assert (info["state"], info["tags"]) == ("paused", ["ops", "night"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"schedule": "every blue moon"}, "blue"),
+        ({"input": "{"}, "The input is no JSON"),
+        ({"agentool_name": "nobody"}, "nobody"),
+        ({"schedule": ""}, "When it is due is missing."),
+    ],
+)
+async def test_a_form_that_is_refused_keeps_what_was_typed(client: httpx2.AsyncClient, fields: dict[str, str], told: str) -> None:
+    """With what is wrong."""
+    answer = await send(client, "/new", **{**FORM, **fields, "do": "save"})
+    assert answer.status_code == 422
+    assert told in answer.text.split('role="alert">')[1].split("</p>")[0]
+    assert 'value="typed"' in answer.text
+
+
+async def test_a_job_is_changed_by_the_form(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """Unless somebody else has changed it since it was read."""
+    await schedule(kit, "typed")
+    changed = {**FORM, "do": "save", "version": "1"}
+    assert (await send(client, "/jobs/typed/edit", **changed)).status_code == 303
+    assert (await definition_of(kit, "typed"))["schedule"] == "0 9 * * *"
+    again = await send(client, "/jobs/typed/edit", **{**changed, "schedule": "every hour"})
+    assert again.status_code == 422
+    assert (await definition_of(kit, "typed"))["schedule"] == "0 9 * * *"
+
+
+async def test_forms_hide_secrets_and_keep_them(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """What was hidden from whoever edits is what it was, in the changed job and in a copy."""
+    message = {"operation": "enqueue", "queue_name": "q", "message": {"password": "hunter2-hunter2", "n": 1}}
+    await schedule(kit, "typed", input_data=message)
+    page = (await client.get("/jobs/typed/edit")).text
+    assert "hunter2" not in page
+    edited = editable(message).replace('"n": 1', '"n": 2')
+    await send(client, "/jobs/typed/edit", **{**FORM, "input": edited, "do": "save"})
+    assert (await definition_of(kit, "typed"))["input_data"]["message"] == {"password": "hunter2-hunter2", "n": 2}
+    await send(client, "/new", **{**FORM, "job_name": "copy", "like": "typed", "input": edited, "do": "save"})
+    assert (await definition_of(kit, "copy"))["input_data"]["message"]["password"] == "hunter2-hunter2"
+
+
+def test_a_secret_that_was_replaced_is_the_new_one() -> None:
+    """In lists as well."""
+    original = {"list": [{"token": "old-old-old-old"}, {"token": "kept-kept-kept"}]}
+    edited = {"list": [{"token": "new-new-new-new"}, {"token": "[redacted]"}]}
+    assert restored(edited, original) == {"list": [{"token": "new-new-new-new"}, {"token": "kept-kept-kept"}]}
+
+
+async def test_dead_letters_are_grouped_and_made_ready(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """By what they died of, numbers aside; a question comes first."""
+    for number in range(3):
+        message = {"queue_name": "out", "message_id": f"m-{number}"}
+        await kit.injector.run("queue", {"operation": "enqueue", "message": {"token": "hunter2-hunter2"}, **message})
+        await kit.injector.run("queue", {"operation": "move_to_dlq", "reason": f"HTTP 50{number}", **message})
+    page = (await client.get("/queues/out")).text
+    assert "<b>3 ×</b>" in page
+    assert "hunter2" not in page
+    assert "Make 2 dead letters ready again?" in (await client.get("/queues/out/requeue?message=m-0&message=m-1")).text
+    await client.post("/queues/out/requeue", content="key=k&message=m-0&message=m-1")
+    await kit.advance(seconds=1)
+    size = (await kit.injector.run("queue", {"operation": "size", "queue_name": "out"})).data
+    assert (size["ready"], size["dead"]) == (2, 1)
+
+
+def test_groups_are_in_order_of_size() -> None:
+    """The largest comes first."""
+    reasons = ["no such customer", "timeout after 3 s", "timeout after 30 s"]
+    assert [len(group.letters) for group in grouped([{"reason": reason} for reason in reasons])] == [2, 1]
+
+
+async def test_an_approval_is_denied_with_a_reason(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """It is gone from the list then."""
+    now = kit.clock.now()
+    await schedule(kit, "weekly")
+    call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com"})
+    asked = {"owner": "local", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
+    approvals = kit.injector.get("agent").deps._approvals
+    await approvals.add(Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked))
+    answer = await send(client, "/approvals/apr-1", decision="deny", reason="too expensive")
+    assert answer.status_code == 303
+    decided = await approvals.get("apr-1")
+    assert (decided.status, decided.reason, decided.decided_by) == ("denied", "too expensive", "local")
+    assert "Nothing waits for a person." in (await client.get("/approvals")).text
+
+
+async def test_an_approval_takes_other_arguments(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """Those that were typed; what is no JSON is refused and decides nothing."""
+    now = kit.clock.now()
+    await schedule(kit, "weekly")
+    call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com"})
+    asked = {"owner": "local", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
+    approvals = kit.injector.get("agent").deps._approvals
+    await approvals.add(Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked))
+    form = {"decision": "approve", "arguments-c1": "{"}
+    assert (await send(client, "/approvals/apr-1", **form)).status_code == 422
+    await send(client, "/approvals/apr-1", **{**form, "arguments-c1": '{"to": "me@example.com"}'})
+    decided = await approvals.get("apr-1")
+    assert (decided.status, decided.edits) == ("approved", {"send_mail": {"to": "me@example.com"}})
+
+
+async def test_health_tells_how_the_scheduler_does(kit: TestToolkit, browse: Browse) -> None:
+    """In one sentence first."""
+    assert "<h1>The scheduler is well</h1>" in await browse("/health")
+    await kit.injector.run("scheduler", {"operation": "stop"})
+    assert "<h1>The scheduler is stopped</h1>" in await browse("/health")

@@ -1,0 +1,131 @@
+"""The home page names each of its eight troubles, each seeded here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.agents.approvals import Approval, WaitingCall
+from agentoolkit.system.scheduler.jobs import Delivery, Execution, ExecutionStatus, JobStatus
+from agentoolkit.testing import TestToolkit
+
+from .conftest import Browse, schedule
+
+FAILS = {"agentool_name": "function", "input_data": {"operation": "call", "function": "tests.pages.work:fail"}}
+
+
+def kinds_on(page: str) -> list[str]:
+    """Return the kinds of trouble that a home page names."""
+    return [part.split('"')[0] for part in page.split('data-kind="')[1:]]
+
+
+async def keep(kit: TestToolkit, status: ExecutionStatus, **more: Any) -> None:
+    """Keep an execution of the job ``hourly`` that ended so an hour ago."""
+    due = kit.clock.now() - timedelta(hours=1)
+    ended = Execution(f"hourly@{due.isoformat()}", "hourly", "queue", due, status=status, finished_at=due, **more)
+    await kit.scheduler.store.insert([ended])
+
+
+async def test_failing(kit: TestToolkit, browse: Browse) -> None:
+    """A job whose latest runs failed."""
+    await schedule(kit, "brief", **FAILS)
+    await kit.advance(hours=2)
+    assert kinds_on(await browse("/")) == ["failing"]
+
+
+async def test_failed_and_well_again(kit: TestToolkit, browse: Browse) -> None:
+    """A job that succeeded after a failure needs nobody."""
+    await schedule(kit, "hourly")
+    await keep(kit, ExecutionStatus.FAILED)
+    await kit.advance(hours=1)
+    assert kinds_on(await browse("/")) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        (ExecutionStatus.MISSED, "noticed 90 s late", "1 due time missed"),
+        (ExecutionStatus.LOST, "its process ended", "1 execution lost"),
+    ],
+)
+async def test_missed_and_lost(kit: TestToolkit, browse: Browse, status: ExecutionStatus, reason: str, told: str) -> None:
+    """Due times that were passed over, and runs whose process ended."""
+    await schedule(kit, "hourly")
+    await keep(kit, status, reason=reason)
+    page = await browse("/")
+    assert kinds_on(page) == [status.value]
+    assert told in page
+    assert reason in page
+
+
+async def test_old_ones_are_history(kit: TestToolkit, browse: Browse) -> None:
+    """What was missed more than a day ago needs nobody."""
+    await schedule(kit, "hourly", "every day at 10:00")
+    await keep(kit, ExecutionStatus.MISSED)
+    await kit.advance(hours=25)
+    assert kinds_on(await browse("/")) == []
+
+
+async def test_undelivered(kit: TestToolkit, browse: Browse) -> None:
+    """An outcome that reached no queue."""
+    await schedule(kit, "hourly")
+    await keep(kit, ExecutionStatus.SUCCESS, delivery=Delivery.FAILED)
+    assert kinds_on(await browse("/")) == ["undelivered"]
+
+
+async def test_an_approval(kit: TestToolkit, browse: Browse) -> None:
+    """An agent's run that is parked, with its deadline."""
+    now = kit.clock.now()
+    call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com", "token": "hunter2-hunter2"})
+    asked = {"owner": "maria", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
+    approval = Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked)
+    await kit.injector.get("agent").deps._approvals.add(approval)
+    page = await browse("/")
+    assert kinds_on(page) == ["approval"]
+    assert "send_mail" in page
+    assert "in 2 h" in page
+    page = await browse("/approvals/apr-1")
+    assert "board@example.com" in page
+    assert "hunter2" not in page
+
+
+async def test_a_job_that_waits_for_approval(kit: TestToolkit, browse: Browse) -> None:
+    """A model's job that reaches outwards, before its first run."""
+    with acting_as(Caller("model", door="agent", scopes=OWN)):
+        await schedule(kit, "outward", agentool_name="function", input_data={"operation": "call", "function": "tests.pages.work:fail"})
+    assert kinds_on(await browse("/")) == ["approval"]
+    assert "outward" in await browse("/approvals")
+
+
+async def test_paused_by_its_budget(kit: TestToolkit, browse: Browse) -> None:
+    """A job that its budget paused, with the way back."""
+    await schedule(kit, "watcher")
+    reason = "The budget of its day is used up: $5.00 of $5.00."
+    await kit.injector.run("scheduler", {"operation": "pause", "job_id": "watcher", "reason": reason})
+    page = await browse("/")
+    assert kinds_on(page) == ["budget"]
+    assert "$5.00 of $5.00" in page
+
+
+async def test_broken(kit: TestToolkit, browse: Browse) -> None:
+    """A job whose definition cannot be computed."""
+    await schedule(kit, "hourly")
+    store = kit.scheduler.store
+    stored = await store.find("hourly")
+    assert stored is not None
+    broken = stored.state._replace(status=JobStatus.BROKEN, next_run_at=None, reason="its zone is gone")
+    assert await store.replace(stored.job, broken, stored.state)
+    page = await browse("/")
+    assert kinds_on(page) == ["broken"]
+    assert "its zone is gone" in page
+
+
+async def test_silent(kit: TestToolkit, browse: Browse) -> None:
+    """A scheduler that was stopped."""
+    await kit.injector.run("scheduler", {"operation": "stop"})
+    page = await browse("/")
+    assert kinds_on(page) == ["silent"]
+    assert "The scheduler is stopped" in page
