@@ -18,6 +18,7 @@ from agentool.caller import Caller, Scope, acting_as
 from agentool.errors import UnknownAgenTool
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.mcp_server.prompts import get_prompt, list_prompts
 from agentoolkit.entrypoints.mcp_server.resources import JobResources
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
 from agentoolkit.entrypoints.mcp_server.tools import HINTS, Answer, TaskTools
@@ -58,6 +59,8 @@ def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None,
         instructions=INSTRUCTIONS,
         on_list_tools=door.list_tools,
         on_call_tool=door.call_tool,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
         on_list_resources=resources.list_resources,
         on_list_resource_templates=resources.list_templates,
         on_read_resource=resources.read,
