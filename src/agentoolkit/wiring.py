@@ -30,6 +30,7 @@ from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.audit import MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
+from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.ports import JobStore
@@ -52,6 +53,7 @@ class Toolkit:
         injector: Where to register; a new one by default, so that two toolkits do not meet.
         time: The machine's by default.
         runs_jobs: False to manage what another process runs: nothing that is due is started here.
+        stop_seconds: What running handlers are given to end, at most, when it is closed.
     """
 
     _environment: ClassVar[Mapping[str, str] | None] = None
@@ -64,11 +66,13 @@ class Toolkit:
         injector: Injector | None = None,
         time: TimeSource | None = None,
         runs_jobs: bool = True,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
         self._time = time or SystemTime()
         self._runs_jobs = runs_jobs
+        self._stop_seconds = stop_seconds
         self.database = _database(self.settings)
         self.scheduler = self._make_scheduler()
         self.queue = self._make_queue()
@@ -107,7 +111,7 @@ class Toolkit:
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
             self._stack.enter_context(self.injector.activate())
-            self._stack.push_async_callback(self.scheduler.lifecycle.close)
+            self._stack.push_async_callback(self.scheduler.lifecycle.close, self._stop_seconds)
             await self.scheduler.lifecycle.open()
             if self._runs_jobs:
                 self.events.publish("system.startup", "agentool")

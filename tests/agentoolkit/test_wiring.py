@@ -129,9 +129,9 @@ async def _fail() -> None:
 
 
 def _noting(name: str, ended: list[str], end: Any, failing: str) -> Any:
-    async def close() -> None:
+    async def close(*given: Any) -> None:
         ended.append(name)
-        await end()
+        await end(*given)
         if name == failing:
             await _fail()
 

@@ -157,7 +157,8 @@ class BackgroundToolkit:
         injector = Injector()
         for agentool in self._tools.catalog():
             injector.register(agentool)
-        stack, kit = AsyncExitStack(), Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs)
+        kit = Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs, stop_seconds=_CLOSE_SECONDS)
+        stack = AsyncExitStack()
         await stack.enter_async_context(kit)
         self._stack, self._kit = stack, kit
         self._beat = asyncio.get_running_loop().create_task(self._tick())
@@ -166,10 +167,8 @@ class BackgroundToolkit:
         if self._beat is not None:
             self._beat.cancel()
         stack, self._stack = self._stack, None
-        if stack is None or self._kit is None:
-            return
-        await self._kit.scheduler.lifecycle.close(_CLOSE_SECONDS)
-        await stack.aclose()
+        if stack is not None:
+            await stack.aclose()
 
     async def _tick(self) -> None:
         while True:
