@@ -13,6 +13,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -144,22 +145,33 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
     if not inspect.iscoroutinefunction(handler):
         raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
     signature = inspect.signature(handler)
-    parameters = [taken for given in _after_context(signature, name) for taken in _taken_by(given, handler, input_type)]
+    function, fixed = _unwrapped(handler)
+    fields = [given for given in _after_context(signature, name) if given.name not in fixed]
+    parameters = [taken for given in fields for taken in _taken_by(given, function, input_type)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
     _check_once(parameters, name)
-    output_type = _evaluated(signature.return_annotation, handler)
+    output_type = _evaluated(signature.return_annotation, function)
     return Operation(
         name=name,
         handler=handler,
         fields=frozenset(parameter.name for parameter in parameters),
         required=frozenset(parameter.name for parameter in parameters if parameter.required),
         output_type=output_type,
-        description=inspect.cleandoc(handler.__doc__ or "").partition("\n\n")[0],
+        description=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0],
         output_classes=classes(output_type),
         bases=dict(parameter.base for parameter in parameters if parameter.base is not None),
         refusal=refusal,
     )
+
+
+def _unwrapped(handler: Handler) -> tuple[Handler, set[str]]:
+    """Return the function of a partial, and the parameters that the partial has fixed: those are not the caller's to give."""
+    fixed: set[str] = set()
+    while isinstance(handler, partial):
+        fixed |= handler.keywords.keys()
+        handler = handler.func
+    return handler, fixed
 
 
 def _after_context(signature: inspect.Signature, operation: str) -> Sequence[inspect.Parameter]:

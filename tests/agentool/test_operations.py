@@ -2,6 +2,7 @@
 
 import typing
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
@@ -472,3 +473,39 @@ async def test_a_model_without_an_operation_is_refused() -> None:
     create_agentool("open", OpenInput, {"go": go}, injector=injector)
     with pytest.raises(InvalidInput, match="has no operation None"):
         await injector.run("open", OpenInput.model_construct())
+
+
+async def _greet(ctx: RunContext, name: str, times: int = 1, *, greeting: str = "hello") -> str:
+    """Greet somebody."""
+    return f"{greeting} {name} {times}"
+
+
+class _GreetInput(BaseOperationInput):
+    operation: Literal["greet"]
+    name: str | None = None
+    times: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        (partial(_greet, greeting="ciao"), "ciao Ada 1"),
+        (partial(_greet, times=3, greeting="hi"), "hi Ada 3"),
+        (partial(partial(_greet, greeting="ciao"), times=3), "ciao Ada 3"),
+    ],
+)
+async def test_what_a_partial_has_fixed_is_no_field(handler: Any, expected: str):
+    """A partial's keywords are the application's; the other parameters are the fields, and the description is the function's."""
+    injector = Injector()
+    agentool = create_agentool("greeter", _GreetInput, {"greet": handler}, injector=injector)
+    assert (await injector.run("greeter", {"operation": "greet", "name": "Ada"}), agentool.operations["greet"].description) == (
+        expected,
+        "Greet somebody.",
+    )
+
+
+def test_a_field_that_a_partial_has_fixed_is_refused():
+    """Nobody overrides it by giving the field."""
+    agentool = create_agentool("greeter", _GreetInput, {"greet": partial(_greet, times=3, greeting="a")}, injector=Injector())
+    with pytest.raises(InvalidInput, match="times: is not used by operation 'greet', which takes name"):
+        agentool.check({"operation": "greet", "name": "Ada", "times": 5})
