@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
@@ -50,14 +51,25 @@ _USER = re.compile(r"[^\s/:@?#]++(?=@)")
 _TOKEN_LENGTH = 20
 """Characters from which on a user's name is taken for a token."""
 
+_MAX_REMEMBERED = 100
+"""Characters of a name whose answer is remembered."""
+
 
 def is_secret(name: str) -> bool:
     """Does a value under this name have to be hidden? ``api_key`` and ``userPassword`` do, ``max_tokens`` does not."""
+    return _is_secret_name(name) if len(name) > _MAX_REMEMBERED else _remembered(name)
+
+
+def _is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if any(word in _WORDS for word in words) or any(pair in _PAIRS for pair in pairwise(words)):
         return True
     joined = "".join(words)
     return joined.endswith(_ENDINGS) or joined in _ONLY_WHOLE
+
+
+_remembered = lru_cache(maxsize=2_000)(_is_secret_name)
+"""The names of a job's fields are asked for with every change that is noted."""
 
 
 def redacted(value: Any) -> Any:
@@ -74,6 +86,8 @@ def redacted(value: Any) -> Any:
 
 def redacted_text(text: str) -> str:
     """Return text with ``password=…``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
+    if ":" not in text and "=" not in text and "bearer" not in text.lower():
+        return text
     first, *others = _BEARER.sub(f"Bearer {REDACTED}", "".join(_without_named(text))).split("://")
     hidden, before = [first], first
     for part in others:

@@ -29,7 +29,8 @@ MAX_KEPT = 100
 """Actions that are remembered."""
 MAX_FAILURES = 100
 SAMPLE = 10
-AT_ONCE = 100
+AT_ONCE = 500
+"""That are under way together: they share the commits of the database."""
 
 Action = Literal["retry", "cancel", "pause", "resume", "run", "delete"]
 _ON_EXECUTIONS = frozenset({"retry", "cancel"})

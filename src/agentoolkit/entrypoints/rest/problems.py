@@ -121,7 +121,7 @@ def _invalid_request(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(detail["type"] == "json_invalid" for detail in found):
         return _problem(400, "invalid-json", "The body is no JSON.", remedy="Send one JSON object, as application/json.")
-    errors = [FieldError(field=_place(detail["loc"]), problem=str(detail["msg"])) for detail in found]
+    errors = [FieldError(field=_place(detail["loc"]), problem=str(detail["msg"]).removeprefix("Value error, ")) for detail in found]
     detail = "; ".join(f"{one.field}: {one.problem}" for one in errors)
     return _problem(422, "invalid-request", f"{detail}.", field=errors[0].field if errors else None, errors=errors)
 

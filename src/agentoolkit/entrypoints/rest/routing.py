@@ -27,6 +27,8 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         scope: Scope | None = (self.openapi_extra or {}).get("x-scope")
 
+        takes_query = bool(self.dependant.query_params)  # of those that take some, the model refuses others
+
         async def guarded(request: Request) -> Response:
             try:
                 if not is_admitted(request.scope):
@@ -35,6 +37,9 @@ class GuardedRoute(APIRoute):
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
                 _check_media_type(request)
+                if request.query_params and not takes_query:
+                    unknown = next(iter(request.query_params))
+                    raise ApiError(422, "invalid-request", f"{unknown!r} is no parameter here.", field=unknown, remedy="Leave it out.")
                 return await answered_once(request, handle)
             except (RequestValidationError, Exception) as error:
                 return problem_response(error)
