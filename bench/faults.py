@@ -42,6 +42,7 @@ FAULTS = {
     31: "rows of an older version",
     32: "interleavings, enumerated",
     33: "life cycle against its model",
+    34: "processes in PID namespaces",
 }
 TESTS = [
     "tests/acceptance",

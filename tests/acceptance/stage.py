@@ -96,11 +96,11 @@ class Stage:
         """Ask the scheduler on the database, from this process, and return the answers' data."""
         return asyncio.run(ask(self.database, requests))
 
-    def start(self, *, ready: bool = True, **orders: Any) -> subprocess.Popen[str]:
-        """Start a process, and wait until it is open."""
+    def start(self, *, ready: bool = True, within: Sequence[str] = (), **orders: Any) -> subprocess.Popen[str]:
+        """Start a process, by a command that it is to run within, and wait until it is open."""
         told = json.dumps({"folder": str(self.folder), "database": self.database, **orders})
         errors = (self.folder / "errors").open("a")
-        child = subprocess.Popen([sys.executable, str(CHILD), told], stdout=subprocess.PIPE, stderr=errors, text=True)
+        child = subprocess.Popen([*within, sys.executable, str(CHILD), told], stdout=subprocess.PIPE, stderr=errors, text=True)
         errors.close()
         self.children.append(child)
         if ready:
