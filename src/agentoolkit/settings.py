@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +23,8 @@ from agentoolkit.setting_values import LocalPath, ProgramName, checked_database,
 __all__ = ["InvalidSettings", "Setting", "Settings", "all_settings", "home"]
 
 Durability = Literal["normal", "full"]
+DayPart = Literal["morning", "noon", "afternoon", "evening", "night"]
+Language = Literal["de", "es", "fr"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 
@@ -268,6 +271,14 @@ class Settings(BaseModel):
     durability: Durability = Field(default="full", description="For SQLite: 'full' survives a power cut, 'normal' any end of the process")
     timezone: str | None = Field(
         default=None, description="IANA zone of schedules that name none; the machine's by default", examples=["Europe/Berlin"]
+    )
+    day_parts: dict[DayPart, time] = Field(
+        default={},
+        description="Times of 'morning', 'noon', 'afternoon', 'evening' and 'night' in schedules; 9:00, 12:00, 15:00, 18:00, 21:00",
+        examples=['{"morning": "08:00"}'],
+    )
+    languages: tuple[Language, ...] = Field(
+        default=(), description="Languages in which schedules are read beside English: de, es, fr", examples=["de,fr"]
     )
     calendars: dict[str, tuple[str, ...]] = Field(
         default={},

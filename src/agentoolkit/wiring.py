@@ -34,6 +34,8 @@ from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.ports import JobStore
+from agentoolkit.system.scheduler.schedules import ReadingHabits
+from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
@@ -188,7 +190,8 @@ class Toolkit:
             audit=audit,
             error_queue=settings.error_queue,
         )
-        return SchedulerService(parts, settings.timezone, settings.calendars)
+        habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)
+        return SchedulerService(parts, habits, settings.calendars)
 
     def _make_queue(self) -> QueueService:
         """Make the queues, or take over those in memory that are registered already."""

@@ -11,6 +11,7 @@ from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.planning import plan
 from agentoolkit.system.scheduler.ports import CancelRequest, Change, Owner
+from agentoolkit.system.scheduler.schedules import ReadingHabits
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.testing import TestToolkit
 
@@ -64,7 +65,7 @@ async def store(kit: TestToolkit) -> SharedStore:
 
 async def added_by_another(kit: TestToolkit, store: SharedStore, schedule: str, job_id: str = "job", **fields: Any) -> None:
     asked = JobFields(schedule=schedule, agentool_name="probe", input_data={"operation": "run"}, **fields)
-    job, state, _ = plan(asked, job_id, kit.injector, kit.clock.now(), "UTC")
+    job, state, _ = plan(asked, job_id, kit.injector, kit.clock.now(), ReadingHabits("UTC"))
     await store.add(job, state)
     store.told.append(Change(job_id, state.next_run_at))
 

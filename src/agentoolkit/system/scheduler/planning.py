@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, due_after_change, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, due_after_change, preview, read_schedule
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""
@@ -40,7 +40,10 @@ class Plan(NamedTuple):
     reading: Reading
 
 
-def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, default_timezone: str | None = None) -> Plan:
+_PLAIN_HABITS = ReadingHabits()
+
+
+def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:
     """Check the fields of a new job and make it.
 
     Raises:
@@ -52,14 +55,14 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     if missing := [field for field in REQUIRED if field not in given]:
         raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
-    reading = _read(given, id_, now, default_timezone)
+    reading = _read(given, id_, now, habits)
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
     job = Job(job_id=id_, schedule=reading.schedule, policies=_policies(Policies(), given), created_at=now, **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
     return Plan(_checked(job, injector), JobState(status, reading.schedule.first_from(now)), reading)
 
 
-def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, default_timezone: str | None) -> Plan:
+def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan:
     """Check the changes to a job and make the changed one. What is not given stays, its next due time included.
 
     A schedule that says what the job's says already is no change: an interval goes on counting from where it did.
@@ -68,12 +71,12 @@ def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datet
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
     job, given = stored.job, changes.given()
-    reading = _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, default_timezone)
+    reading = _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
     changed = replace(job, schedule=reading.schedule, policies=_policies(job.policies, given), **_definition(given))
     return Plan(_checked(changed, injector), _state_after(stored, changed, changes.paused, now), reading)
 
 
-def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, default_timezone: str | None) -> Plan | None:
+def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan | None:
     """Make the job that is asked for out of one that is there; None if it is that job already.
 
     The schedule is read as of when the job was made, so that 'tomorrow at 9am' in a file is the same task the day after. If
@@ -83,12 +86,12 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
     job = stored.job
-    wanted = plan(asked, job.job_id, injector, job.created_at, default_timezone).job
+    wanted = plan(asked, job.job_id, injector, job.created_at, habits).job
     if wanted.same_as(job):
         return None
     reading, made_at = _unchanged(job, now), job.created_at
     if not wanted.schedule.same_times(job.schedule):
-        reading = _read(asked.given(), job.job_id, now, default_timezone)
+        reading = _read(asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
     changed = replace(wanted, schedule=reading.schedule, created_at=made_at)
     return Plan(changed, _state_after(stored, changed, None, now), reading)
@@ -126,7 +129,7 @@ def _unchanged(job: Job, now: datetime) -> Reading:
     return Reading(job.schedule, preview(job.schedule, now=now, count=0).words, ())
 
 
-def _reread(job: Job, given: Mapping[str, Any], now: datetime, default_timezone: str | None) -> Reading:
+def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHabits) -> Reading:
     """Read a job's schedule with some of its fields changed."""
     when = job.schedule
     held: dict[str, Any] = {"schedule": when.text, "schedule_type": when.kind, "anchor": when.anchor}
@@ -135,16 +138,16 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, default_timezone:
         held |= {"schedule_type": None, "anchor": None}
     elif "start_at" in given:
         held["anchor"] = None
-    reading = _read({**held, **given}, job.job_id, now, default_timezone)
+    reading = _read({**held, **given}, job.job_id, now, habits)
     return replace(reading, schedule=when) if reading.schedule.same_times(when) else reading
 
 
-def _read(given: Mapping[str, Any], job_id: str, now: datetime, default_timezone: str | None) -> Reading:
+def _read(given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:
     return read_schedule(
         given["schedule"],
         now=now,
         kind=given.get("schedule_type"),
-        timezone=given.get("timezone") or default_timezone,
+        timezone=given.get("timezone"),
         anchor=given.get("anchor"),
         start_at=given.get("start_at"),
         end_at=given.get("end_at"),
@@ -153,6 +156,7 @@ def _read(given: Mapping[str, Any], job_id: str, now: datetime, default_timezone
         exclude=given.get("exclude", ()),
         only=given.get("only", ()),
         shift=given.get("shift"),
+        habits=habits,
     )
 
 

@@ -23,7 +23,7 @@ from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
-from agentoolkit.system.scheduler.schedules import Kind, Reading, preview, read_schedule, upstream_in
+from agentoolkit.system.scheduler.schedules import Kind, Reading, ReadingHabits, preview, read_schedule, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
@@ -55,12 +55,15 @@ class Cancelled(NamedTuple):
     """Executions of it that still run."""
 
 
+_PLAIN_HABITS = ReadingHabits()
+
+
 class SchedulerService:
     """One scheduler: what can be done with its jobs.
 
     Args:
         parts: Store, injector and time source.
-        timezone: IANA name of the zone of jobs that name none; the machine's by default.
+        habits: What schedules are read with: the zone of jobs that name none, the times of the day's parts, languages.
         calendars: What the names of calendars stand for.
 
     Attributes:
@@ -69,7 +72,7 @@ class SchedulerService:
         executions: Runs jobs at once, and finds and cancels executions.
     """
 
-    def __init__(self, parts: Parts, timezone: str | None = None, calendars: Calendars | None = None) -> None:
+    def __init__(self, parts: Parts, habits: ReadingHabits = _PLAIN_HABITS, calendars: Calendars | None = None) -> None:
         self.parts = parts
         self.store = parts.store
         self.lifecycle = Lifecycle(parts)
@@ -77,7 +80,7 @@ class SchedulerService:
         audit = Auditor(parts.audit, parts.time)
         self.executions = ExecutionService(parts, self.lifecycle, self.lookup, audit)
         self._writer = JobWriter(parts, self.lifecycle, audit)
-        self._timezone = timezone
+        self._habits = habits
         self._calendars = calendars or {}
 
     def now(self) -> datetime:
@@ -91,7 +94,7 @@ class SchedulerService:
     @property
     def timezone(self) -> str:
         """IANA name of the zone of jobs that name none."""
-        return self._timezone or machine_zone()
+        return self._habits.timezone or machine_zone()
 
     async def add(
         self,
@@ -120,7 +123,7 @@ class SchedulerService:
             return replaced
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
-        planned = plan(asked, id_, self.parts.injector, self.now(), self._timezone)
+        planned = plan(asked, id_, self.parts.injector, self.now(), self._habits)
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         if there := await self._writer.find_same(planned.job):
             return Added(*there, planned.reading, created=False)
@@ -144,7 +147,7 @@ class SchedulerService:
             if stored is None:
                 return None
             self.lookup.check_owner(stored.job, job_id or asked.job_name or "")
-            planned = redefine(stored, asked, self.parts.injector, self.now(), self._timezone)
+            planned = redefine(stored, asked, self.parts.injector, self.now(), self._habits)
             if planned is None:
                 words = preview(stored.job.schedule, now=self.now(), count=0).words
                 return Added(*stored, Reading(stored.job.schedule, words, ()), created=False)
@@ -173,7 +176,7 @@ class SchedulerService:
             stored = await self._caught_up(job_id)
             if version not in (None, stored.state.version):
                 break
-            planned = replan(stored, changes, self.parts.injector, self.now(), self._timezone)
+            planned = replan(stored, changes, self.parts.injector, self.now(), self._habits)
             if planned.job.same_as(stored.job) and planned.state == stored.state:
                 return Added(*stored, planned.reading, created=False)
             if changed := await self._changed(stored, planned):
@@ -252,7 +255,7 @@ class SchedulerService:
 
     async def preview(self, schedule: str, kind: Kind | None, timezone: str | None) -> Reading:
         """Read a schedule without scheduling anything."""
-        return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone or self._timezone)
+        return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone, habits=self._habits)
 
     def _with_defaults(self, asked: JobFields) -> JobFields:
         """Return fields with the default error queue, if none was given.

@@ -7,7 +7,19 @@ preview(schedule, now=…)                      →  what it will do, and what m
 
 from agentoolkit.system.scheduler.schedules.after import Upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.preview import Preview, preview
-from agentoolkit.system.scheduler.schedules.reading import Reading, read_schedule
+from agentoolkit.system.scheduler.schedules.reading import Reading, ReadingHabits, read_schedule
 from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, due_after_change, firings
 
-__all__ = ["Kind", "Preview", "Reading", "Schedule", "Upstream", "due_after_change", "firings", "preview", "read_schedule", "upstream_in"]
+__all__ = [
+    "Kind",
+    "Preview",
+    "Reading",
+    "ReadingHabits",
+    "Schedule",
+    "Upstream",
+    "due_after_change",
+    "firings",
+    "preview",
+    "read_schedule",
+    "upstream_in",
+]

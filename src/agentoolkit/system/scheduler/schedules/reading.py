@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +21,10 @@ from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR,
 from agentoolkit.system.scheduler.schedules.shifting import Shift
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
+from agentoolkit.system.scheduler.schedules.words.languages import Language, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
-from agentoolkit.system.scheduler.schedules.words.tokens import plain
+from agentoolkit.system.scheduler.schedules.words.tokens import DayParts, plain
 from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar, zone_named
 
 MAX_TEXT_LENGTH = 200
@@ -45,6 +46,24 @@ class Reading:
     remarks: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingHabits:
+    """What a text is read with where it says nothing else.
+
+    Attributes:
+        timezone: IANA name of the zone; None is this machine's.
+        parts: The times of morning, noon, afternoon, evening and night.
+        languages: Languages that are read beside English.
+    """
+
+    timezone: str | None = None
+    parts: DayParts = field(default_factory=DayParts)
+    languages: tuple[Language, ...] = ()
+
+
+_PLAIN_HABITS = ReadingHabits()
+
+
 def read_schedule(
     text: str,
     *,
@@ -59,6 +78,7 @@ def read_schedule(
     exclude: Sequence[str] = (),
     only: Sequence[str] = (),
     shift: Shift | None = None,
+    habits: ReadingHabits = _PLAIN_HABITS,
 ) -> Reading:
     """Read a schedule as a person, a program or a language model writes it.
 
@@ -67,10 +87,11 @@ def read_schedule(
             them with ``;`` between them.
         now: The present (aware).
         kind: What the text must be; None lets the text decide.
-        timezone: IANA name, for a text that names no zone itself; None is this machine's.
+        timezone: IANA name, for a text that names no zone itself; None is that of `habits`, or this machine's.
         anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
         start_at, end_at, jitter, jitter_key, exclude, only, shift: Bounds as in :class:`Schedule`; times also naive, as ISO 8601 or in
             words, read in the zone.
+        habits: What the text is read with where it says nothing else.
 
     Raises:
         InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
@@ -78,14 +99,15 @@ def read_schedule(
     """
     _check(text, now)
     text = text if is_after(text) else plain(text)
+    timezone = timezone or habits.timezone
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
         if has_spread(text):
             phrase = _spread_phrase(text, now, kind, given or machine_zone(), jitter_key)
         elif is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
-            phrase = understand(text, now=now, kind=kind, timezone=given or machine_zone())
+            phrase = _in_any_language(text, now, kind, given or machine_zone(), habits)
         else:
-            phrase = _list_phrase(text, now, kind, given or machine_zone())
+            phrase = _list_phrase(text, now, kind, given or machine_zone(), habits)
     zone, zone_remarks = _settle_zone(phrase, given)
     start = phrase.start_at or _bound(start_at, "start_at", zone, now)
     end = phrase.end_at or _bound(end_at, "end_at", zone, now)
@@ -104,7 +126,30 @@ def _spread_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, k
     return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
 
 
-def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str) -> Phrase:
+def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
+    """Read a text as English and in each language that is read; what reads differently in two of them is refused."""
+    readings: dict[str, Phrase] = {}
+    refused: InvalidSchedule | None = None
+    for name, english in [("English", text), *_translations(text, habits.languages)]:
+        try:
+            phrase = understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
+            readings[name] = phrase if name == "English" else replace(phrase, remarks=(f"read as {name}: {english!r}", *phrase.remarks))
+        except InvalidSchedule as wrong:
+            refused = refused or wrong
+    if len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
+        problem = f"{excerpt(text)} reads differently in {' and '.join(readings)}."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write it in other words, or as a crontab.")
+    if not readings and refused is not None:
+        raise refused
+    return next(iter(readings.values()))
+
+
+def _translations(text: str, languages: Sequence[Language]) -> list[tuple[str, str]]:
+    found = ((language_name(language), in_english(text, language)) for language in languages if not is_after(text))
+    return [(name, english) for name, english in found if english is not None and english != text]
+
+
+def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
     """Read each schedule of a list; all are in one zone.
 
     Raises:
@@ -120,7 +165,7 @@ def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str) -> 
                 # A list that is read again may hold a single time that has passed.
                 phrases.append(Phrase("once", part, needs_zone=False))
                 continue
-            phrases.append(understand(part, now=now, kind=None, timezone=timezone))
+            phrases.append(_in_any_language(part, now, None, timezone, habits))
         except InvalidSchedule as refused:
             raise InvalidSchedule(refused.problem, field="schedule", value=text, remedy=refused.remedy) from refused
     if any(phrase.kind == "after" or phrase.start_at or phrase.end_at for phrase in phrases):

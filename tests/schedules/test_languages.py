@@ -1,0 +1,105 @@
+"""German, Spanish and French, read where a setting says so; each form of the how-to page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+import pytest
+
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules import ReadingHabits, read_schedule
+from agentoolkit.system.scheduler.schedules.words.languages import french, german, spanish
+from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
+
+NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
+ALL = ReadingHabits("Europe/Berlin", languages=("de", "es", "fr"))
+
+SAID = (
+    ("jeden Montag und Donnerstag um 8:30", "every monday and thursday at 8:30"),
+    ("werktags um 9 Uhr", "every weekday at 9"),
+    ("täglich um 14:30", "every day at 14:30"),
+    ("alle 5 Minuten", "every 5 minutes"),
+    ("alle zwei Wochen am Montag um 9 Uhr", "every 2 weeks on monday at 9"),
+    ("in 30 Minuten", "in 30 minutes"),
+    ("morgen um 14 Uhr", "tomorrow at 14"),
+    ("übermorgen um 9 Uhr", "day after tomorrow at 9"),
+    ("jeden ersten Montag im Monat um 8 Uhr", "every first monday of the month at 8"),
+    ("am 25. Dezember um 9 Uhr", "25 december at 9"),
+    ("jeden Morgen", "every morning"),
+    ("Montag bis Freitag um 9 Uhr", "monday to friday at 9"),
+    ("jeden Tag außer Sonntag um 9 Uhr", "every day except sunday at 9"),
+    ("jetzt", "now"),
+    ("cada lunes y jueves a las 8:30", "every monday and thursday at 8:30"),
+    ("todos los días a las 9", "every day at 9"),
+    ("cada 5 minutos", "every 5 minutes"),
+    ("en 30 minutos", "in 30 minutes"),
+    ("mañana a las 14:30", "tomorrow at 14:30"),
+    ("de lunes a viernes a las 9", "every monday to friday at 9"),
+    ("el 25 de diciembre a las 9", "25 december at 9"),
+    ("ahora", "now"),
+    ("chaque lundi et jeudi à 8:30", "every monday and thursday at 8:30"),
+    ("tous les jours à 9 h", "every day at 9"),
+    ("toutes les 5 minutes", "every 5 minutes"),
+    ("dans 30 minutes", "in 30 minutes"),
+    ("demain à 14:30", "tomorrow at 14:30"),
+    ("du lundi au vendredi à 9 h", "every monday to friday at 9"),
+    ("le 25 décembre à 9 h", "25 december at 9"),
+    ("maintenant", "now"),
+)
+
+
+@pytest.mark.parametrize(("text", "english"), SAID)
+def test_it_is_the_schedule_of_the_english_words(text: str, english: str) -> None:
+    """With all languages on, each text means one thing."""
+    reading = read_schedule(text, now=NOW, habits=ALL)
+    assert reading.schedule == read_schedule(english, now=NOW, habits=ALL).schedule
+
+
+def test_the_answer_says_what_was_read() -> None:
+    """The remark names the language and the English words."""
+    reading = read_schedule("jeden Montag um 8:30", now=NOW, habits=ALL)
+    assert reading.remarks[0] == "read as German: 'every monday at 8:30'"
+
+
+@pytest.mark.parametrize("text", ["jeden Montag um 9 Uhr", "cada lunes a las 9", "chaque lundi à 9 h"])
+def test_without_the_setting_it_is_refused(text: str) -> None:
+    """English alone is read by default."""
+    with pytest.raises(InvalidSchedule):
+        read_schedule(text, now=NOW, timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("text", ["jeden Fnord um 9 Uhr", "cada fnord", "chaque monday", "jeden lundi"])
+def test_a_text_in_no_one_language_is_refused(text: str) -> None:
+    """Languages are not mixed, and unknown words are refused."""
+    with pytest.raises(InvalidSchedule):
+        read_schedule(text, now=NOW, habits=ALL)
+
+
+def test_what_two_languages_read_differently_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word of two tables that means two things names both languages."""
+    monkeypatch.setitem(german.WORDS, "zzz", "every monday")
+    monkeypatch.setitem(french.WORDS, "zzz", "every friday")
+    with pytest.raises(InvalidSchedule, match="reads differently in German and French"):
+        read_schedule("zzz", now=NOW, habits=ALL)
+
+
+@pytest.mark.parametrize("table", [german.WORDS, spanish.WORDS, french.WORDS])
+def test_tables_are_written_as_texts_are_compared(table: dict[str, str]) -> None:
+    """Small letters without marks, at most five words."""
+    assert all(phrase == phrase.casefold() and phrase.isascii() and len(phrase.split()) <= 5 for phrase in table)
+
+
+@pytest.mark.parametrize(
+    ("text", "crontab"), [("every morning", "30 7 * * *"), ("every evening", "0 19 * * *"), ("every night", "0 21 * * *")]
+)
+def test_the_parts_of_the_day_can_be_set(text: str, crontab: str) -> None:
+    """Those that are not set keep their default, and the remark names the time."""
+    habits = ReadingHabits("Europe/Berlin", DayParts(morning=time(7, 30), evening=time(19)))
+    assert read_schedule(text, now=NOW, habits=habits).schedule.text == crontab
+
+
+def test_settings_name_languages_and_parts_of_the_day() -> None:
+    """Both are settings."""
+    settings = Settings(languages=("de",), day_parts={"morning": "07:30"})
+    assert (settings.languages, settings.day_parts["morning"]) == (("de",), time(7, 30))
