@@ -58,7 +58,7 @@ async def store(kit: TestToolkit) -> SharedStore:
     """The toolkit's store, in the place of its own."""
     await kit.scheduler.lifecycle.close()
     store = SharedStore()
-    kit.scheduler.__init__(replace(kit.scheduler.parts, store=store), "UTC")
+    kit.scheduler.__init__(replace(kit.scheduler.parts, store=store), ReadingHabits("UTC"))
     await kit.scheduler.lifecycle.open()
     return store
 
