@@ -34,9 +34,9 @@ coverage: .coverage  ## branch coverage of the framework and of system/; the tes
 	uv run pytest -q --cov --cov-report= tests/agentool tests/agentoolkit tests/contracts tests/schedules tests/services
 
 bench:            ## ours beside its peers, in one run, as ratios
-	uv run --group bench python -m bench
+	$(if $(filter growth,$(MAKECMDGOALS)),@true,uv run --group bench python -m bench)
 
-growth:           ## what each operation of the scheduler costs as its store grows
+growth:           ## what each operation of the scheduler costs as its store grows; `make bench growth` is this alone
 	uv run --group bench python -m bench.growth
 
 docs:             ## run every block of every page, and compare the generated pages with the program

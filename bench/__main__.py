@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
+import sqlite3
 import sys
+from importlib.metadata import version
 
 from bench import bulk, burst, call, growth, idle, schedules, steady, toolset
+
+PEERS = ("apscheduler", "sqlalchemy", "dbos", "croniter", "pydantic-ai-slim")
 
 ALL = {
     "call": call.run,
@@ -13,16 +19,26 @@ ALL = {
     "schedules": schedules.run,
     "memory": burst.memory,
     "durable": burst.durable,
+    "queues": burst.queues,
     "steady": steady.run,
     "bulk": bulk.run,
     "idle": idle.run,
 }
 
 
+def conditions() -> str:
+    """Say what was measured on what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    load = ", ".join(f"{figure:.1f}" for figure in os.getloadavg())
+    machine = f"{os.cpu_count()} cores, load {load}; Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    return f"{machine}\nagentool {version('agentool')}, {versions}"
+
+
 async def main(names: list[str]) -> int:
     if names == ["growth"]:  # a table, not a comparison
         await growth.main([])
         return 0
+    print(conditions())
     met = [await ALL[name]() for name in names or ALL]
     return 0 if all(met) else 1
 

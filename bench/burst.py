@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import pickle
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from apscheduler.jobstores.base import BaseJobStore
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.triggers.date import DateTrigger
 
+from agentoolkit.settings import Durability
 from bench.contestants import TALLY, Tally, add, once, raw_apscheduler, raw_job, toolkit
 from bench.harness import Bar, Side, compare
 
 JOBS = 10_000
 SQL_JOBS = 2_000
-"""For APScheduler's SQL store and DBOS, which would take a minute for ten thousand."""
+"""On both sides of the durable rows: APScheduler's SQL store would take a minute for ten thousand."""
 WORKFLOWS = 500
+AT_ONCE = 16
+"""Threads that call workflows of DBOS at the same time."""
+AS_IT_COMES = ()
+SAME = ("journal_mode = WAL", "synchronous = FULL")
+LESS = ("journal_mode = WAL", "synchronous = NORMAL")
 
 
-async def ours(database: str | None = None) -> float:
+async def ours(database: str | None = None, jobs: int = JOBS, result_queue: str | None = None, durability: Durability = "full") -> float:
     tally = Tally()
-    async with toolkit(tally, database) as kit:
+    async with toolkit(tally, database, durability=durability) as kit:
         due = datetime.now(UTC) + timedelta(seconds=4)
-        await add(kit, [(once(number, due), due) for number in range(JOBS)])
+        await add(kit, [(replace(once(number, due), result_queue=result_queue), due) for number in range(jobs)])
         gc.collect()
         assert datetime.now(UTC) < due, "the lead time is too short"
-        rate = await tally.rate(JOBS, due)
+        rate = await tally.rate(jobs, due)
         if database is not None:
-            rate = JOBS / (await _all_recorded(kit, JOBS) - due.timestamp())
+            rate = jobs / (await _all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
     return rate
 
 
-async def ours_durable() -> float:
+async def ours_durable(result_queue: str | None = None, durability: Durability = "full") -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return await ours(f"{folder}/agentool.db")
+        return await ours(f"{folder}/agentool.db", SQL_JOBS, result_queue, durability)
 
 
 async def raw(store: BaseJobStore | None = None, jobs: int = JOBS) -> float:
@@ -51,21 +63,27 @@ async def raw(store: BaseJobStore | None = None, jobs: int = JOBS) -> float:
         return await TALLY.rate(jobs, due)
 
 
-async def raw_sql() -> float:
+async def raw_sql(pragmas: Sequence[str] = AS_IT_COMES) -> float:
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from sqlalchemy import event
 
     with tempfile.TemporaryDirectory() as folder:
-        return await raw(SQLAlchemyJobStore(url=f"sqlite:///{folder}/jobs.sqlite"), SQL_JOBS)
+        store = SQLAlchemyJobStore(url=f"sqlite:///{folder}/jobs.sqlite")
+
+        @event.listens_for(store.engine, "connect")
+        def set_durability(connection: Any, _: object) -> None:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+
+        return await raw(store, SQL_JOBS)
 
 
-async def dbos() -> float:
-    """Workflows a second, called one after the other, as DBOS recommends for what must survive."""
-    import asyncio
-
-    return await asyncio.to_thread(_dbos)
+async def dbos(threads: int = 1) -> float:
+    """Workflows a second, called one after the other, as DBOS recommends for what must survive, or by several threads."""
+    return await asyncio.to_thread(_dbos, threads)
 
 
-def _dbos() -> float:
+def _dbos(threads: int) -> float:
     from dbos import DBOS
 
     with tempfile.TemporaryDirectory() as folder:
@@ -79,8 +97,8 @@ def _dbos() -> float:
             for _ in range(5):
                 noop()
             began = time.perf_counter()
-            for _ in range(WORKFLOWS):
-                noop()
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(lambda _: noop(), range(WORKFLOWS)))
             return WORKFLOWS / (time.perf_counter() - began)
         finally:
             DBOS.destroy(destroy_registry=True)
@@ -101,10 +119,8 @@ def fill(scheduler: object, jobs: list[object]) -> None:
         connection.execute(store.jobs_t.insert(), rows)
 
 
-async def _all_recorded(kit: object, number: int) -> float:
-    import asyncio
-
-    sql = "SELECT COUNT(*) FROM agentool_executions WHERE status = 'success'"
+async def _all_recorded(kit: object, number: int, *, delivered: bool) -> float:
+    sql = "SELECT COUNT(*) FROM agentool_executions WHERE status = 'success'" + (" AND delivery = 'delivered'" if delivered else "")
     while True:
         (done,) = await kit.database.read(lambda session: session.row(sql))  # type: ignore[attr-defined]
         if done == number:
@@ -123,19 +139,29 @@ async def memory() -> bool:
 
 
 async def durable() -> bool:
-    mine = Side("agentool: claimed, finished and kept, synchronous=FULL", ours_durable)
-    return all(
-        [
-            await compare(
-                f"{JOBS:,} jobs due at once, durable on SQLite",
-                "firings/s",
-                mine,
-                Side(f"APScheduler, SQLAlchemyJobStore ({SQL_JOBS:,} jobs)", raw_sql),
-                Bar("at least", 15),
-                rounds=3,
-            ),
-            await compare(
-                "The same", "firings/s", mine, Side(f"DBOS on SQLite ({WORKFLOWS} workflows)", dbos), Bar("at least", 40), rounds=3
-            ),
-        ]
+    mine = Side("agentool: claimed, finished, kept; WAL, FULL", ours_durable)
+    rows = [
+        (mine, Side("APScheduler, SQLAlchemyJobStore; WAL, FULL", partial(raw_sql, SAME)), Bar("at least", 6)),
+        (mine, Side("the same as it comes: rollback journal, FULL", raw_sql), Bar("at least", 15)),
+        (
+            Side("agentool; WAL, NORMAL", partial(ours_durable, durability="normal")),
+            Side("SQLAlchemyJobStore; WAL, NORMAL", partial(raw_sql, LESS)),
+            Bar("at least", 1),
+        ),
+        (mine, Side(f"DBOS on SQLite, {WORKFLOWS} workflows, serial", dbos), Bar("at least", 40)),
+        (mine, Side(f"DBOS on SQLite, {WORKFLOWS} workflows, {AT_ONCE} threads", partial(dbos, AT_ONCE)), Bar("at least", 10)),
+    ]
+    title = f"{SQL_JOBS:,} jobs due at once, durable on SQLite"
+    return all([await compare(title, "firings/s", one, other, bar, rounds=3) for one, other, bar in rows])
+
+
+async def queues() -> bool:
+    """What a delivery of each result adds: there is no peer that does it."""
+    return await compare(
+        f"{SQL_JOBS:,} jobs due at once, durable on SQLite, each result delivered to a queue",
+        "firings/s",
+        Side("with result_queue, until all are delivered", partial(ours_durable, "results")),
+        Side("without", ours_durable),
+        Bar("at least", 0.4),
+        rounds=3,
     )

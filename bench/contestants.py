@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
-from agentoolkit.settings import Settings
+from agentoolkit.settings import Durability, Settings
 from agentoolkit.system.scheduler import create_scheduler_agent
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.schedules import Schedule
@@ -30,6 +30,10 @@ OPTIONS: dict[str, Any] = {
     "coalesce": True,
     "max_instances": 3,
 }
+
+
+PERIOD = 10
+"""Seconds between two firings of a job that fires again. A firing later than that would count as early."""
 
 
 class Tally:
@@ -66,11 +70,11 @@ async def tick(ctx: RunContext[Tally], due: float) -> None:
 
 
 async def on_grid(ctx: RunContext[Tally], due: float) -> None:
-    ctx.deps.count(time.time() - (time.time() - due) % 1.0)
+    ctx.deps.count(time.time() - (time.time() - due) % PERIOD)
 
 
 @asynccontextmanager
-async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> AsyncIterator[Any]:
+async def toolkit(tally: Tally, database: str | None, handler: Any = tick, durability: Durability = "full") -> AsyncIterator[Any]:
     """Open the scheduler as a program gets it: in memory by `create_scheduler_agent`, with a database by `Toolkit`."""
     injector = Injector()
     create_agentool("tick", TickInput, {"tick": handler}, deps=tally, injector=injector)
@@ -80,7 +84,7 @@ async def toolkit(tally: Tally, database: str | None, handler: Any = tick) -> As
         yield SimpleNamespace(scheduler=scheduler)
         await scheduler.lifecycle.close()
     else:
-        async with Toolkit(Settings(timezone="UTC", database=database), injector=injector) as kit:
+        async with Toolkit(Settings(timezone="UTC", database=database, durability=durability), injector=injector) as kit:
             yield kit
 
 
@@ -88,8 +92,9 @@ def once(number: int, due: datetime) -> Job:
     return _job(number, Schedule(kind="once", text=due.isoformat(), timezone="UTC"), due)
 
 
-def every_second(number: int, due: datetime) -> Job:
-    return _job(number, Schedule(kind="interval", text="1 second", timezone="UTC", anchor=due - timedelta(seconds=1)), due)
+def every_period(number: int, due: datetime) -> Job:
+    anchor = due - timedelta(seconds=PERIOD)
+    return _job(number, Schedule(kind="interval", text=f"{PERIOD} seconds", timezone="UTC", anchor=anchor), due)
 
 
 def _job(number: int, schedule: Schedule, due: datetime) -> Job:
@@ -116,7 +121,7 @@ async def count(due: float) -> None:
 
 
 async def count_on_grid(due: float) -> None:
-    TALLY.count(time.time() - (time.time() - due) % 1.0)
+    TALLY.count(time.time() - (time.time() - due) % PERIOD)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import median
@@ -33,7 +34,11 @@ class Bar:
 
 
 async def compare(title: str, unit: str, ours: Side, peer: Side, bar: Bar, rounds: int = 5) -> bool:
-    """Measure both sides in turn, A B A B …, and compare medians of the pairs. Returns whether the bar is met."""
+    """Measure both sides in turn, A B A B …, and compare medians of the pairs. Returns whether the bar is met.
+
+    The variable ``BENCH_ROUNDS`` sets another number of rounds.
+    """
+    rounds = int(os.environ.get("BENCH_ROUNDS", rounds))
     pairs = [(await ours.measure(), await peer.measure()) for _ in range(rounds)]
     figures = [bar.figure(a, b) for a, b in pairs]
     met = bar.holds(median(figures))
