@@ -29,6 +29,7 @@ from agentoolkit.database.worker import DatabaseThread, Item
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine import recording
+from agentoolkit.system.scheduler.engine.active import Phase
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
@@ -59,6 +60,8 @@ class Gate:
         """Processes that are frozen or dead: none of theirs is let on."""
         self.held_jobs: set[str] = set()
         """Jobs whose handlers are not let on."""
+        self.held_points: set[str] = set()
+        """Points at which whoever waits is not let on."""
         self.late: Pause | None = None
         """One that is let on last: after ten others, or when all have come to rest twice."""
         self.patience = 0
@@ -79,7 +82,7 @@ class Gate:
             raise error
 
     def free(self) -> list[Pause]:
-        held = {f"handler {job_id}" for job_id in self.held_jobs}
+        held = {f"handler {job_id}" for job_id in self.held_jobs} | self.held_points
         return [one for one in self.waiting if one.process not in self.held and not one.go.done() and one.point not in held]
 
     def delay(self, pause: Pause) -> None:
@@ -209,7 +212,10 @@ class Process:
         service = self.service
         engine = service._engine
         napping = sum(one.process == self.name and one.point[8:] in self.world.gate.held_jobs for one in self.world.gate.waiting)
-        under_way = engine is not None and (len(engine.dispatch.active) > napping or engine.dispatch.tasks or engine.claiming._rounds)
+        if engine is None:
+            return service._pending() is not None
+        here = sum(active.phase is not Phase.WAITING for active in engine.dispatch.active.all())
+        under_way = here > napping or engine.dispatch.tasks or engine.claiming._rounds
         return bool(under_way or service._pending() is not None)
 
 
