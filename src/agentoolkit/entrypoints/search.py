@@ -37,6 +37,7 @@ KEYS: Mapping[str, str] = {
 }
 """What can be searched for, and its meaning; for completion too."""
 TASK_STATUSES = frozenset({"scheduled", "paused", "done", "broken", "cancelled"})
+_TASK_STATUS = {"active": "scheduled"}
 _STATUSES = TASK_STATUSES | {status.value for status in ExecutionStatus}
 _OF_TASK = frozenset({"tag", "owner"})
 """Keys that only the task of an execution can answer."""
@@ -78,16 +79,16 @@ class Search:
         found = [term.values[0] for term in self.terms if term.key == key and len(term.values) == 1 and not term.is_negated]
         return found[0] if len(found) == 1 else None
 
-    def matches_task(self, task: Mapping[str, Any]) -> bool:
-        """Does a task fit, given as the API shows it?"""
-        return all(self._holds(term, _task_answers(task)) for term in self.terms)
+    def matches_task(self, job: Mapping[str, Any]) -> bool:
+        """Does a job fit, given as the scheduler's ``list`` answers it?"""
+        return all(self._holds(term, _task_answers(job)) for term in self.terms)
 
-    def matches_tasks_part(self, task: Mapping[str, Any]) -> bool:
-        """Does a task fit those terms that only a task can answer?"""
-        return all(self._holds(term, _task_answers(task)) for term in self.terms if term.key in _OF_TASK)
+    def matches_tasks_part(self, job: Mapping[str, Any]) -> bool:
+        """Does a job fit those terms that only a task can answer?"""
+        return all(self._holds(term, _task_answers(job)) for term in self.terms if term.key in _OF_TASK)
 
     def matches_execution(self, execution: Mapping[str, Any]) -> bool:
-        """Does an execution fit, given as the API shows it, what only its task can answer left aside?"""
+        """Does an execution fit, given as the scheduler answers it, what only its job can answer left aside?"""
         return all(self._holds(term, _execution_answers(execution)) for term in self.terms if term.key not in _OF_TASK)
 
     def _holds(self, term: Term, answers: Callable[[str], Any]) -> bool:
@@ -191,39 +192,42 @@ def _wrong(problem: str, value: str, remedy: str) -> InvalidInput:
     return InvalidInput(problem, field="query", value=value, remedy=remedy)
 
 
-def _task_answers(task: Mapping[str, Any]) -> Callable[[str], Any]:
+def _task_answers(job: Mapping[str, Any]) -> Callable[[str], Any]:
     held: dict[str, Any] = {
-        "status": [task["status"], task["last_outcome"] or ""],
-        "job": [task["task_id"], task["name"]],
-        "tag": task["tags"],
-        "owner": [task["agent_name"]],
-        "tool": [task["agentool_name"]],
-        "since": task["next_run"],
-        "until": task["next_run"],
-        "error": [task["reason"]],
-        "": [task["task_id"], task["name"], task["description"], task["reason"]],
+        "status": [_TASK_STATUS.get(job["state"], job["state"]), job["last_outcome"] or ""],
+        "job": [job["job_id"], job["job_name"]],
+        "tag": job["tags"],
+        "owner": [job["owner"]],
+        "tool": [job["agentool_name"]],
+        "since": job["next_run"],
+        "until": job["next_run"],
+        "error": [job["reason"]],
+        "": [job["job_id"], job["job_name"], job["description"], job["reason"]],
     }
     return held.get
 
 
 def _execution_answers(execution: Mapping[str, Any]) -> Callable[[str], Any]:
     error: Mapping[str, Any] = execution["error"] or {}
-    result: Any = execution["result"]
-    cost = result.get("cost") if isinstance(result, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     texts = [execution["reason"], str(error.get("type", "")), str(error.get("message", ""))]
     held: dict[str, Any] = {
         "status": [execution["status"]],
-        "job": [execution["task_id"]],
+        "job": [execution["job_id"]],
         "tool": [execution["agentool_name"]],
         "trigger": [execution["trigger"]],
         "took": execution["duration"],
-        "cost": _number(cost),  # pyright: ignore[reportUnknownArgumentType]
+        "cost": _cost(execution["result"]),
         "since": execution["scheduled_at"],
         "until": execution["scheduled_at"],
         "error": texts,
         "": [execution["execution_id"], execution["agentool_name"], *texts],
     }
     return held.get
+
+
+def _cost(result: Any) -> float | None:
+    """Return what a run of an agent has cost, as its result tells."""
+    return _number(result.get("cost")) if isinstance(result, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def _number(value: object) -> float | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution, execution_of, task_of_summary
-from agentoolkit.entrypoints.search import TASK_STATUSES, Search, read_search
+from agentoolkit.entrypoints.search import TASK_STATUSES, Search, moment_of, read_search
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.paging import cursor_of
+from agentoolkit.system.scheduler.ports import Position
 
 MAX_LOOKED_AT = 5_000
 """Records that one page of a search looks at."""
@@ -44,13 +46,15 @@ async def find_tasks(tools: Tools, search: Search, limit: int, cursor: str | Non
     status = search.only("status")
     wanted = {"scheduled": "active"}.get(status or "", status) if status in TASK_STATUSES else None
     found: list[ScheduledTask] = []
-    looked_at = 0
-    while looked_at < MAX_LOOKED_AT:
-        data = await tools.scheduler("list", job_status=wanted, owner=_owner(search), limit=min(_PAGE, limit - len(found)), cursor=cursor)
-        page = [task_of_summary(job) for job in data["jobs"]]
-        found += [task for task in page if search.matches_task(task.model_dump())]
-        looked_at, cursor = looked_at + len(page), data["cursor"]
-        if cursor is None or len(found) >= limit:
+    for _ in range(0, MAX_LOOKED_AT, _PAGE):
+        data = await tools.scheduler("list", job_status=wanted, owner=_owner(search), limit=_PAGE, cursor=cursor)
+        for job in data["jobs"]:
+            if search.matches_task(job):
+                found.append(task_of_summary(job))
+                if len(found) == limit:
+                    return FoundTasks(found, _cursor_at(job["created_at"], job["job_id"]))
+        cursor = data["cursor"]
+        if cursor is None:
             break
     return FoundTasks(found, cursor)
 
@@ -59,39 +63,44 @@ async def find_executions(
     tools: Tools, search: Search, limit: int, cursor: str | None = None, *, with_results: bool = False
 ) -> FoundExecutions:
     """Return executions that fit, those due latest first."""
-    ids = {task.task_id async for task in all_tasks(tools, search)} if search.needs_tasks else None
+    ids = {job_id async for job_id in all_task_ids(tools, search)} if search.needs_tasks else None
+    status = search.only("status")
+    asked = {
+        "job_id": _exact(search.only("job")),
+        "execution_status": status if status in set(ExecutionStatus) else None,
+        "with_results": with_results or search.needs_results,
+    }
     found: list[TaskExecution] = []
-    page: list[TaskExecution] = []
-    looked_at = 0
-    while looked_at < MAX_LOOKED_AT:
-        data = await tools.scheduler(
-            "list_executions",
-            job_id=_exact(search.only("job")),
-            execution_status=status if (status := search.only("status")) in set(ExecutionStatus) else None,
-            limit=min(_PAGE, limit - len(found)),
-            cursor=cursor,
-            with_results=with_results or search.needs_results,
-        )
-        page = [execution_of(record) for record in data["history"] if ids is None or record["job_id"] in ids]
-        found += [execution for execution in page if search.matches_execution(execution.model_dump())]
-        looked_at, cursor = looked_at + len(data["history"]), data["cursor"]
-        if cursor is None or len(found) >= limit or _is_too_old(search, page):
-            break
-    return FoundExecutions(found, None if _is_too_old(search, page) else cursor)
+    for _ in range(0, MAX_LOOKED_AT, _PAGE):
+        data = await tools.scheduler("list_executions", **asked, limit=_PAGE, cursor=cursor)
+        for record in data["history"]:
+            if (ids is None or record["job_id"] in ids) and search.matches_execution(record):
+                found.append(execution_of(record))
+                if len(found) == limit:
+                    return FoundExecutions(found, _cursor_at(record["scheduled_at"], record["execution_id"]))
+        cursor = data["cursor"]
+        if cursor is None or _is_too_old(search, data["history"]):
+            return FoundExecutions(found, None)
+    return FoundExecutions(found, cursor)
 
 
-async def all_tasks(tools: Tools, search: Search) -> AsyncGenerator[ScheduledTask]:
-    """Find every task that fits the terms which only a task can answer, also of those that are over."""
+async def all_task_ids(tools: Tools, search: Search) -> AsyncGenerator[str]:
+    """Find the id of every task that fits the terms which only a task can answer, also of those that are over."""
     for status in (None, "done", "cancelled"):
         cursor: str | None = None
         while True:
             data = await tools.scheduler("list", job_status=status, owner=_owner(search), limit=1_000, cursor=cursor)
-            for task in map(task_of_summary, data["jobs"]):
-                if search.matches_tasks_part(task.model_dump()):
-                    yield task
+            for job in data["jobs"]:
+                if search.matches_tasks_part(job):
+                    yield job["job_id"]
             cursor = data["cursor"]
             if cursor is None:
                 break
+
+
+def _cursor_at(at: str, id_: str) -> str | None:
+    """Return the cursor that goes on after a record, in the middle of a page too."""
+    return cursor_of(Position(datetime.fromisoformat(at), id_))
 
 
 def _owner(search: Search) -> str | None:
@@ -104,10 +113,9 @@ def _exact(value: str | None) -> str | None:
     return None if value is None or any(sign in value for sign in "*?[") else value
 
 
-def _is_too_old(search: Search, page: list[TaskExecution]) -> bool:
+def _is_too_old(search: Search, page: list[dict[str, Any]]) -> bool:
     """Has a page come to what was due before ``since``? All that follows is older."""
     since = search.only("since")
     if since is None or not page:
         return False
-    oldest = page[-1].model_dump()
-    return not Search(tuple(term for term in search.terms if term.key == "since"), search.me, search.now).matches_execution(oldest)
+    return datetime.fromisoformat(page[-1]["scheduled_at"]) < moment_of(since, search.now)
