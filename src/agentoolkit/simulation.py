@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -60,6 +61,13 @@ def simulate(
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
     streams = [_firings_of(task, start, end, timezone) for task in wanted if not task.get("paused")]
     return list(islice(heapq.merge(*streams, key=_order), limit))
+
+
+def busiest_minute(found: Iterable[Firing]) -> tuple[datetime, int] | None:
+    """Return the minute in which most firings are due, and how many; None where no minute has more than one."""
+    counted = Counter(firing.due.astimezone(UTC).replace(second=0, microsecond=0) for firing in found)
+    minute, number = max(counted.items(), key=lambda item: (item[1], -item[0].timestamp()), default=(_LONG_AGO, 0))
+    return (minute, number) if number > 1 else None
 
 
 def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:

@@ -12,7 +12,7 @@ import pytest
 from agentoolkit.entrypoints.taskfile import read_tasks
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.named_calendars import expanded
-from agentoolkit.system.scheduler.schedules import Schedule, firings, read_schedule
+from agentoolkit.system.scheduler.schedules import Schedule, firings, preview, read_schedule
 from agentoolkit.system.scheduler.schedules.calendars import dates_of_ics, holidays_of
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
@@ -189,3 +189,35 @@ tasks:
 """
     )
     assert tasks[0].scheduler_input()["exclude"] == ["holidays:DE", "2026-12-24", "2027-02-01", "of-the-settings"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "told"),
+    [
+        (
+            None,
+            [
+                "2026-12-25 (Christmas Day) is left out",
+                "2026-12-26 (Second Day of Christmas) is left out",
+                "2026-12-27 (weekend) is left out",
+            ],
+        ),
+        ("next", ["2026-12-25 (Christmas Day) is moved to 2026-12-28", "2026-12-26 (Second Day of Christmas) is moved to 2026-12-28"]),
+    ],
+)
+def test_a_preview_says_why_a_day_is_left_out_or_moved(shift: str | None, told: list[str]) -> None:
+    """The first days of the year, by name."""
+    schedule = made("0 9 * * *", start_at="2026-12-24", end_at="2027-01-31", exclude=["holidays:DE", "weekends"], shift=shift)
+    assert [note for note in preview(schedule, now=NOW).warnings if note.startswith("2026")][: len(told)] == told
+
+
+@pytest.mark.parametrize("text", ["0 9 */2 * 1", "0 9 13 * */2", "0 9 */7 * mon-fri"])
+def test_a_star_beside_a_day_is_remarked(text: str) -> None:
+    """Debian's cron lets both fields count, other crons either."""
+    assert any("other crons take either" in remark for remark in read_schedule(text, now=NOW).remarks)
+
+
+@pytest.mark.parametrize("text", ["0 9 * * 1", "0 9 13 * *", "0 9 13 * 5", "0 9 * * *"])
+def test_other_day_fields_are_not(text: str) -> None:
+    """A plain ``*`` restricts nothing, and two lists are warned of by the preview."""
+    assert not any("other crons" in remark for remark in read_schedule(text, now=NOW).remarks)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agentoolkit.simulation import busiest_minute, simulate
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules import read_schedule
 
@@ -49,3 +50,12 @@ def test_what_lies_outside_the_field_is_refused(text: str) -> None:
     """Ranges and steps are checked."""
     with pytest.raises(InvalidSchedule):
         read(text, "job-17")
+
+
+def test_the_busiest_minute_of_a_set_of_jobs_is_named() -> None:
+    """Three of four jobs meet at 03:00."""
+    schedules = {"a": "0 3 * * *", "b": "0 3 * * 5", "c": "*/30 * * * *", "d": "45 2 * * *"}
+    tasks = [{"job_name": name, "agentool_name": "shell", "schedule": text} for name, text in schedules.items()]
+    start = datetime(2026, 11, 27, tzinfo=UTC)
+    assert busiest_minute(simulate(tasks, start, start + timedelta(days=1), timezone="UTC")) == (start.replace(hour=3), 3)
+    assert busiest_minute([]) is None

@@ -18,7 +18,7 @@ from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.entrypoints.taskfile import Task, TasksRefused, load_tasks
-from agentoolkit.simulation import MAX_FIRINGS, Firing, simulate
+from agentoolkit.simulation import MAX_FIRINGS, Firing, busiest_minute, simulate
 from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.schedules.zones import shifts_between, zone_named
@@ -88,6 +88,9 @@ def print_days(found: Simulated) -> None:
     if found.downstream:
         tasks = "1 task comes" if found.downstream == 1 else f"{found.downstream} tasks come"
         say(Text(f"{tasks} after other jobs, whenever those end.", "dim"))
+    if busiest := busiest_minute(found.firings):
+        minute, number = busiest
+        say(Text(f"Busiest minute: {minute.astimezone(zone).isoformat(' ', 'minutes')}, {number} firings.", "dim"))
     say(_total(found))
 
 

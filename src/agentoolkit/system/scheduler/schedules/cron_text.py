@@ -83,7 +83,16 @@ def split_weeks(text: str) -> tuple[str, int]:
 def odd_steps(text: str) -> tuple[str, ...]:
     """Say how the steps of canonical crontab text are read that crontab(5) leaves open, or that never come to a second value."""
     pairs = ((field, term) for field, part in zip(FIELDS, text.split(), strict=False) for term in part.split(","))
-    return tuple(remark for field, term in pairs if (remark := _odd_step(field, term)))
+    steps = (remark for field, term in pairs if (remark := _odd_step(field, term)))
+    return (*steps, *_star_beside_a_day(text))
+
+
+def _star_beside_a_day(text: str) -> tuple[str, ...]:
+    """Say that both day fields count where one begins with ``*`` and restricts: other crons take either."""
+    _, _, date, _, weekday = text.split()[:5]
+    if "*" in (date, weekday) or not (date.startswith("*") or weekday.startswith("*")):
+        return ()
+    return (f"a day must match day-of-month {date!r} and day-of-week {weekday!r}, as in Debian's cron; other crons take either",)
 
 
 def is_repeating(text: str) -> bool:

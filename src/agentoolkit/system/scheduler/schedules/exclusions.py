@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.calendars import AllBut, Span, read_calendar
+from agentoolkit.system.scheduler.schedules.calendars import AllBut, CalendarDays, Span, read_calendar
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone, shifts_between
 
@@ -17,6 +17,8 @@ MOST = 366
 MAX_WINDOWS = 12
 """How many of them may be windows: counting what was missed takes a step for each of them and each day."""
 
+LISTED = "in 'exclude'"
+"""What a date is called that is listed one by one."""
 _DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
@@ -78,6 +80,12 @@ class Exclusions:
         end = instant_of(self.timezone, max(ends)) if max(ends) - wall > _DAY else instant + (max(ends) - wall)
         # No change of clocks puts them back by more than a day: a later one cannot come to before the exclusion's start.
         return self._change_of_clocks(instant, min(end, instant + _DAY)) or end
+
+    def name_of(self, day: date) -> str | None:
+        """Return what makes a day one that is left out; None if it is not."""
+        noon = datetime.combine(day, time(12))
+        covering = next((span for span in self.spans if span.end_after(noon) is not None), None)
+        return None if covering is None else covering.name_of(day) if isinstance(covering, CalendarDays) else LISTED
 
     def free_until(self, instant: datetime, until: datetime) -> datetime:
         """Return an instant, at most ``until``, up to which nothing is covered from one on that is not, perhaps longer."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from agentoolkit.system.scheduler.schedules.cron import wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import is_repeating
 from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe, either_day_is_enough
+from agentoolkit.system.scheduler.schedules.exclusions import LISTED, day_exclusions
 from agentoolkit.system.scheduler.schedules.interval import interval_step
+from agentoolkit.system.scheduler.schedules.once import OnceRule
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
+from agentoolkit.system.scheduler.schedules.shifting import Shifted
 from agentoolkit.system.scheduler.schedules.zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
 
 MAX_RUNS_A_DAY = 1_440
 """One a minute; more than that is worth a warning."""
 
+_MAX_TOLD = 3
+"""Due times on days that are left out that are named."""
+_MAX_LOOKED_AT = 400
+"""Due times that are looked at for them."""
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -64,6 +71,28 @@ def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
         yield f"the first run is more than a year away, on {date_text(first.astimezone(load_zone(schedule.timezone)))}"
     for part in schedule.parts:
         yield from _warnings_of_part(part, now)
+    yield from _days_left_out(schedule, now)
+
+
+def _days_left_out(schedule: Schedule, now: datetime) -> Iterator[str]:
+    """Name the first due times of the year that a calendar leaves out or moves, with the day's name."""
+    if schedule.kind == "interval" or not schedule.excludes:
+        return
+    calendar = day_exclusions(schedule.exclude, schedule.only, schedule.timezone)
+    mover = Shifted(OnceRule(now), calendar, schedule.shift) if schedule.shift else None
+    plain, zone, told = undelayed(replace(schedule, exclude=(), only=(), shift=None)), load_zone(schedule.timezone), 0
+    due = plain.next_after(now - TICK)
+    for _ in range(_MAX_LOOKED_AT):
+        if due is None or due - now > _YEAR or told == _MAX_TOLD:
+            return
+        local = due.astimezone(zone)
+        # Dates that were listed one by one need no note unless they move.
+        if (name := calendar.name_of(local.date())) and (mover or name != LISTED):
+            moved = mover.moved(due) if mover else None
+            becomes = f"moved to {date_text(moved.astimezone(zone))}" if moved else "left out"
+            told += 1
+            yield f"{date_text(local)} ({name}) is {becomes}"
+        due = plain.next_after(due)
 
 
 def _warnings_of_part(schedule: Schedule, now: datetime) -> Iterator[str]:
