@@ -9,13 +9,14 @@ import sqlite3
 import sys
 from importlib.metadata import version
 
-from bench import bulk, burst, call, growth, idle, schedules, steady, toolset
+from bench import bulk, burst, call, growth, idle, mcp_call, schedules, steady, toolset
 
 PEERS = ("apscheduler", "sqlalchemy", "dbos", "croniter", "pydantic-ai-slim")
 
 ALL = {
     "call": call.run,
     "toolset": toolset.run,
+    "mcp": mcp_call.run,
     "schedules": schedules.run,
     "memory": burst.memory,
     "durable": burst.durable,

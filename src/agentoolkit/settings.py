@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from agentool.caller import Scope
 from agentoolkit.agent_settings import AgentSource
 from agentoolkit.setting_sources import InvalidSettings, Setting, invalid_settings, nested, read_variables, settings_of
 from agentoolkit.setting_values import LocalPath, ProgramName, checked_database, checked_web_address
@@ -103,28 +102,13 @@ class McpServer(BaseModel):
         return self
 
 
-class McpToken(BaseModel):
-    """A bearer token of this program's own MCP server."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    token: SecretStr = Field(min_length=16, description="The secret that a client sends")
-    scopes: tuple[Scope, ...] = Field(default=("read", "write"), description="What its owner may: read, write, approve, admin")
-
-
 class McpSettings(SettingsGroup):
-    """Which MCP servers can be called, and who may call ours."""
+    """Which MCP servers can be called."""
 
     servers: dict[str, McpServer] = Field(
         default={},
         description="How MCP servers are reached, by the names that calls use",
         examples=['{"time": {"command": "uvx", "args": ["mcp-server-time"]}}'],
-        json_schema_extra={"secret": True},
-    )
-    tokens: dict[str, McpToken] = Field(
-        default={},
-        description="Bearer tokens of `agentool mcp --http`, by the owners whose tasks they reach",
-        examples=['{"maria": {"token": "SECRET-OF-16-OR-MORE", "scopes": ["read", "write"]}}'],
         json_schema_extra={"secret": True},
     )
     timeout: float = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")

@@ -52,8 +52,8 @@ def test_an_unknown_client_is_told_the_nearest(cli: Cli) -> None:
 
 
 def test_an_address_that_others_reach_needs_a_token(cli: Cli) -> None:
-    """Nothing is served without one."""
-    assert "AGENTOOL_MCP_TOKENS" in cli("mcp", "--http", "--host", "0.0.0.0", code=2).stderr
+    """Where nothing is kept there can be none."""
+    assert "agentool token create" in cli("mcp", "--http", "--host", "0.0.0.0", "--memory", code=2).stderr
 
 
 def test_nothing_can_be_left_behind_of_what_is_not_kept(cli: Cli) -> None:

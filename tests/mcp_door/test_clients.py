@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fastmcp
 import httpx2
@@ -21,14 +22,34 @@ from tests.mcp_door.conftest import MODES, text_of
 from tests.mcp_door.processes import SECONDS, environment, http_server, stdio
 from tests.mcp_door.test_tools import STAND_UP
 
-TOKENS = '{"maria": {"token": "marias-secret-token"}, "root": {"token": "roots-secret-token", "scopes": ["admin"]}}'
+from agentoolkit.entrypoints.background import background
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
 ADD = {**STAND_UP, "when": "every weekday at 9:00"}
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def tokens(home: Path) -> dict[str, str]:
+    """A token of maria's, and one of an administrator's."""
+    with background(Settings.from_values({"database": str(home / "agentool.db")}), runs_jobs=False) as kit:
+        made = {name: kit.run_work(make(name, scopes))[1] for name, scopes in (("maria", ["read", "write"]), ("root", ["admin"]))}
+    return {**made, "nobody": "agt_000000000000_wrong"}
+
+
+def make(name: str, scopes: Any) -> Callable[[Toolkit], Any]:
+    return lambda kit: kit.tokens.create(name, scopes)
+
+
+@pytest.fixture(scope="module")
+def address(home: Path, tokens: dict[str, str]) -> Iterator[str]:
     """A server over HTTP that asks for a token."""
-    with http_server(tmp_path_factory.mktemp("home"), settings={"AGENTOOL_MCP_TOKENS": TOKENS}) as address:
+    with http_server(home, "--token") as address:
         yield address
 
 
@@ -50,10 +71,10 @@ async def test_the_official_client_over_standard_input_and_output(tmp_path: Path
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_official_client_over_http(address: str, mode: str) -> None:
+async def test_the_official_client_over_http(address: str, tokens: dict[str, str], mode: str) -> None:
     """With the token of an owner."""
     async with (
-        authorized("marias-secret-token") as http,
+        authorized(tokens["maria"]) as http,
         Client(streamable_http_client(address, http_client=http), mode=mode) as client,
     ):
         assert len((await client.list_tools()).tools) == 12
@@ -63,11 +84,11 @@ async def test_the_official_client_over_http(address: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_token_reaches_its_owners_tasks_only(address: str, mode: str) -> None:
+async def test_a_token_reaches_its_owners_tasks_only(address: str, tokens: dict[str, str], mode: str) -> None:
     """An administrator's stops the scheduler, and an owner's does not."""
-    async with authorized("marias-secret-token") as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
+    async with authorized(tokens["maria"]) as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
         refused = await client.call_tool("scheduler_stop_daemon", {})
-    async with authorized("roots-secret-token") as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
+    async with authorized(tokens["root"]) as http, Client(streamable_http_client(address, http_client=http), mode=mode) as client:
         restarted = await client.call_tool("scheduler_restart_daemon", {})
     assert refused.is_error
     assert "administrator" in text_of(refused)
@@ -75,23 +96,41 @@ async def test_a_token_reaches_its_owners_tasks_only(address: str, mode: str) ->
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("token", "headers", "status"),
     [
-        ({}, 401),
-        ({"Authorization": "Bearer wrong"}, 401),
-        ({"Authorization": "Bearer marias-secret-token", "Host": "evil.example"}, 421),
-        ({"Authorization": "Bearer marias-secret-token", "Origin": "https://evil.example"}, 403),
+        (None, {}, 401),
+        ("nobody", {}, 401),
+        ("maria", {"Host": "evil.example"}, 421),
+        ("maria", {"Origin": "https://evil.example"}, 403),
     ],
 )
-async def test_strangers_are_not_let_in(address: str, headers: dict[str, str], status: int) -> None:
+async def test_strangers_are_not_let_in(
+    address: str, tokens: dict[str, str], token: str | None, headers: dict[str, str], status: int
+) -> None:
     """Without a token, with a wrong one, by another name, and from another site."""
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     accepted = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    shown = {} if token is None else {"Authorization": f"Bearer {tokens[token]}"}
     async with httpx2.AsyncClient() as http:
-        answer = await http.post(address, json=message, headers={**accepted, **headers})
+        answer = await http.post(address, json=message, headers={**accepted, **shown, **headers})
     assert answer.status_code == status
     if status == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_a_token_that_was_revoked_lets_nobody_in(home: Path, address: str) -> None:
+    """From the next request on."""
+
+    def revoke() -> str:
+        with background(Settings.from_values({"database": str(home / "agentool.db")}), runs_jobs=False) as kit:
+            token, text = kit.run_work(make("paul", ["read"]))
+            kit.run_work(lambda there: there.tokens.revoke(token.token_id))
+        return text
+
+    headers = {"Authorization": f"Bearer {await asyncio.to_thread(revoke)}", "Accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(address, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers)
+    assert answer.status_code == 401
 
 
 async def test_another_project_s_client_over_standard_input_and_output(tmp_path: Path) -> None:
@@ -105,18 +144,18 @@ async def test_another_project_s_client_over_standard_input_and_output(tmp_path:
         assert "stand up" in (await client.read_resource("agentool://jobs/stand%20up"))[0].text
 
 
-async def test_another_project_s_client_over_http(address: str) -> None:
+async def test_another_project_s_client_over_http(address: str, tokens: dict[str, str]) -> None:
     """fastmcp's, with a token."""
-    async with fastmcp.Client(address, auth="marias-secret-token") as client:
+    async with fastmcp.Client(address, auth=tokens["maria"]) as client:
         assert len(await client.list_tools()) == 12
         assert not (await client.call_tool("scheduler_daemon_status", {})).is_error
 
 
 @pytest.fixture(params=["stdio", "http"])
-async def toolset(request: pytest.FixtureRequest, tmp_path: Path, address: str) -> AsyncIterator[MCPToolset]:
+async def toolset(request: pytest.FixtureRequest, tmp_path: Path, address: str, tokens: dict[str, str]) -> AsyncIterator[MCPToolset]:
     """Pydantic-ai's own toolset for MCP servers, over each transport."""
     if request.param == "http":
-        yield MCPToolset(address, auth="marias-secret-token")
+        yield MCPToolset(address, auth=tokens["maria"])
     else:
         started = stdio(tmp_path)
         yield MCPToolset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -12,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError, InvalidInput, excerpt
+from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.ports import DamagedJob
 
 _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
 _NO_TIME_OF_DAY = "no time of day given"
@@ -126,6 +130,10 @@ async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: 
 
 async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> str:
     """Return the id of the job with this name or id; nothing near it is taken for it."""
+    with suppress(JobNotFound, DamagedJob):  # one that is damaged is found in the list, where it can be cancelled
+        details = await desk.scheduler("get_job", job_id=name)
+        if details["info"]["state"] != JobStatus.CANCELLED:
+            return details["job_id"]
     jobs: Sequence[Mapping[str, Any]] = await desk.jobs()
     for job in jobs:
         if name in (job["job_name"], job["job_id"]):

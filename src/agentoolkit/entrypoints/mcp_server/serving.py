@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hmac import compare_digest
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -17,20 +15,23 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
+from psutil import net_if_addrs
 from pydantic import AnyHttpUrl
 
-from agentool.caller import OWN, Caller
+from agentool.caller import OWN, Caller, Scope
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
-from agentoolkit.entrypoints.mcp_server.host import ThreadHost
+from agentoolkit.entrypoints.mcp_server.host import Host, ThreadHost
 from agentoolkit.entrypoints.mcp_server.server import CallerFor, create_server
-from agentoolkit.settings import McpToken, Settings
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _GRACE_SECONDS = 1
 """How long requests under way may take to end when the server stops."""
 
@@ -46,6 +47,13 @@ class ServeOptions:
     port: int = 8765
     timezone: str | None = None
     agent: str | None = None
+    token: bool = False
+    """Is a token asked for on a loopback address too?"""
+
+    @property
+    def needs_token(self) -> bool:
+        """Has each request to say whose it is?"""
+        return self.http and (self.token or not self.is_loopback)
 
     @property
     def is_loopback(self) -> bool:
@@ -68,33 +76,32 @@ def serve_mcp(settings: Settings, options: ServeOptions) -> None:
     """Serve until the client leaves or a signal comes, with the scheduler in the background; then end this process.
 
     Raises:
-        ConfigurationError: The address can be reached from elsewhere and no token is set.
+        ConfigurationError: A token is needed, and nothing is kept, so that there can be none.
         AgenToolError: The toolkit cannot be opened.
     """
-    check_reach(options, settings.mcp.tokens)
+    check_tokens(options, settings)
     background = BackgroundToolkit(settings)
     background.start()
     try:
-        asyncio.run(_serve(background, settings.mcp.tokens, options))
+        asyncio.run(_serve(background, options))
     finally:
         background.stop()
     leave(0)  # a thread may wait for standard input for ever
 
 
-def check_reach(options: ServeOptions, tokens: Mapping[str, McpToken]) -> None:
-    """Refuse to let other machines in without a token. Raises `ConfigurationError`."""
-    if options.http and not options.is_loopback and not tokens:
-        problem = f"{options.host!r} can be reached from other machines, and no token is set."
-        remedy = """Set AGENTOOL_MCP_TOKENS='{"maria": {"token": "SECRET"}}', or use --host 127.0.0.1."""
+def check_tokens(options: ServeOptions, settings: Settings) -> None:
+    """Refuse to serve where a token is needed and none can be. Raises `ConfigurationError`."""
+    if options.needs_token and settings.database is None:
+        problem = f"{options.host!r} needs tokens, which are kept in the database."
+        remedy = "Leave out --memory, and make one with `agentool token create NAME --scope write`."
         raise ConfigurationError(problem, field="host", value=options.host, remedy=remedy)
 
 
-async def _serve(background: BackgroundToolkit, tokens: Mapping[str, McpToken], options: ServeOptions) -> None:
-    caller = _caller_for(options, tokens)
-    is_local = not (options.http and tokens)
-    server = create_server(ThreadHost(background), caller, timezone=options.timezone, agent=options.agent, is_local=is_local)
+async def _serve(background: BackgroundToolkit, options: ServeOptions) -> None:
+    host, is_local = ThreadHost(background), not options.needs_token
+    server = create_server(host, _caller_for(options), timezone=options.timezone, agent=options.agent, is_local=is_local)
     with stopping_on_signals() as stopped:
-        work = _serve_http(server, tokens, options) if options.http else _serve_stdio(server)
+        work = _serve_http(server, host, options) if options.http else _serve_stdio(server)
         serving = asyncio.ensure_future(work)
         waiting = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,13 +119,13 @@ async def _serve_stdio(server: Server) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-async def _serve_http(server: Server, tokens: Mapping[str, McpToken], options: ServeOptions) -> None:
+async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None:
     import uvicorn
 
     with _listening_socket(options) as listening:
         served = replace(options, port=listening.getsockname()[1])
         sys.stderr.write(f"agentool: MCP at {served.url}\n")
-        app = http_app(server, tokens, served)
+        app = http_app(server, host, served)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
         await uvicorn.Server(config).serve([listening])
 
@@ -129,46 +136,55 @@ def _listening_socket(options: ServeOptions) -> socket.socket:
     return socket.create_server((options.host, options.port), family=family, backlog=128)
 
 
-def http_app(server: Server, tokens: Mapping[str, McpToken], options: ServeOptions) -> Starlette:
+def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     """Return the application that serves the protocol over HTTP at ``/mcp``."""
     security = None if options.is_loopback else _own_names(options)
-    if not tokens:
+    if not options.needs_token:
         return server.streamable_http_app(host=options.host, transport_security=security)
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
-    return server.streamable_http_app(host=options.host, transport_security=security, auth=auth, token_verifier=SettingTokens(tokens))
+    return server.streamable_http_app(host=options.host, transport_security=security, auth=auth, token_verifier=KeptTokens(host))
 
 
-class SettingTokens:
-    """Knows the bearer tokens that settings name."""
+class KeptTokens:
+    """Knows the tokens that `agentool token create` has made.
 
-    def __init__(self, tokens: Mapping[str, McpToken]) -> None:
-        self._tokens = tokens
+    Args:
+        host: Where the toolkit runs that keeps them.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose a token is; None if it is nobody's."""
-        found = None
-        for name, known in self._tokens.items():  # all of them, so that the time taken tells nothing
-            if compare_digest(known.token.get_secret_value().encode(), token.encode()):
-                found = AccessToken(token=token, client_id=name, scopes=list(known.scopes), subject=name)
-        return found
+        """Return whose a token is; None if it is nobody's, or was revoked, or has expired."""
+
+        async def check(kit: Toolkit) -> Caller | None:
+            return await kit.tokens.check(token, "mcp")
+
+        found = await self._host.call(check)
+        if found is None:
+            return None
+        return AccessToken(token=token, client_id=found.name, scopes=sorted(found.scopes), subject=found.name)
 
 
-def _caller_for(options: ServeOptions, tokens: Mapping[str, McpToken]) -> CallerFor:
+def _caller_for(options: ServeOptions) -> CallerFor:
     local = Caller(options.owner, "mcp", OWN)
 
     def caller() -> Caller:
-        if not (options.http and tokens):
+        if not options.needs_token:
             return local
         found = get_access_token()
-        if found is None or found.client_id not in tokens:  # the SDK lets no such request in
+        if found is None:  # the SDK lets no such request in
             raise ConfigurationError("A request without a token has come this far.")
-        return Caller(found.client_id, "mcp", frozenset(tokens[found.client_id].scopes))
+        return Caller(found.client_id, "mcp", frozenset(cast("list[Scope]", found.scopes)))
 
     return caller
 
 
 def _own_names(options: ServeOptions) -> TransportSecuritySettings:
-    hosts = [f"{name}:{options.port}" for name in {options.host, *_LOOPBACK_NAMES}]
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True, allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
-    )
+    """Let requests in that call this machine by one of its own names or addresses."""
+    addresses = [address.address.partition("%")[0] for found in net_if_addrs().values() for address in found if address.family in _FAMILIES]
+    names = {options.host, *_LOOPBACK_NAMES, socket.gethostname(), socket.getfqdn(), *addresses}
+    hosts = [f"[{name}]:*" if ":" in name else f"{name}:*" for name in names]
+    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    return TransportSecuritySettings(enable_dns_rebinding_protection=True, allowed_hosts=hosts, allowed_origins=origins)

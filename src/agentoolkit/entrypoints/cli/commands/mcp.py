@@ -30,6 +30,7 @@ def serve(
     http: Annotated[bool, typer.Option("--http", help="Over HTTP, at /mcp; without it over standard input and output.")] = False,
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="PORT", help="Port to listen at.", min=0, max=65_535)] = 8765,
+    token: Annotated[bool, typer.Option("--token", help="Ask for a token on a loopback address too.")] = False,
     owner: Annotated[
         str | None,
         typer.Option("--owner", metavar="NAME", help="Whose the tasks are; the command line's by default.", show_default=False),
@@ -53,7 +54,7 @@ def serve(
         from agentoolkit.entrypoints.mcp_server.serving import ServeOptions, serve_mcp
     except ImportError as error:
         raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
-    options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent)
+    options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token)
     settings = settings_for(allow or [], memory=memory)
     if keep:
         _keep(settings, allow or [])
