@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, purging
 from agentoolkit.testing import ManualTime
 
-from .job_store_steps import START, add, run
+from .job_store_steps import START, add, at, none_held, run
 
 
 def opened_by(database_url: str, clock: ManualTime, *, delivers: bool = True) -> SqlJobStore:
@@ -47,4 +50,23 @@ async def test_a_visitor_sees_every_message(database_url: str) -> None:
     assert await visitor.messages(10) == [message]
     assert not await visitor.outbox(10)
     await visitor.close()
+    await leader.close()
+
+
+async def test_counting_jobs_stays_quick_however_often_they_change(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each change of a status leaves a row to be counted, the leader adds them up long before the hourly purge."""
+    monkeypatch.setattr(purging, "MAX_COUNTS", 10)
+    clock = ManualTime(START)
+    leader = opened_by(database_url, clock)
+    await leader.open()
+    await leader.lead(START)
+    job, state = await add(leader), JobState(next_run_at=at(1))
+    for number in range(20):
+        after = state._replace(status=JobStatus.PAUSED if number % 2 else JobStatus.ACTIVE, version=state.version)
+        before = (await leader.find("job")) or pytest.fail("no job")
+        assert await leader.replace(job, after, before.state)
+    await leader.take_over(START, none_held)
+    rows = await leader.read(lambda tx: tx.session.rows("SELECT state, number FROM agentool_job_counts"))
+    assert len(rows) <= 10
+    assert dict(await leader.count_jobs()) == {JobStatus.PAUSED: 1}
     await leader.close()

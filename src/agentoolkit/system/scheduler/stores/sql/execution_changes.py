@@ -25,6 +25,7 @@ from agentoolkit.system.scheduler.ports import (
 )
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
+from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
@@ -145,7 +146,10 @@ def release_all(tx: Transaction) -> None:
 @writes
 def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
     """See `JobStore.take_over`."""
-    alive = tx.ownership.alive(tx.session) if tx.ownership.leads(tx.session) else None
+    leads = tx.ownership.leads(tx.session)
+    if leads:
+        fold_counts(tx.session)  # here, because the leader comes here every few seconds
+    alive = tx.ownership.alive(tx.session) if leads else None
     taken = [claimed for row in _abandoned(tx, held, alive) if (claimed := _take(tx, row, now)) is not None]
     lost = [execution for _, execution in taken if execution.finished]
     return [*taken, *chain.from_iterable(start_downstream(tx, lost, tx.owner).values())]

@@ -26,6 +26,9 @@ _FOLD = """
     WITH gone AS (DELETE FROM agentool_job_counts RETURNING state, number)
     INSERT INTO agentool_job_counts (state, number) SELECT state, SUM(number) FROM gone GROUP BY state
 """
+_MANY = "SELECT 1 FROM agentool_job_counts LIMIT 1 OFFSET :most"
+MAX_COUNTS = 1_000
+"""Rows that are added up whenever somebody asks how many jobs have which status."""
 MAX_AT_ONCE = 500
 """Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
@@ -60,6 +63,6 @@ def _delete(session: Session, table: str, key: str, ids: list[str]) -> None:
 
 
 def fold_counts(session: Session) -> None:
-    """Add up the counts of jobs, where each change of them left a row of its own."""
-    if session.dialect == "postgres":
+    """Add up the counts of jobs, where each change of them left a row of its own, if there are very many."""
+    if session.dialect == "postgres" and session.row(_MANY, {"most": MAX_COUNTS}):
         session.run(_FOLD)

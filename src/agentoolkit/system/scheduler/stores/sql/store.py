@@ -150,7 +150,6 @@ class SqlJobStore:
         while await self._database.write(lambda session: purging.purge(session, before, self._kept)):
             """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
-        await self._database.write(purging.fold_counts)
 
     def _transaction(self, session: Session) -> Transaction:
         return Transaction(session, self._definitions, self._ownership, self.owner, self._deliverer, self._history_length)
