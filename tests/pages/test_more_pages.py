@@ -201,3 +201,28 @@ async def test_health_tells_how_the_scheduler_does(kit: TestToolkit, browse: Bro
     assert "<h1>The scheduler is well</h1>" in await browse("/health")
     await kit.injector.run("scheduler", {"operation": "stop"})
     assert "<h1>The scheduler is stopped</h1>" in await browse("/health")
+
+
+async def test_jobs_that_fit_a_query(kit: TestToolkit, browse: Browse) -> None:
+    """By the grammar of every door; the query is the address."""
+    await schedule(kit, "nightly", tags=["ops"])
+    await schedule(kit, "other")
+    page = await browse("/jobs?q=tag:ops")
+    assert 'href="/jobs/nightly"' in page
+    assert 'href="/jobs/other"' not in page
+
+
+async def test_executions_that_fit_a_query_run_again(kit: TestToolkit, client: httpx2.AsyncClient, browse: Browse) -> None:
+    """All of them by one form."""
+    await schedule(kit, "nightly")
+    await schedule(kit, "other")
+    await kit.advance(hours=1)
+    page = await browse("/executions?q=job:night*")
+    assert 'href="/jobs/nightly"' in page
+    assert 'href="/jobs/other"' not in page
+    assert "Run again execution nightly@" in await browse("/act?do=again&q=job:night*")
+
+
+async def test_a_query_that_cannot_be_read(browse: Browse) -> None:
+    """It is refused with the nearest key."""
+    assert "status" in await browse("/jobs?q=statu:failed", status=422)

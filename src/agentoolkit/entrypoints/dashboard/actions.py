@@ -168,7 +168,7 @@ async def _items(view: View, action: Action, choice: Choice) -> list[str]:
     """Return what the action is done to; refuse if there is nothing."""
     if action.noun == "scheduler":
         return ["scheduler"]
-    items = await choice.items(view)
+    items = await choice.items(view, action.noun)
     if not items:
         raise ApiError(422, "nothing-chosen", f"No {action.noun} is chosen.", remedy="Choose some in the list, or all that match.")
     return items

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from agentoolkit.entrypoints.dashboard.found import find_execution_page
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED
@@ -17,17 +18,22 @@ router = page_router("executions")
 
 
 @router.get("/executions")
-async def get_executions(view: Viewing, status: str = "", job: str = "", cursor: str = "") -> Response:
-    """List executions, those due latest first: of all jobs or of one, with any status or with one."""
+async def get_executions(view: Viewing, status: str = "", job: str = "", q: str = "", cursor: str = "") -> Response:
+    """List executions, those due latest first: of all jobs or of one, with any status or with one, or those that fit a query."""
     wanted = status if status in STATUSES else None
-    data = await view.scheduler(
-        "list_executions", execution_status=wanted, job_id=job or None, limit=PAGE, cursor=cursor or None, with_results=False
-    )
+    if q.strip():
+        found, following = await find_execution_page(view, q, PAGE, cursor or None)
+    else:
+        data = await view.scheduler(
+            "list_executions", execution_status=wanted, job_id=job or None, limit=PAGE, cursor=cursor or None, with_results=False
+        )
+        found, following = data["history"], data["cursor"]
     return await view.page(
         "executions.html",
         title="Executions",
-        executions=data["history"],
-        cursor=data["cursor"],
+        executions=found,
+        cursor=following,
+        q=q,
         status_wanted=wanted or "",
         job=job,
         statuses=STATUSES,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
+from agentoolkit.entrypoints.dashboard.found import find_job_page
 from agentoolkit.entrypoints.dashboard.marks import STRIP
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
@@ -40,13 +41,17 @@ class JobRow(NamedTuple):
 
 
 @router.get("/jobs")
-async def get_jobs(view: Viewing, state: str = "", cursor: str = "") -> Response:
-    """List jobs: those that can run again, or those in one state."""
-    wanted = state if state in STATES else None
-    data = await view.scheduler("list", job_status=wanted, limit=PAGE, cursor=cursor or None)
-    rows = await rows_of(view, data["jobs"])
+async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
+    """List jobs: those that can run again, those in one state, or those that fit a query."""
+    if q.strip():
+        jobs, following = await find_job_page(view, q, PAGE, cursor or None)
+    else:
+        wanted = state if state in STATES else None
+        data = await view.scheduler("list", job_status=wanted, limit=PAGE, cursor=cursor or None)
+        jobs, following = data["jobs"], data["cursor"]
+    rows = await rows_of(view, jobs)
     return await view.page(
-        "jobs.html", title="Jobs", rows=rows, cursor=data["cursor"], state=state, states=[("", "Live"), *_WORDS.items()], first=not cursor
+        "jobs.html", title="Jobs", rows=rows, cursor=following, q=q, state=state, states=[("", "Live"), *_WORDS.items()], first=not cursor
     )
 
 

@@ -34,8 +34,24 @@ function remember(times) {
 document.addEventListener("click", (event) => {
   const copied = event.target.closest("[data-copy]");
   if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => (copied.textContent = "Copied"));
+  if (event.target.closest("[data-help]")) document.getElementById("help").showModal();
   const zone = event.target.closest("[data-times]");
   if (zone) remember(zone.dataset.times);
+});
+
+const PLACES = { a: "/", j: "/jobs", e: "/executions", w: "/week", q: "/queues", p: "/approvals", h: "/health" };
+let going = 0;
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const isGoing = event.timeStamp - going < 1500;
+  going = event.key === "g" ? event.timeStamp : 0;
+  if (isGoing && PLACES[event.key]) location.assign(PLACES[event.key]);
+  else if (event.key === "/") document.querySelector("input[type=search]").focus();
+  else if (event.key === "?") document.getElementById("help").showModal();
+  else if (event.key === "n") location.assign("/new");
+  else return;
+  event.preventDefault();
 });
 
 document.addEventListener("change", (event) => {

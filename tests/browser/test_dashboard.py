@@ -1,0 +1,170 @@
+"""The dashboard in Chromium, with a live scheduler behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentoolkit.wiring import Toolkit
+
+from .conftest import OpenPage
+
+PAGES = (
+    "/",
+    "/jobs",
+    "/jobs?q=tag:ops",
+    "/jobs/steady",
+    "/jobs/nightly",
+    "/jobs/nightly/edit",
+    "/jobs/nightly/replay",
+    "/executions",
+    "/executions?status=failed",
+    "/week",
+    "/queues",
+    "/queues/out",
+    "/queues/out/requeue?message=m-1",
+    "/approvals",
+    "/health",
+    "/new",
+    "/act?do=pause&all_jobs=live",
+    "/jobs/nobody",
+)
+VIEWS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+
+
+async def state_of(kit: Toolkit, job_id: str) -> str:
+    return (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": job_id})).data["info"]["state"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
+async def test_no_page_has_a_barrier(open_page: OpenPage, axe: str, scheme: str, width: int) -> None:
+    """axe-core finds nothing of WCAG 2.0 to 2.2, A and AA, nor against its best practice."""
+    page = await open_page(width=width, scheme=scheme, bypass_csp=True)
+    found: list[Any] = []
+    for path in PAGES[:-1]:
+        await page.goto(path)
+        await page.evaluate(axe)
+        rules = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"
+        result = await page.evaluate(f"axe.run(document, {{runOnly: {rules}}})")
+        found += [(path, one["id"], one["nodes"][0]["html"][:200]) for one in result["violations"]]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_pages_are_not_wider_than_the_screen(open_page: OpenPage, width: int) -> None:
+    """Nothing scrolls sideways but timeline and week inside their frames; nothing is said on the console."""
+    page = await open_page(width=width)
+    for path in PAGES[:-1]:
+        await page.goto(path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+async def test_what_needs_somebody_leads_to_its_run(open_page: OpenPage) -> None:
+    """From the home page to the job, to its failed run, to the error."""
+    page = await open_page()
+    await asyncio.sleep(1.2)  # until the live scheduler has run the job that fails
+    await page.goto("/")
+    await page.get_by_role("link", name="brief", exact=True).first.click()
+    await page.get_by_role("link", name="failed", exact=True).first.click()
+    assert "ValueError" in await page.locator("article").first.inner_text()
+
+
+async def test_a_job_is_paused_and_resumed(kit: Toolkit, open_page: OpenPage) -> None:
+    """By clicks: each asks first, and the page says what was done."""
+    page = await open_page()
+    await page.goto("/jobs/nightly")
+    await page.get_by_role("link", name="Pause…").click()
+    await page.get_by_label("Why").fill("too loud")
+    await page.get_by_role("button", name="Pause job nightly").click()
+    assert "Paused nightly." in await page.get_by_role("status").inner_text()
+    assert await state_of(kit, "nightly") == "paused"
+    await page.get_by_role("link", name="Resume…").click()
+    await page.get_by_role("button", name="Resume job nightly").click()
+    assert await state_of(kit, "nightly") == "active"
+
+
+async def test_some_jobs_are_chosen(kit: Toolkit, open_page: OpenPage) -> None:
+    """With their boxes; progress and result are shown."""
+    page = await open_page()
+    await page.goto("/jobs")
+    await page.get_by_label("Choose nightly").check()
+    await page.get_by_label("Choose steady").check()
+    assert await page.locator("[data-chosen]").inner_text() == "2 chosen"
+    await page.get_by_label("What to do").select_option("pause")
+    await page.get_by_role("button", name="the chosen ones…").click()
+    await page.get_by_role("button", name="Pause 2 jobs").click()
+    await page.get_by_role("heading", name="Paused 2 jobs").wait_for()
+    assert [await state_of(kit, name) for name in ("nightly", "steady", "sleeper")] == ["paused"] * 3
+
+
+async def test_with_the_keyboard_alone(kit: Toolkit, open_page: OpenPage) -> None:
+    """A job is made, found and paused, and no mouse is touched."""
+    page = await open_page()
+    await page.goto("/")
+    await page.keyboard.press("n")
+    await page.wait_for_url("**/new")
+    await page.get_by_label("Name").focus()
+    for text in ("typed", "every day at 9am", "UTC", "queue"):
+        await page.keyboard.insert_text(text)
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Control+A")
+    await page.keyboard.insert_text('{"operation": "list_queues"}')
+    for _ in range(5):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")  # the button after Preview
+    await page.wait_for_url("**/jobs/typed")
+    await page.keyboard.press("g")
+    await page.keyboard.press("j")
+    await page.wait_for_url("**/jobs")
+    await page.keyboard.press("/")
+    await page.keyboard.insert_text("job:typed")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/jobs?q=job%3Atyped")
+    await page.get_by_role("link", name="typed", exact=True).focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/jobs/typed")
+    await page.get_by_role("link", name="Pause…").focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/act?*")
+    await page.keyboard.press("Enter")  # the button that confirms has the focus
+    await page.wait_for_url("**/jobs/typed?done=*")
+    assert await state_of(kit, "typed") == "paused"
+
+
+async def test_the_list_of_keys(open_page: OpenPage) -> None:
+    """A question mark shows it, and Escape takes it away."""
+    page = await open_page()
+    await page.goto("/")
+    await page.keyboard.press("?")
+    assert await page.locator("#help").is_visible()
+    await page.keyboard.press("Escape")
+    assert not await page.locator("#help").is_visible()
+
+
+async def test_a_page_stays_fresh(kit: Toolkit, open_page: OpenPage) -> None:
+    """What happens meanwhile appears without a reload."""
+    page = await open_page()
+    await page.goto("/jobs?state=paused")
+    await kit.injector.run("scheduler", {"operation": "pause", "job_id": "nightly"})
+    await page.evaluate("refresh()")
+    await page.get_by_role("link", name="nightly", exact=True).wait_for()
+
+
+async def test_a_page_left_open_does_not_grow(open_page: OpenPage) -> None:
+    """After fifty refreshes it has no more elements than a page just opened may have."""
+    page = await open_page()
+    await page.goto("/jobs?state=paused")
+    before = await page.evaluate("document.querySelectorAll('*').length")
+    for _ in range(50):
+        await page.evaluate("refresh()")
+    assert await page.evaluate("document.querySelectorAll('*').length") == before
+
+
+async def test_times_in_the_viewers_zone(open_page: OpenPage) -> None:
+    """One switch, remembered."""
+    page = await open_page()
+    await page.goto("/jobs/nightly")
+    await page.get_by_role("button", name="Show mine").click()
+    await page.get_by_role("button", name="Show each job's").wait_for()
