@@ -274,6 +274,9 @@ class Settings(BaseModel):
     error_queue: str | None = Field(
         default=None, description="Queue, or https:// address, for the failures of new jobs that name none", examples=["failures"]
     )
+    pause_after_failures: int | None = Field(
+        default=None, ge=1, le=100, description="Failures in a row after which a new job is paused that says nothing of it", examples=["5"]
+    )
     history: int = Field(default=100, ge=1, le=100_000, description="Finished executions that are kept of each job")
     freeze: bool = Field(
         default=False,

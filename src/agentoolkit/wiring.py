@@ -189,6 +189,7 @@ class Toolkit:
             admission=rules,
             audit=audit,
             error_queue=settings.error_queue,
+            pause_after_failures=settings.pause_after_failures,
         )
         habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)
         return SchedulerService(parts, habits, settings.calendars)

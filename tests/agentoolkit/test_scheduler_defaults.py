@@ -26,6 +26,20 @@ async def test_failures_reach_the_default_queue():
     assert message["message"]["job_id"] == "bad"
 
 
+async def test_a_job_that_fails_on_and_on_is_paused():
+    """The setting pauses it after so many failures, the reason says why, and resumed it has as many tries again."""
+    async with toolkit(settings=Settings(pause_after_failures=3)) as kit:
+        await _job(kit, "bad")
+        await kit.advance(minutes=10)
+        found = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": "bad"})).data
+        assert (found["info"]["state"], len(found["recent_history"])) == ("paused", 3)
+        assert found["info"]["reason"] == "paused after 3 failures in a row (pause_after_failures)"
+        await kit.injector.run("scheduler", {"operation": "resume", "job_id": "bad"})
+        await kit.advance(minutes=10)
+        found = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": "bad"})).data
+        assert (found["info"]["state"], len(found["recent_history"])) == ("paused", 6)
+
+
 async def test_a_job_that_names_a_queue_keeps_it():
     """The default is for those that say nothing."""
     async with toolkit(settings=Settings(error_queue="failures")) as kit:

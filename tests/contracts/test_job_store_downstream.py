@@ -10,7 +10,7 @@ import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import Claimed, JobStore, Message
+from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, run, start, succeed
 
@@ -342,3 +342,16 @@ async def test_job_after_one_and_job_after_any_both_start(store: JobStore):
     await downstream(store, "alarm", "after any ended")
     first = await begin(store, await claim_one(store))
     assert {claimed.execution.job_id for claimed in await end(store, first, ExecutionStatus.FAILED)} == {"alarm", "clean"}
+
+
+async def test_room_that_an_outcome_leaves_is_there_for_what_comes_after_another(store: JobStore):
+    """Outcomes that are written together are written first: the job that has ended with them can start again, in any order of theirs."""
+    await add(store)
+    await downstream(store)
+    first = await begin(store, await claim_one(store))
+    (before,) = await end(store, first)
+    running = await begin(store, before.execution)
+    second = await begin(store, await claim_one(store, 2))
+    ended = [succeed(each)._replace(finished_at=at(2)) for each in (second, running)]
+    (after, _) = await store.finish([Ending(each, None) for each in ended])
+    assert [(claimed.execution.job_id, claimed.execution.status) for claimed in after.downstream] == [("load", ExecutionStatus.QUEUED)]

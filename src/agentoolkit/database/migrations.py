@@ -349,6 +349,8 @@ _TOKENS = (
     """,
 )
 
+_FAILURES = ("ALTER TABLE agentool_jobs ADD COLUMN failures_from BIGINT",)
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     _JOBS,
     _OUTBOX_OWNERS,
@@ -365,6 +367,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _AUDIT,
     _EVENTS,
     _TOKENS,
+    _FAILURES,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agentoolkit.system.scheduler.jobs import CatchUp, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.schedules.shifting import Shift
@@ -136,6 +136,9 @@ class JobFields(BaseModel):
     )
     concurrency_key: MaybeName = Field(
         None, description="Executions that share it run one at a time, of whatever job", examples=["database"]
+    )
+    pause_after_failures: int | None = Field(
+        None, ge=1, le=HISTORY_LENGTH, description="Failures in a row after which the job is paused; never by default", examples=[5]
     )
     priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default", examples=["high"])
     gate: Gate | None = Field(

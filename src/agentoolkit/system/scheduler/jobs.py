@@ -114,6 +114,8 @@ class Policies:
     """Whether an execution whose process ended is started again, or declared lost."""
     concurrency_key: str | None = None
     """Executions that share this key, of whatever job, run one at a time."""
+    pause_after_failures: int | None = None
+    """Failures in a row after which the job is paused; None: any number."""
     priority: Priority = "medium"
     gate: Gate | None = None
     """Asked before the handler starts; an execution that it does not let pass is skipped."""
@@ -233,6 +235,8 @@ class JobState(NamedTuple):
     paused_until: datetime | None = None
     ended_at: datetime | None = None
     """When it was cancelled."""
+    failures_from: datetime | None = None
+    """Since when failures in a row are counted: when it was last resumed."""
 
     @property
     def due_at(self) -> datetime | None:

@@ -122,7 +122,7 @@ def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: date
     due = before._replace(next_run_at=next_run_at, runs=runs)
     if paused is None and is_paused:
         return due
-    return due.paused() if paused else due.resumed()
+    return due.paused() if paused else due.resumed()._replace(failures_from=now)
 
 
 def _unchanged(job: Job, now: datetime) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace as dataclass_replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
@@ -248,7 +248,8 @@ class SchedulerService:
             if state.status is JobStatus.ACTIVE:
                 return state
             check_not_waiting(get_caller(), StoredJob(job, state))
-            return state.resumed()._replace(next_run_at=job.schedule.first_from(self.now()))
+            now = self.now()
+            return state.resumed()._replace(next_run_at=job.schedule.first_from(now), failures_from=now)
 
         self.check_write()
         return await self._change_state(job_id, resume)
@@ -258,14 +259,15 @@ class SchedulerService:
         return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone, habits=self._habits)
 
     def _with_defaults(self, asked: JobFields) -> JobFields:
-        """Return fields with the default error queue, if none was given.
+        """Return fields with the defaults in place of what was not given.
 
         An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
         """
-        default = self.parts.error_queue
-        if default is None or asked.error_queue is not None or (is_address(default) and not get_caller().may("approve")):
-            return asked
-        return asked.model_copy(update={"error_queue": default})
+        defaults: dict[str, Any] = {"error_queue": self.parts.error_queue, "pause_after_failures": self.parts.pause_after_failures}
+        if is_address(defaults["error_queue"] or "") and not get_caller().may("approve"):
+            del defaults["error_queue"]
+        given = asked.given()
+        return asked.model_copy(update={name: value for name, value in defaults.items() if value is not None and name not in given})
 
     async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
         """Return fields that name the job it comes after, if it does, by its id."""

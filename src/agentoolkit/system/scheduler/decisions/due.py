@@ -103,7 +103,7 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
     runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
     exhausted = times.following is None or runs >= room
     status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, times.following)
-    after = JobState(status, following, state.runs + runs, state.version)
+    after = JobState(status, following, state.runs + runs, state.version, failures_from=state.failures_from)
     return Decision([*passed_over, *records], after)
 
 
@@ -118,7 +118,7 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
     grace = policies.misfire_grace_time
     if grace is not None and (now - due).total_seconds() > grace:
         return None
-    after = JobState(_DONE if following is None else _ACTIVE, following, state.runs + 1, state.version)
+    after = JobState(_DONE if following is None else _ACTIVE, following, state.runs + 1, state.version, failures_from=state.failures_from)
     return Decision((queued_execution(job, due, owner),), after)
 
 

@@ -36,5 +36,7 @@ class Parts:
     """Limits of callers without the scope ``admin``."""
     error_queue: str | None = None
     """Where the failures of new jobs go that say nothing of it."""
+    pause_after_failures: int | None = None
+    """After how many failures in a row new jobs are paused that say nothing of it."""
     audit: AuditLog = field(default_factory=MemoryAudit)
     """Where it is kept who did what."""

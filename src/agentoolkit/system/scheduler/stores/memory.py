@@ -10,6 +10,7 @@ from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.downstream import check_circle, decide_downstream
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
+from agentoolkit.system.scheduler.decisions.failures import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
@@ -189,7 +190,9 @@ class MemoryJobStore:
         return list(map(self._begin, executions))
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
-        return list(map(self._finish, endings))
+        # All outcomes first: what comes after one of them finds room that another one has left.
+        written = [self._end(ending) for ending in endings]
+        return [self._start_after(execution) if execution is not None else NOT_FINISHED for execution in written]
 
     async def last_outcomes(self, job_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
         found = {job_id: self._history.last_finished(job_id) for job_id in job_ids}
@@ -283,18 +286,39 @@ class MemoryJobStore:
         return True
 
     def _finish(self, ending: Ending) -> Finished:
+        execution = self._end(ending)
+        return self._start_after(execution) if execution is not None else NOT_FINISHED
+
+    def _end(self, ending: Ending) -> Execution | None:
+        """Write one outcome, and return the execution as it is kept; None if it was not unfinished any more."""
         execution, message, seen = ending
         before = self._history.current.get(execution.execution_id)
         if before is None or seen not in (None, before.status):
-            return NOT_FINISHED
+            return None
         if message is not None:
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=Delivery.PENDING)
         self._history.finish(execution)
+        if execution.status in FAILURES:
+            self._pause_if_failing(execution.job_id)
         self._retire_if_over(execution.job_id)
-        if self._downstream and (after := {**self._downstream.get(execution.job_id, {}), **self._downstream.get(ANY, {})}):
-            return Finished(True, [claimed for job_id in sorted(after) for claimed in self._start_downstream(job_id, execution)])
-        return FINISHED
+        return execution
+
+    def _start_after(self, ended: Execution) -> Finished:
+        """Start the jobs that come after one that has ended."""
+        if not self._downstream:
+            return FINISHED
+        after = {**self._downstream.get(ended.job_id, {}), **self._downstream.get(ANY, {})}
+        return Finished(True, [claimed for job_id in sorted(after) for claimed in self._start_downstream(job_id, ended)])
+
+    def _pause_if_failing(self, job_id: str) -> None:
+        if (stored := self._jobs.get(job_id)) is None:
+            return
+        job, state = stored
+        if (paused := pause_if_failing(job, state, self._history.newest_outcomes(job_id, state.failures_from))) is not None:
+            self._leave_order(stored)
+            self._jobs[job_id] = StoredJob(job, paused)
+            self._enter_order(self._jobs[job_id])
 
     def _check_free(self, job: Job, but: str = "") -> None:
         for key in (job.job_id, job.job_name):

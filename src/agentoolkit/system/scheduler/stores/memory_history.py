@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
+from agentoolkit.system.scheduler.decisions.failures import COUNTED
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, job_id_of
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
@@ -78,6 +79,14 @@ class History:
     def last_finished(self, job_id: str) -> Execution | None:
         """Return the execution of a job that finished last."""
         return next(reversed(self._finished.get(job_id, {}).values()), None)
+
+    def newest_outcomes(self, job_id: str, since: datetime | None) -> Iterator[ExecutionStatus]:
+        """Yield how executions of a job ended that make or end a row of failures, those that finished last first."""
+        for execution in reversed(self._finished.get(job_id, {}).values()):
+            if since is not None and (execution.finished_at is None or execution.finished_at < since):
+                return
+            if execution.status in COUNTED:
+                yield execution.status
 
     def page(self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None) -> list[Execution]:
         """Return the newest executions by due time; see `JobStore.executions`."""

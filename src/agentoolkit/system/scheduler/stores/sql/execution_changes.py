@@ -9,6 +9,7 @@ from itertools import chain
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions import recovery
+from agentoolkit.system.scheduler.decisions.failures import FAILURES
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
@@ -24,6 +25,7 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
 )
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
+from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, time_or_first
@@ -152,6 +154,7 @@ def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> li
     alive = tx.ownership.alive(tx.session) if leads else None
     taken = [claimed for row in _abandoned(tx, held, alive) if (claimed := _take(tx, row, now)) is not None]
     lost = [execution for _, execution in taken if execution.finished]
+    pause_failing(tx, {execution.job_id for execution in lost})
     return [*taken, *chain.from_iterable(start_downstream(tx, lost, tx.owner).values())]
 
 
@@ -187,6 +190,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
+    pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
     answers = _answers([ending.execution for ending in endings], set(done))

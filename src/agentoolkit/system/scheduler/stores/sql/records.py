@@ -117,6 +117,7 @@ STATE = Columns(
         Column("reason", "TEXT", "reason", plain),
         Column("paused_until", "BIGINT", "paused_until", micros, moment, nullable=True),
         Column("ended_at", "BIGINT", "ended_at", micros, moment, nullable=True),
+        Column("failures_from", "BIGINT", "failures_from", micros, moment, nullable=True),
     )
 )
 """Of a job, the columns that hold where it stands, in the order of the fields of a `JobState`."""

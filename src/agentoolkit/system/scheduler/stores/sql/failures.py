@@ -1,0 +1,47 @@
+"""Pausing jobs that failed again and again, in the transaction that writes a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from agentoolkit.database.session import Session
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.failures import COUNTED, pause_if_failing
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.stores.sql.claims import EACH
+from agentoolkit.system.scheduler.stores.sql.records import STATE, state_of
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
+
+_STANDS = f"SELECT job_id, revision, definition, {STATE.selected} FROM agentool_jobs WHERE live = 1 AND job_id IN"  # noqa: S608  columns of ours
+_PAUSE = "UPDATE agentool_jobs SET state = :state, reason = :reason WHERE job_id = :job_id AND state = 'active'"
+_OUTCOMES = """
+    SELECT status FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL AND finished_at >= :since
+    ORDER BY finished_at DESC, sequence DESC LIMIT :most
+"""
+
+
+def pause_failing(tx: Transaction, job_ids: Collection[str]) -> None:
+    """Pause those of these jobs, of which an execution has just failed, that have failed too often in a row."""
+    session = tx.session
+    if not job_ids:
+        return
+    # Without a lock: two processes that write failures of one job at once pause it at the next one, and block nobody.
+    rows = session.rows(f"{_STANDS} ({EACH[session.dialect]})", {"ids": json.dumps(sorted(job_ids))})
+    for job_id, revision, definition, *stands in rows:
+        try:
+            job, state = tx.definitions.read(job_id, revision, definition), state_of(stands)
+        except Exception:  # noqa: S112  a damaged job is told of when it is claimed, and its failure is written all the same
+            continue
+        if job.policies.pause_after_failures is None:
+            continue
+        newest = _newest_outcomes(session, job_id, state.failures_from, tx.history_length)
+        if (paused := pause_if_failing(job, state, newest)) is not None:
+            session.run(_PAUSE, {"job_id": job_id, "state": paused.status.value, "reason": paused.reason})
+
+
+def _newest_outcomes(session: Session, job_id: str, since: datetime | None, most: int) -> Iterator[ExecutionStatus]:
+    rows = session.rows(_OUTCOMES, {"job_id": job_id, "since": micros(since) if since else 0, "most": most})
+    counted = {status.value: status for status in COUNTED}
+    return (counted[status] for (status,) in rows if status in counted)
