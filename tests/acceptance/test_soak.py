@@ -13,8 +13,8 @@ import psutil
 from .moved import RUN, START, World
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
-JOBS, WARM_UP, SECONDS = (1_000, 150, 600) if FULL else (20, 130, 300)
-"""A job keeps a hundred executions, so nothing can be flat before more than that many seconds."""
+JOBS, WARM_UP, SECONDS = (1_000, 150, 600) if FULL else (20, 300, 300)
+"""A job keeps a hundred executions, and the bus 10,000 events, two of each firing: nothing can be flat before that many are reached."""
 
 
 class Size(NamedTuple):
