@@ -99,7 +99,7 @@ def read_schedule(
     """
     _check(text, now)
     text = text if is_after(text) else plain(text)
-    timezone = timezone or habits.timezone
+    timezone = habits.timezone if timezone is None else timezone
     given = zone_named(timezone) if timezone is not None else None
     with within_the_calendar("schedule", text):
         if has_spread(text):

@@ -12,7 +12,7 @@ months   = month-name { ("," | "and") month-name }
 from __future__ import annotations
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of, weekday_of
-from agentoolkit.system.scheduler.schedules.words.days import day_number
+from agentoolkit.system.scheduler.schedules.words.dates import day_number
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import POSITIONS
 

@@ -25,12 +25,20 @@ from agentoolkit.system.scheduler.schedules.words.calendar_days import (
     month_of,
     weekday_of,
 )
+from agentoolkit.system.scheduler.schedules.words.dates import (
+    MAX_YEARS,
+    calendar_date,
+    count_articles,
+    date_of,
+    day_number,
+    iso_date,
+    on_weekday,
+    take_year,
+)
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, MONTH_NAMES, ORDINALS, POSITIONS, WEEKDAY_NAMES
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, POSITIONS, WEEKDAY_NAMES
 
 _DAY = timedelta(days=1)
-_MAX_YEARS = 11
-"""After so many years every date has fallen on every day of the week, 29 February left aside."""
 
 
 def day(cursor: Cursor) -> Day | None:
@@ -40,7 +48,7 @@ def day(cursor: Cursor) -> Day | None:
         InvalidSchedule: for a day that does not exist, lies in the past or is said too vaguely.
     """
     today = cursor.now.date()
-    for near in (_iso_date, _near_day, _end_of, _position, _weekday, _ordinal_of_month, _calendar_date):
+    for near in (iso_date, _near_day, _end_of, _position, _weekday, _ordinal_of_month, calendar_date):
         if found := near(cursor, today):
             return found
     return None
@@ -53,15 +61,6 @@ def months_from(cursor: Cursor, months: int) -> Day:
     if later.day != today.day:
         cursor.remark(f"{later:%B} has no day {today.day}, so its last day")
     return Day(later)
-
-
-def _iso_date(cursor: Cursor, _today: date) -> Day | None:
-    ahead = 1 if cursor.sees("on") else 0
-    token = cursor.peek(ahead)
-    if token.kind != "iso" or "t" in token.text:
-        return None
-    cursor.place += ahead + 1
-    return Day(_date(cursor, *map(int, token.text.split("-"))), unless_given=time())
 
 
 def _near_day(cursor: Cursor, today: date) -> Day | None:
@@ -109,7 +108,7 @@ def _end_of(cursor: Cursor, today: date) -> Day | None:
 
 def _position(cursor: Cursor, today: date) -> Day | None:
     """Take ``last monday of march`` or ``first business day of next month``."""
-    start = _articles(cursor)
+    start = count_articles(cursor)
     place, what = cursor.peek(start), cursor.peek(start + 1)
     if place.text not in POSITIONS:
         return None
@@ -141,18 +140,9 @@ def _month_named(cursor: Cursor, today: date) -> date:
 
 
 def _month_to_come(cursor: Cursor, today: date, month: int) -> date:
-    if (year := _year(cursor)) is not None:
+    if (year := take_year(cursor)) is not None:
         return date(year, month, 1)
     return date(today.year + (month < today.month), month, 1)
-
-
-def _year(cursor: Cursor) -> int | None:
-    ahead = 1 if cursor.peek().text in (",", "of") else 0
-    year = cursor.peek(ahead)
-    if year.kind != "number" or len(year.text) != 4 or not year.text.isdigit() or year.text == "0000":
-        return None
-    cursor.place += ahead + 1
-    return int(year.text)
 
 
 def _fits(each: date, what: str) -> bool:
@@ -205,35 +195,22 @@ def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
     """Take the date after a weekday, which must fall on it: without a year, in the first year that fits."""
     here = cursor.place
     cursor.take(",")
-    after = _articles(cursor)
+    after = count_articles(cursor)
     following = cursor.peek(after + 1).text
     if cursor.peek(after).kind == "ordinal" and following != "of" and month_of(following) is None:
         return _weekday_on_day_of_month(cursor, today, wanted)
-    named = _iso_date(cursor, today) or _calendar_date(cursor, today)
+    named = iso_date(cursor, today) or calendar_date(cursor, today)
     if named is None:
         cursor.place = here
         return None
-    return _on_weekday(cursor, named, wanted)
-
-
-def _on_weekday(cursor: Cursor, named: Day, wanted: int) -> Day:
-    """Return a date that was named with a day of the week, which it must fall on."""
-    if named.date.weekday() == wanted:
-        return named
-    name, said = WEEKDAY_NAMES[wanted].capitalize(), f"{named.date.day} {named.date:%B}"
-    if named.else_next == "year" and (named.date.month, named.date.day) != (2, 29):
-        fitting = (named.date.replace(year=named.date.year + more) for more in range(1, _MAX_YEARS))
-        first = next((each for each in fitting if each.weekday() == wanted), named.date)
-        cursor.remark(f"the next {said} that is a {name} is in {first.year}")
-        return Day(first, unless_given=time())
-    raise cursor.refusal(f"{named.date} is a {named.date:%A}, not a {name}", "Leave the weekday out, or name the right date.")
+    return on_weekday(cursor, named, wanted)
 
 
 def _weekday_on_day_of_month(cursor: Cursor, today: date, wanted: int) -> Day:
     """Take ``the 19th`` after ``tuesday``: the next 19th that is a Tuesday."""
-    cursor.place += _articles(cursor)
+    cursor.place += count_articles(cursor)
     number = day_number(cursor.next().text) or 0
-    months = (add_months(today.replace(day=1), ahead) for ahead in range(12 * _MAX_YEARS))
+    months = (add_months(today.replace(day=1), ahead) for ahead in range(12 * MAX_YEARS))
     dates = (month.replace(day=number) for month in months if 1 <= number <= last_day(month.year, month.month))
     found = next((each for each in dates if each >= today and each.weekday() == wanted), None)
     if found is None:
@@ -243,7 +220,7 @@ def _weekday_on_day_of_month(cursor: Cursor, today: date, wanted: int) -> Day:
 
 def _ordinal_of_month(cursor: Cursor, today: date) -> Day | None:
     """Take ``3rd of next month`` or ``the 15th next month``."""
-    start = _articles(cursor)
+    start = count_articles(cursor)
     number = day_number(cursor.peek(start).text)
     after = start + 1 + (cursor.peek(start + 1).text == "day")
     after += cursor.peek(after).text == "of"
@@ -253,92 +230,4 @@ def _ordinal_of_month(cursor: Cursor, today: date) -> Day | None:
         return None
     cursor.place += after + 2
     first = add_months(today.replace(day=1), int(which == "next"))
-    return Day(_date(cursor, first.year, first.month, number), unless_given=time())
-
-
-def _calendar_date(cursor: Cursor, today: date) -> Day | None:
-    start = _articles(cursor)
-    first, second = cursor.peek(start), cursor.peek(start + 1)
-    if month := month_of(first.text):
-        article = 1 if second.text in ("the", ",") else 0
-        number = day_number(cursor.peek(start + 1 + article).text)
-        if number is None or cursor.peek(start + 2 + article).text in ("am", "pm"):
-            return _month_of_year(cursor, start, month)
-        cursor.place += start + 2 + article
-        return _with_year(cursor, today, month, number)
-    if first.kind == "number" and len(first.text) == 4 and (month := month_of(second.text)):
-        return _year_first(cursor, start, month)
-    number = day_number(first.text)
-    of = 1 if second.text == "of" else 0
-    month = month_of(cursor.peek(start + 1 + of).text)
-    if number is not None and month:
-        cursor.place += start + 2 + of
-        return _with_year(cursor, today, month, number)
-    if first.kind == "ordinal" and second.text != "of" and start:
-        cursor.place += start + 1
-        return _day_of_month(cursor, today, int(first.text[:-2]))
-    return None
-
-
-def _year_first(cursor: Cursor, start: int, month: int) -> Day:
-    """Take ``2012 august 10`` or ``2012 august``."""
-    year, number = int(cursor.peek(start).text), day_number(cursor.peek(start + 2).text)
-    cursor.place += start + (2 if number is None else 3)
-    if number is None:
-        cursor.remark(f"no day given: {date(year, month, 1)}")
-    return Day(_date(cursor, year, month, number or 1), unless_given=time())
-
-
-def _month_of_year(cursor: Cursor, start: int, month: int) -> Day | None:
-    """Take ``august 2030``: its first day."""
-    here = cursor.place
-    cursor.place += start + 1
-    if (year := _year(cursor)) is None:
-        cursor.place = here
-        return None
-    cursor.remark(f"no day given: {date(year, month, 1)}")
-    return Day(date(year, month, 1), unless_given=time())
-
-
-def _articles(cursor: Cursor) -> int:
-    """Return how many of ``on`` and ``the`` come next."""
-    count = 0
-    while cursor.peek(count).text in ("on", "the"):
-        count += 1
-    return count
-
-
-def _with_year(cursor: Cursor, today: date, month: int, number: int) -> Day:
-    if (year := _year(cursor)) is not None:
-        return Day(_date(cursor, year, month, number), unless_given=time())
-    if (month, number) == (2, 29):
-        raise cursor.refusal("29 February needs a year", "Write e.g. '29 february 2028'.")
-    this_year = _date(cursor, today.year, month, number)
-    coming = this_year if this_year >= today else this_year.replace(year=today.year + 1)
-    named = Day(coming, unless_given=time(), else_next="year")
-    ahead = 1 if cursor.sees(",") else 0
-    if (wanted := weekday_of(cursor.peek(ahead).text)) is not None:
-        cursor.place += ahead + 1
-        return _on_weekday(cursor, named, wanted)
-    return named
-
-
-def _day_of_month(cursor: Cursor, today: date, number: int) -> Day:
-    if not 1 <= number <= 28:
-        raise cursor.refusal(f"not every month has a day {number}", "Name the month too, e.g. '31 january'.")
-    this_month = today.replace(day=number)
-    return Day(this_month if this_month >= today else add_months(this_month, 1), unless_given=time(), else_next="month")
-
-
-def _date(cursor: Cursor, year: int, month: int, number: int) -> date:
-    try:
-        return date(year, month, number)
-    except ValueError as wrong:
-        name = f"{MONTH_NAMES[month - 1].capitalize()} {year}" if 1 <= month <= 12 else f"month {month} of {year}"
-        raise cursor.refusal(f"there is no day {number} in {name}", "Write a date that exists, e.g. '2026-12-25'.") from wrong
-
-
-def day_number(text: str) -> int | None:
-    """Return the number of ``25``, ``25th`` or ``third``; None for any other word."""
-    digits = text.rstrip("stndrh")
-    return int(digits) if digits.isdigit() and len(digits) <= 2 else ORDINALS.get(text)
+    return Day(date_of(cursor, first.year, first.month, number), unless_given=time())

@@ -33,36 +33,36 @@ _OFFSET = re.compile(r".*?\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?(\d\d))?", re.DOTA
 _EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
 
 
-class Answer(NamedTuple):
+class WayOut(NamedTuple):
     """What is wrong with a phrase, where that is known, and what to write instead."""
 
     problem: str | None
     remedy: str
 
 
-def fixed_answer(text: str) -> Answer | None:
+def fixed_answer(text: str) -> WayOut | None:
     """Return the answer to a phrase that is often written; None for others."""
     said = " ".join(text.casefold().split())
     if shape := _OFFSET.fullmatch(said):
         sign, hours, minutes = shape.groups()
         remedy = f"Write the offset as '{sign}{int(hours):02}:{minutes or '00'}', or name the place, e.g. 'Europe/Berlin'."
-        return Answer(f"{said[:60]!r} names an offset together with UTC.", remedy)
+        return WayOut(f"{said[:60]!r} names an offset together with UTC.", remedy)
     if shape := _EVERY_TIME.fullmatch(said):
-        return Answer(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
+        return WayOut(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
     if days := _weekdays_without_every(said):
-        return Answer(f"{said[:60]!r} may mean these days once or every week.", f"Write '{days}'.")
+        return WayOut(f"{said[:60]!r} may mean these days once or every week.", f"Write '{days}'.")
     words = (token.text for token in tokenise(said) if token.kind == "word")
-    return next((Answer(None, _BETTER_SAID[word]) for word in words if word in _BETTER_SAID), None)
+    return next((WayOut(None, _BETTER_SAID[word]) for word in words if word in _BETTER_SAID), None)
 
 
-def nearest_text(text: str, reads: Callable[[str], bool]) -> Answer | None:
+def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
     """Suggest the one word of the grammar that differs by a slip of the keyboard, if the text then reads; None else."""
     strange = next((token.text for token in tokenise(text) if token.kind == "word" and token.text not in VOCABULARY), None)
     if strange is None or not 3 < len(strange) <= _MAX_LENGTH:
         return None
     near = [word for word in sorted(VOCABULARY) if len(word) > 3 and is_slip(strange, word)]
     reading = [word for word in near if reads(re.sub(rf"(?<![a-z]){re.escape(strange)}(?![a-z])", word, text.casefold()))]
-    return Answer(None, f"Did you mean {reading[0]!r}?") if len(reading) == 1 else None
+    return WayOut(None, f"Did you mean {reading[0]!r}?") if len(reading) == 1 else None
 
 
 def is_slip(said: str, meant: str) -> bool:
