@@ -13,228 +13,60 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from agentoolkit.agent_settings import AgentSource
+from agentoolkit.setting_groups import (
+    AgentsSettings,
+    ConfigSettings,
+    EventSettings,
+    FileSettings,
+    HttpSettings,
+    KvSettings,
+    LogSettings,
+    McpServer,
+    McpSettings,
+    MessageSettings,
+    MetricsSettings,
+    NotificationSettings,
+    PingSettings,
+    RestSettings,
+    SequenceSettings,
+    SettingsGroup,
+    ShellSettings,
+    TemplateSettings,
+)
 from agentoolkit.setting_sources import InvalidSettings, Setting, invalid_settings, nested, read_variables, settings_of
-from agentoolkit.setting_values import LocalPath, ProgramName, checked_database, checked_web_address
+from agentoolkit.setting_values import checked_database
 
-__all__ = ["InvalidSettings", "Setting", "Settings", "all_settings", "home"]
+__all__ = [
+    "AgentsSettings",
+    "ConfigSettings",
+    "EventSettings",
+    "FileSettings",
+    "HttpSettings",
+    "InvalidSettings",
+    "KvSettings",
+    "LogSettings",
+    "McpServer",
+    "McpSettings",
+    "MessageSettings",
+    "MetricsSettings",
+    "NotificationSettings",
+    "PingSettings",
+    "RestSettings",
+    "SequenceSettings",
+    "Setting",
+    "Settings",
+    "SettingsGroup",
+    "ShellSettings",
+    "TemplateSettings",
+    "all_settings",
+    "home",
+]
 
 Durability = Literal["normal", "full"]
 DayPart = Literal["morning", "noon", "afternoon", "evening", "night"]
 Language = Literal["de", "es", "fr"]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-LogFormat = Literal["text", "json"]
-
-
-class SettingsGroup(BaseModel):
-    """Settings of one tool."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ShellSettings(SettingsGroup):
-    """What commands may do. Nothing, by default."""
-
-    programs: tuple[ProgramName, ...] = Field(
-        default=(),
-        description="Programs that the shell AgenTool may run: names and paths",
-        examples=["git,/usr/local/bin/backup"],
-        json_schema_extra={"variable": "PROGRAMS"},
-    )
-    folders: tuple[LocalPath, ...] = Field(
-        default=(), description="Folders that commands may work in; by default this process's own only", examples=["/srv/data,~/reports"]
-    )
-    variables: tuple[str, ...] = Field(
-        default=(), description="Names of variables that commands inherit and calls may set", examples=["GIT_SSH_COMMAND"]
-    )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that a command may take")
-    output_limit: int = Field(default=1_000_000, ge=0, description="Bytes kept of each of a command's outputs")
-
-
-class NotificationSettings(SettingsGroup):
-    """Where notifications can be sent."""
-
-    services: dict[str, SecretStr] = Field(
-        default={}, description="Apprise URLs, by the names of targets", examples=['{"team": "slack://TOKEN/#ops"}']
-    )
-
-
-class SequenceSettings(SettingsGroup):
-    """What sequences may do."""
-
-    concurrency: int = Field(default=10, ge=1, description="Steps of one sequence that run at once")
-
-
-class HttpSettings(SettingsGroup):
-    """What requests may do."""
-
-    allow: tuple[str, ...] = Field(
-        default=(), description="Hosts and networks that requests may reach besides public addresses", examples=["127.0.0.1,10.0.0.0/8"]
-    )
-    signing: dict[str, SecretStr] = Field(
-        default={},
-        description="Host → secret with which requests to it are signed (HMAC-SHA256)",
-        examples=['{"hooks.example.org": "SECRET"}'],
-    )
-    timeout: float = Field(default=30.0, gt=0, description="Seconds that a request may take, redirects included")
-    response_limit: int = Field(default=1_000_000, ge=0, description="Bytes of a response that are read")
-    redirects: int = Field(default=5, ge=0, description="Redirects that are followed")
-
-
-class McpServer(BaseModel):
-    """How a server is reached: a program spoken to by its standard input and output, or an address."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    command: str | None = Field(default=None, description="A program; it gets a small clean environment")
-    args: tuple[str, ...] = ()
-    env: dict[str, SecretStr] = Field(default={}, description="Further variables for the program")
-    cwd: str | None = None
-    url: str | None = Field(default=None, description="Streamable HTTP, such as http://127.0.0.1:8000/mcp")
-    headers: dict[str, SecretStr] = Field(default={}, description="Sent with each request, such as Authorization")
-
-    @model_validator(mode="after")
-    def _is_one_of_two(self) -> Self:
-        if (self.command is None) == (self.url is None):
-            raise ValueError("give either 'command' or 'url'")
-        return self
-
-
-class McpSettings(SettingsGroup):
-    """Which MCP servers can be called."""
-
-    servers: dict[str, McpServer] = Field(
-        default={},
-        description="How MCP servers are reached, by the names that calls use",
-        examples=['{"time": {"command": "uvx", "args": ["mcp-server-time"]}}'],
-        json_schema_extra={"secret": True},
-    )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")
-    answer_size: int = Field(
-        default=10_000_000, ge=1_000, description="Bytes of a message of an MCP server, and characters of a tool's result"
-    )
-
-
-class LogSettings(SettingsGroup):
-    """Where the log is written, and how much of it is kept."""
-
-    level: LogLevel = Field(default="INFO", description="Level from which records are logged", examples=["DEBUG"])
-    console: bool = Field(default=True, description="Whether the log is written to standard error")
-    format: LogFormat = Field(default="text", description="Form on the console: text or json; a file always has JSON lines")
-    file: LocalPath | None = Field(default=None, description="File that the log is written to as well", examples=["~/agentool.log"])
-    file_size: int = Field(default=10_000_000, ge=1_000, description="Bytes at which a new log file is begun")
-    files: int = Field(default=5, ge=1, description="Old log files that are kept")
-    memory: int = Field(default=1_000, ge=0, description="Records that are remembered")
-
-
-class MetricsSettings(SettingsGroup):
-    """How many metrics there may be."""
-
-    series: int = Field(default=1_000, ge=1, description="Combinations of labels that one metric may have")
-    count: int = Field(default=1_000, ge=1, description="Metrics there may be")
-
-
-class ConfigSettings(SettingsGroup):
-    """Where configuration is read from."""
-
-    files: tuple[LocalPath, ...] = Field(
-        default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one", examples=["app.toml,local.toml"]
-    )
-
-
-class MessageSettings(SettingsGroup):
-    """What messages in queues may be."""
-
-    message_size: int = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
-
-
-class KvSettings(SettingsGroup):
-    """What values by key may be."""
-
-    value_size: int = Field(default=1_000_000, ge=1, description="Characters of a value in storage_kv, as JSON")
-
-
-class FileSettings(SettingsGroup):
-    """Which folders storage_fs reaches, and what one call may take."""
-
-    folders: dict[str, LocalPath] = Field(
-        default={},
-        description="Folders of storage_fs, by what paths into them begin with; none by default",
-        examples=['{"/data": "/srv/data"}'],
-        json_schema_extra={"variable": "FILES"},
-    )
-    size: int = Field(default=10_000_000, ge=1, description="Bytes of a file that are read or written by one call")
-    tree_size: int = Field(default=10_000_000_000, ge=1, description="Bytes that are copied by one call")
-    tree_entries: int = Field(default=100_000, ge=1, description="Entries copied, deleted or looked at by one call")
-
-
-class TemplateSettings(SettingsGroup):
-    """Where templates are kept, and what rendering one may take."""
-
-    folder: LocalPath | None = Field(
-        default=None, description="Folder of templates; without it they live in memory", examples=["~/templates"]
-    )
-    size: int = Field(default=100_000, ge=1, description="Characters of a template")
-    output_size: int = Field(default=1_000_000, ge=1, description="Characters of what a template becomes")
-    variables_size: int = Field(default=10_000_000, ge=2, description="Characters of variables, as JSON")
-    seconds: float = Field(default=2.0, gt=0, description="Seconds that rendering may take")
-    memory: int = Field(default=256_000_000, ge=64_000_000, description="Bytes that rendering may take, on Linux")
-    processes: int = Field(default=2, ge=1, description="Templates rendered at once")
-
-
-class AgentsSettings(SettingsGroup):
-    """Agents that prompts can be scheduled for, and what callers without the scope ``admin`` may, such as language models."""
-
-    registered: dict[str, AgentSource] = Field(
-        default={},
-        description="Agents by name: a spec file or a command, with limits and budgets",
-        examples=['{"claude": {"command": ["claude", "-p", "{prompt}"], "per_day": {"runs": 10}}}'],
-        json_schema_extra={"variable": "AGENTS"},
-    )
-    jobs: int = Field(default=50, ge=1, description="Jobs that one owner may have")
-    min_interval: float = Field(default=60.0, ge=0, description="Seconds that are at least between two runs of a job")
-    runs_per_day: int = Field(default=500, ge=1, description="Runs that the jobs of one owner may have in a day")
-    max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
-    expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, where it says no earlier end")
-    frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
-    spread: float = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
-    approve: tuple[str, ...] = Field(
-        default=("shell", "http", "mcp", "function", "storage_fs"),
-        description="AgenTools whose jobs wait for a person's approval when a language model makes them",
-        examples=["shell,http"],
-    )
-
-
-class EventSettings(SettingsGroup):
-    """What the event bus keeps."""
-
-    keep: int = Field(default=10_000, ge=1, description="Events that are kept for subscribers that were away, the newest ones")
-
-
-class RestSettings(SettingsGroup):
-    """Who may reach the API, and with what."""
-
-    hosts: tuple[str, ...] = Field(
-        default=(), description="Host names the API answers to, besides those of this machine", examples=["jobs.example.org"]
-    )
-    origins: tuple[str, ...] = Field(
-        default=(), description="Origins whose pages may call the API, besides its own", examples=["https://panel.example.org"]
-    )
-    tokens: Literal["auto", "always"] = Field(
-        default="auto", description="When a token is needed: 'auto': unless the address is a loopback one; or 'always'"
-    )
-    body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
-
-
-class PingSettings(SettingsGroup):
-    """A dead man's switch."""
-
-    url: Annotated[SecretStr, AfterValidator(checked_web_address)] | None = Field(
-        default=None, description="Address to get while this process leads and all is well", examples=["https://pings.example.org/TOKEN"]
-    )
-    every: float = Field(default=60.0, ge=0.01, description="Seconds between two pings")
 
 
 class Settings(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, field_validator
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.storable import check_storable
+from agentoolkit.text import check_storable
 
 NAMESPACE = "default"
 MAX_KEY_LENGTH = 500

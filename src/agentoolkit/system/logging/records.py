@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentoolkit.settings import LogFormat as Format
-from agentoolkit.settings import LogLevel as Level
+from agentoolkit.setting_groups import LogFormat as Format
+from agentoolkit.setting_groups import LogLevel as Level
 from agentoolkit.text import in_one_line, printable_json
 
 NUMBERS: dict[Level, int] = {

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field, JsonValue, SerializeAsAny, ValidationInfo
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.storable import check_storable
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
+from agentoolkit.text import check_storable
 
 MAX_TIMEOUT = 300.0
 """Seconds that a ``dequeue`` may wait."""
