@@ -7,12 +7,15 @@ import json
 
 import mcp_types as types
 import pytest
+from mcp import Client
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from tests.mcp_door.conftest import Connect
 from tests.mcp_door.test_tools import STAND_UP
 
 from agentool.caller import OWN, Caller
+from agentoolkit.entrypoints.mcp_server.host import LoopHost
+from agentoolkit.entrypoints.mcp_server.server import create_server
 from agentoolkit.testing import TestToolkit
 
 URI = "agentool://jobs/stand%20up"
@@ -86,3 +89,40 @@ async def test_a_change_of_a_job_is_told(connect: Connect, kit: TestToolkit, mod
             async for event in events:
                 assert event == ResourceUpdated(uri=URI)
                 break
+
+
+@pytest.mark.filterwarnings("ignore:resources/.*subscribe is removed")
+async def test_a_client_that_leaves_or_unsubscribes_is_not_watched_for(kit: TestToolkit) -> None:
+    """Neither takes another client's subscription away, and nothing is looked at once nobody listens."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: object) -> None:
+        if isinstance(message, types.ResourceUpdatedNotification):
+            await told.put(str(message.params.uri))
+
+    server = create_server(LoopHost(kit), lambda: Caller("maria", "mcp", OWN))
+    resources = server.get_request_handler("resources/read").handler.__self__
+    async with Client(server, mode="legacy", message_handler=hear) as stays:
+        await stays.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        await stays.subscribe_resource(URI)
+        async with Client(server, mode="legacy") as leaves:
+            await leaves.subscribe_resource(URI)
+        async with Client(server, mode="legacy") as unsubscribes:
+            await unsubscribes.subscribe_resource(URI)
+            await unsubscribes.unsubscribe_resource(URI)
+        await kit.advance(days=1)
+        assert await asyncio.wait_for(told.get(), 5) == URI
+    assert not resources._watched
+    assert not resources._sessions
+
+
+async def test_a_client_that_asks_for_what_is_not_there_leaves_nothing_watched(kit: TestToolkit) -> None:
+    """Also for those of its resources that are there."""
+    server = create_server(LoopHost(kit), lambda: Caller("maria", "mcp", OWN))
+    resources = server.get_request_handler("resources/read").handler.__self__
+    async with Client(server, mode="2026-07-28") as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        with pytest.raises(MCPError):
+            async with client.listen(resource_subscriptions=[URI, "agentool://jobs/nothing"]):
+                pass
+    assert not resources._watched

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import mcp_types as types
+from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
@@ -52,7 +53,8 @@ class JobResources:
         self._listen = ListenHandler(self._bus)
         self._watched: Counter[tuple[str, Caller]] = Counter()
         self._digests: dict[tuple[str, Caller], str] = {}
-        self._sessions: dict[str, list[ServerSession]] = {}
+        self._sessions: dict[str, dict[int, tuple[ServerSession, Caller]]] = {}
+        """Who is told of a resource in the older protocol, by the connection it came over."""
         self._watcher: asyncio.Task[None] | None = None
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
@@ -90,27 +92,31 @@ class JobResources:
         return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, mime_type=_JSON, text=text)])
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
-        """Tell this session from now on when a resource changes; for clients of the older protocol."""
-        await self._watch(params.uri)
-        self._sessions.setdefault(params.uri, []).append(ctx.session)
+        """Tell this client when a resource changes, until it unsubscribes or leaves; for clients of the older protocol."""
+        connection = _connection(ctx)
+        told = self._sessions.setdefault(params.uri, {})
+        if id(connection) not in told:
+            await self._watch(params.uri)
+            told[id(connection)] = ctx.session, self._caller()
+            connection.exit_stack.callback(self._forget, params.uri, id(connection))
         return types.EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
-        """End that, for all sessions of this client's connection."""
-        self._sessions.pop(params.uri, None)
-        self._unwatch(params.uri)
+        """End that."""
+        self._forget(params.uri, id(_connection(ctx)))
         return types.EmptyResult()
 
     async def listen(self, ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
         """Tell of changes as long as the client listens."""
-        uris = list(params.notifications.resource_subscriptions or ())
-        for uri in uris:
-            await self._watch(uri)
+        watched: list[str] = []
         try:
+            for uri in params.notifications.resource_subscriptions or ():
+                await self._watch(uri)
+                watched.append(uri)
             return await self._listen(ctx, params)
         finally:
-            for uri in uris:
-                self._unwatch(uri)
+            for uri in watched:
+                self._unwatch(uri, self._caller())
 
     async def _watch(self, uri: str) -> None:
         key = (uri, self._caller())
@@ -122,8 +128,15 @@ class JobResources:
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.get_running_loop().create_task(self._look())
 
-    def _unwatch(self, uri: str) -> None:
-        key = (uri, self._caller())
+    def _forget(self, uri: str, connection: int) -> None:
+        told = self._sessions.get(uri, {})
+        if found := told.pop(connection, None):
+            self._unwatch(uri, found[1])
+        if not told:
+            self._sessions.pop(uri, None)
+
+    def _unwatch(self, uri: str, caller: Caller) -> None:
+        key = (uri, caller)
         self._watched[key] -= 1
         if self._watched[key] <= 0:
             del self._watched[key]
@@ -147,11 +160,8 @@ class JobResources:
 
     async def _tell(self, uri: str) -> None:
         await self._bus.publish(ResourceUpdated(uri=uri))
-        for session in [*self._sessions.get(uri, ())]:
-            try:
-                await session.send_resource_updated(uri)
-            except Exception:  # the client has gone: its connection knows, and this list is the only thing to put right
-                self._sessions[uri].remove(session)
+        for session, _ in [*self._sessions.get(uri, {}).values()]:
+            await session.send_resource_updated(uri)  # never raises: a client that has gone is not told
 
     async def _text(self, uri: str, caller: Caller | None = None) -> str:
         """Return what a URI names. Raises `MCPError` if there is nothing of that name."""
@@ -174,3 +184,8 @@ class JobResources:
 
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
+
+
+def _connection(ctx: Context) -> Connection:
+    """Return the connection that a request came over: the session that a handler is given is each request's own."""
+    return ctx.session._connection  # pyright: ignore[reportPrivateUsage]
