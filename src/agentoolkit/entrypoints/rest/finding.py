@@ -20,6 +20,8 @@ from agentoolkit.system.scheduler.ports import Position
 MAX_LOOKED_AT = 5_000
 """Records that one page of a search looks at."""
 _PAGE = 500
+_ALL = 10_000
+"""Tasks that are asked for at once: to choose an owner's, the scheduler looks at all of them."""
 
 
 class FoundTasks(NamedTuple):
@@ -46,17 +48,13 @@ async def find_tasks(tools: Tools, search: Search, limit: int, cursor: str | Non
     status = search.only("status")
     wanted = {"scheduled": "active"}.get(status or "", status) if status in TASK_STATUSES else None
     found: list[ScheduledTask] = []
-    for _ in range(0, MAX_LOOKED_AT, _PAGE):
-        data = await tools.scheduler("list", job_status=wanted, owner=_owner(search), limit=_PAGE, cursor=cursor)
-        for job in data["jobs"]:
-            if search.matches_task(job):
-                found.append(task_of_summary(job))
-                if len(found) == limit:
-                    return FoundTasks(found, _cursor_at(job["created_at"], job["job_id"]))
-        cursor = data["cursor"]
-        if cursor is None:
-            break
-    return FoundTasks(found, cursor)
+    data = await tools.scheduler("list", job_status=wanted, owner=_owner(search), limit=MAX_LOOKED_AT, cursor=cursor)
+    for job in data["jobs"]:
+        if search.matches_task(job):
+            found.append(task_of_summary(job))
+            if len(found) == limit:
+                return FoundTasks(found, _cursor_at(job["created_at"], job["job_id"]))
+    return FoundTasks(found, data["cursor"])
 
 
 async def find_executions(
@@ -89,7 +87,7 @@ async def all_task_ids(tools: Tools, search: Search) -> AsyncGenerator[str]:
     for status in (None, "done", "cancelled"):
         cursor: str | None = None
         while True:
-            data = await tools.scheduler("list", job_status=status, owner=_owner(search), limit=1_000, cursor=cursor)
+            data = await tools.scheduler("list", job_status=status, owner=_owner(search), limit=_ALL, cursor=cursor)
             for job in data["jobs"]:
                 if search.matches_tasks_part(job):
                     yield job["job_id"]
