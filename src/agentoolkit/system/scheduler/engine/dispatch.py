@@ -20,6 +20,7 @@ from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveEx
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, current_execution, expired, run_attempt
 from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.delivery import DELIVERY_SECONDS, Deliveries
+from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -54,6 +55,7 @@ class Dispatch:
         """What is written or read before executions start."""
         self._retrying: dict[str, Execution] = {}
         """Executions that wait for their next attempt, until it is with the executor."""
+        self._missing_tools = MissingTools(parts.injector, parts.time, self.start)
         self._lateness: deque[float] = deque(maxlen=100)
         self.leading = False
         """Does this process start what is due?"""
@@ -71,7 +73,7 @@ class Dispatch:
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
-        return execution_id in self.active or execution_id in self._retrying
+        return execution_id in self.active or execution_id in self._retrying or execution_id in self._missing_tools
 
     # Starting
 
@@ -85,6 +87,9 @@ class Dispatch:
             policies = job.policies
             if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
                 self._cancel_older(job, execution)
+            if job.agentool_name not in self._injector:
+                self._missing_tools.keep(claimed)
+                return
             timeout = self._timeout if policies.timeout is None else policies.timeout
             self.active[execution_id] = ActiveExecution(job.work, execution, timeout)
             urgency = _URGENCY[policies.priority]
@@ -101,6 +106,7 @@ class Dispatch:
         early, self._early = self._early or (), None
         for order in early:
             self.executor.submit(order)
+        self._missing_tools.look()
 
     def redefine(self, job: Job) -> None:
         """Let what waits of a job run as the job is defined now, as its retries do; what a caller waits for runs as it was asked for."""
@@ -205,6 +211,7 @@ class Dispatch:
         self._clock.set_alarm(execution_id, None)
         done = await self._end(execution, await self._work_of(execution), reason, execution.status)
         self._retrying.pop(execution_id, None)
+        self._missing_tools.remove(execution_id)
         begun = self.cancel(execution_id, reason)  # at this very moment
         return done or begun
 
@@ -224,6 +231,7 @@ class Dispatch:
             waits = active.phase is Phase.WAITING and active.execution.trigger != "run_now"
             if waits and self.executor.withdraw(active.execution.execution_id):
                 self._gone(active, None)
+        self._missing_tools.clear()
         for execution_id in self._retrying:
             self._clock.set_alarm(execution_id, None)
         self._retrying.clear()
@@ -232,6 +240,7 @@ class Dispatch:
         """Start nothing more, let handlers end, cancel those that do not, and have it written down how they ended."""
         self._stopping = True
         self._recorder.stop()
+        self._missing_tools.clear()
         self.active.stopping = True
         await self.executor.drain(seconds, grace)
         await self._recorder.wait_idle((seconds + grace) * 0.15)
@@ -419,7 +428,8 @@ class Dispatch:
     def _cancel_older(self, job: Job, execution: Execution) -> None:
         """Cancel the oldest scheduled executions of a job, queued and retrying ones too, until there is room for this one."""
         here = [*(active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason)]
-        older = [one for one in (*here, *self._retrying.values()) if one.job_id == job.job_id and one.trigger == "schedule"]
+        waiting = (*self._retrying.values(), *self._missing_tools.executions)
+        older = [one for one in (*here, *waiting) if one.job_id == job.job_id and one.trigger == "schedule"]
         older.sort(key=lambda one: one.scheduled_at)
         for replaced in older[: max(0, len(older) + 1 - job.policies.max_instances)]:
             reason = f"replaced by {execution.execution_id} (overlap: cancel_running)"
