@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -51,3 +53,12 @@ def test_text_that_no_store_can_hold_is_refused(name, text, said):
     """A lone surrogate or a NUL character is refused when it is given, not when it is written down."""
     with pytest.raises(ValidationError, match=said):
         JobFields.model_validate({name: text})
+
+
+def test_page_has_every_field_and_no_other() -> None:
+    """The table of fields on the scheduler's page names each field of its input once, and none that there is not."""
+    page = (Path(__file__).parents[2] / "docs" / "agentoolkits" / "scheduler.md").read_text(encoding="utf-8")
+    table, _, _ = page.partition("## Operations Schema")
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(SchedulerInput.model_fields)
