@@ -19,7 +19,7 @@ RATE = 1_000
 """Firings a second."""
 JOBS = RATE * PERIOD
 SECONDS = int(os.environ.get("BENCH_SECONDS", "20"))
-LEAD = 10
+LEAD = 30
 """Seconds in which all jobs are added."""
 cpu: dict[str, float] = {}
 """Percent of a core, by contestant, in its latest round."""
