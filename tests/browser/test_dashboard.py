@@ -168,3 +168,12 @@ async def test_times_in_the_viewers_zone(open_page: OpenPage) -> None:
     await page.goto("/jobs/nightly")
     await page.get_by_role("button", name="Show mine").click()
     await page.get_by_role("button", name="Show each job's").wait_for()
+
+
+async def test_every_mark_is_drawn(open_page: OpenPage) -> None:
+    """One made of lines too: a failed run in a strip has a line of the colour of failures."""
+    page = await open_page()
+    await asyncio.sleep(1.2)  # until the live scheduler has run the job that fails
+    await page.goto("/jobs/brief")
+    stroke = "getComputedStyle(document.querySelector('symbol#failed .line')).strokeWidth"
+    assert await page.evaluate(stroke) == "1.9px"

@@ -34,6 +34,7 @@ def environment() -> Environment:
     drawn: dict[str, Callable[..., object]] = {
         "mark": marks.mark,
         "strip": marks.strip,
+        "symbols": marks.symbols,
         "static": address_of,
         "job_address": marks.job_address,
         "execution_address": marks.execution_address,

@@ -20,8 +20,8 @@ from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.system.scheduler.schedules import Schedule, firings
 from agentoolkit.text import counted
 
-MAX_JOBS = 1_000
-MAX_FIRINGS = 6_000
+MAX_JOBS = 500
+MAX_FIRINGS = 3_000
 """Due times that are worked out one by one for one page."""
 MAX_OF_ONE = 400
 """Due times of one job that are worked out; a job with more stands out in no hour."""
