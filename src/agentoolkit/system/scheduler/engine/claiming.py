@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import all_done
 from agentoolkit.system.scheduler.jobs import names_execution
 from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
@@ -90,7 +91,7 @@ class Claiming:
         except Exception:
             self.failing = True
             # What was not written is still due, so the alarm must ring again; what was is found by the store's owner.
-            logger.exception("Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
+            log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
             claims = Claims((), [Change(job_id, again) for job_id in job_ids])
             self._dispatch.in_doubt = True

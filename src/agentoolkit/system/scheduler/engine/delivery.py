@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import all_done
 from agentoolkit.system.scheduler.ports import JobStore, Message
 from agentoolkit.text import in_one_line
@@ -83,7 +84,7 @@ class Deliveries:
             try:
                 await self._deliver_all()
             except Exception:
-                logger.exception("Reading the outbox failed")
+                log_failure(logger, "Reading the outbox failed")
                 self._retry_after(1.0)
 
     async def _deliver_all(self) -> None:
@@ -119,7 +120,7 @@ class Deliveries:
             async with self._room:
                 await self._deliver(message)
         except Exception:
-            logger.exception("Noting a delivery failed")
+            log_failure(logger, "Noting a delivery failed")
             self._retry_after(1.0)
         if message.execution_id in self._next_tries:
             # The next round sets the timer, and must not find this one under way.

@@ -20,6 +20,7 @@ from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveEx
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, current_execution, expired, run_attempt
 from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.delivery import DELIVERY_SECONDS, Deliveries
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
@@ -307,7 +308,7 @@ class Dispatch:
         try:
             begun = await self._recorder.begin([active.execution for active in starting])
         except Exception:
-            logger.exception("Writing down that %d executions begin failed; trying each by itself", len(starting))
+            log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(starting))
             return [True] * len(starting)
         except BaseException:
             for active in starting:
@@ -380,7 +381,7 @@ class Dispatch:
             elif execution.status is ExecutionStatus.RETRYING:
                 self.start(Claimed(stored.job, execution))
         except Exception:
-            logger.exception("Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
+            log_failure(logger, "Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
             self._retry_at(waiting, self._time.now() + timedelta(seconds=RETRY_SECONDS))
         else:
             self._retrying.pop(execution_id, None)
@@ -440,7 +441,7 @@ class Dispatch:
         try:
             await self.cancel_execution(execution, reason)
         except Exception:
-            logger.exception("Cancelling %s failed", execution.execution_id)
+            log_failure(logger, "Cancelling %s failed", execution.execution_id)
             self.in_doubt = True
 
     async def _abandon(self, active: ActiveExecution, reason: str) -> None:

@@ -10,6 +10,7 @@ from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.leadership import Leadership
 from agentoolkit.system.scheduler.engine.parts import Parts
 
@@ -100,4 +101,4 @@ class Engine:
         try:
             await asyncio.wait_for(self._parts.store.release_all(), seconds)
         except Exception:
-            logger.exception("The store was not told that this process stops")
+            log_failure(logger, "The store was not told that this process stops")

@@ -10,6 +10,7 @@ from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.time_source import Cancellable
@@ -92,7 +93,7 @@ class Leadership:
         try:
             await self.tick()
         except Exception:
-            logger.exception("Looking after the store failed; trying again in %s s", ROUND_SECONDS)
+            log_failure(logger, "Looking after the store failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
     async def _take_lead(self) -> None:
@@ -130,7 +131,7 @@ class Leadership:
                     await self._dispatch.cancel_execution(execution, reason or "cancelled by another process")
                 await self._store.acknowledge_cancel(execution_id)
             except Exception:
-                logger.exception("Cancelling %s failed; trying again in %s s", execution_id, ROUND_SECONDS)
+                log_failure(logger, "Cancelling %s failed; trying again in %s s", execution_id, ROUND_SECONDS)
 
     async def _take_over(self) -> None:
         self._rounds_to_take_over -= 1

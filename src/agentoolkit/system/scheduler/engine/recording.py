@@ -12,6 +12,7 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, Outcome
 from agentoolkit.system.scheduler.engine.attempts import Interrupted
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, JobStore
@@ -112,7 +113,7 @@ class Recorder:
         try:
             answers = await self._store.finish([one.ending for one in ended])
         except Exception:
-            logger.exception("Writing %d outcomes to the store failed; trying each by itself", len(ended))
+            log_failure(logger, "Writing %d outcomes to the store failed; trying each by itself", len(ended))
             for one in ended:
                 self._own(self._write_again(one))
             return
@@ -161,7 +162,7 @@ class Recorder:
         try:
             (finished,) = await self._store.finish([ending])
         except Exception:
-            logger.exception("Writing to the store failed; trying again in %.2g s", MIN_DELAY)
+            log_failure(logger, "Writing to the store failed; trying again in %.2g s", MIN_DELAY)
             return await self._finish_again(ending)
         return Written(ending.execution, finished.written, ending.message is not None, finished.downstream)
 
@@ -183,7 +184,7 @@ class Recorder:
         try:
             return await write(), False
         except Exception:
-            logger.exception("Writing to the store failed; trying again in %.2g s", MIN_DELAY)
+            log_failure(logger, "Writing to the store failed; trying again in %.2g s", MIN_DELAY)
         return await self._until_written(write, execution)
 
     async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
@@ -202,7 +203,7 @@ class Recorder:
             except Exception:
                 if self._stopping and delay >= STOPPING_DELAY:
                     raise
-                logger.exception("Writing to the store failed; trying again in %.2g s", delay)
+                log_failure(logger, "Writing to the store failed; trying again in %.2g s", delay)
 
     async def _is_written(self, execution: Execution) -> bool:
         found = await self._store.execution(execution.execution_id)
