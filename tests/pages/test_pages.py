@@ -158,7 +158,7 @@ async def test_the_first_load_is_small(kit: TestToolkit, client: httpx2.AsyncCli
     await kit.advance(hours=30)
     page = await client.get("/jobs")
     parts = {part.split('"')[0] for part in page.text.split('="')[1:] if part.startswith("/static/")}
-    assert len(parts) == 5
+    assert len(parts) == 4
     sizes = [len(gzip.compress(page.content, 4))]
     for part in parts:
         answer = await client.get(part)

@@ -19,7 +19,6 @@ _TYPES = {
     "style.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "vendor/pico.min.css": "text/css; charset=utf-8",
-    "vendor/htmx.min.js": "text/javascript; charset=utf-8",
     "quiet.svg": "image/svg+xml",
     "trouble.svg": "image/svg+xml",
 }
