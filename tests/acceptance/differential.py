@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from agentool import BaseOperationInput, RunContext, create_agentool
+from agentoolkit.system.queue.errors import QueueNotFound
 from agentoolkit.system.scheduler import current_execution
 
 from .moved import START, World
@@ -161,11 +162,11 @@ class Play:
         queues = {}
         for queue_name in ("results", "errors"):
             try:
-                asked = {"operation": "peek", "queue_name": queue_name, "count": 1_000}
+                asked = {"operation": "peek", "queue_name": queue_name, "limit": 1_000}
                 found = (await kit.injector.run("queue", asked)).data["messages"]
                 queues[queue_name] = sorted(str(_neutral(message["message"])) for message in found)
-            except Exception as error:
-                queues[queue_name] = type(error).__name__
+            except QueueNotFound:
+                queues[queue_name] = None
         return [[str(stored.state) for stored in jobs], sorted(_neutral(str(row)) for row in plain), queues]
 
     def _hear(self, event: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -23,6 +23,8 @@ ATTEMPTS = 5
 DELIVERY_SECONDS = 10.0
 """How long one delivery may take before it counts as refused."""
 BATCH = 1_000
+PORTION = 100
+"""Messages that are on their way to queues at once where the store is durable: one commit carries many of them."""
 POSTS = 20
 """Deliveries to web addresses that are under way at once."""
 
@@ -93,13 +95,11 @@ class Deliveries:
             limit = BATCH + len(self._next_tries) + len(self._posting)
             messages = await self._store.outbox(limit)
             now = self._time.now()
-            for message in messages:
-                if self._next_tries.get(message.execution_id, now) > now:
-                    continue
+            due = [message for message in messages if self._next_tries.get(message.execution_id, now) <= now]
+            for message in due:
                 if is_address(message.queue_name):
                     self._post(message)
-                else:
-                    await self._deliver(message)
+            await self._deliver_to_queues([message for message in due if not is_address(message.queue_name)])
             if len(messages) < limit:
                 break
         # What another process delivered meanwhile is not waited for.
@@ -107,6 +107,15 @@ class Deliveries:
         self._next_tries = {id_: at for id_, at in self._next_tries.items() if id_ in left}
         if self._next_tries:
             self._retry_after((min(self._next_tries.values()) - now).total_seconds())
+
+    async def _deliver_to_queues(self, messages: Sequence[Message]) -> None:
+        """Deliver in portions where the store is durable. They arrive in their order, because each is on its way before the next."""
+        size = PORTION if self._store.survives_restart else 1
+        for start in range(0, len(messages), size):
+            portion = [self._deliver(message) for message in messages[start : start + size]]
+            for error in await asyncio.gather(*portion, return_exceptions=True):
+                if error is not None:
+                    raise error
 
     def _post(self, message: Message) -> None:
         """Deliver to a web address, which may be slow, without letting the queues wait for it."""
