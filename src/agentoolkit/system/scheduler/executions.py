@@ -12,7 +12,7 @@ from uuid import uuid4
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
-from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_target, check_write
+from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
@@ -65,6 +65,8 @@ class ExecutionService:
         """
         await self._lifecycle.ready()
         stored = await self._may_run(work, job_id)
+        if stored is None or work != stored.job.work:  # what its maker has not asked for runs with no more than the caller may
+            work = work._replace(caller=narrowed(work.caller, get_caller()))
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
@@ -90,8 +92,7 @@ class ExecutionService:
         if stored is not None:
             stored = await self._lookup.job(stored.job.job_id)
             check_not_waiting(caller, stored)
-        if stored is None or (work.agentool_name, work.input_data) != (stored.job.agentool_name, stored.job.input_data):
-            check_target(caller, work.agentool_name, work.input_data, self._parts.admission)
+        check_work(caller, work, self._parts.admission, stored.job.work if stored else None)
         return stored
 
     async def start(self, job_id: str, key: str) -> Execution:

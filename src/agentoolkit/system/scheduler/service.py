@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
-from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, narrowed
+from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, is_waiting, narrowed
 from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -204,7 +204,7 @@ class SchedulerService:
     async def _changed(self, before: StoredJob, planned: Plan, assumed: Collection[str] | None = None) -> Added | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         job, state, reading = await self._admitted(planned, before)
-        job = narrowed(job, get_caller())
+        job = dataclass_replace(job, created_by=narrowed(job.created_by, get_caller()), changed_by=get_caller())
         await self._writer.check_name(job)
         if assumed is not None:
             await self._writer.check_circle(job, assumed)
@@ -233,13 +233,15 @@ class SchedulerService:
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
         """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record.
 
+        One that waits for a person's approval goes on waiting, and says so.
+
         Args:
             job_id: Its id or name.
             until: When it resumes by itself.
             reason: Why, for whoever looks at it later.
         """
         self.check_write()
-        return await self._change_state(job_id, lambda job, state: state.paused(until, reason))
+        return await self._change_state(job_id, lambda job, state: state if is_waiting(state) else state.paused(until, reason))
 
     async def resume(self, job_id: str) -> StoredJob:
         """Let a paused job fire again, from now on."""

@@ -13,8 +13,10 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple, cast
 
 from agentool.caller import Caller
+from agentool.references import PREFIX, STEP_PREFIX
+from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.errors import LimitExceeded, NotPermitted
-from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Work
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import firings
 
@@ -160,7 +162,7 @@ def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRu
     """Let a job wait for a person if it reaches outwards, unless one that was approved stays as it was."""
     if caller.may("approve"):
         return Admitted(job, state)
-    asked = sorted({*targets(job)} & {*rules.approve})
+    asked = _to_approve(targets(job), rules)
     waits = before is not None and is_waiting(before.state)
     if not asked:
         return Admitted(job, state.resumed() if waits else state)
@@ -182,13 +184,31 @@ def check_not_waiting(caller: Caller, stored: StoredJob) -> None:
         raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy="Ask the user to resume it at another door.")
 
 
-def check_target(caller: Caller, agentool_name: str, input_data: Mapping[str, Any], rules: AdmissionRules) -> None:
-    """Refuse to run at once what would need approval as a job. Raises `NotPermitted`."""
-    if caller.may("approve"):
+def check_work(caller: Caller, work: Work, rules: AdmissionRules, approved: Work | None = None) -> None:
+    """Refuse to run at once what would need approval as a job. Raises `NotPermitted`.
+
+    Args:
+        caller: Who asks.
+        work: What is to run, and where its outcome goes.
+        rules: The limits.
+        approved: What the job does, where work is one of a job's: it may run as it is.
+    """
+    if caller.may("approve") or (approved is not None and _does(work) == _does(approved)):
         return
-    if asked := sorted({*_names(agentool_name, input_data)} & {*rules.approve}):
+    names = [*_names(work.agentool_name, work.input_data), *_addresses(work.result_queue, work.error_queue)]
+    if asked := _to_approve(names, rules):
         problem = f"Calling {', '.join(asked)} needs a person's approval."
-        raise NotPermitted(problem, field="agentool_name", value=agentool_name, remedy="Schedule it; a person can then resume the job.")
+        remedy = "Schedule it; a person can then resume the job."
+        raise NotPermitted(problem, field="agentool_name", value=work.agentool_name, remedy=remedy)
+
+
+def _does(work: Work) -> tuple[object, ...]:
+    return work.agentool_name, work.input_data, work.result_queue, work.error_queue
+
+
+def _to_approve(names: Iterable[str], rules: AdmissionRules) -> list[str]:
+    """Return which of the names a person has to approve, and so what no name tells."""
+    return sorted({*names} & {*rules.approve, UNTOLD}) if rules.approve else []
 
 
 def targets(job: Job) -> Iterator[str]:
@@ -196,13 +216,23 @@ def targets(job: Job) -> Iterator[str]:
     yield from _names(job.agentool_name, job.input_data)
     if (gate := job.policies.gate) is not None:
         yield from _names(gate["agentool_name"], gate["input_data"])
-    for queue in (job.result_queue, job.error_queue):
-        if queue is not None and queue.startswith(("https://", "http://")):
-            yield "http"
+    yield from _addresses(job.result_queue, job.error_queue)
 
 
+def _addresses(*queues: str | None) -> Iterator[str]:
+    if any(queue is not None and is_address(queue) for queue in queues):
+        yield "http"
+
+
+UNTOLD = "what its input does not name"
+"""Stands for AgenTools that only the run itself will tell: those named by a reference, or by a type of the application's own."""
 _TASK_TYPES = {"mcp_tool": "mcp", "shell_command": "shell"}
 """Types of tasks that sequences know by another name. Source: *Nagatha Assistant Task Scheduler*."""
+_SAME_NAME = frozenset({"agentool", "function", "notification", "plugin_command", "sequence"})
+"""The others: these call the AgenTool of that name, or one that their arguments name."""
+_NAMING = frozenset({"agentool_name", "type", "plugin_name"})
+_CALLING = frozenset({"steps", "task_definitions", "compensate", "only_if_changed", "gate", "args", "arguments", "input_data"})
+"""Fields that hold calls, or the input of one."""
 
 
 def _names(agentool_name: str, input_data: object) -> Iterator[str]:
@@ -211,20 +241,34 @@ def _names(agentool_name: str, input_data: object) -> Iterator[str]:
     while pending:
         held = pending.pop()
         if isinstance(held, Mapping):
-            for key, value in cast("Mapping[str, object]", held).items():
-                if key in ("agentool_name", "type") and isinstance(value, str):
-                    yield _TASK_TYPES.get(value, value)
+            fields = cast("Mapping[str, object]", held)
+            for key, value in fields.items():
+                yield from _named(key, value, is_task="args" in fields)
                 pending.append(value)
         elif isinstance(held, (list, tuple)):
             pending.extend(cast("Iterable[object]", held))
+
+
+def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
+    """Find the AgenTools that one field names by itself."""
+    if key in _CALLING:
+        inside = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
+        if any(_is_reference(each) for each in inside):
+            yield UNTOLD
+    elif key in _NAMING and isinstance(value, str):
+        yield _TASK_TYPES.get(value, value)
+        if _is_reference(value) or (is_task and key == "type" and value not in _TASK_TYPES and value not in _SAME_NAME):
+            yield UNTOLD
+
+
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str) and (value.startswith(PREFIX) or STEP_PREFIX in value)
 
 
 def _what(job: Job) -> tuple[object, ...]:
     return job.agentool_name, job.input_data, job.policies.gate, job.result_queue, job.error_queue
 
 
-def narrowed(job: Job, caller: Caller) -> Job:
-    """Return a changed job: it acts with no more than whoever changed it may, so that nobody borrows another's scopes."""
-    owner = job.created_by
-    acts_as = owner if caller.is_admin else owner.at(owner.door, caller.scopes)
-    return replace(job, created_by=acts_as, changed_by=caller)
+def narrowed(owner: Caller, caller: Caller) -> Caller:
+    """Return whom something acts as that its owner's caller has changed: nobody borrows another's scopes."""
+    return owner if caller.is_admin else owner.at(owner.door, caller.scopes)

@@ -1,0 +1,99 @@
+"""Detours round a person's approval and round an owner's scopes: none of them leads anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.agents.test_callers import MAIL, MARIA, call, info, job
+
+from agentool.caller import Caller
+from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.errors import ExecutionFailed, NotPermitted
+from agentoolkit.testing import TestToolkit
+
+FETCH = {"agentool_name": "http", "input_data": {"operation": "request", "method": "GET", "url": "https://example.org/"}}
+
+
+@pytest.mark.parametrize("fields", [{"reason": "later"}, {"until": "2026-11-29T15:00:00+01:00"}, {}])
+async def test_a_pause_does_not_end_the_waiting(kit: TestToolkit, fields: dict[str, Any]) -> None:
+    """A job that waits for a person goes on waiting, whatever its owner pauses it for, and for however long."""
+    await job(kit, "j", MARIA, **FETCH)
+    await call(kit, "pause", MARIA, job_id="j", **fields)
+    with pytest.raises(NotPermitted):
+        await call(kit, "resume", MARIA, job_id="j")
+    with pytest.raises(NotPermitted):
+        await call(kit, "run_now", MARIA, job_id="j")
+    await kit.advance(hours=2)
+    waiting = await info(kit, "j")
+    assert waiting["state"] == "paused"
+    assert waiting["reason"].startswith(NEEDS_APPROVAL)
+
+
+async def test_an_administrators_pause_does_not_end_the_waiting_either(kit: TestToolkit) -> None:
+    """Its owner cannot resume it after that."""
+    await job(kit, "j", MARIA, **FETCH)
+    await call(kit, "pause", job_id="j", reason="not today")
+    with pytest.raises(NotPermitted):
+        await call(kit, "resume", MARIA, job_id="j")
+
+
+REQUEST = {"method": "GET", "url": "https://example.org/"}
+PLUGIN = {"type": "plugin_command", "args": {"plugin_name": "http", "command_name": "request", "arguments": REQUEST}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "data"),
+    [
+        ("sequence", {"operation": "run", "task_definitions": [PLUGIN]}),
+        ("sequence", {"operation": "run", "task_definitions": "!ref:storage_kv:calls"}),
+        ("sequence", {"operation": "run", "task_definitions": ["!ref:storage_kv:call"]}),
+        ("sequence", {"operation": "run", "steps": "!ref:storage_kv:calls"}),
+        ("sequence", {"operation": "run", "steps": ["!ref:storage_kv:call"]}),
+        ("sequence", {"operation": "run", "task_definitions": [{"type": "!ref:storage_kv:type", "args": {}}]}),
+        ("sequence", {"operation": "run", "task_definitions": [{"type": "agentool", "args": "!ref:storage_kv:call"}]}),
+        ("queue", {"operation": "dequeue", "queue_name": "q", "auto_execute": True, "agentool_name": "!ref:storage_kv:tool"}),
+    ],
+)
+async def test_what_is_called_must_be_told(kit: TestToolkit, tool: str, data: dict[str, Any]) -> None:
+    """A job waits as well where another name, or a reference, stands for the AgenTool that it calls."""
+    await job(kit, "j", MARIA, agentool_name=tool, input_data=data)
+    waiting = await info(kit, "j")
+    assert (waiting["state"], waiting["reason"].startswith(NEEDS_APPROVAL)) == ("paused", True)
+
+
+async def test_a_task_type_of_the_applications_own_waits(kit: TestToolkit) -> None:
+    """Nobody can tell from its name what it calls."""
+    kit.injector.get("sequence").deps.types.add("fetch", lambda args: ("http", dict(args)))
+    data = {"operation": "run", "task_definitions": [{"type": "fetch", "args": {"operation": "request", "url": "https://example.org/"}}]}
+    with pytest.raises(NotPermitted):
+        await call(kit, "run_now", MARIA, agentool_name="sequence", input_data=data)
+
+
+async def test_a_reference_among_plain_values_does_not_wait(kit: TestToolkit) -> None:
+    """What it stands for is text, or data, and calls nothing."""
+    await job(kit, "j", MARIA, input_data={"operation": "send", "message": "!ref:storage_kv:greeting"})
+    data = {"operation": "run", "task_definitions": [{"type": "notification", "args": {"message": "!ref:storage_kv:greeting"}}]}
+    await job(kit, "k", MARIA, agentool_name="sequence", input_data=data)
+    assert [(await info(kit, name))["state"] for name in "jk"] == ["active", "active"]
+
+
+@pytest.mark.parametrize("field", ["result_queue", "error_queue"])
+async def test_a_run_at_once_sends_nothing_to_an_address_unapproved(kit: TestToolkit, field: str) -> None:
+    """As a job with that address would wait for approval, of a job that has none, and without one."""
+    await job(kit, "j", MARIA)
+    with pytest.raises(NotPermitted):
+        await call(kit, "run_now", MARIA, job_id="j", **{field: "https://example.org/hook"})
+    with pytest.raises(NotPermitted):
+        await call(kit, "run_now", MARIA, agentool_name="notification", input_data=MAIL, **{field: "https://example.org/hook"})
+
+
+async def test_another_input_borrows_no_scopes(kit: TestToolkit) -> None:
+    """A job that an administrator made for somebody runs an input of theirs with their scopes alone."""
+    await call(kit, "schedule", job_name="secret", schedule="every day", agentool_name="notification", input_data=MAIL)
+    for_maria = Caller("maria", "rest")
+    look = {"agentool_name": "scheduler", "input_data": {"operation": "get_job", "job_id": "mine"}}
+    await job(kit, "mine", for_maria, **look)
+    with pytest.raises(ExecutionFailed):
+        await call(kit, "run_now", MARIA, job_id="mine", input_data={"operation": "get_job", "job_id": "secret"})
+    assert (await call(kit, "run_now", MARIA, job_id="mine"))["result"]
