@@ -133,7 +133,7 @@ async def replay(view: Viewing, request: Request, job_id: str) -> Response:
     if problem:
         title = f"Run {job_id} with another input"
         return await view.page(
-            "replay.html", title=title, status=422, job=job, text=given.get("input", ""), problem=problem, key=given["key"]
+            "replay.html", title=title, status=422, job=job, text=given.get("input", ""), problem=problem, key=given.get("key", "")
         )
 
     whole = restored(input_data, job["info"]["input_data"])
@@ -151,7 +151,7 @@ def _read_input(text: str) -> tuple[dict[str, Any], str]:
     """Read an input; the second value says what is wrong with it."""
     try:
         read: object = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return {}, f"It is no JSON: {error}."
     if not isinstance(read, dict):
         return {}, "It must be a JSON object, in braces."

@@ -42,7 +42,7 @@ async def decide(view: Viewing, approval_id: str) -> Response:
     approval = await _find(view, approval_id)
     try:
         edits = _edits(approval, given)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problem = f"The arguments are no JSON object: {error}."
         return await view.page("approval.html", title="Approve?", status=422, approval=approval, problem=problem)
     await view.tools.run("agent", "approve", approval_id=approval_id, edits=edits or None)

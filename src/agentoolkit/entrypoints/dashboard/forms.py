@@ -68,7 +68,7 @@ async def post_edit(view: Viewing, job_id: str) -> Response:
             wanted = {"schedule": fields["schedule"], "timezone": fields.get("timezone")}
             return await _form(view, given, reading=await view.scheduler("preview", **wanted, count=10), job_id=job_id)
         told = {"description": given["description"], "tags": _tags(given)}
-        version = int(given["version"]) if given.get("version", "").isdecimal() else None
+        version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
         await view.scheduler("update", job_id=job_id, **{**fields, **told}, version=version)
     except AgenToolError as error:
         return await _form(view, given, problem=str(error), job_id=job_id)
@@ -111,7 +111,7 @@ def _fields(given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """Return the fields of a job that were given; the second value says what is wrong."""
     try:
         read: object = json.loads(given["input"] or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return {}, f"The input is no JSON: {error}."
     if not isinstance(read, dict):
         return {}, "The input must be a JSON object, in braces."

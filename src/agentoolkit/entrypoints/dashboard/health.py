@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from starlette.responses import Response
 
@@ -14,7 +15,8 @@ router = page_router("health")
 @router.get("/health")
 async def get_health(view: Viewing) -> Response:
     """Show how the scheduler does."""
-    queues = (await view.tools.run("queue", "list_queues", limit=500)).data["queues"]
+    listed = await view.tools.run("queue", "list_queues", limit=500) if view.may("admin") else None
+    queues: list[dict[str, Any]] = listed.data["queues"] if listed else []
     return await view.page(
         "health.html",
         title="Health",

@@ -14,14 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from agentool.caller import Caller
+from agentool.caller import Caller, Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.batches import batches_of
 from agentoolkit.entrypoints.dashboard.moments import Clock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
-from agentoolkit.entrypoints.rest.problems import Problem, problem_of
+from agentoolkit.entrypoints.rest.problems import ApiError, Problem, problem_of
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -30,6 +30,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Encoding",
 }
+MAX_FIELDS = 20_000
+"""Fields of one form."""
 _PACKED_FROM = 1_000
 """Bytes from which compression is worth its time."""
 
@@ -57,7 +59,10 @@ class View:
     async def form_items(self) -> list[tuple[str, str]]:
         """Return the fields of a form that was sent, one name perhaps several times."""
         body = (await self.request.body()).decode("utf-8", "replace")
-        return parse_qsl(body, keep_blank_values=True, max_num_fields=20_000)
+        try:
+            return parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError as error:
+            raise ApiError(422, "invalid-request", f"A form has {MAX_FIELDS:,} fields at most.", remedy="Choose fewer at once.") from error
 
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
         """Fill in a page, with the frame that is around each."""
@@ -122,7 +127,7 @@ class PageRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        scope = "approve" if "approve" in self.tags else None
+        scope: Scope | None = (self.openapi_extra or {}).get("x-scope")
 
         async def guarded(request: Request) -> Response:
             try:

@@ -1,4 +1,7 @@
-"""``/queues``: how full they are, and their dead letters, grouped by what they died of."""
+"""``/queues``: how full they are, and their dead letters, grouped by what they died of.
+
+They belong to nobody, so all of it needs the scope ``admin``.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.batches import Batch, batches_of
 from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.routing import needing
 
 LISTED = 500
 _VARIES = re.compile(r"0x[0-9a-f]+|\d[\d.,:-]*|'[^']*'|\"[^\"]*\"")
 
 router = page_router("queues")
+
+_ADMIN = needing("admin")
 
 
 class Group(NamedTuple):
@@ -28,14 +34,14 @@ class Group(NamedTuple):
     letters: Sequence[Mapping[str, Any]]
 
 
-@router.get("/queues")
+@router.get("/queues", openapi_extra=_ADMIN)
 async def get_queues(view: Viewing) -> Response:
     """List the queues and how many messages wait, are taken, or are dead."""
     data = (await view.tools.run("queue", "list_queues", limit=LISTED)).data
     return await view.page("queues.html", title="Queues", queues=data["queues"], total=data["count"], address=queue_address)
 
 
-@router.get("/queues/{name}")
+@router.get("/queues/{name}", openapi_extra=_ADMIN)
 async def get_queue(view: Viewing, name: str) -> Response:
     """Show what waits in a queue, and its dead letters by what they died of."""
     size, peeked, dead = await all_of(
@@ -55,7 +61,7 @@ async def get_queue(view: Viewing, name: str) -> Response:
     )
 
 
-@router.get("/queues/{name}/requeue")
+@router.get("/queues/{name}/requeue", openapi_extra=_ADMIN)
 async def ask_requeue(view: Viewing, request: Request, name: str) -> Response:
     """Ask before dead letters are made ready again."""
     ids = [value for field, value in request.query_params.multi_items() if field == "message"]
@@ -66,7 +72,7 @@ async def ask_requeue(view: Viewing, request: Request, name: str) -> Response:
     )
 
 
-@router.post("/queues/{name}/requeue")
+@router.post("/queues/{name}/requeue", openapi_extra=_ADMIN)
 async def requeue(view: Viewing, request: Request, name: str) -> Response:
     """Make dead letters ready again, with no failed attempts."""
     sent = await view.form_items()
