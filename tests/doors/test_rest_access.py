@@ -165,3 +165,10 @@ async def test_a_key_belongs_to_one_request(client: httpx2.AsyncClient, kit: Tes
     other = await client.post("/tasks", headers={**maria, **key}, json={**TASK, "name": "other"})
     assert (other.status_code, other.json()["type"]) == (422, "urn:agentool:key-reused")
     assert (await client.post("/tasks", headers={**paul, **key}, json={**TASK, "name": "other"})).status_code == 201
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "http://evil.example.org", "http://jobs.example.org@evil.org"])
+async def test_an_origin_of_any_form_is_refused(client: httpx2.AsyncClient, kit: TestToolkit, origin: str) -> None:
+    """Also one that cannot be read as an address."""
+    answer = await client.get("/tasks", headers={**await bearer(kit, "maria", "read"), "Origin": origin})
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:agentool:foreign-origin")

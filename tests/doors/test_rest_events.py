@@ -12,8 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from agentool.caller import OWN, Caller
+from agentoolkit.entrypoints.rest import create_app, events
+from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.server import serving_api
 from agentoolkit.settings import Settings
+from agentoolkit.testing import TestToolkit
 from agentoolkit.wiring import Toolkit
 
 SECONDS = 20.0
@@ -98,9 +102,40 @@ async def test_two_hundred_who_never_read_hold_up_nobody(tmp_path: Path) -> None
 
 async def test_more_streams_than_possible_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """429, with when to come again."""
-    from agentoolkit.entrypoints.rest import events
-
     monkeypatch.setattr(events, "MAX_STREAMS", 0)
     async with served(tmp_path / "jobs.db") as (_, address), httpx2.AsyncClient(timeout=SECONDS) as client:
         answer = await client.get(f"{address}/stream")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+
+
+async def test_who_leaves_before_the_first_event_leaves_nothing_behind(kit: TestToolkit) -> None:
+    """Its place is free again, so that nobody takes all of them by asking and leaving."""
+    app = create_app(kit)
+    path = "/api/scheduler/events/stream"
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "scheme": "http"}
+    scope |= {"http_version": "1.1", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80)}
+    scope |= {"asgi": {"version": "3.0", "spec_version": "2.3"}}
+    service = kit.injector.get("events").deps
+    before = service.listeners
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+
+    for _ in range(3):
+        await app(dict(scope), receive, send)
+    assert (len(app.state.streams), service.listeners) == (0, before)
+
+
+async def test_one_caller_leaves_room_for_others(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has as many streams as one may have is refused a further one, with 429; others are not."""
+    monkeypatch.setattr(events, "MAX_CALLER_STREAMS", 1)
+    maria, paul, root = Caller("maria", "rest", OWN), Caller("paul", "rest", OWN), Caller("root", "rest")
+    held: dict[Any, str] = {"a": "maria", "b": "root"}
+    with pytest.raises(ApiError) as refused:
+        events._check_room(held, maria)
+    assert refused.value.status_code == 429
+    for caller in (paul, root):
+        events._check_room(held, caller)

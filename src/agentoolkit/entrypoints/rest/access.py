@@ -120,8 +120,15 @@ def check_origin(method: str, headers: Mapping[str, str], rules: AccessRules) ->
         if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise _foreign_origin(headers["sec-fetch-site"])
         return
-    if origin not in rules.origins and urlsplit(origin).netloc != headers.get("host"):
+    if origin not in rules.origins and _netloc(origin) != headers.get("host"):
         raise _foreign_origin(origin)
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _foreign_origin(origin: str) -> ApiError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.asking import Asking
@@ -24,6 +25,8 @@ router = guarded_router("events")
 KEEP_ALIVE_SECONDS = 15.0
 MAX_STREAMS = 1_000
 """Subscribers of one process; a further one is refused with 429."""
+MAX_CALLER_STREAMS = 100
+"""Those of one caller without the scope ``admin``, so that nobody takes all of them."""
 
 
 class EventQuery(BaseModel):
@@ -79,25 +82,47 @@ async def publish_event(event: NewEvent, tools: Asking) -> EventMessage:
 async def stream_events(query: Annotated[EventQuery, Query()], request: Request, tools: Asking) -> StreamingResponse:
     """Tell of events as they happen. After a disconnect, the header ``Last-Event-ID`` goes on where it was."""
     streams = _streams(request.app)
-    if len(streams) >= MAX_STREAMS:
-        headers = {"Retry-After": "30"}
-        raise ApiError(429, "too-many-streams", f"{MAX_STREAMS:,} subscribers are connected.", headers=headers)
+    _check_room(streams, tools.caller)
     service: EventService = tools.injector.get("events").deps
     after = _last_seen(request, query.after)
-    subscription = service.subscribe(query.event_type, after=after)
-    streams.add(subscription)
     missed = max(0, (await service.bounds()).oldest - after - 1) if after else 0
+    subscription = service.subscribe(query.event_type, after=after)
+    streams[subscription] = tools.caller.name
 
-    async def stream() -> AsyncGenerator[str]:
+    def end() -> None:
+        streams.pop(subscription, None)
+        service.unsubscribe(subscription)
+
+    return EventStream(_lines(subscription, tools.caller, missed), end)
+
+
+class EventStream(StreamingResponse):
+    """Events as they happen, until the client leaves: also one that leaves before the first.
+
+    Args:
+        lines: What is sent.
+        end: Called when nothing more is.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, lines: AsyncGenerator[str], end: Callable[[], None]) -> None:
+        super().__init__(lines, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._end = end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for line in _lines(subscription, tools.caller, missed):
-                yield line
+            await super().__call__(scope, receive, send)
         finally:
-            streams.discard(subscription)
-            service.unsubscribe(subscription)
+            self._end()
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+def _check_room(streams: Mapping[Subscription, str], caller: Caller) -> None:
+    """Refuse a further subscriber of whoever has enough of them. Raises `ApiError`."""
+    own = sum(name == caller.name for name in streams.values())
+    if len(streams) >= MAX_STREAMS or (own >= MAX_CALLER_STREAMS and not caller.is_admin):
+        problem = f"{MAX_STREAMS:,} subscribers are connected." if len(streams) >= MAX_STREAMS else f"{own:,} of yours are connected."
+        raise ApiError(429, "too-many-streams", problem, headers={"Retry-After": "30"})
 
 
 async def _lines(subscription: Subscription, caller: Caller, missed: int) -> AsyncGenerator[str]:
@@ -124,8 +149,9 @@ def end_streams(app: FastAPI) -> None:
         subscription.cancel()
 
 
-def _streams(app: FastAPI) -> set[Subscription]:
-    streams: set[Subscription] | None = getattr(app.state, "streams", None)
+def _streams(app: FastAPI) -> dict[Subscription, str]:
+    """Return the subscribers that are connected, and whose they are."""
+    streams: dict[Subscription, str] | None = getattr(app.state, "streams", None)
     if streams is None:
-        streams = app.state.streams = set[Subscription]()
+        streams = app.state.streams = dict[Subscription, str]()
     return streams
