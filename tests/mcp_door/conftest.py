@@ -47,7 +47,7 @@ def connect(kit: TestToolkit, mode: str) -> Connect:
 
     @asynccontextmanager
     async def connected(
-        answers: Sequence[types.ElicitResult] | None = None, caller: Caller | None = None, **more: Any
+        answers: Sequence[types.ElicitResult] | None = None, caller: Caller | None = None, *, is_local: bool = True, **more: Any
     ) -> AsyncIterator[Client]:
         said = list(answers or ())
         asked: list[str] = []
@@ -56,7 +56,7 @@ def connect(kit: TestToolkit, mode: str) -> Connect:
             asked.append(params.message)
             return said.pop(0)
 
-        server = create_server(LoopHost(kit), lambda: caller or Caller("maria", "mcp", OWN))
+        server = create_server(LoopHost(kit), lambda: caller or Caller("maria", "mcp", OWN), is_local=is_local)
         async with Client(server, mode=mode, elicitation_callback=None if answers is None else answer, **more) as client:
             client.asked = asked  # type: ignore[attr-defined]
             yield client

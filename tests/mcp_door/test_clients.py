@@ -178,3 +178,14 @@ def ended(pid: int) -> None:
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+async def test_no_loopback_address_answers_to_a_foreign_name(tmp_path: Path, host: str, headers: dict[str, str], status: int) -> None:
+    """Without a token a page of another site would otherwise reach it through the browser."""
+    accepted = {"Accept": "application/json, text/event-stream"}
+    with http_server(tmp_path, "--host", host) as address:
+        async with httpx2.AsyncClient() as http:
+            answer = await http.post(address, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={**accepted, **headers})
+    assert answer.status_code == status

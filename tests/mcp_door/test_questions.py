@@ -112,3 +112,13 @@ async def test_a_model_cannot_approve_its_own_task(connect: Connect) -> None:
             tried = await client.call_tool("scheduler_change_task", {"task_id": "fetch", "action": action})
             assert tried.is_error, action
             assert "approval" in text_of(tried)
+
+
+async def test_who_comes_with_a_token_approves_by_its_scopes_alone(connect: Connect) -> None:
+    """The client that would put the question is the very one that asks, so nothing is asked and the task waits."""
+    async with connect([YES], is_local=False) as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+        assert client.asked == []
+    assert "It waits for a person's approval" in text_of(added)
+    assert shown.structured_content["info"]["state"] == "paused"

@@ -48,9 +48,9 @@ def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None,
         caller: Tells who asks, within a request.
         timezone: IANA zone that holds where the model names none; the scheduler's by default.
         agent: Name of the agent that runs prompts; the only registered one by default.
-        is_local: May whoever asks start and stop the scheduler, without the scope ``admin``?
+        is_local: Is a person at this machine whoever asks? Such a one may start and stop the scheduler, and approve, without a scope.
     """
-    door = Door(host, caller, TaskTools(TaskDesk(None, timezone, agent, host=host, is_local=is_local)))
+    door = Door(host, caller, TaskTools(TaskDesk(None, timezone, agent, host=host, is_local=is_local)), asks_approval=is_local)
     resources = JobResources(host, caller)
     return Server(
         "agentool",
@@ -73,10 +73,11 @@ def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None,
 class Door:
     """Answers for the tools."""
 
-    def __init__(self, host: Host, caller: CallerFor, tools: TaskTools) -> None:
+    def __init__(self, host: Host, caller: CallerFor, tools: TaskTools, *, asks_approval: bool) -> None:
         self._host = host
         self._caller = caller
         self._tools = tools
+        self._asks_approval = asks_approval
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the twelve tools."""
@@ -93,7 +94,7 @@ class Door:
             answer = await self._run(ctx, params.name, arguments)
         except ConfirmationNeeded as needed:
             return await self._confirmed(ctx, params, needed)
-        if answer.question is not None and can_ask(ctx):
+        if answer.question is not None and self._asks_approval and can_ask(ctx):
             return await self._approved(ctx, params, answer)
         return _result(answer)
 

@@ -138,7 +138,7 @@ def _listening_socket(options: ServeOptions) -> socket.socket:
 
 def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     """Return the application that serves the protocol over HTTP at ``/mcp``."""
-    security = None if options.is_loopback else _own_names(options)
+    security = None if options.host in _LOOPBACK_NAMES else _own_names(options)  # for these, the SDK does it
     if not options.needs_token:
         return server.streamable_http_app(host=options.host, transport_security=security)
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
