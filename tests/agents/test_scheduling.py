@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent, DeferredToolRequests
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelRequest
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import FunctionToolset
 from tests.agents.scripts import scripted, told
 
+from agentool.core.injector import Injector
+from agentool.errors import ConfigurationError
 from agentool.toolset import AgenToolset, for_agents
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
 from agentoolkit.agents.sizes import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
@@ -249,7 +252,7 @@ async def test_a_job_can_be_run_at_once(kit: Toolkit) -> None:
     """The answer holds the result."""
     _, answer = await talk(("schedule", STAND_UP), ("change_job", {"name": "stand up", "action": "run_now"}))
     assert answer.startswith("Ran 'stand up'.")
-    assert "'delivered': ['log']" in answer
+    assert '"delivered": ["log"]' in answer
 
 
 async def test_get_job_tells_how_the_last_runs_ended(kit: Toolkit, time: ManualTime) -> None:
@@ -259,6 +262,31 @@ async def test_get_job_tells_how_the_last_runs_ended(kit: Toolkit, time: ManualT
     await kit.scheduler.lifecycle.wait_idle()
     (answer,) = await talk(("get_job", {"name": "stand up"}))
     assert "last: success Mon 2026-11-30 09:00" in answer
+
+
+async def test_get_job_shows_the_input_as_json(kit: Toolkit) -> None:
+    """The input is shown as a model has to write it when it changes the job."""
+    _, answer = await talk(("schedule", STAND_UP), ("get_job", {"name": "stand up"}))
+    assert 'runs notification: {"message": "Stand up", "operation": "send"}' in answer
+
+
+async def test_without_a_toolkit_the_way_out_is_named() -> None:
+    """An agent that is run where no scheduler is says what starts one."""
+    with Injector().activate(), pytest.raises(ConfigurationError, match="async with Toolkit"):
+        await talk()
+
+
+async def test_the_tools_alone_name_the_way_out_too() -> None:
+    """Also without the instructions of the capability, which would look for the scheduler first."""
+    agent = Agent(scripted(("list_jobs", {}), "done"), toolsets=[five_tools()])
+    with Injector().activate(), pytest.raises(UserError, match="async with Toolkit"):
+        await agent.run("go")
+
+
+async def test_a_prompt_without_an_agent_names_the_setting(kit: Toolkit) -> None:
+    """Nobody who schedules from a client has code to change; the setting is named as well."""
+    with pytest.raises(UserError, match="AGENTOOL_AGENTS"):
+        await talk(("schedule", {"name": "p", "when": "every day at 9:00", "prompt": "hi"}))
 
 
 async def test_cancelling_can_ask_a_person(kit: Toolkit) -> None:

@@ -14,6 +14,7 @@ from pydantic_ai.toolsets import AbstractToolset, CombinedToolset
 from agentool.caller import OWN, Caller
 from agentool.core.injector import Injector, get_injector
 from agentool.toolset import AgenToolset, CallerFor
+from agentoolkit.agents.scheduling_desk import find_scheduler
 from agentoolkit.agents.scheduling_tool import NAME, create_scheduling_tool
 
 INSTRUCTIONS = """\
@@ -55,9 +56,9 @@ class Scheduling(AbstractCapability[Any]):
         return [INSTRUCTIONS, self._today]
 
     def _today(self, ctx: RunContext[Any]) -> str:
-        now = get_injector().get("scheduler").deps.now()
-        zone = self.timezone or get_injector().get("scheduler").deps.timezone
-        return f"Today is {now.astimezone(ZoneInfo(zone)):%A, %Y-%m-%d}, time zone {zone}."
+        scheduler = find_scheduler(get_injector())
+        zone = self.timezone or scheduler.timezone
+        return f"Today is {scheduler.now().astimezone(ZoneInfo(zone)):%A, %Y-%m-%d}, time zone {zone}."
 
 
 def five_tools(

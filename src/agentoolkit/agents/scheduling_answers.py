@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from agentoolkit.text import printable_json
+
 MAX_CHANGE = 800
 """Characters of the answer to a change, about 200 tokens."""
 MAX_LIST = 8_000
@@ -47,7 +49,7 @@ def told_job(details: Mapping[str, Any], now: datetime) -> str:
     lines = [
         f"{details['job_name']!r}: {info['state']}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}.",
         f"now: {day_and_time(now, zone)}",
-        f"runs {info['agentool_name']}: {excerpt(str(info['input_data']))}",
+        f"runs {info['agentool_name']}: {json_excerpt(info['input_data'])}",
     ]
     return within(lines, _last_runs(details["recent_history"][:NEXT_RUNS], zone), "")
 
@@ -85,6 +87,11 @@ def within(lines: Iterable[str], extra: Iterable[str], last: str, most: int = MA
 def excerpt(text: str, most: int = _EXCERPT) -> str:
     """Cut a text to a readable length."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def json_excerpt(value: object) -> str:
+    """Show an input or a result as JSON, which a model can repeat, up to a readable length."""
+    return excerpt(printable_json(value))
 
 
 def _line(job: Mapping[str, Any], *, detailed: bool) -> str:

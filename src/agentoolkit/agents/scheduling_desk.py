@@ -16,10 +16,20 @@ from agentool.errors import ConfigurationError, InvalidInput, excerpt
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
+from agentoolkit.system.scheduler.service import SchedulerService
 
 _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
 _NO_TIME_OF_DAY = "no time of day given"
 _CANDIDATES = 3
+_NAME_AN_AGENT = "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name')."
+
+
+def find_scheduler(injector: Injector) -> SchedulerService:
+    """Return the scheduler. Raises `ConfigurationError` where an agent runs and nobody has started one."""
+    if "scheduler" not in injector:
+        problem = "No scheduler is there, so nothing can be scheduled."
+        raise ConfigurationError(problem, remedy="Run the agent inside `async with Toolkit():`, from agentoolkit.wiring.")
+    return injector.get("scheduler").deps
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Desk:
     async def scheduler(self, operation: str, **fields: Any) -> dict[str, Any]:
         """Call the scheduler and return the data of its answer."""
         given = {name: value for name, value in fields.items() if value is not None}
+        find_scheduler(self.calls)
         return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
 
     async def jobs(self) -> list[dict[str, Any]]:
@@ -51,11 +62,11 @@ class Desk:
 
     def now(self) -> datetime:
         """Return the scheduler's own time."""
-        return self.calls.get("scheduler").deps.now()
+        return find_scheduler(self.calls).now()
 
     def zone(self) -> str:
         """Return the zone that holds where the model names none."""
-        return self.timezone or self.calls.get("scheduler").deps.timezone
+        return self.timezone or find_scheduler(self.calls).timezone
 
 
 async def check_when(desk: Desk, when: str, zone: str | None) -> None:
@@ -113,7 +124,7 @@ async def _agent(desk: Desk) -> str:
     known: list[str] = [] if "agent" not in desk.calls else (await desk.calls.run("agent", {"operation": "list"})).names
     if len(known) != 1:
         problem = f"Which agent runs prompts is not set, and {len(known)} are registered."
-        raise ConfigurationError(problem, remedy="Register one, or give Scheduling(agent='its name').")
+        raise ConfigurationError(problem, remedy=_NAME_AN_AGENT)
     return known[0]
 
 

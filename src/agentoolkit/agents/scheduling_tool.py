@@ -170,4 +170,4 @@ async def _edited(desk: Desk, job_id: str, info: Mapping[str, Any], changes: Map
 async def _run_now(desk: Desk, job_id: str, name: str, zone: str) -> SchedulingOutput:
     done = await desk.scheduler("run_now", job_id=job_id)
     text = answers.told_state("Ran", name, zone, desk.now())
-    return SchedulingOutput(text=f"{text}\nresult: {answers.excerpt(str(done['result']))}", data=done)
+    return SchedulingOutput(text=f"{text}\nresult: {answers.json_excerpt(done['result'])}", data=done)

@@ -251,7 +251,7 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     info = (await desk.scheduler("get_job", job_id=done["job_id"]))["info"]
     if not str(info["reason"]).startswith(NEEDS_APPROVAL):
         return TaskOutput(text=text, data=done)
-    what = f"{info['agentool_name']} {answers.excerpt(str(info['input_data']))}"
+    what = f"{info['agentool_name']} {answers.json_excerpt(info['input_data'])}"
     question = f"May task {done['job_name']!r} run, {done['words']}? It calls {what}"
     waits = f"It waits for a person's approval: `agentool resume {done['job_name']}`."
     return TaskOutput(text=f"{text}\n{waits}", data={**done, "reason": info["reason"]}, question=question)
@@ -260,7 +260,7 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
 async def _run_now(desk: TaskDesk, job_id: str, name: str, zone: str) -> TaskOutput:
     done = await desk.scheduler("run_now", job_id=job_id)
     text = answers.told_state("Ran", name, zone, desk.now())
-    return TaskOutput(text=f"{text}\nresult: {answers.excerpt(str(done['result']))}", data=done)
+    return TaskOutput(text=f"{text}\nresult: {answers.json_excerpt(done['result'])}", data=done)
 
 
 def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:
