@@ -93,7 +93,7 @@ def test_the_latest_options_reach_the_job(cli: Cli) -> None:
 
 def test_gate_that_is_no_object_is_refused(cli: Cli) -> None:
     """A gate is written as a JSON object."""
-    assert "no JSON object" in cli.greeting("greeting", "1 hour", "--gate", "[1]", code=2).stderr
+    assert "is not a JSON object" in cli.greeting("greeting", "1 hour", "--gate", "[1]", code=2).stderr
 
 
 def test_history_help_names_every_status() -> None:
@@ -142,7 +142,7 @@ def test_list_has_every_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many jobs a page holds, the list is whole, also for programs."""
     for number in range(5):
         cli.greeting(f"job{number}")
-    monkeypatch.setattr("agentoolkit.entrypoints.cli.session._PAGE", 2)
+    monkeypatch.setattr("agentoolkit.entrypoints.cli.session.PAGE", 2)
     assert len(cli("list").stdout.splitlines()) == 6
     assert cli.data("list")["count"] == 5
 
@@ -151,7 +151,7 @@ def test_info_shows_what_is_out_of_the_ordinary(cli: Cli) -> None:
     """The definition is shown without what every job has."""
     cli.greeting("greeting", "1 hour", "--tag", "nice", "--max-retries", "2")
     output = cli("info", "greeting").stdout
-    assert "['nice']" in output
+    assert '["nice"]' in output
     assert "max_retries" in output
     assert "coalesce" not in output
 
@@ -257,7 +257,7 @@ def test_input_that_is_no_field_is_refused(cli: Cli) -> None:
 
 def test_input_that_is_no_object_is_refused(cli: Cli) -> None:
     """--input takes a JSON object."""
-    assert "no JSON object" in cli("schedule", "a", "1 hour", "function", "--input", "[1]", code=2).stderr
+    assert "is not a JSON object" in cli("schedule", "a", "1 hour", "function", "--input", "[1]", code=2).stderr
     assert "is not JSON" in cli("schedule", "a", "1 hour", "function", "--input", "{", code=2).stderr
 
 
@@ -277,3 +277,34 @@ def test_a_database_that_cannot_be_opened_is_a_failure(cli: Cli, folder: object,
     """What is no mistake of the command ends with 1."""
     monkeypatch.setenv("AGENTOOL_DATABASE", "chores.py/agentool.db")
     assert "cannot be opened" in cli("list", code=1).stderr
+
+
+def test_info_says_by_whom_in_words(cli: Cli) -> None:
+    """Who made and who changed a job is a name and a door, as it is in the list of changes."""
+    cli.greeting()
+    cli.greeting("greeting", "2 hours", "--replace")
+    output = cli("info", "greeting").stdout
+    assert "{'" not in output
+    assert [" ".join(line.split()) for line in output.splitlines() if "ed_by" in line] == ["created_by code", "changed_by code"]
+
+
+def test_info_shows_what_is_nested_as_json(cli: Cli) -> None:
+    """Lists and objects are shown as they are given on the command line."""
+    gate = '{"agentool_name": "queue", "input_data": {"operation": "list_queues"}}'
+    cli.greeting("greeting", "1 hour", "--gate", gate, "--tag", "a", "--tag", "b")
+    output = cli("info", "greeting").stdout
+    assert gate in output
+    assert '["a", "b"]' in output
+
+
+@pytest.mark.parametrize("words", [("show", "nightly"), ("cancel-execution", "nightly")])
+def test_an_unknown_execution_names_the_command(cli: Cli, words: tuple[str, ...]) -> None:
+    """The way out is a command, where a command was mistaken."""
+    error = cli(*words, code=2).stderr
+    assert ("`agentool history`" in error, "operation" in error) == (True, False)
+
+
+def test_a_wrong_input_names_the_command_that_shows_the_fields(cli: Cli) -> None:
+    """The way out of a command is a command, and no call in Python."""
+    error = cli("schedule", "look", "1 hour", "queue", "operation=lok", code=2).stderr
+    assert ("`agentool tools queue`" in error, "injector" in error) == (True, False)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from agentool.caller import ADMIN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.moments import Clock
 from agentoolkit.entrypoints.dashboard.queues import grouped
@@ -226,3 +227,13 @@ async def test_executions_that_fit_a_query_run_again(kit: TestToolkit, client: h
 async def test_a_query_that_cannot_be_read(browse: Browse) -> None:
     """It is refused with the nearest key."""
     assert "status" in await browse("/jobs?q=statu:failed", status=422)
+
+
+async def test_changes_name_the_door_only_where_it_says_more(kit: TestToolkit, browse: Browse) -> None:
+    """What code has done is by code, and not by code, code; a person's name is told with the door."""
+    await schedule(kit, "made")
+    with acting_as(Caller("maria", "rest", ADMIN)):
+        await kit.injector.run("scheduler", {"operation": "pause", "job_id": "made"})
+    page = await browse("/jobs/made")
+    changes = page.split('class="audit"')[1].split("</ol>")[0]
+    assert ("by maria, rest<" in changes, "by code<" in changes) == (True, True)

@@ -19,6 +19,11 @@ _OPTIONS = "agentool_options"
 """Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
 _FIELDS = {"status": "execution_status"}
 """Parameters of commands that are not called as the field that they set."""
+_COMMANDS = {"list_executions": "history", "get_job": "info", "cancel_execution": "cancel-execution", "cancel": "cancel", "start": "start"}
+"""Commands, by the operation of the scheduler that an error sends the user to."""
+_OPERATION = re.compile(rf"\b(with|Call) operation '({'|'.join(_COMMANDS)})'")
+_CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
+"""How a wrong input is put right in Python. On the command line its fields are looked up."""
 
 
 class ReportingGroup(TyperGroup):
@@ -111,8 +116,10 @@ def _signed(word: str) -> AgenToolError:
 
 
 def _in_words_of_command(text: str, options: Mapping[str, str]) -> str:
-    """Call fields by the options that set them, and leave out which AgenTool it is that a command speaks to."""
+    """Call fields by the options that set them, operations by their commands, and leave out which AgenTool a command speaks to."""
     text = text.removeprefix("AgenTool 'scheduler' refused its input: ")
+    text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
+    text = _OPERATION.sub(lambda found: f"{found[1]} `agentool {_COMMANDS[found[2]]}`", text)
     return re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)
 
 

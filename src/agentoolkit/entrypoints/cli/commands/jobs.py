@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
 
 _WITHOUT_TIME = {"after": "when that job ends so"}
+_CALLERS = {"created_by", "changed_by"}
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 
 
@@ -128,8 +129,17 @@ def _facts(details: JobDetails) -> dict[str, object]:
         "schedule": f"{about['schedule']} ({about['schedule_type']})",
         "next": f"{long_time(due)}, {relative(due, present())}" if due else _WITHOUT_TIME.get(about["schedule_type"], "never"),
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
-        **{name: value for name, value in about.items() if name not in _SHOWN_APART and usual.get(name, usual) != value},
+        **{name: _fact(name, value) for name, value in about.items() if name not in _SHOWN_APART and usual.get(name, usual) != value},
     }
+
+
+def _fact(name: str, value: Any) -> object:
+    """Show a caller as a name and its door, and what is nested as JSON; nothing stays nothing, and is left out."""
+    from json import dumps
+
+    if name in _CALLERS and value:
+        return value["name"] if value["door"] == value["name"] else f"{value['name']}, {value['door']}"
+    return dumps(value, ensure_ascii=False) if value and isinstance(value, (dict, list)) else value
 
 
 def pause(
