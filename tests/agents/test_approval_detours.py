@@ -97,3 +97,28 @@ async def test_another_input_borrows_no_scopes(kit: TestToolkit) -> None:
     with pytest.raises(ExecutionFailed):
         await call(kit, "run_now", MARIA, job_id="mine", input_data={"operation": "get_job", "job_id": "secret"})
     assert (await call(kit, "run_now", MARIA, job_id="mine"))["result"]
+
+
+SECRET = {"operation": "get", "key": "smtp.password"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "data"),
+    [
+        ("config", SECRET),
+        ("config", {"operation": "set", "key": "smtp.host", "value": "evil.example"}),
+        ("notification", {"operation": "send", "message": "!ref:config:smtp.password"}),
+        (
+            "sequence",
+            {"operation": "run", "task_definitions": [{"type": "notification", "args": {"message": "!ref:config:smtp.password"}}]},
+        ),
+    ],
+)
+async def test_what_is_configured_waits_for_a_person(kit: TestToolkit, tool: str, data: dict[str, Any]) -> None:
+    """Secrets are there, so nothing reads or sets them unapproved: no job, no run at once, and no reference."""
+    await kit.injector.run("config", {"operation": "set", "key": "smtp.password", "value": "hunter2"})
+    await job(kit, "j", MARIA, agentool_name=tool, input_data=data)
+    waiting = await info(kit, "j")
+    assert (waiting["state"], "config" in waiting["reason"]) == ("paused", True)
+    with pytest.raises(NotPermitted):
+        await call(kit, "run_now", MARIA, agentool_name=tool, input_data=data)

@@ -278,3 +278,24 @@ async def test_the_audit_tells_who_did_what(request: pytest.FixtureRequest, tmp_
         assert [entry["job_id"] for entry in (await call(kit, "audit", owner="paul"))["entries"]] == ["plan"]
         with pytest.raises(NotPermitted):
             await call(kit, "audit", MARIA, owner="paul")
+
+
+@pytest.mark.parametrize("how", ["cancelled", "done"])
+@pytest.mark.parametrize("by", ["job_name", "job_id"])
+async def test_the_name_of_a_job_that_is_over_hands_nobody_its_history(kit: TestToolkit, how: str, by: str) -> None:
+    """Under an id, or a name, that another owner had, nobody finds that owner's results, by scheduling or by running at once."""
+    when = {"schedule": "in 1 minute"} if how == "done" else {}
+    await job(kit, "plan", PAUL, job_id="plan", **when)
+    if how == "done":
+        await kit.advance(minutes=2)
+    else:
+        await call(kit, "run_now", PAUL, job_id="plan")
+        await call(kit, "cancel", PAUL, job_id="plan")
+    given = {"job_id": "plan"} if by == "job_id" else {}
+    with pytest.raises(JobExists):
+        await job(kit, "plan", MARIA, **given)
+    with pytest.raises(JobNotFound):
+        await call(kit, "run_now", MARIA, job_id="plan", agentool_name="notification", input_data=MAIL)
+    with pytest.raises(JobNotFound):
+        await call(kit, "list_executions", MARIA, job_id="plan")
+    await job(kit, "plan", PAUL, **given)

@@ -92,6 +92,8 @@ class ExecutionService:
         if stored is not None:
             stored = await self._lookup.job(stored.job.job_id)
             check_not_waiting(caller, stored)
+        elif job_id and (former := await self._store.find_cancelled(job_id)) and former.job.job_id == job_id:
+            self._lookup.check_owner(former.job, job_id)
         check_work(caller, work, self._parts.admission, stored.job.work if stored else None)
         return stored
 

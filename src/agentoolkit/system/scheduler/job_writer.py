@@ -84,6 +84,12 @@ class JobWriter:
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
         return None
 
+    async def check_former(self, job: Job) -> None:
+        """Refuse an id whose history is another owner's, of a job that is over. Raises `JobExists`."""
+        for former in (await self._store.find(job.job_id), await self._store.find_cancelled(job.job_id)):
+            if former is not None and former.job.job_id == job.job_id:
+                _check_visible(former, job, "Choose another job_id and job_name.")
+
     async def check_name(self, job: Job) -> None:
         """Refuse a name that another live job has. Raises `JobExists`."""
         taken = await self._store.find(job.job_name)

@@ -127,6 +127,7 @@ class SchedulerService:
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         if there := await self._writer.find_same(planned.job):
             return Added(*there, planned.reading, created=False)
+        await self._writer.check_former(planned.job)
         planned = await self._admitted(planned)
         if dry_run:
             await self._writer.check_circle(planned.job, assumed)

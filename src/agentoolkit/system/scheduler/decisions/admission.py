@@ -45,7 +45,7 @@ class AdmissionRules:
     """The same for jobs that run more often than hourly."""
     spread: float = 50.0
     """Seconds over which jobs on round minutes are spread."""
-    approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "storage_fs")
+    approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "storage_fs", "config")
     """AgenTools whose jobs wait for a person."""
 
 
@@ -247,6 +247,8 @@ def _names(agentool_name: str, input_data: object) -> Iterator[str]:
                 pending.append(value)
         elif isinstance(held, (list, tuple)):
             pending.extend(cast("Iterable[object]", held))
+        elif isinstance(held, str) and held.startswith(PREFIX):  # looking a value up is a call as well
+            yield held.removeprefix(PREFIX).partition(":")[0]
 
 
 def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
