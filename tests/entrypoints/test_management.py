@@ -308,3 +308,21 @@ def test_a_wrong_input_names_the_command_that_shows_the_fields(cli: Cli) -> None
     """The way out of a command is a command, and no call in Python."""
     error = cli("schedule", "look", "1 hour", "queue", "operation=lok", code=2).stderr
     assert ("`agentool tools queue`" in error, "injector" in error) == (True, False)
+
+
+def test_a_job_that_is_paused_until_a_time_shows_when_it_goes_on(cli: Cli) -> None:
+    """The list has its next due time after the pause; one paused for good has none."""
+    cli.greeting("once", "every day at 9am")
+    cli.greeting("good", "every day at 9am")
+    cli("pause", "once", "--until", "2030-01-02")
+    cli("pause", "good")
+    lines = {line.split()[0]: line for line in cli("list").stdout.splitlines()}
+    assert ("2030-01-02 09:00" in lines["once"], "09:00" in lines["good"]) == (True, False)
+
+
+def test_info_says_what_a_paused_job_waits_for(cli: Cli) -> None:
+    """It is not said never to run: somebody can resume it."""
+    cli.greeting()
+    cli("pause", "greeting")
+    (line,) = [line for line in cli("info", "greeting").stdout.splitlines() if line.startswith("next")]
+    assert line.split(maxsplit=1)[1] == "when it is resumed"

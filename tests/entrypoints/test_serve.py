@@ -251,3 +251,10 @@ def test_serving_does_not_stop_the_next_one(cli: Cli) -> None:
     """The end of one serve is not operation 'stop'."""
     cli.serve(GREET)
     assert not cli.data("status")["stopped"]
+
+
+def test_a_task_of_another_zone_says_which(cli: Cli) -> None:
+    """The next time is this machine's; words that are read in another zone than that are told with it."""
+    away = cli.serve(GREET).output
+    here = cli.serve(GREET.replace("Europe/Berlin", "UTC")).output
+    assert ("every day at 09:00, Europe/Berlin\n" in away, "every day at 09:00\n" in here) == (True, True)

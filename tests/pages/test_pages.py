@@ -144,7 +144,18 @@ async def test_times_in_the_viewers_zone(kit: TestToolkit, browse: Browse, clien
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.012, "12 ms"), (1.44, "1.4 s"), (38, "38 s"), (65, "1 min 5 s"), (3_600, "1 h"), (40_000, "11 h"), (90_000, "1 d 1 h")],
+    [
+        (0.012, "12 ms"),
+        (0.0004, "0.4 ms"),
+        (0.00098, "1 ms"),
+        (0, "0 ms"),
+        (1.44, "1.4 s"),
+        (38, "38 s"),
+        (65, "1 min 5 s"),
+        (3_600, "1 h"),
+        (40_000, "11 h"),
+        (90_000, "1 d 1 h"),
+    ],
 )
 def test_spans_have_two_units_at_most(seconds: float, told: str) -> None:
     """The largest ones."""

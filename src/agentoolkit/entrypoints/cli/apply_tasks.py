@@ -33,6 +33,7 @@ class Applied(NamedTuple):
     state: str
     words: str
     next_run: str | None
+    timezone: str = ""
 
 
 async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[Applied]:
@@ -54,7 +55,7 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
             scheduled = await _run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
             mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
             state = await _switch(injector, task, scheduled)
-            applied[task.name] = Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run)
+            applied[task.name] = Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run, scheduled.timezone)
         except AgenToolError as error:
             advice = f"Scheduled already: {', '.join(applied) or 'none'}."
             raise TasksRefused([task.refusal(error)], [advice], value=task.name) from error

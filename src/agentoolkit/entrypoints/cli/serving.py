@@ -198,10 +198,17 @@ def task_lines(tasks: Sequence[Applied]) -> list[Text]:
             (f"  {name:<{widths[0]}} ", "bold"),
             (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
             (f"{told:<{widths[1]}} ", "dim" if task.state == "active" else "yellow"),
-            task.words,
+            _words(task),
         )
         for task, name, told in zip(tasks, names, following, strict=True)
     ]
+
+
+def _words(task: Applied) -> str:
+    """Return a task's words, with its zone where the clock shows another time there than here."""
+    moment = moment_of(task.next_run)
+    is_elsewhere = moment is not None and moment.utcoffset() != moment.astimezone().utcoffset()
+    return f"{task.words}, {task.timezone}" if is_elsewhere and task.timezone else task.words
 
 
 def _following(task: Applied) -> str:

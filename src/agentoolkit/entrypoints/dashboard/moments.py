@@ -44,6 +44,8 @@ class Clock(NamedTuple):
 
 def span(seconds: float) -> str:
     """Write a time span with its two largest units at most: ``1 h 5 min``, ``38 s``, ``12 ms``."""
+    if seconds < 0.001:
+        return f"{seconds * 1_000:.1f} ms".replace(".0 ", " ")
     if seconds < 1:
         return f"{seconds * 1_000:.0f} ms"
     if seconds < 10:

@@ -11,13 +11,15 @@ from agentoolkit.entrypoints.cli.job_options import given_fields
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, When, optional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.text import Text
 
     from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
 
 _WITHOUT_TIME = {"after": "when that job ends so"}
+_HAVE_A_NEXT_TIME = {"active", "paused"}
+"""States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
 _CALLERS = {"created_by", "changed_by"}
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 
@@ -82,7 +84,7 @@ def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | T
 
     is_pipe, now = console().width >= PIPE_WIDTH, present()
     for job in jobs:
-        due = moment_of(job.next_run) if job.state == "active" else None
+        due = moment_of(job.next_run) if job.state in _HAVE_A_NEXT_TIME else None
         once = moment_of(job.schedule) if job.schedule_type == "once" else None
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
@@ -127,10 +129,15 @@ def _facts(details: JobDetails) -> dict[str, object]:
         "name": details.job_name if details.job_name != details.job_id else None,
         "state": coloured(about["state"]),
         "schedule": f"{about['schedule']} ({about['schedule_type']})",
-        "next": f"{long_time(due)}, {relative(due, present())}" if due else _WITHOUT_TIME.get(about["schedule_type"], "never"),
+        "next": f"{long_time(due)}, {relative(due, present())}" if due else _without_time(about),
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
         **{name: _fact(name, value) for name, value in about.items() if name not in _SHOWN_APART and usual.get(name, usual) != value},
     }
+
+
+def _without_time(about: Mapping[str, Any]) -> str:
+    """Say when a job runs that has no next due time."""
+    return "when it is resumed" if about["state"] == "paused" else _WITHOUT_TIME.get(about["schedule_type"], "never")
 
 
 def _fact(name: str, value: Any) -> object:
