@@ -145,4 +145,4 @@ async def test_only_what_somebody_need_hear_is_delivered(operation: str, queue: 
         await job(kit, operation, result_queue="results", error_queue="errors")
         await start(kit, "a")
         queues = await kit.injector.run("queue", {"operation": "list_queues"})
-        assert [name for name in ("results", "errors") if name in queues.model_dump_json()] == ([queue] if queue else [])
+        assert [found["queue_name"] for found in queues.data["queues"] if found["size"]] == ([queue] if queue else [])

@@ -162,7 +162,7 @@ async def test_nothing_to_report_is_delivered_to_nobody(kit: Toolkit, time: Manu
     (run,) = await run_hours(kit, time)
     assert (run["status"], run["reason"], run["delivery"]) == ("success", "nothing to report", "none")
     queues = await kit.injector.run("queue", {"operation": "list_queues"})
-    assert "reports" not in queues.model_dump_json()
+    assert [(queue["queue_name"], queue["size"]) for queue in queues.data["queues"]] == [("reports", 0)]
 
 
 async def test_deps_are_made_for_each_run(kit: Toolkit, time: ManualTime) -> None:

@@ -26,6 +26,13 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config"
 
 
+def complaints(program: str, unit: Path) -> list[str]:
+    """Return what systemd says of a unit. It reads the machine's own units as well, and what it says of those is left out."""
+    judged = subprocess.run([program, "verify", "--user", "--man=no", str(unit)], capture_output=True, text=True)
+    assert judged.returncode == 0, judged.stderr
+    return [line for line in judged.stderr.splitlines() if not line.startswith(("/usr/", "/etc/", "/lib/"))]
+
+
 def test_systemd_reads_the_unit_without_a_complaint(cli: Cli, config: Path) -> None:
     """The unit that install writes, judged by systemd-analyze."""
     program = shutil.which("systemd-analyze")
@@ -33,8 +40,7 @@ def test_systemd_reads_the_unit_without_a_complaint(cli: Cli, config: Path) -> N
         pytest.skip("systemd-analyze is not there; Debian's package systemd has it")
     cli("service", "install", "--allow", "chores")
     unit = config / "systemd" / "user" / "agentool.service"
-    judged = subprocess.run([program, "verify", "--user", "--man=no", str(unit)], capture_output=True, text=True)
-    assert (judged.returncode, judged.stderr) == (0, "")
+    assert complaints(program, unit) == []
 
 
 def test_the_unit_serves_what_is_kept_in_its_folder(cli: Cli, config: Path, tmp_path: Path) -> None:
@@ -75,8 +81,7 @@ def test_a_folder_of_any_name_is_read_as_it_is(cli: Cli, config: Path, tmp_path:
         pytest.skip("systemd-analyze is not there; Debian's package systemd has it")
     cli("service", "install", "--folder", str(tmp_path / folder))
     unit = config / "systemd" / "user" / "agentool.service"
-    judged = subprocess.run([program, "verify", "--user", "--man=no", str(unit)], capture_output=True, text=True)
-    assert (judged.returncode, judged.stderr) == (0, "")
+    assert complaints(program, unit) == []
 
 
 def test_a_line_break_is_refused() -> None:
