@@ -218,6 +218,14 @@ async def test_a_model_cannot_approve(kit: TestToolkit, bank: Bank) -> None:
     assert bank.paid == []
 
 
+async def test_a_scheduled_run_cannot_approve(kit: TestToolkit, bank: Bank) -> None:
+    """A job is no person, even an administrator's; only a denial comes by itself."""
+    approval_id = await parked(kit, bank)
+    with acting_as(Caller("code").inside("approver@1")), pytest.raises(NotAllowed):
+        await decide(kit, "approve", approval_id)
+    assert bank.paid == []
+
+
 async def test_another_owner_sees_and_decides_nothing(kit: TestToolkit, bank: Bank) -> None:
     """What waits is its owner's."""
     approval_id = await parked(kit, bank)

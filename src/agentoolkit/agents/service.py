@@ -129,7 +129,7 @@ class AgentService:
         approval = await self._approvals.get(approval_id)
         if approval is None or not caller.owns(approval.owner):
             raise _nothing_waits(approval_id, f"Nothing waits under {excerpt(approval_id)}.")
-        if not caller.may("approve") or caller.door == "agent":
+        if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
             problem = f"{caller.name!r} may not decide on approvals from here."
             raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
         _check_edits(approval, edits)
