@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.entrypoints.rest import access, create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.testing import TestToolkit
 from agentoolkit.tokens import TokenNotFound
@@ -172,3 +173,33 @@ async def test_an_origin_of_any_form_is_refused(client: httpx2.AsyncClient, kit:
     """Also one that cannot be read as an address."""
     answer = await client.get("/tasks", headers={**await bearer(kit, "maria", "read"), "Origin": origin})
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:agentool:foreign-origin")
+
+
+async def test_a_body_that_does_not_end_is_refused(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 408 after a while: a slow client holds no connection for ever."""
+    monkeypatch.setattr(access, "BODY_SECONDS", 0.01)
+    answers = await _called(create_app(kit), {"type": "http", "method": "POST", "path": "/api/scheduler/tasks"})
+    assert [answer["status"] for answer in answers if "status" in answer] == [408]
+
+
+async def test_a_web_socket_is_refused(kit: TestToolkit) -> None:
+    """There is none here, and whoever asks is told so."""
+    assert await _called(create_app(kit), {"type": "websocket", "path": "/"}) == [{"type": "websocket.close", "code": 1008}]
+
+
+async def _called(app: Any, asked: dict[str, Any]) -> list[Any]:
+    """Call an application with a body of which only the beginning comes, and return what it sends."""
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    scope = {"raw_path": b"/", "query_string": b"", "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 1)}
+    sent: list[Any] = []
+    begun = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Any:
+        return next(begun, None) or await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(20):
+        await app({**scope, **asked, "headers": headers, "server": ("127.0.0.1", 80), "asgi": {"version": "3.0"}}, receive, send)
+    return sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from threading import get_ident
 from typing import Any
 from urllib.parse import quote
 
@@ -216,3 +217,13 @@ async def test_a_task_for_an_agent_is_that_agents(api: Api) -> None:
     await api("POST", "/tasks", status=201, json={"name": "other", "schedule": "0 9 * * *", **LIST})
     assert [task["name"] for task in (await api("GET", "/tasks?agent_name=email-agent"))["tasks"]] == ["mail"]
     assert (await api("GET", "/tasks/mail"))["agent_name"] == "email-agent"
+
+
+async def test_a_simulation_holds_up_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand tasks take seconds, so they are read in a thread, and what is due meanwhile is run."""
+    threads: list[int] = []
+    monkeypatch.setattr("agentoolkit.simulation.simulate", lambda *_, **__: threads.append(get_ident()) or [])
+    task = {"name": "x", "schedule": "every hour", **LIST}
+    await api("POST", "/simulate", json={"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"})
+    assert threads
+    assert get_ident() not in threads

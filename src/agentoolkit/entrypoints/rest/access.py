@@ -7,6 +7,7 @@ refused on loopback too.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from collections import deque
@@ -24,6 +25,8 @@ from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
 
 MAX_BODY = 2_000_000
 """Bytes of a request's body, unless set otherwise."""
+BODY_SECONDS = 30.0
+"""How long the next part of a body may take to come."""
 LOCAL = Caller("local", door="rest")
 """Who asks on a loopback address without a token."""
 MAX_FAILURES = 20
@@ -63,6 +66,8 @@ class Access:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
             return
         address = (scope.get("client") or ("", 0))[0]
         try:
@@ -142,19 +147,28 @@ def too_large(most: int) -> ApiError:
 
 
 def limited(receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body of more bytes."""
-    taken = 0
+    """Return a `receive` that refuses a body of more bytes, and one that does not come to its end."""
+    taken, is_whole = 0, False
 
     async def limited_receive() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, is_whole
+        message = await (receive() if is_whole else _in_time(receive))
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if taken > most:
                 raise too_large(most)
         return message
 
     return limited_receive
+
+
+async def _in_time(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await receive()
+    except TimeoutError as error:
+        raise ApiError(408, "body-too-slow", f"Nothing more of the body came in {BODY_SECONDS:g} s.", remedy="Send it again.") from error
 
 
 async def _caller(request: Request, rules: AccessRules) -> Caller:

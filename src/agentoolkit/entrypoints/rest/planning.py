@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -94,7 +95,7 @@ async def simulate_tasks(simulation: SimulationRequest, tools: Asking) -> Simula
     if not timedelta(0) < simulation.end - simulation.start <= MAX_SIMULATED:
         raise ApiError(422, "invalid-range", "The range must be longer than nothing, and a year at most.", field="end")
     try:
-        found = simulate(simulation.tasks, simulation.start, simulation.end, limit=simulation.limit + 1)
+        found = await asyncio.to_thread(simulate, simulation.tasks, simulation.start, simulation.end, limit=simulation.limit + 1)
     except OverflowError as error:
         raise ApiError(422, "invalid-range", "Nothing is known of that time.", field="start") from error
     due_times = [DueTime(due=one.due, name=one.name, agentool_name=one.tool) for one in found[: simulation.limit]]
