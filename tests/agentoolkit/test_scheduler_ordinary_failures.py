@@ -45,3 +45,14 @@ async def test_what_nobody_expected_has_its_traceback(kit, scheduler, monkeypatc
     await scheduler.add("1 minute", job_id="job")
     await kit.advance(minutes=1, seconds=5)
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [FULL, NotLeading("Another process leads now.")])
+async def test_a_claim_that_fails_as_the_scheduler_ends_is_no_error(kit, scheduler, monkeypatch, caplog, error):
+    """Nothing is tried again here: what is due stays due, for whichever process is next."""
+    await scheduler.add("1 minute", job_id="job")
+    raised = await fails_once(kit, monkeypatch, "claim", error)
+    claiming = kit.scheduler.lifecycle.running_engine().claiming
+    claiming.stop()
+    await claiming.claim(["job"])
+    assert (raised, [record.message for record in caplog.records if record.levelno >= logging.WARNING]) == (["claim"], [])

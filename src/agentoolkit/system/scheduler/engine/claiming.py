@@ -91,7 +91,7 @@ class Claiming:
         except Exception:
             self.failing = True
             # What was not written is still due, so the alarm must ring again; what was is found by the store's owner.
-            log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
+            self._log(len(job_ids))
             again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
             claims = Claims((), [Change(job_id, again) for job_id in job_ids])
             self._dispatch.in_doubt = True
@@ -101,3 +101,9 @@ class Claiming:
                     self._clock.set_alarm(job_id, at)
         for claimed in claims.records:
             self._dispatch.start(claimed)
+
+    def _log(self, number: int) -> None:
+        if self._stopped:  # as when the lead is given up meanwhile: the next process finds what is due
+            logger.debug("Claiming %d due jobs failed as the scheduler ended", number, exc_info=True)
+        else:
+            log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", number, RETRY_SECONDS)
