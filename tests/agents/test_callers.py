@@ -299,3 +299,14 @@ async def test_the_name_of_a_job_that_is_over_hands_nobody_its_history(kit: Test
     with pytest.raises(JobNotFound):
         await call(kit, "list_executions", MARIA, job_id="plan")
     await job(kit, "plan", PAUL, **given)
+
+
+@pytest.mark.parametrize("by", [MARIA, Caller("root", "rest")])
+async def test_a_job_that_is_replaced_stays_its_owners(kit: TestToolkit, by: Caller) -> None:
+    """It is counted, seen and run as theirs, with no more scopes than it had; who replaced it is kept beside."""
+    await job(kit, "plan", MARIA)
+    await job(kit, "plan", by, input_data={**MAIL, "message": "y"}, replace=True)
+    made = await info(kit, "plan")
+    assert (made["created_by"]["name"], made["created_by"]["scopes"]) == ("maria", ["read", "write"])
+    assert made["changed_by"]["name"] == by.name
+    assert [found["job_id"] for found in (await call(kit, "list", MARIA))["jobs"]] == ["plan"]

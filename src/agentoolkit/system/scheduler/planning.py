@@ -93,7 +93,7 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
     if not wanted.schedule.same_times(job.schedule):
         reading = _read(asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
-    changed = replace(wanted, schedule=reading.schedule, created_at=made_at)
+    changed = replace(wanted, schedule=reading.schedule, created_at=made_at, created_by=job.created_by)
     return Plan(changed, _state_after(stored, changed, None, now), reading)
 
 
