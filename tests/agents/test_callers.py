@@ -10,6 +10,7 @@ from tests.agents.conftest import SUNDAY
 from agentool import Injector
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.settings import Settings
+from agentoolkit.system.events.errors import InvalidEvent
 from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobExists, JobNotFound, LimitExceeded, NotPermitted
 from agentoolkit.testing import ManualTime, TestToolkit
 
@@ -310,3 +311,12 @@ async def test_a_job_that_is_replaced_stays_its_owners(kit: TestToolkit, by: Cal
     assert (made["created_by"]["name"], made["created_by"]["scopes"]) == ("maria", ["read", "write"])
     assert made["changed_by"]["name"] == by.name
     assert [found["job_id"] for found in (await call(kit, "list", MARIA))["jobs"]] == ["plan"]
+
+
+@pytest.mark.parametrize("name", ["scheduler.task.success", "task.completed", "task.failed"])
+async def test_nobody_publishes_what_the_scheduler_alone_tells(kit: TestToolkit, name: str) -> None:
+    """Neither by its events' names nor by the other names under which they are told."""
+    with acting_as(MARIA), pytest.raises(InvalidEvent, match="scheduler's own"):
+        await kit.injector.run("events", {"operation": "publish", "event_type": name})
+    with acting_as(MARIA):
+        await kit.injector.run("events", {"operation": "publish", "event_type": "task.assigned"})
