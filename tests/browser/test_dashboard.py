@@ -128,6 +128,7 @@ async def test_with_the_keyboard_alone(kit: Toolkit, open_page: OpenPage) -> Non
     await page.get_by_role("link", name="Pause…").focus()
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/act?*")
+    await page.locator("button:focus").wait_for()
     await page.keyboard.press("Enter")  # the button that confirms has the focus
     await page.wait_for_url("**/jobs/typed?done=*")
     assert await state_of(kit, "typed") == "paused"
