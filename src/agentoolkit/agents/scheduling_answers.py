@@ -23,6 +23,13 @@ def day_and_time(moment: str | datetime, zone: str) -> str:
     return told.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M")
 
 
+def told_creation(done: dict[str, Any], twin: str | None) -> str:
+    """Return the first words about a job that was asked for, and remark on another job that does the same."""
+    if done["created"] and twin:
+        done["remarks"].append(f"{twin!r} runs the same at the same time: is one of them too many?")
+    return "Scheduled" if done["created"] else "Already there:"
+
+
 def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
     """Say what a job is now: its reading, its zone, the time, its next runs, its remarks, and one sentence for the user."""
     zone, words = str(data["timezone"]), str(data["words"])

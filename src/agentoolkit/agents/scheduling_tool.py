@@ -47,9 +47,7 @@ Answers with the reading, zone and next runs."""
         end_at=end,
         max_runs=max_runs,
     )
-    if done["created"] and twin:
-        done["remarks"].append(f"{twin!r} runs the same at the same time: is one of them too many?")
-    said = "Scheduled" if done["created"] else "Already there:"
+    said = answers.told_creation(done, twin)
     return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
 
 

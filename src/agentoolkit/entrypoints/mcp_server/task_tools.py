@@ -78,9 +78,7 @@ one, use scheduler_change_task. Answers with the reading, zone and next runs."""
         description=description,
         max_retries=MAX_RETRIES,
     )
-    if done["created"] and twin:
-        done["remarks"].append(f"{twin!r} runs the same at the same time: is one of them too many?")
-    said = "Scheduled" if done["created"] else "Already there:"
+    said = answers.told_creation(done, twin)
     return await _changed(desk, said, done)
 
 
