@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentoolkit.entrypoints.background import background
     from agentoolkit.entrypoints.scheduled_tool import scheduled_tool
+    from agentoolkit.wiring import Toolkit
 
-_PLACES = {"background": "agentoolkit.entrypoints.background", "scheduled_tool": "agentoolkit.entrypoints.scheduled_tool"}
+_PLACES = {
+    "Toolkit": "agentoolkit.wiring",
+    "background": "agentoolkit.entrypoints.background",
+    "scheduled_tool": "agentoolkit.entrypoints.scheduled_tool",
+}
 """Names that are imported when they are first asked for."""
 
 
@@ -19,4 +24,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'agentoolkit' has no attribute {name!r}")
 
 
-__all__ = ["background", "scheduled_tool"]
+__all__ = ["Toolkit", "background", "scheduled_tool"]

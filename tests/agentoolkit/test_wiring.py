@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import agentoolkit
 from agentool import ConfigurationError, Injector, get_injector
 from agentoolkit.settings import Settings, ShellSettings
 from agentoolkit.system.queue import create_queue_agent
@@ -19,6 +20,11 @@ SET = {"operation": "set", "key": "a", "value": 1}
 
 def settings(**given: Any) -> Settings:
     return Settings.from_values({"timezone": "UTC", "log_console": False, **given})
+
+
+def test_the_toolkit_is_imported_from_the_package() -> None:
+    """``from agentoolkit import Toolkit`` is the class that `agentoolkit.wiring` defines."""
+    assert agentoolkit.Toolkit is Toolkit
 
 
 async def test_names_are_known_before_anything_is_made() -> None:
