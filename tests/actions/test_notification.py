@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from agentool import ConfigurationError, Injector, InvalidInput, MissingExtra
 from agentoolkit.actions.notification import NotificationFailed, create_notification_agent
-from agentoolkit.system.logging.records import Wanted
+from agentoolkit.system.logging.records import RecordFilter
 
 from .servers import Answer, HttpServer, SmtpServer, listening
 
@@ -106,7 +106,7 @@ async def test_a_retry_sends_only_where_it_failed(kit):
     notifier.subscribe(fail_twice)
     records = kit.injector.get("logging").deps
     await attempts_at(kit, ["log", "event"])
-    log = records.remembered(Wanted(logger_name="agentoolkit.notifications"), 10)
+    log = records.remembered(RecordFilter(logger_name="agentoolkit.notifications"), 10)
     assert (len(tried), [record.message for record in log]) == (3, ["Backup complete"])
 
 
@@ -121,7 +121,7 @@ async def test_a_further_execution_sends_everywhere_again(kit):
     notifier.subscribe(fail)
     for _ in range(2):
         await attempts_at(kit, ["log", "event"], times=2)
-    log = kit.injector.get("logging").deps.remembered(Wanted(logger_name="agentoolkit.notifications"), 10)
+    log = kit.injector.get("logging").deps.remembered(RecordFilter(logger_name="agentoolkit.notifications"), 10)
     assert (len(told), len(log)) == (4, 2)
 
 

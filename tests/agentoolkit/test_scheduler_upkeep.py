@@ -10,7 +10,7 @@ import pytest
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.planning import plan
-from agentoolkit.system.scheduler.ports import CancelRequest, Change, Owner
+from agentoolkit.system.scheduler.ports import Change, Owner, PendingCancel
 from agentoolkit.system.scheduler.schedules import ReadingHabits
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.testing import TestToolkit
@@ -25,7 +25,7 @@ class SharedStore(MemoryJobStore):
         super().__init__()
         self.leads = True
         self.told: list[Change] = []
-        self.cancels: list[CancelRequest] = []
+        self.cancels: list[PendingCancel] = []
         self.asked: list[str] = []
         self.fails = 0
 
@@ -42,7 +42,7 @@ class SharedStore(MemoryJobStore):
         told, self.told = self.told, []
         return told
 
-    async def cancel_requests(self) -> list[CancelRequest]:
+    async def cancel_requests(self) -> list[PendingCancel]:
         return self.cancels
 
     async def acknowledge_cancel(self, execution_id: str) -> None:
@@ -113,7 +113,7 @@ async def test_cancel_asked_for_elsewhere_ends_the_handler(kit, store, scheduler
     probe.blocks()
     await scheduler.add("1 minute", job_id="job")
     await kit.advance(minutes=1)
-    store.cancels.append(CancelRequest((await scheduler.history("job"))[0]["execution_id"], ""))
+    store.cancels.append(PendingCancel((await scheduler.history("job"))[0]["execution_id"], ""))
     await kit.advance(seconds=1)
     (record,) = await scheduler.history("job")
     assert (record["status"], record["reason"]) == ("cancelled", "cancelled by another process")

@@ -11,7 +11,7 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
-from agentoolkit.system.scheduler.ports import CancelRequest, Message
+from agentoolkit.system.scheduler.ports import Message, PendingCancel
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
@@ -226,6 +226,6 @@ async def test_cancellation_is_asked_of_the_owner_until_it_acted(first: SqlJobSt
     await first.acknowledge_cancel(running.execution_id)
     asked.append(list(await first.cancel_requests()))
     await finish(first, succeed(running))
-    request = CancelRequest(running.execution_id, "too slow")
+    request = PendingCancel(running.execution_id, "too slow")
     assert asked == [[], [request], [request], []]
     assert not await second.request_cancel(running.execution_id)

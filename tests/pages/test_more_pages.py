@@ -10,7 +10,7 @@ import pytest
 
 from agentool.caller import ADMIN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
-from agentoolkit.entrypoints.dashboard.moments import Clock
+from agentoolkit.entrypoints.dashboard.moments import PageClock
 from agentoolkit.entrypoints.dashboard.queues import grouped
 from agentoolkit.entrypoints.dashboard.rendering import editable, restored
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
@@ -46,7 +46,7 @@ async def test_marks_that_would_overlap_are_one_bar(kit: TestToolkit) -> None:
         {"scheduled_at": (now - timedelta(minutes=number)).isoformat(), "status": status, "execution_id": f"a@{number}"}
         for number, status in enumerate(["success", "failed", "success"])
     ]
-    drawing = draw_timeline([Lane("a", "/jobs/a", runs, [])], Clock(now))
+    drawing = draw_timeline([Lane("a", "/jobs/a", runs, [])], PageClock(now))
     assert "<title>2 success, 1 failed, 10:22 to 10:24</title>" in drawing
     assert 'class="stretch failed"' in drawing
 
@@ -76,7 +76,7 @@ async def test_jobs_that_run_all_the_time_stand_out_nowhere(kit: TestToolkit) ->
         "timezone": "UTC",
         "next_run": "2030-01-02T10:24:10+00:00",
     }
-    density = density_of([job], Clock(kit.clock.now()))
+    density = density_of([job], PageClock(kit.clock.now()))
     assert sum(density.hours.values()) == 0
     assert density.steady[0] == pytest.approx(360, rel=0.01)
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule
@@ -72,7 +72,7 @@ async def test_old_ones_are_history(kit: TestToolkit, browse: Browse) -> None:
 async def test_undelivered(kit: TestToolkit, browse: Browse) -> None:
     """An outcome that reached no queue."""
     await schedule(kit, "hourly")
-    await keep(kit, ExecutionStatus.SUCCESS, delivery=Delivery.FAILED)
+    await keep(kit, ExecutionStatus.SUCCESS, delivery=DeliveryStatus.FAILED)
     assert kinds_on(await browse("/")) == ["undelivered"]
 
 

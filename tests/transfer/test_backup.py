@@ -13,7 +13,7 @@ import pytest
 
 from agentool import InvalidInput
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
 from agentoolkit.transfer import Arrived, Everything, export_lines, import_lines
@@ -116,7 +116,7 @@ async def test_a_message_under_way_arrives(tmp_path: Path) -> None:
         execution = await kit.scheduler.store.execution("hourly@1")
     assert message == Message("hourly@1", "results", {"result": 1})
     assert execution is not None
-    assert (execution.delivery, execution.result, execution.status) == (Delivery.PENDING, {"a": [1]}, ExecutionStatus.SUCCESS)
+    assert (execution.delivery, execution.result, execution.status) == (DeliveryStatus.PENDING, {"a": [1]}, ExecutionStatus.SUCCESS)
 
 
 @pytest.mark.parametrize(("on_interrupt", "status"), [("retry", ExecutionStatus.QUEUED), ("fail", ExecutionStatus.LOST)])

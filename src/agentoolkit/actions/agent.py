@@ -20,7 +20,7 @@ from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.approvals import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
-from agentoolkit.agents.schemas import AgentInput, AgentNames, AgentOutput, ChangeGate, RunRequest, WaitingApproval, WaitingApprovals
+from agentoolkit.agents.schemas import AgentInput, AgentNames, AgentOutput, AgentRunRequest, ChangeGate, WaitingApproval, WaitingApprovals
 from agentoolkit.agents.service import AgentService, check_run
 from agentoolkit.database.database import Database
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
@@ -53,7 +53,7 @@ async def agent_run(
         BudgetReached: The budget of the day or the job is used up; the job is paused.
         AgentError: It came to no answer.
     """
-    asked = RunRequest(
+    asked = AgentRunRequest(
         agent=agent,
         prompt=prompt,
         conversation=conversation or "fresh",
@@ -186,7 +186,7 @@ def register_agent(
 def _check(service: AgentService, call: AgentInput) -> None:
     """Refuse what `run` would refuse, when it is scheduled."""
     if call.operation == "run" and call.agent is not None:
-        check_run(service, RunRequest(agent=call.agent, max_tokens=call.max_tokens, max_cost=call.max_cost))
+        check_run(service, AgentRunRequest(agent=call.agent, max_tokens=call.max_tokens, max_cost=call.max_cost))
 
 
 def _registered(

@@ -11,7 +11,7 @@ from agentool.errors import ConfigurationError
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.errors import AgentFailed, AgentTimeout
-from agentoolkit.agents.registry import Ran, Task
+from agentoolkit.agents.registry import AgentTask, Ran
 
 PROMPT = "{prompt}"
 _BASIC = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
@@ -30,7 +30,7 @@ class CommandRunner:
         """What a program costs is not known here."""
         return False
 
-    async def run(self, name: str, rules: AgentRules, task: Task) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """See `Runner.run`."""
         # The instructions come first, so that no prompt can begin with a dash and be read as an option.
         prompt = f"{task.instructions}\n\n{task.prompt}".replace("\0", "")

@@ -23,10 +23,10 @@ from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.agents.errors import AgentError, AgentFailed, AgentTimeout, LimitReached, ModelRefused, ModelUnavailable
-from agentoolkit.agents.registry import Ran, Task
+from agentoolkit.agents.registry import AgentTask, Ran
 
 Deps = Callable[[], Any] | AbstractContextManager[Any] | None
-Park = Callable[[str, AgentRules, Task, str, tuple[WaitingCall, ...], Ran], Awaitable[Exception]]
+Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], Ran], Awaitable[Exception]]
 """Keeps the calls that wait, and returns what ends the execution."""
 
 MAX_TOOL_CALLS_KEPT = 50
@@ -56,7 +56,7 @@ class PydanticRunner:
     model: Model | str | None = None
     counts_tokens = True
 
-    async def run(self, name: str, rules: AgentRules, task: Task) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """See `Runner.run`."""
         conversation_id = _conversation_id(name, task)
         earlier = await self._loaded(conversation_id, rules, task)
@@ -102,7 +102,7 @@ class PydanticRunner:
             return False
         return True
 
-    async def _loaded(self, conversation_id: str, rules: AgentRules, task: Task) -> Conversation:
+    async def _loaded(self, conversation_id: str, rules: AgentRules, task: AgentTask) -> Conversation:
         if task.conversation == "fresh" and task.approval is None:
             return Conversation(conversation_id=conversation_id)
         limit = None if task.approval else rules.messages
@@ -111,7 +111,7 @@ class PydanticRunner:
             raise AgentFailed(f"The conversation {conversation_id!r} that was parked is gone.", remedy="Let the job run anew.")
         return found or Conversation(conversation_id=conversation_id)
 
-    async def _saved(self, conversation: Conversation, before: RunUsage, task: Task) -> bool:
+    async def _saved(self, conversation: Conversation, before: RunUsage, task: AgentTask) -> bool:
         """Keep a conversation that goes on: a named one, and one that waits for a person."""
         waits = conversation.deferred_tool_requests is not None
         if task.conversation == "fresh" and not waits and task.approval is None:
@@ -125,7 +125,7 @@ class PydanticRunner:
         return True
 
 
-def _conversation_id(name: str, task: Task) -> str:
+def _conversation_id(name: str, task: AgentTask) -> str:
     """Name a conversation: one for each execution, for each job, or by the name that was given; always of one owner and agent."""
     if task.approval is not None:
         return task.approval.conversation_id
@@ -138,7 +138,7 @@ def _conversation_id(name: str, task: Task) -> str:
     return f"{whose}/named/{task.conversation}"
 
 
-def _limits(task: Task) -> UsageLimits:
+def _limits(task: AgentTask) -> UsageLimits:
     limits = task.limits
     return UsageLimits(
         request_limit=limits.requests,

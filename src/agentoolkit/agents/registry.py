@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class AgentTask:
     """One run of an agent that somebody asks for."""
 
     prompt: str
@@ -56,7 +56,7 @@ class Runner(Protocol):
 
     counts_tokens: bool
 
-    async def run(self, name: str, rules: AgentRules, task: Task) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """Run it once.
 
         Raises:

@@ -48,7 +48,7 @@ class AgentInput(BaseOperationInput):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class AgentRunRequest:
     """What ``run`` is asked for. Meanings: see `AgentInput`."""
 
     agent: str

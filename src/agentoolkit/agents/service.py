@@ -20,8 +20,8 @@ from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.approvals import Approval, ApprovalStore, WaitingCall, decided
 from agentoolkit.agents.errors import AgentError, BudgetReached, NoSuchApproval, NotAllowed
 from agentoolkit.agents.ledger import Ledger, RunEntry
-from agentoolkit.agents.registry import AgentRegistry, Ran, RegisteredAgent, Task
-from agentoolkit.agents.schemas import AgentOutput, ChangeGate, RunRequest
+from agentoolkit.agents.registry import AgentRegistry, AgentTask, Ran, RegisteredAgent
+from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest, ChangeGate
 from agentoolkit.endings import EndedEarly
 from agentoolkit.json_values import recordable
 from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
@@ -88,7 +88,7 @@ class AgentService:
             self._conversations = self._open_conversations()
         return self._conversations
 
-    async def run(self, call: RunRequest) -> AgentOutput:
+    async def run(self, call: AgentRunRequest) -> AgentOutput:
         """Run an agent once, or let a parked run go on, whichever this execution is for.
 
         Raises:
@@ -100,7 +100,7 @@ class AgentService:
         agent = self.registry.get(approval.agent if approval else call.agent)
         if approval is None and call.only_if_changed is not None:
             await self._check_changed(call.only_if_changed, execution)
-        task = Task(
+        task = AgentTask(
             prompt=await self._prompt(call, execution),
             owner=get_caller().name,
             limits=agent.rules.limits.tightened(_asked(call, agent.rules.limits)),
@@ -142,7 +142,7 @@ class AgentService:
         return outcome
 
     async def park(
-        self, name: str, rules: AgentRules, task: Task, conversation_id: str, calls: tuple[WaitingCall, ...], ran: Ran
+        self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: Ran
     ) -> Exception:
         """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
         execution, now = task.execution, self._time.now()
@@ -166,7 +166,7 @@ class AgentService:
         reason = f"needs approval {approval.approval_id} until {approval.deadline.isoformat(timespec='minutes')}: {waiting}"
         return Parked("cancelled", reason, {"approval_id": approval.approval_id, **_details(ran)}, ran)
 
-    async def _within_budget(self, agent: RegisteredAgent, task: Task) -> AgentOutput:
+    async def _within_budget(self, agent: RegisteredAgent, task: AgentTask) -> AgentOutput:
         """Reserve the worst, run, and book what was used, however it ended."""
         entry = self._entry(agent, task)
         try:
@@ -196,13 +196,13 @@ class AgentService:
         cost = None if ran.cost is None else Decimal(ran.cost)
         await self._ledger.book(replace(entry, tokens=ran.tokens, cost=cost))
 
-    def _entry(self, agent: RegisteredAgent, task: Task) -> RunEntry:
+    def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self._time.now()
         run_id = f"{execution.execution_id}#{execution.attempt}" if execution else f"call-{uuid4().hex}"
         job_id = execution.job_id if execution else ""
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"))
 
-    async def _pause(self, task: Task, error: BudgetReached) -> None:
+    async def _pause(self, task: AgentTask, error: BudgetReached) -> None:
         """Pause the job whose budget is used up: until tomorrow if it is the day's, else for good."""
         if task.execution is None or not await self._has_job(task.execution):
             return
@@ -269,7 +269,7 @@ class AgentService:
         value = StoredValue(json.dumps(digest), None)
         await self._values.change(_NAMESPACE, key, lambda _: value, self._time.now())
 
-    async def _prompt(self, call: RunRequest, execution: Execution | None) -> str:
+    async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
         prompt = call.prompt
         if not call.previous_result or execution is None:
             return prompt
@@ -282,7 +282,7 @@ class AgentService:
         return prompt
 
 
-def check_run(service: AgentService, call: RunRequest) -> None:
+def check_run(service: AgentService, call: AgentRunRequest) -> None:
     """Refuse, when it is scheduled, a run that could not keep its limits, or whose agent does not exist.
 
     Raises:
@@ -297,7 +297,7 @@ def check_run(service: AgentService, call: RunRequest) -> None:
         raise InvalidInput(problem, field="agent", value=call.agent, remedy="Limit its tokens as well: `tokens` or `max_tokens`.")
 
 
-def _asked(call: RunRequest, own: RunLimits) -> RunLimits:
+def _asked(call: AgentRunRequest, own: RunLimits) -> RunLimits:
     cost = call.max_cost if call.max_cost is not None else own.cost
     return RunLimits(
         requests=call.max_requests or own.requests,

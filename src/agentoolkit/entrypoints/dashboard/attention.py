@@ -29,7 +29,7 @@ _BUDGET = "budget"
 _DETAIL = 200
 
 
-class Step(NamedTuple):
+class NextStep(NamedTuple):
     """Something to do about a trouble."""
 
     label: str
@@ -49,7 +49,7 @@ class Trouble:
     detail: str = ""
     at: str | None = None
     until: str | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[NextStep, ...] = ()
 
 
 async def find_troubles(view: View) -> list[Trouble]:
@@ -105,13 +105,13 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
     elif (status["lag"] or 0.0) > MAX_LAG:
         problem, detail = "The scheduler is late", f"A run started {span(status['lag'])} after its due time."
     if problem:
-        steps = (Step("Start…", "/act?do=start"),) if status["stopped"] and view.may("admin") else ()
+        steps = (NextStep("Start…", "/act?do=start"),) if status["stopped"] and view.may("admin") else ()
         yield Trouble(kind="silent", mark="failed", subject="Scheduler", address="/health", told=problem, detail=detail, steps=steps)
 
 
 def _broken(jobs: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
     for job in jobs[:MAX_JOBS]:
-        steps = (Step("Cancel…", f"/act?do=cancel&job={job['job_id']}"),)
+        steps = (NextStep("Cancel…", f"/act?do=cancel&job={job['job_id']}"),)
         yield _of_job(job["job_id"], "broken", "failed", "is broken and never due", job["reason"], steps=steps)
 
 
@@ -128,7 +128,7 @@ async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trou
         newest = streak[0]
         number = f"{len(streak)} times" if len(streak) < STREAK else f"at least {STREAK} times"
         times = "failed" if len(streak) == 1 else f"failed {number} in a row"
-        steps = (Step("Run again…", f"/act?do=run&job={job_id}"), Step("Pause…", f"/act?do=pause&job={job_id}"))
+        steps = (NextStep("Run again…", f"/act?do=run&job={job_id}"), NextStep("Pause…", f"/act?do=pause&job={job_id}"))
         found.append(_of_job(job_id, "failing", "failed", times, _error_of(newest), newest["finished_at"], steps=steps))
     return found
 
@@ -141,13 +141,13 @@ def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one
     for job_id, found in list(by_job.items())[:MAX_JOBS]:
         number = sum(each["due_count"] for each in found)
         told = f"{number:,} {one if number == 1 else many}"
-        steps = (Step("Look", execution_address(found[0]["execution_id"])), Step("Run now…", f"/act?do=run&job={job_id}"))
+        steps = (NextStep("Look", execution_address(found[0]["execution_id"])), NextStep("Run now…", f"/act?do=run&job={job_id}"))
         yield _of_job(job_id, status, status, told, found[0]["reason"], found[0]["scheduled_at"], steps=steps)
 
 
 def _undelivered(executions: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
     for execution in [one for one in executions if one["delivery"] == "failed"][:MAX_JOBS]:
-        steps = (Step("Look", execution_address(execution["execution_id"])),)
+        steps = (NextStep("Look", execution_address(execution["execution_id"])),)
         told = "has an outcome that reached no queue"
         yield _of_job(execution["job_id"], "undelivered", "skipped", told, execution["reason"], execution["finished_at"], steps=steps)
 
@@ -156,19 +156,19 @@ def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[st
     for approval in approvals[:MAX_JOBS]:
         wanted = ", ".join(call["tool"] for call in approval["calls"])
         here = f"/approvals/{approval['approval_id']}"
-        steps = (Step("Decide…", here),)
+        steps = (NextStep("Decide…", here),)
         told = f"wants to call {wanted}, and waits for approval"
         who = f"asked by agent {approval['agent']}"
         yield _of_job(approval["job_id"], "approval", "running", told, who, until=approval["deadline"], steps=steps)
     for job in [one for one in paused if one["reason"].startswith(NEEDS_APPROVAL)][:MAX_JOBS]:
-        steps = (Step("Approve…", f"/act?do=resume&job={job['job_id']}"), Step("Deny…", f"/act?do=cancel&job={job['job_id']}"))
+        steps = (NextStep("Approve…", f"/act?do=resume&job={job['job_id']}"), NextStep("Deny…", f"/act?do=cancel&job={job['job_id']}"))
         told = "waits for approval before its first run"
         yield _of_job(job["job_id"], "approval", "running", told, job["reason"].removeprefix(NEEDS_APPROVAL), steps=steps)
 
 
 def _over_budget(paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
     for job in [one for one in paused if _BUDGET in one["reason"].lower()][:MAX_JOBS]:
-        steps = (Step("Resume…", f"/act?do=resume&job={job['job_id']}"),)
+        steps = (NextStep("Resume…", f"/act?do=resume&job={job['job_id']}"),)
         yield _of_job(job["job_id"], "budget", "skipped", "is paused by its budget", job["reason"], until=job["next_run"], steps=steps)
 
 
@@ -180,7 +180,7 @@ def _of_job(
     detail: str,
     at: str | None = None,
     until: str | None = None,
-    steps: tuple[Step, ...] = (),
+    steps: tuple[NextStep, ...] = (),
 ) -> Trouble:
     shown = redacted_text(detail)
     cut = shown if len(shown) <= _DETAIL else f"{shown[:_DETAIL]}…"

@@ -8,12 +8,12 @@ from typing import Any
 from markupsafe import Markup
 
 from agentoolkit.entrypoints.dashboard.marks import execution_address
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment, span
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment, span
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 56, 20
 
 
-def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | None, clock: Clock) -> Markup | None:
+def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | None, clock: PageClock) -> Markup | None:
     """Draw how long the runs of a job took, the newest at the right, with the line at which they time out."""
     timed = [one for one in reversed(executions) if one["duration"] is not None]
     if len(timed) < 2:
@@ -31,7 +31,7 @@ def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | Non
     return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours
 
 
-def _bar(execution: Mapping[str, Any], left: float, step: float, scale: float, clock: Clock) -> Markup:
+def _bar(execution: Mapping[str, Any], left: float, step: float, scale: float, clock: PageClock) -> Markup:
     height = max(2.0, execution["duration"] * scale)
     started = read_moment(execution["started_at"])
     told = f"{span(execution['duration'])}, {execution['status']}, {clock.exactly(started) if started else ''}"

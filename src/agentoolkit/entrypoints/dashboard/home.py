@@ -9,7 +9,7 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.attention import find_troubles, headline
 from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
 from agentoolkit.entrypoints.dashboard.marks import job_address
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
 from agentoolkit.entrypoints.dashboard.timeline import Lane, coming, draw_timeline
 
@@ -54,7 +54,7 @@ async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:
     ]
 
 
-def _all_quiet(clock: Clock, jobs: list[dict[str, Any]]) -> str:
+def _all_quiet(clock: PageClock, jobs: list[dict[str, Any]]) -> str:
     """Say that nothing is wrong, and what comes next."""
     if not jobs:
         return "All quiet. There is no job yet."

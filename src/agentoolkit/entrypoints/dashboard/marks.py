@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 
 SHAPES = {
     "success": '<circle cx="6" cy="6" r="4.2"/>',
@@ -34,7 +34,7 @@ def mark(status: str, title: str | None = None) -> Markup:
     return Markup(drawing).format(status, told, named, shape)  # noqa: S704  a drawing of ours
 
 
-def strip(executions: Iterable[Mapping[str, Any]], clock: Clock) -> Markup:
+def strip(executions: Iterable[Mapping[str, Any]], clock: PageClock) -> Markup:
     """Draw the latest due times of a job, the newest last, each a link to its execution."""
     newest = list(executions)[:STRIP]
     if not newest:
@@ -43,7 +43,7 @@ def strip(executions: Iterable[Mapping[str, Any]], clock: Clock) -> Markup:
     return Markup(f'<span class="strip">{links}</span>')  # noqa: S704  each part is escaped below
 
 
-def _linked(execution: Mapping[str, Any], clock: Clock) -> str:
+def _linked(execution: Mapping[str, Any], clock: PageClock) -> str:
     """Draw one due time. A list has thousands of them, so the shape is one that the page defines once."""
     status, due = execution["status"], read_moment(execution["scheduled_at"])
     title = f"{status}, {clock.exactly(due) if due else ''}"

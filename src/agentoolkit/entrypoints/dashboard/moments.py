@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-class Clock(NamedTuple):
+class PageClock(NamedTuple):
     """How a page writes times."""
 
     now: datetime
     zone: str | None = None
     """The viewer's zone, where times are wanted in it; None: each time in its job's."""
 
-    def of(self, zone: str) -> Clock:
+    def of(self, zone: str) -> PageClock:
         """Return a clock for what belongs to a zone; where the viewer's is wanted, that counts."""
-        return self if self.zone else Clock(self.now, known_zone(zone))
+        return self if self.zone else PageClock(self.now, known_zone(zone))
 
     def local(self, moment: datetime) -> datetime:
         """Return a moment in the zone in which this page writes it."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from agentool.caller import Caller, Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.batches import batches_of
-from agentoolkit.entrypoints.dashboard.moments import Clock, known_zone
+from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
@@ -42,7 +42,7 @@ class View:
 
     request: Request
     tools: Tools
-    clock: Clock
+    clock: PageClock
 
     def may(self, scope: str) -> bool:
         """May the viewer do this? Buttons of other things are left out."""
@@ -116,7 +116,7 @@ async def view_of(request: Request) -> View:
     caller = caller_of(request.scope)
     zone = known_zone(request.cookies.get("agentool_zone")) if request.cookies.get("agentool_times") == "mine" else None
     tools = Tools(injector, caller.at("page"))
-    return View(request, tools, Clock(injector.get("scheduler").deps.now(), zone))
+    return View(request, tools, PageClock(injector.get("scheduler").deps.now(), zone))
 
 
 Viewing = Annotated[View, Depends(view_of)]

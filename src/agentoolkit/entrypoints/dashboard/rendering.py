@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from agentoolkit.entrypoints.dashboard import marks
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment, span
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment, span
 from agentoolkit.entrypoints.dashboard.static import address_of
 from agentoolkit.redaction import redacted, redacted_text
 from agentoolkit.text import counted, printable_json
@@ -50,7 +50,7 @@ def render(name: str, /, **values: Any) -> str:
     return environment().get_template(name).render(**values)
 
 
-def moment(iso: str | None, clock: Clock) -> Markup:
+def moment(iso: str | None, clock: PageClock) -> Markup:
     """Write a time relative to now; exactly on hover and for who listens."""
     at = read_moment(iso)
     if at is None:

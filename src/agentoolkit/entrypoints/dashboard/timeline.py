@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.marks import SHAPES, execution_address
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 from agentoolkit.system.scheduler.schedules import Schedule, firings
 
 SPAN = timedelta(hours=24)
@@ -47,7 +47,7 @@ class Point(NamedTuple):
     address: str = ""
 
 
-def coming(schedule: Schedule | None, clock: Clock) -> list[datetime]:
+def coming(schedule: Schedule | None, clock: PageClock) -> list[datetime]:
     """Return the due times of the next 24 hours, two hundred at most."""
     if schedule is None or schedule.kind == "after":
         return []
@@ -57,7 +57,7 @@ def coming(schedule: Schedule | None, clock: Clock) -> list[datetime]:
         return []
 
 
-def draw_timeline(lanes: Sequence[Lane], clock: Clock) -> Markup:
+def draw_timeline(lanes: Sequence[Lane], clock: PageClock) -> Markup:
     """Draw the lanes: past left, future right, one line for now; marks that would overlap are one bar with a count."""
     height = _TOP + len(lanes) * _LANE + 20
     drawn = Markup("").join(_draw_lane(lane, _TOP + number * _LANE, clock) for number, lane in enumerate(lanes))
@@ -69,7 +69,7 @@ def draw_timeline(lanes: Sequence[Lane], clock: Clock) -> Markup:
     return Markup(svg).format(_WIDTH, height, drawn, _ticks(clock, base + 14), now)  # noqa: S704
 
 
-def _ticks(clock: Clock, y: float) -> Markup:
+def _ticks(clock: PageClock, y: float) -> Markup:
     first = clock.local(clock.now - SPAN).replace(minute=0, second=0, microsecond=0)
     hours = [first + timedelta(hours=number) for number in range(1, 49)]
     shown = [hour for hour in hours if hour.hour % 4 == 0]
@@ -77,11 +77,11 @@ def _ticks(clock: Clock, y: float) -> Markup:
     return Markup("").join(tick.format(_place(hour, clock), y, f"{hour:%a}" if hour.hour == 0 else f"{hour:%H:%M}") for hour in shown)
 
 
-def _place(at: datetime, clock: Clock) -> float:
+def _place(at: datetime, clock: PageClock) -> float:
     return _LEFT + (at - clock.now + SPAN) / (2 * SPAN) * (_WIDTH - _LEFT)
 
 
-def _draw_lane(lane: Lane, y: int, clock: Clock) -> Markup:
+def _draw_lane(lane: Lane, y: int, clock: PageClock) -> Markup:
     past = [
         Point(_place(due, clock), one["status"], due, execution_address(one["execution_id"]))
         for one in reversed(lane.executions)
@@ -112,7 +112,7 @@ def _goes_on(group: Sequence[Point], point: Point) -> bool:
     return not point.status and point.at == group[-1].at
 
 
-def _draw_group(group: Sequence[Point], y: int, clock: Clock) -> Markup:
+def _draw_group(group: Sequence[Point], y: int, clock: PageClock) -> Markup:
     first, last = group[0], group[-1]
     if len(group) == 1:
         return _draw_point(first, y, clock)
@@ -139,7 +139,7 @@ def _extent(first: Point, last: Point, now: float) -> tuple[float, float]:
     return left, max(_BAR, min(right, _WIDTH) - left)
 
 
-def _draw_point(point: Point, y: int, clock: Clock) -> Markup:
+def _draw_point(point: Point, y: int, clock: PageClock) -> Markup:
     exact = clock.exactly(point.at)
     if not point.status:
         dot = Markup('<circle cx="{0:.1f}" cy="{1}" r="3.4" class="due"><title>due {2}</title></circle>')

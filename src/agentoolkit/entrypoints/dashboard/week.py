@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.marks import job_address
-from agentoolkit.entrypoints.dashboard.moments import Clock, read_moment
+from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.system.scheduler.schedules import Schedule, firings
 from agentoolkit.text import counted
@@ -45,7 +45,7 @@ class Density:
     steady: list[float] = field(default_factory=list[float])
     """Runs an hour of each job that is due too often to stand out anywhere."""
 
-    def add(self, job: Mapping[str, Any], clock: Clock) -> None:
+    def add(self, job: Mapping[str, Any], clock: PageClock) -> None:
         """Add the due times of a job."""
         schedule = _schedule_of(job)
         if schedule is None:
@@ -83,7 +83,7 @@ async def get_week(view: Viewing) -> Response:
     )
 
 
-def density_of(jobs: Sequence[Mapping[str, Any]], clock: Clock) -> Density:
+def density_of(jobs: Sequence[Mapping[str, Any]], clock: PageClock) -> Density:
     """Return how dense the coming week is, of the first jobs if there are very many due times."""
     density = Density()
     for job in jobs:

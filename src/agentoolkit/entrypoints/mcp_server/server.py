@@ -21,7 +21,7 @@ from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.prompts import get_prompt, list_prompts
 from agentoolkit.entrypoints.mcp_server.resources import JobResources
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
-from agentoolkit.entrypoints.mcp_server.tools import HINTS, Answer, TaskTools
+from agentoolkit.entrypoints.mcp_server.tools import HINTS, TaskTools, ToolReply
 from agentoolkit.wiring import Toolkit
 
 Context = ServerRequestContext[Any, Any]
@@ -98,8 +98,8 @@ class Door:
             return await self._approved(ctx, params, answer)
         return _result(answer)
 
-    async def _run(self, ctx: Context, name: str, arguments: object, caller: Caller | None = None) -> Answer:
-        async def call(kit: Toolkit) -> Answer:
+    async def _run(self, ctx: Context, name: str, arguments: object, caller: Caller | None = None) -> ToolReply:
+        async def call(kit: Toolkit) -> ToolReply:
             return await self._tools.call(name, arguments)
 
         with acting_as(caller or self._caller()):
@@ -119,19 +119,19 @@ class Door:
         """Ask, and repeat the call with its code if the answer is yes; where nobody can be asked, tell what would happen."""
         if not can_ask(ctx):
             how = f"Nothing was done yet. Ask the user; if they agree, repeat the call with confirm '{needed.code}'."
-            return _result(Answer(f"{needed.problem} {how}", {"done": False, "confirm": needed.code}))
+            return _result(ToolReply(f"{needed.problem} {how}", {"done": False, "confirm": needed.code}))
         said = await ask(ctx, params, needed.problem, needed.code)
         if isinstance(said, types.InputRequiredResult):
             return said
         if not said:
-            return _result(Answer(f"The user declined. {needed.declined}", {"done": False, "declined": True}))
+            return _result(ToolReply(f"The user declined. {needed.declined}", {"done": False, "declined": True}))
         try:
             return _result(await self._run(ctx, params.name, {**(params.arguments or {}), "confirm": needed.code}))
         except ConfirmationNeeded:
-            return _result(Answer("It changed while the user was asked, and nothing was done. Call again.", is_error=True))
+            return _result(ToolReply("It changed while the user was asked, and nothing was done. Call again.", is_error=True))
 
     async def _approved(
-        self, ctx: Context, params: types.CallToolRequestParams, answer: Answer
+        self, ctx: Context, params: types.CallToolRequestParams, answer: ToolReply
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Ask the person at the client for the approval that a task waits for."""
         job_id = (answer.data or {})["job_id"]
@@ -139,11 +139,11 @@ class Door:
         if isinstance(said, types.InputRequiredResult):
             return said
         if not said:
-            return _result(Answer(f"{answer.text}\nThe user did not approve it now.", answer.data))
+            return _result(ToolReply(f"{answer.text}\nThe user did not approve it now.", answer.data))
         caller = self._caller()
         person = Caller(caller.name, caller.door, caller.scopes | APPROVE, caller.depth, caller.lineage)
         resumed = await self._run(ctx, "scheduler_change_task", {"task_id": job_id, "action": "resume"}, person)
-        return _result(Answer(f"The user approved it. {resumed.text}", resumed.data, resumed.is_error))
+        return _result(ToolReply(f"The user approved it. {resumed.text}", resumed.data, resumed.is_error))
 
 
 def can_ask(ctx: Context) -> bool:
@@ -198,7 +198,7 @@ def _mcp_tool(name: str, tools: TaskTools) -> types.Tool:
     )
 
 
-def _result(answer: Answer) -> types.CallToolResult:
+def _result(answer: ToolReply) -> types.CallToolResult:
     text = types.TextContent(type="text", text=answer.text)
     return types.CallToolResult(content=[text], structured_content=answer.data, is_error=answer.is_error)
 

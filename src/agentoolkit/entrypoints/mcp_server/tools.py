@@ -84,7 +84,7 @@ HINTS: Mapping[str, Hints] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolReply:
     """What a call is answered with."""
 
     text: str
@@ -118,7 +118,7 @@ class TaskTools:
             problem = f"No tool is named {excerpt(name)}."
             raise UnknownAgenTool(problem, field="name", value=name, remedy=did_you_mean(name, self._operations))
 
-    async def call(self, name: str, arguments: object) -> Answer:
+    async def call(self, name: str, arguments: object) -> ToolReply:
         """Call a tool, as the current caller.
 
         Raises:
@@ -131,8 +131,8 @@ class TaskTools:
         except ConfirmationNeeded:
             raise
         except AgenToolError as error:
-            return Answer(_refusal(error, name, operation.example), is_error=True)
-        return Answer(cut_text(output.text), shorten(output.data), question=output.question)
+            return ToolReply(_refusal(error, name, operation.example), is_error=True)
+        return ToolReply(cut_text(output.text), shorten(output.data), question=output.question)
 
 
 def _refusal(error: AgenToolError, name: str, example: Mapping[str, Any] | None) -> str:

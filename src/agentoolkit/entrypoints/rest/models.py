@@ -133,7 +133,7 @@ class ExecutionPage(BaseModel):
     cursor: str | None = Field(default=None, description="Asks for the next page; null: this was the last one")
 
 
-class Reading(BaseModel):
+class TaskReading(BaseModel):
     """How a schedule was understood."""
 
     task_id: str | None = None
@@ -225,10 +225,10 @@ def execution_of(record: dict[str, Any]) -> TaskExecution:
     return TaskExecution(task_id=record["job_id"], retry_of=retried_execution(record["execution_id"]), **kept)
 
 
-def reading_of(data: dict[str, Any]) -> Reading:
+def reading_of(data: dict[str, Any]) -> TaskReading:
     """Return what was understood of a schedule."""
-    kept = {name: value for name, value in data.items() if name in Reading.model_fields}
-    return Reading(task_id=data.get("job_id"), type=data["schedule_type"], **kept)
+    kept = {name: value for name, value in data.items() if name in TaskReading.model_fields}
+    return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], **kept)
 
 
 def _status(state: str) -> TaskStatus:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from agentool.describe import describe
 from agentoolkit.entrypoints.rest.asking import Asking
-from agentoolkit.entrypoints.rest.models import Body, NewTask, Reading, reading_of
+from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, reading_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 
@@ -79,7 +79,7 @@ class AgentoolDetails(BaseModel):
 
 
 @router.post("/preview", openapi_extra=needing("read"))
-async def preview_schedule(preview: PreviewRequest, tools: Asking) -> Reading:
+async def preview_schedule(preview: PreviewRequest, tools: Asking) -> TaskReading:
     """Say what a schedule means and when it would be due, without scheduling anything."""
     data = await tools.scheduler(
         "preview", schedule=preview.schedule, schedule_type=preview.type, timezone=preview.timezone, count=preview.count

@@ -17,7 +17,7 @@ router = guarded_router("queues")
 _ADMIN = needing("admin")
 
 
-class Limit(BaseModel):
+class PageLimit(BaseModel):
     """How many."""
 
     model_config = ConfigDict(extra="forbid")
@@ -100,21 +100,21 @@ class RequeuedMessages(BaseModel):
 
 
 @router.get("/queues", openapi_extra=_ADMIN)
-async def list_queues(query: Annotated[Limit, Query()], tools: Asking) -> QueuePage:
+async def list_queues(query: Annotated[PageLimit, Query()], tools: Asking) -> QueuePage:
     """List queues with what is in them."""
     data = (await tools.run("queue", "list_queues", limit=query.limit)).data
     return QueuePage(queues=[QueueState.model_validate(queue) for queue in data["queues"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/messages", openapi_extra=_ADMIN)
-async def list_messages(queue_name: Named, query: Annotated[Limit, Query()], tools: Asking) -> MessagePage:
+async def list_messages(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> MessagePage:
     """List what waits in a queue, without taking any of it."""
     data = (await tools.run("queue", "peek", queue_name=queue_name, limit=query.limit)).data
     return MessagePage(messages=[QueuedMessage.model_validate(message) for message in data["messages"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/dead-letters", openapi_extra=_ADMIN)
-async def list_dead_letters(queue_name: Named, query: Annotated[Limit, Query()], tools: Asking) -> DeadLetterPage:
+async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> DeadLetterPage:
     """List the dead letters of a queue, and group them by their reasons."""
     data = (await tools.run("queue", "get_dlq", queue_name=queue_name, limit=query.limit)).data
     messages = [QueuedMessage.model_validate(message) for message in data["messages"]]

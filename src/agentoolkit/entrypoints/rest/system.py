@@ -59,7 +59,7 @@ class AuditQuery(BaseModel):
     limit: int = Field(default=100, ge=1, le=1_000)
 
 
-class AuditEntry(BaseModel):
+class TaskAuditEntry(BaseModel):
     """One thing that somebody did."""
 
     at: str
@@ -75,11 +75,13 @@ class AuditEntry(BaseModel):
 class AuditPage(BaseModel):
     """Entries of the audit, the newest first."""
 
-    entries: list[AuditEntry]
+    entries: list[TaskAuditEntry]
 
 
 @router.get("/audit")
 async def list_audit(query: Annotated[AuditQuery, Query()], tools: Asking) -> AuditPage:
     """Return who created, changed, ran and cancelled what, from which door; secrets are hidden."""
     data = await tools.scheduler("audit", job_id=query.task_id, owner=query.agent_name, limit=query.limit)
-    return AuditPage(entries=[AuditEntry(task_id=entry.pop("job_id"), agent_name=entry.pop("owner"), **entry) for entry in data["entries"]])
+    return AuditPage(
+        entries=[TaskAuditEntry(task_id=entry.pop("job_id"), agent_name=entry.pop("owner"), **entry) for entry in data["entries"]]
+    )

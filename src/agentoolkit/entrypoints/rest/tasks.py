@@ -12,10 +12,10 @@ from agentoolkit.entrypoints.rest.finding import find_tasks, search_of
 from agentoolkit.entrypoints.rest.models import (
     Body,
     NewTask,
-    Reading,
     ScheduledTask,
     TaskChanges,
     TaskPage,
+    TaskReading,
     reading_of,
     task_of_details,
     task_of_summary,
@@ -53,9 +53,12 @@ _ON_TASK = ("get_task", "update_task", "delete_task", "enable_task", "disable_ta
 @router.post(
     "/tasks",
     status_code=201,
-    responses={200: {"model": Reading, "description": "The very same task is there already"}, 201: links("task_id", "task_id", *_ON_TASK)},
+    responses={
+        200: {"model": TaskReading, "description": "The very same task is there already"},
+        201: links("task_id", "task_id", *_ON_TASK),
+    },
 )
-async def create_task(task: NewTask, tools: Asking, response: Response) -> Reading:
+async def create_task(task: NewTask, tools: Asking, response: Response) -> TaskReading:
     """Schedule a task. Everything is checked now, and the answer says how its schedule was understood."""
     reading = await schedule_task(tools, task)
     if not reading.created:
@@ -63,7 +66,7 @@ async def create_task(task: NewTask, tools: Asking, response: Response) -> Readi
     return reading
 
 
-async def schedule_task(tools: Tools, task: NewTask) -> Reading:
+async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
     """Schedule a task as its agent.
 
     Raises:
@@ -95,7 +98,7 @@ async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
 
 
 @router.patch("/tasks/{task_id}")
-async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> Reading:
+async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
     """Change some fields of a task and leave the others as they are."""
     return reading_of(await tools.scheduler("update", job_id=task_id, version=changes.version, **changes.given()))
 

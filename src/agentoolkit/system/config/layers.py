@@ -17,7 +17,7 @@ PREFIX = "AGENTOOL_CONFIG__"
 Layer = Literal["runtime", "environment", "file", "default"]
 
 
-class Answer(NamedTuple):
+class LayeredValue(NamedTuple):
     """A value, and which layer it is from."""
 
     value: Any
@@ -42,7 +42,7 @@ class Layers:
         for path in files:
             self._files.update(read_file(path))
 
-    def find(self, key: str) -> Answer | None:
+    def find(self, key: str) -> LayeredValue | None:
         """Return the value that counts, if there is one. A section set as a whole hides what other layers have in it."""
         for name, inner in _splits(key):
             if name in self._runtime:
@@ -51,9 +51,9 @@ class Layers:
             # An empty variable is not set.
             if (text := self._environment.get(variable(name))) and (not inner or isinstance(typed(text), Mapping)):
                 return _inside(typed(text), inner, "environment")
-        return Answer(self._files[key], "file") if key in self._files else None
+        return LayeredValue(self._files[key], "file") if key in self._files else None
 
-    def get(self, key: str) -> Answer:
+    def get(self, key: str) -> LayeredValue:
         """Return the value that counts. Raises `ConfigKeyNotFound`."""
         if (found := self.find(key)) is None:
             raise ConfigKeyNotFound.among(key, self.all())
@@ -79,7 +79,7 @@ class Layers:
                 return True
         return False
 
-    def all(self) -> dict[str, Answer]:
+    def all(self) -> dict[str, LayeredValue]:
         """Return every key that is known, in order, with the value that counts: what `find` answers for it."""
         known = {*self._files, *flattened(self._runtime)}
         variables = {variable(key) for key in known}
@@ -97,12 +97,12 @@ def _splits(key: str) -> Iterator[tuple[str, list[str]]]:
         yield ".".join(parts[:length]), parts[length:]
 
 
-def _inside(value: Any, inner: Sequence[str], layer: Layer) -> Answer | None:
+def _inside(value: Any, inner: Sequence[str], layer: Layer) -> LayeredValue | None:
     for part in inner:
         if not isinstance(value, Mapping) or part not in value:
             return None
         value = cast("Mapping[str, Any]", value)[part]
-    return Answer(value, layer)
+    return LayeredValue(value, layer)
 
 
 def _with(value: Any, inner: Sequence[str], leaf: Any) -> Any:

@@ -11,7 +11,7 @@ from agentool.operations import Handler
 from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, unreserved
 from agentoolkit.system.events.schemas import EventsOutput
 from agentoolkit.system.events.service import EventService
-from agentoolkit.system.events.subscriptions import PAGE, Wanted
+from agentoolkit.system.events.subscriptions import PAGE, EventFilter
 
 Context = RunContext[EventService]
 
@@ -32,7 +32,7 @@ async def events_publish(
 
 async def events_read(ctx: Context, event_type: str = "*", after: int = 0, limit: int = PAGE) -> EventsOutput:
     """Return the events after a cursor that are kept and that the caller may see, the oldest first."""
-    wanted = Wanted(checked_pattern(event_type))
+    wanted = EventFilter(checked_pattern(event_type))
     missed = max(0, (await ctx.deps.bounds()).oldest - after - 1) if after else 0
     found: list[EventMessage] = []
     cursor, caller = after, get_caller()

@@ -16,7 +16,7 @@ from agentool.core.background import Background
 from agentool.errors import ConfigurationError
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
 from agentoolkit.system.events.ports import Bounds, EventStore
-from agentoolkit.system.events.subscriptions import PAGE, Handler, Subscription, Wanted
+from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Handler, Subscription
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class EventService:
         Raises:
             InvalidEvent: The pattern cannot be one.
         """
-        wanted = Wanted(checked_pattern(pattern), agent_name)
+        wanted = EventFilter(checked_pattern(pattern), agent_name)
         subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
         with self._lock:
             self._subscriptions.append(subscription)

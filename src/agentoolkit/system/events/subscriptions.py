@@ -46,7 +46,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events a subscriber wants."""
 
     pattern: str = "*"
@@ -67,7 +67,7 @@ class Subscription:
         name: Under which its cursor is kept, so that it goes on where it was after a restart.
     """
 
-    def __init__(self, source: Source, wanted: Wanted, handler: Handler | None = None, name: str | None = None) -> None:
+    def __init__(self, source: Source, wanted: EventFilter, handler: Handler | None = None, name: str | None = None) -> None:
         self.wanted = wanted
         self.handler = handler
         self.name = name

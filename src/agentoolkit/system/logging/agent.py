@@ -11,7 +11,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
-from agentoolkit.system.logging.records import Level, LogRecord, Wanted
+from agentoolkit.system.logging.records import Level, LogRecord, RecordFilter
 from agentoolkit.system.logging.service import LogService, LogSettings
 from agentoolkit.time_source import SystemTime
 
@@ -87,7 +87,7 @@ async def logging_read(
     Raises:
         InvalidInput: The log is not written to a file.
     """
-    log, asked = ctx.deps, Wanted(**wanted)
+    log, asked = ctx.deps, RecordFilter(**wanted)
     found = log.remembered(asked, limit) if source == "memory" else await log.from_file(asked, limit)
     return LogRecords(records=found, count=len(found), dropped=log.dropped)
 

@@ -87,7 +87,7 @@ def plain(value: object, depth: int = MAX_DEPTH) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecordFilter:
     """Which records are asked for."""
 
     level: Level = "DEBUG"

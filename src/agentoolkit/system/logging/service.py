@@ -14,7 +14,7 @@ from agentool.errors import InvalidInput
 from agentoolkit.redaction import redacted, redacted_text
 from agentoolkit.settings import LogSettings
 from agentoolkit.system.logging.package_log import PackageLog
-from agentoolkit.system.logging.records import NUMBERS, Format, Level, LogRecord, Record, Wanted, is_below, plain
+from agentoolkit.system.logging.records import NUMBERS, Format, Level, LogRecord, Record, RecordFilter, is_below, plain
 from agentoolkit.system.logging.writing import Output, newest_first, rotating
 from agentoolkit.time_source import TimeSource
 
@@ -89,11 +89,11 @@ class LogService:
             self._levels[logger_name] = level
         PackageLog.adjust_levels()
 
-    def remembered(self, wanted: Wanted, limit: int) -> list[LogRecord]:
+    def remembered(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
         """Return the last records that are remembered, the oldest first."""
         return _last(reversed(self._memory), wanted, limit)
 
-    async def from_file(self, wanted: Wanted, limit: int) -> list[LogRecord]:
+    async def from_file(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
         """Return the last records of the file, the oldest first. Raises `InvalidInput` where there is no file."""
         path = self._file
         if path is None:
@@ -116,5 +116,5 @@ class LogService:
         return min((NUMBERS[self._level], *own.values()))
 
 
-def _last(newest_first: Iterable[LogRecord], wanted: Wanted, limit: int) -> list[LogRecord]:
+def _last(newest_first: Iterable[LogRecord], wanted: RecordFilter, limit: int) -> list[LogRecord]:
     return list(islice(filter(wanted.fits, newest_first), limit))[::-1]

@@ -72,7 +72,7 @@ class ExecutionStatus(StrEnum):
 UNFINISHED = frozenset({ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.RETRYING})
 
 
-class Delivery(StrEnum):
+class DeliveryStatus(StrEnum):
     """Whether an outcome reached its queue; a state of its own, so that a full queue never changes what happened."""
 
     NONE = "none"
@@ -290,7 +290,7 @@ class Execution(NamedTuple):
     """Seconds that the handler took."""
     result: Any = None
     error: ErrorRecord | None = None
-    delivery: Delivery = Delivery.NONE
+    delivery: DeliveryStatus = DeliveryStatus.NONE
     retry_at: datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     """Earlier attempts, the oldest first."""
@@ -314,7 +314,7 @@ class Execution(NamedTuple):
 
 _new_tuple = cast("Callable[[type[Execution], tuple[Any, ...]], Execution]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 _QUEUED, _RUNNING, _SUCCESS = ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.SUCCESS
-_UNDELIVERED = Delivery.NONE
+_UNDELIVERED = DeliveryStatus.NONE
 
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:

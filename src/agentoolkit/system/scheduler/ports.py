@@ -134,7 +134,7 @@ class Removed(NamedTuple):
         return self.removed
 
 
-class CancelRequest(NamedTuple):
+class PendingCancel(NamedTuple):
     """Another process asks to cancel an execution."""
 
     execution_id: str
@@ -327,7 +327,7 @@ class JobStore(Protocol):
         """Ask the process that runs an execution to cancel it. Return whether it is unfinished."""
         ...
 
-    async def cancel_requests(self) -> Sequence[CancelRequest]:
+    async def cancel_requests(self) -> Sequence[PendingCancel]:
         """Return what other processes ask us to cancel, again and again until `acknowledge_cancel`."""
         ...
 

@@ -19,7 +19,7 @@ from agentoolkit.system.scheduler.jobs import (
     HISTORY_LENGTH,
     LIVE,
     UNFINISHED,
-    Delivery,
+    DeliveryStatus,
     Execution,
     ExecutionStatus,
     Job,
@@ -29,7 +29,6 @@ from agentoolkit.system.scheduler.jobs import (
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
-    CancelRequest,
     Change,
     Claimed,
     Claims,
@@ -37,13 +36,14 @@ from agentoolkit.system.scheduler.ports import (
     Finished,
     Message,
     Owner,
+    PendingCancel,
     Position,
     Removed,
     Retried,
     StoredJob,
 )
 from agentoolkit.system.scheduler.schedules.after import ANY
-from agentoolkit.system.scheduler.stores.memory_history import History
+from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 RETIRED_JOBS = 1_000
@@ -77,7 +77,7 @@ class MemoryJobStore:
         self._cancelled: dict[str, StoredJob] = {}
         self._downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
-        self._history = History(history_length)
+        self._history = MemoryHistory(history_length)
         self._outbox: dict[str, Message] = {}
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
@@ -224,7 +224,7 @@ class MemoryJobStore:
     async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
         return False
 
-    async def cancel_requests(self) -> Sequence[CancelRequest]:
+    async def cancel_requests(self) -> Sequence[PendingCancel]:
         return ()
 
     async def acknowledge_cancel(self, execution_id: str) -> None:
@@ -257,12 +257,12 @@ class MemoryJobStore:
 
     async def delivered(self, execution_id: str) -> None:
         if self._outbox.pop(execution_id, None):
-            self._note_delivery(execution_id, Delivery.DELIVERED)
+            self._note_delivery(execution_id, DeliveryStatus.DELIVERED)
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
         if give_up:
             self._outbox.pop(message.execution_id, None)
-            self._note_delivery(message.execution_id, Delivery.FAILED)
+            self._note_delivery(message.execution_id, DeliveryStatus.FAILED)
         else:
             self._outbox[message.execution_id] = message._replace(attempts=message.attempts + 1)
 
@@ -297,7 +297,7 @@ class MemoryJobStore:
             return None
         if message is not None:
             self._outbox[execution.execution_id] = message
-            execution = execution._replace(delivery=Delivery.PENDING)
+            execution = execution._replace(delivery=DeliveryStatus.PENDING)
         self._history.finish(execution)
         if execution.status in FAILURES:
             self._pause_if_failing(execution.job_id)
@@ -446,7 +446,7 @@ class MemoryJobStore:
             if cancelled := self._cancelled.pop(oldest, None):
                 self._leave_order(cancelled)
 
-    def _note_delivery(self, execution_id: str, delivery: Delivery) -> None:
+    def _note_delivery(self, execution_id: str, delivery: DeliveryStatus) -> None:
         execution = self._history.get(execution_id)
         if execution is not None and execution.finished:
             self._history.change_finished(execution._replace(delivery=delivery))

@@ -16,7 +16,7 @@ _RARE = frozenset(ExecutionStatus) - UNFINISHED - {ExecutionStatus.SUCCESS}
 """Outcomes that have an order of their own: what most executions are is found soon among all."""
 
 
-class History:
+class MemoryHistory:
     """Executions by their ids, by job, and in the order of their due times.
 
     Args:

@@ -35,7 +35,7 @@ from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phr
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
 from agentoolkit.system.scheduler.schedules.words.suggestions import fixed_answer, nearest_text
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
-from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, Token, tokenise
+from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS
 from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, is_abbreviation, load_zone, zone_named
 
@@ -130,9 +130,9 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
     return _cycle_phrase(meaning, cursor, kind, zone)
 
 
-def _take_zone(tokens: list[Token], text: str) -> tuple[str | None, str | None]:
+def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
     """Remove a zone from the end; return its name, or ``UTC±HH:MM`` for an offset."""
-    last = tokens[-1] if len(tokens) > 1 else Token("end", "")
+    last = tokens[-1] if len(tokens) > 1 else TextToken("end", "")
     if last.kind == "offset":
         tokens.pop()
         return None, f"UTC{last.text[:3]}:{last.text[-2:]}"

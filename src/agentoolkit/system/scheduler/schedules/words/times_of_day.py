@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import time
 
 from agentoolkit.system.scheduler.schedules.words.durations import whole_number
-from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, Token
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, TextToken
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, HALVES
 
 _NAMED = ("noon", "midday", "midnight")
@@ -187,7 +187,7 @@ def _checked(cursor: Cursor, said: str, hour: int, minute: int, second: int) -> 
     return found
 
 
-def _hour_of(token: Token) -> int | None:
+def _hour_of(token: TextToken) -> int | None:
     if token.kind == "number":
         return int(token.text) if token.text.isdigit() else None
     return whole_number(token.text)

@@ -41,7 +41,7 @@ _PLAIN = {"−": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TextToken:
     """One word, number or sign; ``kind`` is the name of its pattern."""
 
     kind: str
@@ -75,14 +75,14 @@ class Cursor:
 
     source: str
     now: datetime
-    tokens: list[Token]
+    tokens: list[TextToken]
     remarks: list[str]
     parts: DayParts = DayParts()
     place: int = 0
     bare_times: dict[time, str] = field(default_factory=dict[time, str])
     is_elapsed: bool = False
 
-    def peek(self, ahead: int = 0) -> Token:
+    def peek(self, ahead: int = 0) -> TextToken:
         """Return a token without taking it; an empty one after the end."""
         place = self.place + ahead
         return self.tokens[place] if place < len(self.tokens) else _END
@@ -105,7 +105,7 @@ class Cursor:
         """Take and return the next token when it is one of these words."""
         return self.next().text if self.peek().text in words and not self.at_end() else None
 
-    def next(self) -> Token:
+    def next(self) -> TextToken:
         """Take and return the next token."""
         token = self.peek()
         self.place += 1
@@ -136,7 +136,7 @@ class Cursor:
         where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
         return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
 
-    def _unknown_word(self) -> Token | None:
+    def _unknown_word(self) -> TextToken | None:
         here = self.tokens[self.place :] if self.place else self.tokens
         return next((token for token in here if token.kind == "word" and token.text not in VOCABULARY), None)
 
@@ -146,7 +146,7 @@ class Cursor:
 
 EXAMPLES = "Write e.g. 'in 30 minutes', 'tomorrow at 14:00', 'every weekday at 9am', 'every 5 minutes' or '0 9 * * 1-5'."
 
-_END = Token("end", "")
+_END = TextToken("end", "")
 
 
 def plain(text: str) -> str:
@@ -156,15 +156,15 @@ def plain(text: str) -> str:
     return "".join(_plain_character(character) for character in text)
 
 
-def tokenise(text: str) -> list[Token]:
+def tokenise(text: str) -> list[TextToken]:
     """Split ASCII text into tokens, whatever its case."""
     said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
     said = _ABBREVIATED.sub("", _SHORT_HALF.sub(r" \1m", _OCLOCK.sub("o'clock", said)))
     said = _HOURS_H.sub(r"\1:\2", said)
     if _NAMES_MONTH.search(said):
         said = _JOINED.sub(" ", said)
-    tokens = (Token(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))
-    return [Token("iso", _iso(token.text)) if token.kind == "iso" else token for token in tokens]
+    tokens = (TextToken(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))
+    return [TextToken("iso", _iso(token.text)) if token.kind == "iso" else token for token in tokens]
 
 
 def _iso(date: str) -> str:

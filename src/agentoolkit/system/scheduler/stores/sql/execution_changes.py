@@ -13,15 +13,15 @@ from agentoolkit.system.scheduler.decisions.failures import FAILURES
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
-from agentoolkit.system.scheduler.jobs import Delivery, Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
-    CancelRequest,
     Claimed,
     Ending,
     Finished,
     Message,
+    PendingCancel,
     Retried,
 )
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
@@ -165,9 +165,9 @@ def request_cancel(tx: Transaction, execution_id: str, reason: str = "") -> bool
 
 
 @reads
-def cancel_requests(tx: Transaction) -> list[CancelRequest]:
+def cancel_requests(tx: Transaction) -> list[PendingCancel]:
     """See `JobStore.cancel_requests`."""
-    return [CancelRequest(*row) for row in tx.session.rows(_CANCEL_REQUESTS, {"owner": tx.owner})]
+    return [PendingCancel(*row) for row in tx.session.rows(_CANCEL_REQUESTS, {"owner": tx.owner})]
 
 
 @writes
@@ -273,7 +273,7 @@ def _readable_job(tx: Transaction, job_id: str) -> Job | None:
 
 
 def _noted(execution: Execution, message: Message | None) -> Execution:
-    return execution if message is None else execution._replace(delivery=Delivery.PENDING)
+    return execution if message is None else execution._replace(delivery=DeliveryStatus.PENDING)
 
 
 def _insert(tx: Transaction, execution: Execution) -> bool:

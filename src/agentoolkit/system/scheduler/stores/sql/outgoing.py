@@ -8,7 +8,7 @@ from itertools import islice
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.jobs import Delivery, Execution
+from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.definitions import encode
@@ -55,20 +55,20 @@ def messages(tx: Transaction, limit: int) -> list[Message]:
 @writes
 def delivered(tx: Transaction, execution_id: str) -> None:
     """See `JobStore.delivered`."""
-    _take_out(tx.session, execution_id, Delivery.DELIVERED)
+    _take_out(tx.session, execution_id, DeliveryStatus.DELIVERED)
 
 
 @writes
 def undelivered(tx: Transaction, message: Message, *, give_up: bool) -> None:
     """See `JobStore.undelivered`."""
     if give_up:
-        _take_out(tx.session, message.execution_id, Delivery.FAILED)
+        _take_out(tx.session, message.execution_id, DeliveryStatus.FAILED)
     else:
         sql = "UPDATE agentool_outbox SET attempts = attempts + 1 WHERE execution_id = :id"
         tx.session.run(sql, {"id": message.execution_id})
 
 
-def _take_out(session: Session, execution_id: str, delivery: Delivery) -> None:
+def _take_out(session: Session, execution_id: str, delivery: DeliveryStatus) -> None:
     session.run("DELETE FROM agentool_outbox WHERE execution_id = :execution_id", {"execution_id": execution_id})
     noted = {"delivery": delivery.value, "execution_id": execution_id}
     session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)

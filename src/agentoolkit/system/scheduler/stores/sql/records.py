@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.definitions import encode
 
@@ -138,7 +138,7 @@ EXECUTION = Columns(
         Column("duration", "DOUBLE PRECISION", "duration", nullable=True),
         Column("result", "TEXT", "result", encode, json.loads, nullable=True),
         Column("error", "TEXT", "error", encode, _error_of, nullable=True),
-        Column("delivery", "TEXT", "delivery.value", read=Delivery),
+        Column("delivery", "TEXT", "delivery.value", read=DeliveryStatus),
         Column("retry_at", "BIGINT", "retry_at", micros, moment, nullable=True),
         Column("attempts", "TEXT", "attempts", _attempts_text, _attempts_of, nullable=True),
         Column("owner", "TEXT", "owner"),
