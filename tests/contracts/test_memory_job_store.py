@@ -7,7 +7,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus, execution_id, queued_execution
+from agentoolkit.system.scheduler.execution_ids import execution_id
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus, queued_execution
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores import ordered
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore

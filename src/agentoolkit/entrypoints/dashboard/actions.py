@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_ro
 from agentoolkit.entrypoints.dashboard.rendering import editable, restored
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.system.scheduler.jobs import job_id_of
+from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 SAMPLE = 10
 """Items that the question names."""

@@ -13,8 +13,9 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.json_values import NothingThere, value_at
 from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler.decisions.downstream import upstream_execution_id
 from agentoolkit.system.scheduler.engine.attempts import current_execution
-from agentoolkit.system.scheduler.jobs import Execution, upstream_execution_id
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import JobStore
 
 NAME = "after"

@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 
 from agentool.caller import Caller, get_caller
 from agentoolkit.redaction import redacted
-from agentoolkit.system.scheduler.jobs import Job, JobState, job_to_record
+from agentoolkit.system.scheduler.job_records import job_to_record
+from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.time_source import TimeSource
 

@@ -16,7 +16,8 @@ from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, 
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work, execution_id
+from agentoolkit.system.scheduler.execution_ids import execution_id
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import firings

@@ -13,7 +13,8 @@ from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus, execution_id
+from agentoolkit.system.scheduler.execution_ids import execution_id
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Removed, StoredJob
 
 logger = logging.getLogger(__name__)

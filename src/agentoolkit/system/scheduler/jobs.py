@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, cast
 
-from pydantic import AwareDatetime, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, ConfigDict
 from typing_extensions import TypedDict
 
 from agentool.caller import CODE, Caller
+from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.schedules import Schedule
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -190,35 +191,6 @@ class Job:
         return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
 
-JOB_RECORD = TypeAdapter(Job)
-"""The one form in which stores and files hold a job."""
-
-
-def job_to_record(job: Job) -> dict[str, Any]:
-    """Write a job as JSON values."""
-    callers = {"created_by": job.created_by.to_json(), "changed_by": job.changed_by.to_json() if job.changed_by else None}
-    return {**JOB_RECORD.dump_python(job, mode="json"), **callers}  # whose scopes are in order
-
-
-def job_from_record(record: Mapping[str, Any]) -> Job:
-    """Read what `job_to_record` wrote.
-
-    Raises:
-        ValueError: It was damaged.
-    """
-    try:
-        return JOB_RECORD.validate_python(record)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
-    """Return what stands for a job whose definition cannot be read. Nothing of it is due."""
-    schedule = Schedule(kind="once", text=created_at.isoformat(), timezone="UTC")
-    return Job(job_id=job_id, job_name=job_name, agentool_name="", input_data={}, schedule=schedule, created_at=created_at)
-
-
 # The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.
 
 
@@ -323,39 +295,3 @@ def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
     # Without the defaults of the named tuple: every firing makes one.
     late = (None, None, None, None, None, _UNDELIVERED, None, ())
     return _new_tuple(Execution, (id_, job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *late, owner))
-
-
-def execution_id(job_id: str, due: datetime) -> str:
-    """Compute the id of a due time's execution: the same due time can never become two of them."""
-    return f"{job_id}@{due.isoformat()}"
-
-
-def names_execution(id_: str) -> bool:
-    """Is this the id of an execution rather than of a job? No job's id has an ``@``."""
-    return "@" in id_
-
-
-def job_id_of(execution_id: str) -> str:
-    """Return the id of the job that an execution belongs to."""
-    return execution_id.partition("@")[0]
-
-
-_AFTER = "@after-"
-_AFTER_ANY = "@any-"
-
-
-def downstream_execution_id(job_id: str, upstream: str, *, after_any: bool = False) -> str:
-    """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
-    return f"{job_id}{_AFTER_ANY if after_any else _AFTER}{upstream}"
-
-
-def comes_after_any(execution: Execution) -> bool:
-    """Was it started by the end of any job? Its own end starts nothing of that kind, or two such jobs would start each other for ever."""
-    return execution.trigger == "after" and execution.execution_id.startswith(f"{execution.job_id}{_AFTER_ANY}")
-
-
-def upstream_execution_id(execution: Execution) -> str:
-    """Return the id of the execution that this one comes after; empty: it comes after none."""
-    if execution.trigger != "after":
-        return ""
-    return execution.execution_id.partition(_AFTER_ANY if comes_after_any(execution) else _AFTER)[2]

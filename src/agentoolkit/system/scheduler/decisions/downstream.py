@@ -8,13 +8,14 @@ from hashlib import blake2b
 
 from agentoolkit.system.scheduler.decisions.due import Decision, Scribe, end_pause, runs_left, start_or_skip
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, comes_after_any, downstream_execution_id
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.schedules.after import ANY
 
 MAX_ID_LENGTH = 2_000
 """Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
 
-
+_AFTER = "@after-"
+_AFTER_ANY = "@any-"
 _SUCCEEDED = frozenset({ExecutionStatus.SUCCESS})
 _FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
 _COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
@@ -64,11 +65,18 @@ def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
         raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
 
 
+def upstream_execution_id(execution: Execution) -> str:
+    """Return the id of the execution that this one comes after; empty: it comes after none."""
+    if execution.trigger != "after":
+        return ""
+    return execution.execution_id.partition(_AFTER_ANY if _comes_after_any(execution) else _AFTER)[2]
+
+
 def _is_awaited(job: Job, ended: Execution) -> bool:
     before = job.schedule.after
     if before is None or ended.status not in _COUNT[before.outcome] or not job.schedule.admits(_end(ended)):
         return False
-    return before.job_id != ANY or (ended.job_id != job.job_id and not comes_after_any(ended))
+    return before.job_id != ANY or (ended.job_id != job.job_id and not _comes_after_any(ended))
 
 
 def _end(execution: Execution) -> datetime:
@@ -81,11 +89,21 @@ def _fits(execution: Execution) -> bool:
 
 def _shortened(execution: Execution) -> Execution:
     digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
-    after_any = comes_after_any(execution)
-    return execution._replace(execution_id=downstream_execution_id(execution.job_id, digest, after_any=after_any))
+    after_any = _comes_after_any(execution)
+    return execution._replace(execution_id=_id_after(execution.job_id, digest, after_any=after_any))
 
 
 def _start_after(scribe: Scribe, ended: Execution) -> Execution:
     job = scribe.job
-    id_ = downstream_execution_id(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
+    id_ = _id_after(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
     return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=scribe.owner)
+
+
+def _id_after(job_id: str, upstream: str, *, after_any: bool = False) -> str:
+    """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
+    return f"{job_id}{_AFTER_ANY if after_any else _AFTER}{upstream}"
+
+
+def _comes_after_any(execution: Execution) -> bool:
+    """Was it started by the end of any job? Its own end starts nothing of that kind, or two such jobs would start each other for ever."""
+    return execution.trigger == "after" and execution.execution_id.startswith(f"{execution.job_id}{_AFTER_ANY}")

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import all_done
-from agentoolkit.system.scheduler.jobs import names_execution
+from agentoolkit.system.scheduler.execution_ids import names_execution
 from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.failures import COUNTED
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, job_id_of
+from agentoolkit.system.scheduler.execution_ids import job_id_of
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 

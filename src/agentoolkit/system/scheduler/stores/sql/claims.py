@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.database.session import Row, Session
-from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
+from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, upstream_execution_id
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 
-from agentoolkit.system.scheduler.jobs import Job, job_from_record, job_to_record
+from agentoolkit.system.scheduler.job_records import job_from_record, job_to_record
+from agentoolkit.system.scheduler.jobs import Job
 
 MAX_REMEMBERED = 100_000
 """Definitions, so that jobs that come and go do not fill the memory."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros, moment
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobState, JobStatus, unreadable
+from agentoolkit.system.scheduler.job_records import unreadable
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none

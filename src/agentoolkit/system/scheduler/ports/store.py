@@ -1,144 +1,31 @@
-"""What the scheduler asks of a back end, written as obligations. A back end is done when the contract suite passes on it."""
+"""What the scheduler asks of a store, written as obligations. A store is done when the contract suite passes on it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports.records import (
+    Change,
+    Claimed,
+    Claims,
+    Ending,
+    Finished,
+    Message,
+    Owner,
+    PendingCancel,
+    Position,
+    Removed,
+    Retried,
+    StoredJob,
+)
 
 KEPT = 1_000
 """Jobs that are over, and executions without a job, that are kept however old they are."""
 RETENTION = timedelta(days=30)
 """How long others of them are kept at least, where they outlive the process."""
-
-
-class StoredJob(NamedTuple):
-    """A job as a store holds it."""
-
-    job: Job
-    state: JobState
-
-
-class Position(NamedTuple):
-    """A place in a list: the next page begins after it."""
-
-    at: datetime
-    """When the job was created, or the execution was due."""
-    id: str
-
-
-class DamagedJob(SchedulerError):
-    """What is stored of a job cannot be read.
-
-    Args:
-        job: What is known of it.
-        why: What went wrong at reading.
-    """
-
-    def __init__(self, job: Job, why: str) -> None:
-        remedy = "Repair its row in the database, or remove it with operation 'cancel' and schedule it again."
-        super().__init__(f"Job {job.job_id!r} cannot be read: {why}.", field="job_id", value=job.job_id, remedy=remedy)
-        self.job = job
-
-
-class Change(NamedTuple):
-    """A job that was added, changed or removed, and when it is due now; None: never."""
-
-    job_id: str
-    next_run_at: datetime | None
-
-
-class Claimed(NamedTuple):
-    """An execution that this process now has to start, or a record of a due time that was passed over."""
-
-    job: Job | None
-    """None where an execution outlived its job."""
-    execution: Execution
-
-
-class Claims(NamedTuple):
-    """The answer to one claim."""
-
-    records: Sequence[Claimed]
-    """Every record written, in due order per job."""
-    next_times: Sequence[Change]
-    """For every job asked about: when it is due next; None if it is not."""
-
-
-class Finished(NamedTuple):
-    """The answer to an outcome. True if it was written."""
-
-    written: bool
-    downstream: Sequence[Claimed] = ()
-    """Executions of downstream jobs that this process has to start, and records of those that do not start."""
-
-    def __bool__(self) -> bool:
-        return self.written
-
-
-FINISHED = Finished(True)
-NOT_FINISHED = Finished(False)
-
-
-class Owner(NamedTuple):
-    """A process that has the store open."""
-
-    owner: str
-    host: str
-    pid: int
-    started_at: datetime
-    heartbeat_at: datetime
-
-
-class Message(NamedTuple):
-    """An outcome on its way to a queue."""
-
-    execution_id: str
-    queue_name: str
-    payload: dict[str, object]
-    attempts: int = 0
-
-
-class Ending(NamedTuple):
-    """An outcome, and the message to deliver of it."""
-
-    execution: Execution
-    message: Message | None = None
-    seen: ExecutionStatus | None = None
-    """Write it only if the execution still has this status; None: whatever status it has."""
-
-
-class Retried(NamedTuple):
-    """The answer to a retry. True if anything was written."""
-
-    waits: bool
-    """Does the execution wait for its next attempt?"""
-    finished: Finished = Finished(False)
-    """The answer to the ending, where that was written because the job is gone."""
-
-    def __bool__(self) -> bool:
-        return self.waits or self.finished.written
-
-
-class Removed(NamedTuple):
-    """The answer to a removal. True if there was such a job."""
-
-    removed: bool
-    cancelled: Sequence[Execution] = ()
-    """Executions of it that waited and are cancelled now."""
-
-    def __bool__(self) -> bool:
-        return self.removed
-
-
-class PendingCancel(NamedTuple):
-    """Another process asks to cancel an execution."""
-
-    execution_id: str
-    reason: str
 
 
 class JobStore(Protocol):
@@ -206,7 +93,7 @@ class JobStore(Protocol):
         ...
 
     async def jobs(self) -> Sequence[StoredJob]:
-        """Return every job, the oldest first; one that cannot be read as `jobs.unreadable`, broken."""
+        """Return every job, the oldest first; one that cannot be read as `job_records.unreadable`, broken."""
         ...
 
     async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
@@ -368,79 +255,4 @@ class JobStore(Protocol):
 
         Of both kinds of history the newest `KEPT` stay, and what is younger than `RETENTION` may stay.
         """
-        ...
-
-
-class Limit(NamedTuple):
-    """A name that executions hold while they run, and how many of them may do so at once."""
-
-    name: str
-    capacity: int
-    waits: bool = True
-    """False: this one starts though the name has no room; whoever comes after it may have to wait for it."""
-
-
-class Order(NamedTuple):
-    """An execution that is to run."""
-
-    execution_id: str
-    urgency: int = 0
-    """A lower number goes first."""
-    limits: Sequence[Limit] = ()
-    """What it holds while it runs. Of two that name one limit, the later one's capacity holds for both."""
-    at_once: bool = False
-    """Somebody waits for its outcome: it needs no room besides that of its limits, for the two could wait for each other's."""
-
-
-class Attempts(Protocol):
-    """Begins and carries out executions by their ids, in the process that has claimed them. An executor calls it."""
-
-    def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
-        """Have it written down that executions have room now. Answer for each whether `run` is to be called."""
-        ...
-
-    async def run(self, execution_id: str) -> None:
-        """Carry out one execution that has begun. It returns at its handler's end, before the outcome is written down."""
-        ...
-
-    def forget(self, execution_ids: Sequence[str]) -> None:
-        """Other processes have these executions now, and finish them in the store."""
-        ...
-
-
-class Executor(Protocol):
-    """Decides when executions run, and where. It is told ids and limits; what they do, the store and `Attempts` know.
-
-    One that runs elsewhere sends the ids, up to fifty in a message. A worker there makes them its own by
-    `JobStore.claim_executions`, and carries them out as any process does; a message that comes twice claims nothing.
-    """
-
-    @property
-    def running(self) -> int:
-        """How many executions have room."""
-        ...
-
-    @property
-    def waiting(self) -> int:
-        """How many executions wait for room."""
-        ...
-
-    def submit(self, order: Order) -> None:
-        """Run an execution as soon as there is room, in all and under each of its limits. Returns at once."""
-        ...
-
-    def withdraw(self, execution_id: str) -> bool:
-        """Take out an execution that still waits. Tell whether it did; if not, it may have begun."""
-        ...
-
-    def cancel(self, execution_id: str) -> bool:
-        """Cancel an execution that runs here. Tell whether it does."""
-        ...
-
-    def abandon(self, execution_id: str) -> None:
-        """Give an execution's room to others though its handler has not ended, and cancel it no more."""
-        ...
-
-    async def drain(self, seconds: float, grace: float) -> None:
-        """Start nothing more; let what runs end by itself for so many seconds, then cancel it and wait for `grace` more."""
         ...

@@ -1,0 +1,40 @@
+"""Jobs as JSON values: the one form in which stores and files hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from agentoolkit.system.scheduler.jobs import Job
+from agentoolkit.system.scheduler.schedules import Schedule
+
+JOB_RECORD = TypeAdapter(Job)
+"""The one form in which stores and files hold a job."""
+
+
+def job_to_record(job: Job) -> dict[str, Any]:
+    """Write a job as JSON values."""
+    callers = {"created_by": job.created_by.to_json(), "changed_by": job.changed_by.to_json() if job.changed_by else None}
+    return {**JOB_RECORD.dump_python(job, mode="json"), **callers}  # whose scopes are in order
+
+
+def job_from_record(record: Mapping[str, Any]) -> Job:
+    """Read what `job_to_record` wrote.
+
+    Raises:
+        ValueError: It was damaged.
+    """
+    try:
+        return JOB_RECORD.validate_python(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
+    """Return what stands for a job whose definition cannot be read. Nothing of it is due."""
+    schedule = Schedule(kind="once", text=created_at.isoformat(), timezone="UTC")
+    return Job(job_id=job_id, job_name=job_name, agentool_name="", input_data={}, schedule=schedule, created_at=created_at)

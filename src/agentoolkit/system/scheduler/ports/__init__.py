@@ -1,0 +1,48 @@
+"""What the scheduler asks of a back end: of a store (`store`, `records`), and of an executor (`executor`)."""
+
+from __future__ import annotations
+
+from agentoolkit.system.scheduler.ports.executor import Attempts, Executor, Limit, Order
+from agentoolkit.system.scheduler.ports.records import (
+    FINISHED,
+    NOT_FINISHED,
+    Change,
+    Claimed,
+    Claims,
+    DamagedJob,
+    Ending,
+    Finished,
+    Message,
+    Owner,
+    PendingCancel,
+    Position,
+    Removed,
+    Retried,
+    StoredJob,
+)
+from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, JobStore
+
+__all__ = [
+    "FINISHED",
+    "KEPT",
+    "NOT_FINISHED",
+    "RETENTION",
+    "Attempts",
+    "Change",
+    "Claimed",
+    "Claims",
+    "DamagedJob",
+    "Ending",
+    "Executor",
+    "Finished",
+    "JobStore",
+    "Limit",
+    "Message",
+    "Order",
+    "Owner",
+    "PendingCancel",
+    "Position",
+    "Removed",
+    "Retried",
+    "StoredJob",
+]

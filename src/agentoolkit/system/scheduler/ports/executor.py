@@ -1,0 +1,81 @@
+"""What the scheduler asks of an executor, and an executor of the scheduler. It is done when the contract suite passes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Limit(NamedTuple):
+    """A name that executions hold while they run, and how many of them may do so at once."""
+
+    name: str
+    capacity: int
+    waits: bool = True
+    """False: this one starts though the name has no room; whoever comes after it may have to wait for it."""
+
+
+class Order(NamedTuple):
+    """An execution that is to run."""
+
+    execution_id: str
+    urgency: int = 0
+    """A lower number goes first."""
+    limits: Sequence[Limit] = ()
+    """What it holds while it runs. Of two that name one limit, the later one's capacity holds for both."""
+    at_once: bool = False
+    """Somebody waits for its outcome: it needs no room besides that of its limits, for the two could wait for each other's."""
+
+
+class Attempts(Protocol):
+    """Begins and carries out executions by their ids, in the process that has claimed them. An executor calls it."""
+
+    def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
+        """Have it written down that executions have room now. Answer for each whether `run` is to be called."""
+        ...
+
+    async def run(self, execution_id: str) -> None:
+        """Carry out one execution that has begun. It returns at its handler's end, before the outcome is written down."""
+        ...
+
+    def forget(self, execution_ids: Sequence[str]) -> None:
+        """Other processes have these executions now, and finish them in the store."""
+        ...
+
+
+class Executor(Protocol):
+    """Decides when executions run, and where. It is told ids and limits; what they do, the store and `Attempts` know.
+
+    One that runs elsewhere sends the ids, up to fifty in a message. A worker there makes them its own by
+    `JobStore.claim_executions`, and carries them out as any process does; a message that comes twice claims nothing.
+    """
+
+    @property
+    def running(self) -> int:
+        """How many executions have room."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many executions wait for room."""
+        ...
+
+    def submit(self, order: Order) -> None:
+        """Run an execution as soon as there is room, in all and under each of its limits. Returns at once."""
+        ...
+
+    def withdraw(self, execution_id: str) -> bool:
+        """Take out an execution that still waits. Tell whether it did; if not, it may have begun."""
+        ...
+
+    def cancel(self, execution_id: str) -> bool:
+        """Cancel an execution that runs here. Tell whether it does."""
+        ...
+
+    def abandon(self, execution_id: str) -> None:
+        """Give an execution's room to others though its handler has not ended, and cancel it no more."""
+        ...
+
+    async def drain(self, seconds: float, grace: float) -> None:
+        """Start nothing more; let what runs end by itself for so many seconds, then cancel it and wait for `grace` more."""
+        ...

@@ -1,0 +1,136 @@
+"""What a store is told and what it answers: facts of jobs, claims, outcomes and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
+
+
+class StoredJob(NamedTuple):
+    """A job as a store holds it."""
+
+    job: Job
+    state: JobState
+
+
+class Position(NamedTuple):
+    """A place in a list: the next page begins after it."""
+
+    at: datetime
+    """When the job was created, or the execution was due."""
+    id: str
+
+
+class DamagedJob(SchedulerError):
+    """What is stored of a job cannot be read.
+
+    Args:
+        job: What is known of it.
+        why: What went wrong at reading.
+    """
+
+    def __init__(self, job: Job, why: str) -> None:
+        remedy = "Repair its row in the database, or remove it with operation 'cancel' and schedule it again."
+        super().__init__(f"Job {job.job_id!r} cannot be read: {why}.", field="job_id", value=job.job_id, remedy=remedy)
+        self.job = job
+
+
+class Change(NamedTuple):
+    """A job that was added, changed or removed, and when it is due now; None: never."""
+
+    job_id: str
+    next_run_at: datetime | None
+
+
+class Claimed(NamedTuple):
+    """An execution that this process now has to start, or a record of a due time that was passed over."""
+
+    job: Job | None
+    """None where an execution outlived its job."""
+    execution: Execution
+
+
+class Claims(NamedTuple):
+    """The answer to one claim."""
+
+    records: Sequence[Claimed]
+    """Every record written, in due order per job."""
+    next_times: Sequence[Change]
+    """For every job asked about: when it is due next; None if it is not."""
+
+
+class Finished(NamedTuple):
+    """The answer to an outcome. True if it was written."""
+
+    written: bool
+    downstream: Sequence[Claimed] = ()
+    """Executions of downstream jobs that this process has to start, and records of those that do not start."""
+
+    def __bool__(self) -> bool:
+        return self.written
+
+
+FINISHED = Finished(True)
+NOT_FINISHED = Finished(False)
+
+
+class Owner(NamedTuple):
+    """A process that has the store open."""
+
+    owner: str
+    host: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+class Message(NamedTuple):
+    """An outcome on its way to a queue."""
+
+    execution_id: str
+    queue_name: str
+    payload: dict[str, object]
+    attempts: int = 0
+
+
+class Ending(NamedTuple):
+    """An outcome, and the message to deliver of it."""
+
+    execution: Execution
+    message: Message | None = None
+    seen: ExecutionStatus | None = None
+    """Write it only if the execution still has this status; None: whatever status it has."""
+
+
+class Retried(NamedTuple):
+    """The answer to a retry. True if anything was written."""
+
+    waits: bool
+    """Does the execution wait for its next attempt?"""
+    finished: Finished = Finished(False)
+    """The answer to the ending, where that was written because the job is gone."""
+
+    def __bool__(self) -> bool:
+        return self.waits or self.finished.written
+
+
+class Removed(NamedTuple):
+    """The answer to a removal. True if there was such a job."""
+
+    removed: bool
+    cancelled: Sequence[Execution] = ()
+    """Executions of it that waited and are cancelled now."""
+
+    def __bool__(self) -> bool:
+        return self.removed
+
+
+class PendingCancel(NamedTuple):
+    """Another process asks to cancel an execution."""
+
+    execution_id: str
+    reason: str
