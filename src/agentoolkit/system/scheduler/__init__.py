@@ -21,6 +21,7 @@ from agentoolkit.system.scheduler.execution_operations import (
     scheduler_list_executions,
     scheduler_run_now,
 )
+from agentoolkit.system.scheduler.lifecycle_operations import scheduler_restart, scheduler_start, scheduler_status, scheduler_stop
 from agentoolkit.system.scheduler.operations import (
     manage_scheduler,
     scheduler_cancel,
@@ -28,12 +29,8 @@ from agentoolkit.system.scheduler.operations import (
     scheduler_list,
     scheduler_pause,
     scheduler_preview,
-    scheduler_restart,
     scheduler_resume,
     scheduler_schedule,
-    scheduler_start,
-    scheduler_status,
-    scheduler_stop,
     scheduler_update,
 )
 from agentoolkit.system.scheduler.ports import DamagedJob

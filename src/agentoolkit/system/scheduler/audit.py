@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from agentool.caller import Caller, get_caller
-from agentoolkit.redaction import redacted
+from agentoolkit.redaction import redacted, redacted_text
 from agentoolkit.system.scheduler.job_records import job_to_record
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.time_source import TimeSource
 
-Action = Literal["created", "changed", "paused", "resumed", "cancelled", "ran", "started", "backfilled", "cancelled_execution"]
+Action = Literal["created", "changed", "paused", "resumed", "cancelled", "ran", "started", "backfilled", "cancelled_execution", "stopped"]
 
 KEPT_IN_MEMORY = 10_000
 """Entries that are kept where nothing outlives the process."""
@@ -31,6 +31,7 @@ class AuditEntry:
     owner: str
     """Whose job it was done to."""
     job_id: str
+    """Empty where it was done to all of them."""
     execution_id: str = ""
     before: Mapping[str, Any] | None = None
     """The job as it was, and where it stood; secrets hidden."""
@@ -90,6 +91,20 @@ class Auditor:
             after=snapshot(*after) if after else None,
         )
         await self._log.append(entry)
+
+    async def note_of_all(self, action: Literal["stopped", "resumed"], reason: str) -> None:
+        """Keep that the caller stopped the scheduler, or let it go on, for every process that shares the store."""
+        caller = get_caller()
+        told = {"reason": redacted_text(reason)}
+        await self._log.append(AuditEntry(at=self._time.now(), caller=caller, action=action, owner=caller.name, job_id="", after=told))
+
+    async def last_stop(self) -> str:
+        """Say who stopped the scheduler, and why; empty where that is not known."""
+        entries = await self._log.newest("", None, 1)
+        if not entries or entries[0].action != "stopped":
+            return ""
+        reason = (entries[0].after or {}).get("reason", "")
+        return f"stopped by {entries[0].caller.name}{f': {reason}' if reason else ''}"
 
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:

@@ -86,6 +86,14 @@ class JobLookup:
         mine = owner if caller.is_admin else caller.name
         return await self._audit.newest(found.job.job_id if found else job_id, mine, limit)
 
+    async def downstream(self, job: Job) -> Sequence[str]:
+        """Return the ids of those of the caller's jobs that come after this one and can still fire."""
+        ids = await self._store.downstream(job.job_id)
+        if get_caller().is_admin:
+            return ids
+        found = [await self._store.find(each) for each in ids]
+        return [each.job.job_id for each in found if each is not None and get_caller().owns(each.job.owner)]
+
     async def unfinished(self) -> list[StoredJob]:
         """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
         caller = get_caller()

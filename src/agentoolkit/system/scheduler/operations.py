@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
-from agentoolkit.system.scheduler import execution_operations, views
+from agentoolkit.system.scheduler import execution_operations, lifecycle_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
-from agentoolkit.system.scheduler.decisions.admission import check_admin
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schemas import AuditList, JobList, Scheduled, SchedulerOutput, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import AuditList, JobList, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -179,7 +177,7 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     """
     stored = await ctx.deps.lookup.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
-    result = views.job_details(stored, recent, pending=ctx.deps.lifecycle.engine is None)
+    result = views.job_details(stored, recent, await ctx.deps.lookup.downstream(stored.job), pending=ctx.deps.lifecycle.engine is None)
     if stored.state.status is JobStatus.CANCELLED:
         told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
         return views.answer("get_job", told, result)
@@ -194,34 +192,6 @@ async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | 
     """
     entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
     return views.answer("audit", f"{counted(len(entries), 'entry')}.", AuditList(entries=entries, count=len(entries)))
-
-
-async def scheduler_start(ctx: Context) -> SchedulerOutput:
-    """Start the scheduler after ``stop``. It starts by itself at first use."""
-    check_admin(get_caller())
-    await ctx.deps.lifecycle.start()
-    return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
-
-
-async def scheduler_stop(ctx: Context) -> SchedulerOutput:
-    """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``."""
-    check_admin(get_caller())
-    await ctx.deps.lifecycle.stop()
-    return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
-
-
-async def scheduler_restart(ctx: Context) -> SchedulerOutput:
-    """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
-    check_admin(get_caller())
-    await ctx.deps.lifecycle.stop()
-    return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
-
-
-async def scheduler_status(ctx: Context) -> SchedulerOutput:
-    """Tell whether the scheduler runs, and what it has to do."""
-    status = await _status(ctx.deps)
-    state = "running" if status.running else "stopped"
-    return views.answer("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
 
 
 async def scheduler_preview(
@@ -249,48 +219,14 @@ HANDLERS: dict[str, Handler] = {
     "resume": scheduler_resume,
     "list": scheduler_list,
     "get_job": scheduler_get_job,
-    "start": scheduler_start,
-    "stop": scheduler_stop,
-    "status": scheduler_status,
     "preview": scheduler_preview,
     "update": scheduler_update,
-    "restart": scheduler_restart,
     "audit": scheduler_audit,
     **execution_operations.HANDLERS,
+    **lifecycle_operations.HANDLERS,
 }
 
 
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
     result = views.scheduled(added, service.now())
     return result.model_copy(update={"remarks": [*result.remarks, *await describe_idle_upstream(service.store, added.job.schedule.after)]})
-
-
-async def _status(service: SchedulerService) -> SchedulerStatus:
-    await service.lifecycle.ready()
-    engine = service.lifecycle.engine
-    counts = await service.store.count_jobs()
-    can_fire = counts.get(JobStatus.ACTIVE, 0) + counts.get(JobStatus.PAUSED, 0)
-    leader = await service.store.leader()
-    return SchedulerStatus(
-        running=engine is not None if service.parts.claims else leader is not None,
-        leading=engine is not None and engine.leading,
-        stopped=await service.store.is_stopped(),
-        leader=f"pid {leader.pid} on {leader.host}" if leader else None,
-        jobs_count=can_fire,
-        apscheduler_available=True,
-        scheduler_state=_clock_state(service, leads=leader is not None),
-        jobs=can_fire,
-        paused=counts.get(JobStatus.PAUSED, 0),
-        executing=engine.dispatch.executor.running if engine else 0,
-        waiting=engine.dispatch.executor.waiting if engine else 0,
-        lag=engine.dispatch.lag if engine else None,
-        loop_delay=engine.clock.delay if engine else 0.0,
-        leads_lost=engine.leadership.lost if engine else 0,
-    )
-
-
-def _clock_state(service: SchedulerService, *, leads: bool) -> int:
-    """Return APScheduler's state: for a visitor, whose own clock stands, that of the process that serves."""
-    if not service.parts.claims:
-        return int(leads)
-    return service.lifecycle.engine.clock.state if service.lifecycle.engine else 0

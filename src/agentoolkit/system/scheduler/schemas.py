@@ -35,6 +35,7 @@ SchedulerOperation = Literal[
     "backfill",
     "start_run",
     "audit",
+    "list_workers",
 ]
 
 
@@ -47,7 +48,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
     assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
-    reason: MaybeText = Field(None, description="For pause, cancel and cancel_execution: why")
+    reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
     execution_id: MaybeText = Field(None, description="For get_execution and cancel_execution")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
@@ -204,6 +205,8 @@ class JobDetails(BaseModel):
     pending: bool = Field(description="The job waits for the scheduler to be started")
     info: dict[str, Any] = Field(description="The whole definition, and where the job stands")
     recent_history: list[ExecutionInfo]
+    upstream: str | None = Field(None, description="Id of the job that it comes after")
+    downstream: list[str] = Field(default=[], description="Ids of the jobs that come after it")
 
 
 class History(BaseModel):
@@ -232,6 +235,24 @@ class SchedulerStatus(BaseModel):
     lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred; None without any")
     loop_delay: float = Field(description="Seconds by which the event loop was late at the clock's last ring")
     leads_lost: int = Field(description="How often this process lost the lead to another")
+    stop_reason: str = Field("", description="While it is stopped: who stopped it, and why")
+
+
+class WorkerInfo(BaseModel):
+    """A process that has the store open."""
+
+    worker: str = Field(description="Its pid and host")
+    leads: bool = Field(description="It claims what is due")
+    executions: list[str] = Field(description="Ids of the executions that run in it")
+    started_at: str | None
+    seen_at: str | None = Field(description="When it last said that it is alive")
+
+
+class WorkerList(BaseModel):
+    """Answer to ``list_workers``."""
+
+    workers: list[WorkerInfo]
+    count: int
 
 
 class AuditInfo(BaseModel):

@@ -70,6 +70,7 @@ class SchedulerService:
         lifecycle: Starts and stops the engine.
         lookup: Finds jobs.
         executions: Runs jobs at once, and finds and cancels executions.
+        audit: Notes who did what.
     """
 
     def __init__(self, parts: Parts, habits: ReadingHabits = _PLAIN_HABITS, calendars: Calendars | None = None) -> None:
@@ -77,14 +78,14 @@ class SchedulerService:
         self.store = parts.store
         self.lifecycle = Lifecycle(parts)
         self.lookup = JobLookup(parts, self.lifecycle)
-        audit = Auditor(parts.audit, parts.time)
-        self.executions = ExecutionService(parts, self.lifecycle, self.lookup, audit)
-        self._writer = JobWriter(parts, self.lifecycle, audit)
+        self.audit = Auditor(parts.audit, parts.time)
+        self.executions = ExecutionService(parts, self.lifecycle, self.lookup, self.audit)
+        self._writer = JobWriter(parts, self.lifecycle, self.audit)
         self._habits = habits
         self._calendars = calendars or {}
 
     def now(self) -> datetime:
-        """Return the present instant, by the scheduler's own time source."""
+        """Return the present instant."""
         return self.parts.time.now()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

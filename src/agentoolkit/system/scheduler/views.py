@@ -132,7 +132,7 @@ def cancelled_job(cancelled: Cancelled) -> CancelledJob:
     )
 
 
-def job_details(stored: StoredJob, executions: Sequence[Execution], *, pending: bool) -> JobDetails:
+def job_details(stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], *, pending: bool) -> JobDetails:
     """A job with everything that is known of it."""
     job, state = stored
     return JobDetails(
@@ -142,6 +142,8 @@ def job_details(stored: StoredJob, executions: Sequence[Execution], *, pending: 
         pending=pending,
         info=_info(job, state),
         recent_history=[execution_info(execution) for execution in executions],
+        upstream=job.upstream_id,
+        downstream=list(downstream),
     )
 
 

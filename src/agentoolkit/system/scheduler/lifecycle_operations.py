@@ -1,0 +1,129 @@
+"""The operations on the scheduler itself: it is started, stopped and looked at, and so are the processes that share its store."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from agentool.caller import get_caller
+from agentool.context import RunContext
+from agentool.operations import Handler
+from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler.decisions.admission import check_admin
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.schemas import SchedulerOutput, SchedulerStatus, WorkerInfo, WorkerList
+from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.text import counted
+
+Context = RunContext[SchedulerService]
+
+MAX_RUNNING = 1_000
+"""Running executions that ``list_workers`` looks at."""
+
+
+async def scheduler_start(ctx: Context) -> SchedulerOutput:
+    """Start the scheduler after ``stop``. It starts by itself at first use."""
+    check_admin(get_caller())
+    await ctx.deps.lifecycle.start()
+    await ctx.deps.audit.note_of_all("resumed", "")
+    return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
+
+
+async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
+    """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``.
+
+    Who did so, and why, is in the audit, and in the answer to ``status``.
+    """
+    check_admin(get_caller())
+    await ctx.deps.lifecycle.stop()
+    await ctx.deps.audit.note_of_all("stopped", reason)
+    return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
+
+
+async def scheduler_restart(ctx: Context) -> SchedulerOutput:
+    """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
+    check_admin(get_caller())
+    await ctx.deps.lifecycle.stop()
+    return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
+
+
+async def scheduler_status(ctx: Context) -> SchedulerOutput:
+    """Tell whether the scheduler runs, and what it has to do."""
+    status = await _status(ctx.deps)
+    state = "running" if status.running else "stopped"
+    return views.answer("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
+
+
+async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
+    """List the processes that share the store, the oldest first: which one leads, and what runs in each.
+
+    Raises:
+        NotPermitted: The caller has not the scope ``admin``.
+    """
+    check_admin(get_caller())
+    store = ctx.deps.store
+    await ctx.deps.lifecycle.ready()
+    owners, leader = await store.owners(), await store.leader()
+    running = await store.executions(None, MAX_RUNNING, ExecutionStatus.RUNNING, with_results=False)
+    if owners:
+        ids_of: dict[str, list[str]] = {}
+        for execution in running:
+            ids_of.setdefault(execution.owner, []).append(execution.execution_id)
+        workers = [
+            WorkerInfo(
+                worker=f"pid {one.pid} on {one.host}",
+                leads=leader is not None and one.owner == leader.owner,
+                executions=ids_of.get(one.owner, []),
+                started_at=one.started_at.isoformat(),
+                seen_at=one.heartbeat_at.isoformat(),
+            )
+            for one in owners
+        ]
+    else:  # a store of this process alone knows no others
+        engine = ctx.deps.lifecycle.engine
+        ids = [execution.execution_id for execution in running]
+        here = f"pid {os.getpid()} on {socket.gethostname()}"
+        workers = [WorkerInfo(worker=here, leads=engine is not None and engine.leading, executions=ids, started_at=None, seen_at=None)]
+    return views.answer("list_workers", f"{counted(len(workers), 'worker')}.", WorkerList(workers=workers, count=len(workers)))
+
+
+HANDLERS: dict[str, Handler] = {
+    "start": scheduler_start,
+    "stop": scheduler_stop,
+    "status": scheduler_status,
+    "restart": scheduler_restart,
+    "list_workers": scheduler_list_workers,
+}
+
+
+async def _status(service: SchedulerService) -> SchedulerStatus:
+    await service.lifecycle.ready()
+    engine = service.lifecycle.engine
+    counts = await service.store.count_jobs()
+    can_fire = counts.get(JobStatus.ACTIVE, 0) + counts.get(JobStatus.PAUSED, 0)
+    leader = await service.store.leader()
+    is_stopped = await service.store.is_stopped()
+    return SchedulerStatus(
+        running=engine is not None if service.parts.claims else leader is not None,
+        leading=engine is not None and engine.leading,
+        stopped=is_stopped,
+        leader=f"pid {leader.pid} on {leader.host}" if leader else None,
+        jobs_count=can_fire,
+        apscheduler_available=True,
+        scheduler_state=_clock_state(service, leads=leader is not None),
+        jobs=can_fire,
+        paused=counts.get(JobStatus.PAUSED, 0),
+        executing=engine.dispatch.executor.running if engine else 0,
+        waiting=engine.dispatch.executor.waiting if engine else 0,
+        lag=engine.dispatch.lag if engine else None,
+        loop_delay=engine.clock.delay if engine else 0.0,
+        leads_lost=engine.leadership.lost if engine else 0,
+        stop_reason=await service.audit.last_stop() if is_stopped else "",
+    )
+
+
+def _clock_state(service: SchedulerService, *, leads: bool) -> int:
+    """Return APScheduler's state: for a visitor, whose own clock stands, that of the process that serves."""
+    if not service.parts.claims:
+        return int(leads)
+    return service.lifecycle.engine.clock.state if service.lifecycle.engine else 0
