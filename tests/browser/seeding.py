@@ -55,7 +55,9 @@ async def _seed_histories(kit: TestToolkit) -> None:
         failed = number <= 3
         error = {"error": TIMED_OUT, "reason": TIMED_OUT.message} if failed else {}
         status = ExecutionStatus.FAILED if failed else ExecutionStatus.SUCCESS
-        attempts = (Attempt(1, kit.clock.now() - timedelta(minutes=31), kit.clock.now() - timedelta(minutes=30.5), TIMED_OUT),) if failed else ()
+        attempts = (
+            (Attempt(1, kit.clock.now() - timedelta(minutes=31), kit.clock.now() - timedelta(minutes=30.5), TIMED_OUT),) if failed else ()
+        )
         await _keep(kit, "sync-crm", number * 30 - 6, status, took=30.0 if failed else 3 + number % 7, attempts=attempts, **error)
         await _keep(kit, "export-metrics", number * 60 - 36, ExecutionStatus.SKIPPED if number == 9 else ExecutionStatus.SUCCESS, took=0.4)
         await _keep(kit, "price-watch", number * 15, took=8 + number % 5, result=_run("0.0042", 1_800 + 40 * number))
@@ -76,9 +78,7 @@ async def _seed_troubles(kit: TestToolkit) -> None:
     now = kit.clock.now()
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com", "subject": "Figures of the year"})
     asked = {"owner": "maria", "agent": "assistant", "job_id": "mail-digest", "execution_id": "mail-digest@2030-01-02T06:30:00+00:00"}
-    waiting = Approval(
-        approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), conversation_id="c", **asked
-    )
+    waiting = Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), conversation_id="c", **asked)
     await kit.injector.get("agent").deps._approvals.add(waiting)
     reason = "The budget of the day is used up: $5.00 of $5.00 are used."
     await kit.injector.run("scheduler", {"operation": "pause", "job_id": "price-watch", "reason": reason, "until": "2030-01-03T00:00:00"})
