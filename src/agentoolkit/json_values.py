@@ -15,16 +15,16 @@ from agentoolkit.text import whole
 
 
 class UnrecordableResult(AgenToolError, RuntimeError):
-    """The AgenTool ended well, and what it returned cannot be written as JSON."""
+    """The AgenTool ended well, and what it returned cannot be written as JSON, or is too large."""
 
 
-def recordable(output: object) -> Any:
+def recordable(output: object, largest: int | None = None) -> Any:
     """Turn what an AgenTool returned into JSON values that mean the same.
 
     Models become objects, times ISO 8601 text, bytes Base64 text, and numbers that JSON does not have (NaN, infinity) text.
 
     Raises:
-        UnrecordableResult: There is no such form.
+        UnrecordableResult: There is no such form, or it has more than `largest` bytes of JSON.
     """
     if output is None:
         return None
@@ -34,10 +34,13 @@ def recordable(output: object) -> Any:
         if b"null" in text and _has_other_numbers(plain := _without_models(output)):
             # A model's own configuration, by default null, counts before the mode that is asked for.
             text = to_json(plain, bytes_mode="base64", inf_nan_mode="strings")
-        return from_json(text)
+        if largest is None or len(text) <= largest:
+            return from_json(text)
     except Exception as error:  # a model's own code may raise anything
         problem = f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}."
         raise UnrecordableResult(problem, remedy="Return a Pydantic model or plain JSON values.") from error
+    problem = f"The AgenTool ran, and its result has {len(text):,} bytes of JSON; {largest:,} are kept at most."
+    raise UnrecordableResult(problem, remedy="Return less, or write it to a file and return its path; the setting 'result_size' is the limit.")
 
 
 class NotJson(AgenToolError, ValueError):

@@ -110,6 +110,10 @@ class Settings(BaseModel):
         default=None, ge=1, le=100, description="Failures in a row after which a new job is paused that says nothing of it", examples=["5"]
     )
     history: int = Field(default=100, ge=1, le=100_000, description="Finished executions that are kept of each job")
+    history_size: int = Field(
+        default=50_000_000, ge=1_000, description="Bytes of JSON that are kept of a job's results together; the oldest ones make room"
+    )
+    result_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of JSON that a result may have; a larger one is a failure")
     freeze: bool = Field(
         default=False,
         description="Leave what is in memory after the opening out of garbage collection, which else pauses a busy process for "

@@ -168,13 +168,11 @@ class Toolkit:
             if self.database is None or not isinstance(there.store, MemoryJobStore):
                 return there
             self._replace("scheduler", "after", in_use=there.lifecycle.started)
-        history = self.settings.history
-        store: JobStore = (
-            MemoryJobStore(history_length=history)
-            if self.database is None
-            else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, history_length=history)
-        )
         settings = self.settings
+        kept = {"history_length": settings.history, "history_size": settings.history_size}
+        store: JobStore = (
+            MemoryJobStore(**kept) if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, **kept)
+        )
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()
         audit = MemoryAudit() if self.database is None else SqlAudit(self.database)
@@ -189,6 +187,7 @@ class Toolkit:
             admission=rules,
             audit=audit,
             error_queue=settings.error_queue,
+            result_size=settings.result_size,
             pause_after_failures=settings.pause_after_failures,
         )
         habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)

@@ -12,6 +12,7 @@ from agentool.errors import AgenToolError
 from agentoolkit import json_values
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, is_nothing_to_report
 from agentoolkit.json_values import UnrecordableResult
+from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.ports import Message
 
@@ -23,23 +24,25 @@ MAX_TRACEBACK_LENGTH = 50_000
 _TRACEBACK_FRAMES = 8
 
 
-def recordable(output: object) -> Any:
+def recordable(output: object, largest: int = RESULT_SIZE) -> Any:
     """Turn a handler's output into JSON values, bytes as ``{"encoding": "base64", "data": …}``. See `json_values.recordable`.
 
     Raises:
-        UnrecordableResult: There is no such form.
+        UnrecordableResult: There is no such form, or it has more than `largest` bytes of JSON.
     """
     if isinstance(output, (bytes, bytearray)):
-        return {"encoding": "base64", "data": base64.b64encode(output).decode()}
-    return json_values.recordable(output)
+        output = {"encoding": "base64", "data": base64.b64encode(output).decode()}
+    return json_values.recordable(output, largest)
 
 
-def record_success(execution: Execution, output: object, now: datetime, duration: float, reason: str = "") -> Execution:
-    """Record what a handler returned; a result that cannot be recorded is a failure that says so."""
+def record_success(
+    execution: Execution, output: object, now: datetime, duration: float, reason: str = "", largest: int = RESULT_SIZE
+) -> Execution:
+    """Record what a handler returned; a result that cannot be recorded, or is larger than `largest` bytes, is a failure that says so."""
     if output is None:
         return execution.succeeded(now, duration, None, reason)
     try:
-        result = recordable(output)
+        result = recordable(output, largest)
     except UnrecordableResult as error:
         return record_failure(execution, error, now, duration, reason="its result could not be recorded")
     if not reason and is_nothing_to_report(output):

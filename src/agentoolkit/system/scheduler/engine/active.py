@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.time_source import Cancellable, TimeSource
 
@@ -62,12 +63,14 @@ class ActiveExecutions(dict[str, ActiveExecution]):
     Args:
         time: Where the time comes from.
         expired: Called with an execution whose deadline has passed, which has none then.
+        result_size: Bytes of JSON that a result may have.
     """
 
-    def __init__(self, time: TimeSource, expired: Callable[[ActiveExecution], None]) -> None:
+    def __init__(self, time: TimeSource, expired: Callable[[ActiveExecution], None], result_size: int = RESULT_SIZE) -> None:
         super().__init__()
         self._time = time
         self._expired = expired
+        self.result_size = result_size
         self._timer: Cancellable | None = None
         self._rings_at = math.inf
         """The instant of the next ring, by the monotonic clock."""

@@ -51,7 +51,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
         active: The execution; who cancels its task says before, in it, why.
         injector: Where gate, references and handler are found.
         clock: Where the time comes from.
-        table: What watches its deadline.
+        table: What watches its deadline, and says how large a result may be.
     """
     execution, work = active.execution, active.work
     if active.cancel_reason:
@@ -75,7 +75,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
             raise
         return _failed(execution, error, clock.now(), time.perf_counter() - began)
     else:
-        return _succeeded(active, output, clock.now(), time.perf_counter() - began)
+        return _succeeded(active, output, clock.now(), time.perf_counter() - began, table.result_size)
     finally:
         active.deadline = None
         leave_run(caller)
@@ -89,10 +89,10 @@ def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:
     return Outcome(outcomes.record_failure(active.execution, timeout, now, took, reason=reason), timeout)
 
 
-def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float) -> Outcome:
+def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float, largest: int) -> Outcome:
     late = "ended after its timeout" if active.timed_out else ""
     try:
-        return Outcome(outcomes.record_success(active.execution, output, now, took, late))
+        return Outcome(outcomes.record_success(active.execution, output, now, took, late, largest))
     except Exception as error:  # the result's own code, as it was read
         return _failed(active.execution, error, now, took, "its result could not be recorded")
 

@@ -50,7 +50,7 @@ class Dispatch:
         self._clock = clock
         self._deliveries = deliveries
         self._recorder = Recorder(parts.store, parts.time, self._written)
-        self.active = ActiveExecutions(parts.time, self._expired)
+        self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
         self.executor = parts.executor(self, parts.concurrency)
         self.tasks: set[asyncio.Task[None]] = set()
         """What is written or read before executions start."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.audit import AuditLog, MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
+from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
 from agentoolkit.system.scheduler.ports import Attempts, Executor, JobStore
@@ -34,6 +35,8 @@ class Parts:
     """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
+    result_size: int = RESULT_SIZE
+    """Bytes of JSON that a result may have."""
     error_queue: str | None = None
     """Where the failures of new jobs go that say nothing of it."""
     pause_after_failures: int | None = None

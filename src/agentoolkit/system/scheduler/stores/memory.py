@@ -12,6 +12,7 @@ from agentoolkit.system.scheduler.decisions.downstream import check_circle, deci
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.decisions.failures import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.errors import JobExists
@@ -59,13 +60,16 @@ class MemoryJobStore:
     Args:
         retired_jobs: How many jobs that are over are kept.
         history_length: Finished executions kept for each job.
+        history_size: Bytes of JSON that are kept of their results together.
     """
 
     survives_restart = False
     shared = False
     owner = ""
 
-    def __init__(self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH) -> None:
+    def __init__(
+        self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE
+    ) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
         self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
@@ -77,7 +81,7 @@ class MemoryJobStore:
         self._cancelled: dict[str, StoredJob] = {}
         self._downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
-        self._history = MemoryHistory(history_length)
+        self._history = MemoryHistory(history_length, history_size)
         self._outbox: dict[str, Message] = {}
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.failures import COUNTED
+from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE, size_of, smallest_counted, without_result
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Position
@@ -22,10 +23,14 @@ class MemoryHistory:
 
     Args:
         length: Finished executions kept for each job.
+        size: Bytes of JSON that are kept of their results together.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, size: int = HISTORY_SIZE) -> None:
         self._length = length
+        self._size = size
+        self._large: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        """Sizes of the results that count, by the job's id and the execution's, in the order in which they finished."""
         self.current: dict[str, Execution] = {}
         """What runs or waits."""
         self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -74,6 +79,7 @@ class MemoryHistory:
 
     def forget(self, job_id: str) -> None:
         """Delete the history of a job."""
+        self._large.pop(job_id, None)
         for execution in self._finished.pop(job_id, {}).values():
             self._leave_orders(execution)
 
@@ -111,8 +117,25 @@ class MemoryHistory:
         history[execution.execution_id] = execution
         if execution.status in _RARE:
             self._outcomes[execution.status].add(_key(execution))
+        if execution.result is not None:
+            self._make_room(history, execution)
         if len(history) > self._length:
-            self._leave_orders(history.pop(next(iter(history))))
+            self._leave_orders(oldest := history.pop(next(iter(history))))
+            if large := self._large.get(oldest.job_id):
+                large.pop(oldest.execution_id, None)
+
+    def _make_room(self, history: dict[str, Execution], newest: Execution) -> None:
+        """Leave out the oldest results of a job when they are too much together with the newest one."""
+        if (size := size_of(newest.result)) < smallest_counted(self._length, self._size):
+            return
+        large = self._large[newest.job_id]
+        large[newest.execution_id] = size
+        held = sum(large.values())
+        for execution_id in [*large][:-1]:
+            if held <= self._size:
+                return
+            held -= large.pop(execution_id)
+            history[execution_id] = without_result(history[execution_id])
 
     def _leave_orders(self, execution: Execution) -> None:
         self._newest.discard(_key(execution))

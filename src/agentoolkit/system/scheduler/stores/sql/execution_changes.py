@@ -26,6 +26,7 @@ from agentoolkit.system.scheduler.ports import (
 )
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
+from agentoolkit.system.scheduler.stores.sql.keeping import make_room
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, time_or_first
@@ -190,6 +191,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
+    make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
@@ -285,6 +287,8 @@ def _insert(tx: Transaction, execution: Execution) -> bool:
     if session.run(_INSERT, {**EXECUTION.parameters(execution), "sequence": sequence}) == 0:
         return False
     session.run(_COUNT, {**job, "sequence": sequence})
+    if execution.finished and execution.result is not None:
+        make_room(tx, [(execution.execution_id, EXECUTION.parameters(execution)["result"])])
     if execution.finished and not 0 < sequence <= tx.history_length:
         prune(tx, [(execution.job_id, "")])
     return True

@@ -11,6 +11,7 @@ from typing import TypeVar
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Owner
 from agentoolkit.system.scheduler.stores.sql import claims, execution_changes, job_changes, outgoing, purging, queries
@@ -37,6 +38,7 @@ class SqlJobStore:
         kept: See `ports.KEPT`.
         retention: See `ports.RETENTION`.
         history_length: Finished executions kept for each job.
+        history_size: Bytes of JSON that are kept of their results together.
     """
 
     survives_restart = True
@@ -51,11 +53,13 @@ class SqlJobStore:
         kept: int = KEPT,
         retention: timedelta = RETENTION,
         history_length: int = HISTORY_LENGTH,
+        history_size: int = HISTORY_SIZE,
     ) -> None:
         self._database = database
         self._kept = kept
         self._retention = retention
         self._history_length = history_length
+        self._history_size = history_size
         self._ownership = Ownership(time)
         self._definitions = Definitions()
         self._heartbeat: Heartbeat | None = None
@@ -152,7 +156,8 @@ class SqlJobStore:
         await self._database.write(self._ownership.forget_ended)
 
     def _transaction(self, session: Session) -> Transaction:
-        return Transaction(session, self._definitions, self._ownership, self.owner, self._deliverer, self._history_length)
+        limits = self._history_length, self._history_size
+        return Transaction(session, self._definitions, self._ownership, self.owner, self._deliverer, *limits)
 
     def _enter(self, session: Session) -> int:
         self._ownership.beat(session)

@@ -25,6 +25,7 @@ class Transaction(NamedTuple):
     deliverer: str
     """The owner who delivers messages and starts downstream executions; empty: the process that leads."""
     history_length: int
+    history_size: int
 
 
 class Transactions(Protocol):
