@@ -40,7 +40,9 @@ def recordable(output: object, largest: int | None = None) -> Any:
         problem = f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}."
         raise UnrecordableResult(problem, remedy="Return a Pydantic model or plain JSON values.") from error
     problem = f"The AgenTool ran, and its result has {len(text):,} bytes of JSON; {largest:,} are kept at most."
-    raise UnrecordableResult(problem, remedy="Return less, or write it to a file and return its path; the setting 'result_size' is the limit.")
+    raise UnrecordableResult(
+        problem, remedy="Return less, or write it to a file and return its path; the setting 'result_size' is the limit."
+    )
 
 
 class NotJson(AgenToolError, ValueError):

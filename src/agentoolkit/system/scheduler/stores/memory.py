@@ -11,8 +11,8 @@ from itertools import islice
 from agentoolkit.system.scheduler.decisions.downstream import check_circle, decide_downstream
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.decisions.failures import FAILURES, pause_if_failing
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.errors import JobExists
@@ -67,9 +67,7 @@ class MemoryJobStore:
     shared = False
     owner = ""
 
-    def __init__(
-        self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE
-    ) -> None:
+    def __init__(self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE) -> None:
         self._jobs: dict[str, StoredJob] = {}
         self._names: dict[str, str] = {}
         self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
