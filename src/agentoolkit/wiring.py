@@ -169,9 +169,11 @@ class Toolkit:
                 return there
             self._replace("scheduler", "after", in_use=there.lifecycle.started)
         settings = self.settings
-        kept = {"history_length": settings.history, "history_size": settings.history_size}
+        length, size = settings.history, settings.history_size
         store: JobStore = (
-            MemoryJobStore(**kept) if self.database is None else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, **kept)
+            MemoryJobStore(history_length=length, history_size=size)
+            if self.database is None
+            else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, history_length=length, history_size=size)
         )
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()
