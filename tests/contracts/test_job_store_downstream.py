@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
@@ -355,3 +356,25 @@ async def test_room_that_an_outcome_leaves_is_there_for_what_comes_after_another
     ended = [succeed(each)._replace(finished_at=at(2)) for each in (second, running)]
     (after, _) = await store.finish([Ending(each, None) for each in ended])
     assert [(claimed.execution.job_id, claimed.execution.status) for claimed in after.downstream] == [("load", ExecutionStatus.QUEUED)]
+
+
+# The scheduler's start
+
+
+async def test_start_is_followed_once(store: JobStore):
+    """A job of ``@reboot`` has one execution for each start, however often it is asked for; others have none."""
+    boots = await downstream(store, "boots", "@reboot")
+    await downstream(store, "any", "after any ended")
+    started = [await store.follow(scheduler_start(moment)) for moment in (START, START, ENDED)]
+    ids = ["boots@start-2030-01-01T00:00:00+00:00", "boots@start-2030-01-01T00:01:00+00:00"]
+    first = Execution(ids[0], "boots", "probe", scheduled_at=START, trigger="start", owner=store.owner)
+    assert started[0] == [Claimed(boots, first)]
+    assert [claimed.execution.execution_id for claimed in (*started[1], *started[2])] == ids[1:]
+    assert list(await store.executions("any", 10)) == []
+
+
+async def test_paused_job_sleeps_through_a_start(store: JobStore):
+    """Nothing is written for it."""
+    await downstream(store, "boots", "@reboot", JobStatus.PAUSED)
+    assert await store.follow(scheduler_start(START)) == []
+    assert list(await store.executions("boots", 10)) == []

@@ -137,7 +137,7 @@ def test_info_says_when_it_runs(cli: Cli) -> None:
     cli.greeting("extract")
     cli.greeting("load", "after extract")
     output = cli("info", "load").stdout
-    assert "when that job ends so" in output
+    assert "when that happens" in output
     assert "never" not in output
 
 

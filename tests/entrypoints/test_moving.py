@@ -25,8 +25,8 @@ def test_a_crontab_is_printed_as_a_task_file(cli: Cli) -> None:
 
 def test_what_is_left_out_ends_with_1(cli: Cli) -> None:
     """An entry that could not be translated is named, and the exit code tells a script."""
-    result = cli("import", "crontab", "-", code=1, stdin="@reboot start\n0 3 * * * backup.sh\n")
-    assert "line 1: not translated: @reboot start" in result.stderr
+    result = cli("import", "crontab", "-", code=1, stdin="@fortnightly start\n0 3 * * * backup.sh\n")
+    assert "line 1: not translated: @fortnightly start" in result.stderr
     assert len(read_tasks(result.stdout)) == 1
 
 

@@ -496,7 +496,6 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("now or never", "'or' is not understood."),
     ("now now", "'now' is out of place after 'now'."),
     ("nowhere", "'nowhere' is not understood."),
-    ("@reboot", "'@reboot' names no time; a schedule needs one."),
     ("@dayly", "'@dayly' is not known."),
     ("@", "'@' is not known."),
     ("* * * *", "cron text has five fields, this has 4."),

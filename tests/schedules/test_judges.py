@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules import Schedule, read_schedule
 
 JUDGES = Path(__file__).parent / "judges"
-ENGINES_DIFFER = re.compile("refuses this|accepts this|answers otherwise")
+ENGINES_DIFFER = re.compile("refuses this|accepts this|answers otherwise|takes it")
 
 DIALECT = {
     r"\S+( \S+){5,6}": "six and seven fields are refused: seconds are an interval's",
@@ -28,7 +28,7 @@ DIALECT = {
     r".* (1-7|8-9) JAN MON-FRI#1|.* MON-FRIL": "no range with # or L",
     r".* (Apr|Nov)-(Feb|Mar)\S* .*|.* (thu|Thu)-(tue|Tue)/.*": "only weekdays go round, and without a step",
     r".*/100.*": "a step above the field's highest value is refused",
-    r"@reboot": "names no time",
+    r"@reboot": "at every start, as OCPS 1.1 takes it; Croner refuses it",
     r".* MONL": "MONL is read as Croner reads it",
     r".*(\d[wl]\b.*| l .*)|@Y\S+": "letters of any case, as Croner reads them",
     r".*(15W,16|1,15W).*": "W may be in a list, as Croner has it",

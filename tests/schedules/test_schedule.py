@@ -146,7 +146,7 @@ def test_the_kind_asked_for_is_the_kind_made(text: str, asked: str | None, kind:
         ("0 9 * * *", "once", "'0 9 * * *' is a cron schedule, not a single time."),
         ("tomorrow", "cron", "'tomorrow' is a single time, not a cron schedule."),
         ("now", "interval", "'now' is a single time, not an interval."),
-        ("after extract", "cron", "'after extract' is a time after another job, not a cron schedule."),
+        ("after extract", "cron", "'after extract' is a time after another job or a start, not a cron schedule."),
         ("5 minutes", "after", "'5 minutes' does not begin with 'after'."),
         ("extract failed", "after", "'extract failed' does not begin with 'after'."),
     ],

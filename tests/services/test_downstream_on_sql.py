@@ -72,3 +72,55 @@ async def test_run_of_a_process_that_stands_by_is_followed_soon(life: Life):
     found = await statuses(life)
     await other.close()
     assert (found, life.starts + other.starts) == (["success"], 2)
+
+
+# At every start
+
+
+async def test_job_of_every_start_runs_at_each_restart(life: Life):
+    """Not when it is scheduled, but once at each start after it."""
+    await life.ask("schedule", job_id="boots", schedule="@reboot", **RUN)
+    found = [await statuses(life, "boots")]
+    for _ in range(2):
+        await life.restart()
+        await life.advance(seconds=SOON)
+        found.append(await statuses(life, "boots"))
+    assert found == [[], ["success"], ["success", "success"]]
+
+
+async def test_stop_and_start_is_a_start(life: Life):
+    """The operations count as a new process does."""
+    await life.ask("schedule", job_id="boots", schedule="@reboot", **RUN)
+    await life.ask("stop")
+    await life.ask("start")
+    await life.advance(seconds=SOON)
+    assert await statuses(life, "boots") == ["success"]
+
+
+async def test_takeover_is_no_start(life: Life):
+    """A process that stood by and leads now starts nothing, and neither does one that comes to stand by."""
+    await life.ask("schedule", job_id="boots", schedule="@reboot", **RUN)
+    other = Life(life.database, life.clock)
+    await other.open()
+    await other.advance(seconds=1)
+    await life.close()
+    await other.advance(seconds=SOON)
+    leads = other.kit.scheduler.lifecycle.engine.leading
+    found = await statuses(other, "boots")
+    await other.close()
+    assert (leads, found, other.starts) == (True, [], 0)
+
+
+async def test_lead_that_comes_back_is_no_start(life: Life):
+    """A process that lost the lead for a while, and nobody took it."""
+    await life.ask("schedule", job_id="boots", schedule="@reboot", **RUN)
+    store, lead = life.kit.scheduler.store, life.kit.scheduler.store.lead
+
+    async def nobody(_: object) -> bool:
+        return False
+
+    store.lead = nobody
+    await life.advance(seconds=2)
+    store.lead = lead
+    await life.advance(seconds=SOON)
+    assert (life.kit.scheduler.lifecycle.engine.leading, await statuses(life, "boots")) == (True, [])

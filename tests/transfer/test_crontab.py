@@ -114,10 +114,15 @@ def test_the_input_ends_with_one_line_feed(command: str, stdin: str) -> None:
     assert only(f"0 22 * * 1-5 {command}")["input_data"]["stdin"] == stdin
 
 
+def test_reboot_is_at_every_start() -> None:
+    """What cron runs when it starts is run when the scheduler starts."""
+    task = only("@reboot start -x")
+    assert (task["type"], task["schedule"], task["input_data"]["command"]) == ("after", "@reboot", ["start", "-x"])
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("@reboot start", "@reboot is not a time"),
         ("0 1 * * * a | b", "'|'"),
         ("0 1 * * * a > file", "'>'"),
         ("0 1 * * * echo $HOME", "'$'"),

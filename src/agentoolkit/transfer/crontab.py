@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules import read_schedule
+from agentoolkit.system.scheduler.schedules import read_schedule, upstream_in
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.text_files import describe_undecodable, split_lines
 from agentoolkit.transfer.commands import Target, failure_notification, shell_call, shell_program_call, without_output
@@ -151,15 +151,14 @@ class _Reader:
             raise Untranslatable("it is not a crontab entry: five fields, or an @alias, and a command")
         if not self._zone_is_known:
             raise Untranslatable("the zone set above it cannot be read")
-        if entry["schedule"] == "@reboot":
-            raise Untranslatable("@reboot is not a time; start it from your init system")
-        read_schedule(entry["schedule"], now=self.now, kind="cron", timezone=self._timezone or "UTC")
+        kind = "after" if upstream_in(entry["schedule"]) else "cron"
+        read_schedule(entry["schedule"], now=self.now, kind=kind, timezone=self._timezone or "UTC")
         user, command = self._split_user(entry["command"])
         target = self._target(where, *_split_at_percent(command))
         name = self._name(PurePath(target.program).stem)
         about = {"description": self._comment} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
-        self.tasks.append({"name": name, **about, "type": "cron", "schedule": entry["schedule"], **zone, **target.fields(name)})
+        self.tasks.append({"name": name, **about, "type": kind, "schedule": entry["schedule"], **zone, **target.fields(name)})
         if user and not is_ones_own(user):
             self.note(where, f"it ran as {user}; here it runs as the user of `agentool serve`")
         if self.options.notify and self._variables.get("MAILTO", ""):

@@ -20,6 +20,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget, inval
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
 from agentoolkit.system.scheduler.jobs import Gate
 from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.schedules.after import START
 
 MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
@@ -70,7 +71,7 @@ def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
 
 def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
     """Refuse an input that refers to the execution before, in a job that comes after none."""
-    if schedule.after is None and has_references(input_data, to="after"):
+    if (schedule.after is None or schedule.after.job_id == START) and has_references(input_data, to="after"):
         remedy = "Give it a schedule like 'after extract', or an input without '!ref:after:…'."
         problem = "It refers to the execution before, and this job comes after none."
         raise InvalidJob(problem, field="input_data", value=input_data, remedy=remedy)

@@ -20,7 +20,7 @@ Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 CatchUp = Literal["latest", "all", "none"]
 OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
-Trigger = Literal["schedule", "run_now", "requested", "backfill", "after"]
+Trigger = Literal["schedule", "run_now", "requested", "backfill", "after", "start"]
 
 
 class Gate(TypedDict):

@@ -193,8 +193,8 @@ class SchedulerService:
         if job.upstream_id == ANY:
             problem = "Other owners' jobs are among those that it would come after."
             raise NotPermitted(problem, field="schedule", value=job.schedule.text, remedy="Name one job, as in 'after extract failed'.")
-        if job.upstream_id is not None:
-            await self.lookup.job(job.upstream_id)  # another owner's is not there for this caller
+        if (upstream := job.schedule.after) is not None and upstream.names_job:
+            await self.lookup.job(upstream.job_id)  # another owner's is not there for this caller
         mine = [each for each in await self.lookup.unfinished() if each.job.job_id != job.job_id]
         job, state, remarks = admit(caller, job, state, mine, self.parts.admission, self.now(), before)
         return Plan(job, state, Reading(job.schedule, reading.words, (*reading.remarks, *remarks)))

@@ -7,7 +7,6 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
-from agentoolkit.system.scheduler.schedules.after import ANY
 
 _SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
@@ -22,7 +21,7 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
     before = upstream_in(schedule)
     if before is None:
         return schedule
-    if before.job_id == ANY:
+    if not before.names_job:
         return before.text
     if (stored := await store.find(before.job_id)) is not None:
         return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
@@ -34,7 +33,7 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
 
 async def describe_idle_upstream(store: JobStore, before: Upstream | None) -> list[str]:
     """Say of a job that another one comes after that it does not run by itself any more; nothing if it does."""
-    if before is None or before.job_id == ANY:
+    if before is None or not before.names_job:
         return []
     try:
         stored = await store.find(before.job_id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
 
-_WITHOUT_TIME = {"after": "when that job ends so"}
+_WITHOUT_TIME = {"after": "when that happens"}
 _HAVE_A_NEXT_TIME = {"active", "paused"}
 """States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
 _CALLERS = {"created_by", "changed_by"}

@@ -1,4 +1,4 @@
-"""Which executions start after another job's execution ended: pure functions, so that every store decides alike."""
+"""What starts after another job's execution ended, or after the scheduler started: pure functions, so that every store decides alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import blake2b
 from agentoolkit.system.scheduler.decisions.due import Decision, Scribe, end_pause, runs_left, start_or_skip
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.schedules.after import ANY
+from agentoolkit.system.scheduler.schedules.after import ANY, START
 
 MAX_ID_LENGTH = 2_000
 """Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
@@ -65,6 +65,11 @@ def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
         raise InvalidSchedule(problem, field="schedule", value=job.schedule.text, remedy="Let one of them come after no other.")
 
 
+def scheduler_start(now: datetime) -> Execution:
+    """Return what jobs come after that run at every start of the scheduler; its id is that of this start alone."""
+    return Execution(f"{START}-{now.isoformat()}", START, "scheduler", now, status=ExecutionStatus.SUCCESS, finished_at=now)
+
+
 def upstream_execution_id(execution: Execution) -> str:
     """Return the id of the execution that this one comes after; empty: it comes after none."""
     if execution.trigger != "after":
@@ -76,7 +81,7 @@ def _is_awaited(job: Job, ended: Execution) -> bool:
     before = job.schedule.after
     if before is None or ended.status not in _COUNT[before.outcome] or not job.schedule.admits(_end(ended)):
         return False
-    return before.job_id != ANY or (ended.job_id != job.job_id and not _comes_after_any(ended))
+    return before.job_id != ANY or (ended.job_id not in (job.job_id, START) and not _comes_after_any(ended))
 
 
 def _end(execution: Execution) -> datetime:
@@ -95,6 +100,9 @@ def _shortened(execution: Execution) -> Execution:
 
 def _start_after(scribe: Scribe, ended: Execution) -> Execution:
     job = scribe.job
+    if ended.job_id == START:
+        id_ = f"{job.job_id}{ended.execution_id}"
+        return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="start", owner=scribe.owner)
     id_ = _id_after(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
     return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=scribe.owner)
 

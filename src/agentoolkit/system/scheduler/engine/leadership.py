@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
 from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
@@ -41,6 +42,8 @@ class Leadership:
         self._rounds_to_take_over = 0
         self._rounds_to_tidy = TAKE_OVER_ROUNDS
         self._suspended = False
+        self._stands_by = False
+        """Did another process lead at the last round? A lead that comes after is a takeover, and no start."""
         self._stopped = False
         self.lost = 0
         """How often the lead went to another process."""
@@ -68,9 +71,10 @@ class Leadership:
         halted = await self._store.is_stopped()
         leads = self._claims and not halted and await self._store.lead(self._time.now())
         if leads and not self._dispatch.leading:
-            await self._take_lead()
+            await self._take_lead(starts=not self._stands_by)
         elif not leads and self._dispatch.leading:
             self._step_down()
+        self._stands_by = not leads and not halted
         if halted != self._suspended:
             await self._suspend(halted)
         for job_id, at in await self._store.changes():
@@ -96,12 +100,15 @@ class Leadership:
             log_failure(logger, "Looking after the store failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
-    async def _take_lead(self) -> None:
+    async def _take_lead(self, *, starts: bool) -> None:
         """From now on this clock rings."""
         upcoming = await self._store.upcoming()
         self._dispatch.lead(True)
         for job_id, at in upcoming:
             self._claiming.set_alarm(job_id, at)
+        if starts:
+            for claimed in await self._store.follow(scheduler_start(self._time.now())):
+                self._dispatch.take_over(claimed)
 
     def _step_down(self) -> None:
         self.lost += 1

@@ -210,6 +210,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def follow(self, ended: Execution) -> Sequence[Claimed]:
+        """Start what comes after something that ended and that no store holds, such as the scheduler's start, if we lead."""
+        ...
+
     async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
         """Ask the process that runs an execution to cancel it. Return whether it is unfinished."""
         ...

@@ -1,6 +1,6 @@
-"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``, ``after any failed``.
+"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``, ``after any failed``; ``@reboot``.
 
-Such a schedule has no due times of its own: its moments are the ends of another job's executions.
+Such a schedule has no due times of its own: its moments are the ends of another job's executions, or the scheduler's starts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ MAX_AFTER = 300
 ANY = "@any"
 """In the place of a job's id: any other job. No id of a job has an ``@``."""
 
+START = "@start"
+"""In the place of a job's id: the scheduler's start."""
+
+REBOOT = "@reboot"
+"""What crontab(5) calls it, in the company of crontabs."""
+
 _WORD = "after"
+_START_WORDS = (REBOOT, "at startup", "at every start")
 _ANY_WORD = "any"
 _OUTCOMES = get_args(Outcome)
 _QUOTES = ("'", '"')
@@ -36,14 +43,23 @@ class Upstream(NamedTuple):
     @property
     def text(self) -> str:
         """The canonical text: quoted only where it would be read as something else."""
+        if self.job_id == START:
+            return REBOOT
         if self.job_id == ANY:
             return f"{_WORD} {_ANY_WORD} {self.outcome}"
         plain = f"{_WORD} {self.job_id} {self.outcome}"
         return plain if upstream_in(plain) == self else f"{_WORD} '{self.job_id}' {self.outcome}"
 
     @property
+    def names_job(self) -> bool:
+        """Is it one job, rather than any or the scheduler itself?"""
+        return self.job_id not in (ANY, START)
+
+    @property
     def words(self) -> str:
         """It in plain English."""
+        if self.job_id == START:
+            return "at every start of the scheduler"
         job = "any job" if self.job_id == ANY else f"job {self.job_id!r}"
         return f"{_WORD} {job} {self.outcome}"
 
@@ -72,6 +88,8 @@ def upstream_in(text: str) -> Upstream | None:
     Raises:
         InvalidSchedule: It names no job.
     """
+    if " ".join(text.lower().split()) in _START_WORDS:
+        return Upstream(START, "ended")
     if not is_after(text):
         return None
     name, outcome = _split(text.strip()[len(_WORD) :].strip())

@@ -103,10 +103,6 @@ def is_repeating(text: str) -> bool:
 
 def _expand_alias(text: str) -> str:
     alias = text.casefold()
-    if alias == "@reboot":
-        raise InvalidSchedule(
-            "'@reboot' names no time; a schedule needs one.", field="schedule", value=text, remedy="Use 'now' to run once at once."
-        )
     if alias not in ALIASES:
         raise InvalidSchedule(f"{text[:40]!r} is not known.", field="schedule", value=text, remedy=did_you_mean(alias, ALIASES))
     return ALIASES[alias]

@@ -306,6 +306,9 @@ class MemoryJobStore:
         self._retire_if_over(execution.job_id)
         return execution
 
+    async def follow(self, ended: Execution) -> Sequence[Claimed]:
+        return self._start_after(ended).downstream
+
     def _start_after(self, ended: Execution) -> Finished:
         """Start the jobs that come after one that has ended."""
         if not self._downstream:

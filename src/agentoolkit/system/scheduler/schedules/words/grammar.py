@@ -1,6 +1,6 @@
 """What a text means: crontab, ISO 8601, an interval, or words of a closed grammar that refuses what it does not know.
 
-text    = program-text | phrase [ [ "in" ] zone ] | "after" job [ outcome ]
+text    = program-text | phrase [ [ "in" ] zone ] | "after" job [ outcome ] | "@reboot"
 phrase  = "now" | duration | moment | recurring          see durations.py, moments.py, cycles.py
 outcome = "succeeded" | "failed" | "ended"               see after.py
 zone    = IANA-name | "UTC" | "GMT" | "Z" | ±HH:MM
@@ -12,7 +12,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.after import Upstream, required_upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.after import REBOOT, START, Upstream, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
 from agentoolkit.system.scheduler.schedules.schedule import Kind
@@ -43,7 +43,7 @@ _ARTICLES = {
     "cron": "a cron schedule",
     "interval": "an interval",
     "once": "a single time",
-    "after": "a time after another job",
+    "after": "a time after another job or a start",
     "list": "a list of schedules",
 }
 _PLAIN_DAY_PARTS = DayParts()
@@ -64,7 +64,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
         if answer is None:
             raise
         raise InvalidSchedule(answer.problem or refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
-    if kind is not None and phrase.kind != kind:
+    if kind not in (None, phrase.kind, "cron" if phrase.text == REBOOT else None):
         problem = f"{text.strip()[:60]!r} is {_ARTICLES[phrase.kind]}, not {_ARTICLES[kind]}."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy=_remedy_for(kind, phrase.kind))
     return phrase
@@ -97,6 +97,9 @@ def _understand(text: str, now: datetime, kind: Kind | None, timezone: str, part
 
 def _after_phrase(before: Upstream, text: str, now: datetime, timezone: str) -> Phrase:
     """Refuse a length of time that is not said to be a job's name: ``after 5 minutes`` may well mean ``in 5 minutes``."""
+    if before.job_id == START:
+        remarks = ("runs once at each start of the scheduler, first at the next one; not when another process takes over",)
+        return Phrase("after", before.text, remarks, needs_zone=False)
     length = text.strip()[len("after") :].strip()
     if length == before.job_id and _is_phrase(f"in {length}", now, timezone):
         remedy = f"Write 'in {length}', or 'after {length} succeeded' if that is a job's name."

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
@@ -103,6 +104,14 @@ def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) ->
     for claimed in round_.write():
         written[upstream_execution_id(claimed.execution)].append(claimed)
     return written
+
+
+@writes
+def follow(tx: Transaction, ended: Execution) -> list[Claimed]:
+    """See `JobStore.follow`."""
+    if not tx.ownership.leads(tx.session):
+        return []
+    return list(chain.from_iterable(start_downstream(tx, [ended], tx.owner).values()))
 
 
 def prune(tx: Transaction, spared: Iterable[tuple[str, str]]) -> None:

@@ -83,6 +83,7 @@ class SqlJobStore:
     executions = queries.executions
     damaged = queries.damaged
     claim = claims.claim
+    follow = claims.follow
     insert = execution_changes.insert
     claim_executions = execution_changes.claim_executions
     begin = execution_changes.begin
