@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -108,3 +108,34 @@ async def test_cancelled_while_it_waits_for_its_tool_it_ends(database: Path):
         calls = register(kit)
         await kit.advance(minutes=5)
         assert (calls, await statuses(kit)) == ([], ["cancelled", "cancelled"])
+
+
+async def shown(kit: TestToolkit, operation: str, **asked: str) -> dict[str, Any]:
+    return (await kit.injector.run("scheduler", {"operation": operation, **asked})).data
+
+
+async def test_what_waits_is_shown_wherever_the_job_is(database: Path) -> None:
+    """get_job, list and list_executions say of what is due which AgenTool it waits for."""
+    async with opened(database, "2030-01-01T00:40:00+00:00") as kit:
+        await kit.advance(seconds=5)
+        job = await shown(kit, "get_job", job_id="hourly")
+        listed = (await shown(kit, "list"))["jobs"]
+        waiting = (await shown(kit, "list_executions", execution_status="queued"))["history"]
+        told = [job["info"]["reason"], job["recent_history"][0]["reason"], *(one["reason"] for one in [*listed, *waiting])]
+    assert len(told) >= 5
+    assert set(told) == {"AgenTool 'late' is not registered here; what is due waits for it"}
+
+
+async def test_a_job_whose_agentool_is_there_waits_for_none(database: Path) -> None:
+    """Once its AgenTool is registered nothing is said of it."""
+    async with opened(database) as kit:
+        register(kit)
+        assert (await shown(kit, "get_job", job_id="hourly"))["info"]["reason"] == ""
+        assert [one["reason"] for one in (await shown(kit, "list"))["jobs"]] == ["", ""]
+
+
+async def test_a_paused_job_says_why_it_is_paused(database: Path) -> None:
+    """Nothing of a paused job waits: its reason stays what whoever paused it said."""
+    async with opened(database) as kit:
+        await shown(kit, "pause", job_id="hourly", reason="holidays")
+        assert "holidays" in (await shown(kit, "get_job", job_id="hourly"))["info"]["reason"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
-from agentool.core.injector import Injector
+from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput
 from agentoolkit.json_values import NothingThere, value_at
 from agentoolkit.system.scheduler import views
@@ -44,7 +44,7 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
     Raises:
         InvalidInput: Nothing runs here that comes after another execution, or there is nothing at this place.
     """
-    record = views.execution_info(await _preceding(ctx.deps, key)).model_dump(mode="json")
+    record = views.execution_info(await _preceding(ctx.deps, key), get_injector()).model_dump(mode="json")
     try:
         return AfterValue(value=value_at(record, key.split("."), "the record of an execution"))
     except NothingThere as error:

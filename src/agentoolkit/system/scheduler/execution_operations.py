@@ -61,7 +61,8 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
     """
-    history = [views.execution_info(execution) for execution in await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)]
+    found = await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)
+    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found]
     result = History(job_id=job_id, history=history, count=len(history))
     return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
 
@@ -83,7 +84,7 @@ async def scheduler_list_executions(
     most = limit or HISTORY_LENGTH
     found = await ctx.deps.executions.history(job_id, most, execution_status, position_of(cursor), with_results=with_results)
     last = Position(found[-1].scheduled_at, found[-1].execution_id) if len(found) == most else None
-    history = [views.execution_info(execution) for execution in found]
+    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found]
     result = History(job_id=job_id, history=history, count=len(found), cursor=cursor_of(last))
     return views.answer("list_executions", f"{counted(len(found), 'execution')}.", result)
 
@@ -95,7 +96,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.get(execution_id)
-    return views.answer("get_execution", f"The execution is {execution.status}.", views.execution_info(execution))
+    return views.answer("get_execution", f"The execution is {execution.status}.", views.execution_info(execution, ctx.deps.parts.injector))
 
 
 async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: str = "") -> SchedulerOutput:
@@ -105,7 +106,7 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
-    return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution))
+    return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution, ctx.deps.parts.injector))
 
 
 async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> SchedulerOutput:
@@ -115,7 +116,7 @@ async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> Schedu
         JobNotFound: There is no such job.
     """
     execution = await ctx.deps.executions.start(job_id, run_key)
-    return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution))
+    return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution, ctx.deps.parts.injector))
 
 
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:

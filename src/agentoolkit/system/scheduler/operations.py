@@ -162,7 +162,7 @@ async def scheduler_list(
     most = limit or PAGE
     found = await ctx.deps.lookup.page(job_status, most, position_of(cursor), owner)
     outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found])
-    jobs = [views.job_summary(stored, outcomes.get(stored.job.job_id)) for stored in found]
+    jobs = [views.job_summary(stored, ctx.deps.parts.injector, outcomes.get(stored.job.job_id)) for stored in found]
     last = found[-1].job if len(found) == most else None
     following = cursor_of(Position(last.created_at, last.job_id) if last else None)
     more = " There may be more: ask again with the cursor." if following else ""
@@ -177,7 +177,8 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     """
     stored = await ctx.deps.lookup.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
-    result = views.job_details(stored, recent, await ctx.deps.lookup.downstream(stored.job), pending=ctx.deps.lifecycle.engine is None)
+    downstream, pending = await ctx.deps.lookup.downstream(stored.job), ctx.deps.lifecycle.engine is None
+    result = views.job_details(stored, recent, downstream, ctx.deps.parts.injector, pending=pending)
     if stored.state.status is JobStatus.CANCELLED:
         told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
         return views.answer("get_job", told, result)

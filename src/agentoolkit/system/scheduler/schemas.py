@@ -179,7 +179,7 @@ class JobSummary(BaseModel):
     schedule: str
     timezone: str
     next_run: str | None
-    reason: str = Field("", description="Why it is paused or broken, or who cancelled it")
+    reason: str = Field("", description="Why it is paused or broken, who cancelled it, or what it waits for")
     last_outcome: str | None = Field(None, description="How its execution ended that finished last")
     ended_at: str | None = Field(None, description="When it was cancelled")
     owner: str = Field("", description="Whose it is")

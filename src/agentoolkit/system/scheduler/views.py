@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -99,8 +99,8 @@ def job_ref(stored: StoredJob) -> JobRef:
     return JobRef(job_id=job.job_id, state=state.status, next_run=_next_run(job, state))
 
 
-def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) -> JobSummary:
-    """A job as a line of a list."""
+def job_summary(stored: StoredJob, tools: Container[str], last_outcome: ExecutionStatus | None = None) -> JobSummary:
+    """A job as a line of a list; `tools` are the names of the AgenTools that are registered here."""
     job, state = stored
     return JobSummary(
         job_id=job.job_id,
@@ -111,7 +111,7 @@ def job_summary(stored: StoredJob, last_outcome: ExecutionStatus | None = None) 
         schedule=job.schedule.text if job.readable else "",
         timezone=job.schedule.timezone,
         next_run=_next_run(job, state),
-        reason=state.reason,
+        reason=_reason_of(job, state, tools),
         last_outcome=last_outcome,
         ended_at=local(state.ended_at, job.schedule.timezone),
         owner=job.owner,
@@ -132,23 +132,25 @@ def cancelled_job(cancelled: Cancelled) -> CancelledJob:
     )
 
 
-def job_details(stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], *, pending: bool) -> JobDetails:
-    """A job with everything that is known of it."""
+def job_details(
+    stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], tools: Container[str], *, pending: bool
+) -> JobDetails:
+    """A job with everything that is known of it; `tools` are the names of the AgenTools that are registered here."""
     job, state = stored
     return JobDetails(
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=_next_run(job, state),
         pending=pending,
-        info=_info(job, state),
-        recent_history=[execution_info(execution) for execution in executions],
+        info=_info(job, state, tools),
+        recent_history=[execution_info(execution, tools) for execution in executions],
         upstream=job.upstream_id,
         downstream=list(downstream),
     )
 
 
-def execution_info(execution: Execution) -> ExecutionInfo:
-    """One record of a history."""
+def execution_info(execution: Execution, tools: Container[str]) -> ExecutionInfo:
+    """One record of a history; `tools` are the names of the AgenTools that are registered here."""
     error = execution.error
     return ExecutionInfo(
         execution_id=execution.execution_id,
@@ -156,7 +158,7 @@ def execution_info(execution: Execution) -> ExecutionInfo:
         agentool_name=execution.agentool_name,
         trigger=execution.trigger,
         status=execution.status,
-        reason=execution.reason,
+        reason=execution.reason or (_waits_for(execution.agentool_name, tools) if execution.status is ExecutionStatus.QUEUED else ""),
         success=execution.status is ExecutionStatus.SUCCESS,
         scheduled_at=execution.scheduled_at.isoformat(),
         started_at=execution.started_at.isoformat() if execution.started_at else None,
@@ -182,6 +184,14 @@ def _attempt_info(attempt: Attempt) -> AttemptInfo:
     )
 
 
+def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:
+    return state.reason or (_waits_for(job.agentool_name, tools) if state.status is JobStatus.ACTIVE else "")
+
+
+def _waits_for(agentool_name: str, tools: Container[str]) -> str:
+    return "" if agentool_name in tools else f"AgenTool {agentool_name!r} is not registered here; what is due waits for it"
+
+
 def _next_run(job: Job, state: JobState) -> str | None:
     due = state.next_run_at
     if state.status is JobStatus.PAUSED:  # what is due meanwhile is not its own
@@ -189,7 +199,7 @@ def _next_run(job: Job, state: JobState) -> str | None:
     return local(due, job.schedule.timezone)
 
 
-def _info(job: Job, state: JobState) -> dict[str, Any]:
+def _info(job: Job, state: JobState, tools: Container[str]) -> dict[str, Any]:
     return {
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,
@@ -207,7 +217,7 @@ def _info(job: Job, state: JobState) -> dict[str, Any]:
         "state": state.status.value,
         "runs": state.runs,
         "version": state.version,
-        "reason": state.reason,
+        "reason": _reason_of(job, state, tools),
         "ended_at": local(state.ended_at, job.schedule.timezone),
         "paused_until": local(state.paused_until, job.schedule.timezone),
     }

@@ -76,6 +76,9 @@ def list_(json: Json = False) -> None:
         is_narrow = console().width < NARROW
         head = ("job", "state", "last", "next", *([] if is_narrow else [""]), "tool", "schedule")
         print_table(_rows(found.jobs, narrow=is_narrow), head)
+        for job in found.jobs:
+            if job.state == "active" and job.reason:
+                say(f"{job.job_id}: {job.reason}.")
 
 
 def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | Text, ...]]:

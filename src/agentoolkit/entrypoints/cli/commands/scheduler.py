@@ -22,15 +22,17 @@ def status(json: Json = False) -> None:
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 
-    async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int]:
-        running = await call(kit, History, "list_executions", execution_status="running")
-        return await call(kit, SchedulerStatus, "status"), running.count
+    async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
+        running = await call(kit, History, "list_executions", execution_status="running", with_results=False)
+        queued = await call(kit, History, "list_executions", execution_status="queued", with_results=False)
+        reasons = dict.fromkeys(one.reason for one in queued.history if one.reason)
+        return await call(kit, SchedulerStatus, "status"), running.count, "; ".join(reasons)
 
-    found, running = visit(asked)
+    found, running, waits = visit(asked)
     if json:
         print_result(found)
     else:
-        _print_status(found, running)
+        _print_status(found, running, waits)
 
 
 def start() -> None:
@@ -59,13 +61,21 @@ def _ask_status(operation: str) -> SchedulerStatus:
     return ask(SchedulerStatus, operation)
 
 
-def _print_status(found: SchedulerStatus, running: int | None = None) -> None:
+def _print_status(found: SchedulerStatus, running: int | None = None, waits: str = "") -> None:
     """Print a status; what concerns this short-lived process is left out."""
     from agentoolkit.entrypoints.cli.printing import print_pairs
 
     state = "stopped: nothing fires until `agentool start`" if found.stopped else "started"
     leader = found.leader or "none: `agentool serve` starts one"
-    print_pairs({"scheduler": state, "served by": leader, "jobs": f"{found.jobs}, {found.paused} of them paused", "running": running})
+    print_pairs(
+        {
+            "scheduler": state,
+            "served by": leader,
+            "jobs": f"{found.jobs}, {found.paused} of them paused",
+            "running": running,
+            "waits": waits or None,
+        }
+    )
 
 
 def doctor(json: Json = False) -> None:
