@@ -58,3 +58,36 @@ async def test_damaged_message_holds_no_other_up(first: SqlJobStore):
     assert [message.payload for message in await first.outbox(1)] == [{"minute": 2}]
     assert [message.payload for message in await first.messages(10)] == [{"minute": 2}]
     assert ["00:01:00" in named for named in await first.damaged(10)] == [True]
+
+
+OWNER_DAMAGES = ["heartbeat_at = 9223372036854775807", "started_at = 9223372036854775807", "pid = 9223372036854775807"]
+
+
+@pytest.mark.parametrize("damage", OWNER_DAMAGES)
+async def test_damaged_process_ends_nothing(first: SqlJobStore, second: SqlJobStore, damage: str):
+    """The row of another process that cannot be read is named, and this one leads, claims, takes over and lists on."""
+    await add(first)
+    await sql(first, f"UPDATE agentool_owners SET {damage} WHERE owner = :id", id=second.owner)
+    assert [second.owner in named for named in await first.damaged(10)] == [True]
+    assert await first.lead(at(0))
+    assert first.owner in {owner.owner for owner in await first.owners()}
+    assert list(await first.take_over(at(0), none_held)) == []
+    assert len(await claim(first, 1)) == 1
+
+
+@pytest.mark.parametrize("column", ["heartbeat_at", "started_at", "pid"])
+async def test_damaged_process_of_a_file_ends_nothing(first: SqlJobStore, second: SqlJobStore, database_url: str, column: str):
+    """So where a column holds text, as only SQLite lets it."""
+    damaged = "'x'" if "://" not in database_url else "-1"
+    await sql(first, f"UPDATE agentool_owners SET {column} = {damaged} WHERE owner = :id", id=second.owner)
+    assert [second.owner in named for named in await second.damaged(10)] == [True]
+    await first.owners()
+    assert list(await first.take_over(at(0), none_held)) == []
+
+
+async def test_damaged_lease_is_taken(first: SqlJobStore, second: SqlJobStore, database_url: str):
+    """A lease whose end cannot be read has ended: somebody leads again."""
+    damaged = "'x'" if "://" not in database_url else "9223372036854775807"
+    await sql(first, f"UPDATE agentool_leases SET expires_at = {damaged}, owner = 'nobody'")
+    assert await second.leader() is None
+    assert await second.lead(at(0))

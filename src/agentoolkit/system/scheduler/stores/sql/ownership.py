@@ -12,13 +12,16 @@ from typing import Any
 from uuid import uuid4
 
 from agentoolkit.database.database import Dialect, Session
-from agentoolkit.database.times import instant, micros
+from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.ports import Owner
+from agentoolkit.system.scheduler.stores.sql.records import time_or_first
 from agentoolkit.time_source import TimeSource
 
 HEARTBEAT_SECONDS = 3.0
 OWNER_SECONDS = 20.0
 """Silence after which a process counts as ended, unless it is known to be."""
+_LATEST = 253_402_300_799_999_999
+"""The last instant that there is, in microseconds; what is later was damaged."""
 LEASE_SECONDS = 12.0
 """Silence after which the lead goes to another process."""
 
@@ -84,13 +87,13 @@ class Ownership:
     def _holds_lease(self, session: Session, lock: str) -> bool:
         sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock  # noqa: S608  a constant of ours
         row = session.row(sql, {"owner": self.owner})
-        return row is not None and row[0] > self.now(session)
+        return row is not None and _whole(row[0]) > self.now(session)
 
     def take_lead(self, session: Session) -> bool:
         """Become the leader if nobody is, or if whoever was has ended."""
         now = self.now(session)
         row = session.row("SELECT owner, fence, expires_at FROM agentool_leases WHERE name = 'leader'")
-        before, fence, expires_at = row or ("", 0, 0)
+        before, fence, expires_at = (row[0], row[1], _whole(row[2])) if row else ("", 0, 0)
         if before == self.owner and expires_at > now:
             return True
         if expires_at > now and not self._is_gone(session, before):
@@ -101,22 +104,18 @@ class Ownership:
     def leader(self, session: Session) -> Owner | None:
         """Return the process that leads."""
         row = session.row(_LEASE)
-        if row is None or row[2] is None or row[1] <= self.now(session):
+        if row is None or row[2] is None or _whole(row[1]) <= self.now(session):
             return None
         owner, _, host, pid, started_at, heartbeat_at = row
         if self._has_ended(host, pid, heartbeat_at, self.now(session)):
             return None  # its lease runs on, and it does not
-        return Owner(owner, _host(host), pid, instant(started_at), instant(heartbeat_at))
+        return _owner(owner, host, pid, started_at, heartbeat_at)
 
     def owners(self, session: Session) -> list[Owner]:
         """Return the processes that have the database open, without those that can be seen to have ended."""
         rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY started_at, owner")
         alive = self.alive(session)
-        return [
-            Owner(owner, _host(host), pid, instant(started_at), instant(beat))
-            for owner, host, pid, started_at, beat in rows
-            if owner in alive
-        ]
+        return [_owner(*row) for row in rows if row[0] in alive]
 
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""
@@ -146,10 +145,10 @@ class Ownership:
         host, pid, heartbeat_at = row
         return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
-    def _has_ended(self, host: str, pid: int, heartbeat_at: int, now: int) -> bool:
-        if now - heartbeat_at > _micros(OWNER_SECONDS):
+    def _has_ended(self, host: str, pid: object, heartbeat_at: object, now: int) -> bool:
+        if now - _whole(heartbeat_at) > _micros(OWNER_SECONDS):
             return True
-        return host == self.place and pid != self.pid and not _is_alive(pid)
+        return host == self.place and pid != self.pid and isinstance(pid, int) and not _is_alive(pid)
 
 
 class Heartbeat:
@@ -204,8 +203,24 @@ def process_place() -> str:
         return f"{socket.gethostname()} {uuid4().hex}"
 
 
-def _host(place: str) -> str:
-    return place.partition(" ")[0]
+def damaged_owners(session: Session) -> list[str]:
+    """Name the processes whose rows cannot be read: their heartbeat tells whether they live, and if that is damaged, they do not."""
+    rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY owner LIMIT 100")
+    return [f"process {row[0]!r}: its row cannot be read" for row in rows if not all(_is_whole(number) for number in row[2:])]
+
+
+def _owner(owner: str, place: object, pid: object, started_at: object, heartbeat_at: object) -> Owner:
+    known = pid if isinstance(pid, int) else 0
+    return Owner(str(owner), str(place).partition(" ")[0], known, time_or_first(started_at), time_or_first(heartbeat_at))
+
+
+def _is_whole(stored: object) -> bool:
+    return isinstance(stored, int) and 0 <= stored <= _LATEST
+
+
+def _whole(stored: object) -> int:
+    """Return an instant as it is compared; one that was damaged lies before all others."""
+    return stored if isinstance(stored, int) and _is_whole(stored) else 0
 
 
 def _is_alive(pid: int) -> bool:
@@ -213,7 +228,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OSError):
+    except (OSError, OverflowError):  # it is another's, or no number that a process can have: its heartbeat tells
         return True
     return True
 

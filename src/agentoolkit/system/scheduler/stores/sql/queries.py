@@ -13,6 +13,7 @@ from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionSt
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none
+from agentoolkit.system.scheduler.stores.sql.ownership import damaged_owners
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION,
     STATE,
@@ -198,6 +199,7 @@ def damaged(tx: Transaction, limit: int) -> list[str]:
     sql = "SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox ORDER BY created_at, execution_id LIMIT :looked_at"
     messages = tx.session.rows(sql, {"looked_at": _LOOKED_AT})
     found += [f"outcome {row[0]!r}: its message cannot be read" for row in messages if message_or_none(row) is None]
+    found += damaged_owners(tx.session)
     return found[:limit]
 
 
