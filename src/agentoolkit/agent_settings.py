@@ -65,6 +65,9 @@ class AgentRules(_Frozen):
     )
     approval_seconds: float = Field(default=86_400.0, gt=0, description="Seconds that a parked run waits before its call is denied")
     granted: tuple[str, ...] = Field(default=(), description="Tools whose calls are approved beforehand")
+    durable: Literal["none", "dbos"] = Field(
+        default="none", description="'dbos': a run that was interrupted goes on, and repeats no finished request and no finished call"
+    )
     messages: Amount = Field(default=200, description="Messages of a continued conversation that a run is given")
 
     @property

@@ -68,6 +68,7 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
         lambda parts: {
             "sources": parts.settings.agents.registered,
             "database": parts.database,
+            "location": parts.settings.database,
             "values": parts.values,
             "time": parts.time,
         },
@@ -93,9 +94,9 @@ def register_builtin_tools(parts: ToolParts) -> list[str]:
 
 
 async def close_builtin_tools(parts: ToolParts) -> None:
-    """End what the AgenTools that were made have started: the processes of templates."""
+    """End what the AgenTools that were made have started: the processes of templates, and durable runs."""
     for agentool in parts.made:
-        if agentool.name == "templates":
+        if agentool.name in ("templates", "agent"):
             await agentool.deps.close()
 
 

@@ -390,6 +390,20 @@ async def test_a_run_goes_on_only_if_something_changed(kit: Toolkit, time: Manua
     assert runs[1]["reason"] == "nothing changed: 'storage_kv' answers as it did last time"
 
 
+async def test_a_change_is_not_spent_on_a_run_that_failed(kit: Toolkit, time: ManualTime) -> None:
+    """A run that failed leaves what had changed as a change, so that its retry runs and is not skipped."""
+    model = failing(exceptions.ModelServerError("m", "oops"))
+    register_agent("a", Agent(model))
+    await kit.injector.run("storage_kv", {"operation": "set", "key": "mails", "value": 1})
+    gate = {"agentool_name": "storage_kv", "input_data": {"operation": "get", "key": "mails"}}
+    await schedule(kit, only_if_changed=gate, max_retries=1)
+    await run_hours(kit, time)
+    await time.advance(minutes=1)
+    await kit.scheduler.lifecycle.wait_idle()
+    (run, *_) = await run_hours(kit, time, 0)
+    assert (run["status"], run["attempt"]) == ("failed", 2)
+
+
 # Failures.
 
 

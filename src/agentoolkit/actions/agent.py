@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError
+from agentool.errors import ConfigurationError, MissingExtra
 from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.approvals import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pydantic_ai import Agent
     from pydantic_ai.conversation_store import ConversationStore
     from pydantic_ai.models import Model
+
+    from agentoolkit.agents.durable_runs import DurableRuns
 
 Context = RunContext[AgentService]
 
@@ -115,6 +117,7 @@ def create_agent_agent(
     sources: Mapping[str, AgentSource] | None = None,
     *,
     database: Database | None = None,
+    location: str | None = None,
     values: KeyValueStore | None = None,
     time: TimeSource | None = None,
     injector: Injector | None = None,
@@ -124,6 +127,7 @@ def create_agent_agent(
     Args:
         sources: Agents that settings name.
         database: Where conversations, budgets and approvals are kept; by default they last as long as the process.
+        location: That database, as settings name it: durable runs are kept beside it.
         values: Where the answers of change gates are kept.
         time: The machine's by default.
         injector: Where to register, and where the scheduler is called; the current one by default.
@@ -136,6 +140,7 @@ def create_agent_agent(
         MemoryApprovals() if database is None else SqlApprovals(database),
         values or MemoryKeyValueStore(),
         partial(_conversations, database),
+        partial(_durable_runs, location, time or SystemTime()),
         injector,
         time or SystemTime(),
     )
@@ -194,7 +199,8 @@ def _registered(
 ) -> RegisteredAgent:
     from agentoolkit.agents.pydantic_runner import PydanticRunner
 
-    runner = PydanticRunner(agent, service.conversation_store(), service.park, deps, model)
+    steps = service.durable_runs() if rules.durable == "dbos" else None
+    runner = PydanticRunner(agent, service.conversation_store(), service.park, deps, model, steps)
     return RegisteredAgent(name, runner, rules, agent.name or "")
 
 
@@ -222,6 +228,17 @@ def _conversations(database: Database | None) -> ConversationStore:
     from agentoolkit.agents.conversations import SqlConversationStore
 
     return SqlConversationStore(database)
+
+
+def _durable_runs(location: str | None, time: TimeSource) -> DurableRuns:
+    if location is None:
+        problem = "A durable run needs a database, and nothing of this toolkit outlives the process."
+        raise ConfigurationError(problem, field="durable", value="dbos", remedy="Name one: AGENTOOL_DATABASE.")
+    try:
+        from agentoolkit.agents.durable_runs import DurableRuns
+    except ImportError as error:
+        raise MissingExtra("Durable runs need the extra 'dbos'.", field="durable", remedy="Install 'agentool[dbos]'.") from error
+    return DurableRuns(location, time)
 
 
 def _shown(approval: Approval) -> WaitingApproval:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from pydantic_ai import Agent, AgentRun, CancellationToken, DeferredToolRequests, exceptions
-from pydantic_ai.capabilities import HandleDeferredToolCalls
+from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
 from pydantic_ai.messages import ModelResponse, ToolCallPart
@@ -23,7 +23,11 @@ from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.agents.errors import AgentError, AgentFailed, AgentTimeout, LimitReached, ModelRefused, ModelUnavailable
+from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, Ran
+
+if TYPE_CHECKING:
+    from agentoolkit.agents.durable_runs import DurableRuns
 
 Deps = Callable[[], Any] | AbstractContextManager[Any] | None
 Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], Ran], Awaitable[Exception]]
@@ -54,10 +58,19 @@ class PydanticRunner:
     deps: Callable[[], Any] | None = None
     """Called at each run."""
     model: Model | str | None = None
+    steps: DurableRuns | None = None
+    """Keeps the steps of its runs, where those are durable."""
     counts_tokens = True
 
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """See `Runner.run`."""
+        if self.steps is None or task.execution is None:
+            return await self._run(name, rules, task, [])
+        recorded = [RecordedSteps(self.steps.step)]
+        with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order
+            return await self.steps.run(task.execution, lambda: self._run(name, rules, task, recorded))
+
+    async def _run(self, name: str, rules: AgentRules, task: AgentTask, recorded: Sequence[AbstractCapability[Any]]) -> Ran:
         conversation_id = _conversation_id(name, task)
         earlier = await self._loaded(conversation_id, rules, task)
         token, run = CancellationToken(), None
@@ -72,7 +85,7 @@ class PydanticRunner:
                 model=self.model,
                 usage_limits=_limits(task),
                 cancellation_token=token,
-                capabilities=[HandleDeferredToolCalls(handler=_decider(rules))],
+                capabilities=[HandleDeferredToolCalls(handler=_decider(rules)), *recorded],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""

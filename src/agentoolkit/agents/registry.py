@@ -124,9 +124,12 @@ def check_rules(agent: RegisteredAgent) -> None:
     """Refuse limits that could not be kept.
 
     Raises:
-        ConfigurationError: Dollars or tokens are limited where nobody counts them.
+        ConfigurationError: Dollars or tokens are limited where nobody counts them, or steps are kept where nobody sees them.
     """
     rules = agent.rules
+    if not agent.runner.counts_tokens and rules.durable != "none":
+        problem = f"Agent {agent.name!r} is a program: its steps are not known here, so none can be kept."
+        raise ConfigurationError(problem, field="durable", value=rules.durable, remedy="Leave `durable` out.")
     if not agent.runner.counts_tokens and (rules.has_cost_limit or rules.has_token_budget):
         remedy = "Limit `runs`, or give the program's own option for its cost in the command."
         raise ConfigurationError(f"Agent {agent.name!r} is a program: its tokens and its cost are not known here.", remedy=remedy)

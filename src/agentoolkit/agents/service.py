@@ -32,6 +32,8 @@ from agentoolkit.time_source import TimeSource
 if TYPE_CHECKING:
     from pydantic_ai.conversation_store import ConversationStore
 
+    from agentoolkit.agents.durable_runs import DurableRuns
+
 logger = logging.getLogger(__name__)
 
 QUIET = "NOTHING TO REPORT"
@@ -59,6 +61,7 @@ class AgentService:
         approvals: What waits for a person.
         values: Where the answer of a change gate is kept.
         conversations: Opens where conversations are kept, when a pydantic-ai agent is first registered.
+        steps: Opens where the steps of durable runs are kept, when an agent of that kind is first registered.
         injector: Where the scheduler and gates are called.
         time: The time source.
     """
@@ -70,12 +73,15 @@ class AgentService:
         approvals: ApprovalStore,
         values: KeyValueStore,
         conversations: Callable[[], ConversationStore],
+        steps: Callable[[], DurableRuns],
         injector: Injector,
         time: TimeSource,
     ) -> None:
         self.registry = registry
         self._open_conversations = conversations
         self._conversations: ConversationStore | None = None
+        self._open_steps = steps
+        self._steps: DurableRuns | None = None
         self._ledger = ledger
         self._approvals = approvals
         self._values = values
@@ -88,6 +94,22 @@ class AgentService:
             self._conversations = self._open_conversations()
         return self._conversations
 
+    def durable_runs(self) -> DurableRuns:
+        """Return where the steps of durable runs are kept; all agents share it.
+
+        Raises:
+            ConfigurationError: Nothing of this toolkit outlives the process.
+            MissingExtra: DBOS is not installed.
+        """
+        if self._steps is None:
+            self._steps = self._open_steps()
+        return self._steps
+
+    async def close(self) -> None:
+        """End what was opened for durable runs."""
+        if self._steps is not None:
+            await self._steps.close()
+
     async def run(self, call: AgentRunRequest) -> AgentOutput:
         """Run an agent once, or let a parked run go on, whichever this execution is for.
 
@@ -98,8 +120,8 @@ class AgentService:
         execution = current_execution()
         approval = await self._decided_for(execution)
         agent = self.registry.get(approval.agent if approval else call.agent)
-        if approval is None and call.only_if_changed is not None:
-            await self._check_changed(call.only_if_changed, execution)
+        gate = call.only_if_changed if approval is None else None
+        seen = None if gate is None else await self._check_changed(gate, execution)
         task = AgentTask(
             prompt=await self._prompt(call, execution),
             owner=get_caller().name,
@@ -109,7 +131,13 @@ class AgentService:
             approval=approval,
             instructions=_instructions(execution, self._time.now()),
         )
-        return await self._within_budget(agent, task)
+        try:
+            output = await self._within_budget(agent, task)
+        except Parked:
+            await self._remember(seen)
+            raise
+        await self._remember(seen)
+        return output
 
     async def approvals(self) -> list[Approval]:
         """Return what waits for a person and is the caller's to see."""
@@ -198,7 +226,9 @@ class AgentService:
 
     def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self._time.now()
-        run_id = f"{execution.execution_id}#{execution.attempt}" if execution else f"call-{uuid4().hex}"
+        run_id = f"call-{uuid4().hex}"
+        if execution is not None:  # a durable run's attempts are one run: each repeats what those before it have used
+            run_id = execution.execution_id if agent.rules.durable != "none" else f"{execution.execution_id}#{execution.attempt}"
         job_id = execution.job_id if execution else ""
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"))
 
@@ -258,16 +288,20 @@ class AgentService:
             raise NoSuchApproval("What this run waits for is not decided.", field="approval_id", value=execution.execution_id)
         return approval
 
-    async def _check_changed(self, gate: ChangeGate, execution: Execution | None) -> None:
-        """End the execution if a tool answers what it answered last time. The first run always goes on."""
+    async def _check_changed(self, gate: ChangeGate, execution: Execution | None) -> tuple[str, str]:
+        """End the execution if a tool answers what it answered when a run last came to an answer; return what to remember."""
         answer = recordable(await self._injector.run(gate.agentool_name, gate.input_data))
-        digest = hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest()
+        digest = json.dumps(hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest())
         key = f"{execution.job_id if execution else ''}:{gate.agentool_name}"
         kept = await self._values.get(_NAMESPACE, key, self._time.now())
-        if kept is not None and kept.text == json.dumps(digest):
+        if kept is not None and kept.text == digest:
             raise EndedEarly("skipped", f"nothing changed: {gate.agentool_name!r} answers as it did last time")
-        value = StoredValue(json.dumps(digest), None)
-        await self._values.change(_NAMESPACE, key, lambda _: value, self._time.now())
+        return key, digest
+
+    async def _remember(self, seen: tuple[str, str] | None) -> None:
+        if seen is not None:
+            value = StoredValue(seen[1], None)
+            await self._values.change(_NAMESPACE, seen[0], lambda _: value, self._time.now())
 
     async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
         prompt = call.prompt

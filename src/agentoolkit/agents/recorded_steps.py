@@ -1,0 +1,93 @@
+"""Makes each request to a model and each call of a tool a step that is kept, whatever tools an agent has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import TypeAdapter
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, ToolCallPart, ToolReturn, ToolReturnPart
+from pydantic_ai.models import ModelRequestContext
+from pydantic_ai.tools import RunContext, ToolDefinition
+
+Step = Callable[[str, Callable[[], Coroutine[Any, Any, str]]], Awaitable[str]]
+"""Does what it is given, once for a name in turn, and keeps the text that it comes to."""
+
+_TOOL_RETURN: TypeAdapter[ToolReturn[Any]] = TypeAdapter(ToolReturn[Any])
+_RAISED: Mapping[str, Callable[[Any], Exception]] = {
+    "retry": ModelRetry,
+    "failed": ToolFailed,
+    "approval": ApprovalRequired,
+    "deferred": CallDeferred,
+}
+"""What a kept step raises again, by the word it is kept under."""
+
+
+@dataclass
+class RecordedSteps(AbstractCapability[Any]):
+    """Lets every request and every call of a run be a step. What a tool raises for the model to read is kept as well."""
+
+    step: Step
+
+    async def wrap_model_request(
+        self,
+        ctx: RunContext[Any],
+        *,
+        request_context: ModelRequestContext,
+        handler: Callable[[ModelRequestContext], Awaitable[ModelResponse]],
+    ) -> ModelResponse:
+        """See the base class."""
+
+        async def ask() -> str:
+            return ModelMessagesTypeAdapter.dump_json([await handler(request_context)]).decode()
+
+        (response,) = ModelMessagesTypeAdapter.validate_json(await self.step("model", ask))
+        assert isinstance(response, ModelResponse)  # noqa: S101  as it was written
+        return response
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: dict[str, Any],
+        handler: Callable[[dict[str, Any]], Awaitable[Any]],
+    ) -> Any:
+        """See the base class."""
+
+        async def execute() -> str:
+            try:
+                return json.dumps(_written(call, await handler(args)))
+            except ToolRetryError as error:
+                return json.dumps(["retry", str(error.tool_retry.content)])
+            except ToolFailedError as error:
+                return json.dumps(["failed", str(error.tool_failed.content)])
+            except (ModelRetry, ToolFailed) as error:
+                return json.dumps(["retry" if isinstance(error, ModelRetry) else "failed", error.message])
+            except (ApprovalRequired, CallDeferred) as error:
+                return json.dumps(["approval" if isinstance(error, ApprovalRequired) else "deferred", error.metadata])
+
+        return _read(*json.loads(await self.step(f"tool {call.tool_name}", execute)))
+
+
+def _written(call: ToolCallPart, result: Any) -> tuple[str, str]:
+    """Write a tool's result as a conversation keeps it."""
+    if isinstance(result, ToolReturn):
+        return "return", _TOOL_RETURN.dump_json(cast("ToolReturn[Any]", result)).decode()
+    part = ToolReturnPart(tool_name=call.tool_name, content=result, tool_call_id=call.tool_call_id)
+    return "result", ModelMessagesTypeAdapter.dump_json([ModelRequest(parts=[part])]).decode()
+
+
+def _read(kind: str, kept: Any) -> Any:
+    """Return what a step came to, or raise it."""
+    if kind in _RAISED:
+        raise _RAISED[kind](kept)
+    if kind == "return":
+        return _TOOL_RETURN.validate_json(kept)
+    (request,) = ModelMessagesTypeAdapter.validate_json(kept)
+    return request.parts[0].content  # type: ignore[union-attr]  as it was written
