@@ -57,7 +57,7 @@ async def test_a_durable_run_that_is_cancelled_ends(tmp_path: Path) -> None:
     async with opened(tmp_path / "jobs.db", witness) as kit:
         async with asyncio.timeout(30):
             await witness.waits.wait()
-        (running,) = (await kit.injector.run("scheduler", {"operation": "list_executions", "job_id": "j"})).data["items"]
+        (running,) = (await kit.injector.run("scheduler", {"operation": "list_executions", "job_id": "j"})).data["history"]
         await kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": running["execution_id"]})
         run = await ended(kit)
     assert (run["status"], witness.noted) == ("cancelled", ["ask 1", "call 1", "ask 2"])
