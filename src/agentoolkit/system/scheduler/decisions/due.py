@@ -23,6 +23,7 @@ from agentoolkit.system.scheduler.jobs import (
     queued_execution,
 )
 from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.schedules.left_out import left_out_before
 
 MAX_CAUGHT_UP = HISTORY_LENGTH - 1
 """Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
@@ -93,10 +94,11 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
         if (usual := _start_one(job, state, now, following, unfinished, owner)) is not None:
             return usual
         times = due_times(job.schedule, due, now)
+        scribe = Scribe(job, now, owner)
+        left_out = _left_out(scribe, times)
     except Exception as error:
         # One job that cannot be computed must not stop the others, and must not vanish.
         return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
-    scribe = Scribe(job, now, owner)
     passed_over, chosen = _choose(scribe, times)
     room = runs_left(job, state)
     all_wait = _run_in_turn(job.policies, chosen, now)
@@ -104,7 +106,7 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
     exhausted = times.following is None or runs >= room
     status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, times.following)
     after = JobState(status, following, state.runs + runs, state.version, failures_from=state.failures_from)
-    return Decision([*passed_over, *records], after)
+    return Decision([*left_out, *passed_over, *records], after)
 
 
 def _start_one(job: Job, state: JobState, now: datetime, following: datetime | None, unfinished: int, owner: str) -> Decision | None:
@@ -113,13 +115,29 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
     None: it is another case.
     """
     due, policies = state.next_run_at, job.policies
-    if due is None or unfinished or policies.catch_up is not None or policies.max_runs is not None or (following and following <= now):
+    if (
+        due is None
+        or unfinished
+        or job.schedule.excludes
+        or policies.catch_up is not None
+        or policies.max_runs is not None
+        or (following and following <= now)
+    ):
         return None
     grace = policies.misfire_grace_time
     if grace is not None and (now - due).total_seconds() > grace:
         return None
     after = JobState(_DONE if following is None else _ACTIVE, following, state.runs + 1, state.version, failures_from=state.failures_from)
     return Decision((queued_execution(job, due, owner),), after)
+
+
+def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
+    """Return a record of each day before a due time that a calendar left out: nothing ran then, and why."""
+    schedule, since = scribe.job.schedule, scribe.job.created_at
+    if not schedule.excludes:
+        return ()
+    days = [day for moment in dict.fromkeys((due.first, *due.times)) for day in left_out_before(schedule, moment, since)]
+    return [scribe.skipped(scribe.starts(day.last), day.why)._replace(due_count=day.number) for day in sorted(days)]
 
 
 def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:

@@ -142,6 +142,11 @@ def all_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str)
     return Exclusions(timezone, (*windows, *day_exclusions(texts, only, timezone).spans))
 
 
+def window_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some exclusions that are windows of the day."""
+    return tuple(text for text in texts if _WINDOW.fullmatch(text))
+
+
 def _read(text: str, field: str = "exclude") -> Span:
     try:
         if calendar := read_calendar(text):

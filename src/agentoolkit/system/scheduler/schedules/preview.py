@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agentoolkit.system.scheduler.schedules.cron import wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import is_repeating
 from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe, either_day_is_enough
-from agentoolkit.system.scheduler.schedules.exclusions import LISTED, day_exclusions
+from agentoolkit.system.scheduler.schedules.exclusions import LISTED
 from agentoolkit.system.scheduler.schedules.interval import interval_step
-from agentoolkit.system.scheduler.schedules.once import OnceRule
+from agentoolkit.system.scheduler.schedules.left_out import calendar_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
-from agentoolkit.system.scheduler.schedules.shifting import Shifted
 from agentoolkit.system.scheduler.schedules.zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
 
 MAX_RUNS_A_DAY = 1_440
@@ -78,21 +77,16 @@ def _days_left_out(schedule: Schedule, now: datetime) -> Iterator[str]:
     """Name the first due times of the year that a calendar leaves out or moves, with the day's name."""
     if schedule.kind == "interval" or not schedule.excludes:
         return
-    calendar = day_exclusions(schedule.exclude, schedule.only, schedule.timezone)
-    mover = Shifted(OnceRule(now), calendar, schedule.shift) if schedule.shift else None
-    plain, zone, told = undelayed(replace(schedule, exclude=(), only=(), shift=None)), load_zone(schedule.timezone), 0
-    due = plain.next_after(now - TICK)
+    calendar, told = calendar_of(schedule), 0
+    due = calendar.plain.next_after(now - TICK)
     for _ in range(_MAX_LOOKED_AT):
         if due is None or due - now > _YEAR or told == _MAX_TOLD:
             return
-        local = due.astimezone(zone)
         # Dates that were listed one by one need no note unless they move.
-        if (name := calendar.name_of(local.date())) and (mover or name != LISTED):
-            moved = mover.moved(due) if mover else None
-            becomes = f"moved to {date_text(moved.astimezone(zone))}" if moved else "left out"
+        if (fate := calendar.fate_of(due)) and (schedule.shift or LISTED not in fate):
             told += 1
-            yield f"{date_text(local)} ({name}) is {becomes}"
-        due = plain.next_after(due)
+            yield fate
+        due = calendar.plain.next_after(due)
 
 
 def _warnings_of_part(schedule: Schedule, now: datetime) -> Iterator[str]:

@@ -222,11 +222,15 @@ def due_after_change(before: Schedule, due: datetime, after: Schedule, now: date
     """
     if _undelayed_forever(before) != _undelayed_forever(after):
         return after.first_from(now)
-    timing = _timing(before)
-    nominal = timing.nominal(due) if isinstance(timing, Jittered) else due
-    following = undelayed(after).next_after(min(nominal - TICK, now))
+    following = undelayed(after).next_after(min(nominal_due(before, due) - TICK, now))
     timing = _timing(after)
     return following and max(timing.delayed(following) if isinstance(timing, Jittered) else following, now)
+
+
+def nominal_due(schedule: Schedule, due: datetime) -> datetime:
+    """Return the due time of which one is the delay; without jitter it is itself."""
+    timing = _timing(schedule)
+    return timing.nominal(due) if isinstance(timing, Jittered) else due
 
 
 def _undelayed_forever(schedule: Schedule) -> Schedule:
