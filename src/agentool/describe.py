@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from agentool.agentool import AgenTool
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentool.operations import Operation
@@ -138,6 +140,14 @@ def describe_operation(agentool: AgenTool[Any], name: str) -> OperationDescripti
     return describe(agentool).operation(name)
 
 
+def describe_fields(model: type[BaseModel]) -> tuple[FieldDescription, ...]:
+    """Describe the fields of a model that is no AgenTool's input, in their order."""
+    whole = model.model_json_schema()
+    definitions: JsonSchema = whole.get("$defs", {})
+    required: list[str] = whole.get("required", [])
+    return tuple(_field(name, schema, definitions, required=name in required) for name, schema in whole["properties"].items())
+
+
 def type_words(schema: Mapping[str, Any]) -> str:
     """Write the type that a JSON schema asks for in a word or two."""
     if "anyOf" in schema:
@@ -248,4 +258,13 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-__all__ = ["FieldDescription", "JsonSchema", "OperationDescription", "ToolDescription", "describe", "describe_operation", "type_words"]
+__all__ = [
+    "FieldDescription",
+    "JsonSchema",
+    "OperationDescription",
+    "ToolDescription",
+    "describe",
+    "describe_fields",
+    "describe_operation",
+    "type_words",
+]

@@ -41,7 +41,7 @@ class SchedulerClient:
 
         Args:
             task_type: ``mcp_tool``, ``plugin_command``, ``notification``, ``shell_command``, ``sequence``, ``function``,
-                ``agentool``, or a registered one (see `register_task_type`).
+                ``agent``, ``http``, ``agentool``, or a registered one (see `register_task_type`).
             task_args: What a task of this type takes.
             schedule_spec: When: words, a crontab expression or an ISO 8601 time.
             options: ``task_name``, which is unique, and any further field of a job (see `JobFields`).

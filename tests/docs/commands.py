@@ -34,15 +34,10 @@ def check_command(words: Sequence[str]) -> None:
         _, rest, _ = command.make_parser(context).parse_args(rest)
         if not rest:
             return
-        command = _subcommand(command, rest)
-        rest = rest[1:]
-
-
-def _subcommand(command: Any, words: Sequence[str]) -> Any:
-    known = getattr(command, "commands", {})
-    if words[0] not in known:
-        raise LookupError(f"`{command.name}` takes no {words[0]!r}. Known: {', '.join(known) or 'nothing further'}.")
-    return known[words[0]]
+        found = command.get_command(context, rest[0]) if hasattr(command, "get_command") else None
+        if found is None:
+            raise LookupError(f"`{command.name}` takes no {rest[0]!r}.")
+        command, rest = found, rest[1:]
 
 
 def _words(line: str) -> list[str]:

@@ -203,7 +203,7 @@ def test_history_of_one_status(cli: Cli) -> None:
     """--status shows only those; a word that is no status is refused."""
     cli.greeting()
     cli("run", "greeting", "--allow", "chores")
-    assert "Nothing has run yet." in cli("history", "--status", "failed").stdout
+    assert cli("history", "--status", "failed").stdout == "No execution fits.\n"
     cli("history", "--status", "happy", code=2)
 
 
@@ -285,7 +285,7 @@ def test_info_says_by_whom_in_words(cli: Cli) -> None:
     cli.greeting("greeting", "2 hours", "--replace")
     output = cli("info", "greeting").stdout
     assert "{'" not in output
-    assert [" ".join(line.split()) for line in output.splitlines() if "ed_by" in line] == ["created_by code", "changed_by code"]
+    assert [" ".join(line.split()) for line in output.splitlines() if "ed_by" in line] == ["created_by code, cli", "changed_by code, cli"]
 
 
 def test_info_shows_what_is_nested_as_json(cli: Cli) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from pydantic import BaseModel, Field
+
 from agentool.core.injector import Injector, get_injector
+from agentool.describe import FieldDescription, describe, describe_fields
 from agentool.errors import ConfigurationError, InvalidInput, did_you_mean, excerpt
 
 Arguments = Mapping[str, Any]
@@ -21,24 +24,56 @@ class Call(NamedTuple):
     input_data: dict[str, Any]
 
 
+class PluginCommand(BaseModel):
+    """Arguments of a plugin's command."""
+
+    plugin_name: str = Field(description="AgenTool that is called", examples=["queue"])
+    command_name: str = Field(description="Its operation", examples=["list_queues"])
+    arguments: dict[str, Any] | None = Field(None, description="What the operation takes besides")
+
+
+class AnyCall(BaseModel):
+    """Arguments of a call of any AgenTool."""
+
+    agentool_name: str = Field(description="AgenTool that is called")
+    input_data: dict[str, Any] = Field(description="Its whole input")
+
+
+OPERATIONS: Mapping[str, tuple[str, str]] = {
+    "agent": ("agent", "run"),
+    "function": ("function", "call"),
+    "http": ("http", "request"),
+    "mcp_tool": ("mcp", "call"),
+    "notification": ("notification", "send"),
+    "sequence": ("sequence", "run"),
+    "shell_command": ("shell", "run"),
+}
+"""Types that are one operation of an AgenTool, which takes their arguments."""
+MODELS: Mapping[str, type[BaseModel]] = {"agentool": AnyCall, "plugin_command": PluginCommand}
+"""Arguments of the other types that are built in."""
+
+
 class TaskTypes:
     """The task types that are known; those built in, to begin with."""
 
     def __init__(self) -> None:
         self._types: dict[str, Callable[[Arguments], Call]] = {
             "agentool": _agentool,
-            "function": _operation("function", "call"),
-            "mcp_tool": _operation("mcp", "call"),
-            "notification": _operation("notification", "send"),
             "plugin_command": _plugin_command,
-            "sequence": _operation("sequence", "run"),
-            "shell_command": _operation("shell", "run"),
+            **{name: _operation(*target) for name, target in OPERATIONS.items()},
         }
 
     @property
     def names(self) -> list[str]:
         """What can be given as a type."""
         return sorted(self._types)
+
+    def fields(self, name: str, injector: Injector) -> tuple[FieldDescription, ...]:
+        """Return what a type that is built in takes, as its AgenTool says."""
+        if name in MODELS:
+            return describe_fields(MODELS[name])
+        agentool_name, operation = OPERATIONS[name]
+        return describe(injector.get(agentool_name)).operation(operation).fields
 
     def add(self, name: str, to_call: Callable[[Arguments], Call]) -> None:
         """Make another type known.
@@ -106,12 +141,12 @@ def _operation(agentool_name: str, operation: str) -> Callable[[Arguments], Call
 
 
 def _agentool(args: Arguments) -> Call:
-    _refuse_unknown(args, ("agentool_name", "input_data"))
+    _refuse_unknown(args, list(AnyCall.model_fields))
     return Call(_text(args, "agentool_name"), _mapping(args["input_data"], "input_data"))
 
 
 def _plugin_command(args: Arguments) -> Call:
-    _refuse_unknown(args, ("plugin_name", "command_name", "arguments"))
+    _refuse_unknown(args, list(PluginCommand.model_fields))
     given = args.get("arguments")
     arguments = {} if given is None else _mapping(given, "arguments")
     return Call(_text(args, "plugin_name"), {**arguments, "operation": _text(args, "command_name")})

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MISTAKE = 2
 FAILURE = 1
+INTERRUPTED = 130
+"""What shells call an end by Ctrl-C."""
 _OPTIONS = "agentool_options"
 """Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
 _FIELDS = {"status": "execution_status"}
@@ -63,6 +65,8 @@ def _report(error: Exception) -> int:
         where = f"{error.filename}: " if error.filename else ""
         tell(f"{where}{error.strerror or error}.")
         return FAILURE
+    if type(error).__name__ == "Abort":  # Ctrl-C
+        return INTERRUPTED
     if hasattr(error, "format_message"):
         return _report_usage(error)
     raise error
@@ -137,12 +141,12 @@ def _lines(error: AgenToolError) -> list[str]:
 
 def tell(problem: str) -> None:
     """Say on stderr what is wrong."""
-    from rich.console import Console
     from rich.text import Text
 
+    from agentoolkit.entrypoints.cli.terminal import PlainConsole
     from agentoolkit.text import in_one_line
 
-    Console(stderr=True, highlight=False).print(Text.assemble(("agentool: ", "bold red"), in_one_line(problem)), soft_wrap=True)
+    PlainConsole(stderr=True).print(Text.assemble(("agentool: ", "bold red"), in_one_line(problem)), soft_wrap=True)
 
 
 def exit_code(error: AgenToolError) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -15,6 +15,10 @@ When = Annotated[
     typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, words, or 'after JOB'.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the data as JSON.")]
+Output = Annotated[Literal["table", "json", "csv"], typer.Option("--output", "-o", metavar="table|json|csv", help="How it is printed.")]
+Query = Annotated[
+    list[str] | None, typer.Argument(metavar="[QUERY]", help="Only those that fit, e.g. 'status:failed tag:nightly'.", show_default=False)
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="PACKAGE", help="Package whose functions jobs may call; may be repeated.", show_default=False),
@@ -52,24 +56,25 @@ def read_fields(words: Sequence[str], texts: Container[str] = ()) -> dict[str, A
             raise InvalidInput(f"Unknown field {excerpt(word)}.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
         if key in read:
             raise InvalidInput("It is given twice.", field=key, value=value, remedy="Give it once.")
-        read[key] = value if key in texts else _json_or_text(key, value)
+        read[key] = value if key in texts else read_json_or_text(key, value)
     return read
 
 
-def read_object(text: str) -> dict[str, Any]:
-    """Read a JSON object. Raises `InvalidInput`."""
+def read_object(text: str, field: str = "input") -> dict[str, Any]:
+    """Read a JSON object that is written for a field. Raises `InvalidInput`."""
     from agentool.errors import InvalidInput, excerpt
 
     try:
         read = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{excerpt(text)} is not JSON: {error}.", field="input", value=text) from error
+        raise InvalidInput(f"{excerpt(text)} is not JSON: {error}.", field=field, value=text) from error
     if not isinstance(read, dict):
-        raise InvalidInput(f"{excerpt(text)} is not a JSON object.", field="input", value=text, remedy='Write \'{"key": "value"}\'.')
+        raise InvalidInput(f"{excerpt(text)} is not a JSON object.", field=field, value=text, remedy='Write \'{"key": "value"}\'.')
     return cast("dict[str, Any]", read)
 
 
-def _json_or_text(key: str, text: str) -> Any:
+def read_json_or_text(key: str, text: str) -> Any:
+    """Read JSON where it is some, else the text itself. Raises `InvalidInput` where it is nested too deeply."""
     from agentool.errors import InvalidInput, excerpt
 
     try:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from agentoolkit.entrypoints.cli.terminal import is_writable
+from agentoolkit.entrypoints.cli.terminal import PlainConsole, is_writable
 from agentoolkit.text import counted, in_one_line, printable_json
 from agentoolkit.time_source import SystemTime
 
@@ -44,7 +44,7 @@ _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 def console() -> Console:
     """Return a console for stdout as it is now."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    return PlainConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def print_json(data: Any) -> None:
@@ -56,6 +56,27 @@ def print_json(data: Any) -> None:
 def print_result(result: BaseModel) -> None:
     """Print an operation's result for programs."""
     print_json(result.model_dump(mode="json"))
+
+
+def print_found(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False) -> bool:
+    """Print an answer for programs, if that is wanted, and return whether it was.
+
+    Args:
+        found: The answer.
+        rows: Its field that is a list, which CSV is made of.
+        output: ``table``, ``json`` or ``csv``.
+        json: The same as an output of ``json``.
+    """
+    if not json and output == "table":
+        return False
+    data: dict[str, Any] = dict(found) if isinstance(found, Mapping) else found.model_dump(mode="json")
+    if json or output == "json":
+        print_json(data)
+        return True
+    from agentoolkit.csv_text import csv_text
+
+    sys.stdout.write(csv_text(data[rows], list(data[rows][0])) if data[rows] else "")
+    return True
 
 
 def shown(text: str | Text) -> Text:

@@ -45,7 +45,7 @@ def serve_file(
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
-    terminal = ServingConsole(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    terminal = ServingConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if path is None and not memory and (kept or keeps_jobs()):
         serving = Serving(terminal, settings_for(allow), (), "", http)
     else:

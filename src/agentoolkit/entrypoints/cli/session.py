@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
+from agentool.caller import CODE, acting_as
+from agentoolkit.redaction import redacted_text
+from agentoolkit.setting_groups import LogLevel
 from agentoolkit.settings import Settings, home
 from agentoolkit.system.scheduler.schemas import JobList, JobSummary, SchedulerOutput
 from agentoolkit.wiring import Toolkit
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Result = TypeVar("Result", bound=BaseModel)
@@ -61,8 +68,15 @@ def command_name() -> str:
 
 
 def read_settings() -> Settings:
-    """Read the environment and the ``.env`` file. Raises `ConfigurationError`."""
-    return Settings()
+    """Read the environment and the ``.env`` file. ``LOG_LEVEL``, which other programs read too, is that of the log unless it has its own.
+
+    Raises:
+        ConfigurationError: A variable has no possible value.
+    """
+    settings, level = Settings(), os.environ.get("LOG_LEVEL", "").upper()
+    if level not in get_args(LogLevel) or "level" in settings.log.model_fields_set:
+        return settings
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level})})
 
 
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:
@@ -71,8 +85,11 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
 
     async def visiting() -> None:
         # Not returned: asyncio writes out a task's result when it puts the signal's handler back, and a list of jobs may be long.
-        async with Toolkit(settings_for(allow), runs_jobs=False) as kit:
-            found.append(await work(kit))
+        settings = settings_for(allow)
+        async with Toolkit(settings, runs_jobs=False) as kit:
+            logger.debug("visiting %s", redacted_text(settings.database or "memory"))
+            with acting_as(CODE.at("cli")):
+                found.append(await work(kit))
 
     asyncio.run(visiting())
     return found[0]
@@ -92,19 +109,20 @@ async def call(kit: Toolkit, kind: type[Result], operation: str, **fields: Any) 
     return kind.model_validate((await answer(kit, operation, **fields)).data)
 
 
-async def all_jobs(kit: Toolkit) -> JobList:
-    """Return every page of the list of jobs as one."""
-    jobs: list[JobSummary] = []
-    cursor: str | None = None
-    while True:
-        page = await call(kit, JobList, "list", limit=PAGE, cursor=cursor)
-        jobs += page.jobs
-        cursor = page.cursor
-        if cursor is None:
-            return JobList(jobs=jobs, count=len(jobs))
-
-
 async def answer(kit: Toolkit, operation: str, **fields: Any) -> SchedulerOutput:
     """As `call`, and return the whole answer, with its message to a person."""
+    return await ask_open(kit, "scheduler", operation, **fields)
+
+
+def ask_tool(tool: str, operation: str, **fields: Any) -> Any:
+    """Perform an operation of any AgenTool and return its answer. Fields that are None are left out."""
+    return visit(lambda kit: ask_open(kit, tool, operation, **fields))
+
+
+async def ask_open(kit: Toolkit, tool: str, operation: str, **fields: Any) -> Any:
+    """As `ask_tool`, with a toolkit that is open."""
     given = {name: value for name, value in fields.items() if value is not None}
-    return await kit.injector.run("scheduler", {"operation": operation, **given})
+    began = perf_counter()
+    answered = await kit.injector.run(tool, {"operation": operation, **given})
+    logger.debug("%s %s with %s answered in %.1f ms", tool, operation, ", ".join(given) or "no fields", (perf_counter() - began) * 1000)
+    return answered

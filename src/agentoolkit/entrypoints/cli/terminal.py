@@ -42,7 +42,14 @@ def is_writable(text: str) -> bool:
     return True
 
 
-class ServingConsole(Console):
+class PlainConsole(Console):
+    """A console that shows no colours and no other styles where ``NO_COLOR`` is set, and makes nothing of a text by itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto", **options)
+
+
+class ServingConsole(PlainConsole):
     """A console for a process that goes on when nobody reads it any more. That is said once, on stderr."""
 
     def print(self, *objects: Any, **options: Any) -> None:

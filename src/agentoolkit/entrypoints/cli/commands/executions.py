@@ -1,4 +1,4 @@
-"""Commands for executions: run, history, show, logs, cancel-execution."""
+"""Commands for executions: run, history, show, logs, retry, cancel-execution."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, optional
+from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Reason, optional
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False)]
+FOLLOW_SECONDS = 1.0
+"""Between two looks at what has ended."""
+MAX_NAMED = 20
 STATUSES = "queued|running|retrying|success|failed|cancelled|missed|skipped|lost"
 
 
@@ -42,19 +45,21 @@ def history(
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id or name; all jobs if left out.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
     status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.")] = None,
+    query: Annotated[str | None, optional("--query", "QUERY", "Only those that fit, e.g. 'took:>5m since:24h'.")] = None,
+    output: Output = "table",
     json: Json = False,
 ) -> None:
     """List the executions whose due times are the latest, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.printing import print_result, say
-    from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import History
+    from agentoolkit.entrypoints.cli.finding import find_executions
+    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.session import visit
 
-    found = ask(History, "list_executions", job_id=job, limit=limit, execution_status=status)
-    if json:
-        print_result(found)
-    elif not found.history:
-        say("Nothing has run yet.")
+    found = visit(lambda kit: find_executions(kit, query or "", limit, job, status))
+    if print_found(found, "history", output, json=json):
+        return
+    if not found.history:
+        say("No execution fits." if query or status else "Nothing has run yet.")
     else:
         print_history(found.history, ids=True)
 
@@ -76,18 +81,62 @@ def show(execution_id: ExecutionId, json: Json = False) -> None:
 def logs(
     job: Job,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=100)] = 10,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each execution that ends, until Ctrl-C.")] = False,
 ) -> None:
     """Print what the latest executions of a job have put out, whole, the newest last."""
+    import asyncio
+
     from agentoolkit.entrypoints.cli.execution_pages import print_output
     from agentoolkit.entrypoints.cli.printing import say
-    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History
 
-    found = ask(History, "get_history", job_id=job, limit=limit)
-    if not found.history:
-        say("Nothing has run yet.")
-    for execution in reversed(found.history):
-        print_output(execution)
+    async def print_logs(kit: Toolkit) -> None:
+        told: set[str] = set()
+        found = await call(kit, History, "get_history", job_id=job, limit=limit)
+        if not found.history and not follow:
+            say("Nothing has run yet.")
+        while True:
+            for execution in reversed(found.history):
+                if execution.execution_id not in told and (execution.finished_at or not follow):
+                    print_output(execution)
+                    told.add(execution.execution_id)
+            if not follow:
+                return
+            await asyncio.sleep(FOLLOW_SECONDS)
+            found = await call(kit, History, "get_history", job_id=job)
+            told &= {execution.execution_id for execution in found.history}  # what is not kept any more cannot come again
+
+    visit(print_logs)
+
+
+def retry(
+    failed: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB|ID]", help="Executions, or jobs whose latest failure is meant.", show_default=False)
+    ] = None,
+    query: Annotated[str | None, optional("--query", "QUERY", "All executions that fit, e.g. 'status:failed since:24h'.")] = None,
+    json: Json = False,
+) -> None:
+    """Run executions once more that have ended, in the process that serves. The same one is retried once; its retry can be, again."""
+    from agentool.errors import InvalidInput
+    from agentoolkit.entrypoints.cli.errors import FAILURE, tell
+    from agentoolkit.entrypoints.cli.printing import print_json, say
+    from agentoolkit.entrypoints.cli.retrying import retry_found, retry_named
+    from agentoolkit.entrypoints.cli.session import visit
+    from agentoolkit.text import counted
+
+    if bool(failed) == bool(query):
+        raise InvalidInput("Name what is retried, or give a query.", field="failed", remedy="Write e.g. `agentool retry nightly`.")
+    retried = visit(lambda kit: retry_found(kit, query) if query else retry_named(kit, failed or []))
+    for refusal in retried.refusals[:MAX_NAMED]:
+        tell(refusal)
+    if json:
+        print_json(retried._asdict())
+    else:
+        for execution_id in retried.started[:MAX_NAMED]:
+            say(execution_id)
+        say(f"{counted(len(retried.started), 'execution')} retried, {len(retried.refusals):,} refused.")
+    raise typer.Exit(FAILURE if retried.refusals else 0)
 
 
 def cancel_execution(

@@ -1,27 +1,24 @@
-"""Commands for jobs: schedule, list, info, pause, resume, cancel, backfill."""
+"""Commands for jobs: schedule, list, info, update, pause, resume, cancel, backfill."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.job_options import given_fields
-from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Reason, When, optional
+from agentoolkit.entrypoints.cli.field_options import given_fields
+from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Query, Reason, When, optional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Sequence
 
     from rich.text import Text
 
-    from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary, Scheduled
+    from agentoolkit.system.scheduler.schemas import JobSummary, Scheduled
 
-_WITHOUT_TIME = {"after": "when that happens"}
+JOB_STATUSES = "scheduled|paused|done|broken|cancelled|success|failed|missed|skipped|lost"
 _HAVE_A_NEXT_TIME = {"active", "paused"}
 """States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
-_CALLERS = {"created_by", "changed_by"}
-_SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 
 
 def schedule(
@@ -38,7 +35,6 @@ def schedule(
     json: Json = False,
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
-    from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import Scheduled
@@ -47,64 +43,83 @@ def schedule(
         given = {**given_fields(ctx), "input_data": read_input(kit.injector, tool, input_data, fields or []), "replace": replace or None}
         return await call(kit, Scheduled, "schedule", job_name=name, schedule=when, agentool_name=tool, **given)
 
-    scheduled = visit(put, allow or [])
+    print_scheduled(visit(put, allow or []), json=json)
+
+
+def print_scheduled(scheduled: Scheduled, *, json: bool) -> None:
+    """Print what became of a job, and how its schedule was understood."""
+    from agentoolkit.entrypoints.cli.printing import print_result, print_timing, say
+
     if json:
         print_result(scheduled)
-    else:
-        _print_scheduled(scheduled)
-
-
-def _print_scheduled(scheduled: Scheduled) -> None:
-    from agentoolkit.entrypoints.cli.printing import print_timing, say
-
+        return
     done = "Scheduled" if scheduled.created else "Changed" if scheduled.changed else "Already there:"
     say(f"{done} {scheduled.job_id}{', paused' if scheduled.state == 'paused' else ''}")
     print_timing(scheduled, count=3)
 
 
-def list_(json: Json = False) -> None:
-    """List the jobs that can fire again, and the paused and broken ones."""
-    from agentoolkit.entrypoints.cli.printing import NARROW, console, print_result, print_table, say
-    from agentoolkit.entrypoints.cli.session import all_jobs, visit
+def list_(
+    query: Query = None,
+    status: Annotated[str | None, optional("--status", JOB_STATUSES, "That stand so, or whose latest execution ended so.")] = None,
+    tag: Annotated[str | None, optional("--tag", "TEXT", "With this label.")] = None,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are; 'me' is you.")] = None,
+    output: Output = "table",
+    json: Json = False,
+) -> None:
+    """List the jobs that can fire again, and the paused and broken ones; or those that fit a query.
 
-    found = visit(all_jobs)
-    if json:
-        print_result(found)
-    elif not found.jobs:
-        say("No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
+    A query is words and conditions: `status:failed job:report* tag:x owner:me tool:agent since:24h error:"timed out"`.
+    """
+    from agentoolkit.entrypoints.cli.finding import find_jobs, query_of
+    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.session import visit
+
+    asked = query_of(query, status=status, tag=tag, owner=owner)
+    found = visit(lambda kit: find_jobs(kit, asked))
+    if print_found(found, "jobs", output, json=json):
+        return
+    if not found.jobs:
+        say("No job fits." if asked else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
     else:
-        is_narrow = console().width < NARROW
-        head = ("job", "state", "last", "next", *([] if is_narrow else [""]), "tool", "schedule")
-        print_table(_rows(found.jobs, narrow=is_narrow), head)
-        for job in found.jobs:
-            if job.state == "active" and job.reason:
-                say(f"{job.job_id}: {job.reason}.")
+        _print_jobs(found.jobs)
 
 
-def _rows(jobs: Iterable[JobSummary], *, narrow: bool) -> Iterator[tuple[str | Text, ...]]:
-    """Return a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
-    from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, coloured, console, cut, long_time, moment_of, present, relative
+def _print_jobs(jobs: Sequence[JobSummary]) -> None:
+    """Print a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
+    from agentoolkit.entrypoints.cli.printing import (
+        NARROW,
+        coloured,
+        console,
+        cut_name,
+        long_time,
+        moment_of,
+        present,
+        print_table,
+        relative,
+        say,
+    )
 
-    is_pipe, now = console().width >= PIPE_WIDTH, present()
+    shown, now = console(), present()
+    narrow = shown.width < NARROW
+    rows: list[Sequence[str | Text]] = []
     for job in jobs:
         due = moment_of(job.next_run) if job.state in _HAVE_A_NEXT_TIME else None
         once = moment_of(job.schedule) if job.schedule_type == "once" else None
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
-        name = job.job_id if is_pipe else cut(job.job_id, 18 if narrow else 24)
-        yield (
-            name,
-            coloured(job.state),
-            coloured(job.last_outcome or ""),
-            *times,
-            job.agentool_name,
-            long_time(once) if once else job.schedule,
-        )
+        state = coloured(job.state), coloured(job.last_outcome or "")
+        name = cut_name(job.job_id, 18 if narrow else 24, shown)
+        rows.append((name, *state, *times, job.agentool_name, long_time(once) if once else job.schedule))
+    print_table(rows, ("job", "state", "last", "next", *([] if narrow else [""]), "tool", "schedule"))
+    for job in jobs:
+        if job.state == "active" and job.reason:
+            say(f"{job.job_id}: {job.reason}.")
 
 
 def info(job: Job, json: Json = False) -> None:
     """Show a job's definition, where it stands, and its latest executions."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
+    from agentoolkit.entrypoints.cli.job_pages import job_facts
     from agentoolkit.entrypoints.cli.printing import print_pairs, print_result, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobDetails
@@ -113,43 +128,35 @@ def info(job: Job, json: Json = False) -> None:
     if json:
         print_result(details)
         return
-    print_pairs(_facts(details))
+    print_pairs(job_facts(details))
     if details.recent_history:
         say("")
         print_history(details.recent_history)
 
 
-def _facts(details: JobDetails) -> dict[str, object]:
-    from json import dumps
+def update(
+    ctx: typer.Context,
+    job: Job,
+    fields: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="New input; a value is JSON, else text.", show_default=False)
+    ] = None,
+    input_data: Annotated[str | None, optional("--input", "JSON", "New input as one JSON object.")] = None,
+    allow: Allow = None,
+    json: Json = False,
+) -> None:
+    """Change some fields of a job and leave the others as they are. Its history stays."""
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.entrypoints.cli.tool_input import read_input
+    from agentoolkit.system.scheduler.schemas import JobDetails, Scheduled
 
-    from agentoolkit.entrypoints.cli.printing import coloured, long_time, moment_of, present, relative
-    from agentoolkit.system.scheduler.jobs import Policies
+    async def change(kit: Toolkit) -> Scheduled:
+        given = given_fields(ctx)
+        if fields or input_data:
+            tool = (await call(kit, JobDetails, "get_job", job_id=job)).info["agentool_name"]
+            given["input_data"] = read_input(kit.injector, tool, input_data, fields or [])
+        return await call(kit, Scheduled, "update", job_id=job, **given)
 
-    usual = {**asdict(Policies()), "jitter": 0.0}
-    about, due = details.info, moment_of(details.next_run)
-    return {
-        "job": details.job_id,
-        "name": details.job_name if details.job_name != details.job_id else None,
-        "state": coloured(about["state"]),
-        "schedule": f"{about['schedule']} ({about['schedule_type']})",
-        "next": f"{long_time(due)}, {relative(due, present())}" if due else _without_time(about),
-        "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
-        **{name: _fact(name, value) for name, value in about.items() if name not in _SHOWN_APART and usual.get(name, usual) != value},
-    }
-
-
-def _without_time(about: Mapping[str, Any]) -> str:
-    """Say when a job runs that has no next due time."""
-    return "when it is resumed" if about["state"] == "paused" else _WITHOUT_TIME.get(about["schedule_type"], "never")
-
-
-def _fact(name: str, value: Any) -> object:
-    """Show a caller as a name and its door, and what is nested as JSON; nothing stays nothing, and is left out."""
-    from json import dumps
-
-    if name in _CALLERS and value:
-        return value["name"] if value["door"] == value["name"] else f"{value['name']}, {value['door']}"
-    return dumps(value, ensure_ascii=False) if value and isinstance(value, (dict, list)) else value
+    print_scheduled(visit(change, allow or []), json=json)
 
 
 def pause(

@@ -11,8 +11,9 @@ from agentool.errors import AgenToolError
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.dialects import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
+from agentoolkit.entrypoints.cli.finding import find_jobs
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
-from agentoolkit.entrypoints.cli.session import all_jobs, call, jobs_without_tool, settings_for
+from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 from agentoolkit.text import counted
@@ -89,7 +90,7 @@ async def _owners(kit: Toolkit) -> Finding:
 
 
 async def _backlog(kit: Toolkit) -> Finding:
-    jobs = (await all_jobs(kit)).jobs
+    jobs = (await find_jobs(kit)).jobs
     due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
     late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
     if late:
@@ -100,7 +101,7 @@ async def _backlog(kit: Toolkit) -> Finding:
 
 
 async def _tools(kit: Toolkit) -> Finding:
-    lost = jobs_without_tool(kit, (await all_jobs(kit)).jobs)
+    lost = jobs_without_tool(kit, (await find_jobs(kit)).jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""

@@ -228,7 +228,7 @@ UNTOLD = "what its input does not name"
 """Stands for AgenTools that only the run itself will tell: those named by a reference, or by a type of the application's own."""
 _TASK_TYPES = {"mcp_tool": "mcp", "shell_command": "shell"}
 """Types of tasks that sequences know by another name. Source: *Nagatha Assistant Task Scheduler*."""
-_SAME_NAME = frozenset({"agentool", "function", "notification", "plugin_command", "sequence"})
+_SAME_NAME = frozenset({"agent", "agentool", "function", "http", "notification", "plugin_command", "sequence"})
 """The others: these call the AgenTool of that name, or one that their arguments name."""
 _NAMING = frozenset({"agentool_name", "type", "plugin_name"})
 _CALLING = frozenset({"steps", "task_definitions", "compensate", "only_if_changed", "gate", "args", "arguments", "input_data"})

@@ -1,0 +1,74 @@
+"""Commands for queues: queues, dead-letters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from agentoolkit.entrypoints.cli.options import Json, Output
+
+Limit = Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many at most.", min=1, max=1_000)]
+
+
+def queues(
+    name: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="The messages in this one.", show_default=False)] = None,
+    limit: Limit = 100,
+    output: Output = "table",
+    json: Json = False,
+) -> None:
+    """List queues and what is in them; or the messages of one, without taking any of them."""
+    from agentoolkit.entrypoints.cli.printing import print_found, print_table, say
+
+    if name is not None:
+        found = _ask("peek", queue_name=name, limit=limit)
+        if not print_found(found, "messages", output, json=json):
+            _print_messages(found["messages"], "Nothing waits.")
+        return
+    found = _ask("list_queues", limit=limit)
+    if print_found(found, "queues", output, json=json):
+        return
+    if not found["queues"]:
+        say("No queues. A job has one by --result-queue or --error-queue.")
+    columns = ("queue_name", "ready", "delayed", "in_flight", "dead", "description")
+    rows = [[str(queue[column]) for column in columns] for queue in found["queues"]]
+    print_table(rows, ("queue", "ready", "delayed", "in flight", "dead", "") if rows else ())
+
+
+def dead_letters(
+    name: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue they died in.", show_default=False)],
+    requeue: Annotated[list[str] | None, typer.Option("--requeue", metavar="ID", help="Put this one back; may be repeated.")] = None,
+    requeue_all: Annotated[bool, typer.Option("--requeue-all", help="Put all of them back.")] = False,
+    limit: Limit = 100,
+    output: Output = "table",
+    json: Json = False,
+) -> None:
+    """List messages that nobody could work off, with the reason; or put them back."""
+    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.text import counted
+
+    if requeue or requeue_all:
+        count = sum(_ask("requeue", queue_name=name, message_id=chosen)["count"] for chosen in (requeue or [None]))
+        say(f"Put {counted(count, 'message')} back into {name}.")
+        return
+    found = _ask("get_dlq", queue_name=name, limit=limit)
+    if not print_found(found, "messages", output, json=json):
+        _print_messages(found["messages"], "No dead letters.")
+
+
+def _print_messages(messages: list[dict[str, Any]], otherwise: str) -> None:
+    from agentoolkit.entrypoints.cli.printing import console, cut, print_table, result_text, say
+
+    width = console().width
+    if not messages:
+        say(otherwise)
+        return
+    columns = ("message_id", "state", "attempts", "enqueued_at", "reason")
+    rows = [[*(str(message[column]) for column in columns), cut(result_text(message["message"]), width)] for message in messages]
+    print_table(rows, ("id", "state", "attempts", "since", "why", "message"))
+
+
+def _ask(operation: str, **fields: Any) -> dict[str, Any]:
+    from agentoolkit.entrypoints.cli.session import ask_tool
+
+    return ask_tool("queue", operation, **fields).data

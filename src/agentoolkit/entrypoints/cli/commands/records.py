@@ -1,0 +1,88 @@
+"""Commands for what was done and what happened: audit, events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentoolkit.entrypoints.cli.options import Json, Output, optional
+
+if TYPE_CHECKING:
+    from agentoolkit.system.events.messages import EventMessage
+
+LISTEN_SECONDS = 10.0
+"""For which a follower waits at a time."""
+
+
+def audit(
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only what concerns it: its id or name.", show_default=False)] = None,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Only what is this owner's.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many entries.", min=1, max=10_000)] = 20,
+    output: Output = "table",
+    json: Json = False,
+) -> None:
+    """Tell who created, changed, ran and cancelled what, from which door, the newest last."""
+    from agentoolkit.entrypoints.cli.printing import moment_of, present, print_found, print_table, say, short_time
+    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.system.scheduler.schemas import AuditList
+
+    found = ask(AuditList, "audit", job_id=job, owner=owner, limit=limit)
+    if print_found(found, "entries", output, json=json):
+        return
+    if not found.entries:
+        say("Nobody has done anything yet.")
+        return
+    now = present()
+    rows = [
+        (short_time(at, now), entry.action, entry.job_id, f"{entry.caller['name']}, {entry.caller['door']}", entry.execution_id)
+        for entry in reversed(found.entries)
+        if (at := moment_of(entry.at))
+    ]
+    print_table(rows, ("when", "what", "job", "who", "execution"))
+
+
+def events(
+    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A name, or one with stars.")] = "*",
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many of those that are kept.", min=0, max=1_000)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print each as a line of JSON.")] = False,
+) -> None:
+    """Print what happened, as the event bus tells it, the newest last."""
+    from collections import deque
+
+    from agentoolkit.entrypoints.cli.session import Toolkit, ask_open, visit
+
+    async def print_events(kit: Toolkit) -> None:
+        latest: deque[EventMessage] = deque(maxlen=limit)
+        cursor = 0
+        while page := await ask_open(kit, "events", "read", event_type=pattern, after=cursor, limit=1_000):
+            latest.extend(page.events)
+            if page.cursor == cursor:
+                break
+            cursor = page.cursor
+        for event in latest:
+            _print_event(event, json=json)
+        while follow:
+            heard = await ask_open(kit, "events", "listen", event_type=pattern, after=cursor, timeout=LISTEN_SECONDS)
+            cursor = heard.cursor or cursor
+            for event in heard.events:
+                _print_event(event, json=json)
+
+    visit(print_events)
+
+
+def _print_event(event: EventMessage, *, json: bool) -> None:
+    import sys
+
+    from rich.text import Text
+
+    from agentoolkit.entrypoints.cli.printing import present, say, short_time
+    from agentoolkit.text import printable_json
+
+    if json:
+        sys.stdout.write(event.model_dump_json() + "\n")
+    else:
+        when = short_time(event.published_at, present())
+        say(Text.assemble((f"{when}  ", "dim"), (event.event_type, "bold"), f"  {event.source_agent}  {printable_json(event.payload)}"))
+    sys.stdout.flush()

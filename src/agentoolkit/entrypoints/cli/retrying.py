@@ -1,0 +1,74 @@
+"""What `agentool retry` does: one execution, a job's latest failure, or all that fit a query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.cli.finding import find_executions
+from agentoolkit.entrypoints.cli.progress import progress
+from agentoolkit.entrypoints.cli.session import Toolkit, call
+from agentoolkit.entrypoints.rest.models import retry_key
+from agentoolkit.system.scheduler.errors import ExecutionNotFound
+from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
+
+MAX_RETRIED = 10_000
+"""Executions of one query."""
+AT_ONCE = 500
+"""Executions that are started together."""
+
+
+class Retried(NamedTuple):
+    """What became of executions that were to be retried."""
+
+    started: list[str]
+    """Ids of those that run in their place."""
+    refusals: list[str]
+
+
+async def retry_named(kit: Toolkit, names: Sequence[str]) -> Retried:
+    """Retry executions by their ids, or the latest failures of jobs.
+
+    Raises:
+        ExecutionNotFound: There is no such execution, or no failure of such a job.
+    """
+    return await _retry(kit, [await _execution(kit, name) for name in names])
+
+
+async def retry_found(kit: Toolkit, query: str) -> Retried:
+    """Retry all executions that fit, `MAX_RETRIED` at most, those due latest first."""
+    return await _retry(kit, (await find_executions(kit, query, MAX_RETRIED)).history)
+
+
+async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> Retried:
+    """Start them, many together, which share the commits of the database; one that is refused stops no other."""
+    retried = Retried([], [])
+    with progress("retried", len(chosen)) as advance:
+
+        async def start(execution: ExecutionInfo) -> None:
+            try:
+                fields = {"job_id": execution.job_id, "run_key": retry_key(execution.execution_id)}
+                retried.started.append((await call(kit, ExecutionInfo, "start_run", **fields)).execution_id)
+            except AgenToolError as error:
+                retried.refusals.append(f"{execution.execution_id}: {error}")
+            advance()
+
+        for first in range(0, len(chosen), AT_ONCE):
+            await asyncio.gather(*map(start, chosen[first : first + AT_ONCE]))
+    return retried
+
+
+async def _execution(kit: Toolkit, name: str) -> ExecutionInfo:
+    """Return an execution by its id, or the latest failure of a job."""
+    try:
+        return await call(kit, ExecutionInfo, "get_execution", execution_id=name)
+    except ExecutionNotFound:
+        if "@" in name:
+            raise
+    failures = await call(kit, History, "list_executions", job_id=name, execution_status="failed", limit=1)
+    if not failures.history:
+        problem = f"Job {name!r} has no failure to be retried."
+        raise ExecutionNotFound(problem, field="execution_id", value=name, remedy="`agentool run` runs a job by itself.")
+    return failures.history[0]

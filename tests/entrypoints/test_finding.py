@@ -1,0 +1,139 @@
+"""What commands find, change and retry: queries, records, queues, and output for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from .conftest import Cli
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def failed(cli: Cli) -> str:
+    """A job whose execution has failed, and that one's id."""
+    cli("schedule", "wrong", "1 hour", "function", "operation=call", "function=chores:fail", "--allow", "chores", "--tag", "nightly")
+    cli("run", "wrong", "--allow", "chores", code=1)
+    found: str = cli.data("history", "wrong")["history"][0]["execution_id"]
+    return found
+
+
+def test_a_query_chooses_jobs(cli: Cli, failed: str) -> None:
+    """Words and conditions of the search grammar, by themselves or as options."""
+    cli.greeting("fine", "1 hour", "--tag", "daily")
+    asked = ["status:failed tag:nightly", "job:wr*", "wrong", "job:* -tag:daily"]
+    assert [[row["job_id"] for row in rows_of(cli("list", query, "-o", "csv").stdout)] for query in asked] == [["wrong"]] * 4
+    assert cli("list", "--tag", "daily", "--owner", "me", "-o", "csv").stdout.count("\n") == 2
+    assert cli("list", "tag:none").stdout == "No job fits.\n"
+
+
+def test_a_query_that_cannot_be_read_is_refused(cli: Cli) -> None:
+    """The key is named, and the nearest one that there is."""
+    assert "Did you mean 'status'?" in cli("list", "statu:failed", code=2).stderr
+
+
+def test_a_query_chooses_executions(cli: Cli, failed: str) -> None:
+    """`history --query` compares what executions know, and the labels of their jobs."""
+    cli.greeting("fine")
+    cli("run", "fine", "--allow", "chores")
+    for query in ("status:failed", 'error:"cannot be done"', "tag:nightly", "since:1h job:wrong"):
+        assert [record["execution_id"] for record in cli.data("history", "--query", query)["history"]] == [failed]
+
+
+def test_a_formula_is_not_run_by_a_spreadsheet(cli: Cli) -> None:
+    """A cell that begins like a formula comes behind an apostrophe."""
+    cli.greeting("greeting", "1 hour", "--description", "=cmd|' /C calc'!A0")
+    assert rows_of(cli("list", "-o", "csv").stdout)[0]["description"] == "'=cmd|' /C calc'!A0"
+
+
+def test_update_changes_what_it_names(cli: Cli) -> None:
+    """The other fields stay as they are, the input included; the id stays."""
+    cli.greeting("greeting", "1 hour", "--max-retries", "3")
+    assert "Changed greeting" in cli("update", "greeting", "--schedule", "2 hours", "--timeout", "5", "--allow", "chores").stdout
+    about = cli.data("info", "greeting")["info"]
+    assert (about["schedule"], about["timeout"], about["max_retries"], about["input_data"]["function"]) == (
+        "2 hours",
+        5.0,
+        3,
+        "chores:greet",
+    )
+
+
+def test_update_gives_new_input(cli: Cli) -> None:
+    """`key=value` words are the job's whole input from now on, checked at once."""
+    cli.greeting()
+    cli("update", "greeting", "operation=call", "function=chores:rest", "--allow", "chores")
+    assert cli.data("info", "greeting")["info"]["input_data"] == {"operation": "call", "function": "chores:rest"}
+
+
+def test_a_failure_is_retried_once(cli: Cli, failed: str) -> None:
+    """By its id or its job's name the same execution is meant, and one runs in its place."""
+    (first,) = cli.data("retry", failed)["started"]
+    assert cli.data("retry", "wrong")["started"] == [first]
+    assert cli.data("show", first)["status"] == "queued"
+
+
+def test_all_that_fit_are_retried(cli: Cli, failed: str) -> None:
+    """A query retries whatever it finds, and says how many that were."""
+    assert cli("retry", "--query", "status:failed since:1h").stdout.endswith("1 execution retried, 0 refused.\n")
+
+
+@pytest.mark.parametrize("words", [("fine",), ("fine@2030-01-01T00:00:00+00:00",), (), ("a", "--query", "status:failed")])
+def test_what_cannot_be_retried(cli: Cli, words: tuple[str, ...]) -> None:
+    """A job without a failure, an execution that is not there, nothing, and both at once are mistakes."""
+    cli.greeting("fine")
+    assert cli("retry", *words, code=2).stderr
+
+
+def test_the_audit_names_the_door(cli: Cli) -> None:
+    """What was done here was done by the command line."""
+    cli.greeting()
+    cli("pause", "greeting", "--reason", "holidays")
+    entries = cli.data("audit", "greeting")["entries"]
+    assert [(entry["action"], entry["caller"]["door"]) for entry in entries] == [("paused", "cli"), ("created", "cli")]
+    assert "code, cli" in cli("audit").stdout
+
+
+def test_events_that_are_kept(cli: Cli) -> None:
+    """The latest ones that fit a pattern, the newest last, as lines of JSON for programs."""
+    for name in ("first", "second", "third"):
+        cli.greeting(name)
+    lines = cli("events", "scheduler.task.*", "-n", "2", "--json").stdout.splitlines()
+    assert [json.loads(line)["payload"]["task_id"] for line in lines] == ["second", "third"]
+    assert cli("events", "nothing.*").stdout == ""
+
+
+def test_queues_and_their_messages(cli: Cli) -> None:
+    """A queue is a row; with its name, its messages are."""
+    assert "No queues" in cli("queues").stdout
+    cli.greeting("greeting", "1 hour", "--result-queue", "done")
+    cli("schedule", "put", "1 hour", "queue", "operation=enqueue", "queue_name=done", "message=hello")
+    cli("run", "put")
+    assert [(row["queue_name"], row["ready"]) for row in rows_of(cli("queues", "-o", "csv").stdout)] == [("done", "1")]
+    assert "hello" in cli("queues", "done").stdout
+
+
+def test_dead_letters_are_put_back(cli: Cli) -> None:
+    """They are listed with the reason; one or all of them go back into their queue."""
+    for number in ("1", "2"):
+        cli("schedule", f"put{number}", "1 hour", "queue", "operation=enqueue", "queue_name=work", f"message_id={number}", "message=x")
+        cli("run", f"put{number}")
+        dead = ("operation=move_to_dlq", "queue_name=work", f"message_id={number}", "reason=broken")
+        cli("schedule", f"bury{number}", "1 hour", "queue", *dead)
+        cli("run", f"bury{number}")
+    assert [row["reason"] for row in rows_of(cli("dead-letters", "work", "-o", "csv").stdout)] == ["broken", "broken"]
+    assert cli("dead-letters", "work", "--requeue", "1").stdout == "Put 1 message back into work.\n"
+    assert cli("dead-letters", "work", "--requeue-all").stdout == "Put 1 message back into work.\n"
+    assert cli("dead-letters", "work").stdout == "No dead letters.\n"
+
+
+def test_nothing_waits_for_a_person(cli: Cli) -> None:
+    """An empty list says so in a sentence, and is a list for programs."""
+    assert cli("approvals", "list").stdout == "Nothing waits for a person.\n"
+    assert cli.data("approvals", "list")["approvals"] == []
