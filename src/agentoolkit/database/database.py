@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
-from agentoolkit.database.migrations import migrate
+from agentoolkit.database.migrations import Step, migrate
 from agentoolkit.database.session import DatabaseError, Dialect, Session
 from agentoolkit.database.worker import BulkWork, DatabaseThread, Item, Work
 
@@ -42,7 +42,7 @@ class Database:
         migrations: Statements by number; those above the stored version are run at `open`, each number once.
     """
 
-    def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[str]]) -> None:
+    def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]]) -> None:
         self.dialect = dialect
         self._migrations = migrations
         self._lock = Lock()

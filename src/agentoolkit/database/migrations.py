@@ -5,12 +5,15 @@ Times are microseconds since 1970 in UTC; everything without a column of its own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from agentoolkit.database.schema import queues, scheduler, tools
+from agentoolkit.database.schema import queues, scheduler, search, tools
 from agentoolkit.database.session import DatabaseError, Session
 
-MIGRATIONS: Sequence[Sequence[str]] = (
+Step = str | Callable[[Session], None]
+"""A statement, or what computes something from the rows that are there."""
+
+MIGRATIONS: Sequence[Sequence[Step]] = (
     scheduler.JOBS,
     scheduler.OUTBOX_OWNERS,
     tools.VALUES,
@@ -27,6 +30,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     tools.EVENTS,
     tools.TOKENS,
     scheduler.FAILURES,
+    (*search.SEARCH_TABLES, search.fill_search_tables),
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 
@@ -34,7 +38,7 @@ A statement of one database system begins with its name: ``postgres: CREATE …`
 """
 
 
-def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
+def migrate(session: Session, migrations: Sequence[Sequence[Step]]) -> None:
     """Run the migrations that a database lacks, in one transaction.
 
     Raises:
@@ -51,12 +55,20 @@ def migrate(session: Session, migrations: Sequence[Sequence[str]]) -> None:
                 f"The database has schema version {version}, and this program knows {len(migrations)}.",
                 remedy="Use the newer version of the program, or another database.",
             )
-        for statements in migrations[version:]:
-            for statement in statements:
-                name, _, sql = statement.partition(": ")
-                if name not in ("sqlite", "postgres"):
-                    session.run(statement)
-                elif name == session.dialect:
-                    session.run(sql)
+        for steps in migrations[version:]:
+            for step in steps:
+                _take(session, step)
         session.run("DELETE FROM agentool_schema")
         session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
+
+
+def _take(session: Session, step: Step) -> None:
+    """Take one step, unless it is for another database system."""
+    if not isinstance(step, str):
+        step(session)
+        return
+    name, _, sql = step.partition(": ")
+    if name not in ("sqlite", "postgres"):
+        session.run(step)
+    elif name == session.dialect:
+        session.run(sql)

@@ -12,6 +12,10 @@ Row = tuple[Any, ...]
 Parameters = Mapping[str, Any]
 
 
+MAX_TRANSLATED = 2_000
+"""Statements that a connection remembers in the form that its driver takes."""
+
+
 class DatabaseError(AgenToolError, RuntimeError):
     """The database cannot be used; the cause is what its driver said."""
 
@@ -154,5 +158,7 @@ class Session:
 
     def _sql(self, sql: str) -> str:
         if (translated := self._translated.get(sql)) is None:
+            if len(self._translated) >= MAX_TRANSLATED:  # searches are written anew for each combination of terms
+                self._translated.clear()
             translated = self._translated[sql] = self._dialect.translate(sql)
         return translated

@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
-from agentoolkit.entrypoints.rest.finding import find_executions, find_tasks, search_of
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
@@ -201,16 +200,13 @@ async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAct
 
 async def _chosen(tools: Tools, asked: BulkRequest) -> AsyncGenerator[str]:
     """Find the ids of all that fit."""
-    search = search_of(tools, asked.query or "")
+    operation, records, name = ("list_executions", "history", "execution_id") if asked.action in _ON_EXECUTIONS else ("list", "jobs", "job_id")
+    more = {"with_results": False} if operation == "list_executions" else {}
     cursor: str | None = None
     number = 0
     while number <= MAX_CHOSEN:
-        if asked.action in _ON_EXECUTIONS:
-            executions, cursor = await find_executions(tools, search, 1_000, cursor)
-            ids = [execution.execution_id for execution in executions]
-        else:
-            tasks, cursor = await find_tasks(tools, search, 1_000, cursor)
-            ids = [task.task_id for task in tasks]
+        data = await tools.scheduler(operation, query=asked.query, limit=1_000, cursor=cursor, **more)
+        ids, cursor = [record[name] for record in data[records]], data["cursor"]
         for id_ in ids:
             yield id_
         number += len(ids)

@@ -8,7 +8,6 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.asking import Asking
-from agentoolkit.entrypoints.rest.finding import find_executions, search_of
 from agentoolkit.entrypoints.rest.models import Body, ExecutionPage, TaskExecution, execution_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
@@ -38,10 +37,6 @@ class CancelRequest(Body):
 @router.get("/executions")
 async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Asking) -> ExecutionPage:
     """List executions, those due latest first: of one task or of all, with one status or with any."""
-    if query.query is not None:
-        search = search_of(tools, query.query)
-        found = await find_executions(tools, search, query.limit, query.cursor, with_results=query.results)
-        return ExecutionPage(executions=found.executions, cursor=found.cursor)
     data = await tools.scheduler(
         "list_executions",
         job_id=query.task_id,
@@ -49,6 +44,7 @@ async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Aski
         limit=query.limit,
         cursor=query.cursor,
         with_results=query.results,
+        query=query.query,
     )
     return ExecutionPage(executions=[execution_of(record) for record in data["history"]], cursor=data["cursor"])
 

@@ -8,7 +8,6 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
-from agentoolkit.entrypoints.rest.finding import find_tasks, search_of
 from agentoolkit.entrypoints.rest.models import (
     Body,
     NewTask,
@@ -82,12 +81,10 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
 @router.get("/tasks")
 async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> TaskPage:
     """List tasks, the oldest first: those that can run again, or those with one status."""
-    if query.query is not None:
-        search = search_of(tools, query.query)
-        found = await find_tasks(tools, search, query.limit, query.cursor)
-        return TaskPage(tasks=found.tasks, cursor=found.cursor)
     status = "active" if query.status == "scheduled" else query.status
-    data = await tools.scheduler("list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor)
+    data = await tools.scheduler(
+        "list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor, query=query.query
+    )
     return TaskPage(tasks=[task_of_summary(job) for job in data["jobs"]], cursor=data["cursor"])
 
 

@@ -16,7 +16,6 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
-from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
@@ -62,7 +61,7 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
         JobNotFound: There is neither such a job nor a record of it.
     """
     found = await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)
-    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found]
+    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found.executions]
     result = History(job_id=job_id, history=history, count=len(history))
     return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
 
@@ -74,19 +73,24 @@ async def scheduler_list_executions(
     limit: int | None = None,
     cursor: str | None = None,
     with_results: bool = True,
+    query: str = "",
 ) -> SchedulerOutput:
-    """List executions, the newest first: of one job or of all, in one status or in any.
+    """List executions, the newest first: of one job or of all, in one status or in any; with a query, those that fit.
+
+    A page of a query may be short, and yet not the last.
 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
         InvalidJob: No list has returned this cursor.
+        InvalidInput: The query cannot be read.
     """
-    most = limit or HISTORY_LENGTH
-    found = await ctx.deps.executions.history(job_id, most, execution_status, position_of(cursor), with_results=with_results)
-    last = Position(found[-1].scheduled_at, found[-1].execution_id) if len(found) == most else None
-    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found]
-    result = History(job_id=job_id, history=history, count=len(found), cursor=cursor_of(last))
-    return views.answer("list_executions", f"{counted(len(found), 'execution')}.", result)
+    place = position_of(cursor)
+    found = await ctx.deps.executions.history(
+        job_id, limit or HISTORY_LENGTH, execution_status, place, with_results=with_results, query=query
+    )
+    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found.executions]
+    result = History(job_id=job_id, history=history, count=len(history), cursor=cursor_of(found.following))
+    return views.answer("list_executions", f"{counted(len(history), 'execution')}.", result)
 
 
 async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerOutput:

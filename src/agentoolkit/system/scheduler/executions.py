@@ -19,7 +19,7 @@ from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFou
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
-from agentoolkit.system.scheduler.ports import Claimed, Position, StoredJob
+from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import firings
 
 MAX_BACKFILLED = HISTORY_LENGTH
@@ -129,28 +129,35 @@ class ExecutionService:
         before: Position | None = None,
         *,
         with_results: bool = True,
-    ) -> Sequence[Execution]:
+        query: str = "",
+    ) -> FoundExecutions:
         """Return the newest executions of a job, also of a cancelled one, or of all; the newest first. See `JobStore.executions`.
+
+        A caller without the scope ``admin`` sees those of its own jobs, as long as these are remembered.
 
         Raises:
             JobNotFound: There is neither such a job nor a record of it.
+            InvalidInput: The query cannot be read.
         """
         await self._lifecycle.ready()
-        if not get_caller().is_admin:
-            return await self._own_history(job_id, limit, status, before)
-        stored = (await self._store.find(job_id) or await self._store.find_cancelled(job_id)) if job_id else None
-        found = await self._store.executions(stored.job.job_id if stored else job_id, limit, status, before, with_results)
-        if job_id and not stored and not found:
-            await self._lookup.job(job_id)
-        return found
+        job_id = await self._known(job_id) if job_id else None
+        if query or (job_id is None and not get_caller().is_admin):
+            search = self._lookup.search(query, "executions")
+            for key, value in (("status", status), ("job", job_id)):
+                search = search if value is None else search.with_term(key, str(value))
+            return await self._store.search_executions(search, limit, before, with_results)
+        found = await self._store.executions(job_id, limit, status, before, with_results)
+        if job_id and not found and before is None and status is None:
+            await self._lookup.job_or_cancelled(job_id)
+        last = found[-1] if len(found) == limit else None
+        return FoundExecutions(found, Position(last.scheduled_at, last.execution_id) if last else None)
 
-    async def _own_history(
-        self, job_id: str | None, limit: int, status: ExecutionStatus | None, before: Position | None
-    ) -> Sequence[Execution]:
-        """Return the newest executions of the caller's jobs, as long as these are there or, asked for by name, remembered."""
-        jobs = [await self._lookup.job_or_cancelled(job_id)] if job_id else await self._lookup.jobs()
-        found = [execution for stored in jobs for execution in await self._store.executions(stored.job.job_id, limit, status, before)]
-        return sorted(found, key=lambda execution: execution.scheduled_at, reverse=True)[:limit]
+    async def _known(self, job_id: str) -> str:
+        """Return the id of the job of this id or name, else what is given: history may have outlived its job."""
+        if not get_caller().is_admin:
+            return (await self._lookup.job_or_cancelled(job_id)).job.job_id
+        stored = await self._store.find(job_id) or await self._store.find_cancelled(job_id)
+        return stored.job.job_id if stored else job_id
 
     async def get(self, execution_id: str) -> Execution:
         """Return one execution. Raises `ExecutionNotFound`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
@@ -10,13 +11,14 @@ from agentoolkit.system.scheduler.audit import AuditEntry
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobNotFound, NotPermitted
-from agentoolkit.system.scheduler.jobs import LIVE, Job, JobStatus
-from agentoolkit.system.scheduler.ports import Position, StoredJob
+from agentoolkit.system.scheduler.jobs import Job, JobStatus
+from agentoolkit.system.scheduler.ports import FoundJobs, Position, StoredJob
+from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
 MAX_SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
-MAX_LISTED = 100_000
-"""Cancelled jobs among which those of one owner are looked for."""
+NOBODY = " "
+"""Whose jobs a caller sees who asks for another owner's: no caller has such a name."""
 
 
 class JobLookup:
@@ -30,6 +32,7 @@ class JobLookup:
     def __init__(self, parts: Parts, lifecycle: Lifecycle) -> None:
         self._store = parts.store
         self._audit = parts.audit
+        self._time = parts.time
         self._lifecycle = lifecycle
 
     async def job(self, job_id: str) -> StoredJob:
@@ -53,14 +56,30 @@ class JobLookup:
             return stored
         return await self.job(job_id)
 
-    async def page(self, status: JobStatus | None, limit: int, after: Position | None, owner: str | None = None) -> Sequence[StoredJob]:
-        """Return one page of the jobs, the oldest first. See `JobStore.list_jobs`."""
+    async def page(
+        self, status: JobStatus | None, limit: int, after: Position | None, owner: str | None = None, query: str = ""
+    ) -> FoundJobs:
+        """Return one page of the jobs that the caller may see and that fit, the oldest first. See `JobStore.list_jobs`.
+
+        Raises:
+            InvalidInput: The query cannot be read.
+        """
         await self._lifecycle.ready()
-        if get_caller().is_admin and owner is None:
-            return await self._store.list_jobs(status, limit, after)
-        mine = [stored for stored in await self._with_status(status) if self._shows(stored, owner)]
-        places = [(each.job.created_at, each.job.job_id) for each in mine]
-        return [each for each, place in zip(mine, places, strict=True) if after is None or place > after][:limit]
+        if (scope := self.scope(owner)) is None and not query:
+            jobs = await self._store.list_jobs(status, limit, after)
+            last = jobs[-1].job if len(jobs) == limit else None
+            return FoundJobs(jobs, Position(last.created_at, last.job_id) if last else None)
+        search = self.search(query, "jobs", owner)
+        return await self._store.search_jobs(search if status is None else search.with_term("status", status.value), limit, after)
+
+    def search(self, query: str, subject: Subject, owner: str | None = None) -> Search:
+        """Read a query; it finds what the caller may see. Raises `InvalidInput`."""
+        return replace(read_search(query, subject, me=get_caller().name, now=self._time.now()), owner=self.scope(owner))
+
+    def scope(self, owner: str | None) -> str | None:
+        """Return whose jobs the caller sees who asks for those of an owner, or of everybody; None: everybody's."""
+        caller = get_caller()
+        return owner if caller.is_admin else caller.name if owner in (None, caller.name) else NOBODY
 
     async def count_jobs(self) -> Mapping[JobStatus, int]:
         """Return how many jobs have each status. The cost does not depend on how many there are."""
@@ -108,13 +127,6 @@ class JobLookup:
         """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
         if not get_caller().owns(job.owner):
             raise self.not_found(job_id, ())
-
-    async def _with_status(self, status: JobStatus | None) -> Sequence[StoredJob]:
-        """Return all jobs with one status, or all that can still fire or be repaired, the oldest first."""
-        if status is JobStatus.CANCELLED:
-            return await self._store.list_jobs(status, MAX_LISTED)
-        wanted = LIVE if status is None else {status}
-        return [stored for stored in await self._store.jobs() if stored.state.status in wanted]
 
     def _shows(self, stored: StoredJob, owner: str | None) -> bool:
         return get_caller().owns(stored.job.owner) and owner in (None, stored.job.owner)

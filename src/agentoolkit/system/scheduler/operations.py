@@ -14,7 +14,6 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
-from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schemas import AuditList, JobList, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
@@ -150,21 +149,26 @@ async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
 
 
 async def scheduler_list(
-    ctx: Context, job_status: JobStatus | None = None, limit: int | None = None, cursor: str | None = None, owner: str | None = None
+    ctx: Context,
+    job_status: JobStatus | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+    owner: str | None = None,
+    query: str = "",
 ) -> SchedulerOutput:
     """List jobs, the oldest first: those that can fire again, and the paused and broken ones, or those with one status.
 
-    A caller without the scope ``admin`` sees its own.
+    With a query, those that fit (see ``docs/reference/search.md``); a page may be short then, and yet not the last. A caller
+    without the scope ``admin`` sees its own.
 
     Raises:
         InvalidJob: No list has returned this cursor.
+        InvalidInput: The query cannot be read.
     """
-    most = limit or PAGE
-    found = await ctx.deps.lookup.page(job_status, most, position_of(cursor), owner)
-    outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found])
-    jobs = [views.job_summary(stored, ctx.deps.parts.injector, outcomes.get(stored.job.job_id)) for stored in found]
-    last = found[-1].job if len(found) == most else None
-    following = cursor_of(Position(last.created_at, last.job_id) if last else None)
+    found = await ctx.deps.lookup.page(job_status, limit or PAGE, position_of(cursor), owner, query)
+    outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found.jobs])
+    jobs = [views.job_summary(stored, ctx.deps.parts.injector, outcomes.get(stored.job.job_id)) for stored in found.jobs]
+    following = cursor_of(found.following)
     more = " There may be more: ask again with the cursor." if following else ""
     return views.answer("list", f"{counted(len(jobs), 'job')}.{more}", JobList(jobs=jobs, count=len(jobs), cursor=following))
 

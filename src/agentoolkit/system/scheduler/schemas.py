@@ -60,6 +60,9 @@ class SchedulerInput(JobFields, BaseOperationInput):
     cursor: str | None = Field(None, description="For lists: the cursor of the page before; the first page without")
     job_status: JobStatus | None = Field(None, description="For list: only jobs with this status, such as 'done' or 'cancelled'")
     with_results: bool | None = Field(None, description="For list_executions: false leaves out the results, which may be large")
+    query: MaybeText = Field(
+        None, max_length=500, description="For list and list_executions: only what fits", examples=["status:failed tag:nightly since:24h"]
+    )
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
 
 

@@ -12,6 +12,8 @@ from agentoolkit.system.scheduler.ports.records import (
     DamagedJob,
     Ending,
     Finished,
+    FoundExecutions,
+    FoundJobs,
     Message,
     Owner,
     PendingCancel,
@@ -20,13 +22,14 @@ from agentoolkit.system.scheduler.ports.records import (
     Retried,
     StoredJob,
 )
-from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, JobStore
+from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, WINDOW, JobStore
 
 __all__ = [
     "FINISHED",
     "KEPT",
     "NOT_FINISHED",
     "RETENTION",
+    "WINDOW",
     "Attempts",
     "Change",
     "Claimed",
@@ -35,6 +38,8 @@ __all__ = [
     "Ending",
     "Executor",
     "Finished",
+    "FoundExecutions",
+    "FoundJobs",
     "JobStore",
     "Limit",
     "Message",

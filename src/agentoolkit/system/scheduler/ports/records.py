@@ -25,6 +25,22 @@ class Position(NamedTuple):
     id: str
 
 
+class FoundJobs(NamedTuple):
+    """A page of jobs that fit a search."""
+
+    jobs: Sequence[StoredJob]
+    following: Position | None
+    """Where the next page begins; None: there is none. A page can be short, and yet not the last."""
+
+
+class FoundExecutions(NamedTuple):
+    """A page of executions that fit a search."""
+
+    executions: Sequence[Execution]
+    following: Position | None
+    """As that of `FoundJobs`."""
+
+
 class DamagedJob(SchedulerError):
     """What is stored of a job cannot be read.
 

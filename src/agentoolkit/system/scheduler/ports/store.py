@@ -13,6 +13,8 @@ from agentoolkit.system.scheduler.ports.records import (
     Claims,
     Ending,
     Finished,
+    FoundExecutions,
+    FoundJobs,
     Message,
     Owner,
     PendingCancel,
@@ -21,11 +23,14 @@ from agentoolkit.system.scheduler.ports.records import (
     Retried,
     StoredJob,
 )
+from agentoolkit.system.scheduler.search import Search
 
 KEPT = 1_000
 """Jobs that are over, and executions without a job, that are kept however old they are."""
 RETENTION = timedelta(days=30)
 """How long others of them are kept at least, where they outlive the process."""
+WINDOW = 20_000
+"""Records that one page of a search looks at, at most, where no index holds what is looked for."""
 
 
 class JobStore(Protocol):
@@ -101,6 +106,10 @@ class JobStore(Protocol):
 
         Without a status: all that can still fire or be repaired (see `jobs.LIVE`).
         """
+        ...
+
+    async def search_jobs(self, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
+        """Return one page of the jobs that fit (see `search.matching.job_fits`), in the order of `list_jobs`."""
         ...
 
     async def count_jobs(self) -> Mapping[JobStatus, int]:
@@ -189,6 +198,12 @@ class JobStore(Protocol):
             before: Where the page before ended; None: the first page.
             with_results: Load the results, which may be large.
         """
+        ...
+
+    async def search_executions(
+        self, search: Search, limit: int, before: Position | None = None, with_results: bool = True
+    ) -> FoundExecutions:
+        """Return one page of the executions that fit (see `search.matching.execution_fits`), in the order of `executions`."""
         ...
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:

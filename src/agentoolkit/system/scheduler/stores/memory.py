@@ -35,6 +35,8 @@ from agentoolkit.system.scheduler.ports import (
     Claims,
     Ending,
     Finished,
+    FoundExecutions,
+    FoundJobs,
     Message,
     Owner,
     PendingCancel,
@@ -44,7 +46,10 @@ from agentoolkit.system.scheduler.ports import (
     StoredJob,
 )
 from agentoolkit.system.scheduler.schedules.after import ANY
-from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory
+from agentoolkit.system.scheduler.search import Search
+from agentoolkit.system.scheduler.search.matching import execution_fits, job_fits
+from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory, place_of
+from agentoolkit.system.scheduler.stores.memory_search import page_of
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 RETIRED_JOBS = 1_000
@@ -133,6 +138,16 @@ class MemoryJobStore:
         orders = [self._order[one].from_(after) for one in (LIVE if status is None else (status,))]
         return [self._jobs[job_id] for _, job_id in islice(merge(*orders), limit)]
 
+    async def search_jobs(self, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
+        over = [await self.list_jobs(status, len(self._over[status]), after) for status in search.job_statuses - LIVE]
+        live = [map(self._at, self._order[status].from_(after)) for status in search.job_statuses & LIVE]
+
+        def fits(stored: StoredJob) -> bool:
+            last = self._history.last_finished(stored.job.job_id)
+            return job_fits(search, *stored, last.status if last else None)
+
+        return FoundJobs(*page_of(merge(*over, *live, key=_created), fits, _created, limit))
+
     async def count_jobs(self) -> Mapping[JobStatus, int]:
         return {status: number for status, number in self._counts.items() if number}
 
@@ -213,6 +228,16 @@ class MemoryJobStore:
     ) -> Sequence[Execution]:
         found = self._history.page(job_id, limit, status, before)
         return found if with_results else [execution._replace(result=None) for execution in found]
+
+    async def search_executions(
+        self, search: Search, limit: int, before: Position | None = None, with_results: bool = True
+    ) -> FoundExecutions:
+        def fits(execution: Execution) -> bool:
+            stored = self._jobs.get(execution.job_id) or self._cancelled.get(execution.job_id)
+            return execution_fits(search, execution, stored.job if stored else None)
+
+        found, following = page_of(self._history.newest(before), fits, place_of, limit)
+        return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
         stored = self._jobs.get(execution.job_id)
@@ -399,6 +424,9 @@ class MemoryJobStore:
         self._called.discard(job.job_id)
         if job.job_name != job.job_id:
             self._called.discard(job.job_name)
+
+    def _at(self, place: tuple[datetime, str]) -> StoredJob:
+        return self._jobs[place[1]]
 
     def _upstream_of(self, job_id: str) -> str | None:
         return stored.job.upstream_id if (stored := self._jobs.get(job_id)) else None

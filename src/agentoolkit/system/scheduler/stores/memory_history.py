@@ -100,6 +100,10 @@ class MemoryHistory:
         found = self._candidates(job_id, status, before)
         return list(islice((one for one in found if status in (None, one.status)), limit))
 
+    def newest(self, before: Position | None) -> Iterator[Execution]:
+        """Yield all executions, those due latest first."""
+        return self._candidates(None, None, before)
+
     def _candidates(self, job_id: str | None, status: ExecutionStatus | None, before: Position | None) -> Iterator[Execution]:
         if job_id is None and status not in UNFINISHED:
             order = self._newest if status is None or status not in _RARE else self._outcomes[status]
@@ -108,7 +112,7 @@ class MemoryHistory:
         some = self.unfinished(job_id)
         if job_id is not None:
             some = [*some, *self._finished.get(job_id, {}).values()]
-        return iter(sorted((one for one in some if before is None or _key(one) < before), key=_key, reverse=True))
+        return iter(sorted((one for one in some if before is None or place_of(one) < before), key=place_of, reverse=True))
 
     def _keep(self, execution: Execution) -> None:
         history = self._finished.get(execution.job_id)
@@ -116,7 +120,7 @@ class MemoryHistory:
             history = self._finished[execution.job_id] = {}
         history[execution.execution_id] = execution
         if execution.status in _RARE:
-            self._outcomes[execution.status].add(_key(execution))
+            self._outcomes[execution.status].add(place_of(execution))
         if execution.result is not None:
             self._make_room(history, execution)
         if len(history) > self._length:
@@ -138,10 +142,11 @@ class MemoryHistory:
             history[execution_id] = without_result(history[execution_id])
 
     def _leave_orders(self, execution: Execution) -> None:
-        self._newest.discard(_key(execution))
+        self._newest.discard(place_of(execution))
         if execution.status in _RARE:
-            self._outcomes[execution.status].discard(_key(execution))
+            self._outcomes[execution.status].discard(place_of(execution))
 
 
-def _key(execution: Execution) -> tuple[datetime, str]:
+def place_of(execution: Execution) -> tuple[datetime, str]:
+    """Return where an execution stands in a list."""
     return execution.scheduled_at, execution.execution_id

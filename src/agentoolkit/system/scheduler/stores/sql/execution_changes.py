@@ -24,6 +24,7 @@ from agentoolkit.system.scheduler.ports import (
     PendingCancel,
     Retried,
 )
+from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.keeping import make_room
@@ -65,6 +66,7 @@ _FINISH = f"""
     RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_DOWNSTREAM},
         (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id)
 """  # noqa: S608  a query of ours
+_COST = "UPDATE agentool_executions SET cost = r.cost FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _POSTPONE = f"""
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = NULL,
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
@@ -189,6 +191,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     rows = [(*_ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
     written = tx.session.from_rows(_FINISH, _ENDED_TYPES, rows)
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
+    _note_costs(tx.session, [ended[id_] for id_ in done if ended[id_].agentool_name == AGENT])
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
     make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
@@ -200,6 +203,12 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
         _answer(after.get(ending.execution.execution_id), tx.deliverer) if is_written else NOT_FINISHED
         for ending, is_written in zip(endings, answers, strict=True)
     ]
+
+
+def _note_costs(session: Session, ended: Sequence[Execution]) -> None:
+    """Keep what executions of agents have cost where an index holds it; all others have no cost."""
+    costs = [(execution.execution_id, cost) for execution in ended if (cost := cost_of(execution)) is not None]
+    session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
 
 
 def _answer(found: Sequence[Claimed] | None, deliverer: str) -> Finished:

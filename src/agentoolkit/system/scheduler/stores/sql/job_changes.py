@@ -11,6 +11,7 @@ from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Removed, StoredJob
+from agentoolkit.system.scheduler.search.labels import labels_of
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
 from agentoolkit.system.scheduler.stores.sql.execution_changes import last_place
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of, state_parameters
@@ -27,6 +28,7 @@ _TAKEN = """
     UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name = :job_id
     UNION ALL SELECT job_id FROM agentool_jobs WHERE live = 1 AND job_name = :job_name
 """
+_LABEL = "INSERT INTO agentool_job_labels (job_id, kind, value) SELECT r.job_id, r.kind, r.value FROM r"
 _STANDS = f"SELECT {STATE.selected} FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"  # noqa: S608  column names of ours
 _UPSTREAM = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _REMOVE = """
@@ -45,7 +47,7 @@ def add(tx: Transaction, job: Job, state: JobState) -> int:
     # First the next revision: its row is locked, so that another process cannot add the same between look and write.
     parameters = _parameters(tx.session, job, state)
     _check(tx.session, job)
-    _insert(tx, parameters)
+    _insert(tx, parameters, job)
     return parameters["revision"]
 
 
@@ -57,6 +59,8 @@ def replace(tx: Transaction, job: Job, state: JobState, before: JobState) -> boo
         return False
     _check(tx.session, job, but=job.job_id, is_done=state.status is JobStatus.DONE)
     tx.session.run(_REPLACE, {**parameters, "version": before.version + 1})
+    tx.session.run("DELETE FROM agentool_job_labels WHERE job_id = :job_id", {"job_id": job.job_id})
+    _label(tx.session, job)
     return True
 
 
@@ -69,7 +73,7 @@ def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: dat
     _check(tx.session, job, but=old.job.job_id)
     _remove(tx.session, old.job.job_id, at, "replaced", parameters["revision"])
     cancelled = _cancel_waiting(tx.session, old.job.job_id, at)
-    _insert(tx, parameters)
+    _insert(tx, parameters, job)
     return Removed(True, cancelled)
 
 
@@ -80,12 +84,19 @@ def remove(tx: Transaction, job_id: str, at: datetime, reason: str = "") -> Remo
     return Removed(removed, _cancel_waiting(tx.session, job_id, at))
 
 
-def _insert(tx: Transaction, parameters: dict[str, Any]) -> None:
+def _insert(tx: Transaction, parameters: dict[str, Any], job: Job) -> None:
     last = last_place(tx.session, parameters["job_id"])
     # Earlier runs under its id count, all of them as one full history, so that each further outcome looks whether it is too long.
     sequence = 0 if last is None else last if last > 0 else tx.history_length
     tx.session.run("DELETE FROM agentool_jobs WHERE job_id = :job_id", {"job_id": parameters["job_id"]})
     tx.session.run(_INSERT, {**parameters, "sequence": sequence})
+    _label(tx.session, job)
+
+
+def _label(session: Session, job: Job) -> None:
+    """Write down what a job, and its executions through it, is found by."""
+    rows = [(job.job_id, kind, value) for kind, value in sorted(labels_of(job))]
+    session.from_rows(_LABEL, {"job_id": "TEXT", "kind": "TEXT", "value": "TEXT"}, rows)
 
 
 def _remove(session: Session, job_id: str, at: datetime, reason: str, revision: int) -> bool:

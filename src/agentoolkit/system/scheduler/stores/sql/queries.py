@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.stores.sql.records import (
 )
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
 
-_JOB = f"SELECT job_id, revision, definition, {STATE.selected}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
+JOB = f"SELECT job_id, revision, definition, {STATE.selected}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
 # Three questions, each with an index of its own: one with OR would read the whole table.
 _FIND = (
     "job_id = :key AND state <> 'removed'",
@@ -43,7 +43,7 @@ _SIMILAR = tuple(
     for beyond, order in ((">=", "ASC"), ("<", "DESC"))
 )
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
-_STORED_STATUS = {JobStatus.CANCELLED: "removed"}
+STORED_STATUS = {JobStatus.CANCELLED: "removed"}
 _STATUS_OF = {**{status.value: status for status in JobStatus}, "removed": JobStatus.CANCELLED}
 _LAST_OUTCOMES = """
     SELECT j.job_id, (
@@ -52,7 +52,7 @@ _LAST_OUTCOMES = """
     ) FROM agentool_jobs j WHERE j.job_id IN ({each})
 """
 _OUTCOMES = frozenset(status.value for status in ExecutionStatus)
-_INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
+INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
 """The index on outcomes leaves out what most executions are: it would cost each of them, and find nothing that is rare."""
 _LOOKED_AT = 1_000
 """Records among which damaged ones are looked for."""
@@ -74,7 +74,7 @@ def find(tx: Transaction, id_or_name: str) -> StoredJob | None:
 def find_cancelled(tx: Transaction, id_or_name: str) -> StoredJob | None:
     """See `JobStore.find_cancelled`."""
     row = _first(tx.session, _FIND_CANCELLED, id_or_name)
-    return _as_far_as_known(tx, row) if row else None
+    return as_far_as_known(tx, row) if row else None
 
 
 @reads
@@ -87,8 +87,8 @@ def find_similar(tx: Transaction, id_or_name: str, limit: int) -> list[str]:
 @reads
 def jobs(tx: Transaction) -> list[StoredJob]:
     """See `JobStore.jobs`."""
-    rows = tx.session.rows(_JOB + " WHERE state <> 'removed' ORDER BY created_at, job_id")
-    return [_as_far_as_known(tx, row) for row in rows]
+    rows = tx.session.rows(JOB + " WHERE state <> 'removed' ORDER BY created_at, job_id")
+    return [as_far_as_known(tx, row) for row in rows]
 
 
 @reads
@@ -97,12 +97,12 @@ def list_jobs(tx: Transaction, status: JobStatus | None = None, limit: int = 100
     where = "live + 0 = 1" if status is None else "state = :status"
     wanted: dict[str, Any] = {"limit": limit}
     if status is not None:
-        wanted["status"] = _STORED_STATUS.get(status, status.value)
+        wanted["status"] = STORED_STATUS.get(status, status.value)
     if after is not None:
         where += " AND (created_at, job_id) > (:at, :id)"
         wanted |= {"at": micros(after.at), "id": after.id}
-    rows = tx.session.rows(f"{_JOB} WHERE {where} ORDER BY created_at, job_id LIMIT :limit", wanted)
-    return [_as_far_as_known(tx, row) for row in rows]
+    rows = tx.session.rows(f"{JOB} WHERE {where} ORDER BY created_at, job_id LIMIT :limit", wanted)
+    return [as_far_as_known(tx, row) for row in rows]
 
 
 @reads
@@ -182,7 +182,7 @@ def executions_sql(selected: str, *, of_job: bool, status: ExecutionStatus | Non
         conditions.append("finished_at IS NULL")
         order = order.replace("scheduled_at DESC", "scheduled_at + 0 DESC")
     elif status is not None and status is not ExecutionStatus.SUCCESS:
-        conditions.append(_INDEXED_OUTCOMES)
+        conditions.append(INDEXED_OUTCOMES)
     return f"SELECT {selected} FROM agentool_executions WHERE {' AND '.join(conditions or ['TRUE'])} {order}"  # noqa: S608  names of ours
 
 
@@ -205,7 +205,7 @@ def damaged(tx: Transaction, limit: int) -> list[str]:
 
 def _first(session: Session, wheres: tuple[str, ...], key: str) -> Row | None:
     for where in wheres:
-        if (row := session.row(f"{_JOB} WHERE {where}", {"key": key})) is not None:
+        if (row := session.row(f"{JOB} WHERE {where}", {"key": key})) is not None:
             return row
     return None
 
@@ -222,7 +222,7 @@ def _state_of(stored: list[Any]) -> JobState:
     return state_of(stored)
 
 
-def _as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
+def as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
     try:
         return _stored(tx, row)
     except Exception as error:

@@ -14,7 +14,7 @@ from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Owner
-from agentoolkit.system.scheduler.stores.sql import claims, execution_changes, job_changes, outgoing, purging, queries
+from agentoolkit.system.scheduler.stores.sql import claims, execution_changes, job_changes, outgoing, purging, queries, searching
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
@@ -82,6 +82,8 @@ class SqlJobStore:
     execution = queries.execution
     executions = queries.executions
     damaged = queries.damaged
+    search_jobs = searching.search_jobs
+    search_executions = searching.search_executions
     claim = claims.claim
     follow = claims.follow
     insert = execution_changes.insert

@@ -1,0 +1,109 @@
+"""Whether one job, or one execution, fits a search: what every store must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.search.grammar import Bound, Search, Term, TermValue
+from agentoolkit.system.scheduler.search.labels import MAX_LABEL
+
+AGENT = "agent"
+"""The AgenTool whose results tell what they have cost."""
+
+
+def job_fits(search: Search, job: Job, state: JobState, last_outcome: ExecutionStatus | None) -> bool:
+    """Does a job fit?"""
+    return search.owner in (None, job.owner) and all(_job_holds(term, job, state, last_outcome) for term in search.terms)
+
+
+def execution_fits(search: Search, execution: Execution, job: Job | None) -> bool:
+    """Does an execution fit? What its job must answer does not hold where that is not known any more."""
+    if search.owner is not None and (job is None or job.owner != search.owner):
+        return False
+    return all(_execution_holds(term, execution, job) for term in search.terms)
+
+
+def text_fits(search: Search, *texts: str, errors: Iterable[str]) -> bool:
+    """Do the words fit any of the texts, and what is looked for in errors the errors?"""
+    errors = tuple(errors)
+    words = {"": (*texts, *errors), "error": errors}
+    return all(_contains(term, words[term.key]) is not term.is_negated for term in search.terms if term.key in words)
+
+
+def error_texts(execution: Execution) -> tuple[str, ...]:
+    """Return what is known of why an execution ended as it did."""
+    error = execution.error
+    return (execution.reason, error.type, error.message) if error else (execution.reason,)
+
+
+def cost_of(execution: Execution) -> float | None:
+    """Return what an execution of an agent has cost in US dollars, as its result tells; None: it is not known."""
+    result = execution.result
+    if execution.agentool_name != AGENT or not isinstance(result, dict):
+        return None
+    try:
+        return float(str(result.get("cost")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  JSON
+    except ValueError:
+        return None
+
+
+def _job_holds(term: Term, job: Job, state: JobState, last_outcome: ExecutionStatus | None) -> bool:
+    match term.key:
+        case "status":
+            # A word that is a status of jobs is never their last outcome.
+            fits = state.status in term.values or (last_outcome in term.values and last_outcome not in set(JobStatus))
+        case "since" | "until":
+            fits = _in_time(term, state.due_at)
+        case "error":
+            fits = _contains(term, (state.reason,))
+        case "":
+            fits = _contains(term, (job.job_id, job.job_name, job.description[:MAX_LABEL], state.reason))
+        case _:
+            fits = _labelled(term, job)
+    return fits is not term.is_negated
+
+
+def _execution_holds(term: Term, execution: Execution, job: Job | None) -> bool:
+    match term.key:
+        case "status":
+            fits = execution.status in term.values
+        case "trigger":
+            fits = execution.trigger in term.values
+        case "took":
+            fits = _in_bounds(term.values, execution.duration)
+        case "cost":
+            fits = _in_bounds(term.values, cost_of(execution))
+        case "since" | "until":
+            fits = _in_time(term, execution.scheduled_at)
+        case "error":
+            fits = _contains(term, error_texts(execution))
+        case "":
+            fits = _contains(term, (execution.execution_id, execution.agentool_name, *error_texts(execution)))
+        case _:
+            fits = (job is not None and _labelled(term, job)) or (term.key == "job" and execution.job_id in term.values)
+    return fits is not term.is_negated
+
+
+def _labelled(term: Term, job: Job) -> bool:
+    labels = {"job": (job.job_id, job.job_name), "tag": job.tags, "owner": (job.owner,), "tool": (job.agentool_name,)}[term.key]
+    patterns = [text.replace("[", "[[]") for text in term.texts]
+    return any(fnmatchcase(label.casefold(), pattern) for label in labels for pattern in patterns)
+
+
+def _contains(term: Term, texts: Iterable[str]) -> bool:
+    folded = [text.casefold() for text in texts]
+    return any(value in text for value in term.texts for text in folded)
+
+
+def _in_bounds(values: Iterable[TermValue], there: float | None) -> bool:
+    return there is not None and any(isinstance(value, Bound) and value.holds(there) for value in values)
+
+
+def _in_time(term: Term, there: datetime | None) -> bool:
+    if there is None:
+        return False
+    bounds = [value for value in term.values if isinstance(value, datetime)]
+    return any(there >= bound if term.key == "since" else there < bound for bound in bounds)

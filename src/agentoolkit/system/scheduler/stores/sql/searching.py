@@ -1,0 +1,242 @@
+"""Searches on a database: an index says where to look, SQL narrows, and `matching` decides on what only text tells.
+
+Where no index holds what is looked for, the newest `WINDOW` records are looked through, and the answer says where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any, NamedTuple
+
+from agentoolkit.database.times import instant, micros
+from agentoolkit.system.scheduler.jobs import LIVE, UNFINISHED, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.ports import WINDOW, FoundExecutions, FoundJobs, Position, StoredJob
+from agentoolkit.system.scheduler.search import Bound, Search
+from agentoolkit.system.scheduler.search.matching import error_texts, text_fits
+from agentoolkit.system.scheduler.stores.sql.claims import EACH
+from agentoolkit.system.scheduler.stores.sql.conditions import (
+    Values,
+    compared,
+    execution_conditions,
+    job_conditions,
+    label_conditions,
+    time_conditions,
+)
+from agentoolkit.system.scheduler.stores.sql.queries import INDEXED_OUTCOMES, JOB, STORED_STATUS, as_far_as_known
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, WITHOUT_RESULT, execution_or_damaged
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
+
+FEW_JOBS = 200
+"""Jobs whose whole histories are read, rather than everything that is due since."""
+SLOW = 1.0
+"""Seconds from which on executions are in the index on how long they took."""
+
+
+class Listing(NamedTuple):
+    """A table in the order of its pages."""
+
+    table: str
+    at: str
+    id: str
+    beyond: str
+    """How a record compares with the one before which it does not come."""
+    order: str
+
+
+JOBS = Listing("agentool_jobs", "created_at", "job_id", ">", "ASC")
+EXECUTIONS = Listing("agentool_executions", "scheduled_at", "execution_id", "<", "DESC")
+
+
+class Base(NamedTuple):
+    """A part of a table that an index holds."""
+
+    where: str
+    is_ordered: bool = True
+    """Does the index hold it in the order of the pages? If not, it is small enough to be sorted."""
+
+
+class Place(NamedTuple):
+    """Where a record stands in its listing."""
+
+    at: int
+    id: str
+
+
+@reads
+def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
+    """See `JobStore.search_jobs`."""
+    values = Values()
+    walk = Walk(tx, JOBS, _job_bases(tx, search, values), job_conditions(search, values), values.parameters)
+
+    def load(ids: Sequence[str]) -> dict[str, StoredJob]:
+        rows = tx.session.rows(f"{JOB} WHERE job_id IN ({EACH[tx.session.dialect]})", {"ids": json.dumps(ids)})
+        return {row[0]: as_far_as_known(tx, row) for row in rows}
+
+    def fits(stored: StoredJob) -> bool:
+        job, state = stored
+        return text_fits(search, job.job_id, job.job_name, job.description, errors=(state.reason,))
+
+    found, following = walk.page(limit, after, load, fits)
+    return FoundJobs(found, following)
+
+
+@reads
+def search_executions(
+    tx: Transaction, search: Search, limit: int, before: Position | None = None, with_results: bool = True
+) -> FoundExecutions:
+    """See `JobStore.search_executions`."""
+    values = Values()
+    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, values), execution_conditions(search, values), values.parameters)
+    columns = EXECUTION.selected if with_results else WITHOUT_RESULT
+
+    def load(ids: Sequence[str]) -> dict[str, Execution]:
+        statement = f"SELECT {columns} FROM agentool_executions WHERE execution_id IN ({EACH[tx.session.dialect]})"  # noqa: S608
+        return {row[0]: execution_or_damaged(row) for row in tx.session.rows(statement, {"ids": json.dumps(ids)})}
+
+    def fits(execution: Execution) -> bool:
+        return text_fits(search, execution.execution_id, execution.agentool_name, errors=error_texts(execution))
+
+    found, following = walk.page(limit, before, load, fits)
+    return FoundExecutions(found, following)
+
+
+class Walk:
+    """Goes through parts of a table in the order of its pages.
+
+    Args:
+        tx: Where.
+        listing: The table.
+        bases: Its parts, none of which overlap.
+        conditions: What holds for all that is found.
+        parameters: The values in both.
+    """
+
+    def __init__(
+        self, tx: Transaction, listing: Listing, bases: Sequence[Base], conditions: Sequence[str], parameters: dict[str, Any]
+    ) -> None:
+        self._tx = tx
+        self._listing = listing
+        self._bases = bases
+        self._conditions = conditions
+        self._parameters = parameters
+
+    def page(
+        self,
+        limit: int,
+        start: Position | None,
+        load: Callable[[Sequence[str]], dict[str, Any]],
+        fits: Callable[[Any], bool],
+    ) -> tuple[list[Any], Position | None]:
+        """Return what fits, at most `limit`, and where the next page begins; None: there is none."""
+        place = Place(micros(start.at) or 0, start.id) if start else None
+        end = self._end(place)
+        found: list[Any] = []
+        while True:
+            places = self._places(limit, place, end)
+            records = load([one.id for one in places])
+            for place in places:
+                if (record := records.get(place.id)) is not None and fits(record):
+                    found.append(record)
+                    if len(found) == limit:
+                        return found, Position(instant(place.at), place.id)
+            if len(places) < limit:
+                return found, Position(instant(end.at), end.id) if end else None
+
+    def _end(self, start: Place | None) -> Place | None:
+        """Return the last record that is looked at; None: all are."""
+        ends = [
+            place for base in self._bases if base.is_ordered for place in self._part(base, [], start, None, f"1 OFFSET {WINDOW - 1}")
+        ]
+        nearest = max if self._listing.order == "DESC" else min
+        return nearest(ends, default=None)
+
+    def _places(self, limit: int, start: Place | None, end: Place | None) -> list[Place]:
+        found = [self._part(base, self._conditions, start, end, str(limit)) for base in self._bases]
+        return list(islice(merge(*found, reverse=self._listing.order == "DESC"), limit))
+
+    def _part(self, base: Base, conditions: Sequence[str], start: Place | None, end: Place | None, limit: str) -> list[Place]:
+        """Return where records of one part stand that meet conditions, after `start` and up to `end`."""
+        table, at, id_, beyond, order = self._listing
+        where = [base.where, *conditions]
+        parameters = dict(self._parameters)
+        if start is not None:
+            where.append(f"({at}, {id_}) {beyond} (:start_at, :start_id)")
+            parameters |= {"start_at": start.at, "start_id": start.id}
+        if end is not None:
+            where.append(f"({at}, {id_}) {'>=' if beyond == '<' else '<='} (:end_at, :end_id)")
+            parameters |= {"end_at": end.at, "end_id": end.id}
+        first = at if base.is_ordered else f"{at} + 0"
+        statement = f"SELECT {at}, {id_} FROM {table} WHERE {' AND '.join(where)} ORDER BY {first} {order}, {id_} {order} LIMIT {limit}"  # noqa: S608
+        return [Place(*row) for row in self._tx.session.rows(statement, parameters)]
+
+
+def _job_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
+    statuses = search.job_statuses
+    if (ids := _few_jobs(tx, search)) is not None:
+        states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(statuses)])
+        return [Base(f"{_among(tx, ids, values)} AND state IN ({states})", is_ordered=False)]
+    if LIVE <= statuses:
+        return [Base("live + 0 = 1"), *map(_of_status, sorted(statuses - LIVE))]
+    return list(map(_of_status, sorted(statuses)))
+
+
+def _of_status(status: JobStatus) -> Base:
+    return Base(f"state = '{STORED_STATUS.get(status, status.value)}'")
+
+
+def _execution_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
+    """Return the parts of the history that hold all that fits: the smallest that an index has for one of the terms."""
+    if (ids := _few_jobs(tx, search)) is not None:
+        among = _among(tx, ids, values)
+        return [Base(f"{among} AND finished_at IS {null}", is_ordered=False) for null in ("NOT NULL", "NULL")]
+    if (trigger := search.only("trigger")) and "schedule" not in trigger.values:
+        found = [Base(f"cause = {values.add(cause)} AND cause <> 'schedule'") for cause in set(trigger.values)]
+    elif (status := search.only("status")) and ExecutionStatus.SUCCESS not in status.values:
+        found = [_of_outcome(ExecutionStatus(value)) for value in set(status.values)]
+    elif (rare := _rare(tx, search, values)) is not None:
+        return [rare]
+    elif search.only("error"):
+        found = [_of_outcome(status) for status in ExecutionStatus if status is not ExecutionStatus.SUCCESS]
+    else:
+        found = [Base("TRUE")]
+    return [Base(" AND ".join([base.where, *time_conditions(search, values)]), base.is_ordered) for base in found]
+
+
+def _of_outcome(status: ExecutionStatus) -> Base:
+    if status in UNFINISHED:
+        return Base(f"status = '{status}' AND finished_at IS NULL", is_ordered=False)
+    return Base(f"status = '{status}' AND {INDEXED_OUTCOMES}")
+
+
+def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
+    """Return the executions that took so long, or cost so much, if they are few."""
+    took, cost = search.only("took"), search.only("cost")
+    if cost is not None:
+        where = f"{compared('cost', cost.values, values)} AND cost IS NOT NULL"
+    elif took is not None and all(isinstance(bound, Bound) and bound.sign in (">", ">=") and bound.number >= SLOW for bound in took.values):
+        where = f"{compared('duration', took.values, values)} AND duration >= {SLOW}"
+    else:
+        return None
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 AS one FROM agentool_executions WHERE {where} LIMIT {WINDOW + 1}) AS some"  # noqa: S608
+    (number,) = tx.session.row(sql, values.parameters) or (0,)
+    return Base(where, is_ordered=False) if number <= WINDOW else None
+
+
+def _few_jobs(tx: Transaction, search: Search) -> list[str] | None:
+    """Return the ids of the jobs that the labels leave, if the labels are asked for and leave few."""
+    values = Values()
+    conditions = label_conditions(search, values)
+    if not conditions:
+        return None
+    where = " AND ".join(["kind = 'owned'", *conditions])
+    rows = tx.session.rows(f"SELECT job_id FROM agentool_job_labels WHERE {where} LIMIT {FEW_JOBS + 1}", values.parameters)  # noqa: S608
+    named = search.only("job")  # an execution may have outlived its job, whose labels are gone
+    ids = {job_id for (job_id,) in rows} | {value for value in (named.values if named else ()) if isinstance(value, str)}
+    return sorted(ids) if len(rows) <= FEW_JOBS else None
+
+
+def _among(tx: Transaction, ids: Sequence[str], values: Values) -> str:
+    return f"job_id IN ({EACH[tx.session.dialect].replace(':ids', values.add(json.dumps(ids)))})"
