@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,18 +12,31 @@ import pytest
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
+from agentoolkit.system.scheduler.search import Subject, read_search
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
 from .job_store_steps import START, at, begin, claim, make, none_held, succeed
 from .owners import sql
 
 JOBS, EXECUTIONS = 3_000, 20_000
-GROWING = ("agentool_jobs", "agentool_executions")
+GROWING = ("agentool_jobs", "agentool_executions", "agentool_job_labels")
 INHERENT = (
     "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs WHERE state",  # all that is due, at the lead
     "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL",  # all that is unfinished, at a take-over
 )
 """Statements that are about all of a table, or all of an index, and are run seldom."""
+
+
+_BOTH = ("", "job:job0", "job:j*", "tag:a,b", "tag:a*", "-owner:me", "owner:me tool:probe", "since:24h until:1h", "error:x", "word")
+QUERIES: Mapping[Subject, Sequence[str]] = {
+    "jobs": (*_BOTH, *(f"status:{status}" for status in ("scheduled", "paused,done", "failed", "cancelled", "failed,done"))),
+    "executions": (
+        *_BOTH,
+        *(f"status:{status} -error:x" for status in ("failed", "success", "queued", "failed,lost", "success,failed,running")),
+        *("trigger:requested", "trigger:schedule", "took:>5m", "took:<1s", "cost:>0.10", "-cost:>1 -took:>5s", "tag:a status:failed"),
+    ),
+}
+"""Searches by every term, alone and together."""
 
 
 class Plans:
@@ -82,6 +96,9 @@ async def full(first: SqlJobStore) -> SqlJobStore:
     for job in jobs:
         await first.add(job, JobState(next_run_at=at(1)))
     await sql(first, _copies("agentool_jobs", "job_id", "job_name", "WHERE o.job_id = 'job0'", JOBS))
+    await sql(first, "DELETE FROM agentool_job_labels")
+    for kind, value in {"owned": "'maria'", "owner": "'maria'", "tool": "'probe'", "job": "job_id", "tag": "substr(job_id, 1, 6)"}.items():
+        await sql(first, f"INSERT INTO agentool_job_labels (job_id, kind, value) SELECT job_id, '{kind}', {value} FROM agentool_jobs")
     await claim(first, 1, "job0")
     await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at")
     await sql(first, _copies("agentool_executions", "execution_id", "job_id", "", EXECUTIONS))
@@ -151,6 +168,12 @@ async def _look(store: SqlJobStore) -> None:
             for before in (None, Position(at(1), "job0")):
                 await store.executions(job_id, 10, status, before)
     await store.damaged(10)
+    for subject, texts in QUERIES.items():
+        for text in texts:
+            found = read_search(text, subject, me="maria", now=at(10))
+            search = store.search_jobs if subject == "jobs" else store.search_executions
+            await search(found, 10)
+            await search(replace(found, owner="maria"), 10, Position(at(1), "job0"))
 
 
 async def test_no_statement_reads_a_table_that_grows(full: SqlJobStore, plans: Plans, monkeypatch: pytest.MonkeyPatch):

@@ -47,7 +47,8 @@ def fill_search_tables(session: Session) -> None:
 
 
 def _defined(definition: dict[str, Any]) -> set[tuple[str, str]]:
-    owner = (definition.get("created_by") or {}).get("name", "code")
+    maker: dict[str, Any] = definition.get("created_by") or {}
+    owner = str(maker.get("name", "code"))
     tags = {("tag", str(tag)) for tag in definition.get("tags") or ()}
     tool, text = str(definition.get("agentool_name", "")), str(definition.get("description", ""))
     return {("owner", owner), ("owned", owner), ("tool", tool), ("text", text), *tags}

@@ -200,8 +200,9 @@ async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAct
 
 async def _chosen(tools: Tools, asked: BulkRequest) -> AsyncGenerator[str]:
     """Find the ids of all that fit."""
-    operation, records, name = ("list_executions", "history", "execution_id") if asked.action in _ON_EXECUTIONS else ("list", "jobs", "job_id")
-    more = {"with_results": False} if operation == "list_executions" else {}
+    of_executions = asked.action in _ON_EXECUTIONS
+    operation, records, name = ("list_executions", "history", "execution_id") if of_executions else ("list", "jobs", "job_id")
+    more = {"with_results": False} if of_executions else {}
     cursor: str | None = None
     number = 0
     while number <= MAX_CHOSEN:

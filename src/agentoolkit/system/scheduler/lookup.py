@@ -65,7 +65,7 @@ class JobLookup:
             InvalidInput: The query cannot be read.
         """
         await self._lifecycle.ready()
-        if (scope := self.scope(owner)) is None and not query:
+        if self.scope(owner) is None and not query:
             jobs = await self._store.list_jobs(status, limit, after)
             last = jobs[-1].job if len(jobs) == limit else None
             return FoundJobs(jobs, Position(last.created_at, last.job_id) if last else None)

@@ -17,11 +17,10 @@ def page_of(
 ) -> tuple[list[T], Position | None]:
     """Return those that fit, at most `limit`, and where the next page begins; None: there is none."""
     found: list[T] = []
-    number, last = 0, None
-    for number, last in enumerate(islice(records, WINDOW), 1):
+    looked_at = list(islice(records, WINDOW))
+    for last in looked_at:
         if fits(last):
             found.append(last)
             if len(found) == limit:
-                break
-    is_over = len(found) < limit and number < WINDOW
-    return found, None if last is None or is_over else Position(*place(last))
+                return found, Position(*place(last))
+    return found, Position(*place(looked_at[-1])) if len(looked_at) == WINDOW else None

@@ -223,6 +223,7 @@ def _state_of(stored: list[Any]) -> JobState:
 
 
 def as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
+    """Read a row of `JOB`; of a damaged one what can be read, as broken."""
     try:
         return _stored(tx, row)
     except Exception as error:

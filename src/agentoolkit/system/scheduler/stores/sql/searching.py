@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from heapq import merge
-from itertools import islice
 from typing import Any, NamedTuple
 
 from agentoolkit.database.times import instant, micros
@@ -135,7 +133,7 @@ class Walk:
         end = self._end(place)
         found: list[Any] = []
         while True:
-            places = self._places(limit, place, end)
+            places = self._places(self._bases, self._conditions, str(limit), start=place, end=end)
             records = load([one.id for one in places])
             for place in places:
                 if (record := records.get(place.id)) is not None and fits(record):
@@ -147,30 +145,28 @@ class Walk:
 
     def _end(self, start: Place | None) -> Place | None:
         """Return the last record that is looked at; None: all are."""
-        ends = [
-            place for base in self._bases if base.is_ordered for place in self._part(base, [], start, None, f"1 OFFSET {WINDOW - 1}")
-        ]
-        nearest = max if self._listing.order == "DESC" else min
-        return nearest(ends, default=None)
+        ordered = [base for base in self._bases if base.is_ordered]
+        ends = self._places(ordered, [], f"1 OFFSET {WINDOW - 1}", start=start) if ordered else []
+        return ends[0] if ends else None
 
-    def _places(self, limit: int, start: Place | None, end: Place | None) -> list[Place]:
-        found = [self._part(base, self._conditions, start, end, str(limit)) for base in self._bases]
-        return list(islice(merge(*found, reverse=self._listing.order == "DESC"), limit))
-
-    def _part(self, base: Base, conditions: Sequence[str], start: Place | None, end: Place | None, limit: str) -> list[Place]:
-        """Return where records of one part stand that meet conditions, after `start` and up to `end`."""
+    def _places(
+        self, bases: Sequence[Base], conditions: Sequence[str], limit: str, *, start: Place | None = None, end: Place | None = None
+    ) -> list[Place]:
+        """Return where records stand that meet conditions, after `start` and up to `end`: the database puts all parts in one order."""
         table, at, id_, beyond, order = self._listing
-        where = [base.where, *conditions]
+        bounds: list[str] = []
         parameters = dict(self._parameters)
-        if start is not None:
-            where.append(f"({at}, {id_}) {beyond} (:start_at, :start_id)")
-            parameters |= {"start_at": start.at, "start_id": start.id}
-        if end is not None:
-            where.append(f"({at}, {id_}) {'>=' if beyond == '<' else '<='} (:end_at, :end_id)")
-            parameters |= {"end_at": end.at, "end_id": end.id}
-        first = at if base.is_ordered else f"{at} + 0"
-        statement = f"SELECT {at}, {id_} FROM {table} WHERE {' AND '.join(where)} ORDER BY {first} {order}, {id_} {order} LIMIT {limit}"  # noqa: S608
-        return [Place(*row) for row in self._tx.session.rows(statement, parameters)]
+        for sign, bound, name in ((beyond, start, "start"), (f"{'>' if beyond == '<' else '<'}=", end, "end")):
+            if bound is not None:
+                bounds.append(f"({at}, {id_}) {sign} (:{name}_at, :{name}_id)")
+                parameters |= {f"{name}_at": bound.at, f"{name}_id": bound.id}
+        parts = [
+            f"""SELECT * FROM (SELECT {at}, {id_} FROM {table} WHERE {" AND ".join([base.where, *conditions, *bounds])}
+            ORDER BY {at}{"" if base.is_ordered else " + 0"} {order}, {id_} {order} LIMIT {limit}) AS part"""  # noqa: S608  names of ours
+            for base in bases
+        ]
+        sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS parts ORDER BY {at} {order}, {id_} {order} LIMIT {limit.split()[0]}"  # noqa: S608
+        return [Place(*row) for row in self._tx.session.rows(sql, parameters)]
 
 
 def _job_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
@@ -178,7 +174,7 @@ def _job_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
     if (ids := _few_jobs(tx, search)) is not None:
         states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(statuses)])
         return [Base(f"{_among(tx, ids, values)} AND state IN ({states})", is_ordered=False)]
-    if LIVE <= statuses:
+    if statuses >= LIVE:
         return [Base("live + 0 = 1"), *map(_of_status, sorted(statuses - LIVE))]
     return list(map(_of_status, sorted(statuses)))
 
@@ -220,7 +216,7 @@ def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
         where = f"{compared('duration', took.values, values)} AND duration >= {SLOW}"
     else:
         return None
-    sql = f"SELECT COUNT(*) FROM (SELECT 1 AS one FROM agentool_executions WHERE {where} LIMIT {WINDOW + 1}) AS some"  # noqa: S608
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 AS one FROM agentool_executions WHERE {where} LIMIT {WINDOW + 1}) AS those"  # noqa: S608
     (number,) = tx.session.row(sql, values.parameters) or (0,)
     return Base(where, is_ordered=False) if number <= WINDOW else None
 
