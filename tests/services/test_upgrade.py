@@ -6,6 +6,7 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.search import read_search
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
 
@@ -56,3 +57,26 @@ async def test_database_of_the_first_versions_gains_what_came_later(database_url
     tables = await new.read(lambda session: session.row("SELECT COUNT(*) FROM agentool_values, agentool_queue_messages"))
     await new.close()
     assert (rows, tables) == ([("job", None)], (0,))
+
+
+async def test_what_was_there_before_searches_is_found(database_url: str, nothing_left: None):
+    """Jobs of an older version are found by name, tag, owner and AgenTool, and what agents have cost; a damaged job by its name."""
+    old = Database(dialect_for(database_url), MIGRATIONS[:16])
+    await old.open()
+    definition = _DEFINITION.replace('"tags":[]', '"tags":["Größe"]').replace('"agentool_name":"work"', '"agentool_name":"agent"')
+    for job_id, stored in (("job", definition), ("bad", "{")):
+        statement = _OLD_ROWS[0].replace("'job', 'job'", f"'{job_id}', '{job_id}'")
+        await old.write(lambda session, sql=statement, text=stored: session.run(sql, {"definition": text}))
+    ended = _OLD_ROWS[1].replace("'work'", "'agent'").replace("'running'", "'success'")
+    await old.write(lambda session: session.run(ended))
+    await old.write(lambda session: session.run("""UPDATE agentool_executions SET finished_at = 1, result = '{"cost": "0.25"}'"""))
+    await old.close()
+    store = SqlJobStore(Database(dialect_for(database_url), MIGRATIONS), ManualTime(START))
+    await store.open()
+    found = {
+        text: len((await store.search_executions(read_search(text, "executions", me="code", now=START), 9)).executions)
+        for text in ("job:job", "tag:größe", "owner:me", "tool:agent", "cost:>0.2")
+    }
+    damaged = await store.search_jobs(read_search("job:bad", "jobs", me="code", now=START), 9)
+    await store.close()
+    assert (set(found.values()), [stored.job.job_id for stored in damaged.jobs]) == ({1}, ["bad"])
