@@ -16,10 +16,13 @@ from statistics import median
 from typing import Any
 
 from agentool.caller import Caller, acting_as
+from agentoolkit.database.database import Database
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import Ending, JobStore
+from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.schedules import read_schedule
+from agentoolkit.system.scheduler.search.matching import cost_of
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION
 from agentoolkit.wiring import Toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -46,13 +49,15 @@ EXECUTIONS = (
 
 def job(number: int) -> Job:
     """Make a job: one of a hundred owners, and of a hundred tags; every second has the tag ``half``."""
-    schedule = read_schedule("1 day", now=NOW, timezone="UTC").schedule
-    tags = (f"tag-{number % 100}", *(("half",) if number % 2 else ()))
-    tool = "agent" if number % 50 == 0 else "work"
-    owner = Caller(f"team-{number % 100}", "rest")
-    work = {"agentool_name": tool, "input_data": {"operation": "run"}, "tags": tags, "created_by": owner}
     return Job(
-        job_id=f"job-{number:06}", job_name=f"name-{number:06}", schedule=schedule, created_at=NOW + timedelta(seconds=number), **work
+        job_id=f"job-{number:06}",
+        job_name=f"name-{number:06}",
+        agentool_name="agent" if number % 50 == 0 else "work",
+        input_data={"operation": "run"},
+        schedule=read_schedule("1 day", now=NOW, timezone="UTC").schedule,
+        tags=(f"tag-{number % 100}", *(("half",) if number % 2 else ())),
+        created_at=NOW + timedelta(seconds=number),
+        created_by=Caller(f"team-{number % 100}", "rest"),
     )
 
 
@@ -76,18 +81,21 @@ def execution(number: int, jobs: int) -> Execution:
     )
 
 
-async def fill(store: JobStore, jobs: int, executions: int) -> None:
-    """Add jobs and their executions, as claims and outcomes leave them."""
+async def fill(store: JobStore, database: Database, jobs: int, executions: int) -> None:
+    """Add jobs, and the rows that their executions leave."""
     for start in range(0, jobs, AT_ONCE):
-        states = [
-            JobState(JobStatus.PAUSED if n % 10 == 0 else JobStatus.ACTIVE, NOW + timedelta(days=1)) for n in range(start, start + AT_ONCE)
-        ]
+        paused = [JobStatus.PAUSED if number % 10 == 0 else JobStatus.ACTIVE for number in range(start, start + AT_ONCE)]
+        states = [JobState(status, NOW + timedelta(days=1)) for status in paused]
         await asyncio.gather(*(store.add(job(start + n), state) for n, state in enumerate(states)))
+    values = ", ".join(map(EXECUTION.value, EXECUTION.names))
+    columns = {**EXECUTION.types, "sequence": "BIGINT", "cost": "DOUBLE PRECISION"}
+    sql = f"INSERT INTO agentool_executions ({', '.join(columns)}) SELECT {values}, r.sequence, NULLIF(r.cost, -1.0) FROM r"
     for start in range(0, executions, AT_ONCE):
-        ended = [execution(number, jobs) for number in range(start, start + AT_ONCE)]
-        waiting = [one._replace(status=ExecutionStatus.QUEUED, finished_at=None, owner=store.owner) for one in ended]
-        await store.insert(waiting)
-        await store.finish([Ending(one._replace(owner=store.owner)) for one in ended])
+        ended = [execution(number, jobs) for number in range(start, min(start + AT_ONCE, executions))]
+        costs = [cost_of(one) for one in ended]
+        rows = [(*EXECUTION.row(one), start // jobs + 1, -1.0 if cost is None else cost) for one, cost in zip(ended, costs, strict=True)]
+        await database.write(lambda session, rows=rows: session.from_rows(sql, columns, rows))
+    await database.write(lambda session: session.run("ANALYZE"))
 
 
 async def measure(kit: Toolkit, operation: str, query: str) -> tuple[float, int, bool]:
@@ -114,7 +122,8 @@ async def main(arguments: list[str]) -> int:
         database = given.database or str(Path(folder) / "big.sqlite")
         async with Toolkit(Settings.from_values({"database": database, "durability": "normal", "timezone": "UTC"}), runs_jobs=False) as kit:
             if not await kit.scheduler.store.list_jobs(limit=1):
-                await fill(kit.scheduler.store, given.jobs, given.executions)
+                assert kit.database is not None
+                await fill(kit.scheduler.store, kit.database, given.jobs, given.executions)
             slow = 0
             for operation, queries in (("list", ("", *JOBS)), ("list_executions", ("", *EXECUTIONS))):
                 for query in queries:
