@@ -17,6 +17,7 @@ from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorReco
 from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
 from agentoolkit.transfer import Arrived, Everything, export_lines, import_lines
+from agentoolkit.transfer.records import execution_record
 from agentoolkit.wiring import Toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -455,3 +456,55 @@ async def test_damaged_rows_are_left_out(tmp_path: Path) -> None:
         found = [json.loads(line) for line in await exported(kit)]
     assert [record["queued"]["message_id"] for record in found if "queued" in record] == ["good"]
     assert [record["key"] for record in found if "value" in record] == ["good"]
+
+
+TEXTS = [
+    ("execution", "owner"),
+    ("execution", "agentool_name"),
+    ("execution", "trigger"),
+    ("job", "created_by", "name"),
+    ("job", "schedule", "jitter_key"),
+    ("job", "description"),
+    ("job", "tags", 0),
+]
+
+
+@pytest.mark.parametrize("place", TEXTS, ids=lambda place: ".".join(map(str, place)))
+@pytest.mark.parametrize("evil", ["\ud800", "\0"], ids=["surrogate", "nul"])
+async def test_text_that_no_store_holds_is_refused(tmp_path: Path, place: tuple[str | int, ...], evil: str) -> None:
+    """Wherever it is in a record, the line and the field are named, and nothing is added."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, tags=["x"])
+        await kit.scheduler.store.insert([DONE])
+        lines = await exported(kit)
+    number = next(number for number, line in enumerate(lines) if place[0] in json.loads(line))
+    record = inner = json.loads(lines[number])
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = f"a{evil}"
+    lines[number] = json.dumps(record)
+    async with opened(tmp_path / "b.db") as kit:
+        with pytest.raises(InvalidInput, match=rf"Line {number + 1}: .*{'.'.join(map(str, place))}"):
+            await import_lines(held(kit), lines, NOW)
+        assert len(await exported(kit)) == 1
+
+
+async def test_result_with_a_lone_surrogate_is_refused(tmp_path: Path) -> None:
+    """No answer could show it; a handler's own never has one."""
+    line = json.dumps({"format": "agentool", "version": 3}), execution_line({"a": "\ud800"})
+    async with opened(tmp_path / "a.db") as kit:
+        with pytest.raises(InvalidInput, match=r"Line 2: execution.result.a: "):
+            await import_lines(held(kit), line, NOW)
+
+
+def execution_line(result: object) -> str:
+    return json.dumps(execution_record(DONE._replace(result=result)))
+
+
+async def test_what_a_handler_said_is_taken_as_it_is(tmp_path: Path) -> None:
+    """An error's message may hold anything: an export writes it with escapes, and an import reads that."""
+    async with opened(tmp_path / "a.db") as kit:
+        await kit.scheduler.store.insert([FAILED._replace(error=ErrorRecord("ValueError", "a\ud800b", "trace"))])
+    before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
+    assert before == after
+    assert "\\ud800" in before[1]

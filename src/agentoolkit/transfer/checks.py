@@ -12,21 +12,26 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentool.base import BaseOperationInput
 from agentool.errors import InvalidInput, excerpt, sentence
+from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.checks import check_fields as check_job_fields
 from agentoolkit.system.scheduler.checks import checked_id, checked_json
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.jobs import Job
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Job
+from agentoolkit.text import storable
 
 T = TypeVar("T")
 
+_SAID = frozenset({"reason", "payload", "result", "input_data"})
+"""Fields with what a handler said, or with JSON of their own rules."""
+
 
 def read(kind: TypeAdapter[T], name: str, record: object) -> T:
-    """Read a record as what it is to be, with every time in it aware. Raises `InvalidInput`, which names the fields."""
+    """Read a record as what it is to be, with times and texts that can be kept. Raises `InvalidInput`, which names the fields."""
     try:
         found = kind.validate_python(record)
     except ValidationError as error:
         raise damaged(name, error) from error
-    check_times(name, found)
+    check_values(name, found)
     return found
 
 
@@ -37,23 +42,52 @@ def damaged(name: str, error: ValidationError) -> InvalidInput:
     return InvalidInput(sentence(told), problems=told)
 
 
-def check_times(field: str, value: object) -> None:
-    """Refuse a time without an offset, anywhere in a record."""
-    if isinstance(value, datetime):
+def check_values(field: str, value: object) -> None:
+    """Refuse a time without an offset, and a text that some store cannot hold, anywhere in a record."""
+    if isinstance(value, str):
+        _check_text(field, value)
+    elif isinstance(value, datetime):
         if value.tzinfo is None:
             remedy = f"Write '{value.isoformat()}+00:00' if it is one of UTC."
             raise InvalidInput(f"{value.isoformat()} has no offset.", field=field, value=value, remedy=remedy)
-    elif isinstance(value, tuple):
-        entries = cast("tuple[object, ...]", value)
-        names: tuple[object, ...] = getattr(entries, "_fields", tuple(range(len(entries))))
-        for name, entry in zip(names, entries, strict=True):
-            check_times(f"{field}.{name}", entry)
+    else:
+        for name, entry in _entries(value):
+            check_values(f"{field}.{name}", entry)
+
+
+def _entries(value: object) -> list[tuple[object, object]]:
+    """Return what a record holds, by names or places. What a handler said is left out: stores write it as far as they can."""
+    if isinstance(value, ErrorRecord):
+        return []
+    if isinstance(value, Mapping):
+        named = list(cast("Mapping[object, object]", value).items())
+    elif isinstance(value, (tuple, list)):
+        entries = cast("tuple[object, ...] | list[object]", value)
+        named = list(zip(getattr(entries, "_fields", range(len(entries))), entries, strict=True))
+    else:
+        named = []
+    return [(name, entry) for name, entry in named if name not in _SAID]
+
+
+def _check_text(field: str, text: str) -> None:
+    try:
+        storable(text)
+    except ValueError as error:
+        raise InvalidInput(f"{excerpt(text)} has {error}.", field=field, value=text, remedy="Write a text that can be kept.") from error
 
 
 def check_name(field: str, text: str) -> None:
     """Refuse a name that is empty or does not print."""
     if not text or not text.isprintable():
         raise InvalidInput(f"{excerpt(text)} cannot be a name.", field=field, value=text, remedy="Use printable characters.")
+
+
+def check_json(field: str, value: object) -> None:
+    """Refuse JSON values that cannot be written as text."""
+    try:
+        json_copy(value, field)
+    except NotJson as error:
+        raise InvalidInput(error.problem, field=error.field, value=error.value, remedy="Write it as `agentool export` does.") from error
 
 
 def check_fields(name: str, model: type[BaseOperationInput], fields: Mapping[str, Any]) -> None:

@@ -84,6 +84,7 @@ def value_record(held: KeptValue) -> dict[str, Any]:
 def job_from(record: Mapping[str, Any]) -> StoredJob:
     """Read what `job_record` wrote. Raises `InvalidInput`."""
     job = checks.read(JOB_RECORD, "job", record["job"])
+    checks.check_values("job", record["job"])
     state = checks.read(_STATE, "standing", _in_our_words(record.get("standing")))
     checks.check_job(job)
     return StoredJob(job, state)
@@ -102,6 +103,7 @@ def execution_from(record: Mapping[str, Any]) -> Execution:
     execution = checks.read(_EXECUTION, "execution", record["execution"])
     checks.check_name("execution.execution_id", execution.execution_id)
     checks.check_name("execution.job_id", execution.job_id)
+    checks.check_json("execution.result", execution.result)
     return execution
 
 
