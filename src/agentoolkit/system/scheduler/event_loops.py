@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -28,6 +28,17 @@ class AttemptTask(asyncio.Task[None]):
         if asyncio.current_task(self.get_loop()) is self:
             self.cancelled_itself = True
         return super().cancel(msg)
+
+
+class OwnedTasks(set[asyncio.Task[None]]):
+    """Tasks that somebody waits for and cancels. Each stays here until it has ended."""
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin work as a task on the running event loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.add(task)
+        task.add_done_callback(self.discard)
+        return task
 
 
 def all_end() -> bool:

@@ -278,3 +278,9 @@ def _refuse_overlap(policies: Policies, unfinished: int) -> str:
     if policies.overlap == "queue_one" and unfinished > limit:
         return f"running: {limit}, and one waits already (overlap: queue_one)"
     return ""
+
+
+def replaced_by(job: Job, unfinished: Iterable[Execution]) -> Sequence[Execution]:
+    """Return the oldest scheduled executions of a job that give room to a new one (``overlap: cancel_running``)."""
+    older = sorted((one for one in unfinished if one.job_id == job.job_id and one.trigger == "schedule"), key=lambda one: one.scheduled_at)
+    return older[: max(0, len(older) + 1 - job.policies.max_instances)]

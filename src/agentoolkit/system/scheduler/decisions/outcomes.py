@@ -85,8 +85,8 @@ def _text(error: BaseException) -> str:
         return f"(its text cannot be written: {unwritable!r})"
 
 
-def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
-    """Record that an execution was ended from outside."""
+def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float | None = None) -> Execution:
+    """Record that an execution was ended from outside; without a duration: before its handler was called."""
     return execution._replace(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, duration=duration)
 
 

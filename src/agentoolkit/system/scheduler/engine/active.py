@@ -10,8 +10,13 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
-from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.jobs import Execution, Priority, Work
+from agentoolkit.system.scheduler.ports import Limit, Order
 from agentoolkit.time_source import Cancellable, TimeSource
+
+_URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_BACKFILL_URGENCY = 4
+"""Added for past due times: those of today do not wait for them."""
 
 
 class Phase(IntEnum):
@@ -35,6 +40,10 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
 
+class Interrupted(asyncio.CancelledError):
+    """The scheduler stopped while the handler ran."""
+
+
 @dataclass(slots=True, eq=False)
 class ActiveExecution:
     """An execution under way, from its submission until its outcome is written down."""
@@ -55,6 +64,27 @@ class ActiveExecution:
     """The jobs and concurrency keys that whoever waits for it holds, its own included: it may not wait for these."""
     outcome: asyncio.Future[Outcome] | None = None
     """For a caller that waits for it."""
+
+    @property
+    def order(self) -> Order:
+        """How it is to run: how urgent it is, and what it holds meanwhile.
+
+        One that a caller waits for goes before all, waits for its key alone, and others wait for it.
+        """
+        policies, execution = self.work.policies, self.execution
+        now = execution.trigger == "run_now"
+        urgency = 0 if now else _URGENCY[policies.priority]
+        if execution.trigger == "backfill":
+            urgency += _BACKFILL_URGENCY
+        limits = (Limit(f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),)
+        if policies.concurrency_key is not None:
+            limits += (Limit(f"key:{policies.concurrency_key}", 1),)
+        return Order(execution.execution_id, urgency, limits, at_once=now)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell a caller that waits how it ended."""
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_result(outcome)
 
 
 class ActiveExecutions(dict[str, ActiveExecution]):

@@ -1,14 +1,15 @@
-"""One attempt: gate → references → ``injector.run`` under a timeout → outcome. Whatever the scheduler executes passes here.
-
-These functions know no engine: a worker elsewhere, which was sent the ids of executions, calls the same ones.
-"""
+"""One attempt: begin → gate → references → ``injector.run`` under a timeout → outcome. Whatever the scheduler executes passes here."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
 
@@ -16,11 +17,18 @@ from agentool.caller import enter_run, leave_run
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler.decisions import outcomes
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
+from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
-from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.engine.recording import Recorder
+from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_end
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.time_source import TimeSource
+
+logger = logging.getLogger(__name__)
+
+_STARTING, _RUNNING, _WRITING = Phase.STARTING, Phase.RUNNING, Phase.WRITING  # an enum is slow to look into
 
 MIN_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
@@ -36,12 +44,112 @@ def current_execution() -> Execution | None:
     return _current.get()
 
 
-class Interrupted(asyncio.CancelledError):
-    """The scheduler stopped while the handler ran."""
-
-
 class HandlerTimeout(TimeoutError):
     """The handler did not end within its job's timeout."""
+
+
+class LocalAttempts:
+    """Begins and carries out the executions of this process. See `ports.Attempts` for what the executor asks of it.
+
+    Args:
+        parts: Store, injector, time and events.
+        active: What is under way here.
+        recorder: Given the outcomes.
+        gone: Called with an execution that is not under way any more, and how it ended if that is known.
+        tasks: Owns what is read of executions that other processes end.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        active: ActiveExecutions,
+        recorder: Recorder,
+        gone: Callable[[ActiveExecution, Outcome | None], None],
+        tasks: OwnedTasks,
+    ) -> None:
+        self._parts = parts
+        self._active = active
+        self._recorder = recorder
+        self._gone = gone
+        self._tasks = tasks
+        self._lateness: deque[float] = deque(maxlen=100)
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds between due time and start, the worst of the last hundred executions."""
+        return max(self._lateness, default=None)
+
+    def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
+        """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""
+        now = self._parts.time.now()
+        starting: list[ActiveExecution] = []
+        for execution_id in execution_ids:
+            if (active := self._active.get(execution_id)) is not None:
+                active.phase = _STARTING
+                active.execution = active.execution.begun(now)
+                starting.append(active)
+        return self._begin(starting)
+
+    async def _begin(self, starting: Sequence[ActiveExecution]) -> Sequence[bool]:
+        try:
+            begun = await self._parts.store.begin([active.execution for active in starting])
+        except Exception:
+            log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(starting))
+            return [True] * len(starting)
+        except BaseException:
+            for active in starting:
+                self._gone(active, None)
+            raise
+        for active, begins in zip(starting, begun, strict=True):
+            if begins:
+                self._begun(active)
+            else:
+                self._not_begun(active)
+        return begun
+
+    async def run(self, execution_id: str) -> None:
+        """See `ports.Attempts.run`."""
+        if (active := self._active.get(execution_id)) is None:
+            return
+        try:
+            if active.phase is _STARTING:  # the store refused to begin it with others
+                if not await self._recorder.begin_again(active.execution):
+                    self._not_begun(active)
+                    return
+                self._begun(active)
+            outcome = await run_attempt(active, self._parts.injector, self._parts.time, self._active)
+        except BaseException:
+            self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
+            raise
+        if not active.given_up:
+            active.phase = _WRITING
+            self._recorder.put(active, outcome)
+
+    def forget(self, execution_ids: Sequence[str]) -> None:
+        """See `ports.Attempts.forget`."""
+        for execution_id in execution_ids:
+            if (active := self._active.get(execution_id)) is not None:
+                self._active.remove(active)
+                if active.outcome is not None:
+                    self._tasks.start(self._read_outcome(active))
+
+    async def _read_outcome(self, active: ActiveExecution) -> None:
+        """Tell whoever waits how an execution ended that another process ran."""
+        execution = None
+        with suppress(Exception):
+            execution = await self._parts.store.execution(active.execution.execution_id)
+        self._gone(active, None if execution is None else Outcome(execution))
+
+    def _begun(self, active: ActiveExecution) -> None:
+        active.phase = _RUNNING
+        execution = active.execution
+        self._parts.announcer.execution_changed(execution, active.work.caller.name)
+        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
+
+    def _not_begun(self, active: ActiveExecution) -> None:
+        ended = active.execution._replace(status=ExecutionStatus.CANCELLED, reason="cancelled before it started", started_at=None)
+        self._gone(active, Outcome(ended))
 
 
 async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSource, table: ActiveExecutions) -> Outcome:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
-from agentoolkit.system.scheduler.event_loops import all_done
+from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
 from agentoolkit.system.scheduler.execution_ids import names_execution
 from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
 from agentoolkit.time_source import TimeSource
@@ -36,7 +36,7 @@ class Claiming:
         self._time = time
         self._clock = clock
         self._dispatch = dispatch
-        self._rounds: set[asyncio.Task[None]] = set()
+        self._rounds = OwnedTasks()
         self._early: list[str] | None = []
         """What was due before `open`."""
         self._stopped = False
@@ -61,10 +61,7 @@ class Claiming:
 
     def claim(self, job_ids: Sequence[str]) -> asyncio.Task[None]:
         """Claim these jobs' due times. The task ends when they are with the executor."""
-        claim = asyncio.get_running_loop().create_task(self._claim_all(job_ids))
-        self._rounds.add(claim)
-        claim.add_done_callback(self._rounds.discard)
-        return claim
+        return self._rounds.start(self._claim_all(job_ids))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""

@@ -11,6 +11,7 @@ from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
+from agentoolkit.system.scheduler.jobs import Policies
 from agentoolkit.system.scheduler.ports import Attempts, Executor, JobStore
 from agentoolkit.time_source import TimeSource
 
@@ -43,3 +44,7 @@ class Parts:
     """After how many failures in a row new jobs are paused that say nothing of it."""
     audit: AuditLog = field(default_factory=MemoryAudit)
     """Where it is kept who did what."""
+
+    def timeout_of(self, policies: Policies) -> float | None:
+        """Return how many seconds a handler may take; None: any."""
+        return self.timeout if policies.timeout is None else policies.timeout

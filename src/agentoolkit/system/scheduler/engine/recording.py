@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, Outcome
-from agentoolkit.system.scheduler.engine.attempts import Interrupted
+from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted, Outcome
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
@@ -78,14 +77,6 @@ class Recorder:
     async def wait_idle(self, seconds: float) -> None:
         """Wait until what was handed over is written down, for so long at most."""
         await all_done(lambda: self._writing, seconds)
-
-    async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
-        """Write down that attempts begin. Tell of each whether it may: it is ours, and still waits.
-
-        Raises:
-            Exception: The store refused, perhaps for one of them: `begin_again` with each.
-        """
-        return await self._store.begin(executions)
 
     async def begin_again(self, execution: Execution) -> bool:
         """Write down that an attempt begins, after the store has refused it once. Tell whether it may."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 
-from agentoolkit.system.scheduler.event_loops import AttemptTask, all_done
+from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_done
 from agentoolkit.system.scheduler.executors.admission import Admission
 from agentoolkit.system.scheduler.ports import Attempts
 
@@ -27,7 +27,7 @@ class LocalExecutor(Admission):
     def __init__(self, attempts: Attempts, concurrency: int = CONCURRENCY) -> None:
         super().__init__(concurrency)
         self._attempts = attempts
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting = OwnedTasks()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._detached: set[asyncio.Task[None]] = set()
 
@@ -56,9 +56,7 @@ class LocalExecutor(Admission):
 
     def start(self, execution_ids: Sequence[str]) -> None:
         """See `Admission.start`."""
-        starting = asyncio.get_running_loop().create_task(self._start(execution_ids, self._attempts.begin(execution_ids)))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+        self._starting.start(self._start(execution_ids, self._attempts.begin(execution_ids)))
 
     def _all_tasks(self) -> list[asyncio.Task[None]]:
         return [*self._starting, *self._tasks.values(), *self._detached]

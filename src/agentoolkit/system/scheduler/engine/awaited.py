@@ -1,0 +1,100 @@
+"""Executions that somebody waits for: `run_now` writes one down, has it run at once, and returns its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.deliveries import is_address
+from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
+from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.engine.delivery import DELIVERY_SECONDS, Deliveries
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.event_loops import OwnedTasks
+from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.ports import Executor
+
+
+class AwaitedExecutions:
+    """Runs executions for callers that wait for their outcome.
+
+    Args:
+        parts: Store, and the timeout where a job says nothing.
+        active: Where each is put while it is under way.
+        executor: Runs them.
+        deliveries: Brings their messages, for which the caller waits too.
+        tasks: Owns what is written before they start.
+        cancel: Called with the id of one whose caller goes away, and with a reason.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        active: ActiveExecutions,
+        executor: Executor,
+        deliveries: Deliveries,
+        tasks: OwnedTasks,
+        cancel: Callable[[str, str], bool],
+    ) -> None:
+        self._parts = parts
+        self._active = active
+        self._executor = executor
+        self._deliveries = deliveries
+        self._tasks = tasks
+        self._cancel = cancel
+
+    async def run(self, work: Work, execution: Execution) -> Outcome:
+        """See `Dispatch.run_now`."""
+        execution = execution._replace(owner=self._parts.store.owner)
+        active = ActiveExecution(work, execution, self._parts.timeout_of(work.policies), Phase.EXPECTED)
+        active.names = self._names(work, execution)
+        active.outcome = asyncio.get_running_loop().create_future()
+        self._active.add(active)
+        self._tasks.start(self._record(active))
+        with self._deliveries.watching(execution.execution_id) as tried:
+            try:
+                outcome = await asyncio.shield(active.outcome)
+            except asyncio.CancelledError:
+                self._cancel(execution.execution_id, "its caller went away")
+                raise
+            # Waiting for its message takes no time unless a queue hangs, and nothing where another process brings it.
+            message = outcome_message(work, outcome.execution)
+            if message is not None and self._parts.claims and not is_address(message.queue_name):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(tried.wait(), DELIVERY_SECONDS)
+        return outcome
+
+    async def _record(self, active: ActiveExecution) -> None:
+        """Write down an execution, and hand it to the executor."""
+        try:
+            await self._parts.store.insert([active.execution])
+        except BaseException as error:
+            self._active.remove(active)
+            if active.outcome is not None and not active.outcome.done():
+                active.outcome.set_exception(error)
+                active.outcome.exception()  # its caller may have gone
+            if not isinstance(error, Exception):
+                raise
+            return
+        active.phase = Phase.WAITING
+        self._executor.submit(active.order)
+
+    def _names(self, work: Work, execution: Execution) -> frozenset[str]:
+        """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""
+        own = {f"job:{execution.job_id}"}
+        if work.policies.concurrency_key is not None:
+            own.add(f"key:{work.policies.concurrency_key}")
+        asking = current_execution()
+        parent = self._active.get(asking.execution_id) if asking is not None else None
+        if parent is None:
+            return frozenset(own)
+        held = parent.names or frozenset({f"job:{parent.execution.job_id}", f"key:{parent.work.policies.concurrency_key}"})
+        if waits := held & own:
+            name = min(waits).partition(":")[2]
+            problem = f"{execution.job_id!r} would wait for itself: {parent.execution.execution_id!r}, which asks for it, holds {name!r}."
+            remedy = "Schedule it with 'now' instead of waiting for it."
+            raise SchedulerError(problem, field="job_id", value=execution.job_id, remedy=remedy)
+        return held | own
