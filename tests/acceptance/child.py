@@ -26,7 +26,7 @@ from agentool.operations import read_operations
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
-from agentoolkit.system.scheduler.engine import dispatch
+from agentoolkit.system.scheduler.engine import attempts
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.system.scheduler.stores.sql import ownership
 from agentoolkit.system.scheduler.stores.sql import store as store_module
@@ -136,7 +136,7 @@ class CrashPoints:
         self._in_transaction("begin", "in_begin", "begun")
         self._in_transaction("finish", "in_finish", "finished")
         self._around_method(store_module.SqlJobStore, "claim", before="before_claim")
-        self._around_method(dispatch, "run_attempt", after="handled")
+        self._around_method(attempts, "run_attempt", after="handled")
         self._around_method(store_module.SqlJobStore, "delivered", after="delivered")
         self._after_commit()
         submit = LocalExecutor.submit
