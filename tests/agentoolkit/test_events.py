@@ -231,6 +231,7 @@ async def test_an_operation_listens(kit: TestToolkit):
 
 async def test_the_scheduler_tells_owners_of_their_own_jobs(kit: TestToolkit):
     """A caller who is no administrator hears nothing of another's job."""
+    get_event_bus().subscribe("scheduler.*")  # so that what happens is written down
     with acting_as(Caller("maria", "rest", OWN)):
         await schedule(kit, "hers", schedule="every hour")
     await schedule(kit, "his", schedule="every hour")
@@ -274,6 +275,50 @@ async def test_a_named_subscriber_misses_nothing_while_it_is_away(tmp_path: Path
         get_event_bus(kit.injector).subscribe("a.*", lambda event: heard.append(event.type), name="mailer")
         await kit.events.wait_idle()
     assert heard == ["a.1", "a.2"]
+
+
+async def test_what_the_scheduler_does_is_not_written_down_for_nobody(tmp_path: Path):
+    """Without a subscriber no execution leaves a row; who comes later is told of what happens from then on."""
+    settings = Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "jobs.db")})
+    async with Toolkit(settings) as kit:
+        await kit.injector.run("scheduler", {"operation": "run_now", **LIST})
+        await kit.events.wait_idle()
+        before = await kit.events.store.bounds()
+        subscription = get_event_bus(kit.injector).subscribe("scheduler.*")
+        await kit.events.wait_idle()
+        await kit.injector.run("scheduler", {"operation": "run_now", **LIST})
+        told = [event and event.event_type for event in [await subscription.next(timeout=10) for _ in range(2)]]
+    assert (before.newest, told) == (1, ["scheduler.task.started", "scheduler.task.success"])  # the first is the toolkit's start
+
+
+async def test_a_named_subscriber_is_told_of_jobs_that_ran_while_it_was_away(tmp_path: Path):
+    """Its cursor is kept, so the scheduler's events are written down for it."""
+    settings = Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "jobs.db")})
+    heard: list[str] = []
+    async with Toolkit(settings) as kit:
+        get_event_bus(kit.injector).subscribe("scheduler.*", lambda event: heard.append(event.type), name="mailer")
+        await kit.events.wait_idle()
+    async with Toolkit(settings) as kit:
+        await kit.injector.run("scheduler", {"operation": "run_now", **LIST})
+    async with Toolkit(settings) as kit:
+        get_event_bus(kit.injector).subscribe("scheduler.*", lambda event: heard.append(event.type), name="mailer")
+        await kit.events.wait_idle()
+    assert heard == ["scheduler.task.started", "scheduler.task.success"]
+
+
+async def test_another_process_that_reads_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is told of executions that begin after it came, a second later at the most."""
+    from agentoolkit.system.events import service
+
+    monkeypatch.setattr(service, "POLL_SECONDS", 0.0)
+    settings = Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "jobs.db")})
+    async with Toolkit(settings) as here, Toolkit(settings, runs_jobs=False) as there:
+        await here.injector.run("scheduler", {"operation": "run_now", **LIST})
+        await here.events.wait_idle()
+        assert [name for name in await names(there) if name.startswith("scheduler.")] == []
+        await here.injector.run("scheduler", {"operation": "run_now", **LIST})
+        await here.events.wait_idle()
+        assert await names(there, event_type="scheduler.*") == ["scheduler.task.started", "scheduler.task.success"]
 
 
 async def test_another_process_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

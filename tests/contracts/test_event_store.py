@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -87,3 +87,18 @@ async def test_a_cursor_is_kept_by_its_name(store: EventStore):
     await store.save_cursor("mailer", 3)
     await store.save_cursor("mailer", 4)
     assert (await store.cursor("mailer"), await store.cursor("other")) == (4, None)
+
+
+async def test_a_reader_is_remembered_for_a_while(store: EventStore):
+    """Until the instant that was said last; an earlier one takes nothing back."""
+    before = await store.has_readers(START)
+    await store.note_reader(START + timedelta(minutes=10))
+    await store.note_reader(START + timedelta(minutes=5))
+    later = [await store.has_readers(START + timedelta(minutes=minutes)) for minutes in (9, 10)]
+    assert (before, later) == (False, [True, False])
+
+
+async def test_a_named_subscriber_stays_a_reader(store: EventStore):
+    """It is told of what happens while it is away, however long."""
+    await store.save_cursor("mailer", 0)
+    assert await store.has_readers(START.replace(year=2090))

@@ -14,7 +14,7 @@ MAX_TEXT = 500
 
 
 class EventFeed:
-    """Publishes each event of the scheduler. Made to be given to ``scheduler.subscribe``.
+    """Publishes each event of the scheduler while somebody reads. Made to be given to ``scheduler.subscribe``.
 
     Args:
         bus: Where they are published.
@@ -24,7 +24,8 @@ class EventFeed:
         self._bus = bus
 
     def __call__(self, event: Event) -> None:
-        self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
+        if not self._bus.unread:
+            self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
 
 
 def _about(event: Event) -> dict[str, Any]:

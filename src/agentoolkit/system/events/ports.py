@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from agentoolkit.system.events.messages import EventMessage, EventRecord
@@ -44,4 +45,12 @@ class EventStore(Protocol):
 
     async def save_cursor(self, name: str, event_id: int) -> None:
         """Note how far a subscriber of this name has come."""
+        ...
+
+    async def note_reader(self, until: datetime) -> None:
+        """Somebody reads, and is expected to come back until then."""
+        ...
+
+    async def has_readers(self, now: datetime) -> bool:
+        """Return whether there is a subscriber with a name, or whether somebody that was noted may come back still."""
         ...

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ MAX_PENDING = 10_000
 BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""
+READER_LIFE = timedelta(minutes=10)
+"""How long somebody who has read is expected to come back: until then the scheduler's events are kept for them."""
 CLOSE_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 
@@ -53,6 +55,10 @@ class EventService:
         self._pump: asyncio.Task[None] | None = None
         self._poller: asyncio.Task[None] | None = None
         self._background = Background()
+        self._noted_until = datetime.fromtimestamp(0, UTC)
+        """Until when the store knows that somebody here reads."""
+        self._unread_until = 0.0
+        """Until when it holds that nobody reads, by the monotonic clock."""
         self._known = 0
         """The newest event of whatever process that subscribers were told of."""
         self._reads: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[Sequence[EventMessage]]] = {}
@@ -83,12 +89,21 @@ class EventService:
             owner=owner,
             published_at=self._time.now(),
         )
-        self.put(message)
+        self._put(message)
         return message
 
-    def put(self, message: EventRecord | EventMessage) -> None:
-        """Publish an event whose name and payload are known to be possible."""
-        self._put(message)
+    @property
+    def unread(self) -> bool:
+        """Is it known that nobody reads? Asked before each event of an execution: who makes one for nobody makes it for nothing."""
+        return not self._subscriptions and self._time.monotonic() < self._unread_until
+
+    @property
+    def _reads_here(self) -> bool:
+        return bool(self._subscriptions) or self._time.now() < self._noted_until
+
+    def put(self, record: EventRecord) -> None:
+        """Publish an event of which there are many, and which is written down only if somebody reads."""
+        self._put(record)
 
     def now(self) -> datetime:
         """Return the present instant, by the bus's own time source."""
@@ -119,6 +134,7 @@ class EventService:
         subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
         with self._lock:
             self._subscriptions.append(subscription)
+        self._unread_until = 0.0
         if after is None:
             self._put(subscription)
         else:
@@ -137,6 +153,7 @@ class EventService:
 
     async def read(self, after: int, limit: int = PAGE) -> Sequence[EventMessage]:
         """Return the events after an id that are kept, the oldest first."""
+        await self._note_reader()
         return await self.store.read(after, limit)
 
     async def bounds(self) -> Bounds:
@@ -247,7 +264,8 @@ class EventService:
             try:
                 batch = self._next_batch()
                 if batch:
-                    self._known = max(self._known, await self.store.append(batch))
+                    if read := await self._wanted(batch):
+                        self._known = max(self._known, await self.store.append(read))
                     with self._lock:
                         for _ in batch:
                             self._pending.popleft()
@@ -269,8 +287,23 @@ class EventService:
                 batch.append(entry)
         return batch
 
+    async def _wanted(self, batch: Sequence[EventRecord | EventMessage]) -> Sequence[EventRecord | EventMessage]:
+        """Return what of a batch is written down: all of it, or without the scheduler's part where nobody reads."""
+        if self._reads_here or await self.store.has_readers(self._time.now()) or self._reads_here:  # it may have begun meanwhile
+            return batch
+        self._unread_until = self._time.monotonic() + POLL_SECONDS
+        return [each for each in batch if isinstance(each, EventMessage)]
+
+    async def _note_reader(self) -> None:
+        """Let all processes know that somebody reads, before half of the time is over that they know it for."""
+        self._unread_until = 0.0
+        if (now := self._time.now()) > self._noted_until - READER_LIFE / 2:
+            await self.store.note_reader(now + READER_LIFE)
+            self._noted_until = now + READER_LIFE
+
     async def _begin_next(self) -> None:
         """Let the subscriber at the front be told of what comes from now on."""
+        await self._note_reader()
         newest = (await self.store.bounds()).newest
         with self._lock:
             subscription = self._pending.popleft()
@@ -282,6 +315,7 @@ class EventService:
         while self._subscriptions:
             await asyncio.sleep(POLL_SECONDS)
             try:
+                await self._note_reader()
                 newest = (await self.store.bounds()).newest
             except Exception:
                 logger.exception("Events of other processes could not be looked for")
@@ -298,7 +332,7 @@ class EventService:
             subscription.wake()
 
     async def _read_page(self, after: int) -> Sequence[EventMessage]:
-        return await self.store.read(after, PAGE)
+        return await self.read(after)
 
 
 async def _called(function: Callable[[], T]) -> T:

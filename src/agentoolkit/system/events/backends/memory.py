@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from threading import Lock
 
@@ -24,6 +25,7 @@ class MemoryEventStore:
         self._kept: deque[tuple[int, EventRecord | EventMessage]] = deque(maxlen=keep)
         self._newest = 0
         self._cursors: dict[str, int] = {}
+        self._read_until = datetime.fromtimestamp(0, UTC)
         self._lock = Lock()
 
     async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
@@ -48,3 +50,9 @@ class MemoryEventStore:
 
     async def save_cursor(self, name: str, event_id: int) -> None:
         self._cursors[name] = event_id
+
+    async def note_reader(self, until: datetime) -> None:
+        self._read_until = max(until, self._read_until)
+
+    async def has_readers(self, now: datetime) -> bool:
+        return bool(self._cursors) or now < self._read_until

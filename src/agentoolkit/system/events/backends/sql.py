@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -36,6 +37,15 @@ _SAVE = """
     INSERT INTO agentool_event_cursors (name, event_id) VALUES (:name, :event_id)
     ON CONFLICT (name) DO UPDATE SET event_id = excluded.event_id
 """
+
+_NOTE_READER = """
+    INSERT INTO agentool_counters (name, value) VALUES ('events_read_until', :until)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE agentool_counters.value < excluded.value
+"""
+_READERS = (
+    "SELECT 1 FROM agentool_event_cursors LIMIT 1",
+    "SELECT 1 FROM agentool_counters WHERE name = 'events_read_until' AND value > :now",
+)
 
 
 class SqlEventStore:
@@ -72,6 +82,14 @@ class SqlEventStore:
     async def save_cursor(self, name: str, event_id: int) -> None:
         database = await self._opened()
         await database.write(lambda session: session.run(_SAVE, {"name": name, "event_id": event_id}), order=LOCK_ORDER)
+
+    async def note_reader(self, until: datetime) -> None:
+        database = await self._opened()
+        await database.write(lambda session: session.run(_NOTE_READER, {"until": micros(until)}), order=LOCK_ORDER)
+
+    async def has_readers(self, now: datetime) -> bool:
+        at = {"now": micros(now)}
+        return await (await self._opened()).read(lambda session: any(session.row(sql, at) for sql in _READERS))
 
     async def _opened(self) -> Database:
         await self._database.open()
