@@ -41,7 +41,10 @@ def shell_call(command: str, stdin: str | None = None) -> Target:
     Raises:
         Untranslatable: It needs a shell, or its quotes do not end.
     """
-    folder, line = _folder(command.strip())
+    line = command.strip()
+    folder: dict[str, str] = {}
+    if found := _CHANGES_FOLDER.fullmatch(line):
+        folder, line = {"cwd": found["folder"]}, found["rest"]
     if syntax := shell_syntax(line):
         raise Untranslatable(f"it uses {syntax!r}, which needs a shell; put it into a script and call that")
     try:
@@ -115,8 +118,3 @@ def shell_syntax(line: str) -> str | None:
 def _run(words: list[str], stdin: str | None, **more: str) -> Target:
     given = more if stdin is None else {**more, "stdin": stdin}
     return Target(words[0], "shell", {"operation": "run", "command": words, **given})
-
-
-def _folder(line: str) -> tuple[dict[str, str], str]:
-    found = _CHANGES_FOLDER.fullmatch(line)
-    return ({"cwd": found["folder"]}, found["rest"]) if found else ({}, line)

@@ -36,10 +36,9 @@ def _days(by_name: Mapping[str, Any]) -> tuple[str, str]:
     day, weekday = by_name["day"].expressions, by_name["day_of_week"].expressions
     weekdays = _weekdays(weekday)
     if any(type(expression).__name__ == _POSITION for expression in day):
-        day_text, position = "*", _positions(day, str(by_name["day"]))
         if weekdays != "*":
             raise Untranslatable(_BOTH)
-        return day_text, position
+        return "*", _positions(day, str(by_name["day"]))
     day_text = _numbers(day, "day")
     if day_text != "*" and weekdays != "*":
         raise Untranslatable(_BOTH)
@@ -66,23 +65,17 @@ def _number_range(expression: Any, name: str) -> str:
 
 def _weekdays(expressions: Sequence[Any]) -> str:
     """Write out the weekdays one by one: a range there may begin before a Sunday and end after it here."""
-    days = {day for expression in expressions for day in _weekdays_of(expression)}
+    days: set[int] = set()
+    for expression in expressions:
+        first, last = getattr(expression, "first", None), getattr(expression, "last", None)
+        days.update(range(first or 0, (6 if last is None else last) + 1, getattr(expression, "step", None) or 1))
     if len(days) == 7:
         return "*"
     return ",".join(str(number) for number in sorted((day + 1) % 7 for day in days))
 
 
-def _weekdays_of(expression: Any) -> range:
-    first, last = getattr(expression, "first", None), getattr(expression, "last", None)
-    return range(first or 0, (6 if last is None else last) + 1, getattr(expression, "step", None) or 1)
-
-
 def _positions(expressions: Sequence[Any], said: str) -> str:
     if any(type(expression).__name__ != _POSITION for expression in expressions):
         raise Untranslatable(f"its day is {said}, which mixes numbers and weekdays")
-    return ",".join(_position(expression) for expression in expressions)
-
-
-def _position(expression: Any) -> str:
-    weekday = (expression.weekday + 1) % 7
-    return f"{weekday}L" if expression.option_num >= 5 else f"{weekday}#{expression.option_num + 1}"
+    named = [((expression.weekday + 1) % 7, expression.option_num) for expression in expressions]
+    return ",".join(f"{weekday}L" if place >= 5 else f"{weekday}#{place + 1}" for weekday, place in named)

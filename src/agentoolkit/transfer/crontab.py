@@ -134,16 +134,12 @@ class _Reader:
             self._timezone = zone_named(value) if value else None
             self._zone_is_known = True
         elif name == "MAILTO":
-            self._set_mail(where, value)
+            if value and not self.options.notify:
+                self.note(where, f"MAILTO={value} is not carried over; --notify TARGET adds a notification of each failure")
         elif name == "TZ":
             self.note(where, "TZ is the zone of the commands only, as in cron, and is not carried over; CRON_TZ sets that of the times")
         elif name != "SHELL" or not self.options.shell:
             self.note(where, f"{name} is not carried over; a task can have 'env' in its input_data")
-
-    def _set_mail(self, where: str, address: str) -> None:
-        if self.options.notify or not address:
-            return
-        self.note(where, f"MAILTO={address} is not carried over; --notify TARGET adds a notification of each failure")
 
     def _add_task(self, where: str, line: str) -> None:
         entry = _ENTRY.fullmatch(line)

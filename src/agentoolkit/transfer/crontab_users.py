@@ -16,7 +16,12 @@ _ALSO_PROGRAMS = frozenset(["git", "mail", "man", "mysql", "news", "postgres", "
 def has_user_column(commands: Iterable[str]) -> bool:
     """Tell whether the first word of every command is a user, and of at least one can be nothing else."""
     splits = [command.split(maxsplit=1) for command in commands if command]
-    return all(len(words) == 2 and _can_be_user(words[0]) for words in splits) and any(_is_only_user(words[0]) for words in splits)
+    if not all(len(words) == 2 and _NAME.fullmatch(words[0]) for words in splits):
+        return False
+    first = {words[0] for words in splits}
+    programs = {word for word in first - _USERS - _ALSO_PROGRAMS if shutil.which(word)}
+    known = {word for word in first if word in _USERS or (word not in _ALSO_PROGRAMS and _is_known(word))}
+    return programs <= known and bool(known - programs)
 
 
 def is_ones_own(user: str) -> bool:
@@ -25,14 +30,6 @@ def is_ones_own(user: str) -> bool:
         return getpass.getuser() == user
     except (KeyError, OSError):  # a container may have no name for its user
         return False
-
-
-def _can_be_user(word: str) -> bool:
-    return bool(_NAME.fullmatch(word)) and (word in _USERS or word in _ALSO_PROGRAMS or _is_known(word) or shutil.which(word) is None)
-
-
-def _is_only_user(word: str) -> bool:
-    return word in _USERS or (word not in _ALSO_PROGRAMS and _is_known(word) and shutil.which(word) is None)
 
 
 def _is_known(word: str) -> bool:
