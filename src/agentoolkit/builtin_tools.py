@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentoolkit.system.events.service import EventService
     from agentoolkit.system.logging.service import LogService
     from agentoolkit.system.queue.service import QueueService
+    from agentoolkit.system.saved_views.operations import SavedViews
     from agentoolkit.system.scheduler.service import SchedulerService
 
 
@@ -80,6 +81,7 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
         lambda parts: {"files": parts.settings.config.files, "environment": parts.environment},
     ),
     "storage_kv": ("agentoolkit.storage.kv.agent:create_storage_kv_agent", lambda parts: {"service": _values(parts)}),
+    "saved_views": ("agentoolkit.system.saved_views.agent:create_saved_views_agent", lambda parts: {"deps": _saved_views(parts)}),
     "storage_fs": ("agentoolkit.storage.fs.agent:create_storage_fs_agent", lambda parts: {"settings": parts.settings.files}),
     "templates": ("agentoolkit.system.templates.agent:create_templates_agent", lambda parts: {"settings": parts.settings.templates}),
 }
@@ -118,6 +120,12 @@ def _metrics(parts: ToolParts) -> Metrics:
     )
     parts.scheduler.subscribe(SchedulerFigures(metrics.registry))
     return metrics
+
+
+def _saved_views(parts: ToolParts) -> SavedViews:
+    from agentoolkit.system.saved_views.operations import SavedViews
+
+    return SavedViews(parts.values, parts.time)
 
 
 def _values(parts: ToolParts) -> KvService:
