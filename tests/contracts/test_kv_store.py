@@ -173,3 +173,21 @@ async def test_two_databases_do_not_lose_changes(database_url: str):
     assert [await stores[0].get("n", key, START) for key in "ab"] == [StoredValue("100"), StoredValue("100")]
     for database in databases:
         await database.close()
+
+
+async def test_what_expires_is_left_to_whoever_changes_it(postgres_url: str):
+    """On PostgreSQL a value that expired stays while another transaction has its place, so that neither waits for the other."""
+    import psycopg
+
+    place = "SELECT pg_advisory_xact_lock(4921, (hashtext('n') # hashtext('gone')) & 1023)"
+    find = "SELECT key FROM agentool_values ORDER BY key"
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    store = SqlKeyValueStore(database)
+    for key in ("gone", "gone too"):
+        await put(store, key, expires_at=LATER)
+    with psycopg.connect(postgres_url) as other:
+        other.execute(place)
+        await store.change("n", "new", lambda _: StoredValue("1", LATER + timedelta(days=1)), LATER)
+        assert other.execute(find).fetchall() == [("gone",), ("new",)]
+    await database.close()

@@ -20,6 +20,7 @@ from agentoolkit.database import database as database_module
 from agentoolkit.database import dialects, postgres_connection
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import Sqlite, dialect_for
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
 
 from .notes import MIGRATIONS, note, notes, open_and_close
@@ -418,17 +419,39 @@ async def test_migration_has_no_such_limit(postgres_url: str, monkeypatch: pytes
     await asyncio.gather(*(database.close() for database in databases))
 
 
-async def test_deadlock_is_resolved(postgres_url: str):
-    """Two processes that lock the same rows in opposite order both get their work done."""
+@pytest.mark.parametrize(("room", "deadlocks"), [(LockOrder.JOBS, 0), (LockOrder.QUEUES, 1)])
+async def test_opposite_orders_do_no_harm(postgres_url: str, room: LockOrder, deadlocks: int):
+    """Two processes that lock the same rows in opposite order: one waits in an exclusive room, one is done again elsewhere."""
     first, second = [Database(dialect_for(postgres_url), MIGRATIONS) for _ in range(2)]
     await first.open()
     await second.open()
     await first.write(note_both)
+    begun: list[tuple[int, int]] = []
     both = {first: (1, 2), second: (2, 1)}
-    await asyncio.gather(*(database.write(touch(order)) for database, order in both.items()))
+    await asyncio.gather(*(database.write(touch(order, begun), order=room) for database, order in both.items()))
     assert await first.read(lambda session: session.rows("SELECT text FROM notes")) == [("xx",), ("xx",)]
+    assert len(begun) == 2 + deadlocks
     await first.close()
     await second.close()
+
+
+async def test_what_a_sleeping_process_has_locked_is_free_again(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A transaction that asks nothing for long is undone; its process, when it wakes, does all of it again."""
+    monkeypatch.setattr(dialects, "IDLE_SECONDS", 0.1)
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    tries: list[int] = []
+
+    def work(session) -> None:
+        note(1)(session)
+        tries.append(1)
+        if len(tries) == 1:
+            time.sleep(0.3)
+        note(2)(session)
+
+    await database.write(work)
+    assert (await database.read(notes), len(tries)) == ([1, 2], 2)
+    await database.close()
 
 
 def note_both(session) -> None:
@@ -436,8 +459,9 @@ def note_both(session) -> None:
     note(2)(session)
 
 
-def touch(ids):
+def touch(ids: tuple[int, int], begun: list[tuple[int, int]]):
     def work(session) -> None:
+        begun.append(ids)
         for id_ in ids:
             session.run("UPDATE notes SET text = text || 'x' WHERE id = :id", {"id": id_})
             session.run("SELECT pg_sleep(0.2)")

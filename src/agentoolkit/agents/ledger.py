@@ -165,8 +165,6 @@ class SqlLedger:
 
 
 def _reserve(session: Session, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
-    if session.dialect == "postgres":  # SQLite has one writer at a time anyway
-        session.run("SELECT pg_advisory_xact_lock(hashtext(:agent), hashtext(:owner))", {"agent": entry.agent, "owner": entry.owner})
     session.run("DELETE FROM agentool_agent_runs WHERE run_id = :run_id", {"run_id": entry.run_id})
     reserved = reservation(entry, rules, limits, _spent(session, entry))
     _book(session, reserved)

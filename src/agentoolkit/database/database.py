@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.database.migrations import Step, migrate
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import DatabaseError, Dialect, Session
 from agentoolkit.database.worker import BulkWork, DatabaseThread, Item, Work
 
@@ -68,7 +69,7 @@ class Database:
             return
         writer = self._begin_opening()
         try:
-            await writer.do(lambda session: migrate(session, self._migrations))
+            await writer.do(lambda session: migrate(session, self._migrations), LockOrder.NONE)
             with self._lock:
                 if self._writer is not writer:
                     raise DatabaseError("The database was closed while it was being opened.")
@@ -86,14 +87,16 @@ class Database:
         finally:
             await self._stop(threads)
 
-    async def write(self, work: Work[T], *, order: int = 0) -> T:
+    async def write(self, work: Work[T], *, order: LockOrder = LockOrder.JOBS) -> T:
         """Do work in a transaction, and return when it is committed. For `order` see `write_together`.
 
         The work may be run twice, so it must do nothing but ask and tell the session.
         """
         return await self._thread(self._writer).do(work, order)
 
-    async def write_together(self, work: BulkWork, fact: Any, *, order: int = 0, undo: Callable[[Any, Any], Any] | None = None) -> Any:
+    async def write_together(
+        self, work: BulkWork, fact: Any, *, order: LockOrder = LockOrder.JOBS, undo: Callable[[Any, Any], Any] | None = None
+    ) -> Any:
         """Do work together with all who ask for the same work at the same time: one statement for a thousand of them.
 
         A statement for each would give up and take back Python's global lock each time, and wait for a busy event loop.
@@ -101,8 +104,7 @@ class Database:
         Args:
             work: What to do with the facts of all.
             fact: The caller's own.
-            order: Work of a lower order comes first in its transaction. Work that locks rows has an order of its own, so
-                that no two processes lock the same rows in opposite orders.
+            order: The room that it writes in: its place in the transaction.
             undo: For work that must not happen if its caller is cancelled: it is left out if it was not begun, and else
                 done again with the fact that this function makes of fact and answer; None: there is nothing to undo.
         """
@@ -124,7 +126,7 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
-        return await self._thread(self._reader).do(work)
+        return await self._thread(self._reader).do(work, LockOrder.NONE)
 
     def _begin_opening(self) -> DatabaseThread:
         with self._lock:

@@ -29,6 +29,9 @@ LOCK_SECONDS = 3.0
 STATEMENT_SECONDS = 60.0
 """How long a PostgreSQL statement may take; those of a migration longer."""
 
+IDLE_SECONDS = 5.0
+"""How long a PostgreSQL transaction may ask nothing: its process sleeps, and others wait for what it has locked."""
+
 MIGRATION_SECONDS = 3_600.0
 """How long a migration may take."""
 
@@ -164,6 +167,7 @@ class Postgres:
             connection.execute("SET timezone = 'UTC'")
             connection.execute(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}")
             connection.execute(f"SET statement_timeout = {round(STATEMENT_SECONDS * 1000)}")
+            connection.execute(f"SET idle_in_transaction_session_timeout = {round(IDLE_SECONDS * 1000)}")
             for way in _UNWANTED:
                 connection.execute(f"SET {way} = off")
             if not writes:
@@ -188,7 +192,7 @@ class Postgres:
             yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
 
     def is_lost(self, error: BaseException) -> bool:
-        if isinstance(error, self._psycopg.InterfaceError):
+        if isinstance(error, (self._psycopg.InterfaceError, self._psycopg.errors.IdleInTransactionSessionTimeout)):
             return True
         # An error without a state is the connection's own, not one that the server told.
         return isinstance(error, self._psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] in ("08", "57"))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from agentool.errors import AgenToolError
+from agentoolkit.database.order import LockOrder
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, Any]
@@ -26,6 +27,13 @@ class DatabaseUnreachable(DatabaseError):
 
 class CommitUnknown(DatabaseError):
     """The connection was lost during a commit: what was to be written may be there or not."""
+
+
+# Whoever is there may take long, and is not stuck: so the wait has the limit of a statement, not that of a lock.
+_ENTER = """
+    SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, :room), set_config('lock_timeout', before, TRUE)
+    FROM (SELECT current_setting('lock_timeout') AS before OFFSET 0) was
+"""
 
 
 class DriverCursor(Protocol):
@@ -106,6 +114,11 @@ class Session:
     def without_limits(self) -> AbstractContextManager[None]:
         """Let the statements of a migration take as long as they need."""
         return self._dialect.without_limits(self._cursor)
+
+    def enter(self, room: LockOrder) -> None:
+        """Wait until nobody else writes in an exclusive room, and keep it until the transaction ends."""
+        if self.dialect == "postgres" and room.is_exclusive:
+            self.row(_ENTER, {"room": int(room)})
 
     def save(self) -> None:
         """Remember what is done so far, where a statement that fails ends the whole transaction: not in SQLite."""

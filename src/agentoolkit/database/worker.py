@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import closing, suppress
 from typing import Any, NamedTuple, TypeVar
 
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseError, DatabaseUnreachable, Dialect, DriverCursor, Session
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Item(NamedTuple):
     work: BulkWork
     facts: list[Any]
     futures: list[asyncio.Future[Any]]
-    order: int = 0
+    order: LockOrder
     undo: Callable[[Any, Any], Any] | None = None
     """See `Database.write_together`."""
 
@@ -61,7 +62,7 @@ class DatabaseThread:
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
-    def do(self, work: Work[Any], order: int = 0) -> asyncio.Future[Any]:
+    def do(self, work: Work[Any], order: LockOrder) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
 
         def alone(session: Session, _: Sequence[Any]) -> Sequence[Any]:
@@ -239,7 +240,11 @@ def _results(session: Session, batch: Sequence[Item]) -> list[list[Any]]:
         wanted = [(place, index) for index in range(len(item.facts)) if not item.is_unwanted(index)]
         if wanted:
             same.setdefault(item.work, []).extend(wanted)
+    room = LockOrder.NONE
     for work, places in same.items():
+        if (order := batch[places[0][0]].order) is not room:
+            session.enter(order)
+            room = order
         answers = work(session, [batch[place].facts[index] for place, index in places])
         for (place, index), answer in zip(places, answers, strict=True):
             results[place][index] = answer

@@ -7,24 +7,24 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Database, Session
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.times import micros, moment
 from agentoolkit.json_values import is_json
 from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
 
-LOCK_ORDER = 2
-"""Values are locked after jobs and queues, in every transaction."""
-
 _PLACE = {"namespace": "TEXT", "key": "TEXT"}
 _ROW = {**_PLACE, "value": "TEXT", "expires_at": "BIGINT"}
+_EXPIRY = {**_PLACE, "expires_at": "BIGINT"}
 _UNEXPIRED = "(v.expires_at IS NULL OR v.expires_at > :now)"
 _GET = f"""
     SELECT v.value, v.expires_at FROM agentool_values v WHERE v.namespace = :namespace AND v.key = :key AND {_UNEXPIRED}
 """  # noqa: S608  text of ours
-# In the order of what is locked, so that no two processes wait for each other; few locks, because a server has not many.
-_LOCK = """
-    SELECT pg_advisory_xact_lock(4921, place) FROM
-        (SELECT DISTINCT (hashtext(r.namespace) # hashtext(r.key)) & 1023 AS place FROM r ORDER BY place OFFSET 0) places
-"""
+# Whoever changes a row has the lock of its place, so that nobody ever waits for a row. Few locks, because a server has not many.
+_LOCKED_PLACE = "(hashtext(r.namespace) # hashtext(r.key)) & 1023"
+# In the order of what is locked, so that no two processes wait for each other.
+_LOCK = f"""
+    SELECT pg_advisory_xact_lock(4921, place) FROM (SELECT DISTINCT {_LOCKED_PLACE} AS place FROM r ORDER BY place OFFSET 0) places
+"""  # noqa: S608  text of ours
 _FIND = """
     SELECT v.namespace, v.key, v.value, v.expires_at FROM r
     JOIN agentool_values v ON v.namespace = r.namespace AND v.key = r.key
@@ -34,7 +34,13 @@ _PUT = """
     ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
 """
 _REMOVE = "DELETE FROM agentool_values WHERE (namespace, key) IN (SELECT r.namespace, r.key FROM r)"
-_EXPIRED = "SELECT namespace, key FROM agentool_values WHERE expires_at <= :now ORDER BY expires_at LIMIT 1000"
+_EXPIRED = "SELECT namespace, key, expires_at FROM agentool_values WHERE expires_at <= :now ORDER BY expires_at LIMIT 1000"
+# Those whose places can be had without waiting.
+_EXPIRED_AND_FREE = f"SELECT * FROM ({_EXPIRED} OFFSET 0) r WHERE pg_try_advisory_xact_lock(4921, {_LOCKED_PLACE})"  # noqa: S608  text of ours
+# As it was seen: it may have been replaced before its place was locked.
+_REMOVE_EXPIRED = """
+    DELETE FROM agentool_values WHERE (namespace, key, expires_at) IN (SELECT r.namespace, r.key, r.expires_at FROM r)
+"""
 _EVERYTHING = f"SELECT v.namespace, v.key, v.value, v.expires_at FROM agentool_values v WHERE {_UNEXPIRED}"  # noqa: S608  text of ours
 
 _SOME = "SELECT namespace, key, value FROM agentool_values ORDER BY namespace, key LIMIT :limit"
@@ -61,7 +67,7 @@ class SqlKeyValueStore:
 
     async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
         database = await self._opened()
-        changed = await database.write_together(_change_all, ChangeRequest((namespace, key), change, now), order=LOCK_ORDER)
+        changed = await database.write_together(_change_all, ChangeRequest((namespace, key), change, now), order=LockOrder.VALUES)
         if isinstance(changed, Exception):
             raise changed
         return changed
@@ -71,7 +77,7 @@ class SqlKeyValueStore:
 
     async def restore(self, values: Sequence[KeptValue], now: datetime) -> int:
         database = await self._opened()
-        return await database.write(lambda session: _restore(session, values, now), order=LOCK_ORDER)
+        return await database.write(lambda session: _restore(session, values, now), order=LockOrder.VALUES)
 
     async def keys(self, namespace: str, prefix: str, limit: int, now: datetime) -> Sequence[str]:
         return await (await self._opened()).read(lambda session: _keys(session, namespace, prefix, limit, now))
@@ -122,8 +128,8 @@ def _write(session: Session, changed: Mapping[tuple[str, str], StoredValue | Non
     session.from_rows(_PUT, _ROW, put)
     session.from_rows(_REMOVE, _PLACE, sorted(place for place, value in changed.items() if value is None))
     if any(row[-1] is not None for row in put):
-        skip = " FOR UPDATE SKIP LOCKED" if session.dialect == "postgres" else ""
-        session.from_rows(_REMOVE, _PLACE, session.rows(_EXPIRED + skip, {"now": micros(now)}))
+        expired = _EXPIRED_AND_FREE if session.dialect == "postgres" else _EXPIRED
+        session.from_rows(_REMOVE_EXPIRED, _EXPIRY, session.rows(expired, {"now": micros(now)}))
 
 
 def _restore(session: Session, values: Sequence[KeptValue], now: datetime) -> int:

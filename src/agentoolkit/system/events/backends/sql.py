@@ -10,12 +10,10 @@ from typing import Any
 from pydantic_core import to_json
 
 from agentoolkit.database.database import Database, Session
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.times import instant, micros
 from agentoolkit.system.events.messages import EventMessage, EventRecord
 from agentoolkit.system.events.ports import KEEP, Bounds
-
-LOCK_ORDER = 3
-"""The counter of events is locked after jobs, queues and values, in every transaction."""
 
 _COLUMNS = {
     "event_id": "BIGINT",
@@ -64,7 +62,7 @@ class SqlEventStore:
 
     async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
         database = await self._opened()
-        return await database.write(lambda session: _append(session, messages, self._keep), order=LOCK_ORDER)
+        return await database.write(lambda session: _append(session, messages, self._keep), order=LockOrder.EVENTS)
 
     async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
         database = await self._opened()
@@ -81,7 +79,7 @@ class SqlEventStore:
 
     async def save_cursor(self, name: str, event_id: int) -> None:
         database = await self._opened()
-        await database.write(lambda session: session.run(_SAVE, {"name": name, "event_id": event_id}), order=LOCK_ORDER)
+        await database.write(lambda session: session.run(_SAVE, {"name": name, "event_id": event_id}), order=LockOrder.EVENTS)
 
     async def note_reader(self, until: datetime) -> None:
         database = await self._opened()

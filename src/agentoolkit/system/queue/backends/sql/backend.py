@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from agentoolkit.database.database import Database, DatabaseError, Session
+from agentoolkit.database.order import LockOrder
 from agentoolkit.system.queue.backends.sql import queues, statements
 from agentoolkit.system.queue.backends.sql.batch import do_together, restore_all
 from agentoolkit.system.queue.backends.sql.open_queue import PORTION, Cleared, KeptPerQueue, OpenQueue
@@ -39,9 +40,6 @@ from agentoolkit.system.queue.ports import (
 )
 
 T = TypeVar("T")
-
-LOCK_ORDER = 1
-"""Queues are locked after jobs and before values, in every transaction."""
 
 
 class SqlQueueBackend:
@@ -139,7 +137,7 @@ class SqlQueueBackend:
         return await self._look(queue_name, now, lambda session, row: OpenQueue(session, row, self._kept).contents())
 
     async def restore(self, contents: Sequence[QueueContents], now: datetime) -> Restored:
-        return await self._database.write(lambda session: restore_all(session, contents, self._kept, now), order=LOCK_ORDER)
+        return await self._database.write(lambda session: restore_all(session, contents, self._kept, now), order=LockOrder.QUEUES)
 
     async def damaged(self, limit: int) -> Sequence[str]:
         return await self._database.read(lambda session: statements.damaged(session, limit))
@@ -175,7 +173,7 @@ class SqlQueueBackend:
         return seen[0]
 
     async def _ask(self, request: Request, undo: Callable[[Any, Any], Any] | None = None) -> Any:
-        answer = await self._database.write_together(self._do, request, order=LOCK_ORDER, undo=undo)
+        answer = await self._database.write_together(self._do, request, order=LockOrder.QUEUES, undo=undo)
         if isinstance(answer, (QueueError, DatabaseError)):
             raise answer
         return answer

@@ -38,8 +38,6 @@ class SqlAudit:
 
 
 def _append(session: Session, entry: AuditEntry) -> None:
-    if session.dialect == "postgres":  # SQLite has one writer at a time anyway
-        session.run("SELECT pg_advisory_xact_lock(4920)")
     row = {"at": micros(entry.at), "owner": entry.owner, "job_id": entry.job_id, "execution_id": entry.execution_id}
     states = json.dumps([entry.before, entry.after])
     session.run(_APPEND, {**row, "action": entry.action, "caller": json.dumps(entry.caller.to_json()), "states": states})

@@ -64,8 +64,8 @@ class Ownership:
         """Say that this process is alive, and keep the lead if it has it."""
         now = self.now(session)
         me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
-        session.run(_BEAT, me)
         session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
+        session.run(_BEAT, me)  # after the lease, as in every transaction that has both
 
     def leads_now(self, session: Session) -> bool:
         """Is this process the leader at this moment?"""
