@@ -24,7 +24,7 @@ from agentoolkit.settings import McpServer, McpSettings
 
 if TYPE_CHECKING:
     from httpx2 import Response
-    from mcp import Client, ListToolsResult
+    from mcp import Client
 
 MAX_PAGES = 100
 """Pages in which a server may list its tools."""
@@ -94,7 +94,8 @@ class McpConnections:
             budget = SizeBudget(self.answer_size, "The list of its tools")
             for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor)
-                found += _kept(_tools(page), budget)
+                tools = [{"name": t.name, "description": t.description or "", "input_schema": t.input_schema} for t in page.tools]
+                found += _kept(tools, budget)
                 if len(found) > MAX_TOOLS:
                     raise _too_large(f"It has more than {MAX_TOOLS:,} tools.", server_name)
                 if (cursor := page.next_cursor) is None:
@@ -156,10 +157,6 @@ class McpConnections:
         hooks = {"response": [partial(_bounded, limit)]}
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout, event_hooks=hooks))
         return Client(streamable_http_client(server.url or "", http_client=http))
-
-
-def _tools(page: ListToolsResult) -> list[dict[str, Any]]:
-    return [{"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema} for tool in page.tools]
 
 
 def _kept(answered: list[Any], budget: SizeBudget) -> list[Any]:

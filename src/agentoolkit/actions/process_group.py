@@ -72,7 +72,9 @@ class ProcessGroup:
 
     async def _gone(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
-        while time.monotonic() < ends and self._is_alive():  # noqa: ASYNC110  the kernel tells of our own children only
+        while time.monotonic() < ends:
+            if not any(self._group_of(pid) is not None for pid in self._seen) and not self._members():
+                return  # the kernel tells of our own children only, so that the others are asked for
             await asyncio.sleep(_POLL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -82,9 +84,6 @@ class ProcessGroup:
             if group != self._leader:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
-
-    def _is_alive(self) -> bool:
-        return any(self._group_of(pid) is not None for pid in self._seen) or bool(self._members())
 
     def _members(self) -> dict[int, int]:
         """Look through all processes for them and their groups."""

@@ -32,8 +32,12 @@ def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F
 
     def register(function: F) -> F:
         parameters = _parameters(function)
-        hints = get_type_hints(_innermost(function))
-        fields: dict[str, Any] = {found.name: (hints.get(found.name, Any) | None, _default(found)) for found in parameters}
+        innermost: Callable[..., Any] = function
+        while isinstance(innermost, partial):
+            innermost = cast("partial[Any]", innermost).func
+        hints = get_type_hints(innermost)
+        defaults = {found.name: None if found.default is found.empty else found.default for found in parameters}
+        fields: dict[str, Any] = {name: (hints.get(name, Any) | None, default) for name, default in defaults.items()}
         operation: Any = (Literal["run"], ...)
         model = create_model(f"{name}_input", __base__=BaseOperationInput, operation=operation, **fields)
         description = (inspect.getdoc(function) or "").partition("\n\n")[0]
@@ -44,12 +48,6 @@ def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F
     return register
 
 
-def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    while isinstance(function, partial):
-        function = cast("partial[Any]", function).func
-    return function
-
-
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     parameters = list(inspect.signature(function).parameters.values())
     for found in parameters:
@@ -57,10 +55,6 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
             problem = f"Parameter {found.name!r} of {function!r} cannot be given by name."
             raise ConfigurationError(problem, field="function", remedy="Give it a name of its own, without '*'.")
     return parameters
-
-
-def _default(parameter: inspect.Parameter) -> Any:
-    return None if parameter.default is parameter.empty else parameter.default
 
 
 def _handler(name: str, function: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]) -> Callable[..., Any]:

@@ -102,18 +102,14 @@ class RecordFilter:
         return (
             NUMBERS[record.level] >= NUMBERS[self.level]
             and (self.logger_name is None or is_below(record.logger_name, self.logger_name))
-            and (self.text is None or _holds(record, self.text.lower()))
+            # As it was logged: in JSON a quote or a backslash would be an escape, and not be found.
+            and (self.text is None or any(self.text.lower() in part.lower() for part in (record.message, *_texts(record.data))))
         )
 
 
 def is_below(name: str, above: str) -> bool:
     """Is a logger the other one, or below it?"""
     return name == above or name.startswith(f"{above}.")
-
-
-def _holds(record: LogRecord, text: str) -> bool:
-    # As it was logged: in JSON a quote or a backslash would be an escape, and not be found.
-    return any(text in part.lower() for part in (record.message, *_texts(record.data)))
 
 
 def _texts(value: Any) -> Iterator[str]:
