@@ -10,7 +10,7 @@ from typing import Any
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, Delivery, ErrorRecord, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit, toolkit
 
 NOW = "2030-01-02T10:24:00+00:00"
@@ -45,9 +45,21 @@ async def _keep(kit: TestToolkit, job: str, ago: float, status: ExecutionStatus 
 
 
 def _run(cost: str, tokens: int) -> dict[str, Any]:
+    said = [
+        {"by": "user", "text": "Summarise today's mail", "tool": ""},
+        {"by": "agent", "text": '{"since": "yesterday"}', "tool": "search_mail"},
+        {"by": "tool", "text": "14 mails, 3 of them unanswered", "tool": "search_mail"},
+        {"by": "agent", "text": "Three mails need an answer, two of them today.", "tool": ""},
+    ]
     calls = [{"tool": "search_mail", "arguments": {"since": "yesterday"}}, {"tool": "send_summary", "arguments": {"to": "me"}}]
     used = {"requests": 3, "input_tokens": tokens, "output_tokens": tokens // 8, "cost": cost, "model": "small-model"}
-    return {"output": "Three mails need an answer, two of them today.", "tool_calls": calls, "trace_id": "4bf92f35", **used}
+    return {
+        "output": "Three mails need an answer, two of them today.",
+        "tool_calls": calls,
+        "messages": said,
+        "trace_id": "4bf92f35",
+        **used,
+    }
 
 
 async def _seed_histories(kit: TestToolkit) -> None:
@@ -66,7 +78,9 @@ async def _seed_histories(kit: TestToolkit) -> None:
         await _keep(kit, "backup", ago, took=310 + 9 * (days % 4))
         lost = {"reason": "its process ended", "finished_at": None, "duration": None} if days == 0 else {}
         await _keep(kit, "tidy-cache", ago, ExecutionStatus.LOST if days == 0 else ExecutionStatus.SUCCESS, **lost)
-        await _keep(kit, "backup-check", ago - 5, delivery=Delivery.FAILED if days == 0 else Delivery.DELIVERED, trigger="after")
+        await _keep(
+            kit, "backup-check", ago - 5, delivery=DeliveryStatus.FAILED if days == 0 else DeliveryStatus.DELIVERED, trigger="after"
+        )
         await _keep(kit, "mail-digest", days * 1_440 + 234, took=19 + days, result=_run("0.0310", 9_000 + 100 * days))
     late = {"reason": "noticed 3 h late, 30 s are allowed", "started_at": None, "finished_at": None, "duration": None}
     await _keep(kit, "weekly-report", 1_200, ExecutionStatus.MISSED, **late)

@@ -20,7 +20,17 @@ from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.approvals import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
-from agentoolkit.agents.schemas import AgentInput, AgentNames, AgentOutput, AgentRunRequest, ChangeGate, WaitingApproval, WaitingApprovals
+from agentoolkit.agents.schemas import (
+    AgentInput,
+    AgentNames,
+    AgentOutput,
+    AgentRunRequest,
+    ChangeGate,
+    Usage,
+    UsageOf,
+    WaitingApproval,
+    WaitingApprovals,
+)
 from agentoolkit.agents.service import AgentService, check_run
 from agentoolkit.database.database import Database
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
@@ -35,6 +45,9 @@ if TYPE_CHECKING:
     from agentoolkit.agents.durable_runs import DurableRuns
 
 Context = RunContext[AgentService]
+
+MAX_USED = 1_000
+"""Lines that one answer on usage has."""
 
 
 async def agent_run(
@@ -98,12 +111,22 @@ async def agent_deny(ctx: Context, approval_id: str, reason: str = "") -> Waitin
     return _shown(await ctx.deps.decide(approval_id, approve=False, reason=reason))
 
 
+async def agent_usage(ctx: Context, days: int = 30) -> Usage:
+    """Tell what runs have used: runs, tokens and cost of each job on each day; of the caller's own, unless it is an administrator."""
+    used = [UsageOf.model_validate(each._asdict() | {"cost": f"{each.cost:f}"}) for each in await ctx.deps.used(days, MAX_USED + 1)]
+    registry = ctx.deps.registry
+    rules = {name: registry.get(name).rules.per_day.cost for name in registry.names()}
+    per_day = {name: f"{cost:f}" for name, cost in rules.items() if cost is not None}
+    return Usage(used=used[:MAX_USED], days=days, per_day=per_day, is_cut=len(used) > MAX_USED)
+
+
 HANDLERS = {
     "run": agent_run,
     "list": agent_list,
     "list_approvals": agent_list_approvals,
     "approve": agent_approve,
     "deny": agent_deny,
+    "usage": agent_usage,
 }
 
 EXAMPLES = (

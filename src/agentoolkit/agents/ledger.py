@@ -42,6 +42,20 @@ class Spent(NamedTuple):
     cost: Decimal = Decimal(0)
 
 
+class Used(NamedTuple):
+    """What the runs of one job have used on one day, reservations included."""
+
+    day: str
+    agent: str
+    owner: str
+    job_id: str
+    runs: int
+    tokens: int
+    cost: Decimal
+    unpriced: int
+    """Runs whose cost is not known."""
+
+
 class Ledger(Protocol):
     """Keeps entries. Reading what is spent and adding a reservation is one transaction."""
 
@@ -55,6 +69,10 @@ class Ledger(Protocol):
 
     async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
         """Return what the agent has used for an owner on a day, and for a job."""
+        ...
+
+    async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
+        """Return what was used from a day on, by an owner or by all, the latest day first and the dearest job of it."""
         ...
 
 
@@ -125,6 +143,16 @@ class MemoryLedger:
         of_day = _sum(entry for entry in mine if (entry.owner, entry.day) == (owner, day))
         return of_day, _sum(entry for entry in mine if job_id and entry.job_id == job_id)
 
+    async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
+        groups: dict[tuple[str, str, str, str], list[RunEntry]] = {}
+        for entry in self._entries.values():
+            if entry.day >= since and owner in (None, entry.owner):
+                groups.setdefault((entry.day, entry.agent, entry.owner, entry.job_id), []).append(entry)
+        found = [Used(*key, *_sum(entries), sum(entry.cost is None for entry in entries)) for key, entries in groups.items()]
+        found.sort(key=lambda used: (used.agent, used.owner, used.job_id))
+        found.sort(key=lambda used: (used.day, used.cost, used.tokens), reverse=True)
+        return found[:limit]
+
 
 def _sum(entries: Iterable[RunEntry]) -> Spent:
     found = list(entries)
@@ -137,6 +165,11 @@ _SPENT_DAY = """
 """
 _SPENT_JOB = """
     SELECT COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM agentool_agent_runs WHERE job_id = :job_id AND agent = :agent
+"""
+_USED = """
+    SELECT day, agent, owner, job_id, COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0), COUNT(*) - COUNT(cost)
+    FROM agentool_agent_runs WHERE day >= :since {} GROUP BY day, agent, owner, job_id
+    ORDER BY day DESC, 7 DESC, 6 DESC, agent, owner, job_id LIMIT :limit
 """
 _BOOK = """
     INSERT INTO agentool_agent_runs (run_id, agent, owner, job_id, day, tokens, cost)
@@ -162,6 +195,16 @@ class SqlLedger:
     async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
         await self._database.open()
         return await self._database.read(lambda session: _spent(session, RunEntry("", agent, owner, job_id, day)))
+
+    async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
+        await self._database.open()
+        asked = {"since": since, "limit": limit, **({} if owner is None else {"owner": owner})}
+        sql = _USED.format("" if owner is None else "AND owner = :owner")
+        rows = await self._database.read(lambda session: session.rows(sql, asked))
+        return [
+            Used(day, agent, of, job_id, int(runs), int(tokens), Decimal(int(cost)) / MICROS, int(unpriced))
+            for day, agent, of, job_id, runs, tokens, cost, unpriced in rows
+        ]
 
 
 def _reserve(session: Session, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:

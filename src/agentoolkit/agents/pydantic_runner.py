@@ -25,6 +25,7 @@ from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.agents.errors import AgentError, AgentFailed, AgentTimeout, LimitReached, ModelRefused, ModelUnavailable
 from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, Ran
+from agentoolkit.agents.transcript import transcript
 
 if TYPE_CHECKING:
     from agentoolkit.agents.durable_runs import DurableRuns
@@ -211,6 +212,7 @@ def _ran(run: AgentRun[Any, Any] | None, earlier: Conversation) -> Ran:
         cost=None if usage.cost is None else _dollars(usage.cost),
         model=next((response.model_name for response in reversed(responses) if response.model_name), ""),
         tool_calls=[_told(call) for call in calls[:MAX_TOOL_CALLS_KEPT]],
+        messages=transcript(messages),
         trace_id=f"{span.trace_id:032x}" if span.is_valid else "",
         conversation_id=earlier.conversation_id,
     )

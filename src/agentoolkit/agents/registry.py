@@ -42,6 +42,8 @@ class Ran:
     """US dollars."""
     model: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
+    messages: Sequence[Mapping[str, str]] = ()
+    """Who said what: see `AgentMessage`."""
     trace_id: str = ""
     conversation_id: str = ""
 

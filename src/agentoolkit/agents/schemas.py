@@ -23,7 +23,7 @@ class ChangeGate(BaseModel):
 class AgentInput(BaseOperationInput):
     """Input of the AgenTool ``agent``. Budgets, approvals and the model are the agent's, and no fields."""
 
-    operation: Literal["run", "list", "list_approvals", "approve", "deny"]
+    operation: Literal["run", "list", "list_approvals", "approve", "deny", "usage"]
     agent: str | None = Field(default=None, description="Name of a registered agent", examples=["assistant"])
     prompt: str | None = Field(
         default=None, min_length=1, max_length=100_000, description="What it is to do", examples=["Summarise today's mail"]
@@ -44,6 +44,7 @@ class AgentInput(BaseOperationInput):
     edits: dict[str, dict[str, Any]] | None = Field(
         default=None, description="For a tool's name: arguments in the place of those asked for"
     )
+    days: int | None = Field(default=None, ge=1, le=366, description="For usage: how many days up to today, 30 by default")
     reason: str | None = Field(default=None, max_length=1_000, description="Why it is denied; the model is told")
 
 
@@ -61,6 +62,14 @@ class AgentRunRequest:
     max_cost: Decimal | None = None
 
 
+class AgentMessage(BaseModel):
+    """One thing that was said in a run."""
+
+    by: Literal["system", "user", "agent", "tool"]
+    text: str = Field(description="What was said; of a tool: what it answered")
+    tool: str = Field(default="", description="Of a tool: its name")
+
+
 class AgentOutput(BaseModel):
     """Answer of a run."""
 
@@ -72,6 +81,7 @@ class AgentOutput(BaseModel):
     cost: str = Field(default="unknown", description="US dollars, or 'unknown'")
     model: str = ""
     tool_calls: list[dict[str, Any]] = Field(default=[], description="Which tools were called, and with what")
+    messages: list[AgentMessage] = Field(default=[], description="What was said, the first of it and no more than a page holds")
     trace_id: str = ""
     conversation_id: str = Field(default="", description="Where it goes on; empty if it does not")
 
@@ -102,3 +112,25 @@ class WaitingApprovals(BaseModel):
     """Answer to ``list_approvals``."""
 
     approvals: list[WaitingApproval]
+
+
+class UsageOf(BaseModel):
+    """What the runs of one job have used on one day."""
+
+    day: str = Field(description="UTC day, ``2026-11-29``")
+    agent: str
+    owner: str
+    job_id: str = Field(description="Empty where the runs belong to no job")
+    runs: int
+    tokens: int
+    cost: str = Field(description="US dollars of the runs whose price is known")
+    unpriced: int = Field(description="Runs whose price is not known")
+
+
+class Usage(BaseModel):
+    """Answer to ``usage``."""
+
+    used: list[UsageOf] = Field(description="The latest day first, and the dearest job of it")
+    days: int = Field(description="Today and the days before")
+    per_day: dict[str, str] = Field(description="For each agent with one: the dollars that an owner's day may cost")
+    is_cut: bool = Field(description="There is more than is shown")

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from agentool.errors import InvalidInput, excerpt
 from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.approvals import Approval, ApprovalStore, WaitingCall, decided
 from agentoolkit.agents.errors import AgentError, BudgetReached, NoSuchApproval, NotAllowed
-from agentoolkit.agents.ledger import Ledger, RunEntry
+from agentoolkit.agents.ledger import Ledger, RunEntry, Used
 from agentoolkit.agents.registry import AgentRegistry, AgentTask, Ran, RegisteredAgent
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest, ChangeGate
 from agentoolkit.endings import EndedEarly
@@ -143,6 +143,12 @@ class AgentService:
         """Return what waits for a person and is the caller's to see."""
         caller = get_caller()
         return [approval for approval in await self._approvals.pending(_PENDING_LISTED) if caller.owns(approval.owner)]
+
+    async def used(self, days: int, limit: int) -> Sequence[Used]:
+        """Return what runs have used today and on the days before; only the caller's own, unless it is an administrator."""
+        caller = get_caller()
+        since = (self._time.now() - timedelta(days=days - 1)).strftime("%Y-%m-%d")
+        return await self._ledger.used(since, None if caller.is_admin else caller.name, limit)
 
     async def decide(
         self, approval_id: str, *, approve: bool, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""

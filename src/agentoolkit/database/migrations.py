@@ -31,6 +31,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     tools.TOKENS,
     scheduler.FAILURES,
     (*search.SEARCH_TABLES, search.fill_search_tables),
+    tools.AGENT_DAYS,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

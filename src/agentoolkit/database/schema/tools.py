@@ -70,6 +70,8 @@ AGENTS: Sequence[str] = (
     "CREATE INDEX agentool_approvals_pending ON agentool_approvals (created_at) WHERE status = 'pending'",
 )
 
+AGENT_DAYS: Sequence[str] = ("CREATE INDEX agentool_agent_runs_days ON agentool_agent_runs (day, owner)",)
+
 EVENTS: Sequence[str] = (
     """
     CREATE TABLE agentool_events (

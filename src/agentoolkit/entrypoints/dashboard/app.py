@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from agentoolkit.entrypoints.dashboard import actions, approvals, executions, forms, health, home, jobs, queues, static, week
+from agentoolkit.entrypoints.dashboard import (
+    actions,
+    approvals,
+    executions,
+    forms,
+    health,
+    home,
+    jobs,
+    queues,
+    static,
+    usage,
+    versions,
+    week,
+)
 from agentoolkit.entrypoints.dashboard.batches import batches_of
 
 
 def add_pages(app: FastAPI) -> FastAPI:
     """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
-    for part in (home, actions, forms, jobs, executions, queues, approvals, week, health, static):
+    for part in (home, actions, forms, versions, jobs, executions, queues, approvals, week, usage, health, static):
         app.include_router(part.router)
     return app
 

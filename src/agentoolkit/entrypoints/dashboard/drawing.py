@@ -10,7 +10,7 @@ from markupsafe import Markup
 from agentoolkit.entrypoints.dashboard.marks import execution_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment, span
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 56, 20
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 64, 20
 
 
 def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | None, clock: PageClock) -> Markup | None:
@@ -23,9 +23,11 @@ def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | Non
     scale = (_HEIGHT - _BOTTOM - 8) / (max(top, longest) or 1.0)
     step = (_WIDTH - _LEFT) / len(timed)
     bars = Markup("").join(_bar(one, _LEFT + number * step, step, scale, clock) for number, one in enumerate(timed))
-    lines = _level(longest, span(longest), scale, "lane")
+    levels = [(longest, span(longest), "lane")]
     if timeout is not None and timeout <= max(top, longest):
-        lines += _level(timeout, f"timeout {span(timeout)}", scale, "limit")
+        reached = longest > timeout * 0.8  # two labels would stand on each other
+        levels = [*([] if reached else levels), (timeout, f"limit {span(timeout)}", "limit")]
+    lines = Markup("").join(_level(seconds, told, scale, name) for seconds, told, name in levels)
     told = f"The last {len(timed)} runs took {span(min(one['duration'] for one in timed))} to {span(longest)}"
     svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="group" aria-label="{2}">{3}{4}</svg>'
     return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours

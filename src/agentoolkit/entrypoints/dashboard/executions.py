@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.responses import Response
 
+from agentool.errors import AgenToolError
+from agentoolkit.agents.schemas import AgentOutput
 from agentoolkit.entrypoints.dashboard.found import find_execution_page
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
-from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
 PAGE = 100
@@ -45,22 +49,35 @@ async def get_executions(view: Viewing, status: str = "", job: str = "", q: str 
 async def get_execution(view: Viewing, execution_id: str) -> Response:
     """Show an execution: what it came of, each attempt, its result or error."""
     execution = await view.scheduler("get_execution", execution_id=execution_id)
+    upstream = execution["execution_id"].partition("@after-")[2] if execution["trigger"] == "after" else ""
     return await view.page(
         "execution.html",
         title=f"{execution['status']}: {execution['job_id']}",
         execution=execution,
-        attempts=[*execution["attempts"], _last_attempt(execution)],
+        attempts=[*execution["attempts"], {name: execution[name] for name in ("attempt", "started_at", "finished_at", "error", "status")}],
         under_way=execution["status"] in UNFINISHED,
-        upstream=_upstream(execution),
+        upstream=upstream,
+        downstream=await _started_by(view, execution),
+        run=_agent_run(execution),
     )
 
 
-def _last_attempt(execution: dict[str, Any]) -> dict[str, Any]:
-    """Return the attempt that the execution itself tells of."""
-    kept = {name: execution[name] for name in ("attempt", "started_at", "finished_at", "error")}
-    return {**kept, "status": execution["status"]}
+def _agent_run(execution: Mapping[str, Any]) -> AgentOutput | None:
+    """Return what an agent answered and used, where this was a run of one."""
+    if execution["agentool_name"] != "agent":
+        return None
+    try:
+        return AgentOutput.model_validate(execution["result"])
+    except ValidationError:  # as an older version kept it
+        return None
 
 
-def _upstream(execution: dict[str, Any]) -> str:
-    """Return the id of the execution that this one came after; empty: of none."""
-    return execution["execution_id"].partition("@after-")[2] if execution["trigger"] == "after" else ""
+async def _started_by(view: View, execution: dict[str, Any]) -> list[str]:
+    """Return the ids of the executions that came after this one, as far as their jobs are still there."""
+    try:
+        job = await view.scheduler("get_job", job_id=execution["job_id"])
+        found = await all_of(*(view.scheduler("list_executions", job_id=each, limit=100, with_results=False) for each in job["downstream"]))
+    except AgenToolError:
+        return []
+    ids = {f"{each}@after-{execution['execution_id']}" for each in job["downstream"]}
+    return [one["execution_id"] for data in found for one in data["history"] if one["execution_id"] in ids]

@@ -39,7 +39,7 @@ document.addEventListener("click", (event) => {
   if (zone) remember(zone.dataset.times);
 });
 
-const PLACES = { a: "/", j: "/jobs", e: "/executions", w: "/week", q: "/queues", p: "/approvals", h: "/health" };
+const PLACES = { a: "/", j: "/jobs", e: "/executions", w: "/week", q: "/queues", p: "/approvals", u: "/usage", h: "/health" };
 let going = 0;
 
 document.addEventListener("keydown", (event) => {
