@@ -28,7 +28,6 @@ from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
-from agentoolkit.system.scheduler.audit import MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -39,7 +38,6 @@ from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
-from agentoolkit.system.scheduler.stores.sql.audit import SqlAudit
 from agentoolkit.time_source import SystemTime, TimeSource
 from agentoolkit.tokens import MemoryTokens, SqlTokens, Tokens
 
@@ -177,7 +175,6 @@ class Toolkit:
         )
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()
-        audit = MemoryAudit() if self.database is None else SqlAudit(self.database)
         parts = Parts(
             store,
             self.injector,
@@ -187,7 +184,6 @@ class Toolkit:
             settings.timeout,
             self._runs_jobs,
             admission=rules,
-            audit=audit,
             error_queue=settings.error_queue,
             result_size=settings.result_size,
             pause_after_failures=settings.pause_after_failures,

@@ -73,7 +73,7 @@ class ExecutionService:
         asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._parts.time.now(), trigger="run_now")
         engine = self._lifecycle.running_engine()
         if stored is not None:
-            await self._audit.note("ran", stored, stored, asked.execution_id)
+            await self._audit.note("ran", stored, asked.execution_id)
         execution, error = await engine.dispatch.run_now(work, asked)
         if execution.status is ExecutionStatus.SUCCESS:
             return execution
@@ -108,10 +108,9 @@ class ExecutionService:
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
         name = f"{job.job_id}@requested-{checked_id(key)}"
         asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
-        if await self._store.insert([asked]):
-            await self._audit.note("started", stored, stored, name)
-            if owner == self._store.owner:
-                engine.dispatch.start(Claimed(job, asked))
+        is_new = await self._store.insert([asked], note=self._audit.entry("started", stored, stored, name))
+        if is_new and owner == self._store.owner:
+            engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
 
     async def _runnable(self, job_id: str) -> StoredJob:
@@ -189,7 +188,7 @@ class ExecutionService:
         if not execution.finished:
             await self._lifecycle.running_engine().dispatch.cancel_execution(execution, reason)
             if (stored := await self._store.find(execution.job_id)) is not None:
-                await self._audit.note("cancelled_execution", stored, stored, execution_id)
+                await self._audit.note("cancelled_execution", stored, execution_id)
         return await self.get(execution_id)
 
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
@@ -215,9 +214,7 @@ class ExecutionService:
             Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
             for moment in due
         ]
-        new = set(await self._store.insert(wanted))
-        if new:
-            await self._audit.note("backfilled", stored, stored)
+        new = set(await self._store.insert(wanted, note=self._audit.entry("backfilled", stored, stored)))
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
                 engine.dispatch.start(Claimed(job, execution))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from agentool.caller import get_caller
 from agentool.errors import excerpt
-from agentoolkit.system.scheduler.audit import Action, Auditor
+from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import Removed, StoredJob
+from agentoolkit.system.scheduler.ports import Action, Removed, StoredJob
 
 logger = logging.getLogger(__name__)
 
@@ -41,38 +41,36 @@ class JobWriter:
 
     async def add(self, stored: StoredJob) -> None:
         """Add a job. Raises as `JobStore.add` does."""
-        await self._store.add(*stored)
+        await self._store.add(*stored, self._audit.entry("created", None, stored))
         self._set_alarm(*stored)
         self._events.scheduled(stored.job)
         await self._make_queues(stored.job)
-        await self._audit.note("created", None, stored)
 
     async def change(self, before: StoredJob, job: Job, state: JobState, action: Action) -> StoredJob | None:
         """Write a changed job; None if it fired, or was changed, since it was read. One that counts as made now is another one."""
         state = await self._past_given_out(job, state)
         changed = StoredJob(job, state._replace(version=before.state.version + 1))
+        note = self._audit.entry(action, before, changed)
         if job.created_at != before.job.created_at:
-            exchanged = await self._store.exchange(before, *changed, self._time.now())
+            exchanged = await self._store.exchange(before, *changed, self._time.now(), note)
             if not exchanged:
                 return None
             self._announce(exchanged.cancelled)
-        elif not await self._store.replace(job, state, before.state):
+        elif not await self._store.replace(job, state, before.state, note):
             return None
         self._set_alarm(job, state)
         if engine := self._lifecycle.engine:
             engine.dispatch.redefine(job)
         await self._make_queues(job)
-        await self._audit.note(action, before, changed)
         return changed
 
     async def remove(self, stored: StoredJob, reason: str) -> Removed:
         """Cancel a job, with what waits of it."""
-        removed = await self._store.remove(stored.job.job_id, self._time.now(), reason)
+        removed = await self._store.remove(stored.job.job_id, self._time.now(), reason, self._audit.entry("cancelled", stored, None))
         if engine := self._lifecycle.engine:
             engine.set_alarm(stored.job.job_id, None)
         self._events.cancelled(stored.job)
         self._announce(removed.cancelled)
-        await self._audit.note("cancelled", stored, None)
         return removed
 
     async def find_same(self, job: Job) -> StoredJob | None:

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
-from agentoolkit.system.scheduler.audit import AuditEntry
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobNotFound, NotPermitted
 from agentoolkit.system.scheduler.jobs import Job, JobStatus
-from agentoolkit.system.scheduler.ports import FoundJobs, Position, StoredJob
+from agentoolkit.system.scheduler.ports import AuditEntry, FoundJobs, Position, StoredJob
 from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
 MAX_SIMILAR = 10
@@ -25,13 +24,12 @@ class JobLookup:
     """Finds jobs for the caller that asks. Every question starts the scheduler, if nothing did.
 
     Args:
-        parts: Store and audit.
+        parts: The store.
         lifecycle: What starts the engine.
     """
 
     def __init__(self, parts: Parts, lifecycle: Lifecycle) -> None:
         self._store = parts.store
-        self._audit = parts.audit
         self._time = parts.time
         self._lifecycle = lifecycle
 
@@ -103,7 +101,7 @@ class JobLookup:
             raise NotPermitted("That is another owner's.", field="owner", value=owner, remedy="Leave it out.")
         found = await self._store.find(job_id) if job_id else None
         mine = owner if caller.is_admin else caller.name
-        return await self._audit.newest(found.job.job_id if found else job_id, mine, limit)
+        return await self._store.entries(found.job.job_id if found else job_id, mine, limit)
 
     async def downstream(self, job: Job) -> Sequence[str]:
         """Return the ids of those of the caller's jobs that come after this one and can still fire."""

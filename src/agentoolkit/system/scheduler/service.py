@@ -78,7 +78,7 @@ class SchedulerService:
         self.store = parts.store
         self.lifecycle = Lifecycle(parts)
         self.lookup = JobLookup(parts, self.lifecycle)
-        self.audit = Auditor(parts.audit, parts.time)
+        self.audit = Auditor(parts.store, parts.time)
         self.executions = ExecutionService(parts, self.lifecycle, self.lookup, self.audit)
         self._writer = JobWriter(parts, self.lifecycle, self.audit)
         self._habits = habits

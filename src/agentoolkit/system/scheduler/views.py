@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from agentoolkit.system.scheduler.audit import AuditEntry
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schemas import (
     AttemptInfo,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
-from agentoolkit.system.scheduler.audit import AuditLog, MemoryAudit
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
@@ -42,8 +41,6 @@ class Parts:
     """Where the failures of new jobs go that say nothing of it."""
     pause_after_failures: int | None = None
     """After how many failures in a row new jobs are paused that say nothing of it."""
-    audit: AuditLog = field(default_factory=MemoryAudit)
-    """Where it is kept who did what."""
 
     def timeout_of(self, policies: Policies) -> float | None:
         """Return how many seconds a handler may take; None: any."""

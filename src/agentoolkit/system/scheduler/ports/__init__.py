@@ -1,7 +1,8 @@
-"""What the scheduler asks of a back end: of a store (`store`, `records`), and of an executor (`executor`)."""
+"""What the scheduler asks of a back end: of a store (`store`, `records`, `audit`), and of an executor (`executor`)."""
 
 from __future__ import annotations
 
+from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
 from agentoolkit.system.scheduler.ports.executor import Attempts, Executor, Limit, Order
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
@@ -30,7 +31,9 @@ __all__ = [
     "NOT_FINISHED",
     "RETENTION",
     "WINDOW",
+    "Action",
     "Attempts",
+    "AuditEntry",
     "Change",
     "Claimed",
     "Claims",

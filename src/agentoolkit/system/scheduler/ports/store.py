@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports.audit import AuditEntry
 from agentoolkit.system.scheduler.ports.records import (
     Change,
     Claimed,
@@ -34,7 +35,10 @@ WINDOW = 20_000
 
 
 class JobStore(Protocol):
-    """Holds jobs, executions and messages. Every method is one transaction: all of it happens, or nothing."""
+    """Holds jobs, executions and messages. Every method is one transaction: all of it happens, or nothing.
+
+    A change takes a `note` of who makes it, which is kept where the change is made and nowhere else.
+    """
 
     survives_restart: bool
     shared: bool
@@ -74,12 +78,20 @@ class JobStore(Protocol):
         """Return whether claiming is forbidden."""
         ...
 
-    async def add(self, job: Job, state: JobState) -> None:
+    async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
         """Add a new job.
 
         Raise `JobExists` if a job that can still fire has its id or name, and `InvalidSchedule` if the job would come
         after itself, directly or through others (see `decisions.downstream.check_circle`).
         """
+        ...
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what was done without a change to the store."""
+        ...
+
+    async def entries(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest notes, of a job or of all, of an owner or of all; the newest first."""
         ...
 
     async def find(self, id_or_name: str) -> StoredJob | None:
@@ -124,21 +136,21 @@ class JobStore(Protocol):
         """Return the ids of the jobs that come after this one and can still fire."""
         ...
 
-    async def replace(self, job: Job, state: JobState, before: JobState) -> bool:
+    async def replace(self, job: Job, state: JobState, before: JobState, note: AuditEntry | None = None) -> bool:
         """Replace a job only if its status still equals `before` (compare-and-set). Return False if it changed meanwhile.
 
         The new version is one higher than that of `before`. Raise as `add` does; a job that cannot fire may have another's name.
         """
         ...
 
-    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
+    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
         """Remove a job and add another in its place, only if the old one's status still equals `old.state`.
 
         Raise as `add` does; then the old job stays as it is. Return False if it changed meanwhile.
         """
         ...
 
-    async def remove(self, job_id: str, at: datetime, reason: str = "") -> Removed:
+    async def remove(self, job_id: str, at: datetime, reason: str = "", note: AuditEntry | None = None) -> Removed:
         """Cancel a job and its waiting executions, and keep its history. Remember when, and why."""
         ...
 
@@ -150,7 +162,9 @@ class JobStore(Protocol):
         """
         ...
 
-    async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+    async def insert(
+        self, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None
+    ) -> Sequence[str]:
         """Add executions that no schedule asked for now, and the messages of those that are new.
 
         Return the ids of the new ones. Nothing comes after an execution that is added as finished.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from heapq import merge, nsmallest
@@ -30,6 +30,7 @@ from agentoolkit.system.scheduler.jobs import (
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
+    AuditEntry,
     Change,
     Claimed,
     Claims,
@@ -54,6 +55,8 @@ from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, that are kept with their history."""
+NOTES = 10_000
+"""Notes of who did what that are kept."""
 
 
 _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to look into
@@ -86,6 +89,7 @@ class MemoryJobStore:
         """Jobs that come after others, by the id of those."""
         self._history = MemoryHistory(history_length, history_size)
         self._outbox: dict[str, Message] = {}
+        self._notes: deque[AuditEntry] = deque(maxlen=NOTES)
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
         self._stopped = False
@@ -111,10 +115,18 @@ class MemoryJobStore:
     async def is_stopped(self) -> bool:
         return self._stopped
 
-    async def add(self, job: Job, state: JobState) -> None:
+    async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
         self._check_free(job)
         check_circle(job, self._upstream_of)
         self._keep(StoredJob(job, state))
+        self._add_note(note)
+
+    async def note(self, entry: AuditEntry) -> None:
+        self._add_note(entry)
+
+    async def entries(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        fitting = (note for note in reversed(self._notes) if job_id in (None, note.job_id) and owner in (None, note.owner))
+        return list(islice(fitting, limit))
 
     async def find(self, id_or_name: str) -> StoredJob | None:
         return self._jobs.get(id_or_name) or self._jobs.get(self._names.get(id_or_name, ""))
@@ -155,7 +167,7 @@ class MemoryJobStore:
         found = [self._jobs[id_] for id_ in self._downstream.get(job_id, ())]
         return sorted(stored.job.job_id for stored in found if stored.state.status is not JobStatus.DONE)
 
-    async def replace(self, job: Job, state: JobState, before: JobState) -> bool:
+    async def replace(self, job: Job, state: JobState, before: JobState, note: AuditEntry | None = None) -> bool:
         stored = self._jobs.get(job.job_id)
         if stored is None or stored.state != before:
             return False
@@ -163,9 +175,10 @@ class MemoryJobStore:
             self._check_free(job, but=job.job_id)
         check_circle(job, self._upstream_of)
         self._keep(StoredJob(job, state._replace(version=before.version + 1)))
+        self._add_note(note)
         return True
 
-    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
+    async def exchange(self, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
         stored = self._jobs.get(old.job.job_id)
         if stored is None or stored.state != old.state:
             return Removed(False)
@@ -173,10 +186,13 @@ class MemoryJobStore:
         check_circle(job, self._upstream_of)
         removed = self._remove(old.job.job_id, at, "replaced")
         self._keep(StoredJob(job, state))
+        self._add_note(note)
         return removed
 
-    async def remove(self, job_id: str, at: datetime, reason: str = "") -> Removed:
-        return self._remove(job_id, at, reason)
+    async def remove(self, job_id: str, at: datetime, reason: str = "", note: AuditEntry | None = None) -> Removed:
+        removed = self._remove(job_id, at, reason)
+        self._add_note(note if removed else None)
+        return removed
 
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         records: list[Claimed] = []
@@ -188,7 +204,9 @@ class MemoryJobStore:
             next_times.append(Change(job_id, stored.state.due_at if stored else None))
         return Claims(records, next_times)
 
-    async def insert(self, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> Sequence[str]:
+    async def insert(
+        self, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None
+    ) -> Sequence[str]:
         new: list[str] = []
         for execution in executions:
             if self._history.get(execution.execution_id) is None:
@@ -196,6 +214,7 @@ class MemoryJobStore:
                 new.append(execution.execution_id)
         ids = set(new)
         self._outbox |= {message.execution_id: message for message in messages if message.execution_id in ids}
+        self._add_note(note if new else None)
         return new
 
     async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
@@ -298,6 +317,10 @@ class MemoryJobStore:
 
     async def purge(self, now: datetime) -> None:
         """There is nothing to delete: never are more kept than the limits say."""
+
+    def _add_note(self, note: AuditEntry | None) -> None:
+        if note is not None:
+            self._notes.append(note)
 
     def _begin(self, execution: Execution) -> bool:
         before = self._history.current.get(execution.execution_id)

@@ -17,6 +17,7 @@ from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Executi
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
+    AuditEntry,
     Claimed,
     Ending,
     Finished,
@@ -25,6 +26,7 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
 )
 from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
+from agentoolkit.system.scheduler.stores.sql.audit import add_note
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.keeping import make_room
@@ -93,10 +95,11 @@ _CANCEL_REQUESTS = """
 
 
 @writes
-def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[Message] = ()) -> list[str]:
+def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None) -> list[str]:
     """See `JobStore.insert`."""
     new = {execution.execution_id: execution for execution in executions if _insert(tx, execution)}
     put_out(tx.session, [(new[message.execution_id], message, tx.deliverer) for message in messages if message.execution_id in new])
+    add_note(tx.session, note if new else None)
     return list(new)
 
 

@@ -10,8 +10,9 @@ from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import Removed, StoredJob
+from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
 from agentoolkit.system.scheduler.search.labels import labels_of
+from agentoolkit.system.scheduler.stores.sql.audit import add_note
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
 from agentoolkit.system.scheduler.stores.sql.execution_changes import last_place
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of, state_parameters
@@ -42,17 +43,18 @@ _CANCEL_WAITING = f"""
 
 
 @writes
-def add(tx: Transaction, job: Job, state: JobState) -> int:
+def add(tx: Transaction, job: Job, state: JobState, note: AuditEntry | None = None) -> int:
     """See `JobStore.add`. Return the revision of the job's definition."""
     # First the next revision: its row is locked, so that another process cannot add the same between look and write.
     parameters = _parameters(tx.session, job, state)
     _check(tx.session, job)
     _insert(tx, parameters, job)
+    add_note(tx.session, note)
     return parameters["revision"]
 
 
 @writes
-def replace(tx: Transaction, job: Job, state: JobState, before: JobState) -> bool:
+def replace(tx: Transaction, job: Job, state: JobState, before: JobState, note: AuditEntry | None = None) -> bool:
     """See `JobStore.replace`."""
     parameters = _parameters(tx.session, job, state)  # first, as in `add`: it locks
     if not _is_unchanged(tx.session, job.job_id, before):
@@ -61,11 +63,12 @@ def replace(tx: Transaction, job: Job, state: JobState, before: JobState) -> boo
     tx.session.run(_REPLACE, {**parameters, "version": before.version + 1})
     tx.session.run("DELETE FROM agentool_job_labels WHERE job_id = :job_id", {"job_id": job.job_id})
     _label(tx.session, job)
+    add_note(tx.session, note)
     return True
 
 
 @writes
-def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime) -> Removed:
+def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
     """See `JobStore.exchange`."""
     parameters = _parameters(tx.session, job, state)  # first, as in `add`: it locks
     if not _is_unchanged(tx.session, old.job.job_id, old.state):
@@ -74,13 +77,15 @@ def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: dat
     _remove(tx.session, old.job.job_id, at, "replaced", parameters["revision"])
     cancelled = _cancel_waiting(tx.session, old.job.job_id, at)
     _insert(tx, parameters, job)
+    add_note(tx.session, note)
     return Removed(True, cancelled)
 
 
 @writes
-def remove(tx: Transaction, job_id: str, at: datetime, reason: str = "") -> Removed:
+def remove(tx: Transaction, job_id: str, at: datetime, reason: str = "", note: AuditEntry | None = None) -> Removed:
     """See `JobStore.remove`."""
     removed = _remove(tx.session, job_id, at, reason, _next_revision(tx.session))
+    add_note(tx.session, note if removed else None)
     return Removed(removed, _cancel_waiting(tx.session, job_id, at))
 
 

@@ -13,8 +13,8 @@ from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
-from agentoolkit.system.scheduler.ports import KEPT, RETENTION, Change, Owner
-from agentoolkit.system.scheduler.stores.sql import claims, execution_changes, job_changes, outgoing, purging, queries, searching
+from agentoolkit.system.scheduler.ports import KEPT, RETENTION, AuditEntry, Change, Owner
+from agentoolkit.system.scheduler.stores.sql import audit, claims, execution_changes, job_changes, outgoing, purging, queries, searching
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
@@ -67,6 +67,8 @@ class SqlJobStore:
         self.owner = self._ownership.owner
         self._deliverer = self.owner if delivers else ""
 
+    note = audit.note
+    entries = audit.entries
     replace = job_changes.replace
     exchange = job_changes.exchange
     remove = job_changes.remove
@@ -127,8 +129,8 @@ class SqlJobStore:
         finally:
             await self._database.close()
 
-    async def add(self, job: Job, state: JobState) -> None:
-        revision = await job_changes.add(self, job, state)
+    async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
+        revision = await job_changes.add(self, job, state, note)
         self._definitions.remember(job, revision)
 
     async def lead(self, now: datetime) -> bool:
