@@ -73,3 +73,34 @@ async def test_delayed_runs_tell_of_days_left_out_too(kit, scheduler):
     await kit.advance(days=5)
     skipped = [execution["scheduled_at"] for execution in await scheduler.history("job") if execution["status"] == "skipped"]
     assert skipped == ["2030-01-03T09:00:00+00:00"]
+
+
+# Calendars that end
+
+
+DAYS = [f"2030-{month:02}-15" for month in range(1, 7)]
+"""Six days, the last of them 15 June."""
+
+
+async def test_end_of_a_calendar_is_said_before_it_comes(kit, scheduler):
+    """Sixty days before, and not a month earlier, the job says that its days come to their end."""
+    added = await scheduler.add("0 9 * * *", job_id="job", exclude=DAYS)
+    reasons = [(await scheduler("get_job", job_id="job"))["info"]["reason"]]
+    await kit.advance(days=120)
+    listed = await scheduler("list")
+    reasons.append(listed["jobs"][0]["reason"])
+    note = "the days in 'exclude' end on 2030-06-15: no day is left out after them"
+    assert (note in added["remarks"], reasons) == (False, ["", note])
+
+
+async def test_last_of_the_only_days_is_said_when_it_is_scheduled(scheduler):
+    """A job that ends within sixty days says so at once."""
+    added = await scheduler.add("0 9 * * *", job_id="job", only=["2030-01-15", "2030-01-16"])
+    assert "the days in 'only' end on 2030-01-16: nothing is due after them" in added["remarks"]
+
+
+async def test_few_days_and_endless_calendars_have_no_end_to_speak_of(scheduler):
+    """A day or two that are left out are no calendar; weekends do not end."""
+    first = await scheduler.add("0 9 * * *", job_id="a", exclude=["2030-01-15", "2030-01-16"])
+    second = await scheduler.add("0 9 * * *", job_id="b", only=["weekends", "2030-01-16"])
+    assert not [remark for added in (first, second) for remark in added["remarks"] if "end on" in remark]

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
+from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note
 from agentoolkit.system.scheduler.schemas import (
     AttemptInfo,
     AuditInfo,
@@ -184,7 +185,10 @@ def _attempt_info(attempt: Attempt) -> AttemptInfo:
 
 
 def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:
-    return state.reason or (_waits_for(job.agentool_name, tools) if state.status is JobStatus.ACTIVE else "")
+    if state.reason or state.status is not JobStatus.ACTIVE:
+        return state.reason
+    ends = calendar_end_note(job.schedule, state.next_run_at) if state.next_run_at and job.schedule.excludes else None
+    return _waits_for(job.agentool_name, tools) or ends or ""
 
 
 def _waits_for(agentool_name: str, tools: Container[str]) -> str:

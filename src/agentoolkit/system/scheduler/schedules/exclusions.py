@@ -147,6 +147,12 @@ def window_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text for text in texts if _WINDOW.fullmatch(text))
 
 
+def last_listed_day(texts: tuple[str, ...]) -> tuple[date | None, int]:
+    """Return the last of the days that some exclusions list one by one, and how many of them are such days or ranges."""
+    listed = [date.fromisoformat(shape[2] or shape[1]) for text in texts if (shape := _DATES.fullmatch(text))]
+    return max(listed, default=None), len(listed)
+
+
 def _read(text: str, field: str = "exclude") -> Span:
     try:
         if calendar := read_calendar(text):

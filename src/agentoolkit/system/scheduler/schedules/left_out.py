@@ -9,12 +9,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.schedules.describe import date_text
-from agentoolkit.system.scheduler.schedules.exclusions import day_exclusions, window_texts
+from agentoolkit.system.scheduler.schedules.exclusions import day_exclusions, last_listed_day, window_texts
 from agentoolkit.system.scheduler.schedules.once import OnceRule
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, nominal_due, undelayed
 from agentoolkit.system.scheduler.schedules.shifting import MAX_DAYS, Shifted
 from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
+
+MIN_DAYS = 5
+"""Fewer days that are listed in `exclude` are no calendar."""
+NOTICE = timedelta(days=60)
+"""How long before its end a calendar is warned about."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -83,6 +88,16 @@ def left_out_before(schedule: Schedule, due: datetime, since: datetime) -> Itera
     while (last := _last_before(calendar.plain, moment, since)) and (fate := calendar.fate_of(last)):
         moment = max(calendar.start_of_day(last), since)
         yield LeftOut(last, calendar.plain.count(moment - TICK, last), fate)
+
+
+def calendar_end_note(schedule: Schedule, moment: datetime) -> str | None:
+    """Say that the days a schedule lists come to their end, if they do so soon after a moment (aware), or did before it."""
+    for field, texts, then in (("only", schedule.only, "nothing is due"), ("exclude", schedule.exclude, "no day is left out")):
+        last, number = last_listed_day(texts)
+        is_calendar = number == len(texts) if field == "only" else number >= MIN_DAYS
+        if last is not None and is_calendar and last - moment.date() <= NOTICE:
+            return f"the days in '{field}' end on {last.isoformat()}: {then} after them"
+    return None
 
 
 def _last_before(rule: Rule, moment: datetime, since: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.schedules.cron_text import is_repeating
 from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe, either_day_is_enough
 from agentoolkit.system.scheduler.schedules.exclusions import LISTED
 from agentoolkit.system.scheduler.schedules.interval import interval_step
-from agentoolkit.system.scheduler.schedules.left_out import calendar_of
+from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note, calendar_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
 from agentoolkit.system.scheduler.schedules.zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
@@ -71,6 +71,8 @@ def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
     for part in schedule.parts:
         yield from _warnings_of_part(part, now)
     yield from _days_left_out(schedule, now)
+    if schedule.kind != "once" and (note := calendar_end_note(schedule, first)):
+        yield note
 
 
 def _days_left_out(schedule: Schedule, now: datetime) -> Iterator[str]:
