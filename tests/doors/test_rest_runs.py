@@ -183,6 +183,13 @@ async def test_a_schedule_is_previewed(api: Api) -> None:
     assert (await api("GET", "/tasks"))["tasks"] == []
 
 
+async def test_a_preview_takes_the_bounds_of_a_schedule(api: Api) -> None:
+    """Days that are left out, and where their runs go."""
+    bounds = {"exclude": ["weekends"], "shift": "next", "start_at": "2030-02-01T00:00:00", "end_at": "2030-04-30"}
+    read = await api("POST", "/preview", json={"schedule": "0 9 10 * *", "timezone": "UTC", **bounds})
+    assert read["next_runs"] == ["2030-02-11T09:00:00+00:00", "2030-03-11T09:00:00+00:00", "2030-04-10T09:00:00+00:00"]
+
+
 async def test_tasks_are_simulated(api: Api) -> None:
     """Every due time in the range, up to the limit."""
     task = {"name": "often", "schedule": "0 * * * *", "timezone": "UTC", **LIST}

@@ -30,6 +30,13 @@ tasks:
 """
 
 
+def test_preview_takes_the_bounds_of_a_schedule(cli: Cli) -> None:
+    """Days that are left out, and where their runs go."""
+    bounds = ("--exclude", "weekends", "--shift", "previous", "--start-at", "2030-02-01", "--end-at", "2030-03-31", "--json")
+    read = json.loads(cli("preview", "0 9 10 * *", "--timezone", "UTC", *bounds).stdout)
+    assert read["next_runs"] == ["2030-02-08T09:00:00+00:00", "2030-03-08T09:00:00+00:00"]
+
+
 def test_preview_is_readable(cli: Cli) -> None:
     """Words, normal form, zone and next due times with weekday and offset."""
     output = cli("preview", "every weekday at 9am", "--timezone", "Europe/Berlin").stdout

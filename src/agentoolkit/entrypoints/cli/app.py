@@ -25,7 +25,7 @@ from agentoolkit.entrypoints.cli.commands.approvals import approvals_app
 from agentoolkit.entrypoints.cli.commands.task_types import task_types_app
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
-from agentoolkit.entrypoints.cli.field_options import JobChangesCommand, JobCommand
+from agentoolkit.entrypoints.cli.field_options import BoundsCommand, JobChangesCommand, JobCommand
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -60,7 +60,11 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Scheduler": (scheduler.status, scheduler.start, scheduler.stop, scheduler.restart, scheduler.doctor, scheduler.tools),
     "Moving": (transfer.export,),
 }
-_CLASSES: dict[Callable[..., None], type[ReportingCommand]] = {jobs.schedule: JobCommand, jobs.update: JobChangesCommand}
+_CLASSES: dict[Callable[..., None], type[ReportingCommand]] = {
+    jobs.schedule: JobCommand,
+    jobs.update: JobChangesCommand,
+    schedules.preview: BoundsCommand,
+}
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         _named = _command.__name__.strip("_").replace("_", "-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -13,6 +13,9 @@ from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, reading_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
+from agentoolkit.system.scheduler.job_fields import field_of_job
+from agentoolkit.system.scheduler.schedules import Kind
+from agentoolkit.system.scheduler.schedules.shifting import Shift
 
 router = guarded_router("planning")
 
@@ -23,8 +26,14 @@ class PreviewRequest(Body):
     """A schedule to be understood."""
 
     schedule: str = Field(max_length=1_000, examples=["every weekday at 9:00"])
-    type: Literal["cron", "interval", "once", "after"] | None = None
+    type: Kind | None = None
     timezone: str | None = Field(default=None, max_length=100, examples=["Europe/Berlin"])
+    start_at: str | None = field_of_job("start_at")
+    end_at: str | None = field_of_job("end_at")
+    jitter: float | None = field_of_job("jitter")
+    exclude: list[str] | None = field_of_job("exclude")
+    only: list[str] | None = field_of_job("only")
+    shift: Shift | None = field_of_job("shift")
     count: int = Field(default=5, ge=1, le=100, description="How many of the next due times")
 
 
@@ -81,10 +90,7 @@ class AgentoolDetails(BaseModel):
 @router.post("/preview", openapi_extra=needing("read"))
 async def preview_schedule(preview: PreviewRequest, tools: Asking) -> TaskReading:
     """Say what a schedule means and when it would be due, without scheduling anything."""
-    data = await tools.scheduler(
-        "preview", schedule=preview.schedule, schedule_type=preview.type, timezone=preview.timezone, count=preview.count
-    )
-    return reading_of(data)
+    return reading_of(await tools.scheduler("preview", schedule_type=preview.type, **preview.model_dump(exclude={"type"})))
 
 
 @router.post("/simulate", openapi_extra=needing("read"))

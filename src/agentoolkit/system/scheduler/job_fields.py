@@ -7,6 +7,7 @@ pages of the reference all come from here. Names and defaults are those of *Sche
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -52,6 +53,11 @@ Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
 """One schedule, or several in a list or with ``;`` between them."""
 MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
 MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
+
+
+def field_of_job(name: str) -> Any:
+    """Return a field of a job, for a model that has it as well."""
+    return deepcopy(JobFields.model_fields[name])
 
 
 class JobFields(BaseModel):

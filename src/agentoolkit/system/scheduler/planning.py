@@ -55,7 +55,7 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     if missing := [field for field in REQUIRED if field not in given]:
         raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
-    reading = _read(given, id_, now, habits)
+    reading = read_when(given, id_, now, habits)
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
     job = Job(job_id=id_, schedule=reading.schedule, policies=_policies(Policies(), given), created_at=now, **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
@@ -91,7 +91,7 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
         return None
     reading, made_at = _unchanged(job, now), job.created_at
     if not wanted.schedule.same_times(job.schedule):
-        reading = _read(asked.given(), job.job_id, now, habits)
+        reading = read_when(asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
     changed = replace(wanted, schedule=reading.schedule, created_at=made_at, created_by=job.created_by)
     return Plan(changed, _state_after(stored, changed, None, now), reading)
@@ -138,11 +138,12 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHa
         held |= {"schedule_type": None, "anchor": None}
     elif "start_at" in given:
         held["anchor"] = None
-    reading = _read({**held, **given}, job.job_id, now, habits)
+    reading = read_when({**held, **given}, job.job_id, now, habits)
     return replace(reading, schedule=when) if reading.schedule.same_times(when) else reading
 
 
-def _read(given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:
+def read_when(given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:
+    """Read the fields of a job that make its schedule. Raises `InvalidSchedule`."""
     return read_schedule(
         given["schedule"],
         now=now,

@@ -21,9 +21,9 @@ from agentoolkit.system.scheduler.job_writer import JobWriter
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
-from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, redefine, replan
+from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
-from agentoolkit.system.scheduler.schedules import Kind, Reading, ReadingHabits, preview, read_schedule, upstream_in
+from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, preview, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
@@ -258,9 +258,10 @@ class SchedulerService:
         self.check_write()
         return await self._change_state(job_id, resume)
 
-    async def preview(self, schedule: str, kind: Kind | None, timezone: str | None) -> Reading:
-        """Read a schedule without scheduling anything."""
-        return read_schedule(schedule, now=self.now(), kind=kind, timezone=timezone, habits=self._habits)
+    async def preview(self, asked: JobFields) -> Reading:
+        """Read a schedule, with its bounds, without scheduling anything."""
+        now = self.now()
+        return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
 
     def _with_defaults(self, asked: JobFields) -> JobFields:
         """Return fields with the defaults in place of what was not given.

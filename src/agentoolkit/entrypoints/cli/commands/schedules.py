@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.field_options import given_fields
 from agentoolkit.entrypoints.cli.options import Json, TaskFile, Timezone, When, optional
 
 
 def preview(
+    ctx: typer.Context,
     when: When,
     timezone: Timezone = None,
     schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after|list", "What it must be.")] = None,
@@ -23,6 +25,7 @@ def preview(
     from agentoolkit.wiring import Toolkit
 
     asked = {"operation": "preview", "schedule": when, "timezone": timezone, "schedule_type": schedule_type, "count": count}
+    asked |= given_fields(ctx)
     timing = Timing.model_validate(Toolkit(settings_for(memory=True)).injector.run_sync("scheduler", asked).data)
     if json:
         print_result(timing)
