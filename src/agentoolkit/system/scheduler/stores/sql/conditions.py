@@ -24,9 +24,15 @@ _JOB_STATUSES = {**{status.value: status.value for status in JobStatus}, JobStat
 
 
 class Values:
-    """The values of a statement, each under a name of its own."""
+    """The values of a statement, each under a name of its own.
 
-    def __init__(self) -> None:
+    Args:
+        dialect: Of which database system the statement is.
+    """
+
+    def __init__(self, dialect: str) -> None:
+        self.like = "LIKE" if dialect == "sqlite" else "ILIKE"
+        """Compares text whatever the case of its ASCII letters."""
         self.parameters: dict[str, object] = {}
 
     def add(self, value: object) -> str:
@@ -141,7 +147,7 @@ def _says(columns: Sequence[str], term: Term, values: Values) -> str:
     """Say that one of the columns has the longest part of a text that stands in JSON as it is; if there is none, any has."""
     parts = [max(_PLAIN.findall(text), key=len, default="") for text in term.texts]
     words = [values.add(f"%{_escaped(part)}%") for part in parts]
-    return _any([f"LOWER({column}) LIKE {word}{_ESCAPE}" for word in words for column in columns])
+    return _any([f"{column} {values.like} {word}{_ESCAPE}" for word in words for column in columns])
 
 
 def _in_time(column: str, term: Term, values: Values) -> str:

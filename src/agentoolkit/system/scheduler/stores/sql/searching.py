@@ -27,7 +27,7 @@ from agentoolkit.system.scheduler.stores.sql.queries import INDEXED_OUTCOMES, JO
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, WITHOUT_RESULT, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
 
-FEW_JOBS = 200
+FEW_JOBS = 100
 """Jobs whose whole histories are read, rather than everything that is due since."""
 SLOW = 1.0
 """Seconds from which on executions are in the index on how long they took."""
@@ -66,7 +66,7 @@ class Place(NamedTuple):
 @reads
 def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
     """See `JobStore.search_jobs`."""
-    values = Values()
+    values = Values(tx.session.dialect)
     walk = Walk(tx, JOBS, _job_bases(tx, search, values), job_conditions(search, values), values.parameters)
 
     def load(ids: Sequence[str]) -> dict[str, StoredJob]:
@@ -86,7 +86,7 @@ def search_executions(
     tx: Transaction, search: Search, limit: int, before: Position | None = None, with_results: bool = True
 ) -> FoundExecutions:
     """See `JobStore.search_executions`."""
-    values = Values()
+    values = Values(tx.session.dialect)
     walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, values), execution_conditions(search, values), values.parameters)
     columns = EXECUTION.selected if with_results else WITHOUT_RESULT
 
@@ -158,13 +158,15 @@ class Walk:
         parameters = dict(self._parameters)
         for sign, bound, name in ((beyond, start, "start"), (f"{'>' if beyond == '<' else '<'}=", end, "end")):
             if bound is not None:
-                bounds.append(f"({at}, {id_}) {sign} (:{name}_at, :{name}_id)")
+                bounds.append(f"({{at}}, {id_}) {sign} (:{name}_at, :{name}_id)")
                 parameters |= {f"{name}_at": bound.at, f"{name}_id": bound.id}
-        parts = [
-            f"""SELECT * FROM (SELECT {at}, {id_} FROM {table} WHERE {" AND ".join([base.where, *conditions, *bounds])}
-            ORDER BY {at}{"" if base.is_ordered else " + 0"} {order}, {id_} {order} LIMIT {limit}) AS part"""  # noqa: S608  names of ours
-            for base in bases
-        ]
+        parts: list[str] = []
+        for base in bases:
+            where = " AND ".join([base.where, *conditions, *bounds])
+            # With "+ 0" no index in the order of the pages serves: it would lead past all that the base leaves out.
+            by = at if base.is_ordered else f"{at} + 0"
+            part = f"SELECT {at}, {id_} FROM {table} WHERE {where} ORDER BY {{at}} {order}, {id_} {order} LIMIT {limit}"  # noqa: S608
+            parts.append(f"SELECT * FROM ({part.replace('{at}', by)}) AS part")  # noqa: S608
         sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS parts ORDER BY {at} {order}, {id_} {order} LIMIT {limit.split()[0]}"  # noqa: S608
         return [Place(*row) for row in self._tx.session.rows(sql, parameters)]
 
@@ -223,7 +225,7 @@ def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
 
 def _few_jobs(tx: Transaction, search: Search) -> list[str] | None:
     """Return the ids of the jobs that the labels leave, if the labels are asked for and leave few."""
-    values = Values()
+    values = Values(tx.session.dialect)
     conditions = label_conditions(search, values)
     if not conditions:
         return None
