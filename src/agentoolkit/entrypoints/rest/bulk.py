@@ -16,8 +16,9 @@ from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
-from agentoolkit.entrypoints.rest.runs import start_retry
+from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
+from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 router = guarded_router("bulk")
 
@@ -219,6 +220,8 @@ def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]
     """Return what is done with one."""
     operations = {"pause": "pause", "resume": "resume", "delete": "cancel"}
     if asked.action == "retry":
+        if asked.query is not None:  # what a query finds is there
+            return lambda id_: start_again(tools, job_id_of(id_), id_)
         return lambda id_: start_retry(tools, id_)
     if asked.action == "cancel":
         return lambda id_: tools.scheduler("cancel_execution", execution_id=id_, reason=asked.reason)

@@ -68,7 +68,12 @@ async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: As
 async def start_retry(tools: Tools, execution_id: str) -> dict[str, Any]:
     """Start an execution in place of one that ended, and return it."""
     original = await tools.scheduler("get_execution", execution_id=execution_id)
-    return await tools.scheduler("start_run", job_id=original["job_id"], run_key=retry_key(execution_id))
+    return await start_again(tools, original["job_id"], execution_id)
+
+
+async def start_again(tools: Tools, job_id: str, execution_id: str) -> dict[str, Any]:
+    """Start an execution of a job in place of one that is known to have been."""
+    return await tools.scheduler("start_run", job_id=job_id, run_key=retry_key(execution_id))
 
 
 async def _run_and_wait(tools: Tools, task_id: str, input_data: dict[str, Any] | None) -> TaskExecution:

@@ -32,6 +32,7 @@ class Auditor:
         """Return what the current caller does to a job, for the store to keep with the change itself."""
         known = after or before
         assert known is not None  # noqa: S101  each action is done to a job
+        was = snapshot(*before) if before else None
         return AuditEntry(
             at=self._time.now(),
             caller=get_caller(),
@@ -39,8 +40,8 @@ class Auditor:
             owner=known.job.owner,
             job_id=known.job.job_id,
             execution_id=execution_id,
-            before=snapshot(*before) if before else None,
-            after=snapshot(*after) if after else None,
+            before=was,
+            after=was if after is before else snapshot(*after) if after else None,
         )
 
     async def note_of_all(self, action: Literal["stopped", "resumed"], reason: str) -> None:

@@ -126,7 +126,8 @@ class SchedulerService:
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
         planned = plan(asked, id_, self.parts.injector, self.now(), self._habits)
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
-        if there := await self._writer.find_same(planned.job):
+        is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
+        if not is_unknown and (there := await self._writer.find_same(planned.job)):
             return Added(*there, planned.reading, created=False)
         await self._writer.check_former(planned.job)
         planned = await self._admitted(planned)

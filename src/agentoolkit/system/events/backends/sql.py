@@ -83,7 +83,7 @@ class SqlEventStore:
 
     async def note_reader(self, until: datetime) -> None:
         database = await self._opened()
-        await database.write(lambda session: session.run(_NOTE_READER, {"until": micros(until)}), order=LOCK_ORDER)
+        await database.write(lambda session: session.run(_NOTE_READER, {"until": micros(until)}), order=LockOrder.EVENTS)
 
     async def has_readers(self, now: datetime) -> bool:
         at = {"now": micros(now)}
