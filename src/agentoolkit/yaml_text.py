@@ -59,9 +59,9 @@ def compose(text: str) -> yaml.Node | None:
     return cast("yaml.Node | None", yaml.compose(text, Loader=SafeLoader))  # pyright: ignore[reportUnknownMemberType]
 
 
-def construct(node: yaml.Node) -> Any:
+def construct(node: yaml.Node, loader: type[SafeLoader] = SafeLoader) -> Any:
     """Turn a node into values. Raises `yaml.YAMLError`."""
-    return cast("Any", SafeLoader("")).construct_document(node)
+    return cast("Any", loader("")).construct_document(node)
 
 
 def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:

@@ -26,7 +26,7 @@ in `AGENTOOL_HOME` (`~/.agentool` by default), or where `AGENTOOL_DATABASE` says
 |---|---|
 | 0 | It is done. |
 | 1 | It was asked rightly and failed; `doctor` found something broken; an import left something out. |
-| 2 | A mistake in what was asked; nothing was done. |
+| 2 | A mistake in what was asked, and nothing was done; `tasks plan` found a difference. |
 | 130 | Ctrl-C. |
 
 Colours are shown on a terminal alone, and not where `NO_COLOR` is set. A pipe gets whole names and ids. `LOG_LEVEL=DEBUG`, or

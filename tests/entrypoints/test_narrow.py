@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agentoolkit.entrypoints.cli.apply_tasks import Applied
 from agentoolkit.entrypoints.cli.execution_lines import LiveLog
-from agentoolkit.entrypoints.cli.serving import task_lines
+from agentoolkit.entrypoints.cli.task_lines import task_lines
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import toolkit
 

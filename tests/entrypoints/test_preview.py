@@ -169,8 +169,8 @@ def test_simulate_names_tasks_and_lines(cli: Cli) -> None:
     """All schedules that cannot be read are told at once."""
     Path("tasks.yaml").write_text(TASKS.replace("30 2 * * *", "99 * * * *").replace("weekday at 9am", "wekday at 9am"))
     first, second = cli("simulate", "tasks.yaml", code=2).stderr.splitlines()
-    assert first.startswith("agentool: Line 3: Task 'backup' is refused: schedule: ")
-    assert second.startswith("agentool: Line 4: Task 'standup' is refused: schedule: ")
+    assert first.startswith("agentool: tasks.yaml, line 3, task 'backup': schedule: ")
+    assert second.startswith("agentool: tasks.yaml, line 4, task 'standup': schedule: ")
 
 
 @pytest.mark.parametrize("words", [("--from", "9999-12-31"), ("--to", "9999-12-31"), ("--from", "0001-01-01T00:00:00+14:00")])

@@ -169,7 +169,7 @@ def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:
 
 def test_a_refused_task_is_named(cli: Cli) -> None:
     """A task that cannot be scheduled is named with the reason."""
-    assert "Task 'greeting' is refused" in cli.serve(GREET.replace("every day", "evry day"), code=2).stderr
+    assert "tasks.yaml, line 4, task 'greeting': schedule: " in cli.serve(GREET.replace("every day", "evry day"), code=2).stderr
 
 
 def test_a_function_that_is_not_allowed_is_refused(cli: Cli) -> None:
@@ -189,8 +189,8 @@ tasks:
 """
     Path("tasks.yaml").write_text(tasks)
     lines = cli("serve", "tasks.yaml", "--for", "0", code=2).stderr.splitlines()
-    assert [line[:29] for line in lines[:4]] == [
-        f"agentool: Line {number}: Task '{name}'" + " is" for number, name in ((3, "a"), (4, "b"), (5, "c"), (6, "d"))
+    assert [line[: len("agentool: tasks.yaml, line 3, task 'a': ")] for line in lines[:4]] == [
+        f"agentool: tasks.yaml, line {number}, task '{name}': " for number, name in ((3, "a"), (4, "b"), (5, "c"), (6, "d"))
     ]
     assert lines[3].endswith("No task of the file is scheduled.")
     assert lines[4:] == [

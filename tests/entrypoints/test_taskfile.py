@@ -55,7 +55,7 @@ def test_a_schedule_without_its_quotes_is_named(value: str, form: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"x-defaults: {{a: 1}}\n{TASK}", "unknown key 'x-defaults' in line 1. Did you mean 'defaults'?"),
+        (f"default: {{a: 1}}\n{TASK}", "unknown key 'default' in line 1. Did you mean 'defaults'?"),
         (f"{TASK}defaults: 1\n", "'defaults' in line 5 of tasks.yaml has no fields. Write fields below it, such as 'max_retries: 3'."),
         ("task: []\n", "unknown key 'task' in line 1. Did you mean 'tasks'?"),
         (f"{TASK}{TASK}", "has 'tasks' twice, in lines 1 and 5. Make one list of them."),
@@ -90,16 +90,16 @@ def test_a_default_that_no_task_can_have_is_named(field: str, said: str) -> None
 @pytest.mark.parametrize("value", ["-1", "many"])
 def test_a_default_that_is_out_of_range_is_told_of_its_tasks(value: str) -> None:
     """It is refused where it would be used."""
-    with pytest.raises(TaskFileError, match=r"The task in line 2 of tasks\.yaml: max_retries"):
+    with pytest.raises(TaskFileError, match=r"tasks\.yaml, line 2, task 'a': max_retries"):
         read_tasks(f"{TASK}defaults: {{max_retries: {value}}}\n")
 
 
 def test_all_wrong_tasks_are_named_at_once(cli: Cli) -> None:
     """Each is a line of its own, with the line in which it begins."""
     Path("tasks.yaml").write_text("tasks:\n- {name: a}\n- {name: b, schedule: now, function: 'a:b', colour: red}\n")
-    assert [line.partition(":")[2][:27] for line in cli("serve", "tasks.yaml", code=2).stderr.splitlines()] == [
-        " The task in line 2 of task",
-        " The task in line 3 of task",
+    assert [line.partition(": ")[2][:27] for line in cli("serve", "tasks.yaml", code=2).stderr.splitlines()] == [
+        "tasks.yaml, line 2, task 'a",
+        "tasks.yaml, line 3, task 'b",
     ]
 
 
@@ -117,11 +117,11 @@ def test_a_byte_order_mark_is_taken_off(cli: Cli) -> None:
     assert "1 task of tasks.yaml" in cli("serve", "tasks.yaml", "--allow", "chores", "--for", "0").stdout
 
 
-@pytest.mark.parametrize("field", ["description: ", "tags: [", "kwargs: {a: "])
-def test_half_a_character_is_refused(field: str) -> None:
-    """It could not be written out again. The line of its task is named."""
+@pytest.mark.parametrize(("field", "line"), [("description: ", 5), ("tags: [", 5), ("kwargs: {a: ", 2)])
+def test_half_a_character_is_refused(field: str, line: int) -> None:
+    """It could not be written out again. The line of its field is named, or that of its task."""
     end = {"[": "]", "{": "}"}.get(field.strip("a: ")[-1], "")
-    with pytest.raises(TaskFileError, match=r"The task in line 2 of tasks\.yaml.*ud83d"):
+    with pytest.raises(TaskFileError, match=rf"tasks\.yaml, line {line}, task 'a'.*ud83d"):
         read_tasks(f'{TASK}  {field}"\\ud83d"{end}\n')
 
 
@@ -145,3 +145,41 @@ def _seconds(keys: int) -> float:
     before = time.thread_time()
     assert len(yaml_text.construct(node)) == keys
     return time.thread_time() - before
+
+
+def test_the_line_of_the_field_is_told() -> None:
+    """Of a field that is wrong, not that in which its task begins."""
+    with pytest.raises(TaskFileError, match=r"tasks\.yaml, line 5, task 'a': max_retries: .*got -1"):
+        read_tasks(f"{TASK}  max_retries: -1\n")
+
+
+def test_notes_hold_what_tasks_refer_to() -> None:
+    """A key that begins with x- is the file's own, for anchors, aliases and merge keys."""
+    text = (
+        "x-careful: &careful {max_retries: 3, tags: &tags [nightly]}\n"
+        + TASK
+        + "  <<: *careful\n- {name: b, schedule: now, function: 'a:b', tags: *tags}\n"
+    )
+    first, second = read_tasks(text)
+    assert (first.max_retries, first.tags, second.max_retries, second.tags) == (3, ["nightly"], None, ["nightly"])
+
+
+def test_a_variable_is_read_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`!env` is a variable's value, or what stands behind the colon where it is not set."""
+    monkeypatch.setenv("REPORT_ZONE", "Europe/Berlin")
+    (task,) = read_tasks(f"{TASK}  timezone: !env REPORT_ZONE\n  max_retries: !env REPORT_RETRIES:2\n  kwargs: {{to: !env 'REPORT_TO:'}}\n")
+    assert (task.timezone, task.max_retries, task.kwargs) == ("Europe/Berlin", 2, {"to": ""})
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    """With its line, and the two ways out."""
+    with pytest.raises(TaskFileError) as refused:
+        read_tasks(f"{TASK}  timezone: !env REPORT_ZONE\n")
+    said = "tasks.yaml, line 5: the variable 'REPORT_ZONE' is not set. Set it, or write what holds otherwise: !env REPORT_ZONE:value."
+    assert refused.value.problem == said
+
+
+def test_a_reference_needs_no_quotes() -> None:
+    """It is the text that it is in quotes, and is looked up when the task runs."""
+    (task,) = read_tasks(f"{TASK}  kwargs:\n    a: !ref:storage_kv:key\n    b: '!ref:storage_kv:key'\n")
+    assert task.kwargs == {"a": "!ref:storage_kv:key", "b": "!ref:storage_kv:key"}

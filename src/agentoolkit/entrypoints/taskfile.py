@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import yaml
 from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
+from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
 from agentoolkit.text_files import decode_text
@@ -27,22 +27,15 @@ MAX_FILE_SIZE = 1_000_000
 """Bytes."""
 
 
-_BEGINS_WITH_SIGN = re.compile(r"(?P<key>[\w.-]+):\s+(?P<value>(?:[*@%`&|>]|!(?!!))(?:[^,}#]|,(?=\S))*)")
-_HAS_COLON = re.compile(r"\s*(?:-\s+)?(?P<key>[\w.-]+):\s+(?P<value>[^\s\"'{\[*@%`&!|>#][^\"'{\[#]*:\s[^#]*)$")
-"""Values that lack their quotes: YAML takes their first sign, or the colon and space in them, for its own."""
-
-
-class TaskFileError(InvalidInput):
-    """The file cannot be read as tasks; the message says where."""
-
-
 _NAMES = {"job_name": "name", "schedule_type": "type"}
 """Fields of a job that a task file calls by another name."""
 
 
 _KEYS = ("tasks", "defaults", "calendars")
 """What a file may have at its top."""
-_DEFAULTED = sorted(JobFields.model_fields.keys() - {"job_name", "schedule", "schedule_type", "agentool_name", "input_data"})
+_NOTES = "x-"
+"""How keys begin that hold what the file itself refers to by YAML's anchors."""
+DEFAULTED = sorted(JobFields.model_fields.keys() - {"job_name", "schedule", "schedule_type", "agentool_name", "input_data"})
 """Fields that a file may set for all of its tasks."""
 
 
@@ -55,12 +48,35 @@ class TasksRefused(TaskFileError):
         self.advice = tuple(advice)
 
 
+class TaskPlace(NamedTuple):
+    """Where a task stands: its file, its name, and the lines in which it and its fields begin."""
+
+    source: str
+    name: object
+    line: int
+    lines: Mapping[str, int]
+
+    @classmethod
+    def of_node(cls, source: str, node: yaml.Node) -> TaskPlace:
+        """Read the place of a task from its node."""
+        entries = cast("list[tuple[yaml.Node, yaml.Node]]", node.value) if isinstance(node, yaml.MappingNode) else []
+        lines = {str(key.value): key.start_mark.line + 1 for key, _ in entries}
+        name = next((value.value for key, value in entries if key.value == "name"), None)
+        return cls(source, name, node.start_mark.line + 1, lines)
+
+    def of(self, field: str) -> str:
+        """Name the place of a field: that of the task if it does not say it."""
+        key = field.partition(".")[0]
+        line = self.lines.get(_NAMES.get(key, key), self.line)
+        return f"{self.source}, line {line}, task {excerpt(self.name)}" if self.name else f"{self.source}, line {line}"
+
+
 class Task(JobFields):
     """One task of a file: the fields of a job, and a function in place of an AgenTool."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=lambda field: _NAMES.get(field, field))
 
-    _line: int | None = PrivateAttr(None)
+    _place: TaskPlace | None = PrivateAttr(None)
 
     # Narrowed: a task of a file has both.
     job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
@@ -84,25 +100,25 @@ class Task(JobFields):
         return self
 
     def refusal(self, error: Exception) -> str:
-        """Say that it is refused, and why; with its line, where it comes out of a file."""
-        where = f"Line {self._line}: " if self._line else ""
-        return f"{where}Task {self.name!r} is refused: {error}"
+        """Say that it is refused, and why; with the file, and the line of the field, where it comes out of a file."""
+        if self._place is None:
+            return f"Task {self.name!r} is refused: {error}"
+        return f"{self._place.of(str(getattr(error, 'field', '')))}: {error}"
 
-    def placed_in(self, line: int) -> Self:
-        """Note the line in which it begins."""
-        self._line = line
+    def placed_in(self, place: TaskPlace) -> Self:
+        """Note where it stands."""
+        self._place = place
         return self
 
     def scheduler_input(self) -> dict[str, Any]:
         """Return the call of the scheduler AgenTool that schedules this task."""
-        return {"operation": "schedule", **self.given(), **self._target()}
-
-    def _target(self) -> dict[str, Any]:
         if self.function is None:
-            return {"agentool_name": self.agentool_name, "input_data": self.input_data or {}}
-        arguments = {"args": self.args, "kwargs": self.kwargs}
-        call = {"operation": "call", "function": self.function, **{name: given for name, given in arguments.items() if given}}
-        return {"agentool_name": "function", "input_data": call}
+            target: dict[str, Any] = {"agentool_name": self.agentool_name, "input_data": self.input_data or {}}
+        else:
+            arguments = {name: given for name, given in (("args", self.args), ("kwargs", self.kwargs)) if given}
+            call = {"operation": "call", "function": self.function, **arguments}
+            target = {"agentool_name": "function", "input_data": call}
+        return {"operation": "schedule", **self.given(), **target}
 
 
 def load_tasks(path: Path) -> Sequence[Task]:
@@ -132,14 +148,14 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         TaskFileError: It is not a list of tasks.
         TasksRefused: Tasks are wrong; all of them are named, with their lines.
     """
-    with _refusing_yaml(text, source):
+    with refusing_yaml(text, source):
         nodes, defaults, calendars = _file_parts(yaml_text.compose(text), source)
     tasks: list[Task] = []
     refusals: list[TaskFileError] = []
     for node in nodes:
         try:
-            with _refusing_yaml(text, source):
-                tasks.append(_with_calendars(_read_task(node, defaults, source), calendars))
+            with refusing_yaml(text, source):
+                tasks.append(_read_task(node, defaults, calendars, source))
         except TaskFileError as error:
             refusals.append(error)
     if len(refusals) == 1:
@@ -148,48 +164,9 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
         raise TasksRefused([str(error) for error in refusals])
     names = Counter(task.name for task in tasks)
     if twice := next((name for name, times in names.items() if times > 1), None):
-        where = " and ".join(str(task._line) for task in tasks if task.name == twice)  # pyright: ignore[reportPrivateUsage]
+        where = " and ".join(str(node.start_mark.line + 1) for node, task in zip(nodes, tasks, strict=True) if task.name == twice)
         raise TaskFileError(f"{source} has two tasks named {twice!r}, in lines {where}.", field="name", value=twice)
     return tasks
-
-
-@contextmanager
-def _refusing_yaml(text: str, source: str) -> Generator[None]:
-    try:
-        yield
-    except (yaml.YAMLError, RecursionError) as error:
-        raise TaskFileError(_yaml_problem(error, text, source), field="file", value=source) from error
-
-
-def _yaml_problem(error: Exception, text: str, source: str) -> str:
-    """Say what is wrong with YAML: in people's words where a value only lacks its quotes, else in the parser's."""
-    mark: yaml.Mark | None = getattr(error, "problem_mark", None)
-    lines = text.splitlines()
-    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
-    if mark is not None and (found := _BEGINS_WITH_SIGN.search(line) or _HAS_COLON.match(line)):
-        key, value = found["key"], found["value"].strip()
-        return f"{source}, line {mark.line + 1}: the value of {key!r} needs quotes. Write {key}: {json.dumps(value, ensure_ascii=False)}"
-    return f"{source} is not YAML: {yaml_text.one_line(error)}"
-
-
-def _with_calendars(task: Task, calendars: Calendars) -> Task:
-    """Replace the names of the file's own calendars; other names are the settings'."""
-    for field in ("exclude", "only"):
-        texts: list[str] | None = getattr(task, field)
-        if texts is not None:
-            own = [expanded([text], calendars, field) if text in calendars else [text] for text in texts]
-            setattr(task, field, [entry for entries in own for entry in entries])
-    return task
-
-
-def _calendars(node: yaml.Node | None, source: str) -> Calendars:
-    if node is None:
-        return {}
-    try:
-        return TypeAdapter(dict[str, list[str]]).validate_python(yaml_text.construct(node))
-    except ValidationError as error:
-        remedy = 'Write e.g. \'calendars: {closed: ["holidays:DE", "2026-12-24"]}\'.'
-        raise TaskFileError(f"{source} has calendars that are no lists of texts.", field="calendars", remedy=remedy) from error
 
 
 def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node], dict[str, Any], Calendars]:
@@ -204,6 +181,8 @@ def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node
         if name in held:
             lines = f"lines {held[name][0]} and {line}"
             raise TaskFileError(f"{source} has {name!r} twice, in {lines}.", field=name, value=name, remedy="Make one list of them.")
+        if name.startswith(_NOTES):
+            continue
         if name not in _KEYS:
             remedy = did_you_mean(name, _KEYS)
             raise TaskFileError(f"{source} has an unknown key {excerpt(name)} in line {line}.", field=name, value=name, remedy=remedy)
@@ -212,35 +191,48 @@ def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node
     if not isinstance(tasks, yaml.SequenceNode):
         remedy = "Begin the file with 'tasks:' and a list below it."
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy=remedy)
+    calendars: Calendars = {}
+    if "calendars" in held:
+        try:
+            calendars = TypeAdapter(dict[str, list[str]]).validate_python(construct(held["calendars"][1]))
+        except ValidationError as error:
+            remedy = 'Write e.g. \'calendars: {closed: ["holidays:DE", "2026-12-24"]}\'.'
+            raise TaskFileError(f"{source} has calendars that are no lists of texts.", field="calendars", remedy=remedy) from error
     defaults = _read_defaults(*held["defaults"], source) if "defaults" in held else {}
-    return cast("Sequence[yaml.Node]", tasks.value), defaults, _calendars(held.get("calendars", (0, None))[1], source)
+    return cast("Sequence[yaml.Node]", tasks.value), defaults, calendars
 
 
 def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
     """Read the fields that tasks have unless they say otherwise: all but those that make one task."""
-    fields = yaml_text.construct(node)
+    fields = construct(node)
     if not isinstance(fields, dict):
         problem = f"'defaults' in line {line} of {source} has no fields."
         raise TaskFileError(problem, field="defaults", value=fields, remedy="Write fields below it, such as 'max_retries: 3'.")
     found = cast("dict[str, Any]", fields)
-    if wrong := next((name for name in found if name not in _DEFAULTED), None):
+    if wrong := next((name for name in found if name not in DEFAULTED), None):
         problem = f"'defaults' in line {line} of {source} has a field that is not for all tasks: {excerpt(wrong)}."
-        raise TaskFileError(problem, field="defaults", value=wrong, remedy=did_you_mean(str(wrong), _DEFAULTED))
+        raise TaskFileError(problem, field="defaults", value=wrong, remedy=did_you_mean(str(wrong), DEFAULTED))
     return found
 
 
-def _read_task(node: yaml.Node, defaults: dict[str, Any], source: str) -> Task:
-    line = node.start_mark.line + 1
-    fields = yaml_text.construct(node)
+def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, source: str) -> Task:
+    """Read a task; the names of the file's own calendars are replaced, other names are the settings'."""
+    place, fields = TaskPlace.of_node(source, node), construct(node)
     if isinstance(fields, dict):
         fields = {**defaults, **cast("dict[str, Any]", fields)}
     try:
-        task = Task.model_validate(fields).placed_in(line)
+        task = Task.model_validate(fields).placed_in(place)
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, Task.model_fields)
         said = "; ".join(str(problem) for problem in wrong.problems)
-        raise TaskFileError(f"The task in line {line} of {source}: {said}", value=wrong.value, problems=wrong.problems) from error
+        where = place.of(wrong.problems[0].field or "") if wrong.problems else place.of("")
+        raise TaskFileError(f"{where}: {said}", value=wrong.value, problems=wrong.problems) from error
     if surrogate := re.search("[\ud800-\udfff]", json.dumps(task.model_dump(), ensure_ascii=False, default=str)):
-        problem = f"The task in line {line} of {source} holds a lone surrogate, {surrogate[0]!a}."
+        problem = f"{place.of('')}: it holds a lone surrogate, {surrogate[0]!a}."
         raise TaskFileError(problem, field="tasks", value=task.name, remedy="Write the whole character.")
+    for field in ("exclude", "only"):
+        texts: list[str] | None = getattr(task, field)
+        if texts is not None:
+            own = [expanded([text], calendars, field) if text in calendars else [text] for text in texts]
+            setattr(task, field, [entry for entries in own for entry in entries])
     return task

@@ -15,7 +15,7 @@ from agentoolkit.entrypoints.cli.missing_settings import missing_settings
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
-from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, Scheduled
+from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, PlannedJob, Scheduled
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -44,15 +44,12 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
             it is said which are.
     """
     ordered = _in_order(tasks)
-    if errors := await check_tasks(injector, ordered):
-        settings = missing_settings(error for _, error in errors)
-        refusals = [task.refusal(error) for task, error in errors]
-        raise TasksRefused(refusals, ["No task of the file is scheduled.", *settings], value=errors[0][0].name) from errors[0][1]
+    refuse(await check_tasks(injector, ordered))
     applied: dict[str, Applied] = {}
     for task in ordered:
         try:
             paused = {} if task.enabled else {"paused": True}
-            scheduled = await _run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
+            scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
             mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
             state = await _switch(injector, task, scheduled)
             applied[task.name] = Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run, scheduled.timezone)
@@ -62,18 +59,33 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[App
     return [applied[task.name] for task in tasks]
 
 
+def refuse(errors: Sequence[tuple[Task, AgenToolError]]) -> None:
+    """Raise `TasksRefused` if there are tasks that would be refused, with the settings that would let them be."""
+    if errors:
+        settings = missing_settings(error for _, error in errors)
+        refusals = [task.refusal(error) for task, error in errors]
+        raise TasksRefused(refusals, ["No task of the file is scheduled.", *settings], value=errors[0][0].name) from errors[0][1]
+
+
 async def check_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[tuple[Task, AgenToolError]]:
     """Return the tasks that would be refused, with the reason."""
+    return (await try_tasks(injector, tasks))[1]
+
+
+async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str, PlannedJob], Sequence[tuple[Task, AgenToolError]]]:
+    """Return what each task would become, by its name, and the tasks that would be refused, with the reason."""
     own = {name for task in tasks for name in (task.name, _job_id(task))}
+    planned: dict[str, PlannedJob] = {}
     errors: list[tuple[Task, AgenToolError]] = []
     for task in tasks:
         try:
             for before in set(_before(task)) - own:
-                await _run(injector, JobDetails, operation="get_job", job_id=before)
-            await _run(injector, Scheduled, **task.scheduler_input(), replace=True, dry_run=True, assume_jobs=sorted(own))
+                await run(injector, JobDetails, operation="get_job", job_id=before)
+            asked = {**task.scheduler_input(), "replace": True, "dry_run": True, "assume_jobs": sorted(own)}
+            planned[task.name] = await run(injector, PlannedJob, **asked)
         except AgenToolError as error:
             errors.append((task, error))
-    return errors
+    return planned, errors
 
 
 def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
@@ -105,13 +117,14 @@ async def _switch(injector: Injector, task: Task, scheduled: Scheduled) -> str:
     """Pause or resume a job as its task says, and return its state. What a person paused stays paused."""
     job_id, state = scheduled.job_id, scheduled.state
     if not task.enabled and state in ("active", "paused"):
-        return (await _run(injector, JobRef, operation="pause", job_id=job_id, reason=DISABLED)).state
+        return (await run(injector, JobRef, operation="pause", job_id=job_id, reason=DISABLED)).state
     if task.enabled and state == "paused":
-        details = await _run(injector, JobDetails, operation="get_job", job_id=job_id)
+        details = await run(injector, JobDetails, operation="get_job", job_id=job_id)
         if details.info["reason"] == DISABLED:
-            return (await _run(injector, JobRef, operation="resume", job_id=job_id)).state
+            return (await run(injector, JobRef, operation="resume", job_id=job_id)).state
     return state
 
 
-async def _run(injector: Injector, kind: type[Result], **fields: Any) -> Result:
+async def run(injector: Injector, kind: type[Result], **fields: Any) -> Result:
+    """Perform an operation of the scheduler."""
     return kind.model_validate((await injector.run("scheduler", fields)).data)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MISTAKE = 2
 FAILURE = 1
+DIFFERENCE = 2
+"""What `agentool tasks plan` ends with if it found one, as diff-like programs do."""
 INTERRUPTED = 130
 """What shells call an end by Ctrl-C."""
 _OPTIONS = "agentool_options"

@@ -8,29 +8,26 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from importlib.metadata import version
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from agentool.errors import AgenToolError, MissingExtra
-from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
+from agentoolkit.entrypoints.cli.apply_tasks import Applied
 from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
-from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, moment_of, present, short_time, shown
+from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
+from agentoolkit.entrypoints.cli.served import EXAMPLE, Served
 from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report
+from agentoolkit.entrypoints.cli.task_lines import task_lines
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
-from agentoolkit.entrypoints.taskfile import Task, load_tasks
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
-
-EXAMPLE = "the bundled example"
 
 _POLL_SECONDS = 1.0
 _MAX_NAMED = 3
@@ -47,20 +44,14 @@ def serve_file(
     """
     terminal = ServingConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if path is None and not memory and (kept or keeps_jobs()):
-        serving = Serving(terminal, settings_for(allow), (), "", http)
+        serving = Serving(terminal, settings_for(allow), Served(), http)
     else:
-        with _file(path) as source:
-            tasks = load_tasks(source)
-        settings = settings_for(allow, memory=memory, example=path is None)
-        serving = Serving(terminal, settings, tasks, path.name if path else EXAMPLE, http)
+        served = Served.of_file(path) if path else Served.of_example()
+        serving = Serving(terminal, settings_for(allow, memory=memory, example=path is None), served, http)
     asyncio.run(serving.run(seconds))
     if functions_running():
         terminal.print("[dim]A function still ran in a thread and was left behind.[/]")
         leave(0)
-
-
-def _file(path: Path | None) -> contextlib.AbstractContextManager[Path]:
-    return contextlib.nullcontext(path) if path else as_file(files("agentoolkit.example") / "tasks.yaml")
 
 
 class Serving:
@@ -69,16 +60,14 @@ class Serving:
     Args:
         terminal: Where to print.
         settings: Of the toolkit.
-        tasks: Those of the file.
-        source: The file's name; empty if the kept jobs are served as they are.
+        served: The tasks, and the file that they come from.
         http: Where the REST API is served; None: nowhere.
     """
 
-    def __init__(self, terminal: Console, settings: Settings, tasks: Sequence[Task], source: str, http: str | None = None) -> None:
+    def __init__(self, terminal: Console, settings: Settings, served: Served, http: str | None = None) -> None:
         self._console = terminal
         self._settings = settings.model_copy(update={"freeze": True})
-        self._tasks = tasks
-        self._source = source
+        self._served = served
         self._http = http
         self._log = LiveLog(terminal, self._write_log)
         self._kit: Toolkit | None = None
@@ -130,10 +119,7 @@ class Serving:
         self._introduce(max(number, len(kept)))
         for job_id, name in jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
-        # A task that is due at once would else end before those that come after it are there.
-        async with kit.scheduler.lifecycle.claims_suspended():
-            applied = await apply_tasks(kit.injector, self._tasks)
-        self._tell_tasks(applied, kept)
+        self._tell_tasks(await self._served.apply(kit), kept)
         await kit.scheduler.lifecycle.wait_idle()
         status = await call(kit, SchedulerStatus, "status")
         if status.leading:
@@ -147,30 +133,45 @@ class Serving:
         where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
         jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
-        if self._source == EXAMPLE and self._settings.database:
+        if self._served.name == EXAMPLE and self._settings.database:
             self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} {command_name()} list", "dim")
 
     def _tell_tasks(self, applied: Sequence[Applied], kept: Sequence[str]) -> None:
-        if not self._source:
+        if not self._served.name:
             return
-        self._log.say(f"{counted(len(applied), 'task')} of {self._source}:")
+        self._log.say(f"{counted(len(applied), 'task')} of {self._served.name}:")
         for line in task_lines(applied):
             self._console.print(shown(line), no_wrap=True, overflow="ellipsis")
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
             more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
             named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MAX_NAMED])
-            self._log.say(f"Kept, though not in {self._source}: {named}{more}. `agentool cancel NAME` ends one.")
+            self._log.say(f"Kept, though not in {self._served.name}: {named}{more}. `agentool cancel NAME` ends one.")
 
     async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
                     await stopped.wait()
+            if self._served.has_changed():
+                await self._apply_again(kit)
             try:
                 self._tell_standing(await call(kit, SchedulerStatus, "status"))
             except AgenToolError as error:
                 self._tell_once(f"The scheduler does not answer: {error}", "red")
+
+    async def _apply_again(self, kit: Toolkit) -> None:
+        """Apply the file, which was written; if it is refused, its tasks stay as they were."""
+        name = self._served.name
+        try:
+            await self._served.reload()
+            different = [task for task in await self._served.apply(kit) if task.mark != "kept"]
+        except AgenToolError as error:
+            self._log.say(f"{name} was saved and is refused; its tasks stay as they were. {error}", "red", "ERROR")
+            return
+        self._log.say(f"{name} was saved: {counted(len(different), 'task')} new or changed.")
+        for line in task_lines(different):
+            self._console.print(shown(line), no_wrap=True, overflow="ellipsis")
 
     def _tell_standing(self, status: SchedulerStatus) -> None:
         if status.stopped:
@@ -187,33 +188,6 @@ class Serving:
             levels: dict[str, Level] = {"yellow": "WARNING", "red": "ERROR"}
             self._log.say(sentence, style, levels.get(style, "INFO"))
             self._standing = sentence
-
-
-def task_lines(tasks: Sequence[Applied]) -> list[Text]:
-    """Write a line for each task; its words come last, because they can be cut."""
-    names, following = [cut(task.job_id, NAME_WIDTH) for task in tasks], [_following(task) for task in tasks]
-    widths = max(map(len, names), default=0), max(map(len, following), default=0)
-    return [
-        Text.assemble(
-            (f"  {name:<{widths[0]}} ", "bold"),
-            (f"{task.mark:<8} ", {"new": "green", "changed": "yellow"}.get(task.mark, "dim")),
-            (f"{told:<{widths[1]}} ", "dim" if task.state == "active" else "yellow"),
-            _words(task),
-        )
-        for task, name, told in zip(tasks, names, following, strict=True)
-    ]
-
-
-def _words(task: Applied) -> str:
-    """Return a task's words, with its zone where the clock shows another time there than here."""
-    moment = moment_of(task.next_run)
-    is_elsewhere = moment is not None and moment.utcoffset() != moment.astimezone().utcoffset()
-    return f"{task.words}, {task.timezone}" if is_elsewhere and task.timezone else task.words
-
-
-def _following(task: Applied) -> str:
-    moment = moment_of(task.next_run)
-    return task.state if task.state != "active" or moment is None else f"next {short_time(moment, present())}"
 
 
 def _shown_database(database: str) -> str:

@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.shifting import Shift
-from agentoolkit.system.scheduler.schemas import AuditList, JobList, Scheduled, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import AuditList, JobList, PlannedJob, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -94,6 +94,7 @@ async def schedule_job(
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
     if dry_run:
         done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
+        result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
     return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
 
 

@@ -97,6 +97,12 @@ class Scheduled(Timing):
     version: int
 
 
+class PlannedJob(Scheduled):
+    """Answer to ``schedule`` with `dry_run`."""
+
+    definition: dict[str, Any] = Field(description="The job as it would be")
+
+
 class JobRef(BaseModel):
     """Answer to ``cancel``, ``pause`` and ``resume``."""
 

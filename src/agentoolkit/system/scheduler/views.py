@@ -202,7 +202,8 @@ def _next_run(job: Job, state: JobState) -> str | None:
     return local(due, job.schedule.timezone)
 
 
-def _info(job: Job, state: JobState, tools: Container[str]) -> dict[str, Any]:
+def definition(job: Job) -> dict[str, Any]:
+    """What a job is, by the names of its fields."""
     return {
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,
@@ -214,6 +215,12 @@ def _info(job: Job, state: JobState, tools: Container[str]) -> dict[str, Any]:
         "error_queue": job.error_queue,
         "description": job.description,
         "tags": list(job.tags),
+    }
+
+
+def _info(job: Job, state: JobState, tools: Container[str]) -> dict[str, Any]:
+    return {
+        **definition(job),
         "created_at": job.created_at.isoformat(),
         "created_by": job.created_by.to_json(),
         "changed_by": job.changed_by.to_json() if job.changed_by else None,

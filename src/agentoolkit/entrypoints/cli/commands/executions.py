@@ -55,7 +55,7 @@ def history(
     from agentoolkit.entrypoints.cli.printing import print_found, say
     from agentoolkit.entrypoints.cli.session import visit
 
-    found = visit(lambda kit: find_executions(kit, query or "", limit, job, status))
+    found = visit(lambda kit: find_executions(kit, query, limit, job, status))
     if print_found(found, "history", output, json=json):
         return
     if not found.history:

@@ -1,0 +1,102 @@
+"""What applying a task file would do, and what it leaves behind: the jobs that an earlier state of the file had made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from json import dumps
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from rich.text import Text
+
+from agentool.core.injector import Injector
+from agentoolkit.entrypoints.cli.apply_tasks import refuse, run, try_tasks
+from agentoolkit.entrypoints.cli.printing import say
+from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.schemas import CancelledJob, JobDetails
+
+NAMESPACE = "task_files"
+"""In which `storage_kv` keeps the ids of the jobs that a file has made, by the file's whole path."""
+_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "cancel": ("-", "red"), "keep": (" ", "dim")}
+
+
+class Step(NamedTuple):
+    """What becomes of one job."""
+
+    action: Literal["add", "change", "cancel", "keep"]
+    job_id: str
+    told: str
+    changes: Mapping[str, tuple[Any, Any]]
+    """Fields that change: what is there now, and what would be."""
+
+
+async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[str], *, prune: bool) -> list[Step]:
+    """Return what applying tasks would do, in their order, and then what becomes of jobs that are in their file no more.
+
+    Raises:
+        TasksRefused: Tasks would be refused, all of which are named.
+    """
+    planned, errors = await try_tasks(injector, tasks)
+    refuse(errors)
+    steps: list[Step] = []
+    for task in tasks:
+        job = planned[task.name]
+        changes: dict[str, tuple[Any, Any]] = {}
+        if not job.created:
+            about = (await run(injector, JobDetails, operation="get_job", job_id=job.job_id)).info
+            new = {name: value for name, value in job.definition.items() if name in JobFields.model_fields}
+            changes = {name: (about[name], value) for name, value in new.items() if about[name] != value}
+            if not task.enabled and about["state"] == "active":
+                changes["enabled"] = (True, False)
+        action: Literal["add", "change", "keep"] = "add" if job.created else "change" if changes else "keep"
+        steps.append(Step(action, job.job_id, job.words, changes))
+    if prune:
+        steps += [Step("cancel", job_id, "not in the file any more", {}) for job_id in left]
+    return steps
+
+
+def print_plan(steps: Sequence[Step]) -> None:
+    """Print a line for each step that does something, with the fields that change below it, and how many there are of each kind."""
+    for step in steps:
+        if step.action == "keep":
+            continue
+        sign, colour = _SIGNS[step.action]
+        say(Text.assemble((f"{sign} {step.job_id}", f"bold {colour}"), (f"  {step.told}", "dim")))
+        for name, (old, new) in step.changes.items():
+            say(Text.assemble(f"    {name}: ", (dumps(old, ensure_ascii=False), "red"), " → ", (dumps(new, ensure_ascii=False), "green")))
+    number = {action: sum(step.action == action for step in steps) for action in _SIGNS}
+    say(f"{number['add']} to add, {number['change']} to change, {number['cancel']} to cancel, {number['keep']} as they are.")
+
+
+async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> list[str]:
+    """Return the jobs that an earlier state of a file has made, and that are not among these, as far as they are there."""
+    kept = await injector.run("storage_kv", {"operation": "get", "namespace": NAMESPACE, "key": _key(path), "default": []})
+    made: list[str] = kept.value
+    left: list[str] = []
+    for job_id in made:
+        if job_id not in job_ids:
+            try:
+                details = await run(injector, JobDetails, operation="get_job", job_id=job_id)
+            except JobNotFound:
+                continue
+            if details.info["state"] != "cancelled":
+                left.append(job_id)
+    return left
+
+
+async def remember_jobs(injector: Injector, path: Path, job_ids: Sequence[str]) -> None:
+    """Note which jobs a file has made, so that `jobs_left` can tell which are in it no more."""
+    await injector.run("storage_kv", {"operation": "set", "namespace": NAMESPACE, "key": _key(path), "value": list(job_ids)})
+
+
+def _key(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+async def cancel_jobs(injector: Injector, job_ids: Sequence[str]) -> None:
+    """Cancel jobs that a file has made and names no more."""
+    for job_id in job_ids:
+        await run(injector, CancelledJob, operation="cancel", job_id=job_id, reason="not in its task file any more")
