@@ -38,6 +38,13 @@ class FixedTimes:
         due = self._walls.starting(self._end_of_fold(moment)) if local.fold else self._walls.after(wall)
         return due and instant_of(self._timezone, due)
 
+    def wall_of(self, due: datetime) -> datetime:
+        """Return the wall time that a due time stands for: the first one in the gap, where clocks left that out."""
+        gap = next((shift for shift in shifts_between(self._timezone, _naive(due) - _SECOND, _naive(due)) if shift.leaves_gap), None)
+        swallowed = self._walls.starting(gap.edges[0]) if gap else None
+        local = due.astimezone(self._zone).replace(tzinfo=None, fold=0)
+        return local if swallowed is None else min(swallowed, local)
+
     def count(self, after: datetime, until: datetime) -> int:
         """Return how many due times are later than ``after`` and not later than ``until``; all in one gap are one."""
         number = self._walls.count(self._reached(after), self._reached(until))

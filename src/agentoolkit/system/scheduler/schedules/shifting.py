@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
+from agentoolkit.system.scheduler.schedules.cron import FixedTimes
 from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
+from agentoolkit.system.scheduler.schedules.several import AnyOf
 from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
 
 Shift = Literal["next", "previous"]
@@ -47,7 +49,7 @@ class Shifted:
 
     def moved(self, due: datetime) -> datetime | None:
         """Return the instant to which a due time is moved: itself on a day that is not excluded, None if no day is near."""
-        wall = due.astimezone(load_zone(self.excluded.timezone))
+        wall = _wall_of(self.rule, due, self.excluded.timezone)
         day = self._free_day(wall.date())
         if day == wall.date():
             return due
@@ -80,3 +82,10 @@ class Shifted:
         zone = load_zone(self.excluded.timezone)
         day = self._free_day(due.astimezone(zone).date())
         return day is not None and day > best.astimezone(zone).date()
+
+
+def _wall_of(rule: Rule, due: datetime, timezone: str) -> datetime:
+    """Return the wall time for which a rule is due: another day has it, if clocks left it out on this one."""
+    if isinstance(rule, AnyOf):
+        rule = next((each for each in rule.rules if each.next_after(due - TICK) == due), rule)
+    return rule.wall_of(due) if isinstance(rule, FixedTimes) else due.astimezone(load_zone(timezone)).replace(tzinfo=None)
