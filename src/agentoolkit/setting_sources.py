@@ -50,6 +50,11 @@ class Setting:
         return _kind(self.about.annotation)
 
     @property
+    def other_variables(self) -> Sequence[str]:
+        """Variables that say the same, of programs that have to agree with us."""
+        return cast("Sequence[str]", _extra(self.about, "also") or ())
+
+    @property
     def is_secret(self) -> bool:
         """May its value not be shown?"""
         return bool(_extra(self.about, "secret")) or _holds(self.about.annotation, SecretStr)
@@ -78,7 +83,13 @@ def read_variables(known: Sequence[Setting]) -> dict[str, Any]:
         InvalidSettings: An object is not written as JSON.
     """
     given = {**_env_file(), **os.environ}
-    return {setting.name: _parsed(setting, text) for setting in known if (text := given.get(setting.variable, "")).strip()}
+    texts = {setting: _given_text(setting, given) for setting in known}
+    return {setting.name: _parsed(setting, text) for setting, text in texts.items() if text}
+
+
+def _given_text(setting: Setting, given: Mapping[str, str]) -> str:
+    """Return what the first of a setting's variables says; some have one that other programs read too."""
+    return next((text for name in (setting.variable, *setting.other_variables) if (text := given.get(name, "").strip())), "")
 
 
 def nested(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]:

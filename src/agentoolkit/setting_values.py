@@ -51,5 +51,22 @@ def checked_web_address(url: SecretStr) -> SecretStr:
     return url
 
 
+def checked_broker(url: SecretStr) -> SecretStr:
+    """Return the address of a broker. Raises `ValueError`, without quoting it."""
+    return _with_scheme(url, "redis", "rediss", "amqp", "amqps")
+
+
+def checked_redis(url: SecretStr) -> SecretStr:
+    """Return the address of a Redis server. Raises `ValueError`, without quoting it."""
+    return _with_scheme(url, "redis", "rediss", "unix")
+
+
+def _with_scheme(url: SecretStr, *schemes: str) -> SecretStr:
+    found = _SCHEME.match(url.get_secret_value())
+    if found is None or found["scheme"] not in schemes:
+        raise ValueError(f"it does not begin with {', '.join(f'{scheme}://' for scheme in schemes)}")
+    return url
+
+
 LocalPath = Annotated[Path, AfterValidator(absolute)]
 ProgramName = Annotated[str, AfterValidator(checked_program)]

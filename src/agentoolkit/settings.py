@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from agentoolkit.setting_groups import (
     AgentsSettings,
+    CelerySettings,
     ConfigSettings,
     EventSettings,
     FileSettings,
@@ -29,6 +30,7 @@ from agentoolkit.setting_groups import (
     MetricsSettings,
     NotificationSettings,
     PingSettings,
+    RedisSettings,
     RestSettings,
     SequenceSettings,
     SettingsGroup,
@@ -40,6 +42,7 @@ from agentoolkit.setting_values import checked_database
 
 __all__ = [
     "AgentsSettings",
+    "CelerySettings",
     "ConfigSettings",
     "EventSettings",
     "FileSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "MetricsSettings",
     "NotificationSettings",
     "PingSettings",
+    "RedisSettings",
     "RestSettings",
     "SequenceSettings",
     "Setting",
@@ -102,6 +106,15 @@ class Settings(BaseModel):
         examples=['{"closed": ["holidays:DE", "2026-12-24"]}'],
     )
     concurrency: int = Field(default=100, ge=1, description="Executions that run at once in this process")
+    executor: Literal["local", "celery", "rq"] = Field(
+        default="local", description="What runs jobs that name none: this process, or workers of Celery or RQ"
+    )
+    queues: tuple[str, ...] = Field(
+        default=("agentool",), description="Queues that a worker takes jobs from; those of jobs that name none come by 'agentool'"
+    )
+    sent_at_once: int = Field(
+        default=2_000, ge=1, description="Executions that workers of one engine hold at once; the others wait here, the urgent first"
+    )
     timeout: float | None = Field(default=300.0, gt=0, description="Seconds that a handler may take where its job says nothing")
     error_queue: str | None = Field(
         default=None, description="Queue, or https:// address, for the failures of new jobs that name none", examples=["failures"]
@@ -143,6 +156,8 @@ class Settings(BaseModel):
     events: EventSettings = EventSettings()
     rest: RestSettings = RestSettings()
     ping: PingSettings = PingSettings()
+    celery: CelerySettings = CelerySettings()
+    redis: RedisSettings = RedisSettings()
 
     _from_variables: dict[str, object] = PrivateAttr(default={})
     """Values that came from variables, by the setting's name."""

@@ -32,6 +32,8 @@ from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
+from agentoolkit.system.scheduler.executors.choice import executors_of
+from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.schedules import ReadingHabits
 from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
@@ -173,6 +175,7 @@ class Toolkit:
             if self.database is None
             else SqlJobStore(self.database, self._time, delivers=self._runs_jobs, history_length=length, history_size=size)
         )
+        executors = executors_of(settings.celery, settings.redis, is_shared=store.shared)
         rules = AdmissionRules(**settings.agents.model_dump(exclude={"registered"}))
         announcer = EventPublisher()
         parts = Parts(
@@ -186,6 +189,10 @@ class Toolkit:
             admission=rules,
             error_queue=settings.error_queue,
             result_size=settings.result_size,
+            default_executor=settings.executor,
+            executor=executors.maker(settings.sent_at_once) if self._runs_jobs else LocalExecutor,
+            sends=self._runs_jobs and bool(executors.couriers),
+            unavailable=executors.unavailable,
             pause_after_failures=settings.pause_after_failures,
         )
         habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)

@@ -35,6 +35,11 @@ def _write(log: Path, line: str) -> None:
         file.write(line + "\n")
 
 
+def register(injector: Injector) -> None:
+    """Register it as a plugin of a worker, which is told the place of the log by a variable."""
+    work_tool(injector, Path(os.environ["EXECUTOR_WORK_LOG"]))
+
+
 def work_tool(injector: Injector, log: Path) -> None:
     """Register the AgenTool ``work``."""
     create_agentool("work", WorkInput, {"run": work_run}, deps=log, injector=injector)

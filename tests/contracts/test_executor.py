@@ -6,7 +6,8 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,37 +17,49 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.ports import Order
+from agentoolkit.system.scheduler.ports import HERE, Order, Route
 from agentoolkit.wiring import Toolkit
 
 from .executor_work import work_tool
 from .executors import IDS_IN_A_MESSAGE, ProcessExecutor
+from .workers import Worker, celery_worker, empty, rq_worker
 
 PATIENCE = 30.0
 """Seconds of real time after which a test gives up waiting."""
 
 
 class World:
-    """A scheduler on a database, with the executor under test."""
+    """A scheduler on a database, with the executor under test; where workers of an engine have it too, that worker."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, worker: Worker | None = None) -> None:
         self.kind = kind
-        self.database = str(folder / "agentool.db")
-        self.log = folder / "log"
-        self.log.touch()
+        self.worker = worker
+        self.database = str(folder / "agentool.db") if worker is None else worker.database
+        self.log = folder / "log" if worker is None else worker.log
+        self.log.write_text("")
         self.kit: Any = None
 
     async def open(self, concurrency: int = 100) -> None:
-        self.kit = Toolkit(Settings(database=self.database, timezone="UTC", concurrency=concurrency))
+        settings = {} if self.worker is None else {**self.worker.settings, "sent_at_once": concurrency}
+        self.kit = Toolkit(Settings(database=self.database, timezone="UTC", concurrency=concurrency, **settings))
         work_tool(self.kit.injector, self.log)
         if self.kind == "process":
             self.kit.scheduler.lifecycle._parts = replace(self.kit.scheduler.parts, executor=self._process_executor)
         await self.kit.__aenter__()
 
     async def close(self) -> None:
+        if self.kit is not None and self.worker is not None:
+            store = self.kit.scheduler.store
+            for row in await self.rows():
+                await store.request_cancel(row.execution_id)  # the worker is the next test's too
+            await store.set_stopped(False)
+            await self.until(lambda rows: all(row.finished or row.status.value != "running" for row in rows))
         if self.kit is not None:
             await self.kit.__aexit__(None, None, None)
             self.kit = None
+
+    def order(self, execution_id: str) -> Order:
+        return Order(execution_id, route=HERE if self.worker is None else Route(self.kit.settings.executor))
 
     def _process_executor(self, attempts: Any, concurrency: int) -> ProcessExecutor:
         return ProcessExecutor(attempts, concurrency, self.database, self.log)
@@ -60,7 +73,8 @@ class World:
 
     async def add(self, job_id: str, naps: float = 0.0, **fields: Any) -> None:
         work = {"agentool_name": "work", "input_data": {"operation": "run", "naps": naps}}
-        await self.ask("schedule", job_id=job_id, schedule="now", misfire_grace_time=None, **work, **fields)
+        short = {"timeout": 29, "misfire_grace_time": None}  # so that ids travel together
+        await self.ask("schedule", job_id=job_id, schedule="now", **{**short, **work, **fields})
 
     async def rows(self) -> list[Any]:
         return list(await self.kit.scheduler.store.executions(None, 1_000))
@@ -80,9 +94,37 @@ class World:
         return [(id_.partition("@")[0], int(pid), float(began), float(ended)) for said, id_, pid, began, ended in split if said == event]
 
 
-@pytest.fixture(params=["local", "process"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World(request.param, tmp_path)
+WORKERS = ["celery-redis", "celery-classic", "celery-quorum", "rq-Worker", "rq-SimpleWorker"]
+
+
+@pytest.fixture(scope="module", params=["local", "process", *WORKERS])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def worker(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker | None]:
+    """A worker that all tests of one kind share: its start takes longer than they do."""
+    if kind not in WORKERS:
+        yield None
+        return
+    engine, _, how = kind.partition("-")
+    folder = tmp_path_factory.mktemp(kind)
+    with ExitStack() as stack:
+        if engine == "rq":
+            yield stack.enter_context(rq_worker(folder, request.getfixturevalue("redis_server"), how))
+        elif how == "redis":
+            yield stack.enter_context(celery_worker(folder, request.getfixturevalue("redis_server"), "prefork"))
+        else:
+            broker = stack.enter_context(request.getfixturevalue("rabbitmq_server").virtual_host())
+            yield stack.enter_context(celery_worker(folder, broker, "threads" if how == "classic" else "prefork", how))
+
+
+@pytest.fixture
+async def world(kind: str, worker: Worker | None, tmp_path: Path) -> AsyncIterator[World]:
+    if worker is not None:
+        empty(worker.database)
+    world = World(kind, tmp_path, worker)
     yield world
     await world.close()
 
@@ -106,6 +148,8 @@ async def test_where_it_runs(world: World):
     pids = {pid for _, pid, *_ in world.lines("start")}
     if world.kind == "local":
         assert pids == {os.getpid()}
+    elif world.worker is not None:
+        assert pids <= world.worker.pids()
     else:
         assert pids == {world.executor.process.pid}
         assert max(map(len, world.executor.messages)) <= IDS_IN_A_MESSAGE
@@ -164,7 +208,7 @@ async def test_a_second_order_for_one_execution_starts_nothing(world: World):
     await world.add("job", naps=0.3)
     await world.until(lambda _: bool(world.lines("start")))
     (row,) = await world.rows()
-    world.executor.submit(Order(row.execution_id))
+    world.executor.submit(world.order(row.execution_id))
     await world.all_over(1)
     await asyncio.sleep(0.2)
     assert len(world.lines("start")) == 1

@@ -18,7 +18,7 @@ from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
-from agentoolkit.system.scheduler.jobs import Gate
+from agentoolkit.system.scheduler.jobs import ExecutorName, Gate, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.after import START
 
@@ -110,6 +110,16 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
         except Exception as error:
             remedy = "Give a queue's name that 'enqueue' accepts, or an address that 'http' may reach."
             raise InvalidJob(str(error), field=field, value=queue_name, remedy=remedy) from error
+
+
+def check_executor(policies: Policies, default: ExecutorName, unavailable: Mapping[ExecutorName, str]) -> None:
+    """Refuse an executor that there is none of here, and a queue of workers where none would take anything from it."""
+    executor = policies.executor or default
+    if (remedy := unavailable.get(executor)) is not None:
+        raise InvalidJob(f"There are no workers of {executor!r} here.", field="executor", value=policies.executor, remedy=remedy)
+    if policies.queue is not None and executor == "local":
+        remedy = "Give 'executor' with it, 'celery' or 'rq', or leave it out; where outcomes go says 'result_queue'."
+        raise InvalidJob("Workers take from queues, and it runs without workers.", field="queue", value=policies.queue, remedy=remedy)
 
 
 def checked_id(job_id: str) -> str:

@@ -97,6 +97,11 @@ class ExecutionService:
         check_work(caller, work, self._parts.admission, stored.job.work if stored else None)
         return stored
 
+    async def run_claimed(self, execution_ids: Sequence[str]) -> None:
+        """Claim executions by their ids, as a worker does, and run them until their outcomes are written."""
+        await self._lifecycle.ready()
+        await self._lifecycle.running_engine().dispatch.run_claimed(execution_ids)
+
     async def start(self, job_id: str, key: str) -> Execution:
         """Let a job run once more as soon as there is room, without waiting for it; the same key never starts a second one.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.schedules.shifting import Shift
@@ -151,6 +151,12 @@ class JobFields(BaseModel):
         None,
         description="An AgenTool and its input, asked before each execution whether it is to run",
         examples=[{"agentool_name": "storage_kv", "input_data": {"operation": "exists", "key": "ready"}}],
+    )
+    executor: ExecutorName | None = Field(
+        None, description="What runs it: 'local', or workers of 'celery' or 'rq'; as the setting says by default", examples=["celery"]
+    )
+    queue: Annotated[str | None, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = Field(
+        None, description="Queue whose workers take it, where workers run it; the common one by default", examples=["gpu"]
     )
     paused: bool | None = Field(None, description="Schedule it paused", examples=[True])
     description: Annotated[str | None, Field(max_length=MAX_DESCRIPTION_LENGTH), _text(storable)] = Field(

@@ -21,6 +21,7 @@ CatchUp = Literal["latest", "all", "none"]
 OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
 Trigger = Literal["schedule", "run_now", "requested", "backfill", "after", "start"]
+ExecutorName = Literal["local", "celery", "rq"]
 
 
 class Gate(TypedDict):
@@ -120,6 +121,10 @@ class Policies:
     priority: Priority = "medium"
     gate: Gate | None = None
     """Asked before the handler starts; an execution that it does not let pass is skipped."""
+    executor: ExecutorName | None = None
+    """What carries executions out: this process, or workers of Celery or RQ; None: as the setting says."""
+    queue: str | None = None
+    """The queue whose workers take them, where workers do; None: the common one."""
 
 
 class Work(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
+from agentoolkit.system.scheduler.checks import check_executor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, is_waiting, narrowed
 from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
@@ -187,8 +188,9 @@ class SchedulerService:
         raise changed_meanwhile(job_id, version)
 
     async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
-        """Return what is planned as its caller may have it. Raises `NotPermitted` or `LimitExceeded`."""
+        """Return what is planned as its caller may have it. Raises `InvalidJob`, `NotPermitted` or `LimitExceeded`."""
         caller, (job, state, reading) = get_caller(), planned
+        check_executor(job.policies, self.parts.default_executor, self.parts.unavailable)
         if caller.is_admin:
             return planned
         if job.upstream_id == ANY:

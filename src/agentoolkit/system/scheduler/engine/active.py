@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import Execution, Priority, Work
-from agentoolkit.system.scheduler.ports import Limit, Order
+from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
 from agentoolkit.time_source import Cancellable, TimeSource
 
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -53,6 +53,7 @@ class ActiveExecution:
     timeout: float | None
     """Seconds that its handler may take; None: any."""
     phase: Phase = Phase.WAITING
+    route: Route = HERE
     began: float | None = None
     """When its handler was called, by the monotonic clock, as every deadline is."""
     deadline: float | None = None
@@ -79,7 +80,12 @@ class ActiveExecution:
         limits = (Limit(f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),)
         if policies.concurrency_key is not None:
             limits += (Limit(f"key:{policies.concurrency_key}", 1),)
-        return Order(execution.execution_id, urgency, limits, at_once=now)
+        return Order(execution.execution_id, urgency, limits, now, self.route)
+
+    @property
+    def goes_away(self) -> bool:
+        """Is it carried out by another process?"""
+        return self.route is not HERE
 
     def settle(self, outcome: Outcome) -> None:
         """Tell a caller that waits how it ended."""

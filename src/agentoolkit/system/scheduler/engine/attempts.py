@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
@@ -56,6 +56,7 @@ class LocalAttempts:
         active: What is under way here.
         recorder: Given the outcomes.
         gone: Called with an execution that is not under way any more, and how it ended if that is known.
+        left: Called when other processes have ended executions.
         tasks: Owns what is read of executions that other processes end.
     """
 
@@ -65,12 +66,14 @@ class LocalAttempts:
         active: ActiveExecutions,
         recorder: Recorder,
         gone: Callable[[ActiveExecution, Outcome | None], None],
+        left: Callable[[], None],
         tasks: OwnedTasks,
     ) -> None:
         self._parts = parts
         self._active = active
         self._recorder = recorder
         self._gone = gone
+        self._left = left
         self._tasks = tasks
         self._lateness: deque[float] = deque(maxlen=100)
 
@@ -132,6 +135,11 @@ class LocalAttempts:
                 self._active.remove(active)
                 if active.outcome is not None:
                     self._tasks.start(self._read_outcome(active))
+        self._left()
+
+    async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        """See `ports.Attempts.statuses`."""
+        return await self._parts.store.statuses(execution_ids)
 
     async def _read_outcome(self, active: ActiveExecution) -> None:
         """Tell whoever waits how an execution ended that another process ran."""

@@ -50,6 +50,7 @@ class AwaitedExecutions:
         """See `Dispatch.run_now`."""
         execution = execution._replace(owner=self._parts.store.owner)
         active = ActiveExecution(work, execution, self._parts.timeout_of(work.policies), Phase.EXPECTED)
+        active.route = self._parts.route_of(work.policies, execution.job_id)
         active.names = self._names(work, execution)
         active.outcome = asyncio.get_running_loop().create_future()
         self._active.add(active)

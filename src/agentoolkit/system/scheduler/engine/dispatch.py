@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
-from agentoolkit.system.scheduler.ports import Claimed, Order
+from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Dispatch:
         self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
         self.tasks = OwnedTasks()
         """What is written or read before executions start, and of those that other processes end."""
-        self._attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.tasks)
+        self._attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
         self.executor = parts.executor(self._attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self.cancel)
         self._unstarted = UnstartedExecutions(parts, self._follow)
@@ -82,10 +82,11 @@ class Dispatch:
         elif job is not None and not self._stopping and not self._suspended and execution.execution_id not in self.active:
             if job.policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
                 self._make_room(job, execution)
-            if job.agentool_name not in self._parts.injector:
+            route = self._parts.route_of(job.policies, job.job_name)
+            if route is HERE and job.agentool_name not in self._parts.injector:
                 self._missing_tools.keep(claimed)
                 return
-            active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies))
+            active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies), route=route)
             self.active.add(active)
             if self._early is None:
                 self.executor.submit(active.order)
@@ -116,6 +117,9 @@ class Dispatch:
         if execution.finished:
             self._events.execution_changed(execution, job.owner if job else "")
             self._deliveries.wake()
+        elif (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
+            self.active.remove(active)  # the worker that had it has ended
+            self.start(claimed)
         elif self.holds(execution.execution_id):
             return  # its claim was answered in the meantime
         elif execution.status is ExecutionStatus.RETRYING and execution.retry_at is not None:
@@ -143,13 +147,13 @@ class Dispatch:
         What another process has claimed, cancelled or ended meanwhile is passed over.
         """
         try:
-            claimed = await self._store.claim_executions(execution_ids)
+            claimed = await self._store.claim_executions(execution_ids, self._time.now())
         except BaseException:
             self.in_doubt = True
             raise
         over: list[asyncio.Future[Outcome]] = []
         for job, execution in claimed:
-            if job is None:
+            if job is None and not execution.finished:
                 await self._unstarted.end(execution, None, "its job is gone", execution.status)
                 continue
             self.start(Claimed(job, execution))
@@ -232,6 +236,11 @@ class Dispatch:
             task.cancel()
         if not self._store.survives_restart:
             await self._unstarted.end_all(_STOPPED_FIRST)
+
+    def _look_again(self) -> None:
+        """Other processes have ended executions: the store holds what comes after them, what they retry, and their messages."""
+        self.in_doubt = True
+        self._deliveries.wake()
 
     def _make_room(self, job: Job, execution: Execution) -> None:
         """Cancel the oldest scheduled executions of a job, queued and retrying ones too, until there is room for this one."""

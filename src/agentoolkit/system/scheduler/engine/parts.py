@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
@@ -10,12 +10,16 @@ from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
-from agentoolkit.system.scheduler.jobs import Policies
-from agentoolkit.system.scheduler.ports import Attempts, Executor, JobStore
+from agentoolkit.system.scheduler.jobs import ExecutorName, Policies
+from agentoolkit.system.scheduler.ports import HERE, Attempts, Executor, JobStore, Route
 from agentoolkit.time_source import TimeSource
 
 TIMEOUT = 300.0
 """Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
+
+NO_WORKERS: Mapping[ExecutorName, str] = dict.fromkeys(
+    ("celery", "rq"), "Give the Toolkit a database that workers can open too, and the address of a broker."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class Parts:
     """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
     executor: Callable[[Attempts, int], Executor] = LocalExecutor
     """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
+    default_executor: ExecutorName = "local"
+    """What carries out jobs that name nothing."""
+    unavailable: Mapping[ExecutorName, str] = field(default_factory=lambda: NO_WORKERS)
+    """Executors that no job can ask for here, each with what would have to be set."""
+    sends: bool = False
+    """Can this process's executor send executions away? If not, what it has it carries out itself, as a worker does."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
     result_size: int = RESULT_SIZE
@@ -45,3 +55,10 @@ class Parts:
     def timeout_of(self, policies: Policies) -> float | None:
         """Return how many seconds a handler may take; None: any."""
         return self.timeout if policies.timeout is None else policies.timeout
+
+    def route_of(self, policies: Policies, label: str) -> Route:
+        """Return which way an execution goes."""
+        executor = policies.executor or self.default_executor
+        if executor == "local" or not self.sends:
+            return HERE
+        return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)

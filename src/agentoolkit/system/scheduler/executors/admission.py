@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from contextvars import copy_context
 from itertools import count
 
-from agentoolkit.system.scheduler.ports import Order
+from agentoolkit.system.scheduler.ports import Limit, Order
 
 Entry = tuple[int, int, Order]
 """An order with its urgency and arrival, in front so that smaller goes first."""
 
 
 class Room:
-    """How much of a limit is held, and who waits for it."""
+    """How much of a limit is held, and who waits for it: a heap."""
 
     __slots__ = ("capacity", "held", "parked")
 
@@ -73,6 +73,10 @@ class Admission:
         """See `ports.Executor.withdraw`."""
         return self._waiting_ids.pop(execution_id, None) is not None
 
+    def admitted(self, execution_id: str) -> Order:
+        """Return the order of an execution that has room."""
+        return self._admitted[execution_id]
+
     def start(self, execution_ids: Sequence[str]) -> None:
         """Begin executions that have room now; each keeps it until `leave`."""
         raise NotImplementedError
@@ -85,7 +89,7 @@ class Admission:
                 room.held -= 1
                 if room.parked:
                     self._unpark(room)
-                if room.held == 0:
+                if room.held == 0 and not room.parked:
                     del self._rooms[limit.name]
         if self._waiting and not self._admits:
             self._admit_soon()
@@ -124,7 +128,8 @@ class Admission:
         for limit in limits:
             room = rooms.get(limit.name)
             if room is not None and limit.waits and room.held >= room.capacity:
-                room.parked.append(entry)
+                heapq.heappush(room.parked, entry)
+                self._offer(limits)
                 return False
         for limit in limits:
             if (room := rooms.get(limit.name)) is None:
@@ -132,7 +137,17 @@ class Admission:
             room.held += 1
         return True
 
+    def _offer(self, limits: Sequence[Limit]) -> None:
+        """Let others try for the room that an order leaves unused because it waits for room elsewhere."""
+        for limit in limits:
+            if (room := self._rooms.get(limit.name)) is not None and room.parked:
+                self._unpark(room)
+
     def _unpark(self, room: Room) -> None:
-        for entry in room.parked:
-            heapq.heappush(self._waiting, entry)
-        room.parked.clear()
+        """Let as many try again as there is room for: to look at all of them whenever one ends would cost too much."""
+        free = room.capacity - room.held
+        while room.parked and free > 0:
+            entry = heapq.heappop(room.parked)
+            if self._waiting_ids.get(entry[2].execution_id) == entry[1]:  # else it was withdrawn
+                heapq.heappush(self._waiting, entry)
+                free -= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
-from agentoolkit.system.scheduler.ports.executor import Attempts, Executor, Limit, Order
+from agentoolkit.system.scheduler.ports.executor import HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
     NOT_FINISHED,
@@ -27,6 +27,7 @@ from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, WINDOW, Jo
 
 __all__ = [
     "FINISHED",
+    "HERE",
     "KEPT",
     "NOT_FINISHED",
     "RETENTION",
@@ -37,6 +38,7 @@ __all__ = [
     "Change",
     "Claimed",
     "Claims",
+    "Courier",
     "DamagedJob",
     "Ending",
     "Executor",
@@ -49,8 +51,10 @@ __all__ = [
     "Order",
     "Owner",
     "PendingCancel",
+    "Portion",
     "Position",
     "Removed",
     "Retried",
+    "Route",
     "StoredJob",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, ExecutorName, Priority
 
 
 class Limit(NamedTuple):
@@ -13,6 +15,42 @@ class Limit(NamedTuple):
     capacity: int
     waits: bool = True
     """False: this one starts though the name has no room; whoever comes after it may have to wait for it."""
+
+
+class Route(NamedTuple):
+    """Which way an execution goes to where it runs."""
+
+    executor: ExecutorName = "local"
+    queue: str | None = None
+    """Whose workers take it; None: those of the common queue."""
+    priority: Priority = "medium"
+    seconds: float | None = None
+    """What its handler may take; None: any time."""
+    label: str = ""
+    """What it is called where workers are watched: its job's name."""
+
+
+HERE = Route()
+
+
+class Portion(NamedTuple):
+    """Executions that go to a worker in one message."""
+
+    execution_ids: Sequence[str]
+    route: Route
+    """That of the first of them; the longest time that any of their handlers may take."""
+
+
+class Courier(Protocol):
+    """Brings the ids of executions to the workers of one engine."""
+
+    async def send(self, portion: Portion) -> None:
+        """Hand a message to the engine. Raise whatever it raises; what is unsure is sent again, and claimed once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. Idempotent."""
+        ...
 
 
 class Order(NamedTuple):
@@ -25,6 +63,7 @@ class Order(NamedTuple):
     """What it holds while it runs. Of two that name one limit, the later one's capacity holds for both."""
     at_once: bool = False
     """Somebody waits for its outcome: it needs no room besides that of its limits, for the two could wait for each other's."""
+    route: Route = HERE
 
 
 class Attempts(Protocol):
@@ -39,7 +78,11 @@ class Attempts(Protocol):
         ...
 
     def forget(self, execution_ids: Sequence[str]) -> None:
-        """Other processes have these executions now, and finish them in the store."""
+        """Other processes had these executions, and have finished them in the store, or have given them back to it."""
+        ...
+
+    async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        """See `JobStore.statuses`."""
         ...
 
 

@@ -171,10 +171,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
-        """Make executions ours that wait, for room or for a retry that is due. Return those of them that did, with their jobs.
+    async def claim_executions(self, execution_ids: Sequence[str], now: datetime) -> Sequence[Claimed]:
+        """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
 
-        Of several processes that claim one execution, or claim it twice, one gets it once.
+        Return those of them, with their jobs, as `take_over` does. Of several processes that claim one execution, or claim it
+        twice, one gets it once.
         """
         ...
 
@@ -193,6 +194,10 @@ class JobStore(Protocol):
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return one execution; a damaged one as lost, with a reason that says so."""
+        ...
+
+    async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        """Return how these executions stand; those that are not kept any more are missing."""
         ...
 
     async def executions(

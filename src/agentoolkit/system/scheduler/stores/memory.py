@@ -217,7 +217,7 @@ class MemoryJobStore:
         self._add_note(note if new else None)
         return new
 
-    async def claim_executions(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
+    async def claim_executions(self, execution_ids: Sequence[str], now: datetime) -> Sequence[Claimed]:
         waits = (ExecutionStatus.QUEUED, ExecutionStatus.RETRYING)
         waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and found.status in waits]
         return [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
@@ -236,6 +236,9 @@ class MemoryJobStore:
 
     async def execution(self, execution_id: str) -> Execution | None:
         return self._history.get(execution_id)
+
+    async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        return {id_: found.status for id_ in execution_ids if (found := self._history.get(id_))}
 
     async def executions(
         self,

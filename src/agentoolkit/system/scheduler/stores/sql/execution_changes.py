@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 
@@ -74,7 +74,12 @@ _POSTPONE = f"""
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
-_WAITING = "AND finished_at IS NULL AND status IN ('queued', 'retrying') AND owner <> :owner"
+_CLAIM = f"""
+    UPDATE agentool_executions SET owner = r.new_owner FROM r
+    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL AND status IN ('queued', 'retrying')
+    RETURNING {EXECUTION.selected}
+"""  # noqa: S608  column names of ours
+_OWNER = EXECUTION.names.index("owner")
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
@@ -104,12 +109,17 @@ def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[
 
 
 @writes
-def claim_executions(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed]:
+def claim_executions(tx: Transaction, execution_ids: Sequence[str], now: datetime) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
-    row = f"UPDATE agentool_executions SET owner = :owner WHERE execution_id = :id {_WAITING} RETURNING {EXECUTION.selected}"  # noqa: S608
-    found = [tx.session.row(row, {"id": id_, "owner": tx.owner}) for id_ in sorted(set(execution_ids))]
-    executions = [execution_of(row) for row in found if row is not None]
-    return [Claimed(_readable_job(tx, execution.job_id), execution) for execution in executions]
+    wanted = sorted(set(execution_ids))
+    rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT"}, [(id_, tx.owner) for id_ in wanted])
+    executions = [execution_of(row) for row in rows]
+    jobs = {job_id: _readable_job(tx, job_id) for job_id in {execution.job_id for execution in executions}}
+    claimed = [Claimed(jobs[execution.job_id], execution) for execution in executions]
+    if len(claimed) == len(wanted):
+        return claimed
+    others = set(wanted) - {execution.execution_id for execution in executions}
+    return [*claimed, *_take_all(tx, _of_the_ended(tx, others), now)]
 
 
 @writes
@@ -158,10 +168,7 @@ def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> li
     if leads:
         fold_counts(tx.session)  # here, because the leader comes here every few seconds
     alive = tx.ownership.alive(tx.session) if leads else None
-    taken = [claimed for row in _abandoned(tx, held, alive) if (claimed := _take(tx, row, now)) is not None]
-    lost = [execution for _, execution in taken if execution.finished]
-    pause_failing(tx, {execution.job_id for execution in lost})
-    return [*taken, *chain.from_iterable(start_downstream(tx, lost, tx.owner).values())]
+    return _take_all(tx, _abandoned(tx, held, alive), now)
 
 
 @writes
@@ -252,6 +259,22 @@ def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | N
     return [row for row in found if row is not None]
 
 
+def _of_the_ended(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
+    """Return those of these executions whose process can be seen to have ended."""
+    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL"  # noqa: S608
+    alive = tx.ownership.alive(tx.session)
+    found = [tx.session.row(one, {"id": execution_id}) for execution_id in execution_ids]
+    return [row for row in found if row is not None and row[_OWNER] not in alive]
+
+
+def _take_all(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
+    taken = [claimed for row in rows if (claimed := _take(tx, row, now)) is not None]
+    lost = [execution for _, execution in taken if execution.finished]
+    pause_failing(tx, {execution.job_id for execution in lost})
+    after = start_downstream(tx, lost, tx.deliverer)
+    return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else taken
+
+
 def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
     """Take over an execution that was left behind. Return nothing if it is not as it was any more."""
     try:
@@ -266,7 +289,7 @@ def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
     if tx.session.run(_TAKE, {**EXECUTION.parameters(after), **before}) != 1:
         return None
     if message is not None:
-        put_out(tx.session, [(after, message, tx.owner)])
+        put_out(tx.session, [(after, message, tx.deliverer)])
     return Claimed(job, after)
 
 

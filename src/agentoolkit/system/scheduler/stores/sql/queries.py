@@ -149,6 +149,14 @@ def execution(tx: Transaction, execution_id: str) -> Execution | None:
 
 
 @reads
+def statuses(tx: Transaction, execution_ids: Sequence[str]) -> dict[str, ExecutionStatus]:
+    """See `JobStore.statuses`."""
+    sql = "SELECT execution_id, status FROM r JOIN agentool_executions ON execution_id = r.id"
+    rows = tx.session.from_rows(sql, {"id": "TEXT"}, [(execution_id,) for execution_id in execution_ids])
+    return {execution_id: ExecutionStatus(status) for execution_id, status in rows}
+
+
+@reads
 def executions(
     tx: Transaction,
     job_id: str | None,

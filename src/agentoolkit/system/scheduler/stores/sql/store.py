@@ -83,6 +83,7 @@ class SqlJobStore:
     upcoming = queries.upcoming
     execution = queries.execution
     executions = queries.executions
+    statuses = queries.statuses
     damaged = queries.damaged
     search_jobs = searching.search_jobs
     search_executions = searching.search_executions

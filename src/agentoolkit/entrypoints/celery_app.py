@@ -1,0 +1,67 @@
+"""The application of Celery's workers: ``celery -A agentoolkit.entrypoints.celery_app worker``.
+
+A worker process has one event loop, in a thread, made after the fork; executions that it is sent are claimed in the shared
+store and run there. Its settings are those of every other process: ``AGENTOOL_*``, ``CELERY_BROKER_URL``, ``.env``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from celery import signals
+from celery.exceptions import SoftTimeLimitExceeded
+
+from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.entrypoints.worker_checks import check_worker
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.executors.celery import TASK, create_app
+
+settings = Settings()
+app = create_app(settings.celery, settings.queues)
+toolkit = BackgroundToolkit(settings, runs_jobs=False)
+
+POOLS = ("prefork", "processes", "threads", "solo")
+"""Those in which an event loop can have a thread of its own."""
+
+
+@app.task(name=TASK, ignore_result=True)
+def run_executions(execution_ids: list[str]) -> None:
+    """Claim executions and run them until their outcomes are written. What another process has is passed over."""
+    try:
+        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
+    except SoftTimeLimitExceeded:
+        toolkit.stop()  # gives back what can be tried again; the rest is recovered like that of a process that ended
+        raise
+
+
+@signals.celeryd_after_setup.connect
+def check_before_start(instance: Any, **_: object) -> None:
+    """End a worker that could not do its work, with one sentence that says why."""
+    if (why := unable(instance.pool_cls.__module__.rpartition(".")[2])) is not None:
+        raise SystemExit(f"agentool: {why}")
+
+
+def unable(pool: str) -> str | None:
+    """Return why a worker with this pool could not do its work; None: it can."""
+    pool = {"processes": "prefork", "thread": "threads"}.get(pool, pool)
+    if pool not in POOLS:
+        return f"The pool {pool!r} leaves no thread to an event loop. Start the worker with --pool prefork, threads or solo."
+    for name, task in app.tasks.items():
+        if inspect.iscoroutinefunction(task.run):
+            return f"Task {name!r} is `async def`, which Celery never awaits: it would count as done and never run. Write `def`."
+    if settings.celery.broker is None:
+        return "A worker needs a broker. Set AGENTOOL_CELERY_BROKER, or CELERY_BROKER_URL, to its address."
+    try:
+        check_worker(settings)
+    except AgenToolError as error:
+        return str(error)
+    return None
+
+
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def stop_toolkit(**_: object) -> None:
+    """Let go of the store at a worker's end."""
+    toolkit.stop()

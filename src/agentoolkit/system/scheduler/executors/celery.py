@@ -1,0 +1,134 @@
+"""Celery: executions travel as messages to its workers. What both sides must agree on is said here.
+
+A message is late to be acknowledged, and comes again if its worker is killed: that is harmless, because a worker claims what
+it is sent in the store first. Nothing is sent with an ETA, no result is kept by Celery, and only JSON is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from typing import get_args
+
+from celery import Celery
+from kombu.entity import Exchange, Queue
+
+from agentoolkit.setting_groups import CelerySettings
+from agentoolkit.system.scheduler.jobs import Priority
+from agentoolkit.system.scheduler.ports import Portion
+
+logger = logging.getLogger(__name__)
+
+TASK = "agentool.run_executions"
+"""The one task that Celery knows of us. Its argument is a list of execution ids."""
+COMMON_QUEUE = "agentool"
+"""Where executions go whose job names no queue."""
+DELIVERIES = 20
+"""Times that a quorum queue delivers a message before it drops it. The execution is sent again then, or was lost already."""
+GRACE_SECONDS = 15
+"""Between a handler's own hard limit, twice its timeout, and that of the message."""
+SEND_SECONDS = 10.0
+"""After which a broker that does not answer counts as gone."""
+
+# Numbered, because brokers that can serve queues in an order serve them in that of their names.
+_LEVELS = {priority: f"{place}-{priority}" for place, priority in enumerate(get_args(Priority))}
+
+
+def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
+    """Return a Celery application that sends executions, or whose worker takes them.
+
+    Args:
+        settings: The broker, and the kind of its queues.
+        queues: The names of those that a worker takes from.
+    """
+    broker = settings.broker.get_secret_value() if settings.broker else None
+    backend = settings.result_backend.get_secret_value() if settings.result_backend else None
+    app = Celery("agentool", broker=broker, backend=backend)
+    is_redis = broker is not None and broker.startswith(("redis", "rediss"))
+    app.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_send_sent_event=True,
+        task_default_queue="celery",
+        task_default_queue_type="classic" if is_redis else settings.queue_type,
+        task_queues=[Queue("celery", _exchange("celery"), "celery", queue_arguments=_arguments(settings, is_redis=is_redis))]
+        + [create_queue(settings, name, priority) for name in queues for priority in get_args(Priority)],
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=is_redis,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=SEND_SECONDS,
+        broker_transport_options=_transport(settings) if is_redis else {"confirm_publish": True},
+    )
+    return app
+
+
+def create_queue(settings: CelerySettings, name: str, priority: Priority) -> Queue:
+    """Return one of a queue's four: quorum queues have no priorities, so each level has a queue of its own on every broker."""
+    full = f"{name}.{_LEVELS[priority]}"
+    is_redis = settings.broker is not None and settings.broker.get_secret_value().startswith("redis")
+    return Queue(full, _exchange(full), full, queue_arguments=_arguments(settings, is_redis=is_redis))
+
+
+def time_limit(seconds: float | None) -> int | None:
+    """Return the seconds that a message may take. Handlers are ended long before that: it is for those that cannot be."""
+    return None if seconds is None else ceil(2 * seconds) + GRACE_SECONDS
+
+
+class CeleryCourier:
+    """Sends executions to Celery's workers, from a thread: its client knows no event loop.
+
+    Args:
+        settings: Where the broker is.
+    """
+
+    def __init__(self, settings: CelerySettings) -> None:
+        self._settings = settings
+        self._app = create_app(settings)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentool-celery")
+
+    async def send(self, portion: Portion) -> None:
+        """See `ports.Courier.send`."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._send, portion)
+
+    def close(self) -> None:
+        """See `ports.Courier.close`."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._app.close()
+
+    def _send(self, portion: Portion) -> None:
+        route, limit = portion.route, time_limit(portion.route.seconds)
+        queue = create_queue(self._settings, route.queue or COMMON_QUEUE, route.priority)
+        self._app.send_task(
+            TASK,
+            args=[list(portion.execution_ids)],
+            queue=queue,  # pyright: ignore[reportArgumentType]  the stubs know names alone; of a queue Celery declares what it is
+            shadow=route.label,
+            soft_time_limit=limit,
+            time_limit=None if limit is None else limit + GRACE_SECONDS,
+            ignore_result=True,
+            retry=False,
+        )
+
+
+def _exchange(name: str) -> Exchange:
+    return Exchange(name, type="direct")
+
+
+def _arguments(settings: CelerySettings, *, is_redis: bool) -> dict[str, object] | None:
+    if is_redis or settings.queue_type == "classic":
+        return None
+    return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES}
+
+
+def _transport(settings: CelerySettings) -> dict[str, object]:
+    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SEND_SECONDS)
+    return {**timeouts, "visibility_timeout": settings.visibility_timeout, "queue_order_strategy": "sorted", "unacked_restore_throttle": 1}

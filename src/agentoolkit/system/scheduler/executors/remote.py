@@ -1,0 +1,176 @@
+"""What runs elsewhere: ids go to workers in messages, and the store tells when they are over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentoolkit.system.scheduler.executors.local import LocalExecutor
+from agentoolkit.system.scheduler.jobs import UNFINISHED, ExecutionStatus, ExecutorName
+from agentoolkit.system.scheduler.ports import Attempts, Courier, Limit, Order, Portion, Route
+
+logger = logging.getLogger(__name__)
+
+IDS_IN_A_MESSAGE = 50
+PORTION_SECONDS = 30.0
+"""Executions that may take longer travel alone: a worker has a message until all of it is over."""
+SEND_AGAIN_SECONDS = 30.0
+"""After which what no worker has begun is sent again, because its message may be lost; doubled each time, up to an hour."""
+MAX_SEND_AGAIN_SECONDS = 3_600.0
+FAILED_SEND_SECONDS = 1.0
+SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.5
+"""Seconds between two looks at the store: it is looked often while executions end."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """An execution that workers were told of."""
+
+    route: Route
+    again_at: float = 0.0
+    """When it is sent again if nobody has begun it, by the event loop's clock."""
+    patience: float = field(default=SEND_AGAIN_SECONDS)
+
+
+class RemoteExecutor(LocalExecutor):
+    """Runs here what is to run here, and sends the rest to workers. Limits hold for both: a key is one, wherever it is held.
+
+    Args:
+        attempts: Carries out what runs here, and knows how the rest stands.
+        concurrency: How many have room here.
+        couriers: Makes what brings messages to each engine, at its first use.
+        sent_at_once: How many may be with the workers of one engine, waiting or running. The others wait here, the urgent first.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        concurrency: int,
+        couriers: Mapping[ExecutorName, Callable[[], Courier]],
+        sent_at_once: int,
+    ) -> None:
+        super().__init__(attempts, concurrency + sent_at_once * len(couriers))
+        self._capacity: dict[ExecutorName, int] = {"local": concurrency, **dict.fromkeys(couriers, sent_at_once)}
+        self._couriers = couriers
+        self._made: dict[ExecutorName, Courier] = {}
+        self._sent: dict[str, Sent] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    def submit(self, order: Order) -> None:
+        """See `ports.Executor.submit`. What is ordered again has lost its worker."""
+        self._over(order.execution_id)
+        executor = order.route.executor
+        room = Limit(f"executor:{executor}", self._capacity[executor], waits=not order.at_once)
+        super().submit(order._replace(limits=(*order.limits, room)))
+
+    def start(self, execution_ids: Sequence[str]) -> None:
+        """See `Admission.start`."""
+        here: list[str] = []
+        away: dict[str, Sent] = {}
+        for execution_id in execution_ids:
+            route = self.admitted(execution_id).route
+            if route.executor == "local":
+                here.append(execution_id)
+            else:
+                away[execution_id] = Sent(route)
+        if here:
+            super().start(here)
+        if away:
+            self._sent |= away
+            self._send(away)
+            if self._watching is None:
+                self._watching = self._own(self._watch())
+
+    async def drain(self, seconds: float, grace: float) -> None:
+        """See `ports.Executor.drain`. What was sent goes on where it runs."""
+        self.close()
+        for task in [*self._sending]:
+            task.cancel()
+        self._sent.clear()
+        await super().drain(seconds, grace)
+        while self._made:
+            self._made.popitem()[1].close()
+
+    def _send(self, sent: Mapping[str, Sent]) -> None:
+        now = asyncio.get_running_loop().time()
+        for one in sent.values():
+            one.again_at = now + one.patience
+            one.patience = min(one.patience * 2, MAX_SEND_AGAIN_SECONDS)
+        for portion in portions(sent):
+            self._own(self._bring(portion))
+
+    async def _bring(self, portion: Portion) -> None:
+        name = portion.route.executor
+        try:
+            if name not in self._made:
+                self._made[name] = self._couriers[name]()
+            await self._made[name].send(portion)
+        except Exception as error:
+            number = len(portion.execution_ids)
+            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", number, name, error)
+            soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
+            for execution_id in portion.execution_ids:
+                if (sent := self._sent.get(execution_id)) is not None:
+                    sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
+
+    async def _watch(self) -> None:
+        """Look at the store until nothing is with the workers any more."""
+        pause = SHORTEST_LOOK
+        while self._sent:
+            await asyncio.sleep(pause)
+            looked_at = list(self._sent)
+            try:
+                statuses = await self._attempts.statuses(looked_at)
+            except Exception as error:
+                logger.warning("The store does not tell how executions stand that were sent away: %s", error)
+                pause = LONGEST_LOOK
+                continue
+            over = [id_ for id_ in looked_at if statuses.get(id_) not in _WITH_WORKERS]
+            pause = SHORTEST_LOOK if over else min(pause * 2, LONGEST_LOOK)
+            if over:
+                self._attempts.forget(over)
+            for execution_id in over:
+                self._over(execution_id)
+            self._send_again([id_ for id_ in looked_at if statuses.get(id_) is ExecutionStatus.QUEUED])
+        self._watching = None
+
+    def _send_again(self, waiting: Iterable[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        late = {id_: sent for id_ in waiting if (sent := self._sent.get(id_)) is not None and sent.again_at <= now}
+        if late:
+            self._send(late)
+
+    def _over(self, execution_id: str) -> None:
+        """Give the room of an execution that was sent away to others."""
+        if self._sent.pop(execution_id, None) is not None:
+            self.leave(execution_id)
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return task
+
+
+_WITH_WORKERS = UNFINISHED - {ExecutionStatus.RETRYING}
+"""What waits for a retry is given back: whoever leads starts it, under its limits."""
+
+
+def portions(sent: Mapping[str, Sent]) -> Iterable[Portion]:
+    """Put together what travels together: executions of one engine, queue and priority, if all of them are short."""
+    together: defaultdict[tuple[object, ...], list[tuple[str, Route]]] = defaultdict(list)
+    for execution_id, one in sent.items():
+        route = one.route
+        is_short = route.seconds is not None and route.seconds <= PORTION_SECONDS
+        together[(route.executor, route.queue, route.priority, None if is_short else execution_id)].append((execution_id, route))
+    for group in together.values():
+        for place in range(0, len(group), IDS_IN_A_MESSAGE):
+            part = group[place : place + IDS_IN_A_MESSAGE]
+            longest = max((route.seconds for _, route in part), key=lambda seconds: float("inf") if seconds is None else seconds)
+            label = part[0][1].label + (f" +{len(part) - 1}" if len(part) > 1 else "")
+            yield Portion([execution_id for execution_id, _ in part], part[0][1]._replace(seconds=longest, label=label))

@@ -1,0 +1,114 @@
+"""Brokers for tests, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+_PATIENCE = 60.0
+
+
+@contextmanager
+def redis_running(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run a Redis server that keeps nothing."""
+    program = _program("redis-server", "Redis", "apt-get install redis-server")
+    port = port or free_port()
+    asked = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--loglevel", "warning"]
+    with _running(asked, {}, lambda: _listens(port)):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+class RabbitMq:
+    """A server of RabbitMQ that can be administered."""
+
+    def __init__(self, control: str, environment: Mapping[str, str], port: int) -> None:
+        self._control = control
+        self._environment = environment
+        self._port = port
+
+    @contextmanager
+    def virtual_host(self) -> Iterator[str]:
+        """Give the address of a virtual host that nothing is on yet; it is deleted with what Celery leaves there."""
+        name = f"agentool_{uuid4().hex[:12]}"
+        for asked in (["add_vhost", name], ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]):
+            subprocess.run([self._control, "-q", *asked], check=True, capture_output=True, env={**os.environ, **self._environment})
+        try:
+            yield f"amqp://guest:guest@127.0.0.1:{self._port}/{name}"
+        finally:
+            _succeeds([self._control, "-q", "delete_vhost", name], self._environment)
+
+
+@contextmanager
+def rabbitmq_running(folder: Path) -> Iterator[RabbitMq]:
+    """Give the RabbitMQ that listens here and can be administered, else run one."""
+    control = _program("rabbitmqctl", "RabbitMQ", "apt-get install rabbitmq-server")
+    if _listens(5672) and _succeeds([control, "-q", "status"], {}):
+        yield RabbitMq(control, {}, 5672)
+        return
+    port, node = free_port(), f"agentool{uuid4().hex[:6]}@localhost"
+    names = {"PID_FILE": "pid", "MNESIA_BASE": "data", "LOG_BASE": "log", "ENABLED_PLUGINS_FILE": "plugins"}
+    places = {f"RABBITMQ_{name}": str(folder / place) for name, place in names.items()}
+    environment = {**places, "RABBITMQ_NODENAME": node, "RABBITMQ_NODE_PORT": str(port), "RABBITMQ_DIST_PORT": str(free_port())}
+    environment |= {"HOME": str(folder), "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1"}
+    server = _program("rabbitmq-server", "RabbitMQ", "apt-get install rabbitmq-server")
+    with _running([server], environment, lambda: _listens(port) and _succeeds([control, "-q", "await_startup"], environment)):
+        try:
+            yield RabbitMq(control, environment, port)
+        finally:
+            _succeeds([control, "-q", "stop"], environment)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@contextmanager
+def _running(asked: list[str], environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(asked, env={**os.environ, **environment}, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{asked[0]} did not start")
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
+
+
+def _program(name: str, server: str, remedy: str) -> str:
+    if (found := shutil.which(name)) is None:
+        reason = f"there is no {server} here. Install it: {remedy}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(1)
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _succeeds(asked: list[str], environment: Mapping[str, str]) -> bool:
+    with suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(asked, capture_output=True, env={**os.environ, **environment}, timeout=_PATIENCE).returncode == 0
+    return False
