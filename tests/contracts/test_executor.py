@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from agentoolkit.wiring import Toolkit
 
 from .executor_work import work_tool
 from .executors import IDS_IN_A_MESSAGE, ProcessExecutor
-from .workers import Worker, celery_worker, empty, rq_worker
+from .workers import Worker, celery_worker, rq_worker
 
 PATIENCE = 30.0
 """Seconds of real time after which a test gives up waiting."""
@@ -37,6 +38,7 @@ class World:
         self.database = str(folder / "agentool.db") if worker is None else worker.database
         self.log = folder / "log" if worker is None else worker.log
         self.log.write_text("")
+        self.since = datetime.now(UTC)
         self.kit: Any = None
 
     async def open(self, concurrency: int = 100) -> None:
@@ -52,6 +54,8 @@ class World:
             store = self.kit.scheduler.store
             for row in await self.rows():
                 await store.request_cancel(row.execution_id)  # the worker is the next test's too
+            for stored in await store.list_jobs():
+                await store.remove(stored.job.job_id, datetime.now(UTC))
             await store.set_stopped(False)
             await self.until(lambda rows: all(row.finished or row.status.value != "running" for row in rows))
         if self.kit is not None:
@@ -77,7 +81,8 @@ class World:
         await self.ask("schedule", job_id=job_id, schedule="now", **{**short, **work, **fields})
 
     async def rows(self) -> list[Any]:
-        return list(await self.kit.scheduler.store.executions(None, 1_000))
+        rows = await self.kit.scheduler.store.executions(None, 1_000)
+        return [row for row in rows if row.scheduled_at >= self.since]  # else it is of a test before this one
 
     async def until(self, holds: Callable[[list[Any]], bool]) -> list[Any]:
         async with asyncio.timeout(PATIENCE):
@@ -122,8 +127,6 @@ def worker(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 
 @pytest.fixture
 async def world(kind: str, worker: Worker | None, tmp_path: Path) -> AsyncIterator[World]:
-    if worker is not None:
-        empty(worker.database)
     world = World(kind, tmp_path, worker)
     yield world
     await world.close()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,13 +88,3 @@ def rq_worker(folder: Path, server: str, kind: str) -> Iterator[Worker]:
     asked = ["rq.cli", "worker", "-c", "agentoolkit.entrypoints.rq_worker", "-S", "json", "-w", f"rq.{kind}"]
     with running(asked, environment, output, "Listening on") as process:
         yield Worker({"executor": "rq", "redis_url": server}, database, log, process, output)
-
-
-def empty(database: str) -> None:
-    """Remove jobs and executions, so that the next test finds none of the last one's."""
-    import sqlite3
-
-    with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
-        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        for table in {"agentool_jobs", "agentool_executions", "agentool_outbox"} & there:
-            connection.execute(f"DELETE FROM {table}")
