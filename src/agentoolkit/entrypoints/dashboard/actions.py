@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import uuid4
 
 from fastapi import Request
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
+from agentoolkit.entrypoints.dashboard.lists import Noun
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, restored
@@ -21,6 +22,8 @@ from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
+DEFAULT_SPREAD = 300
+"""Seconds."""
 SAMPLE = 10
 """Items that the question names."""
 
@@ -33,11 +36,12 @@ class Action:
 
     verb: str
     past: str
-    noun: str
+    noun: Noun | Literal["scheduler"]
     effect: str
     """What will be so then."""
     takes_reason: bool = False
     takes_until: bool = False
+    takes_seconds: bool = False
     is_final: bool = False
 
 
@@ -53,10 +57,22 @@ ACTIONS = {
         takes_reason=True,
         is_final=True,
     ),
+    "spread": Action(
+        "Spread",
+        "Spread",
+        "job",
+        "Each is due up to so many seconds later than its schedule says, by a share of its own that stays the same.",
+        takes_seconds=True,
+    ),
     "again": Action("Run again", "Started a new run for", "execution", "The job of each runs once more, with its input of today."),
     "end": Action("End", "Ended", "execution", "Its handler is cancelled, and it counts as cancelled.", takes_reason=True, is_final=True),
     "stop": Action(
-        "Stop", "Stopped", "scheduler", "Nothing that is due is run, by any process on this store, until it is started.", is_final=True
+        "Stop",
+        "Stopped",
+        "scheduler",
+        "Nothing that is due is run, by any process on this store, until it is started.",
+        takes_reason=True,
+        is_final=True,
     ),
     "start": Action("Start", "Started", "scheduler", "What is due is run again."),
 }
@@ -191,6 +207,10 @@ def _doing(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
                 return await view.scheduler("pause", job_id=item, reason=reason, until=until)
             case "cancel":
                 return await view.scheduler("cancel", job_id=item, reason=reason)
+            case "spread":
+                return await view.scheduler("update", job_id=item, jitter=float(given.get("seconds") or DEFAULT_SPREAD))
+            case "stop":
+                return await view.scheduler("stop", reason=reason)
             case "resume":
                 return await view.scheduler("resume", job_id=item)
             case _:

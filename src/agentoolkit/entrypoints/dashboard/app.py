@@ -8,10 +8,13 @@ from agentoolkit.entrypoints.dashboard import (
     actions,
     approvals,
     executions,
+    exports,
     forms,
     health,
     home,
     jobs,
+    lists,
+    palette,
     queues,
     static,
     usage,
@@ -23,7 +26,8 @@ from agentoolkit.entrypoints.dashboard.batches import batches_of
 
 def add_pages(app: FastAPI) -> FastAPI:
     """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
-    for part in (home, actions, forms, versions, jobs, executions, queues, approvals, week, usage, health, static):
+    parts = (home, actions, forms, versions, jobs, executions, lists, exports, palette, queues, approvals, week, usage, health, static)
+    for part in parts:
         app.include_router(part.router)
     return app
 

@@ -99,7 +99,7 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
     """Say that nothing which is due is run, or that it is run late."""
     problem = detail = ""
     if status["stopped"]:
-        problem, detail = "The scheduler is stopped", "Nothing that is due is run until it is started again."
+        problem, detail = "The scheduler is stopped", status["stop_reason"] or "Nothing that is due is run until it is started again."
     elif not status["running"]:
         problem, detail = "No scheduler is running", "No process works on this store; `agentool serve` starts one."
     elif (status["lag"] or 0.0) > MAX_LAG:

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.agents.schemas import AgentOutput
-from agentoolkit.entrypoints.dashboard.found import find_execution_page
+from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
 PAGE = 100
@@ -25,13 +25,11 @@ router = page_router("executions")
 async def get_executions(view: Viewing, status: str = "", job: str = "", q: str = "", cursor: str = "") -> Response:
     """List executions, those due latest first: of all jobs or of one, with any status or with one, or those that fit a query."""
     wanted = status if status in STATUSES else None
-    if q.strip():
-        found, following = await find_execution_page(view, q, PAGE, cursor or None)
-    else:
-        data = await view.scheduler(
-            "list_executions", execution_status=wanted, job_id=job or None, limit=PAGE, cursor=cursor or None, with_results=False
-        )
-        found, following = data["history"], data["cursor"]
+    views = await saved_views(view, "executions")
+    if not view.request.query_params and (first := next((one for one in views if one.is_default), None)):
+        return go_to(list_address("executions", first.query))
+    asked = {"query": q} if q.strip() else {"execution_status": wanted, "job_id": job or None}
+    found, following = await find_page(view, "execution", asked, PAGE, cursor or None)
     return await view.page(
         "executions.html",
         title="Executions",
@@ -42,6 +40,8 @@ async def get_executions(view: Viewing, status: str = "", job: str = "", q: str 
         job=job,
         statuses=STATUSES,
         first=not cursor,
+        views=views,
+        list_address=list_address,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, page_router
 
 router = page_router("health")
 
@@ -15,12 +15,16 @@ router = page_router("health")
 @router.get("/health")
 async def get_health(view: Viewing) -> Response:
     """Show how the scheduler does."""
-    listed = await view.tools.run("queue", "list_queues", limit=500) if view.may("admin") else None
-    queues: list[dict[str, Any]] = listed.data["queues"] if listed else []
+    queues: list[dict[str, Any]] = []
+    workers: list[dict[str, Any]] = []
+    if view.may("admin"):
+        listed, known = await all_of(view.tools.run("queue", "list_queues", limit=500), view.scheduler("list_workers"))
+        queues, workers = listed.data["queues"], known["workers"]
     return await view.page(
         "health.html",
         title="Health",
         queues=[queue for queue in queues if queue["size"] or queue["dead"]],
+        workers=workers,
         tools=sorted(view.tools.injector.names()),
         version=version("agentool"),
     )

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
-from agentoolkit.entrypoints.dashboard.found import find_job_page
+from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import STRIP
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router
+from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
 from agentoolkit.system.scheduler.schedules import Schedule, preview
 
@@ -43,15 +43,23 @@ class JobRow(NamedTuple):
 @router.get("/jobs")
 async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
     """List jobs: those that can run again, those in one state, or those that fit a query."""
-    if q.strip():
-        jobs, following = await find_job_page(view, q, PAGE, cursor or None)
-    else:
-        wanted = state if state in STATES else None
-        data = await view.scheduler("list", job_status=wanted, limit=PAGE, cursor=cursor or None)
-        jobs, following = data["jobs"], data["cursor"]
+    views = await saved_views(view, "jobs")
+    if not view.request.query_params and (first := next((one for one in views if one.is_default), None)):
+        return go_to(list_address("jobs", first.query))
+    wanted = {"query": q} if q.strip() else {"job_status": state if state in STATES else None}
+    jobs, following = await find_page(view, "job", wanted, PAGE, cursor or None)
     rows = await rows_of(view, jobs)
     return await view.page(
-        "jobs.html", title="Jobs", rows=rows, cursor=following, q=q, state=state, states=[("", "Live"), *_WORDS.items()], first=not cursor
+        "jobs.html",
+        title="Jobs",
+        rows=rows,
+        cursor=following,
+        q=q,
+        state=state,
+        states=[("", "Live"), *_WORDS.items()],
+        first=not cursor,
+        views=views,
+        list_address=list_address,
     )
 
 

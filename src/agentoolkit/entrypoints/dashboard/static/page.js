@@ -35,6 +35,7 @@ document.addEventListener("click", (event) => {
   const copied = event.target.closest("[data-copy]");
   if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => (copied.textContent = "Copied"));
   if (event.target.closest("[data-help]")) document.getElementById("help").showModal();
+  if (event.target.closest("[data-palette]")) openPalette();
   const zone = event.target.closest("[data-times]");
   if (zone) remember(zone.dataset.times);
 });
@@ -43,6 +44,10 @@ const PLACES = { a: "/", j: "/jobs", e: "/executions", w: "/week", q: "/queues",
 let going = 0;
 
 document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+    event.preventDefault();
+    openPalette();
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
   const isGoing = event.timeStamp - going < 1500;
   going = event.key === "g" ? event.timeStamp : 0;
@@ -52,6 +57,60 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "n") location.assign("/new");
   else return;
   event.preventDefault();
+});
+
+// The palette offers what this page has, and jobs by a part of their names, which the server finds.
+const palette = document.getElementById("palette");
+const wanted = palette.querySelector("input");
+const found = palette.querySelector("ul");
+let asked = 0;
+
+function openPalette() {
+  if (!palette.open) palette.showModal();
+  wanted.value = "";
+  look();
+}
+
+async function look() {
+  const text = wanted.value.trim().toLowerCase();
+  const mine = (asked += 1);
+  const links = [...document.querySelectorAll("header nav a, main a.button, .saved a")];
+  const near = links.map((link) => ({ name: link.textContent.trim(), address: link.href })).filter((one) => one.name.toLowerCase().includes(text));
+  offer(near);
+  if (!text) return;
+  const answer = await fetch(`/palette?q=${encodeURIComponent(text)}`).catch(() => null);
+  if (answer && answer.ok && mine === asked) offer([...near, ...(await answer.json())]);
+}
+
+function offer(places) {
+  const items = places.slice(0, 12).map((place, number) => {
+    const item = document.createElement("li");
+    Object.assign(item, { id: `found-${number}`, role: "option", textContent: place.name });
+    item.dataset.address = place.address;
+    return item;
+  });
+  found.replaceChildren(...items);
+  choose(items[0]);
+}
+
+function choose(item) {
+  for (const one of found.children) one.setAttribute("aria-selected", String(one === item));
+  if (item) item.scrollIntoView({ block: "nearest" });
+  wanted.setAttribute("aria-activedescendant", item ? item.id : "");
+}
+
+wanted.addEventListener("input", look);
+wanted.addEventListener("keydown", (event) => {
+  const now = found.querySelector("[aria-selected=true]");
+  if (event.key === "ArrowDown") choose(now && now.nextElementSibling ? now.nextElementSibling : found.firstElementChild);
+  else if (event.key === "ArrowUp") choose(now && now.previousElementSibling ? now.previousElementSibling : found.lastElementChild);
+  else if (event.key === "Enter" && now) location.assign(now.dataset.address);
+  else return;
+  event.preventDefault();
+});
+found.addEventListener("click", (event) => {
+  const item = event.target.closest("[role=option]");
+  if (item) location.assign(item.dataset.address);
 });
 
 document.addEventListener("change", (event) => {

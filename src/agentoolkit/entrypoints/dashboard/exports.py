@@ -1,0 +1,60 @@
+"""``/export/jobs.csv`` and its like: a list as a file, as it is filtered."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from starlette.responses import Response
+
+from agentoolkit.entrypoints.dashboard.lists import find_all
+from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+from agentoolkit.redaction import redacted
+
+MAX_EXPORTED = 10_000
+"""Lines of one file."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet would compute."""
+
+router = page_router("exports")
+
+
+@router.get("/export/{page}.{kind}")
+async def export(
+    view: Viewing,
+    page: Literal["jobs", "executions"],
+    kind: Literal["csv", "json"],
+    q: str = "",
+    state: str = "",
+    status: str = "",
+    job: str = "",
+) -> Response:
+    """Send the jobs or executions that a list shows, all of its pages, ten thousand lines at most; no secret is among them."""
+    if page == "jobs":
+        found = await find_all(view, "job", {"query": q} if q else {"job_status": state or None}, MAX_EXPORTED)
+    else:
+        wanted = {"query": q} if q else {"execution_status": status or None, "job_id": job or None}
+        found = await find_all(view, "execution", wanted, MAX_EXPORTED)
+    lines = [redacted({name: value for name, value in one.items() if name != "result"}) for one in found]
+    text, media = (_as_csv(lines), "text/csv") if kind == "csv" else (json.dumps(lines, indent=1, ensure_ascii=False), "application/json")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{page}.{kind}"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(text, media_type=f"{media}; charset=utf-8", headers=headers)
+
+
+def _as_csv(lines: Iterable[Mapping[str, Any]]) -> str:
+    """Write lines with their names above them; what is no text or number as JSON, and nothing that a spreadsheet would compute."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\r\n")
+    for number, line in enumerate(lines):
+        if number == 0:
+            writer.writerow(line)
+        cells = (json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value for value in line.values())
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells])
+    return written.getvalue()

@@ -1,0 +1,41 @@
+"""``/palette``: jobs by a part of their name, and what can be done with them, for the keyboard."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+
+from agentoolkit.entrypoints.dashboard.actions import ACTIONS
+from agentoolkit.entrypoints.dashboard.lists import find_page
+from agentoolkit.entrypoints.dashboard.marks import job_address
+from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+
+OFFERED = 8
+
+router = page_router("palette")
+
+
+class Offer(BaseModel):
+    """Somewhere to go."""
+
+    name: str
+    address: str
+
+
+@router.get("/palette")
+async def get_palette(view: Viewing, q: str = "") -> list[Offer]:
+    """Offer the jobs with a text in their names; after a verb, as in ``pause nightly``, the page that asks for it."""
+    verb, _, rest = q.replace('"', "").strip().partition(" ")
+    action = ACTIONS.get(verb.lower())
+    does = action is not None and action.noun == "job" and view.may("write") and bool(rest)
+    text = rest if does else f"{verb} {rest}".strip()
+    if not text:
+        return []
+    jobs, _ = await find_page(view, "job", {"query": f'job:"*{text}*"'}, OFFERED)
+    if does and action is not None:
+        return [
+            Offer(name=f"{action.verb} {job['job_name']}…", address=f"/act?{urlencode({'do': verb.lower(), 'job': job['job_id']})}")
+            for job in jobs
+        ]
+    return [Offer(name=job["job_name"], address=job_address(job["job_id"])) for job in jobs]
