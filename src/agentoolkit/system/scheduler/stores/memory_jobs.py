@@ -1,0 +1,165 @@
+"""The jobs of the store in memory: by id and name, in pages, counted, and with those that come after them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from agentoolkit.system.scheduler.decisions.downstream import check_circle
+from agentoolkit.system.scheduler.errors import JobExists
+from agentoolkit.system.scheduler.jobs import LIVE, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import Position, StoredJob
+from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
+
+_DONE = JobStatus.DONE  # an enum is slow to look into
+
+
+class MemoryJobs(dict[str, StoredJob]):
+    """Jobs by their ids. What leads to them besides is kept in step here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: dict[str, StoredJob] = {}
+        self.downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """Jobs that come after others, by the id of those."""
+        self._names: dict[str, str] = {}
+        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
+        self._over: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus if status not in LIVE}
+        """The others in no order: they are few, and come and go with every job that runs once."""
+        self._called: OrderedKeys[str] = OrderedKeys()
+        """Ids and names of jobs that can still fire."""
+        self._counts: Counter[JobStatus] = Counter()
+
+    def find(self, id_or_name: str) -> StoredJob | None:
+        """See `JobStore.find`."""
+        return self.get(id_or_name) or self.get(self._names.get(id_or_name, ""))
+
+    def find_cancelled(self, id_or_name: str) -> StoredJob | None:
+        """See `JobStore.find_cancelled`."""
+        named = [stored for stored in self.cancelled.values() if stored.job.job_name == id_or_name]
+        return self.cancelled.get(id_or_name) or max(named, key=created, default=None)
+
+    def find_similar(self, id_or_name: str, limit: int) -> Sequence[str]:
+        """See `JobStore.find_similar`."""
+        after = islice(self._called.from_(id_or_name, included=True), limit)
+        return sorted([*after, *islice(self._called.before(id_or_name), limit)])
+
+    def in_order(self, statuses: Iterable[JobStatus], after: Position | None = None) -> Iterator[StoredJob]:
+        """Yield the jobs that have one of these statuses, the oldest first: those made after a position."""
+        orders: list[Iterable[StoredJob]] = []
+        for status in statuses:
+            if status in LIVE:
+                orders.append(map(self._at, self._order[status].from_(after)))
+            else:
+                held = self.cancelled if status is JobStatus.CANCELLED else self
+                over = (held[job_id] for job_id in self._over[status])
+                orders.append(sorted((stored for stored in over if after is None or created(stored) > after), key=created))
+        return merge(*orders, key=created)
+
+    def count(self) -> Mapping[JobStatus, int]:
+        """See `JobStore.count_jobs`."""
+        return {status: number for status, number in self._counts.items() if number}
+
+    def check(self, job: Job, *, free: bool = True, but: str = "") -> None:
+        """Refuse a job that may not come here.
+
+        Args:
+            job: The job.
+            free: Its id and name must be no other job's that can still fire.
+            but: The id of the job that it replaces.
+
+        Raises:
+            JobExists: Its id or name is taken.
+            InvalidSchedule: It would come after itself.
+        """
+        for key in (job.job_id, job.job_name) if free else ():
+            for job_id in (key, self._names.get(key, "")):
+                taken = self.get(job_id)
+                if taken and job_id != but and taken.state.status is not _DONE:
+                    raise JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
+        check_circle(job, lambda job_id: stored.job.upstream_id if (stored := self.get(job_id)) else None)
+
+    def put(self, stored: StoredJob) -> None:
+        """Add a job, or put it in the place of the one with its id."""
+        job = stored.job
+        if before := self.pop(job.job_id, None):
+            self._unlink(before)
+        self.forget_cancelled(job.job_id)
+        self[job.job_id] = stored
+        self._enter(stored)
+        if job.upstream_id is not None:
+            self.downstream[job.upstream_id][job.job_id] = None
+        if stored.state.status is _DONE:
+            self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
+        else:
+            self._names[job.job_name] = job.job_id
+
+    def move(self, stored: StoredJob, state: JobState) -> StoredJob:
+        """Note where a job stands now."""
+        job = stored.job
+        after = self[job.job_id] = StoredJob(job, state)
+        if state.status is not stored.state.status:
+            self._leave(stored)
+            self._enter(after)
+        return after
+
+    def cancel(self, stored: StoredJob, at: datetime, reason: str) -> None:
+        """Take a job out, and remember it as cancelled."""
+        self.drop(stored.job.job_id)
+        state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
+        cancelled = self.cancelled[stored.job.job_id] = StoredJob(stored.job, state)
+        self._enter(cancelled)
+
+    def drop(self, job_id: str) -> None:
+        """Take a job out, if it is there."""
+        if stored := self.pop(job_id, None):
+            self._unlink(stored)
+
+    def forget_cancelled(self, job_id: str) -> None:
+        """Forget that there was a job of this id, if that is remembered."""
+        if forgotten := self.cancelled.pop(job_id, None):
+            self._leave(forgotten)
+
+    def _at(self, place: tuple[datetime, str]) -> StoredJob:
+        return self[place[1]]
+
+    def _unlink(self, stored: StoredJob) -> None:
+        """Take a job out of all that leads to it, but for its id."""
+        job = stored.job
+        self._leave(stored)
+        if self._names.get(job.job_name) == job.job_id:
+            del self._names[job.job_name]
+        if job.upstream_id is not None:
+            self.downstream[job.upstream_id].pop(job.job_id, None)
+            if not self.downstream[job.upstream_id]:
+                del self.downstream[job.upstream_id]
+
+    def _enter(self, stored: StoredJob) -> None:
+        status, job = stored.state.status, stored.job
+        self._counts[status] += 1
+        if status not in LIVE:
+            self._over[status][job.job_id] = None
+            return
+        self._order[status].add((job.created_at, job.job_id))
+        self._called.add(job.job_id)
+        if job.job_name != job.job_id:
+            self._called.add(job.job_name)
+
+    def _leave(self, stored: StoredJob) -> None:
+        status, job = stored.state.status, stored.job
+        self._counts[status] -= 1
+        if status not in LIVE:
+            del self._over[status][job.job_id]
+            return
+        self._order[status].discard((job.created_at, job.job_id))
+        self._called.discard(job.job_id)
+        if job.job_name != job.job_id:
+            self._called.discard(job.job_name)
+
+
+def created(stored: StoredJob) -> tuple[datetime, str]:
+    """Return a job's place in the order of all: when it was made, then its id."""
+    return stored.job.created_at, stored.job.job_id

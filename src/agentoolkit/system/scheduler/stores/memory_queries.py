@@ -1,0 +1,108 @@
+"""The part of the store in memory that only reads: jobs, executions, messages and notes, one or a page at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.ports import AuditEntry, Change, FoundExecutions, FoundJobs, Message, Position, StoredJob
+from agentoolkit.system.scheduler.search import Search
+from agentoolkit.system.scheduler.search.matching import execution_fits, job_fits
+from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory, place_of
+from agentoolkit.system.scheduler.stores.memory_jobs import MemoryJobs, created
+from agentoolkit.system.scheduler.stores.memory_search import page_of
+
+NOTES = 10_000
+"""Notes of who did what that are kept."""
+
+
+class MemoryQueries:
+    """What is kept, and every question about it. See `ports.JobStore` for each.
+
+    Args:
+        history_length: Finished executions kept for each job.
+        history_size: Bytes of JSON that are kept of their results together.
+    """
+
+    def __init__(self, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE) -> None:
+        self._jobs = MemoryJobs()
+        self._history = MemoryHistory(history_length, history_size)
+        self._outbox: dict[str, Message] = {}
+        self._notes: deque[AuditEntry] = deque(maxlen=NOTES)
+
+    async def find(self, id_or_name: str) -> StoredJob | None:
+        return self._jobs.find(id_or_name)
+
+    async def find_cancelled(self, id_or_name: str) -> StoredJob | None:
+        return self._jobs.find_cancelled(id_or_name)
+
+    async def find_similar(self, id_or_name: str, limit: int) -> Sequence[str]:
+        return self._jobs.find_similar(id_or_name, limit)
+
+    async def jobs(self) -> Sequence[StoredJob]:
+        return sorted(self._jobs.values(), key=created)
+
+    async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
+        return list(islice(self._jobs.in_order(LIVE if status is None else (status,), after), limit))
+
+    async def search_jobs(self, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
+        def fits(stored: StoredJob) -> bool:
+            last = self._history.last_finished(stored.job.job_id)
+            return job_fits(search, *stored, last.status if last else None)
+
+        return FoundJobs(*page_of(self._jobs.in_order(search.job_statuses, after), fits, created, limit))
+
+    async def count_jobs(self) -> Mapping[JobStatus, int]:
+        return self._jobs.count()
+
+    async def downstream(self, job_id: str) -> Sequence[str]:
+        found = [self._jobs[id_] for id_ in self._jobs.downstream.get(job_id, ())]
+        return sorted(stored.job.job_id for stored in found if stored.state.status is not JobStatus.DONE)
+
+    async def last_outcomes(self, job_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        found = {job_id: self._history.last_finished(job_id) for job_id in job_ids}
+        return {job_id: execution.status for job_id, execution in found.items() if execution}
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        return self._history.get(execution_id)
+
+    async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
+        return {id_: found.status for id_ in execution_ids if (found := self._history.get(id_))}
+
+    async def executions(
+        self,
+        job_id: str | None,
+        limit: int,
+        status: ExecutionStatus | None = None,
+        before: Position | None = None,
+        with_results: bool = True,
+    ) -> Sequence[Execution]:
+        found = self._history.page(job_id, limit, status, before)
+        return found if with_results else [execution._replace(result=None) for execution in found]
+
+    async def search_executions(
+        self, search: Search, limit: int, before: Position | None = None, with_results: bool = True
+    ) -> FoundExecutions:
+        def fits(execution: Execution) -> bool:
+            stored = self._jobs.get(execution.job_id) or self._jobs.cancelled.get(execution.job_id)
+            return execution_fits(search, execution, stored.job if stored else None)
+
+        found, following = page_of(self._history.newest(before), fits, place_of, limit)
+        return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
+
+    async def upcoming(self) -> Sequence[Change]:
+        due = (JobStatus.ACTIVE, JobStatus.PAUSED)
+        return [Change(stored.job.job_id, stored.state.due_at) for stored in self._jobs.values() if stored.state.status in due]
+
+    async def outbox(self, limit: int) -> Sequence[Message]:
+        return list(islice(self._outbox.values(), limit))
+
+    async def messages(self, limit: int) -> Sequence[Message]:
+        return list(islice(self._outbox.values(), limit))
+
+    async def entries(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
+        fitting = (note for note in reversed(self._notes) if job_id in (None, note.job_id) and owner in (None, note.owner))
+        return list(islice(fitting, limit))

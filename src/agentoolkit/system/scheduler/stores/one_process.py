@@ -1,0 +1,56 @@
+"""What a store answers of processes where there is one: it leads, nobody asks it for anything, and nothing outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from agentoolkit.system.scheduler.ports import Change, Owner, PendingCancel
+
+
+class OneProcess:
+    """The part of a `JobStore` that is about other processes, of which there are none."""
+
+    survives_restart = False
+    shared = False
+    owner = ""
+    _stopped = False
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def lead(self, now: datetime) -> bool:
+        return True
+
+    async def release_all(self) -> None: ...
+
+    async def leader(self) -> Owner | None:
+        return None
+
+    async def owners(self) -> Sequence[Owner]:
+        return ()
+
+    async def set_stopped(self, stopped: bool) -> None:
+        self._stopped = stopped
+
+    async def is_stopped(self) -> bool:
+        return self._stopped
+
+    async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
+        return False
+
+    async def cancel_requests(self) -> Sequence[PendingCancel]:
+        return ()
+
+    async def acknowledge_cancel(self, execution_id: str) -> None:
+        """Nobody asks: there is no other process."""
+
+    async def changes(self) -> Sequence[Change]:
+        return ()
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return ()
+
+    async def purge(self, now: datetime) -> None:
+        """There is nothing to delete: never are more kept than the limits say."""
