@@ -107,6 +107,7 @@ GRAINS = ("second", "minute", "hour", "day", "month", "year")
 OTHER_READINGS = {
     "next wednesday": "the first Wednesday after today; the remarks name that of next week",
     "3:30": "clock times without am or pm are on the 24-hour clock",
+    "at three twenty": "the same in words",
     "in 4 years at 5pm": "four years keep the day of the month",
     "this evening": "evening is 18:00 unless set otherwise",
     "sunday morning": "morning is 9:00 unless set otherwise",

@@ -101,6 +101,8 @@ def _is_clock(cursor: Cursor, ahead: int) -> bool:
         return True
     if _hour_of(token) is None:
         return False
+    if _spoken_minutes(token, cursor.peek(ahead + 1)) is not None:
+        following = cursor.peek(ahead + 2).text
     if following in ("tomorrow", "tonight", "today") or (following == "this" and cursor.peek(ahead + 2).text in DAY_PARTS):
         return True
     if following == "at" and cursor.peek(ahead + 2).text == "night":
@@ -130,9 +132,17 @@ def _time(cursor: Cursor) -> time:
     if hour is None:
         raise cursor.unexpected()
     cursor.next()
+    if (minutes := _spoken_minutes(token, cursor.peek())) is not None:
+        return _checked(cursor, f"{token.text} {cursor.next().text}", hour, minutes, 0)
     if len(token.text) in (3, 4) and token.text.isdigit():  # 'at 1030'
         return _checked(cursor, f"{token.text[:-2]}:{token.text[-2:]}", hour // 100, hour % 100, 0)
     return _checked(cursor, token.text, hour, 0, 0)
+
+
+def _spoken_minutes(hour: TextToken, following: TextToken) -> int | None:
+    """Return the minutes of ``ten thirty``: both in words, and ten at least."""
+    minutes = whole_number(following.text) if hour.kind == following.kind == "word" else None
+    return minutes if minutes is not None and 10 <= minutes < 60 else None
 
 
 def _past(cursor: Cursor, ahead: int) -> tuple[int, int] | None:

@@ -30,6 +30,16 @@ _HOURS_H = re.compile(r"(?<!in )\b([01]?\d|2[0-3])h([0-5]\d)\b(?!\s?[a-z])")
 _OCLOCK = re.compile(r"\bo\s?clock\b")
 _SHORT_HALF = re.compile(r"(?<=:\d\d)([ap])\b(?!\.?m)")
 """``3:20p``"""
+_REWRITTEN = (
+    (re.compile(r"\bat (\d{1,2})([ap])\b(?!\.?m)\.?"), r"at \1 \2m"),  # at 3p
+    (re.compile(r"(?<=\bat )([01]?\d|2[0-3])\.([0-5]\d)\b(?!\.)"), r"\1:\2"),  # at 23.00
+    (re.compile(r"\b(at|\w+day) ([01]?\d|2[0-3])h\b(?!\s?\d)"), r"\1 \2:00"),  # at 19h
+    (re.compile(r"\b(?:right|just) now\b"), "now"),
+    (re.compile(r"\bmid day\b"), "midday"),
+    (re.compile(r"\bpair of\b"), "couple of"),
+)
+"""What is said in other words that mean the same, and how the grammar has it."""
+_DASHED = re.compile(r"\d{1,4}\s*-\s*\d{1,4}(?:\s*-\s*\d{1,4})?")
 _ABBREVIATED = re.compile(r"(?<=[a-z]{3})\.(?=[\s,]|$)")
 """The full stop of ``Sun.``"""
 _MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
@@ -122,9 +132,12 @@ class Cursor:
 
     def unexpected(self) -> InvalidSchedule:
         """Return the refusal of the next token, which fits nowhere; a word that no phrase has is named first."""
-        token = self._unknown_word() or self.peek()
+        token = self._unknown_word() or self._slash() or self.peek()
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
+        if dashed := _DASHED.search(self.source):
+            remedy = "Write the date as '2026-12-25', or the times as 'from 9:00 to 17:00'."
+            return self.refusal(f"{dashed[0]!r} may be a date in a national form, or a span", remedy)
         if token.text in ("-", "+") and self.peek(1).kind == "number":
             return self.refusal("a length of time carries no sign", "Write e.g. '5 minutes' or 'in 5 minutes'.")
         if token.kind == "slash":
@@ -133,15 +146,15 @@ class Cursor:
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
         if self.place == 0 and token.kind != "word":
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
-        where = f"out of place after {self._read_so_far()!r}" if self.place else "no time by itself"
+        where = f"out of place after {' '.join(each.text for each in self.tokens[: self.place])!r}" if self.place else "no time by itself"
         return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
 
     def _unknown_word(self) -> TextToken | None:
         here = self.tokens[self.place :] if self.place else self.tokens
         return next((token for token in here if token.kind == "word" and token.text not in VOCABULARY), None)
 
-    def _read_so_far(self) -> str:
-        return " ".join(token.text for token in self.tokens[: self.place])
+    def _slash(self) -> TextToken | None:
+        return next((token for token in self.tokens[self.place :] if token.kind == "slash"), None)
 
 
 EXAMPLES = "Write e.g. 'in 30 minutes', 'tomorrow at 14:00', 'every weekday at 9am', 'every 5 minutes' or '0 9 * * 1-5'."
@@ -161,6 +174,8 @@ def tokenise(text: str) -> list[TextToken]:
     said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
     said = _ABBREVIATED.sub("", _SHORT_HALF.sub(r" \1m", _OCLOCK.sub("o'clock", said)))
     said = _HOURS_H.sub(r"\1:\2", said)
+    for shape, instead in _REWRITTEN:
+        said = shape.sub(instead, said)
     if _NAMES_MONTH.search(said):
         said = _JOINED.sub(" ", said)
     tokens = (TextToken(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))

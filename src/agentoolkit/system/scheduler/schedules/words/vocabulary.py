@@ -34,6 +34,7 @@ UNIT_MONTHS = {
     "months": 1,
     "quarter": 3,
     "quarters": 3,
+    "qtr": 3,
     **dict.fromkeys(("year", "years", "yr", "yrs"), 12),
     **dict.fromkeys(("mo", "mos"), 1),
 }
