@@ -23,17 +23,19 @@ class RealWorkHangs(AgenToolError, TimeoutError):
 
 
 class RealWork:
-    """Watches an event loop for what takes real time: open connections and pipes, and calls in threads.
+    """Watches an event loop for what takes real time: a database, open connections and pipes, and calls in threads.
 
     What was open before any handler ran, such as a test's own server, does not count. Nor do locks, events and sleeps:
     with a handler that waits for these the time moves on, up to its timeout.
 
     Args:
         subscribe: The scheduler's, so that it is known which executions run.
+        asks: Is a database asked for something that it has not answered?
         seconds: Real seconds after which a wait counts as a hang.
     """
 
-    def __init__(self, subscribe: Callable[[Listener], object], seconds: float = REAL_SECONDS) -> None:
+    def __init__(self, subscribe: Callable[[Listener], object], asks: Callable[[], bool], seconds: float = REAL_SECONDS) -> None:
+        self._asks = asks
         self._seconds = seconds
         self._running: set[str] = set()
         self._open_before: frozenset[object] = frozenset()
@@ -42,7 +44,7 @@ class RealWork:
         subscribe(self._note)
 
     async def wait(self) -> bool:
-        """Wait until no handler waits for something real any more. Tell whether there was anything to wait for.
+        """Wait until nobody waits for something real any more. Tell whether there was anything to wait for.
 
         Raises:
             RealWorkHangs: That took too long.
@@ -53,7 +55,8 @@ class RealWork:
         end = time.monotonic() + self._seconds
         while self._is_under_way():
             if time.monotonic() > end:
-                problem = f"Executions {', '.join(sorted(self._running))} have waited {self._seconds:g} s of real time."
+                who = "The database has" if self._asks() else f"Executions {', '.join(sorted(self._running))} have"
+                problem = f"{who} waited {self._seconds:g} s of real time."
                 remedy = "Give the handler a real timeout, or let it wait for something that the test sets."
                 raise RealWorkHangs(problem, remedy=remedy)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -85,6 +88,8 @@ class RealWork:
         setattr(loop, "run_in_executor", counted)  # noqa: B010  a type checker does not know that it can be set
 
     def _is_under_way(self) -> bool:
+        if self._asks():
+            return True
         return bool(self._running and (self._calls or functions_awaited() or _programs_awaited() or _owners() - self._open_before))
 
 

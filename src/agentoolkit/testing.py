@@ -110,7 +110,8 @@ class TestToolkit(Toolkit):
     def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:
         super().__init__(settings.without_variables(), injector=injector, time=time)
         self.clock = time
-        self.clock.real_work = RealWork(self.scheduler.subscribe)
+        database = self.database
+        self.clock.real_work = RealWork(self.scheduler.subscribe, lambda: database is not None and database.is_busy)
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""

@@ -3,7 +3,7 @@
 What may differ between the stores, and so is left out:
 
 - how long a handler took, in real seconds; who leads, and how late the event loop was;
-- the random part of the id of an execution that somebody asked for;
+- the random part of the id of an execution that somebody asked for (its order is the order of asking);
 - how far an execution has come when the answer to `backfill` or `cancel_execution` is given: a database takes some turns of the loop;
 - which of several executions that finished at the same instant is pruned first;
 - what stopping does: in memory what waits is cancelled, in a database it waits for the next start.
@@ -12,6 +12,8 @@ What may differ between the stores, and so is left out:
 from __future__ import annotations
 
 import asyncio
+import difflib
+import pprint
 import random
 import re
 from pathlib import Path
@@ -191,9 +193,16 @@ def _neutral(value: Any) -> Any:
 
 
 def differences(seen: dict[str, list[Any]]) -> list[str]:
-    """Name the first step at which the stores differ; none: they are alike."""
-    names = list(seen)
-    for number, steps in enumerate(zip(*seen.values(), strict=True)):
-        if any(step != steps[0] for step in steps):
-            return [f"step {number}, {name}: {step}" for name, step in zip(names, steps, strict=True)]
+    """Name the first step at which a store differs from the first one, and how; none: they are alike."""
+    (first, expected), *others = seen.items()
+    for name, found in others:
+        for number, (before, after) in enumerate(zip(expected, found, strict=True)):
+            if before != after:
+                lines = difflib.ndiff(_lines(before), _lines(after))
+                apart = [line for line in lines if line[0] in "+-"]
+                return [f"step {number}, {before[0]}: {first} (-) and {name} (+)", *apart]
     return []
+
+
+def _lines(step: list[Any]) -> list[str]:
+    return pprint.pformat(step, width=400).splitlines()

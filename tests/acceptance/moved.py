@@ -101,8 +101,7 @@ class World:
                 await asyncio.sleep(0.001)
 
     def _writes(self) -> bool:
-        database = self.kit.database
-        return database is not None and not (database._writer._waiting.empty() and database._reader._waiting.empty())
+        return self.kit.database is not None and self.kit.database.is_busy
 
     async def rows(self) -> list[Any]:
         return list(await self.kit.scheduler.store.executions(None, 100_000))

@@ -12,7 +12,7 @@ from .differential import Play, differences, script
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 SCRIPTS, STEPS = (int(os.environ.get("AGENTOOL_EXAMPLES", "2000")), 50) if FULL else (3, 25)
-FOUND: tuple[int, ...] = (207,)
+FOUND = (207, 10016, 10051, 10070)
 """Seeds of scripts that once showed a fault. They are played in every run, with all of their operations."""
 
 
@@ -25,9 +25,9 @@ async def play(seed: int, steps: int, tmp_path: Path, postgres_url: str | None) 
 
 
 @pytest.mark.parametrize("seed", FOUND)
-async def test_faults_that_were_found_stay_mended(seed: int, tmp_path: Path):
-    """A script that once showed a fault is answered the same in memory and on SQLite."""
-    assert await play(seed, 50, tmp_path, None) == []
+async def test_faults_that_were_found_stay_mended(seed: int, tmp_path: Path, postgres_url: str):
+    """A script that once showed a fault is answered the same on memory, SQLite and PostgreSQL."""
+    assert await play(seed, 50, tmp_path, postgres_url) == []
 
 
 @pytest.mark.parametrize("seed", range(0 if FULL else SCRIPTS))

@@ -32,6 +32,14 @@ async def test_one_execution_can_be_read(kit, scheduler):
     assert await scheduler("get_execution", execution_id=record["execution_id"]) == record
 
 
+async def test_those_asked_for_at_one_instant_are_listed_as_they_were_asked_for(kit, scheduler):
+    """Of executions of the same instant, the one that was asked for last comes first."""
+    await scheduler.add("1 day", job_id="job")
+    asked = [(await scheduler("run_now", job_id="job"))["execution_id"] for _ in range(5)]
+    listed = (await scheduler("get_history", job_id="job"))["history"]
+    assert [record["execution_id"] for record in listed] == asked[::-1]
+
+
 @pytest.mark.parametrize("operation", ["get_execution", "cancel_execution"])
 async def test_unknown_execution_is_refused(scheduler, operation):
     """An id that no record has raises KeyError and names the way to the right one."""

@@ -118,10 +118,21 @@ async def test_what_waits_for_nothing_real_is_timed_out_in_moved_time() -> None:
         assert set(await statuses(kit, "work", {"operation": "event"}, 3)) == {"failed"}
 
 
+async def test_the_clock_waits_for_a_database(tmp_path: Path) -> None:
+    """Where one is opened by code, what is due at an instant is done and written down at that instant."""
+    async with toolkit(settings=Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "kept.db")})) as kit:
+        call = {"agentool_name": "storage_kv", "input_data": {"operation": "increment", "key": "a"}}
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "1 second", **call})
+        await kit.clock.advance(seconds=5)
+        rows = await kit.scheduler.store.executions("job", 10)
+        assert [(row.started_at, row.finished_at) for row in rows] == [(row.scheduled_at, row.scheduled_at) for row in rows]
+        assert len(rows) == 5
+
+
 async def test_a_real_hang_is_found() -> None:
     """A handler whose program does not end is named after a limit in real time."""
     async with toolkit(settings=Settings(timezone="UTC", programs=(sys.executable,))) as kit:
-        kit.clock.real_work = RealWork(kit.scheduler.subscribe, seconds=0.3)
+        kit.clock.real_work = RealWork(kit.scheduler.subscribe, lambda: False, seconds=0.3)
         with pytest.raises(RealWorkHangs, match=r"job@.* 0.3 s of real time"):
             await statuses(kit, "shell", {"operation": "run", "command": [sys.executable, "-c", "import time; time.sleep(60)"]}, 2)
 

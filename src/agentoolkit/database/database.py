@@ -56,6 +56,11 @@ class Database:
     def is_open(self) -> bool:
         return self._reader is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """Does somebody in this event loop wait for an answer?"""
+        return bool(self._gathered) or any(thread is not None and thread.asked for thread in (self._writer, self._reader))
+
     async def open(self) -> None:
         """Connect and bring the schema up to date. Idempotent.
 

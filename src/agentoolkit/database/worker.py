@@ -59,6 +59,8 @@ class DatabaseThread:
         self._translated: dict[str, str] = {}
         self._kept: dict[str, Any] = {}
         self._over = False
+        self.asked = 0
+        """Answers that somebody waits for."""
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
@@ -72,6 +74,7 @@ class DatabaseThread:
         return future
 
     def put(self, item: Item) -> None:
+        self.asked += len(item.futures)
         self._waiting.put(item)
         if self._over:
             self._refuse_waiting()
@@ -200,6 +203,7 @@ class DatabaseThread:
 
     def _wake(self, answered: Sequence[_Answered]) -> None:
         for item, answers, error in answered:
+            self.asked -= len(item.futures)
             if error is not None:
                 for future in item.futures:
                     if not future.done():

@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, 
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
-from agentoolkit.system.scheduler.execution_ids import execution_id
+from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
@@ -70,8 +70,9 @@ class ExecutionService:
             work = work._replace(caller=narrowed(work.caller, get_caller()))
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
+        now = self._parts.time.now()
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
-        asked = Execution(f"{name}@now-{uuid4().hex}", name, work.agentool_name, self._parts.time.now(), trigger="run_now")
+        asked = Execution(asked_execution_id(name, now), name, work.agentool_name, now, trigger="run_now")
         engine = self._lifecycle.running_engine()
         if stored is not None:
             await self._audit.note("ran", stored, asked.execution_id)
