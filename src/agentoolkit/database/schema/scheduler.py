@@ -183,3 +183,22 @@ AUDIT: Sequence[str] = (
 )
 
 FAILURES: Sequence[str] = ("ALTER TABLE agentool_jobs ADD COLUMN failures_from BIGINT",)
+
+CHEAPER_COUNTS: Sequence[str] = (
+    # A row for each status there is, so that a trigger is one statement: every job that runs once changes its status.
+    """sqlite: INSERT INTO agentool_job_counts (state, number)
+            SELECT value, 0 FROM json_each('["active", "paused", "done", "broken", "removed"]')
+            WHERE value NOT IN (SELECT state FROM agentool_job_counts)
+    """,
+    "sqlite: DROP TRIGGER agentool_jobs_added",
+    "sqlite: DROP TRIGGER agentool_jobs_changed",
+    """sqlite: CREATE TRIGGER agentool_jobs_added AFTER INSERT ON agentool_jobs BEGIN
+                UPDATE agentool_job_counts SET number = number + 1 WHERE state = NEW.state;
+            END
+    """,
+    """sqlite: CREATE TRIGGER agentool_jobs_changed AFTER UPDATE OF state ON agentool_jobs WHEN OLD.state <> NEW.state BEGIN
+                UPDATE agentool_job_counts SET number = number + CASE state WHEN NEW.state THEN 1 ELSE -1 END
+                WHERE state IN (OLD.state, NEW.state);
+            END
+    """,
+)

@@ -91,6 +91,10 @@ class Schedule:
             remedy = "Give 'next' or 'previous' to a crontab or a single time."
             raise InvalidSchedule(f"{excerpt(self.shift)} does not fit this schedule.", field="shift", value=self.shift, remedy=remedy)
 
+    def __hash__(self) -> int:
+        # Every firing looks up its timing: a hash of all fields took longer than the due time itself.
+        return hash((self.kind, self.text, self.timezone, self.anchor))
+
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment`` (aware), in UTC; None when there is no further one. Never raises."""
         try:

@@ -40,8 +40,11 @@ class Columns:
         self.types: Mapping[str, str] = {column.name: column.type for column in columns}
         self.selected = ", ".join(self.names)
         self._get = attrgetter(*(column.field for column in columns))
-        self._writers = [(place, column.write) for place, column in enumerate(columns) if column.write]
-        self._blanks = [(place, _BLANKS[column.type]) for place, column in enumerate(columns) if column.nullable]
+        self._writers = [
+            (place, column.write, _BLANKS[column.type] if column.nullable else None)
+            for place, column in enumerate(columns)
+            if column.write or column.nullable
+        ]
         self._readers = [(place, column.read) for place, column in enumerate(columns) if column.read]
 
     def only(self, *names: str) -> Columns:
@@ -50,14 +53,21 @@ class Columns:
 
     def parameters(self, fact: object) -> dict[str, Any]:
         """Return what is stored of a fact, by the names of the columns."""
-        return dict(zip(self.names, self._stored(fact), strict=True))
+        stored = list(self._get(fact))
+        for place, write, _ in self._writers:
+            if write is not None and stored[place] is not None:
+                stored[place] = write(stored[place])
+        return dict(zip(self.names, stored, strict=True))
 
     def row(self, fact: object) -> Row:
         """Return what is stored of a fact as one of many rows, with a blank for null. See `value`."""
-        stored = self._stored(fact)
-        for place, blank in self._blanks:
-            if stored[place] is None:
+        stored = list(self._get(fact))
+        for place, write, blank in self._writers:
+            value = stored[place]
+            if value is None:
                 stored[place] = blank
+            elif write is not None:
+                stored[place] = write(value)
         return tuple(stored)
 
     def value(self, name: str) -> str:
@@ -75,13 +85,6 @@ class Columns:
             if values[place] is not None:
                 values[place] = read(values[place])
         return values
-
-    def _stored(self, fact: object) -> list[Any]:
-        stored = list(self._get(fact))
-        for place, write in self._writers:
-            if stored[place] is not None:
-                stored[place] = write(stored[place])
-        return stored
 
 
 def plain(text: str) -> str:
