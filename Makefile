@@ -1,4 +1,4 @@
-.PHONY: api house quick tools install serve test check lint types imports coverage bench growth docs format
+.PHONY: api site house quick tools install serve test check lint types imports coverage bench growth docs format
 
 install:          ## everything a contributor needs
 	uv sync
@@ -41,6 +41,9 @@ growth:           ## what each operation of the scheduler costs as its store gro
 
 docs:             ## run every block of every page, and compare the generated pages with the program
 	uv run pytest -q tests/docs tests/schedules/test_conformance_page.py tests/entrypoints/test_reference.py
+
+site:             ## the pages as a site with search, in site/; every link is checked
+	uv run mkdocs build --strict --quiet
 
 tools:            ## what each tool costs a model that is offered it, in tokens
 	uv run python -m agentoolkit.agents.sizes
