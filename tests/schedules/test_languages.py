@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time
 
 import pytest
@@ -60,6 +61,42 @@ def test_the_answer_says_what_was_read() -> None:
     """The remark names the language and the English words."""
     reading = read_schedule("jeden Montag um 8:30", now=NOW, habits=ALL)
     assert reading.remarks[0] == "read as German: 'every monday at 8:30'"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("werktags um 9 Uhr", "werktags (Montag bis Freitag) um 09:00"),
+        ("alle zwei Wochen am Montag um 9 Uhr", "jeden Montag um 09:00, alle 2 Wochen, gezählt ab 2026-11-23"),
+        ("jeden ersten Montag im Monat um 8 Uhr", "am ersten Montag des Monats um 08:00"),
+        ("am 25. Dezember um 9 Uhr", "einmal, am Freitag 2026-12-25 um 09:00"),
+        ("de lunes a viernes a las 9", "cada día laborable (lunes a viernes) a las 09:00"),
+        ("mañana a las 14:30", "una vez, el sábado 2026-11-21 a las 14:30"),
+        ("toutes les 5 minutes", "toutes les 5 minutes"),
+        ("tous les 2 jours", "tous les 2 jours"),
+        ("tous les jours à 9 h", "tous les jours à 09:00"),
+    ],
+)
+def test_the_answer_is_in_the_language_of_the_text(text: str, words: str) -> None:
+    """The words of the schedule are those of whoever wrote it."""
+    assert read_schedule(text, now=NOW, habits=ALL).words == words
+
+
+def test_each_form_of_the_page_is_answered_in_its_language() -> None:
+    """No word of English is left in any of them."""
+    words = [read_schedule(text, now=NOW, habits=ALL).words for text, _ in SAID]
+    assert [said for said in words if re.search(r"\b(every|once|the|and|of|at|day|hour)\b", said)] == []
+
+
+def test_what_a_language_has_no_word_for_is_answered_in_english() -> None:
+    """Rather that than a sentence in two languages."""
+    reading = read_schedule("jeden Montag um 9 Uhr", now=NOW, habits=ALL, jitter=30)
+    assert reading.words == "every Monday at 09:00, delayed by up to 30 seconds"
+
+
+def test_a_crontab_is_answered_in_english() -> None:
+    """It is in no language."""
+    assert read_schedule("0 9 * * 1", now=NOW, habits=ALL).words == "every Monday at 09:00"
 
 
 @pytest.mark.parametrize("text", ["jeden Montag um 9 Uhr", "cada lunes a las 9", "chaque lundi à 9 h"])

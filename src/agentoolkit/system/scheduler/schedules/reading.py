@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR,
 from agentoolkit.system.scheduler.schedules.shifting import Shift
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
-from agentoolkit.system.scheduler.schedules.words.languages import Language, in_english, language_name
+from agentoolkit.system.scheduler.schedules.words.languages import Language, answered_in, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
 from agentoolkit.system.scheduler.schedules.words.tokens import DayParts, plain
@@ -37,7 +37,7 @@ class Reading:
 
     Attributes:
         schedule: The schedule, checked.
-        words: It in plain English.
+        words: It in plain English, or in the language that the text was read in.
         remarks: What the reader decided, one sentence each: the cron text it became, a day it moved to, a change of clocks.
     """
 
@@ -115,7 +115,8 @@ def read_schedule(
     bounds |= {"only": tuple(only), "shift": shift}
     schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now, zone), **bounds)
     _check_it_fires(schedule, now, text)
-    return Reading(schedule, describe(schedule), (*phrase.remarks, *zone_remarks))
+    words = describe(schedule)
+    return Reading(schedule, answered_in(phrase.language, words) if phrase.language else words, (*phrase.remarks, *zone_remarks))
 
 
 def _spread_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, key: str) -> Phrase:
@@ -130,10 +131,13 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
     """Read a text as English and in each language that is read; what reads differently in two of them is refused."""
     readings: dict[str, Phrase] = {}
     refused: InvalidSchedule | None = None
-    for name, english in [("English", text), *_translations(text, habits.languages)]:
+    for language, english in [(None, text), *_translations(text, habits.languages)]:
         try:
             phrase = understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
-            readings[name] = phrase if name == "English" else replace(phrase, remarks=(f"read as {name}: {english!r}", *phrase.remarks))
+            if language is not None:
+                said = f"read as {language_name(language)}: {english!r}"
+                phrase = replace(phrase, language=language, remarks=(said, *phrase.remarks))
+            readings[language_name(language) if language else "English"] = phrase
         except InvalidSchedule as wrong:
             refused = refused or wrong
     if len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
@@ -144,9 +148,10 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
     return next(iter(readings.values()))
 
 
-def _translations(text: str, languages: Sequence[Language]) -> list[tuple[str, str]]:
-    found = ((language_name(language), in_english(text, language)) for language in languages if not is_after(text))
-    return [(name, english) for name, english in found if english is not None and english != text]
+def _translations(text: str, languages: Sequence[Language]) -> Iterator[tuple[Language, str]]:
+    for language in languages:
+        if not is_after(text) and (english := in_english(text, language)) not in (None, text):
+            yield language, english
 
 
 def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:

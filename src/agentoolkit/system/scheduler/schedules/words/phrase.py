@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.schedule import Kind
+from agentoolkit.system.scheduler.schedules.words.languages import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Phrase:
         needs_zone: Whether it means something else in another zone: ``now`` and ``in 5 minutes`` do not.
         start_at: First moment (aware) that the text itself sets: ``… from 1 december``.
         end_at: Last moment (aware) that the text itself sets: ``… until friday``.
+        language: The language that the text is in; None is English.
     """
 
     kind: Kind
@@ -30,6 +32,7 @@ class Phrase:
     needs_zone: bool = True
     start_at: datetime | None = None
     end_at: datetime | None = None
+    language: Language | None = None
 
 
 def once_phrase(

@@ -1,10 +1,10 @@
-"""Other languages for reading: each is one file with a table of its words as English ones. English is the grammar itself."""
+"""Other languages for reading and answering: each is one file with two tables, to English and back. English is the grammar itself."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from agentoolkit.system.scheduler.schedules.words.languages import french, german, spanish
@@ -12,29 +12,44 @@ from agentoolkit.system.scheduler.schedules.words.languages import french, germa
 Language = Literal["de", "es", "fr"]
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"de": german.WORDS, "es": spanish.WORDS, "fr": french.WORDS}
+_ANSWERS: Mapping[str, Mapping[str, str]] = {"de": german.ANSWERS, "es": spanish.ANSWERS, "fr": french.ANSWERS}
 _NAMES = {"de": "German", "es": "Spanish", "fr": "French"}
 _MAX_WORDS = 5
 """Words of the longest phrase of a table."""
 _TOKEN = re.compile(r"\d+(?::\d\d)+|\d+\.(?=\s)|\d+|[^\W\d_]+(?:'[^\W\d_]+)*(?:/[^\W\d]+)*|[^\s\w]", re.UNICODE)
 _KEPT = re.compile(r"\d.*|[,;-]|[a-z_]+/\S+|utc|gmt", re.IGNORECASE)
 
+_KEPT_IN_ANSWERS = re.compile(r"\d.*|[,;()]")
+
 
 def in_english(text: str, language: Language) -> str | None:
     """Write a text of another language in English words; None if it has a word that the language's table has not."""
-    words = _TOKEN.findall(_folded(text))
-    table, found, place = _TABLES[language], list[str](), 0
+    found = _translated(_TOKEN.findall(_folded(text)), _TABLES[language], _KEPT)
+    return None if found is None else re.sub(r"\s+", " ", " ".join(word.removesuffix(".") for word in found)).strip()
+
+
+def answered_in(language: Language, words: str) -> str:
+    """Write the English words for a schedule in another language; they stay English where that has no word for one of them."""
+    few = re.sub(r"\bevery (\d+) (day)?", lambda found: f"every few {'whole ' if found[2] else ''}{found[1]} {found[2] or ''}", words)
+    found = _translated(re.findall(r"\d[\d:+-]*|[A-Za-z]+|\S", few), _ANSWERS[language], _KEPT_IN_ANSWERS)
+    return words if found is None else re.sub(r" (?=[,;)])|(?<=\() ", "", " ".join(found))
+
+
+def _translated(words: Sequence[str], table: Mapping[str, str], kept: re.Pattern[str]) -> list[str] | None:
+    """Replace phrases by what a table has for them, the longest first; None if there is a word that it has not."""
+    found, place = list[str](), 0
     while place < len(words):
         for length in range(min(_MAX_WORDS, len(words) - place), 0, -1):
-            if (english := table.get(" ".join(words[place : place + length]))) is not None:
-                found.append(english)
+            if (other := table.get(" ".join(words[place : place + length]))) is not None:
+                found.append(other)
                 place += length
                 break
         else:
-            if not _KEPT.fullmatch(words[place]):
+            if not kept.fullmatch(words[place]):
                 return None
-            found.append(words[place].removesuffix("."))
+            found.append(words[place])
             place += 1
-    return re.sub(r"\s+", " ", " ".join(found)).strip()
+    return found
 
 
 def language_name(language: Language) -> str:
