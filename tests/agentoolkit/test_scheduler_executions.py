@@ -123,6 +123,19 @@ async def test_backfill_runs_a_past_range_once(kit, scheduler, probe):
     assert len(probe.calls) == 4
 
 
+async def test_what_waits_of_a_finished_job_runs_as_its_id_is_defined_anew(kit, scheduler, probe):
+    """A backfill of a job that is done goes on with the input of the job that is made under its id."""
+    await scheduler.add("1 hour", job_id="job", max_runs=1, max_instances=1)
+    await kit.advance(hours=5)
+    probe.blocks()
+    await scheduler("backfill", job_id="job", start_at="2030-01-01T02:00:00", end_at="2030-01-01T04:00:00")
+    await kit.advance()
+    await scheduler.add("1 day", job_id="job", input_data={"operation": "run", "number": 7})
+    probe.may_end.set()
+    await kit.advance()
+    assert [given["number"] for given in probe.inputs] == [0, 0, 7]
+
+
 async def test_longest_backfill_is_run_once(kit, scheduler, probe):
     """As many due times as a history holds are run by the first call, and none of them by the next ones."""
     await scheduler.add("0 * * * *", job_id="job", paused=True)

@@ -42,7 +42,7 @@ class JobWriter:
     async def add(self, stored: StoredJob) -> None:
         """Add a job. Raises as `JobStore.add` does."""
         await self._store.add(*stored, self._audit.entry("created", None, stored))
-        self._set_alarm(*stored)
+        self._define(*stored)
         self._events.scheduled(stored.job)
         await self._make_queues(stored.job)
 
@@ -58,9 +58,7 @@ class JobWriter:
             self._announce(exchanged.cancelled)
         elif not await self._store.replace(job, state, before.state, note):
             return None
-        self._set_alarm(job, state)
-        if engine := self._lifecycle.engine:
-            engine.dispatch.redefine(job)
+        self._define(job, state)
         await self._make_queues(job)
         return changed
 
@@ -125,9 +123,11 @@ class JobWriter:
             state = state._replace(next_run_at=job.schedule.next_after(due))
         return state if state.next_run_at or job.upstream_id else state._replace(status=JobStatus.DONE)
 
-    def _set_alarm(self, job: Job, state: JobState) -> None:
+    def _define(self, job: Job, state: JobState) -> None:
+        """Let a job fire as it is now, and what waits under its id run so too, as in another process, which has no other definition."""
         if engine := self._lifecycle.engine:
             engine.set_alarm(job.job_id, state.due_at)
+            engine.dispatch.redefine(job)
 
     def _announce(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
