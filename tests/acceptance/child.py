@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -54,6 +55,8 @@ class Orders:
     concurrency: int = 100
     stubborn: bool = False
     """Does the handler swallow its cancellation for two seconds?"""
+    restless: float = 0.0
+    """Seeds when its scheduler restarts; 0: never."""
 
 
 def die() -> None:
@@ -208,11 +211,21 @@ async def serve(orders: Orders) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with opened(Toolkit(settings), world) as kit:
         print("ready", flush=True)
-        if orders.until_done:
+        if orders.restless:
+            restarting = asyncio.create_task(restart_again_and_again(kit, random.Random(orders.restless)))
+            await ended.wait()
+            restarting.cancel()
+        elif orders.until_done:
             await until_done(kit, orders.until_done)
         else:
             await ended.wait()
     print("closed", flush=True)
+
+
+async def restart_again_and_again(kit: Toolkit, chance: random.Random) -> None:
+    while True:
+        await asyncio.sleep(chance.uniform(0.3, 2.0))
+        await kit.injector.run("scheduler", {"operation": "restart"})
 
 
 @asynccontextmanager

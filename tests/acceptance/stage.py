@@ -161,13 +161,13 @@ class Stage:
 
     # Judgement
 
-    def verdict(self, jobs: Sequence[dict[str, Any]]) -> Verdict:
-        """Compare rows, handler starts and messages with the due times that follow from the definitions."""
+    def verdict(self, jobs: Sequence[dict[str, Any]], prefix: str = "") -> Verdict:
+        """Compare rows, handler starts and messages, of the jobs with this prefix, with the due times that the definitions say."""
         due = {(job["job_id"], moment) for job in jobs if "start_at" in job for moment in due_seconds(job)}
         columns = "execution_id, job_id, scheduled_at, status, due_count, attempt"
-        rows = self.query(f"SELECT {columns} FROM agentool_executions WHERE cause <> 'after'")
+        rows = self.query(f"SELECT {columns} FROM agentool_executions WHERE cause <> 'after' AND job_id LIKE '{prefix}%'")
         found = Counter((job_id, at) for _, job_id, at, *_ in rows)
-        starts = Counter(id_ for id_, _, _ in self.starts())
+        starts = Counter(id_ for id_, _, _ in self.starts() if id_.startswith(prefix))
         verdict = Verdict(expected=len(due), in_flight_at_kills=self.in_flight)
         verdict.no_row = len(due - found.keys())
         verdict.second_row = sum(number - 1 for number in found.values())
@@ -179,17 +179,18 @@ class Stage:
         verdict.unstarted = sum(starts[id_] == 0 for id_ in done)
         verdict.extra_starts = sum(number - 1 for number in starts.values())
         if any(job.get("result_queue") for job in jobs):
-            sent = self.messages()
+            sent = {id_: times for id_, times in self.messages().items() if id_.startswith(prefix)}
             verdict.messages_lost = len(done - sent.keys())
             verdict.messages_doubled = len(sent.keys() - done)
-        self._judge_downstream(verdict, jobs, done)
+        self._judge_downstream(verdict, jobs, done, prefix)
         return verdict
 
-    def _judge_downstream(self, verdict: Verdict, jobs: Sequence[dict[str, Any]], done: set[str]) -> None:
+    def _judge_downstream(self, verdict: Verdict, jobs: Sequence[dict[str, Any]], done: set[str], prefix: str) -> None:
         """Every success of a job is followed by exactly one execution of each job that comes after it, and nothing else is."""
         after = {job["job_id"]: job["schedule"].removeprefix("after ") for job in jobs if job["schedule"].startswith("after ")}
         due = {f"{job_id}@after-{id_}" for job_id, before in after.items() for id_ in done if id_.startswith(f"{before}@")}
-        rows = self.query("SELECT execution_id, status, attempt FROM agentool_executions WHERE cause = 'after'")
+        sql = f"SELECT execution_id, status, attempt FROM agentool_executions WHERE cause = 'after' AND job_id LIKE '{prefix}%'"
+        rows = self.query(sql)
         ended = {id_ for id_, status, attempt in rows if status == "success" or (status, attempt) == ("lost", 3)}
         verdict.not_followed = len(due - ended)
         verdict.followed_wrongly = len({id_ for id_, *_ in rows} - due)

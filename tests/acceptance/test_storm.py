@@ -1,0 +1,74 @@
+"""Kills among starts, stops, restarts and ends: each due time ends in exactly one row, and nobody leads who does not serve."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from datetime import datetime
+
+from .stage import Stage, Verdict, after_each, every_second, soon
+
+FULL = bool(os.environ.get("AGENTOOL_FULL"))
+ROUNDS, JOBS, SECONDS = (int(os.environ.get("AGENTOOL_ROUNDS", "60")), 40, 60) if FULL else (1, 10, 6)
+"""Rounds, each on new jobs: a job keeps a hundred executions."""
+DEEDS = ("kill", "kill", "end", "stop")
+
+
+class Storm:
+    """Three processes on one database that restart their schedulers all the time, and what comes over them."""
+
+    def __init__(self, stage: Stage, chance: random.Random) -> None:
+        self._stage, self._chance = stage, chance
+        self.done = 0
+
+    def start(self) -> None:
+        self._stage.start(ready=False, restless=self._chance.random())
+
+    def strike(self) -> None:
+        """Kill a process or let it end, and start another; or stop the schedulers of all, and start them again."""
+        child = self._chance.choice([child for child in self._stage.children if child.poll() is None])
+        match self._chance.choice(DEEDS):
+            case "kill":
+                self._stage.kill(child)
+                self.start()
+            case "end":
+                child.terminate()
+                self._stage.reap(child)
+                self.start()
+            case _:
+                self._stage.ask({"operation": "stop"})
+                self._stage.ask({"operation": "start"})
+        self.done += 1
+
+
+def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
+    """Let a storm go over jobs of its own until they are over, and judge what is left."""
+    plain = [*every_second(JOBS, soon(10), SECONDS, result_queue="results"), *after_each(3)]
+    jobs = [{**job, "job_id": prefix + job["job_id"], "schedule": job["schedule"].replace("after ", f"after {prefix}")} for job in plain]
+    stage.schedule(jobs)
+    for _ in range(3):
+        storm.start()
+    ends = datetime.fromisoformat(jobs[0]["end_at"]).timestamp()
+    while time.time() < ends:
+        time.sleep(storm._chance.uniform(0.2, 0.8))
+        storm.strike()
+    for child in stage.children:
+        if child.poll() is None:
+            child.terminate()
+            stage.reap(child)
+    stage.finish(60)
+    return stage.verdict(jobs, prefix)
+
+
+def test_a_storm_leaves_no_wrong_row(postgres_stage: Stage, figure):
+    """Over PostgreSQL: no due time is lost or doubled, no handler starts twice that was not killed, the lead is given back."""
+    storm = Storm(postgres_stage, random.Random(5))
+    wrong = expected = 0
+    for number in range(ROUNDS):
+        verdict = stormed(postgres_stage, storm, f"r{number}-")
+        wrong, expected = wrong + verdict.wrong, expected + verdict.expected
+        print(f"round {number}: {verdict}", flush=True)
+        assert verdict.clean, verdict
+        assert postgres_stage.query("SELECT owner FROM agentool_leases") == []
+    figure(42, f"{wrong} of {expected} rows wrong, {storm.done} kills, ends, stops and starts")
