@@ -139,3 +139,18 @@ async def test_one_caller_leaves_room_for_others(kit: TestToolkit, monkeypatch: 
     assert refused.value.status_code == 429
     for caller in (paul, root):
         events._check_room(held, caller)
+
+
+async def test_a_revoked_token_ends_its_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens afterwards is not told to whoever had it."""
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.05)
+    settings = Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "jobs.db"), "rest_tokens": "always"})
+    async with Toolkit(settings) as kit, serving_api(kit, "127.0.0.1:0") as address:
+        token, text = await kit.tokens.create("maria", ["read"])
+        client, lines = httpx2.AsyncClient(timeout=SECONDS, headers={"Authorization": f"Bearer {text}"}), 0
+        async with asyncio.timeout(SECONDS), client, client.stream("GET", f"{address}/api/scheduler/events/stream") as answer:
+            async for line in answer.aiter_lines():
+                lines += line.startswith(": still here")
+                if lines == 2:
+                    await kit.tokens.revoke(token.token_id)
+        assert (answer.status_code, lines >= 2) == (200, True)

@@ -95,3 +95,11 @@ async def test_metrics_are_in_the_text_form_of_prometheus(client: httpx2.AsyncCl
     answer = await client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# TYPE agentool_jobs gauge" in answer.text
+
+
+async def test_a_name_may_have_a_slash(api: Api) -> None:
+    """Written as %2F it is part of the name, in each address of the task."""
+    made = await api("POST", "/tasks", status=201, json={"name": "nightly/report ä", "schedule": "0 9 * * *", **LIST})
+    assert (await api("GET", "/tasks/nightly%2Freport%20%C3%A4"))["task_id"] == made["task_id"]
+    assert (await api("POST", "/tasks/nightly%2freport%20%C3%A4/pause"))["status"] == "paused"
+    assert (await api("GET", "/tasks/nightly/report", status=404))["type"] == "urn:agentool:no-such-path"

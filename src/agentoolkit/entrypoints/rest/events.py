@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -14,7 +15,7 @@ from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.entrypoints.rest.routing import guarded_router
+from agentoolkit.entrypoints.rest.routing import guarded_router, readmission
 from agentoolkit.system.events.messages import EventMessage
 from agentoolkit.system.events.operations import may_see
 from agentoolkit.system.events.service import EventService
@@ -22,7 +23,8 @@ from agentoolkit.system.events.subscriptions import Subscription
 
 router = guarded_router("events")
 
-KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE_SECONDS = 5.0
+"""How often a stream says that it is there, and looks whether its token is still good."""
 MAX_STREAMS = 1_000
 """Subscribers of one process; a further one is refused with 429."""
 MAX_CALLER_STREAMS = 100
@@ -93,7 +95,7 @@ async def stream_events(query: Annotated[EventQuery, Query()], request: Request,
         streams.pop(subscription, None)
         service.unsubscribe(subscription)
 
-    return EventStream(_lines(subscription, tools.caller, missed), end)
+    return EventStream(_lines(subscription, tools.caller, missed, readmission(request)), end)
 
 
 class EventStream(StreamingResponse):
@@ -125,13 +127,23 @@ def _check_room(streams: Mapping[Subscription, str], caller: Caller) -> None:
         raise ApiError(429, "too-many-streams", problem, headers={"Retry-After": "30"})
 
 
-async def _lines(subscription: Subscription, caller: Caller, missed: int) -> AsyncGenerator[str]:
-    """Write events as server-sent events, and a comment now and then, so that nobody takes the connection for dead."""
+async def _lines(
+    subscription: Subscription, caller: Caller, missed: int, is_admitted: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[str]:
+    """Write events as server-sent events, and a comment now and then, so that nobody takes the connection for dead.
+
+    It ends when its token was revoked or has expired: within `KEEP_ALIVE_SECONDS`.
+    """
     yield "retry: 2000\n\n"
     if missed:
         yield f'event: missed\ndata: {{"count": {missed}}}\n\n'
+    checked = time.monotonic()
     while subscription.alive:
         message = await subscription.next(KEEP_ALIVE_SECONDS)
+        if time.monotonic() - checked >= KEEP_ALIVE_SECONDS:
+            if not await is_admitted():
+                return
+            checked = time.monotonic()
         if message is None:
             yield ": still here\n\n"
         elif may_see(caller, message):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
-from agentool.caller import Scope
+from agentool.caller import Scope as CallerScope
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.idempotency import answered_once
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
@@ -21,11 +25,19 @@ _BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
 class GuardedRoute(APIRoute):
-    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something."""
+    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something.
+
+    A name in its path may have a slash, written as ``%2F``.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(_with_kept_slashes(scope))
+        named: dict[str, Any] = child.get("path_params", {})
+        return match, {**child, "path_params": {name: _with_slashes(value) for name, value in named.items()}} if named else child
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        scope: Scope | None = (self.openapi_extra or {}).get("x-scope")
+        scope: CallerScope | None = (self.openapi_extra or {}).get("x-scope")
 
         takes_query = bool(self.dependant.query_params)  # of those that take some, the model refuses others
 
@@ -47,7 +59,21 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def needing(scope: Scope) -> dict[str, Any]:
+def readmission(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Return what tells whether a request that was let in would be let in now: its token may have been revoked."""
+    rules = _rules_of(request)
+
+    async def is_admitted_now() -> bool:
+        try:
+            await admit(request.scope, rules)
+        except ApiError:
+            return False
+        return True
+
+    return is_admitted_now
+
+
+def needing(scope: CallerScope) -> dict[str, Any]:
     """Return the OpenAPI extra of a route that needs another scope than its method says."""
     return {"x-scope": scope}
 
@@ -77,3 +103,20 @@ def _check_media_type(request: Request) -> None:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     if has_body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "wrong-media-type", "A body must be JSON.", field="Content-Type", remedy="Send 'application/json'.")
+
+
+_KEPT = "\ue000"
+"""Stands for a slash within a name until the route is found: of private use, so that no name has it."""
+
+
+def _with_kept_slashes(scope: Scope) -> Scope:
+    """Return a scope whose path has only those slashes that part names."""
+    raw: bytes = scope.get("raw_path") or b""
+    if scope["type"] != "http" or b"%2f" not in raw.lower():
+        return scope
+    path = re.sub("%2f", quote(_KEPT), raw.decode("ascii", "replace").partition("?")[0], flags=re.IGNORECASE)
+    return {**scope, "path": unquote(path)}
+
+
+def _with_slashes(value: Any) -> Any:
+    return value.replace(_KEPT, "/") if isinstance(value, str) else value

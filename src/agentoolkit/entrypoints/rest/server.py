@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
@@ -20,6 +21,46 @@ from agentoolkit.wiring import Toolkit
 
 GRACE_SECONDS = 3
 """How long requests under way may take after the server was asked to stop."""
+
+
+HEAD_SECONDS = 10.0
+"""How long the first line and the headers of a request may take to come."""
+
+
+class BoundedHeads(H11Protocol):
+    """HTTP/1.1 by h11, which bounds the size of a request's head; this bounds its time, which uvicorn does not."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  as the class above has it
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unwatch()
+
+    def _watch(self) -> None:
+        """Let the time run while no request is under way; it goes on from the first byte, however few come at a time."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            self._unwatch()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._cut)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut(self) -> None:
+        self._deadline = None
+        if self.transport is not None and not self.transport.is_closing():
+            self.send_400_response(f"The head of the request did not come within {HEAD_SECONDS:g} s.")
 
 
 class _Server(uvicorn.Server):
@@ -90,7 +131,10 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
         ConfigurationError: The address cannot be used.
     """
     listening = _listen(host, port)
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False))
+    config = uvicorn.Config(
+        app, http=BoundedHeads, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
+    )
+    server = _Server(config)
     task = asyncio.create_task(server.serve([listening]), name="agentool-http")
     task.add_done_callback(lambda _: server.listens.set())  # a start that failed is waited for no longer
     try:

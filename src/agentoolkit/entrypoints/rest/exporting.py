@@ -1,0 +1,101 @@
+"""``/export``: all tasks or executions that fit, as JSON lines or CSV, however many they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
+
+from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution, execution_of, task_of_summary
+from agentoolkit.entrypoints.rest.routing import guarded_router
+
+router = guarded_router("export")
+
+PAGE = 1_000
+"""Records that are asked for at a time."""
+_MEDIA = {"jsonl": "application/jsonl", "csv": "text/csv"}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}, "description": "One record a line"}
+}
+
+
+class Exported(NamedTuple):
+    """What is exported: how it is asked for, and what a line is made of."""
+
+    name: str
+    operation: str
+    records: str
+    line: Callable[[dict[str, Any]], BaseModel]
+    model: type[BaseModel]
+
+
+TASKS = Exported("tasks", "list", "jobs", task_of_summary, ScheduledTask)
+EXECUTIONS = Exported("executions", "list_executions", "history", execution_of, TaskExecution)
+
+
+class ExportQuery(BaseModel):
+    """What is exported, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["status:failed since:24h"])
+    format: Literal["jsonl", "csv"] = "jsonl"
+
+
+@router.get("/export/tasks", response_class=StreamingResponse, responses=_RESPONSES)
+async def export_tasks(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
+    """Return all tasks that fit, the oldest first."""
+    return await _export(TASKS, asked, tools)
+
+
+@router.get("/export/executions", response_class=StreamingResponse, responses=_RESPONSES)
+async def export_executions(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
+    """Return all executions that fit, those due latest first; without their results, which may be large."""
+    return await _export(EXECUTIONS, asked, tools)
+
+
+async def _export(exported: Exported, asked: ExportQuery, tools: Tools) -> StreamingResponse:
+    first = await _page(exported, asked, tools, None)  # a query that cannot be read is refused before anything is sent
+    headers = {"Content-Disposition": f'attachment; filename="{exported.name}.{asked.format}"', "Cache-Control": "no-store"}
+    return StreamingResponse(_lines(exported, asked, tools, first), headers=headers, media_type=_MEDIA[asked.format])
+
+
+async def _page(exported: Exported, asked: ExportQuery, tools: Tools, cursor: str | None) -> dict[str, Any]:
+    more = {} if exported is TASKS else {"with_results": False}
+    return await tools.scheduler(exported.operation, query=asked.query, limit=PAGE, cursor=cursor, **more)
+
+
+async def _lines(exported: Exported, asked: ExportQuery, tools: Tools, page: dict[str, Any]) -> AsyncGenerator[str]:
+    columns = list(exported.model.model_fields)
+    if asked.format == "csv":
+        yield csv_line(columns)
+    while True:
+        shown = [exported.line(record).model_dump(mode="json") for record in page[exported.records]]
+        yield "".join(csv_line([cell_of(one[name]) for name in columns]) if asked.format == "csv" else _json_line(one) for one in shown)
+        if (cursor := page["cursor"]) is None:
+            return
+        page = await _page(exported, asked, tools, cursor)
+
+
+def csv_line(cells: list[str]) -> str:
+    """Write one line of a CSV file (RFC 4180)."""
+    written = io.StringIO()
+    csv.writer(written).writerow(cells)
+    return written.getvalue()
+
+
+def cell_of(value: object) -> str:
+    """Write a value as a cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _json_line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
