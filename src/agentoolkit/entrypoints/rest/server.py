@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -46,7 +47,7 @@ class BoundedHeads(H11Protocol):
 
     def _watch(self) -> None:
         """Let the time run while no request is under way; it goes on from the first byte, however few come at a time."""
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if cycle is not None and not cycle.response_complete:
             self._unwatch()
         elif self._deadline is None:
@@ -59,7 +60,7 @@ class BoundedHeads(H11Protocol):
 
     def _cut(self) -> None:
         self._deadline = None
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.send_400_response(f"The head of the request did not come within {HEAD_SECONDS:g} s.")
 
 
