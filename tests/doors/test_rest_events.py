@@ -20,7 +20,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.testing import TestToolkit
 from agentoolkit.wiring import Toolkit
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -25,6 +25,8 @@ router = guarded_router("events")
 
 KEEP_ALIVE_SECONDS = 5.0
 """How often a stream says that it is there, and looks whether its token is still good."""
+CHUNK = 32_000
+"""Characters from which on events are sent, rather than put together with those that follow."""
 MAX_STREAMS = 1_000
 """Subscribers of one process; a further one is refused with 429."""
 MAX_CALLER_STREAMS = 100
@@ -139,15 +141,27 @@ async def _lines(
         yield f'event: missed\ndata: {{"count": {missed}}}\n\n'
     checked = time.monotonic()
     while subscription.alive:
-        message = await subscription.next(KEEP_ALIVE_SECONDS)
+        page = await subscription.next_page(KEEP_ALIVE_SECONDS)
         if time.monotonic() - checked >= KEEP_ALIVE_SECONDS:
             if not await is_admitted():
                 return
             checked = time.monotonic()
-        if message is None:
+        for chunk in _chunks(message for message in page if may_see(caller, message)):
+            yield chunk
+        if not page:
             yield ": still here\n\n"
-        elif may_see(caller, message):
-            yield f"id: {message.event_id}\nevent: {message.event_type}\ndata: {message.model_dump_json()}\n\n"
+
+
+def _chunks(messages: Iterable[EventMessage]) -> Iterator[str]:
+    """Write messages, several at once, but never so much that who does not read fills the memory."""
+    chunk = ""
+    for message in messages:
+        chunk += f"id: {message.event_id}\nevent: {message.event_type}\ndata: {message.model_dump_json()}\n\n"
+        if len(chunk) >= CHUNK:
+            yield chunk
+            chunk = ""
+    if chunk:
+        yield chunk
 
 
 def _last_seen(request: Request, after: int | None) -> int | None:

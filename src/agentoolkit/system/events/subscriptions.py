@@ -113,12 +113,22 @@ class Subscription:
 
     async def next(self, timeout: float | None = None) -> EventMessage | None:
         """Wait for the next event, for so many seconds at most; None: there was none."""
+        await self._fill(timeout)
+        return self._ready.pop(0) if self._ready else None
+
+    async def next_page(self, timeout: float | None = None) -> list[EventMessage]:
+        """Wait for the next event, and return it with those that are there already; none: there was none in time."""
+        await self._fill(timeout)
+        page, self._ready = self._ready, []
+        return page
+
+    async def _fill(self, timeout: float | None) -> None:
+        """Wait until there is an event, for so many seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._ready and not self._ended:
                     if self._cursor is None or not await self._read():
                         await self._wait()
-        return self._ready.pop(0) if self._ready else None
 
     def _begin(self, newest: int) -> None:
         self._cursor = newest
