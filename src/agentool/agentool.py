@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from agentool.base import BaseOperationInput
 from agentool.context import Deps
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import InvalidInput, are_values_shown, did_you_mean, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, are_values_shown, did_you_mean, excerpt
+from agentool.hints import Hints
 from agentool.operations import Handler, Operation, read_operations
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class AgenTool(Generic[Deps]):
     """Refuses, before anything is called, what the input model alone cannot: a program or path that is not allowed."""
     refusal: type[InvalidInput] = InvalidInput
     """What is raised where the input does not fit; a class of the AgenTool's own lets its callers catch one base."""
+    hints: Mapping[str, Hints] = field(default_factory=dict[str, Hints])
+    """For operations: what a person may be told before they are called."""
 
     def validate(self, data: object) -> BaseOperationInput:
         """Turn a dict, a model or JSON text into this AgenTool's input model.
@@ -105,6 +108,7 @@ def create_agentool(
     examples: tuple[Mapping[str, Any], ...] = (),
     precheck: Precheck | None = None,
     refusal: type[InvalidInput] = InvalidInput,
+    hints: Mapping[str, Hints] | None = None,
     injector: Injector | None = None,
 ) -> AgenTool[Deps]:
     """Make an AgenTool and register it.
@@ -118,6 +122,7 @@ def create_agentool(
         examples: Inputs that work; each is checked, except by the precheck.
         precheck: See `AgenTool.precheck`.
         refusal: See `AgenTool.refusal`.
+        hints: See `AgenTool.hints`.
         injector: Where to register; the current one by default.
 
     Raises:
@@ -125,7 +130,9 @@ def create_agentool(
         InvalidInput: An example does not work.
     """
     operations = read_operations(input_type, handlers, refusal)
-    agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal)
+    if unknown := sorted((hints or {}).keys() - operations.keys()):
+        raise ConfigurationError(f"Hints are given for {unknown}, which are no operations.", remedy=did_you_mean(unknown[0], operations))
+    agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {})
     for example in examples:
         validated = agentool.validate(example)
         agentool.operation(validated).arguments(validated)

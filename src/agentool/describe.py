@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from agentool.agentool import AgenTool
 from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.hints import Hints
 from agentool.operations import Operation
 
 JsonSchema = dict[str, Any]
@@ -60,6 +61,8 @@ class OperationDescription:
     """Schemas that refer to themselves, by name; all others are written where they are used."""
     example: Mapping[str, Any] | None
     """Fields of a call that works, without ``operation``; None if no example is known."""
+    hints: Hints
+    """What a person may be told before it is called; the careful ones where its AgenTool gives none."""
 
     @property
     def tool_name(self) -> str:
@@ -172,6 +175,7 @@ def _operation(agentool: AgenTool[Any], operation: Operation, whole: JsonSchema)
         fields=tuple(fields),
         definitions=_recursive([field.schema for field in fields], definitions),
         example=_example(agentool, operation, fields),
+        hints=agentool.hints.get(operation.name) or Hints(f"{agentool.name} {operation.name}".replace("_", " ").capitalize()),
     )
 
 

@@ -2,7 +2,8 @@
 
     agent = Agent(model, toolsets=[AgenToolset("storage_kv", "templates")])
 
-A refusal asks the model to try again and shows a call that works. What no retry cures becomes the tool's failure, in words.
+A refusal asks the model to try again and shows a call that works. What no retry cures becomes the tool's failure, in words; so does
+the last refusal in a row, because a model that cannot make the call can still say so.
 A mistake of the application's developer ends the run. Whoever asks is set here, never by the model.
 """
 
@@ -113,7 +114,7 @@ class AgenToolset(AbstractToolset[Any]):
             with acting_as(caller):
                 output = await injector.run(flat.operation.agentool_name, flat.operation.call(arguments))
         except (AgenToolError, OSError) as error:
-            raise refusal(error, name, flat.operation.example) from error
+            raise refusal(error, name, flat.operation.example, is_last=ctx.last_attempt) from error
         return answer(output)
 
     def _tools(self) -> tuple[Injector, dict[str, FlatTool], dict[str, ToolsetTool[Any]]]:
@@ -139,7 +140,11 @@ class AgenToolset(AbstractToolset[Any]):
                 description=operation.description,
                 parameters_json_schema=operation.schema,
                 defer_loading=self._defer_loading,
-                metadata={"agentool": operation.agentool_name, "operation": operation.name},
+                metadata={
+                    "agentool": operation.agentool_name,
+                    "operation": operation.name,
+                    "annotations": operation.hints.annotations(),  # where pydantic-ai's own toolset for MCP has them
+                },
             )
             fields = frozenset(field.name for field in operation.fields)
             tools[name] = FlatTool(operation, fields, definition, name in self._approve)
@@ -185,11 +190,11 @@ def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
     return given if isinstance(given, Caller) else given(ctx)
 
 
-def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> Exception:
+def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None, *, is_last: bool = False) -> Exception:
     """Turn an error into what pydantic-ai makes of it: another try, a failure in words, or the end of the run."""
     if isinstance(error, (ConfigurationError, InvalidOutput)):
         return UserError(str(error))
-    if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError):
+    if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError) and not is_last:
         return ModelRetry(with_example(error, tool_name, example))
     return ToolFailed(words(error))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
+from agentoolkit.agent_settings import AgentRules, Budget, Number, RunLimits
 from agentoolkit.agents.errors import BudgetReached
 from agentoolkit.database.database import Database, Session
 
@@ -89,33 +89,27 @@ def reservation(entry: RunEntry, rules: AgentRules, limits: RunLimits, spent: tu
     for name, budget, used in budgets:
         if budget.runs is not None and used.runs >= budget.runs:
             raise _reached(name, f"{used.runs:,} of {budget.runs:,} runs are used")
-    return replace(entry, tokens=_worst_tokens(limits, budgets), cost=_worst_cost(limits, budgets))
+    tokens = _worst(limits.tokens, [(name, budget.tokens, used.tokens) for name, budget, used in budgets], "{:,}", " tokens")
+    cost = _worst(limits.cost, [(name, budget.cost, used.cost) for name, budget, used in budgets], "${}", "")
+    return replace(entry, tokens=tokens or 0, cost=cost or Decimal(0))
 
 
-def _worst_tokens(limits: RunLimits, budgets: Sequence[tuple[str, Budget, Spent]]) -> int:
-    worst = limits.tokens
+def _worst(limit: Number | None, budgets: Sequence[tuple[str, Number | None, Number]], told: str, unit: str) -> Number | None:
+    """Return the most that a run can use: its own limit, else the least that a budget has left; None where nothing limits it.
+
+    Raises:
+        BudgetReached: A budget has nothing left, or less than the run may use.
+    """
+    worst = limit
     for name, budget, used in budgets:
-        if budget.tokens is None:
+        if budget is None:
             continue
-        left = budget.tokens - used.tokens
-        if left <= 0 or (limits.tokens is not None and limits.tokens > left):
-            wanted = f", and one run may use {limits.tokens:,}" if limits.tokens is not None else ""
-            raise _reached(name, f"{used.tokens:,} of {budget.tokens:,} tokens are used{wanted}")
+        left = budget - used
+        if left <= 0 or (limit is not None and limit > left):
+            wanted = "" if limit is None else f", and one run may use {told.format(limit)}"
+            raise _reached(name, f"{told.format(used)} of {told.format(budget)}{unit} are used{wanted}")
         worst = left if worst is None else min(worst, left)
-    return worst or 0
-
-
-def _worst_cost(limits: RunLimits, budgets: Sequence[tuple[str, Budget, Spent]]) -> Decimal | None:
-    worst = limits.cost
-    for name, budget, used in budgets:
-        if budget.cost is None:
-            continue
-        left = budget.cost - used.cost
-        if left <= 0 or (limits.cost is not None and limits.cost > left):
-            wanted = f", and one run may cost ${limits.cost}" if limits.cost is not None else ""
-            raise _reached(name, f"${used.cost} of ${budget.cost} are used{wanted}")
-        worst = left if worst is None else min(worst, left)
-    return Decimal(0) if worst is None else worst
+    return worst
 
 
 def _reached(budget: str, how: str) -> BudgetReached:

@@ -9,6 +9,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
+from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
@@ -118,6 +119,14 @@ async def cancel_job(ctx: Context, name: str) -> SchedulingOutput:
 
 HANDLERS = {"schedule": schedule, "list_jobs": list_jobs, "get_job": get_job, "change_job": change_job, "cancel_job": cancel_job}
 
+HINTS = {
+    "schedule": Hints("Schedule a job", destroys=False, repeats_safely=True),
+    "list_jobs": Hints.looking("List jobs"),
+    "get_job": Hints.looking("Show a job"),
+    "change_job": Hints("Change or run a job"),
+    "cancel_job": Hints("Cancel a job", repeats_safely=True, reaches_out=False),
+}
+
 EXAMPLES = (
     {"operation": "schedule", "name": "daily summary", "when": "every weekday at 9:00", "prompt": "Summarise yesterday's mail"},
     {"operation": "list_jobs", "state": "active"},
@@ -140,7 +149,9 @@ def create_scheduling_tool(
     """
     desk = Desk(calls, timezone, agent)
     description = "Schedules prompts and tools for language models."
-    return create_agentool(NAME, SchedulingInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, injector=home)
+    return create_agentool(
+        NAME, SchedulingInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, hints=HINTS, injector=home
+    )
 
 
 async def _edited(desk: Desk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> SchedulingOutput:

@@ -21,7 +21,7 @@ from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.prompts import get_prompt, list_prompts
 from agentoolkit.entrypoints.mcp_server.resources import JobResources
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
-from agentoolkit.entrypoints.mcp_server.tools import HINTS, TaskTools, ToolReply
+from agentoolkit.entrypoints.mcp_server.tools import TaskTools, ToolReply
 from agentoolkit.wiring import Toolkit
 
 Context = ServerRequestContext[Any, Any]
@@ -37,6 +37,11 @@ ANSWER_SECONDS = 300.0
 PROGRESS_SECONDS = 1.0
 _OUTPUT_SCHEMA = {"type": "object"}
 _CONFIRMED = "confirm"
+_YES_OR_NO: dict[str, Any] = {
+    "type": "object",
+    "properties": {_CONFIRMED: {"type": "boolean", "title": "Yes, do it"}},
+    "required": [_CONFIRMED],
+}
 APPROVE: frozenset[Scope] = frozenset({"approve"})
 
 
@@ -161,7 +166,7 @@ async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, 
     In the newer protocol the question is the result of this round, and the answer comes with the next: the question's key
     is part of it, so that an answer to another question counts for nothing. In the older one the answer is waited for.
     """
-    form = types.ElicitRequestFormParams(message=question, requested_schema=_yes_or_no())
+    form = types.ElicitRequestFormParams(message=question, requested_schema=_YES_OR_NO)
     if _is_modern(ctx):
         given = (params.input_responses or {}).get(f"{_CONFIRMED}:{key}")
         if given is None:
@@ -176,26 +181,17 @@ async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, 
 
 def mcp_tools(tools: TaskTools) -> list[types.Tool]:
     """Return the tools as the protocol describes them."""
-    return [_mcp_tool(name, tools) for name in tools.operations]
-
-
-def _mcp_tool(name: str, tools: TaskTools) -> types.Tool:
-    operation = tools.operations[name]
-    hints = HINTS[operation.name]
-    return types.Tool(
-        name=name,
-        title=hints.title,
-        description=operation.description,
-        input_schema=operation.schema,
-        output_schema=_OUTPUT_SCHEMA,
-        annotations=types.ToolAnnotations(
-            title=hints.title,
-            read_only_hint=hints.reads_only,
-            destructive_hint=hints.destroys,
-            idempotent_hint=hints.repeats_safely,
-            open_world_hint=hints.reaches_out,
-        ),
-    )
+    return [
+        types.Tool(
+            name=name,
+            title=operation.hints.title,
+            description=operation.description,
+            input_schema=operation.schema,
+            output_schema=_OUTPUT_SCHEMA,
+            annotations=types.ToolAnnotations.model_validate(operation.hints.annotations()),
+        )
+        for name, operation in tools.operations.items()
+    ]
 
 
 def _result(answer: ToolReply) -> types.CallToolResult:
@@ -209,7 +205,3 @@ def _is_modern(ctx: Context) -> bool:
 
 def _said_yes(answer: types.ElicitResult) -> bool:
     return answer.action == "accept" and bool((answer.content or {}).get(_CONFIRMED))
-
-
-def _yes_or_no() -> dict[str, Any]:
-    return {"type": "object", "properties": {_CONFIRMED: {"type": "boolean", "title": "Yes, do it"}}, "required": [_CONFIRMED]}

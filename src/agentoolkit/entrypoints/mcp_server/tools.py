@@ -12,6 +12,7 @@ from agentool.core.injector import Injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, did_you_mean, excerpt
 from agentool.flat_calls import check_arguments, with_example
+from agentool.hints import Hints
 from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
@@ -54,32 +55,19 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What a client may tell a person before a tool is called."""
-
-    title: str
-    reads_only: bool = False
-    destroys: bool = False
-    repeats_safely: bool = False
-    """Does the same call again change nothing more?"""
-    reaches_out: bool = False
-    """May it have effects outside this scheduler?"""
-
-
 HINTS: Mapping[str, Hints] = {
-    "add_task": Hints("Schedule a task", repeats_safely=True, reaches_out=True),
-    "list_tasks": Hints("List tasks", reads_only=True, repeats_safely=True),
-    "get_status": Hints("Scheduler statistics", reads_only=True, repeats_safely=True),
-    "get_task": Hints("Show a task", reads_only=True, repeats_safely=True),
-    "remove_task": Hints("Remove a task", destroys=True, repeats_safely=True),
-    "daemon_status": Hints("Scheduler health", reads_only=True, repeats_safely=True),
-    "start_daemon": Hints("Start the scheduler", repeats_safely=True),
-    "stop_daemon": Hints("Stop the scheduler", repeats_safely=True),
-    "restart_daemon": Hints("Restart the scheduler"),
-    "change_task": Hints("Change or run a task", destroys=True, reaches_out=True),
-    "preview": Hints("Preview a schedule", reads_only=True, repeats_safely=True),
-    "history": Hints("Past runs", reads_only=True, repeats_safely=True),
+    "add_task": Hints("Schedule a task", destroys=False, repeats_safely=True),
+    "list_tasks": Hints.looking("List tasks"),
+    "get_status": Hints.looking("Scheduler statistics"),
+    "get_task": Hints.looking("Show a task"),
+    "remove_task": Hints("Remove a task", repeats_safely=True, reaches_out=False),
+    "daemon_status": Hints.looking("Scheduler health"),
+    "start_daemon": Hints("Start the scheduler", destroys=False, repeats_safely=True, reaches_out=False),
+    "stop_daemon": Hints("Stop the scheduler", destroys=False, repeats_safely=True, reaches_out=False),
+    "restart_daemon": Hints("Restart the scheduler", destroys=False, reaches_out=False),
+    "change_task": Hints("Change or run a task"),
+    "preview": Hints.looking("Preview a schedule"),
+    "history": Hints.looking("Past runs"),
 }
 
 
@@ -104,7 +92,9 @@ class TaskTools:
     def __init__(self, desk: TaskDesk) -> None:
         self._home = Injector()
         description = "Tasks of a scheduler, for MCP clients."
-        made = create_agentool(NAME, TaskInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, injector=self._home)
+        made = create_agentool(
+            NAME, TaskInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, hints=HINTS, injector=self._home
+        )
         self._operations = {operation.tool_name: operation for operation in describe(made).operations}
 
     @property
@@ -131,14 +121,9 @@ class TaskTools:
         except ConfirmationNeeded:
             raise
         except AgenToolError as error:
-            return ToolReply(_refusal(error, name, operation.example), is_error=True)
+            shown = operation.example if isinstance(error, InvalidInput) or error.correctable else None
+            return ToolReply(cut_text(with_example(error, name, shown)), is_error=True)
         return ToolReply(cut_text(output.text), shorten(output.data), question=output.question)
-
-
-def _refusal(error: AgenToolError, name: str, example: Mapping[str, Any] | None) -> str:
-    if isinstance(error, InvalidInput) or error.correctable:
-        return cut_text(with_example(error, name, example))
-    return cut_text(with_example(error, name, None))
 
 
 def cut_text(text: str) -> str:
