@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_ai import ModelRetry, ToolFailed, UserError
 from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.tools import RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
@@ -114,7 +115,7 @@ class AgenToolset(AbstractToolset[Any]):
             with acting_as(caller):
                 output = await injector.run(flat.operation.agentool_name, flat.operation.call(arguments))
         except (AgenToolError, OSError) as error:
-            raise refusal(error, name, flat.operation.example, is_last=ctx.last_attempt) from error
+            raise refusal(error, name, flat.operation.example, is_last=_is_last(ctx, name)) from error
         return answer(output)
 
     def _tools(self) -> tuple[Injector, dict[str, FlatTool], dict[str, ToolsetTool[Any]]]:
@@ -197,6 +198,13 @@ def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None,
     if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError) and not is_last:
         return ModelRetry(with_example(error, tool_name, example))
     return ToolFailed(words(error))
+
+
+def _is_last(ctx: RunContext[Any], name: str) -> bool:
+    """Is this the last try that a model has, and has it not failed before? One that goes on all the same ends its run."""
+    parts = (part for message in ctx.messages for part in message.parts)
+    failed = any(isinstance(part, ToolReturnPart) and part.tool_name == name and part.outcome == "failed" for part in parts)
+    return ctx.last_attempt and not failed
 
 
 def answer(output: Any) -> Any:

@@ -15,6 +15,7 @@ from tests.agents.scripts import scripted, told
 from agentool import AgenTool, BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.errors import AgenToolError
+from agentool.hints import Hints
 from agentool.toolset import MAX_ANSWER, AgenToolset, refusal
 
 
@@ -221,6 +222,38 @@ async def test_every_registered_agentool_by_default(desk: AgenTool[list[str]]) -
 async def test_tools_can_be_loaded_late(desk: AgenTool[list[str]]) -> None:
     """With `defer_loading` a model finds the tools by searching."""
     assert all(tool.definition.defer_loading for tool in AgenToolset("desk", defer_loading=True).flat_tools().values())
+
+
+async def test_a_model_that_cannot_make_a_call_ends_its_run_all_the_same(desk: AgenTool[list[str]]) -> None:
+    """After three corrections the refusal is the tool's failure, and the model can say that it did not succeed."""
+    wrong = ("desk_write", {"txt": "a"})
+    agent = Agent(scripted(*[wrong] * 4, "I could not write it."), toolsets=[AgenToolset(desk)])
+    result = await agent.run("go")
+    assert result.output == "I could not write it."
+    assert desk.deps == []
+
+
+async def test_a_tool_has_a_title_and_four_hints(injector: Injector) -> None:
+    """The AgenTool's own, else careful ones; applications find them where those of MCP tools are."""
+    hints = {"whose": Hints.looking("Who asks"), "write": Hints("Write", destroys=False, reaches_out=False)}
+    made = create_agentool("desk", DeskInput, HANDLERS, deps=[], hints=hints, injector=injector)
+    shown = {name: tool.definition.metadata["annotations"] for name, tool in AgenToolset(made).flat_tools().items()}
+    names = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+    assert [shown["desk_whose"][name] for name in names] == ["Who asks", True, False, True, False]
+    assert [shown["desk_write"][name] for name in names] == ["Write", False, False, False, False]
+    assert [shown["desk_fill"][name] for name in names] == ["Desk fill", False, True, False, True]
+
+
+def test_hints_for_an_operation_that_does_not_exist_are_refused(injector: Injector) -> None:
+    """The nearest name is told."""
+    with pytest.raises(ConfigurationError, match="'write'"):
+        create_agentool("desk", DeskInput, HANDLERS, deps=[], hints={"wrte": Hints("Write")}, injector=injector)
+
+
+def test_a_handler_as_an_agent_s_tool_says_what_to_write() -> None:
+    """pydantic-ai would take its context for an argument; one sentence names `for_agents`."""
+    with pytest.raises(ConfigurationError, match="for_agents"):
+        Agent("test", tools=[desk_write])
 
 
 def test_permission_is_no_matter_of_trying_again() -> None:

@@ -137,6 +137,27 @@ async def test_the_same_job_again_is_the_same_though_it_was_given_an_end(kit: Te
     assert (await job(kit, "j", MARIA))["created"] is False
 
 
+async def test_an_end_is_told_before_it_comes(kit: TestToolkit) -> None:
+    """A week before its end a job says in every list that it ends, and on which day; until then it does not."""
+    await job(kit, "j", MARIA)
+    await kit.advance(days=82)
+    assert (await info(kit, "j"))["reason"] == ""
+    await kit.advance(days=2)
+    (listed,) = (await call(kit, "list", MARIA))["jobs"]
+    assert listed["reason"].startswith("ends on 2027-02-27")
+    assert (await info(kit, "j"))["reason"] == listed["reason"]
+
+
+async def test_a_job_near_its_end_goes_on_when_it_is_scheduled_again(kit: TestToolkit) -> None:
+    """The very same job is given another end; its owner's model can do so, and it stays one job."""
+    await job(kit, "j", MARIA)
+    await kit.advance(days=85)
+    again = await job(kit, "j", MARIA)
+    assert (again["created"], again["changed"]) == (False, True)
+    assert (await info(kit, "j"))["end_at"].startswith("2027-05-23")
+    assert (await info(kit, "j"))["reason"] == ""
+
+
 async def test_round_minutes_are_spread(kit: TestToolkit) -> None:
     """Jobs of models that are all due at nine do not all start at nine, and each always at the same second."""
     await job(kit, "j", MARIA)

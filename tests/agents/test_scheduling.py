@@ -107,6 +107,12 @@ def test_the_model_sets_no_owner_model_price_budget_or_approval() -> None:
     assert [name for _, name, _ in properties() if words.search(name)] == []
 
 
+async def test_a_model_for_tests_comes_to_an_end(kit: Toolkit) -> None:
+    """pydantic-ai's test model, which calls every tool with rubbish, schedules nothing and ends without an error."""
+    await Agent("test", capabilities=[Scheduling()]).run("go")
+    assert await kit.scheduler.lookup.jobs() == []
+
+
 async def test_instructions_tell_the_day_and_no_minute(kit: Toolkit) -> None:
     """The date, the weekday and the zone are told; the minute is not, so that a provider's cache of the prompt holds."""
     agent = Agent(TestModel(call_tools=[]), capabilities=[Scheduling()])
@@ -431,7 +437,7 @@ async def test_a_wrong_cron_is_repaired_by_another_try(kit: Toolkit) -> None:
 
 
 async def test_a_run_ends_when_a_model_does_not_learn(kit: Toolkit) -> None:
-    """After three corrections of one call the run ends instead of going on for ever."""
+    """After three corrections a call has failed; whoever makes it once more ends the run instead of going on for ever."""
     with pytest.raises(Exception, match="exceeded max retries"):
         await talk(*[("schedule", {**STAND_UP, "when": "30m"})] * 6)
 

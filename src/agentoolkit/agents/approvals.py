@@ -99,7 +99,8 @@ class MemoryApprovals:
         return self._kept.get(approval_id)
 
     async def pending(self, limit: int) -> Sequence[Approval]:
-        return [approval for approval in self._kept.values() if approval.status == "pending"][:limit]
+        waiting = [approval for approval in self._kept.values() if approval.status == "pending"]
+        return sorted(waiting, key=lambda approval: (approval.created_at, approval.approval_id))[:limit]
 
     async def decide(self, decided: Approval) -> bool:
         before = self._kept.get(decided.approval_id)

@@ -5,7 +5,7 @@ A process that dies in a run leaves its reservation, so that a crash never makes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -89,12 +89,14 @@ def reservation(entry: RunEntry, rules: AgentRules, limits: RunLimits, spent: tu
     for name, budget, used in budgets:
         if budget.runs is not None and used.runs >= budget.runs:
             raise _reached(name, f"{used.runs:,} of {budget.runs:,} runs are used")
-    tokens = _worst(limits.tokens, [(name, budget.tokens, used.tokens) for name, budget, used in budgets], "{:,}", " tokens")
-    cost = _worst(limits.cost, [(name, budget.cost, used.cost) for name, budget, used in budgets], "${}", "")
+    tokens = _worst(limits.tokens, [(name, budget.tokens, used.tokens) for name, budget, used in budgets], "{:,}".format, " tokens")
+    cost = _worst(limits.cost, [(name, budget.cost, used.cost) for name, budget, used in budgets], _dollars, "")
     return replace(entry, tokens=tokens or 0, cost=cost or Decimal(0))
 
 
-def _worst(limit: Number | None, budgets: Sequence[tuple[str, Number | None, Number]], told: str, unit: str) -> Number | None:
+def _worst(
+    limit: Number | None, budgets: Sequence[tuple[str, Number | None, Number]], told: Callable[[Number], str], unit: str
+) -> Number | None:
     """Return the most that a run can use: its own limit, else the least that a budget has left; None where nothing limits it.
 
     Raises:
@@ -106,10 +108,14 @@ def _worst(limit: Number | None, budgets: Sequence[tuple[str, Number | None, Num
             continue
         left = budget - used
         if left <= 0 or (limit is not None and limit > left):
-            wanted = "" if limit is None else f", and one run may use {told.format(limit)}"
-            raise _reached(name, f"{told.format(used)} of {told.format(budget)}{unit} are used{wanted}")
+            wanted = "" if limit is None else f", and one run may use {told(limit)}"
+            raise _reached(name, f"{told(used)} of {told(budget)}{unit} are used{wanted}")
         worst = left if worst is None else min(worst, left)
     return worst
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"${amount.normalize():f}"
 
 
 def _reached(budget: str, how: str) -> BudgetReached:

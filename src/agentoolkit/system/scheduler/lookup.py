@@ -14,6 +14,7 @@ from agentoolkit.system.scheduler.jobs import Job, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, FoundJobs, Position, StoredJob
 from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
+_PAGE = 1_000
 MAX_SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
 NOBODY = " "
@@ -113,9 +114,17 @@ class JobLookup:
 
     async def unfinished(self) -> list[StoredJob]:
         """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
-        caller = get_caller()
-        jobs = [stored for stored in await self._store.jobs() if stored.state.status is not JobStatus.DONE]
-        return [stored for stored in jobs if stored.job.owner == caller.name and not stored.job.created_by.is_admin]
+        return [stored for stored in await self._live(get_caller().name) if not stored.job.created_by.is_admin]
+
+    async def _live(self, owner: str) -> list[StoredJob]:
+        """Return the jobs of an owner that can fire or be repaired. The cost does not depend on how many others have."""
+        search = Search("jobs", owner=owner)
+        page = await self._store.search_jobs(search, _PAGE)
+        jobs = [*page.jobs]
+        while page.following is not None:
+            page = await self._store.search_jobs(search, _PAGE, page.following)
+            jobs += page.jobs
+        return jobs
 
     def not_found(self, job_id: str, known: Sequence[str]) -> JobNotFound:
         remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
@@ -132,4 +141,4 @@ class JobLookup:
     async def _similar(self, job_id: str) -> Sequence[str]:
         if get_caller().is_admin:
             return await self._store.find_similar(job_id, MAX_SIMILAR)
-        return [name for stored in await self.jobs() for name in (stored.job.job_id, stored.job.job_name)]
+        return [name for stored in await self._live(get_caller().name) for name in (stored.job.job_id, stored.job.job_name)]

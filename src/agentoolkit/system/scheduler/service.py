@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_executor
-from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, is_waiting, narrowed
+from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
 from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -129,7 +129,7 @@ class SchedulerService:
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
-            return Added(*there, planned.reading, created=False)
+            return await self._as_it_is(there, planned.reading, writes=not dry_run)
         await self._writer.check_former(planned.job)
         planned = await self._admitted(planned)
         if dry_run:
@@ -140,7 +140,7 @@ class SchedulerService:
         except JobExists:
             # Somebody else was quicker. If it is the very same job, it is there as wanted.
             if there := await self._writer.find_same(planned.job):
-                return Added(*there, planned.reading, created=False)
+                return await self._as_it_is(there, planned.reading)
             raise
         return Added(*planned, created=True)
 
@@ -182,10 +182,16 @@ class SchedulerService:
                 break
             planned = replan(stored, changes, self.parts.injector, self.now(), self._habits)
             if planned.job.same_as(stored.job) and planned.state == stored.state:
-                return Added(*stored, planned.reading, created=False)
+                return await self._as_it_is(stored, planned.reading)
             if changed := await self._changed(stored, planned):
                 return changed
         raise changed_meanwhile(job_id, version)
+
+    async def _as_it_is(self, stored: StoredJob, reading: Reading, *, writes: bool = True) -> Added:
+        """Answer that the very same job is there. One that was given an end, and comes near it, is given another."""
+        goes_on = writes and not get_caller().is_admin and ends_soon(*stored)
+        renewed = await self._changed(stored, Plan(*stored, reading)) if goes_on else None
+        return renewed or Added(*stored, reading, created=False)
 
     async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
         """Return what is planned as its caller may have it. Raises `InvalidJob`, `NotPermitted` or `LimitExceeded`."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from agentoolkit.system.scheduler.decisions.admission import ends_soon
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
@@ -188,7 +189,7 @@ def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:
     if state.reason or state.status is not JobStatus.ACTIVE:
         return state.reason
     ends = calendar_end_note(job.schedule, state.next_run_at) if state.next_run_at and job.schedule.excludes else None
-    return _waits_for(job.agentool_name, tools) or ends or ""
+    return _waits_for(job.agentool_name, tools) or ends or ends_soon(job, state)
 
 
 def _waits_for(agentool_name: str, tools: Container[str]) -> str:

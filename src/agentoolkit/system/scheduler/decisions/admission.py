@@ -24,6 +24,8 @@ NEEDS_APPROVAL = "needs approval: "
 """How the reason begins of a job that waits for a person before its first run."""
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
+_WARNED = 7 * _DAY
+"""How long before its end a job that was given one is said to end; of a short one, the last seventh."""
 _LOOKED_AT = 100
 """Due times among which the shortest pause is looked for."""
 
@@ -134,6 +136,14 @@ def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple
     if not changes:
         return job, ()
     return replace(job, schedule=replace(schedule, **changes), is_bounded=True), tuple(remarks)
+
+
+def ends_soon(job: Job, state: JobState) -> str:
+    """Say of a job that was given an end, and comes near it, when it ends and how it goes on; empty otherwise."""
+    end, due = job.schedule.end_at, state.next_run_at
+    if not job.is_bounded or end is None or due is None or end - due > min(_WARNED, (end - job.created_at) / 7):
+        return ""
+    return f"ends on {end:%Y-%m-%d}, as repeating jobs do that are given no end; schedule it again and it goes on"
 
 
 def _check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, now: datetime) -> None:

@@ -1,0 +1,186 @@
+"""What every ledger, store of approvals and store of conversations owes: in memory, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.conversation_store import ConversationConflict, ConversationStore, InMemoryConversationStore
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.usage import RunUsage
+
+from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
+from agentoolkit.agents.approvals import Approval, ApprovalStore, MemoryApprovals, SqlApprovals, WaitingCall, decided
+from agentoolkit.agents.conversations import SqlConversationStore
+from agentoolkit.agents.errors import BudgetReached
+from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, Spent, SqlLedger
+from agentoolkit.database.database import Database
+from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.migrations import MIGRATIONS
+
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
+RUN = RunEntry("r1", "a", "maria", "j", "2026-11-29", 100, Decimal("0.25"))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, nothing_left: None) -> AsyncGenerator[Database | None]:
+    """A database that holds nothing; none for what lives in memory."""
+    if request.param == "memory":
+        yield None
+        return
+    place = str(request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_url"))
+    opened = Database(dialect_for(place, "normal"), MIGRATIONS)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def ledger(database: Database | None) -> Ledger:
+    return MemoryLedger() if database is None else SqlLedger(database)
+
+
+@pytest.fixture
+def approvals(database: Database | None) -> ApprovalStore:
+    return MemoryApprovals() if database is None else SqlApprovals(database)
+
+
+@pytest.fixture
+def conversations(database: Database | None) -> ConversationStore:
+    return InMemoryConversationStore() if database is None else SqlConversationStore(database)
+
+
+# The ledger.
+
+
+async def test_what_is_booked_is_spent(ledger: Ledger) -> None:
+    """By the agent for the owner on the day, and for the job; a cost that is not known counts as none."""
+    await ledger.book(RUN)
+    await ledger.book(replace(RUN, run_id="r2", cost=None))
+    for other in (replace(RUN, agent="b"), replace(RUN, owner="paul", job_id="k"), replace(RUN, day="2026-11-28", job_id="k")):
+        await ledger.book(replace(other, run_id=f"r{other}"))
+    day, job = await ledger.spent("a", "maria", "2026-11-29", "j")
+    assert (day, job) == (Spent(2, 200, Decimal("0.25")), Spent(2, 200, Decimal("0.25")))
+
+
+async def test_a_booking_takes_the_place_of_its_reservation(ledger: Ledger) -> None:
+    """What a run has reserved at its worst is replaced by what it has used."""
+    rules = AgentRules(per_day=Budget(tokens=1_000, cost=Decimal(1)))
+    reserved = await ledger.reserve(replace(RUN, tokens=0, cost=None), rules, RunLimits(tokens=400, cost=Decimal("0.5")))
+    assert (reserved.tokens, reserved.cost) == (400, Decimal("0.5"))
+    await ledger.book(RUN)
+    assert (await ledger.spent("a", "maria", "2026-11-29", ""))[0] == Spent(1, 100, Decimal("0.25"))
+
+
+@pytest.mark.parametrize(
+    ("budget", "limits", "told"),
+    [
+        (Budget(tokens=450), RunLimits(tokens=200), "400 of 450 tokens are used, and one run may use 200"),
+        (Budget(cost=Decimal("1.1")), RunLimits(cost=Decimal("0.2")), r"\$1 of \$1.1 are used, and one run may use \$0.2"),
+        (Budget(runs=4), RunLimits(), "4 of 4 runs are used"),
+    ],
+)
+async def test_of_many_runs_at_once_only_those_that_fit_are_reserved(ledger: Ledger, budget: Budget, limits: RunLimits, told: str) -> None:
+    """Reading what is spent and reserving is one step, so no two runs share what is left."""
+    for number in range(4):
+        await ledger.book(replace(RUN, run_id=f"b{number}"))
+    rules = AgentRules(per_job=budget, limits=limits)
+    entries = [replace(RUN, run_id=f"n{number}", tokens=0, cost=None) for number in range(5)]
+    refused = await asyncio.gather(*(ledger.reserve(entry, rules, limits) for entry in entries), return_exceptions=True)
+    assert all(isinstance(error, BudgetReached) for error in refused)
+    with pytest.raises(BudgetReached, match=told):
+        await ledger.reserve(entries[0], rules, limits)
+    roomy = AgentRules(per_job=Budget(runs=6))
+    answers = await asyncio.gather(*(ledger.reserve(entry, roomy, RunLimits()) for entry in entries), return_exceptions=True)
+    assert sum(isinstance(answer, RunEntry) for answer in answers) == 2
+
+
+# Approvals.
+
+
+def waiting(number: int = 1, minutes: int = 0) -> Approval:
+    call = WaitingCall(call_id="c", tool="pay", arguments={"amount": 5, "to": "Jörg"})
+    ids = {"approval_id": f"apr-{number}", "owner": "maria", "agent": "a", "job_id": "j", "execution_id": f"j@{number}"}
+    created = NOON + timedelta(minutes=minutes)
+    return Approval(**ids, conversation_id="c", calls=(call,), created_at=created, deadline=created + timedelta(days=1))
+
+
+async def test_an_approval_comes_back_as_it_was_kept(approvals: ApprovalStore) -> None:
+    """One of the same id that is added again changes nothing; one that nobody added is not there."""
+    await approvals.add(waiting())
+    await approvals.add(replace(waiting(), owner="paul"))
+    assert await approvals.get("apr-1") == waiting()
+    assert await approvals.get("apr-2") is None
+
+
+async def test_those_that_wait_are_listed_the_oldest_first(approvals: ApprovalStore) -> None:
+    """As many as were asked for, without those that are decided."""
+    for number, minutes in ((1, 2), (2, 1), (3, 3), (4, 0)):
+        await approvals.add(waiting(number, minutes))
+    await approvals.decide(decided(waiting(4), "denied", "maria", NOON))
+    assert [found.approval_id for found in await approvals.pending(2)] == ["apr-2", "apr-1"]
+
+
+async def test_of_many_decisions_at_once_one_counts(approvals: ApprovalStore) -> None:
+    """The others are told that it was decided already."""
+    await approvals.add(waiting())
+    outcomes = [decided(waiting(), "approved", f"p{number}", NOON, {"pay": {"amount": number}}) for number in range(8)]
+    written = await asyncio.gather(*map(approvals.decide, outcomes))
+    kept = await approvals.get("apr-1")
+    assert (written.count(True), kept) == (1, outcomes[written.index(True)])
+    assert not await approvals.decide(decided(waiting(9), "denied", "x", NOON))
+
+
+# Conversations.
+
+
+def said(*texts: str) -> list[ModelMessage]:
+    """Messages in turn: a user's, a model's."""
+    return [
+        ModelResponse(parts=[TextPart(text)]) if place % 2 else ModelRequest(parts=[UserPromptPart(text)])
+        for place, text in enumerate(texts)
+    ]
+
+
+async def test_a_conversation_goes_on_where_it_was_saved(conversations: ConversationStore) -> None:
+    """With its messages, its usage, and only for its owner."""
+    await conversations.save(Conversation(conversation_id="c", messages=said("hi", "hello"), usage=RunUsage(requests=1)), scope="maria")
+    loaded = await conversations.load("c", scope="maria")
+    assert loaded is not None
+    assert [part.content for message in loaded.messages for part in message.parts] == ["hi", "hello"]  # type: ignore[union-attr]
+    assert loaded.usage.requests == 1
+    assert await conversations.load("c", scope="paul") is None
+
+
+async def test_a_run_is_given_the_newest_messages(conversations: ConversationStore) -> None:
+    """As many as the limit says."""
+    await conversations.save(Conversation(conversation_id="c", messages=said("1", "2", "3", "4")))
+    loaded = await conversations.load("c", limit=2)
+    assert loaded is not None
+    assert [part.content for message in loaded.messages for part in message.parts] == ["3", "4"]  # type: ignore[union-attr]
+
+
+async def test_a_stale_conversation_is_not_saved(conversations: ConversationStore) -> None:
+    """Two that were loaded at once: the second to be saved is refused, and the first one stays."""
+    await conversations.save(Conversation(conversation_id="c", messages=said("1", "2")))
+    one, two = await conversations.load("c"), await conversations.load("c")
+    assert one is not None
+    assert two is not None
+    one.messages += said("3", "4")
+    two.messages += said("5", "6")
+    await conversations.save(one)
+    with pytest.raises(ConversationConflict):
+        await conversations.save(two)
+
+
+async def test_what_is_deleted_is_gone(conversations: ConversationStore) -> None:
+    """And is listed no longer."""
+    for name in ("c", "d"):
+        await conversations.save(Conversation(conversation_id=name, messages=said("1", "2")), scope="maria")
+    await conversations.delete("c", scope="maria")
+    assert await conversations.load("c") is None
+    assert [record.conversation_id for record in await conversations.list_conversations(scope="maria")] == ["d"]
