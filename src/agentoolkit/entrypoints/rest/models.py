@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.jobs import Policies
+from agentoolkit.system.scheduler.jobs import TRIGGERS, Policies
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 
 TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
@@ -51,7 +51,7 @@ class TaskExecution(BaseModel):
     execution_id: str = Field(examples=["nightly-report@2030-01-01T09:00:00+00:00"])
     task_id: str
     agentool_name: str
-    trigger: str = Field(description="schedule, run_now, requested, backfill or after")
+    trigger: str = Field(description=f"What started it: {TRIGGERS}")
     status: str = Field(description="queued, running, retrying, success, failed, cancelled, missed, skipped or lost")
     reason: str = ""
     scheduled_at: str

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from pydantic import AwareDatetime, ConfigDict
 from typing_extensions import TypedDict
@@ -21,6 +21,8 @@ CatchUp = Literal["latest", "all", "none"]
 OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
 Trigger = Literal["schedule", "run_now", "requested", "backfill", "after", "start"]
+TRIGGERS = ", ".join(get_args(Trigger))
+"""What starts executions, to be listed."""
 ExecutorName = Literal["local", "celery", "rq"]
 
 

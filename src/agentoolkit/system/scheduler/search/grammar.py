@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentoolkit.system.scheduler.jobs import LIVE, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import LIVE, TRIGGERS, ExecutionStatus, JobStatus
 
 Subject = Literal["jobs", "executions"]
 """What a query is about."""
@@ -29,7 +29,7 @@ KEYS: Mapping[str, str] = {
     "tag": "a label of the job",
     "owner": "whose job it is; 'me' is you",
     "tool": "the AgenTool that the job calls",
-    "trigger": "of executions: schedule, run_now, requested, backfill or after",
+    "trigger": f"what started an execution: {TRIGGERS}",
     "took": "of executions, how long it took: >5m, <=300ms",
     "cost": "of executions of agents, US dollars: >0.10",
     "since": "due after: 24h ago, 7d, or 2030-01-01",
