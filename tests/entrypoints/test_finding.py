@@ -137,3 +137,16 @@ def test_nothing_waits_for_a_person(cli: Cli) -> None:
     """An empty list says so in a sentence, and is a list for programs."""
     assert cli("approvals", "list").stdout == "Nothing waits for a person.\n"
     assert cli.data("approvals", "list")["approvals"] == []
+
+
+def test_a_view_is_a_query_under_a_name(cli: Cli, failed: str) -> None:
+    """It is kept, listed, joined with a further query, and forgotten; one that is not there is named."""
+    cli.greeting("fine")
+    cli("views", "save", "broken", "status:failed", "--page", "executions")
+    cli("views", "save", "nightly", "tag:nightly")
+    assert [view["name"] for view in cli.data("views", "list")["views"]] == ["broken", "nightly"]
+    assert [row["job_id"] for row in rows_of(cli("list", "--view", "nightly", "-o", "csv").stdout)] == ["wrong"]
+    assert cli("list", "job:fine", "--view", "nightly").stdout == "No job fits.\n"
+    assert [record["execution_id"] for record in cli.data("history", "--view", "broken")["history"]] == [failed]
+    cli("views", "delete", "nightly")
+    assert "No view of jobs is named 'nightly'" in cli("list", "--view", "nightly", code=2).stderr

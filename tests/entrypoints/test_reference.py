@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from . import fields_page
 from .reference import page
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-def test_the_page_is_up_to_date() -> None:
-    """docs/reference/command-line.md is what the program says of itself; REGENERATE_DOCS=1 writes it anew."""
+@pytest.mark.parametrize(("name", "made"), [("command-line.md", page), ("job-fields.md", fields_page.page)])
+def test_the_page_is_up_to_date(name: str, made: Callable[[], str]) -> None:
+    """Pages of docs/reference are what the program says of itself; REGENERATE_DOCS=1 writes them anew."""
     if os.environ.get("REGENERATE_DOCS"):
-        PAGE.write_text(page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page()
+        (REFERENCE / name).write_text(made(), encoding="utf-8")
+    assert (REFERENCE / name).read_text(encoding="utf-8") == made()
 
 
 def test_every_command_explains_itself() -> None:

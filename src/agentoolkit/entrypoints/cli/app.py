@@ -24,6 +24,7 @@ from agentoolkit.entrypoints.cli.commands import (
 from agentoolkit.entrypoints.cli.commands.approvals import approvals_app
 from agentoolkit.entrypoints.cli.commands.task_types import task_types_app
 from agentoolkit.entrypoints.cli.commands.tasks import tasks_app
+from agentoolkit.entrypoints.cli.commands.views import views_app
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.field_options import BoundsCommand, JobChangesCommand, JobCommand
@@ -97,6 +98,7 @@ _scheduler_app = typer.Typer(
 _scheduler_app.add_typer(task_types_app)
 app.add_typer(_scheduler_app, rich_help_panel="Jobs")
 app.add_typer(tasks_app, rich_help_panel="Run")
+app.add_typer(views_app, rich_help_panel="Records")
 app.add_typer(approvals_app, rich_help_panel="Records")
 app.add_typer(transfer.import_app, rich_help_panel="Moving")
 app.add_typer(mcp.mcp_app, rich_help_panel="Run")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentoolkit.entrypoints.cli.session import PAGE, Toolkit, call
+from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentoolkit.entrypoints.cli.session import PAGE, Toolkit, ask_open, call
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History, JobList, JobSummary
 
 
@@ -14,12 +15,13 @@ def query_of(words: Sequence[str] | None, **conditions: str | None) -> str | Non
     return " ".join([*(words or ()), *given]) or None
 
 
-async def find_jobs(kit: Toolkit, query: str | None = None) -> JobList:
-    """Return all jobs that fit, the oldest first.
+async def find_jobs(kit: Toolkit, query: str | None = None, view: str | None = None) -> JobList:
+    """Return all jobs that fit a query and a view, the oldest first.
 
     Raises:
-        InvalidInput: The query cannot be read.
+        InvalidInput: The query cannot be read, or there is no such view.
     """
+    query = await with_view(kit, query, "jobs", view)
     jobs: list[JobSummary] = []
     cursor: str | None = None
     while True:
@@ -30,13 +32,16 @@ async def find_jobs(kit: Toolkit, query: str | None = None) -> JobList:
             return JobList(jobs=jobs, count=len(jobs))
 
 
-async def find_executions(kit: Toolkit, query: str | None, limit: int, job_id: str | None = None, status: str | None = None) -> History:
-    """Return the executions that fit, those due latest first.
+async def find_executions(
+    kit: Toolkit, query: str | None, limit: int, job_id: str | None = None, status: str | None = None, view: str | None = None
+) -> History:
+    """Return the executions that fit a query and a view, those due latest first.
 
     Raises:
-        InvalidInput: The query cannot be read.
+        InvalidInput: The query cannot be read, or there is no such view.
         JobNotFound: There is neither such a job nor a record of it.
     """
+    query = await with_view(kit, query, "executions", view)
     history: list[ExecutionInfo] = []
     cursor: str | None = None
     while True:
@@ -46,3 +51,14 @@ async def find_executions(kit: Toolkit, query: str | None, limit: int, job_id: s
         cursor = page.cursor
         if cursor is None or len(history) >= limit:
             return History(job_id=job_id, history=history, count=len(history))
+
+
+async def with_view(kit: Toolkit, query: str | None, page: str, view: str | None) -> str | None:
+    """Return a query with the terms of a view before it. Raises `InvalidInput` if there is no such view."""
+    if view is None:
+        return query
+    kept = {found.name: str(found.query) for found in (await ask_open(kit, "saved_views", "list", page=page)).views}
+    if view not in kept:
+        remedy = did_you_mean(view, list(kept)) or "`agentool views list` shows them."
+        raise InvalidInput(f"No view of {page} is named {excerpt(view)}.", field="view", value=view, remedy=remedy)
+    return " ".join(filter(None, [kept[view], query]))

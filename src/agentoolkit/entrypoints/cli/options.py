@@ -19,6 +19,7 @@ Output = Annotated[Literal["table", "json", "csv"], typer.Option("--output", "-o
 Query = Annotated[
     list[str] | None, typer.Argument(metavar="[QUERY]", help="Only those that fit, e.g. 'status:failed tag:nightly'.", show_default=False)
 ]
+View = Annotated[str | None, typer.Option("--view", metavar="NAME", help="A search that is kept under a name.", show_default=False)]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="PACKAGE", help="Package whose functions jobs may call; may be repeated.", show_default=False),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Reason, optional
+from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Reason, View, optional
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False)]
 FOLLOW_SECONDS = 1.0
@@ -46,6 +46,7 @@ def history(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
     status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.")] = None,
     query: Annotated[str | None, optional("--query", "QUERY", "Only those that fit, e.g. 'took:>5m since:24h'.")] = None,
+    view: View = None,
     output: Output = "table",
     json: Json = False,
 ) -> None:
@@ -55,11 +56,11 @@ def history(
     from agentoolkit.entrypoints.cli.printing import print_found, say
     from agentoolkit.entrypoints.cli.session import visit
 
-    found = visit(lambda kit: find_executions(kit, query, limit, job, status))
+    found = visit(lambda kit: find_executions(kit, query, limit, job, status, view))
     if print_found(found, "history", output, json=json):
         return
     if not found.history:
-        say("No execution fits." if query or status else "Nothing has run yet.")
+        say("No execution fits." if query or status or view else "Nothing has run yet.")
     else:
         print_history(found.history, ids=True)
 

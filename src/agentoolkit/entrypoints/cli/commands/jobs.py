@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentoolkit.entrypoints.cli.field_options import given_fields
-from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Query, Reason, When, optional
+from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Query, Reason, View, When, optional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,7 @@ def list_(
     status: Annotated[str | None, optional("--status", JOB_STATUSES, "That stand so, or whose latest execution ended so.")] = None,
     tag: Annotated[str | None, optional("--tag", "TEXT", "With this label.")] = None,
     owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are; 'me' is you.")] = None,
+    view: View = None,
     output: Output = "table",
     json: Json = False,
 ) -> None:
@@ -75,11 +76,11 @@ def list_(
     from agentoolkit.entrypoints.cli.session import visit
 
     asked = query_of(query, status=status, tag=tag, owner=owner)
-    found = visit(lambda kit: find_jobs(kit, asked))
+    found = visit(lambda kit: find_jobs(kit, asked, view))
     if print_found(found, "jobs", output, json=json):
         return
     if not found.jobs:
-        say("No job fits." if asked else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
+        say("No job fits." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
     else:
         _print_jobs(found.jobs)
 
