@@ -8,8 +8,11 @@ import pytest
 from pydantic import BaseModel
 
 from agentool import BaseOperationInput, RunContext, create_agentool
+from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.endings import EndedEarly
+from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import JobNotFound
+from agentoolkit.system.scheduler.errors import LimitExceeded
 from agentoolkit.testing import TestToolkit, toolkit
 
 
@@ -146,3 +149,20 @@ async def test_only_what_somebody_need_hear_is_delivered(operation: str, queue: 
         await start(kit, "a")
         queues = await kit.injector.run("queue", {"operation": "list_queues"})
         assert [found["queue_name"] for found in queues.data["queues"] if found["size"]] == ([queue] if queue else [])
+
+
+async def test_runs_that_are_asked_for_are_counted():
+    """A caller without the scope ``admin`` starts no more runs a day than its jobs may have; the same key is no further one."""
+    settings = Settings.from_values({"timezone": "UTC", "agents": {"runs_per_day": 3}})
+    async with toolkit(settings=settings) as kit:
+        await job(kit, "on")
+        with acting_as(Caller("maria", "rest", OWN)):
+            call = {"agentool_name": "lamp", "input_data": {"operation": "on"}}
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "mine", "schedule": "in 2 days", **call})
+            for key in ("1", "2", "3", "3", "1"):
+                await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": key})
+            with pytest.raises(LimitExceeded, match="3 runs in a day"):
+                await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": "4"})
+            await kit.advance(days=1, seconds=1)
+            await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": "4"})
+        await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": "5"})

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentool import Injector, InvalidInput
+from agentool.caller import OWN, Caller, acting_as
 from agentool.references import resolve_references
 from agentoolkit.settings import Settings
-from agentoolkit.storage.kv import KeyNotFound, KvService, NotANumber, ValueTooLarge, create_storage_kv_agent
+from agentoolkit.storage.kv import KeyNotFound, KvService, NotANumber, NotYours, ValueTooLarge, create_storage_kv_agent
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.testing import ManualTime, toolkit
 from agentoolkit.wiring import Toolkit
@@ -240,3 +241,16 @@ async def test_a_sum_that_no_number_holds_changes_nothing(ask: Asking, held: Any
     with pytest.raises((NotANumber, InvalidInput)):
         await ask("increment", by=by)
     assert (await ask("get")).value == held
+
+
+@pytest.mark.parametrize("operation", ["get", "set", "delete", "exists", "increment"])
+async def test_what_the_toolkit_keeps_for_itself_is_not_everybodys(ask: Asking, operation: str):
+    """A caller without the scope ``admin`` neither reads nor changes it, nor sees its keys; an administrator does."""
+    fields = {"set": {"value": 1}, "get": {"default": 0}}.get(operation, {})
+    with acting_as(Caller("maria", "mcp", OWN)):
+        with pytest.raises(NotYours, match="own"):
+            await ask(operation, namespace="agentool.saved_views", **fields)
+        with pytest.raises(NotYours):
+            await ask("keys", key=None, namespace="agentool.saved_views")
+        await ask(operation, namespace="maria's", **fields)
+    await ask(operation, namespace="agentool.saved_views", **fields)

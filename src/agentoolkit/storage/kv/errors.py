@@ -28,3 +28,7 @@ class ValueTooLarge(AgenToolError, ValueError):
 
 class DamagedValue(AgenToolError, RuntimeError):
     """What the database holds under a key cannot be read."""
+
+
+class NotYours(AgenToolError, PermissionError):
+    """The toolkit keeps this namespace for itself, and the caller is no administrator."""

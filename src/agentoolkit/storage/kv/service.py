@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from agentool.caller import get_caller
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.storage.kv.errors import DamagedValue, KeyNotFound, NotANumber, ValueTooLarge
+from agentoolkit.storage.kv.errors import DamagedValue, KeyNotFound, NotANumber, NotYours, ValueTooLarge
 from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue, ValueChange
 from agentoolkit.time_source import TimeSource
 
 MAX_VALUE_SIZE = 1_000_000
 """Characters, as JSON."""
+RESERVED = frozenset({"agentool.saved_views", "agent-changes", "task_files"})
+"""Namespaces in which other AgenTools and doors keep what is theirs; only administrators reach them here."""
 _NEAREST_OF = 1_000
 
 
@@ -83,6 +86,7 @@ class KvService:
 
     async def keys(self, namespace: str, prefix: str, limit: int) -> Sequence[str]:
         """Return keys in order."""
+        _check_namespace(namespace)
         _refuse_unprintable("namespace", namespace)
         _refuse_unprintable("prefix", prefix)
         return await self._store.keys(namespace, prefix, limit, self._time.now())
@@ -155,7 +159,15 @@ def _number(entry: StoredValue | None, place: Place) -> float:
     return held
 
 
+def _check_namespace(namespace: str) -> None:
+    """Refuse what the toolkit keeps for itself to whoever is no administrator. Raises `NotYours`."""
+    if namespace in RESERVED and not get_caller().is_admin:
+        problem = f"Namespace {namespace!r} is the toolkit's own."
+        raise NotYours(problem, field="namespace", value=namespace, remedy="Use another namespace.")
+
+
 def _checked(place: Place) -> Place:
+    _check_namespace(place.namespace)
     for field, text in place._asdict().items():
         _refuse_unprintable(field, text)
     return place

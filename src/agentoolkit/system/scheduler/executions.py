@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 from uuid import uuid4
@@ -15,13 +15,15 @@ from agentoolkit.system.scheduler.checks import check_queues, checked_id, checke
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
+from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
 from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import firings
+from agentoolkit.system.scheduler.search import Search
 
+_ASKED_FOR = ("requested", "run_now")
 MAX_BACKFILLED = HISTORY_LENGTH
 """Due times in one backfill: what the history cannot hold would be run again by the same call."""
 
@@ -109,16 +111,28 @@ class ExecutionService:
 
         Raises:
             JobNotFound: There is no such job.
+            LimitExceeded: The caller has asked for as many runs in a day as its jobs may have.
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
         name = f"{job.job_id}@requested-{checked_id(key)}"
+        if not get_caller().is_admin and await self._store.execution(name) is None:
+            await self._check_asked_runs()
         asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
         is_new = await self._store.insert([asked], note=self._audit.entry("started", stored, stored, name))
         if is_new and owner == self._store.owner:
             engine.dispatch.start(Claimed(job, asked))
         return await self.get(name)
+
+    async def _check_asked_runs(self) -> None:
+        """Refuse a caller whose jobs ran as often as they may in a day because somebody asked. Raises `LimitExceeded`."""
+        caller, most = get_caller(), self._parts.admission.runs_per_day
+        asked = Search("executions", owner=caller.name).with_term("trigger", *_ASKED_FOR)
+        today = asked.with_term("since", self._parts.time.now() - timedelta(days=1))
+        if len((await self._store.search_executions(today, most, with_results=False)).executions) >= most:
+            problem = f"{caller.name!r} has asked for {most} runs in a day, as many as one owner's jobs may have."
+            raise LimitExceeded(problem, field="job_id", remedy="Wait, or ask an administrator.")
 
     async def _runnable(self, job_id: str) -> StoredJob:
         check_write(get_caller(), self._parts.admission)
