@@ -209,6 +209,7 @@ async def serve(orders: Orders) -> None:
     settings = Settings(database=orders.database, durability="normal", timezone="UTC", concurrency=orders.concurrency)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_what_is_awaited)
     async with opened(Toolkit(settings), world) as kit:
         print("ready", flush=True)
         if orders.restless:
@@ -220,6 +221,12 @@ async def serve(orders: Orders) -> None:
         else:
             await ended.wait()
     print("closed", flush=True)
+
+
+def tell_what_is_awaited() -> None:
+    """Print where every task waits, for a test whose process does not end."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
 
 
 async def restart_again_and_again(kit: Toolkit, chance: random.Random) -> None:

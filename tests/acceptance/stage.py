@@ -120,6 +120,16 @@ class Stage:
             self.in_flight += self.count("agentool_executions WHERE status = 'running'")
         return code
 
+    def end(self, child: subprocess.Popen[str], seconds: float = 60) -> None:
+        """Let a process end as it does on SIGTERM; where it does not, tell what it waits for."""
+        child.terminate()
+        try:
+            self.reap(child, seconds)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGUSR1)
+            time.sleep(2)
+            raise AssertionError(f"it does not end: {(self.folder / 'errors').read_text()[-20_000:]}") from None
+
     def finish(self, seconds: float = 30, **orders: Any) -> None:
         """Let a new process do what is left."""
         child = self.start(until_done=seconds, **orders)

@@ -33,8 +33,7 @@ class Storm:
                 self._stage.kill(child)
                 self.start()
             case "end":
-                child.terminate()
-                self._stage.reap(child)
+                self._stage.end(child)
                 self.start()
             case _:
                 self._stage.ask({"operation": "stop"})
@@ -55,8 +54,7 @@ def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
         storm.strike()
     for child in stage.children:
         if child.poll() is None:
-            child.terminate()
-            stage.reap(child)
+            stage.end(child)
     stage.finish(60)
     return stage.verdict(jobs, prefix)
 
