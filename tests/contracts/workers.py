@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @dataclass

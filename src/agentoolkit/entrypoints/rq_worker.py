@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 
+from redis import Redis
+from rq import SimpleWorker, Worker
+
 from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.rq import queue_names
 
@@ -30,3 +34,15 @@ def run_executions(execution_ids: list[str]) -> None:
     finally:
         if _FORK_MARK in os.environ:  # this process ends now, without a word
             toolkit.stop()
+
+
+def work(*, forks: bool) -> None:
+    """Run a worker on these settings until it is stopped.
+
+    Raises:
+        AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
+    """
+    check_worker(settings)
+    connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
+    kind = Worker if forks else SimpleWorker
+    kind(QUEUES, connection=connection, serializer="json").work(logging_level="INFO")

@@ -20,6 +20,7 @@ from agentoolkit.entrypoints.cli.commands import (
     service,
     tokens,
     transfer,
+    worker,
 )
 from agentoolkit.entrypoints.cli.commands.approvals import approvals_app
 from agentoolkit.entrypoints.cli.commands.task_types import task_types_app
@@ -54,7 +55,7 @@ def default(ctx: typer.Context, version: Annotated[bool, typer.Option("--version
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (serve.serve, executions.run),
+    "Run": (serve.serve, executions.run, worker.worker),
     "Jobs": (jobs.schedule, jobs.list_, jobs.info, jobs.update, jobs.pause, jobs.resume, jobs.cancel, jobs.backfill),
     "Executions": (executions.history, executions.show, executions.logs, executions.retry, executions.cancel_execution),
     "Records": (records.audit, records.events, queues.queues, queues.dead_letters),

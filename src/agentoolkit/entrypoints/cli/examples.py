@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _EXAMPLES = {
     "serve": "agentool serve tasks.yaml --allow my_package",
+    "worker": "agentool worker gpu --app my_package.tools --concurrency 4",
     "run": "agentool run nightly --allow my_package --json",
     "schedule": "agentool schedule standup 'every weekday at 9am' notification message='Stand up!' -z Europe/Berlin",
     "plan": "agentool tasks plan tasks.yaml --allow my_package",

@@ -35,9 +35,29 @@ def status(json: Json = False) -> None:
         _print_status(found, running, waits)
 
 
-def start() -> None:
-    """Let the scheduler go on after `agentool stop`. The process itself is started by `agentool serve`."""
-    _print_status(_ask_status("start"))
+def start(
+    all_: Annotated[
+        bool, typer.Option("--all", help="Start everything here: Redis if there is none, a worker, the scheduler, Flower.")
+    ] = False,
+    redis: Annotated[bool, typer.Option("--redis", help="Start Redis, unless one listens there.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", help="Start a worker of Celery.")] = False,
+    beat: Annotated[bool, typer.Option("--beat", help="Start the scheduler, with its pages: it takes the place of Celery's beat.")] = False,
+    flower: Annotated[bool, typer.Option("--flower", help="Start Flower, which shows Celery's workers.")] = False,
+    redis_port: Annotated[int, typer.Option("--redis-port", metavar="PORT", help="Port of Redis.")] = 6379,
+    flower_port: Annotated[int, typer.Option("--flower-port", metavar="PORT", help="Port of Flower.")] = 5555,
+    http_port: Annotated[int, typer.Option("--http-port", metavar="PORT", help="Port of the scheduler's pages.")] = 8000,
+) -> None:
+    """Let the scheduler go on after `agentool stop`; or, with an option, start parts of it here, until Ctrl-C."""
+    if not (all_ or redis or worker or beat or flower):
+        _print_status(_ask_status("start"))
+        return
+    from agentoolkit.entrypoints.cli.session import settings_for
+    from agentoolkit.entrypoints.start import Wanted, run_parts
+
+    ports = (redis_port, flower_port, http_port)
+    wanted = Wanted(all_ or redis, all_ or worker, all_ or beat, all_ or flower, *ports)
+    if not run_parts(wanted, settings_for(), typer.echo):
+        raise typer.Exit(1)
 
 
 def stop() -> None:

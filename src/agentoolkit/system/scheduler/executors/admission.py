@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import copy_context
 from itertools import count
 
-from agentoolkit.system.scheduler.ports import Limit, Order
+from agentoolkit.system.scheduler.ports import Order
 
 Entry = tuple[int, int, Order]
 """An order with its urgency and arrival, in front so that smaller goes first."""
@@ -129,19 +129,15 @@ class Admission:
             room = rooms.get(limit.name)
             if room is not None and limit.waits and room.held >= room.capacity:
                 heapq.heappush(room.parked, entry)
-                self._offer(limits)
+                for other in limits:  # whose room it leaves unused, so that the next may try
+                    if (unused := rooms.get(other.name)) is not None:
+                        self._unpark(unused)
                 return False
         for limit in limits:
             if (room := rooms.get(limit.name)) is None:
                 room = rooms[limit.name] = Room(limit.capacity)
             room.held += 1
         return True
-
-    def _offer(self, limits: Sequence[Limit]) -> None:
-        """Let others try for the room that an order leaves unused because it waits for room elsewhere."""
-        for limit in limits:
-            if (room := self._rooms.get(limit.name)) is not None and room.parked:
-                self._unpark(room)
 
     def _unpark(self, room: Room) -> None:
         """Let as many try again as there is room for: to look at all of them whenever one ends would cost too much."""

@@ -48,6 +48,8 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
     backend = settings.result_backend.get_secret_value() if settings.result_backend else None
     app = Celery("agentool", broker=broker, backend=backend)
     is_redis = broker is not None and broker.startswith(("redis", "rediss"))
+    on_redis = {"visibility_timeout": settings.visibility_timeout, "queue_order_strategy": "sorted", "unacked_restore_throttle": 1}
+    on_redis |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SEND_SECONDS)
     app.conf.update(
         task_serializer="json",
         result_serializer="json",
@@ -66,7 +68,7 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=SEND_SECONDS,
-        broker_transport_options=_transport(settings) if is_redis else {"confirm_publish": True},
+        broker_transport_options=on_redis if is_redis else {"confirm_publish": True},
     )
     return app
 
@@ -127,8 +129,3 @@ def _arguments(settings: CelerySettings, *, is_redis: bool) -> dict[str, object]
     if is_redis or settings.queue_type == "classic":
         return None
     return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES}
-
-
-def _transport(settings: CelerySettings) -> dict[str, object]:
-    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SEND_SECONDS)
-    return {**timeouts, "visibility_timeout": settings.visibility_timeout, "queue_order_strategy": "sorted", "unacked_restore_throttle": 1}

@@ -33,7 +33,7 @@ class Sent:
     route: Route
     again_at: float = 0.0
     """When it is sent again if nobody has begun it, by the event loop's clock."""
-    patience: float = field(default=SEND_AGAIN_SECONDS)
+    patience: float = field(default_factory=lambda: SEND_AGAIN_SECONDS)
 
 
 class RemoteExecutor(LocalExecutor):
@@ -136,14 +136,11 @@ class RemoteExecutor(LocalExecutor):
                 self._attempts.forget(over)
             for execution_id in over:
                 self._over(execution_id)
-            self._send_again([id_ for id_ in looked_at if statuses.get(id_) is ExecutionStatus.QUEUED])
+            now = asyncio.get_running_loop().time()
+            waiting = {id_: sent for id_ in looked_at if statuses.get(id_) is ExecutionStatus.QUEUED and (sent := self._sent.get(id_))}
+            if late := {id_: sent for id_, sent in waiting.items() if sent.again_at <= now}:
+                self._send(late)
         self._watching = None
-
-    def _send_again(self, waiting: Iterable[str]) -> None:
-        now = asyncio.get_running_loop().time()
-        late = {id_: sent for id_ in waiting if (sent := self._sent.get(id_)) is not None and sent.again_at <= now}
-        if late:
-            self._send(late)
 
     def _over(self, execution_id: str) -> None:
         """Give the room of an execution that was sent away to others."""

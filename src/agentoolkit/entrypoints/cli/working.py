@@ -1,0 +1,71 @@
+"""Workers, in this process: their applications read the settings from variables, as those do that Celery and RQ start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agentool.errors import ConfigurationError, MissingExtra
+from agentoolkit.entrypoints.cli.session import settings_for
+from agentoolkit.settings import Settings
+
+
+class WorkerOptions(NamedTuple):
+    """What a worker is told besides the settings."""
+
+    queues: Sequence[str] = ()
+    app: str | None = None
+    pool: str = "prefork"
+    concurrency: int | None = None
+
+
+def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
+    """Run a worker of Celery until it is stopped.
+
+    Raises:
+        AgenToolError: It could not do its work.
+    """
+    _set_variables(options, allow)
+    try:
+        from agentoolkit.entrypoints.celery_app import app, unable
+    except ImportError as error:
+        raise MissingExtra("A worker of Celery needs the extra 'celery'.", remedy="Install 'agentool[celery]'.") from error
+    if (why := unable(options.pool)) is not None:
+        raise ConfigurationError(why)
+    asked = ["worker", "--loglevel", "INFO", "--pool", options.pool]
+    app.worker_main(asked if options.concurrency is None else [*asked, "--concurrency", str(options.concurrency)])
+
+
+def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
+    """Run a worker of RQ until it is stopped: one that forks for each message, or with the pool ``solo`` one that does not.
+
+    Raises:
+        AgenToolError: It could not do its work.
+    """
+    settings = _set_variables(options, allow)
+    if options.pool not in ("prefork", "solo"):
+        remedy = "Start it with --pool prefork, which forks for each message, or solo, which does not."
+        raise ConfigurationError("RQ has no such pool.", field="pool", value=options.pool, remedy=remedy)
+    if settings.redis.url is None:
+        raise ConfigurationError("A worker of RQ needs a Redis server.", remedy="Set AGENTOOL_REDIS_URL, or REDIS_URL, to its address.")
+    try:
+        from agentoolkit.entrypoints.rq_worker import work
+    except ImportError as error:
+        raise MissingExtra("A worker of RQ needs the extra 'rq'.", remedy="Install 'agentool[rq]'.") from error
+    work(forks=options.pool == "prefork")
+
+
+def _set_variables(options: WorkerOptions, allow: Sequence[str]) -> Settings:
+    """Let the worker's application, and what it forks, read what the command line says."""
+    settings = settings_for(allow)
+    plugins = list(settings.plugins)
+    if options.app is not None:
+        plugins.append(options.app if ":" in options.app else f"{options.app}:register")
+        settings_for([options.app])  # so that modules of the working folder are found
+    os.environ["AGENTOOL_DATABASE"] = settings.database or ""
+    os.environ["AGENTOOL_PLUGINS"] = ",".join(plugins)
+    os.environ["AGENTOOL_FUNCTIONS"] = ",".join(settings.functions)
+    if options.queues:
+        os.environ["AGENTOOL_QUEUES"] = ",".join(options.queues)
+    return settings

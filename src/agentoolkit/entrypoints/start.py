@@ -1,0 +1,158 @@
+"""The parts of one machine, each in a process of its own, by one command. Source: *Scheduler Service*, "Running the Services"."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from agentool.errors import ConfigurationError
+from agentoolkit.settings import Settings, home
+
+READY_SECONDS = 60.0
+"""Within which each part answers, on a slow machine too."""
+STOP_SECONDS = 10.0
+"""Within which all have ended. Source: the same, as *Scheduler Daemon* has it for itself."""
+_LOOK_SECONDS = 0.1
+_AGENTOOL = (sys.executable, "-m", "agentool")
+_CELERY = (sys.executable, "-m", "celery", "-A", "agentoolkit.entrypoints.celery_app")
+
+
+class Wanted(NamedTuple):
+    """Which parts, and the ports that they listen on."""
+
+    redis: bool = True
+    worker: bool = True
+    scheduler: bool = True
+    flower: bool = True
+    redis_port: int = 6379
+    flower_port: int = 5555
+    http_port: int = 8000
+
+
+class Part(NamedTuple):
+    """One process."""
+
+    name: str
+    command: Sequence[str]
+    port: int | None = None
+    """Where it answers when it is ready."""
+    url: str = ""
+    """Where a person finds it."""
+
+
+def parts_of(wanted: Wanted) -> Iterator[Part]:
+    """Return the parts in the order in which they are started.
+
+    Raises:
+        ConfigurationError: Redis is wanted, none listens, and none is installed.
+    """
+    if wanted.redis and not _listens(wanted.redis_port):
+        if (program := shutil.which("redis-server")) is None:
+            remedy = "Install it, as by `apt-get install redis-server`, or set CELERY_BROKER_URL and leave out --redis."
+            raise ConfigurationError(f"No Redis listens on port {wanted.redis_port}, and none is installed.", remedy=remedy)
+        where = ("--bind", "127.0.0.1", "--port", str(wanted.redis_port), "--dir", str(home()), "--save", "")
+        yield Part("redis", (program, *where), wanted.redis_port)
+    if wanted.worker:
+        yield Part("worker", (*_AGENTOOL, "worker"))
+    if wanted.scheduler:
+        address = f"127.0.0.1:{wanted.http_port}"
+        yield Part("scheduler", (*_AGENTOOL, "serve", "--kept", "--http", address), wanted.http_port, f"http://{address}")
+    if wanted.flower:
+        where = ("--address=127.0.0.1", f"--port={wanted.flower_port}")
+        yield Part("flower", (*_CELERY, "flower", *where), wanted.flower_port, f"http://127.0.0.1:{wanted.flower_port}")
+
+
+def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) -> bool:
+    """Start the parts, say where they are, and end them at a signal, or when one of them ends. Return whether it was a signal.
+
+    Raises:
+        ConfigurationError: A part cannot be started.
+    """
+    environment = variables_of(wanted, settings)
+    logs = home() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    with _signals() as stopped:
+        try:
+            for part in parts_of(wanted):
+                processes[part.name] = _started(part, environment, logs / f"{part.name}.log")
+                say(f"{part.name:<10} {part.url or 'started'}")
+            say(f"Their output is in {logs}. Ctrl-C ends them all.")
+            ended: list[str] = []
+            while not stopped and not ended:
+                time.sleep(_LOOK_SECONDS)
+                ended = [name for name, process in processes.items() if process.poll() is not None]
+            if not stopped:
+                say(f"{ended[0]} has ended, so the others end too: see {logs / ended[0]}.log")
+        finally:
+            _end_all(list(processes.values()))
+    return bool(stopped)
+
+
+def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
+    """Return the environment of all parts: one database, one broker and, with a worker, jobs that go to it."""
+    ours = {"AGENTOOL_DATABASE": settings.database or ""}
+    if settings.celery.broker is None:
+        ours["CELERY_BROKER_URL"] = f"redis://127.0.0.1:{wanted.redis_port}/0"
+    if wanted.worker and settings.executor == "local":
+        ours["AGENTOOL_EXECUTOR"] = "celery"
+    return {**os.environ, **ours}
+
+
+def _started(part: Part, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a part, and wait until it answers where it is to be found. Raises `ConfigurationError`."""
+    if part.port is not None and _listens(part.port):
+        remedy = "Name another port, or end what listens there."
+        raise ConfigurationError(f"The port of {part.name} is taken.", field="port", value=part.port, remedy=remedy)
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  commands of ours
+            part.command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + READY_SECONDS
+    while part.port is not None and not _listens(part.port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            _end_all([process])
+            raise ConfigurationError(f"{part.name} did not start.", remedy=f"Read {log}.")
+        time.sleep(_LOOK_SECONDS)
+    return process
+
+
+def _end_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End processes with all that they started: those that were started last are told first, and none is left."""
+    deadline = time.monotonic() + STOP_SECONDS - 1
+    for process in reversed(processes):
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in reversed(processes):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def _signals() -> Generator[list[int]]:
+    """Collect the signals that ask for the end, as long as a block lasts."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda asked, _: came.append(asked)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(1)
+        return tried.connect_ex(("127.0.0.1", port)) == 0
