@@ -145,7 +145,7 @@ class Work(NamedTuple):
 class Job:
     """A definition: what to run, when and how."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid", defer_build=True)
 
     job_id: str
     job_name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.base import BaseOperationInput
 from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText, Text
@@ -66,7 +66,13 @@ class SchedulerInput(JobFields, BaseOperationInput):
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
 
 
-class SchedulerOutput(BaseModel):
+class SchedulerFacts(BaseModel):
+    """A part of an answer. Its schema is built when it is first used: a command shows one answer and imports all of them."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class SchedulerOutput(SchedulerFacts):
     """Answer to every operation."""
 
     operation: str = Field(description="The operation that was performed")
@@ -74,7 +80,7 @@ class SchedulerOutput(BaseModel):
     data: dict[str, Any] | None = Field(None, description="Operation-specific data; JSON values only")
 
 
-class Timing(BaseModel):
+class Timing(SchedulerFacts):
     """When a schedule fires, in the words and the zone of its owner."""
 
     schedule_type: str
@@ -103,7 +109,7 @@ class PlannedJob(Scheduled):
     definition: dict[str, Any] = Field(description="The job as it would be")
 
 
-class JobRef(BaseModel):
+class JobRef(SchedulerFacts):
     """Answer to ``cancel``, ``pause`` and ``resume``."""
 
     job_id: str
@@ -119,7 +125,7 @@ class CancelledJob(JobRef):
     running: list[str] = Field(description="Ids of its executions that still run; 'cancel_execution' ends them")
 
 
-class ErrorInfo(BaseModel):
+class ErrorInfo(SchedulerFacts):
     """What an execution raised."""
 
     type: str
@@ -127,7 +133,7 @@ class ErrorInfo(BaseModel):
     traceback: str = ""
 
 
-class AttemptInfo(BaseModel):
+class AttemptInfo(SchedulerFacts):
     """An earlier attempt at an execution."""
 
     attempt: int
@@ -136,7 +142,7 @@ class AttemptInfo(BaseModel):
     error: ErrorInfo | None
 
 
-class ExecutionInfo(BaseModel):
+class ExecutionInfo(SchedulerFacts):
     """One record of a job's history."""
 
     execution_id: str
@@ -159,7 +165,7 @@ class ExecutionInfo(BaseModel):
     retry_at: str | None = Field(default=None, description="When the next attempt starts")
 
 
-class BackfillInfo(BaseModel):
+class BackfillInfo(SchedulerFacts):
     """Answer to ``backfill``."""
 
     job_id: str
@@ -168,7 +174,7 @@ class BackfillInfo(BaseModel):
     statuses: dict[str, int] = Field(description="How many of the range's executions stand how")
 
 
-class RunNow(BaseModel):
+class RunNow(SchedulerFacts):
     """Answer to ``run_now``."""
 
     job_id: str
@@ -177,7 +183,7 @@ class RunNow(BaseModel):
     duration: float | None
 
 
-class JobSummary(BaseModel):
+class JobSummary(SchedulerFacts):
     """A job in a list."""
 
     job_id: str
@@ -197,7 +203,7 @@ class JobSummary(BaseModel):
     created_at: str = ""
 
 
-class JobList(BaseModel):
+class JobList(SchedulerFacts):
     """Answer to ``list``."""
 
     jobs: list[JobSummary]
@@ -205,7 +211,7 @@ class JobList(BaseModel):
     cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
 
 
-class JobDetails(BaseModel):
+class JobDetails(SchedulerFacts):
     """Answer to ``get_job``."""
 
     job_id: str
@@ -218,7 +224,7 @@ class JobDetails(BaseModel):
     downstream: list[str] = Field(default=[], description="Ids of the jobs that come after it")
 
 
-class History(BaseModel):
+class History(SchedulerFacts):
     """Answer to ``get_history``."""
 
     job_id: str | None
@@ -227,7 +233,7 @@ class History(BaseModel):
     cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
 
 
-class SchedulerStatus(BaseModel):
+class SchedulerStatus(SchedulerFacts):
     """Answer to ``start``, ``stop`` and ``status``."""
 
     running: bool
@@ -247,7 +253,7 @@ class SchedulerStatus(BaseModel):
     stop_reason: str = Field("", description="While it is stopped: who stopped it, and why")
 
 
-class WorkerInfo(BaseModel):
+class WorkerInfo(SchedulerFacts):
     """A process that has the store open."""
 
     worker: str = Field(description="Its pid and host")
@@ -257,14 +263,14 @@ class WorkerInfo(BaseModel):
     seen_at: str | None = Field(description="When it last said that it is alive")
 
 
-class WorkerList(BaseModel):
+class WorkerList(SchedulerFacts):
     """Answer to ``list_workers``."""
 
     workers: list[WorkerInfo]
     count: int
 
 
-class AuditInfo(BaseModel):
+class AuditInfo(SchedulerFacts):
     """One thing that somebody did."""
 
     at: str
@@ -277,7 +283,7 @@ class AuditInfo(BaseModel):
     after: dict[str, Any] | None
 
 
-class AuditList(BaseModel):
+class AuditList(SchedulerFacts):
     """Answer to ``audit``."""
 
     entries: list[AuditInfo]

@@ -64,7 +64,7 @@ class Schedule:
         InvalidSchedule: naming the field, when the values make no schedule.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid", defer_build=True)
 
     kind: Kind
     text: str
