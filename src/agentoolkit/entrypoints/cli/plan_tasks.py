@@ -23,7 +23,7 @@ NAMESPACE = "task_files"
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "cancel": ("-", "red"), "keep": (" ", "dim")}
 
 
-class Step(NamedTuple):
+class PlannedChange(NamedTuple):
     """What becomes of one job."""
 
     action: Literal["add", "change", "cancel", "keep"]
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     """Fields that change: what is there now, and what would be."""
 
 
-async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[str], *, prune: bool) -> list[Step]:
+async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[str], *, prune: bool) -> list[PlannedChange]:
     """Return what applying tasks would do, in their order, and then what becomes of jobs that are in their file no more.
 
     Raises:
@@ -41,7 +41,7 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
     """
     planned, errors = await try_tasks(injector, tasks)
     refuse(errors)
-    steps: list[Step] = []
+    steps: list[PlannedChange] = []
     for task in tasks:
         job = planned[task.name]
         changes: dict[str, tuple[Any, Any]] = {}
@@ -52,13 +52,13 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
             if not task.enabled and about["state"] == "active":
                 changes["enabled"] = (True, False)
         action: Literal["add", "change", "keep"] = "add" if job.created else "change" if changes else "keep"
-        steps.append(Step(action, job.job_id, job.words, changes))
+        steps.append(PlannedChange(action, job.job_id, job.words, changes))
     if prune:
-        steps += [Step("cancel", job_id, "not in the file any more", {}) for job_id in left]
+        steps += [PlannedChange("cancel", job_id, "not in the file any more", {}) for job_id in left]
     return steps
 
 
-def print_plan(steps: Sequence[Step]) -> None:
+def print_plan(steps: Sequence[PlannedChange]) -> None:
     """Print a line for each step that does something, with the fields that change below it, and how many there are of each kind."""
     for step in steps:
         if step.action == "keep":

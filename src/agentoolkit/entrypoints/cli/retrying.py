@@ -20,7 +20,7 @@ AT_ONCE = 500
 """Executions that are started together."""
 
 
-class Retried(NamedTuple):
+class RetriedExecutions(NamedTuple):
     """What became of executions that were to be retried."""
 
     started: list[str]
@@ -28,7 +28,7 @@ class Retried(NamedTuple):
     refusals: list[str]
 
 
-async def retry_named(kit: Toolkit, names: Sequence[str]) -> Retried:
+async def retry_named(kit: Toolkit, names: Sequence[str]) -> RetriedExecutions:
     """Retry executions by their ids, or the latest failures of jobs.
 
     Raises:
@@ -37,14 +37,14 @@ async def retry_named(kit: Toolkit, names: Sequence[str]) -> Retried:
     return await _retry(kit, [await _execution(kit, name) for name in names])
 
 
-async def retry_found(kit: Toolkit, query: str) -> Retried:
+async def retry_found(kit: Toolkit, query: str) -> RetriedExecutions:
     """Retry all executions that fit, `MAX_RETRIED` at most, those due latest first."""
     return await _retry(kit, (await find_executions(kit, query, MAX_RETRIED)).history)
 
 
-async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> Retried:
+async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecutions:
     """Start them, many together, which share the commits of the database; one that is refused stops no other."""
-    retried = Retried([], [])
+    retried = RetriedExecutions([], [])
     with progress("retried", len(chosen)) as advance:
 
         async def start(execution: ExecutionInfo) -> None:

@@ -18,14 +18,14 @@ Prune = Annotated[bool, typer.Option("--prune", help="Cancel jobs that this file
 @tasks_app.command(cls=ReportingCommand, epilog=example_of("plan"))
 def plan(file: TaskFile, prune: Prune = False, allow: Allow = None, json: Json = False) -> None:
     """Show what `apply` would do, without doing it. The exit code is 2 if that is anything."""
-    from agentoolkit.entrypoints.cli.plan_tasks import Step, jobs_left, plan_tasks, print_plan
+    from agentoolkit.entrypoints.cli.plan_tasks import PlannedChange, jobs_left, plan_tasks, print_plan
     from agentoolkit.entrypoints.cli.printing import print_json
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.entrypoints.taskfile import load_tasks
 
     tasks = load_tasks(file)
 
-    async def planned(kit: Toolkit) -> list[Step]:
+    async def planned(kit: Toolkit) -> list[PlannedChange]:
         steps = await plan_tasks(kit.injector, tasks, (), prune=False)
         left = await jobs_left(kit.injector, file, [step.job_id for step in steps]) if prune else []
         return [*steps, *await plan_tasks(kit.injector, (), left, prune=prune)]

@@ -1,19 +1,14 @@
-"""The statements that change executions: added, begun, finished, retried, taken over."""
+"""The statements that change executions: added, begun, finished, retried, cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from itertools import chain
+from collections.abc import Sequence
 
-from agentoolkit.database.session import Row, Session
-from agentoolkit.database.times import micros
+from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.decisions import recovery
 from agentoolkit.system.scheduler.decisions.failures import FAILURES
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
-from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
-from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
@@ -31,8 +26,7 @@ from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.keeping import make_room
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
-from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, time_or_first
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
 _INSERT = f"""
@@ -74,21 +68,6 @@ _POSTPONE = f"""
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
-_CLAIM = f"""
-    UPDATE agentool_executions SET owner = r.new_owner FROM r
-    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL AND status IN ('queued', 'retrying')
-    RETURNING {EXECUTION.selected}
-"""  # noqa: S608  column names of ours
-_OWNER = EXECUTION.names.index("owner")
-_TAKE = """
-    UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
-        finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
-    WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
-"""
-_LOSE = f"""
-    UPDATE agentool_executions SET status = 'lost', reason = :reason, finished_at = :finished_at
-    WHERE execution_id = :execution_id AND {UNFINISHED}
-"""  # noqa: S608  a condition of ours
 _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND finished_at IS NULL AND status IN ('queued', 'retrying')"
 _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
@@ -106,20 +85,6 @@ def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[
     put_out(tx.session, [(new[message.execution_id], message, tx.deliverer) for message in messages if message.execution_id in new])
     add_note(tx.session, note if new else None)
     return list(new)
-
-
-@writes
-def claim_executions(tx: Transaction, execution_ids: Sequence[str], now: datetime) -> list[Claimed]:
-    """See `JobStore.claim_executions`."""
-    wanted = sorted(set(execution_ids))
-    rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT"}, [(id_, tx.owner) for id_ in wanted])
-    executions = [execution_of(row) for row in rows]
-    jobs = {job_id: _readable_job(tx, job_id) for job_id in {execution.job_id for execution in executions}}
-    claimed = [Claimed(jobs[execution.job_id], execution) for execution in executions]
-    if len(claimed) == len(wanted):
-        return claimed
-    others = set(wanted) - {execution.execution_id for execution in executions}
-    return [*claimed, *_take_all(tx, _of_the_ended(tx, others), now)]
 
 
 @writes
@@ -162,16 +127,6 @@ def release_all(tx: Transaction) -> None:
 
 
 @writes
-def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
-    """See `JobStore.take_over`."""
-    leads = tx.ownership.leads(tx.session)
-    if leads:
-        fold_counts(tx.session)  # here, because the leader comes here every few seconds
-    alive = tx.ownership.alive(tx.session) if leads else None
-    return _take_all(tx, _abandoned(tx, held, alive), now)
-
-
-@writes
 def request_cancel(tx: Transaction, execution_id: str, reason: str = "") -> bool:
     """See `JobStore.request_cancel`."""
     return tx.session.run(_REQUEST_CANCEL, {"id": execution_id, "reason": reason}) == 1
@@ -197,7 +152,7 @@ def last_place(session: Session, job_id: str) -> int | None:
 
 def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     first: dict[str, Ending] = {ending.execution.execution_id: ending for ending in reversed(endings)}
-    ended = {id_: _noted(ending.execution, ending.message) for id_, ending in first.items()}
+    ended = {id_: noted(ending.execution, ending.message) for id_, ending in first.items()}
     rows = [(*_ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
     written = tx.session.from_rows(_FINISH, _ENDED_TYPES, rows)
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
@@ -247,60 +202,8 @@ def _postpone(session: Session, execution: Execution, owner: str, new_owner: str
     return session.run(_POSTPONE, {**EXECUTION.parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
 
 
-def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
-    """Return unfinished executions that nobody works on: of `owner` and, if it is known who is `alive`, of who is not."""
-    whose = "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL"
-    if alive is None:
-        rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
-    else:
-        rows = [row for row in tx.session.rows(whose) if row[1] == tx.owner or row[1] not in alive]
-    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id"  # noqa: S608  column names of ours
-    found = [tx.session.row(one, {"id": execution_id}) for execution_id, of in rows if of != tx.owner or not held(execution_id)]
-    return [row for row in found if row is not None]
-
-
-def _of_the_ended(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
-    """Return those of these executions whose process can be seen to have ended."""
-    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL"  # noqa: S608
-    alive = tx.ownership.alive(tx.session)
-    found = [tx.session.row(one, {"id": execution_id}) for execution_id in execution_ids]
-    return [row for row in found if row is not None and row[_OWNER] not in alive]
-
-
-def _take_all(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
-    taken = [claimed for row in rows if (claimed := _take(tx, row, now)) is not None]
-    lost = [execution for _, execution in taken if execution.finished]
-    pause_failing(tx, {execution.job_id for execution in lost})
-    after = start_downstream(tx, lost, tx.deliverer)
-    return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else taken
-
-
-def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
-    """Take over an execution that was left behind. Return nothing if it is not as it was any more."""
-    try:
-        execution = execution_of(row)
-    except Exception as error:
-        return _lose(tx, row, error, now)
-    job = _readable_job(tx, execution.job_id)
-    after = recover(execution, job, tx.owner, now)
-    message = outcome_message(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
-    after = _noted(after, message)
-    before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
-    if tx.session.run(_TAKE, {**EXECUTION.parameters(after), **before}) != 1:
-        return None
-    if message is not None:
-        put_out(tx.session, [(after, message, tx.deliverer)])
-    return Claimed(job, after)
-
-
-def _lose(tx: Transaction, row: Row, error: Exception, now: datetime) -> Claimed:
-    """Write an execution whose record was damaged as lost: nobody can go on with it."""
-    lost = damaged_execution(row, error)._replace(finished_at=now)
-    tx.session.run(_LOSE, {"execution_id": lost.execution_id, "reason": lost.reason, "finished_at": micros(now)})
-    return Claimed(None, lost)
-
-
-def _readable_job(tx: Transaction, job_id: str) -> Job | None:
+def readable_job(tx: Transaction, job_id: str) -> Job | None:
+    """Return the job of an execution, if it is there and can be read."""
     columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
     row = tx.session.row(columns, {"id": job_id})
     try:
@@ -309,7 +212,8 @@ def _readable_job(tx: Transaction, job_id: str) -> Job | None:
         return None
 
 
-def _noted(execution: Execution, message: Message | None) -> Execution:
+def noted(execution: Execution, message: Message | None) -> Execution:
+    """Return an execution with its delivery pending, if there is a message of it."""
     return execution if message is None else execution._replace(delivery=DeliveryStatus.PENDING)
 
 

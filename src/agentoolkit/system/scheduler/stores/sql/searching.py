@@ -56,7 +56,7 @@ class Base(NamedTuple):
     """Does the index hold it in the order of the pages? If not, it is small enough to be sorted."""
 
 
-class Place(NamedTuple):
+class ListedAt(NamedTuple):
     """Where a record stands in its listing."""
 
     at: int
@@ -129,7 +129,7 @@ class Walk:
         fits: Callable[[Any], bool],
     ) -> tuple[list[Any], Position | None]:
         """Return what fits, at most `limit`, and where the next page begins; None: there is none."""
-        place = Place(micros(start.at) or 0, start.id) if start else None
+        place = ListedAt(micros(start.at) or 0, start.id) if start else None
         end = self._end(place)
         found: list[Any] = []
         while True:
@@ -143,15 +143,15 @@ class Walk:
             if len(places) < limit:
                 return found, Position(instant(end.at), end.id) if end else None
 
-    def _end(self, start: Place | None) -> Place | None:
+    def _end(self, start: ListedAt | None) -> ListedAt | None:
         """Return the last record that is looked at; None: all are."""
         ordered = [base for base in self._bases if base.is_ordered]
         ends = self._places(ordered, [], f"1 OFFSET {WINDOW - 1}", start=start) if ordered else []
         return ends[0] if ends else None
 
     def _places(
-        self, bases: Sequence[Base], conditions: Sequence[str], limit: str, *, start: Place | None = None, end: Place | None = None
-    ) -> list[Place]:
+        self, bases: Sequence[Base], conditions: Sequence[str], limit: str, *, start: ListedAt | None = None, end: ListedAt | None = None
+    ) -> list[ListedAt]:
         """Return where records stand that meet conditions, after `start` and up to `end`: the database puts all parts in one order."""
         table, at, id_, beyond, order = self._listing
         bounds: list[str] = []
@@ -168,7 +168,7 @@ class Walk:
             part = f"SELECT {at}, {id_} FROM {table} WHERE {where} ORDER BY {{at}} {order}, {id_} {order} LIMIT {limit}"  # noqa: S608
             parts.append(f"SELECT * FROM ({part.replace('{at}', by)}) AS part")  # noqa: S608
         sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS parts ORDER BY {at} {order}, {id_} {order} LIMIT {limit.split()[0]}"  # noqa: S608
-        return [Place(*row) for row in self._tx.session.rows(sql, parameters)]
+        return [ListedAt(*row) for row in self._tx.session.rows(sql, parameters)]
 
 
 def _job_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:

@@ -14,7 +14,17 @@ from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, AuditEntry, Change, Owner
-from agentoolkit.system.scheduler.stores.sql import audit, claims, execution_changes, job_changes, outgoing, purging, queries, searching
+from agentoolkit.system.scheduler.stores.sql import (
+    audit,
+    claims,
+    execution_changes,
+    job_changes,
+    outgoing,
+    purging,
+    queries,
+    searching,
+    take_overs,
+)
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
@@ -90,13 +100,13 @@ class SqlJobStore:
     claim = claims.claim
     follow = claims.follow
     insert = execution_changes.insert
-    claim_executions = execution_changes.claim_executions
+    claim_executions = take_overs.claim_executions
     begin = execution_changes.begin
     finish = execution_changes.finish
     retry = execution_changes.retry
     release = execution_changes.release
     release_all = execution_changes.release_all
-    take_over = execution_changes.take_over
+    take_over = take_overs.take_over
     request_cancel = execution_changes.request_cancel
     cancel_requests = execution_changes.cancel_requests
     acknowledge_cancel = execution_changes.acknowledge_cancel

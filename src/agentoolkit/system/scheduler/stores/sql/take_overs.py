@@ -1,0 +1,114 @@
+"""Making executions ours: those that wait, and those that were left behind by nobody's work or by a process that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import chain
+
+from agentoolkit.database.session import Row
+from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.recovery import recover
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.ports import Claimed
+from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
+from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, readable_job
+from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
+from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
+from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
+
+_CLAIM = f"""
+    UPDATE agentool_executions SET owner = r.new_owner FROM r
+    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL AND status IN ('queued', 'retrying')
+    RETURNING {EXECUTION.selected}
+"""  # noqa: S608  column names of ours
+_OWNER = EXECUTION.names.index("owner")
+_TAKE = """
+    UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
+        finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
+    WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
+"""
+_LOSE = f"""
+    UPDATE agentool_executions SET status = 'lost', reason = :reason, finished_at = :finished_at
+    WHERE execution_id = :execution_id AND {UNFINISHED}
+"""  # noqa: S608  a condition of ours
+
+
+@writes
+def claim_executions(tx: Transaction, execution_ids: Sequence[str], now: datetime) -> list[Claimed]:
+    """See `JobStore.claim_executions`."""
+    wanted = sorted(set(execution_ids))
+    rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT"}, [(id_, tx.owner) for id_ in wanted])
+    executions = [execution_of(row) for row in rows]
+    jobs = {job_id: readable_job(tx, job_id) for job_id in {execution.job_id for execution in executions}}
+    claimed = [Claimed(jobs[execution.job_id], execution) for execution in executions]
+    if len(claimed) == len(wanted):
+        return claimed
+    others = set(wanted) - {execution.execution_id for execution in executions}
+    return [*claimed, *_take_all(tx, _of_the_ended(tx, others), now)]
+
+
+@writes
+def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
+    """See `JobStore.take_over`."""
+    leads = tx.ownership.leads(tx.session)
+    if leads:
+        fold_counts(tx.session)  # here, because the leader comes here every few seconds
+    alive = tx.ownership.alive(tx.session) if leads else None
+    return _take_all(tx, _abandoned(tx, held, alive), now)
+
+
+def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
+    """Return unfinished executions that nobody works on: of `owner` and, if it is known who is `alive`, of who is not."""
+    whose = "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL"
+    if alive is None:
+        rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
+    else:
+        rows = [row for row in tx.session.rows(whose) if row[1] == tx.owner or row[1] not in alive]
+    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id"  # noqa: S608  column names of ours
+    found = [tx.session.row(one, {"id": execution_id}) for execution_id, of in rows if of != tx.owner or not held(execution_id)]
+    return [row for row in found if row is not None]
+
+
+def _of_the_ended(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
+    """Return those of these executions whose process can be seen to have ended."""
+    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL"  # noqa: S608
+    alive = tx.ownership.alive(tx.session)
+    found = [tx.session.row(one, {"id": execution_id}) for execution_id in execution_ids]
+    return [row for row in found if row is not None and row[_OWNER] not in alive]
+
+
+def _take_all(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
+    taken = [claimed for row in rows if (claimed := _take(tx, row, now)) is not None]
+    lost = [execution for _, execution in taken if execution.finished]
+    pause_failing(tx, {execution.job_id for execution in lost})
+    after = start_downstream(tx, lost, tx.deliverer)
+    return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else taken
+
+
+def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
+    """Take over an execution that was left behind. Return nothing if it is not as it was any more."""
+    try:
+        execution = execution_of(row)
+    except Exception as error:
+        return _lose(tx, row, error, now)
+    job = readable_job(tx, execution.job_id)
+    after = recover(execution, job, tx.owner, now)
+    message = outcome_message(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
+    after = noted(after, message)
+    before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
+    if tx.session.run(_TAKE, {**EXECUTION.parameters(after), **before}) != 1:
+        return None
+    if message is not None:
+        put_out(tx.session, [(after, message, tx.deliverer)])
+    return Claimed(job, after)
+
+
+def _lose(tx: Transaction, row: Row, error: Exception, now: datetime) -> Claimed:
+    """Write an execution whose record was damaged as lost: nobody can go on with it."""
+    lost = damaged_execution(row, error)._replace(finished_at=now)
+    tx.session.run(_LOSE, {"execution_id": lost.execution_id, "reason": lost.reason, "finished_at": micros(now)})
+    return Claimed(None, lost)
