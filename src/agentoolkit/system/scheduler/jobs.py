@@ -99,8 +99,7 @@ class Policies:
     """Of several due times found at once, run only the latest."""
     max_runs: int | None = None
     timeout: float | None = None
-    """Seconds after which a running handler is cancelled; None: the setting's, five minutes. Twice that is the hard
-    limit, after which a handler that ignores its cancellation is given up."""
+    """Seconds until a handler is cancelled; None: the setting's, five minutes. After twice that it is given up, if it ignores it."""
     max_retries: int = 0
     """Further attempts at an execution whose handler raised. Bad input is never tried again."""
     retry_backoff: float = 1.0
@@ -110,8 +109,7 @@ class Policies:
     overlap: Overlap = "skip"
     """What happens to a due time while `max_instances` executions still run."""
     catch_up: CatchUp | None = None
-    """Which late due times run: the ``latest``, ``all`` (the latest 99, each after the other) or ``none``; None: as
-    grace and coalesce say."""
+    """Which late due times run: the ``latest``, ``all`` (99, each after the other) or ``none``; None: as grace and coalesce say."""
     catch_up_window: int | None = None
     """Seconds back to which `catch_up` reaches; None: any."""
     on_interrupt: OnInterrupt = "retry"
@@ -292,13 +290,13 @@ class Execution(NamedTuple):
 
 
 _new_tuple = cast("Callable[[type[Execution], tuple[Any, ...]], Execution]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
-_QUEUED, _RUNNING, _SUCCESS = ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.SUCCESS
-_UNDELIVERED = DeliveryStatus.NONE
+_QUEUED, _RUNNING, _SUCCESS = ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.SUCCESS  # an enum is slow to look into
+_NOT_BEGUN = (None, None, None, None, None, DeliveryStatus.NONE, None, ())
 
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
     """Return the execution of a job's due time, as a claim writes it down."""
-    id_ = execution_id(job.job_id, due)
     # Without the defaults of the named tuple: every firing makes one.
-    late = (None, None, None, None, None, _UNDELIVERED, None, ())
-    return _new_tuple(Execution, (id_, job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *late, owner))
+    return _new_tuple(
+        Execution, (execution_id(job.job_id, due), job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *_NOT_BEGUN, owner)
+    )

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from agentool.caller import get_caller
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.checks import (
     check_gate,
@@ -18,6 +19,7 @@ from agentoolkit.system.scheduler.checks import (
     checked_id,
     checked_input,
 )
+from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
@@ -41,6 +43,18 @@ class Plan(NamedTuple):
 
 
 _PLAIN_HABITS = ReadingHabits()
+
+
+def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failures: int | None) -> JobFields:
+    """Return the fields of a new job with these defaults in place of what was not given.
+
+    An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
+    """
+    defaults: dict[str, Any] = {"pause_after_failures": pause_after_failures}
+    if not is_address(error_queue or "") or get_caller().may("approve"):
+        defaults["error_queue"] = error_queue
+    given = asked.given()
+    return asked.model_copy(update={name: value for name, value in defaults.items() if value is not None and name not in given})
 
 
 def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:

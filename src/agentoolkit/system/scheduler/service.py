@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace as dataclass_replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_executor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
-from agentoolkit.system.scheduler.deliveries import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists, NotPermitted, changed_meanwhile
@@ -22,7 +21,7 @@ from agentoolkit.system.scheduler.job_writer import JobWriter
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
-from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan
+from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, preview, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY
@@ -120,7 +119,9 @@ class SchedulerService:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        asked = await self._with_upstream(self._with_defaults(asked), assumed if dry_run else ())
+        asked = await self._with_upstream(
+            with_defaults(asked, self.parts.error_queue, self.parts.pause_after_failures), assumed if dry_run else ()
+        )
         if replace_existing and (replaced := await self._redefined(asked, job_id, assumed if dry_run else None)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
@@ -271,17 +272,6 @@ class SchedulerService:
         """Read a schedule, with its bounds, without scheduling anything."""
         now = self.now()
         return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
-
-    def _with_defaults(self, asked: JobFields) -> JobFields:
-        """Return fields with the defaults in place of what was not given.
-
-        An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
-        """
-        defaults: dict[str, Any] = {"error_queue": self.parts.error_queue, "pause_after_failures": self.parts.pause_after_failures}
-        if is_address(defaults["error_queue"] or "") and not get_caller().may("approve"):
-            del defaults["error_queue"]
-        given = asked.given()
-        return asked.model_copy(update={name: value for name, value in defaults.items() if value is not None and name not in given})
 
     async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
         """Return fields that name the job it comes after, if it does, by its id."""

@@ -72,8 +72,6 @@ class Dispatch:
         """Is this execution taken care of here? Asked from the store's thread too."""
         return execution_id in self.active or execution_id in self._retries or execution_id in self._missing_tools
 
-    # Starting
-
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
         job, execution = claimed
@@ -162,8 +160,6 @@ class Dispatch:
                 over.append(active.outcome)
         if over:
             await asyncio.wait(over)
-
-    # Ending
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""
