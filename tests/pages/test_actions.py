@@ -10,9 +10,9 @@ import pytest
 
 from agentool.caller import Caller
 from agentoolkit.entrypoints.dashboard import add_pages
-from agentoolkit.entrypoints.dashboard.batches import Batch, Batches
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
+from agentoolkit.entrypoints.rest.batches import Batch, Batches
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.testing import TestToolkit
 

@@ -12,13 +12,13 @@ from uuid import uuid4
 from fastapi import Request
 from starlette.responses import Response
 
-from agentoolkit.entrypoints.dashboard.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.lists import Noun
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, restored
 from agentoolkit.entrypoints.rest.access import needs
+from agentoolkit.entrypoints.rest.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 

@@ -21,7 +21,7 @@ from agentoolkit.entrypoints.dashboard import (
     versions,
     week,
 )
-from agentoolkit.entrypoints.dashboard.batches import batches_of
+from agentoolkit.entrypoints.rest.batches import batches_of
 
 
 def add_pages(app: FastAPI) -> FastAPI:

@@ -16,11 +16,11 @@ from starlette.responses import Response
 
 from agentool.caller import Caller, Scope
 from agentool.core.injector import Injector, get_injector
-from agentoolkit.entrypoints.dashboard.batches import batches_of
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
+from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, Problem, problem_of
 
 HEADERS = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
 from typing import Literal
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
+from agentoolkit.entrypoints.rest.batches import AT_ONCE, MAX_NAMED, Batch, batches_of
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
@@ -25,12 +26,7 @@ router = guarded_router("bulk")
 MAX_TASKS = 10_000
 MAX_CHOSEN = 100_000
 """Tasks or executions of one action."""
-MAX_KEPT = 100
-"""Actions that are remembered."""
-MAX_FAILURES = 100
 SAMPLE = 10
-AT_ONCE = 500
-"""That are under way together: they share the commits of the database."""
 
 Action = Literal["retry", "cancel", "pause", "resume", "run", "delete"]
 _ON_EXECUTIONS = frozenset({"retry", "cancel"})
@@ -56,7 +52,7 @@ class CreatedTasks(BaseModel):
     created: int
     unchanged: int = Field(description="The very same task was there already")
     failed: int
-    failures: list[BulkFailure] = Field(description=f"At most {MAX_FAILURES} of them")
+    failures: list[BulkFailure] = Field(description=f"At most {MAX_NAMED} of them")
 
 
 class BulkRequest(Body):
@@ -78,51 +74,12 @@ class BulkAction(BaseModel):
     total: int
     done: int
     failed: int
-    failures: list[BulkFailure] = Field(description=f"At most {MAX_FAILURES} of them")
+    failures: list[BulkFailure] = Field(description=f"At most {MAX_NAMED} of them")
     sample: list[str] = Field(description=f"The first {SAMPLE} ids")
     is_cut: bool = Field(description=f"More than {MAX_CHOSEN:,} fit; only so many are taken")
     created_at: datetime
     created_by: str
     finished_at: datetime | None = None
-
-
-class BulkRun:
-    """An action that is carried out by a task of its own."""
-
-    def __init__(self, shown: BulkAction, ids: Sequence[str], act: Callable[[str], Awaitable[object]]) -> None:
-        self.shown = shown
-        self._ids = ids
-        self._act = act
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run(), name=f"bulk-{self.shown.bulk_id}")
-
-    def abort(self) -> None:
-        """Do nothing more; what is done stays done."""
-        if self.shown.status == "running":
-            self.shown.status = "aborted"
-
-    async def _run(self) -> None:
-        for first in range(0, len(self._ids), AT_ONCE):
-            if self.shown.status != "running":
-                break
-            await asyncio.gather(*(self._one(id_) for id_ in self._ids[first : first + AT_ONCE]))
-            await asyncio.sleep(0)  # executions that are due are not held up by thousands of requests
-        if self.shown.status == "running":
-            self.shown.status = "done"
-        self.shown.finished_at = datetime.now(UTC)
-
-    async def _one(self, id_: str) -> None:
-        try:
-            await self._act(id_)
-        except Exception as error:
-            self.shown.failed += 1
-            if len(self.shown.failures) < MAX_FAILURES:
-                self.shown.failures.append(BulkFailure(id=id_, problem=problem_of(error).detail))
-        else:
-            self.shown.done += 1
 
 
 @router.post("/batch/tasks")
@@ -135,7 +92,7 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
             reading = await schedule_task(tools, task)
         except (AgenToolError, ApiError) as error:
             made.failed += 1
-            if len(made.failures) < MAX_FAILURES:
+            if len(made.failures) < MAX_NAMED:
                 made.failures.append(BulkFailure(id=task.name, problem=problem_of(error).detail))
             return
         made.task_ids[place] = reading.task_id
@@ -155,48 +112,40 @@ async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> Bul
     if (asked.query is None) == (asked.ids is None):
         raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
     chosen = asked.ids or [id_ async for id_ in _chosen(tools, asked)]
-    shown = BulkAction(
-        bulk_id=uuid4().hex[:12],
+    noun = "execution" if asked.action in _ON_EXECUTIONS else "job"
+    batch = Batch(
+        batch_id=uuid4().hex[:12],
+        owner=tools.caller.name,
+        told=asked.action,
+        past=asked.action,
+        noun=noun,
+        items=chosen[:MAX_CHOSEN],
         action=asked.action,
-        status="dry_run" if asked.dry_run else "running",
-        total=min(len(chosen), MAX_CHOSEN),
-        done=0,
-        failed=0,
-        failures=[],
-        sample=chosen[:SAMPLE],
         is_cut=len(chosen) > MAX_CHOSEN,
-        created_at=datetime.now(UTC),
-        created_by=tools.caller.name,
     )
-    if not asked.dry_run:
-        run = BulkRun(shown, chosen[:MAX_CHOSEN], _act(tools, asked))
-        held = _held(request)
-        while len(held) >= MAX_KEPT:
-            held.pop(next(iter(held)))
-        held[shown.bulk_id] = run
-        run.start()
-    return shown
+    if asked.dry_run:
+        return _shown(batch).model_copy(update={"status": "dry_run"})
+    return _shown(batches_of(request.app.state).start(batch, _act(tools, asked)))
 
 
 @router.get("/bulk")
 async def list_bulk(tools: Asking, request: Request) -> list[BulkAction]:
     """List the actions that this process remembers, the newest first."""
-    shown = [run.shown for run in reversed(_held(request).values())]
-    return [action for action in shown if tools.caller.owns(action.created_by)]
+    return list(map(_shown, batches_of(request.app.state).of(tools.caller)))
 
 
 @router.get("/bulk/{bulk_id}")
 async def get_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
     """Return how far an action has come."""
-    return _found(bulk_id, tools, request).shown
+    return _shown(_found(bulk_id, tools, request))
 
 
 @router.post("/bulk/{bulk_id}/abort")
 async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
     """Do nothing more; what is done stays done."""
-    run = _found(bulk_id, tools, request)
-    run.abort()
-    return run.shown
+    batch = _found(bulk_id, tools, request)
+    batch.stopped = not batch.finished
+    return _shown(batch)
 
 
 async def _chosen(tools: Tools, asked: BulkRequest) -> AsyncGenerator[str]:
@@ -232,16 +181,27 @@ def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]
     return lambda id_: tools.scheduler(operations[asked.action], job_id=id_, reason=reason)
 
 
-def _held(request: Request) -> dict[str, BulkRun]:
-    held: dict[str, BulkRun] | None = getattr(request.app.state, "bulk", None)
-    if held is None:
-        held = request.app.state.bulk = {}
-    return held
+def _shown(batch: Batch) -> BulkAction:
+    """Return an action as the API shows it."""
+    return BulkAction(
+        bulk_id=batch.batch_id,
+        action=batch.action,  # type: ignore[arg-type]  as it was asked for
+        status="aborted" if batch.stopped else "done" if batch.finished_at else "running",
+        total=batch.total,
+        done=batch.done,
+        failed=batch.failures,
+        failures=[BulkFailure(id=item, problem=problem) for item, problem in batch.failed],
+        sample=list(batch.items[:SAMPLE]),
+        is_cut=batch.is_cut,
+        created_at=batch.created_at,
+        created_by=batch.owner,
+        finished_at=batch.finished_at,
+    )
 
 
-def _found(bulk_id: str, tools: Tools, request: Request) -> BulkRun:
-    run = _held(request).get(bulk_id)
-    if run is None or not tools.caller.owns(run.shown.created_by):
-        remedy = "/bulk lists those that this process remembers."
-        raise ApiError(404, "no-such-action", "There is no such action.", field="bulk_id", value=bulk_id, remedy=remedy)
-    return run
+def _found(bulk_id: str, tools: Tools, request: Request) -> Batch:
+    for batch in batches_of(request.app.state).of(tools.caller):
+        if batch.batch_id == bulk_id:
+            return batch
+    remedy = "/bulk lists those that this process remembers."
+    raise ApiError(404, "no-such-action", "There is no such action.", field="bulk_id", value=bulk_id, remedy=remedy)

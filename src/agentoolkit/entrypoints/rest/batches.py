@@ -6,14 +6,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from starlette.datastructures import State
 
-from agentool.errors import AgenToolError
+from agentool.caller import Caller
+from agentoolkit.entrypoints.rest.problems import problem_of
 
-AT_ONCE = 50
-"""Items of one batch that are worked on at the same time."""
-KEPT = 50
+AT_ONCE = 500
+"""Items of one batch that are worked on at the same time: they share the commits of the database."""
+KEPT = 100
 """Batches that are remembered."""
 MAX_NAMED = 100
 """Failures of one batch that are named one by one."""
@@ -34,6 +36,12 @@ class Batch:
     past: str
     noun: str
     items: Sequence[str]
+    action: str = ""
+    """What the API calls it; empty: it was begun on a page."""
+    is_cut: bool = False
+    """Did more fit than are taken?"""
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    finished_at: datetime | None = None
     done: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Items that were refused, and why; the first hundred."""
@@ -66,15 +74,16 @@ class Batch:
                 await self._one(do, item)
 
         await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))))
+        self.finished_at = datetime.now(UTC)
 
     async def _one(self, do: Do, item: str) -> None:
         try:
             await do(item)
             self.done += 1
-        except AgenToolError as error:
+        except Exception as error:
             self.failures += 1
             if len(self.failed) < MAX_NAMED:
-                self.failed.append((item, str(error)))
+                self.failed.append((item, problem_of(error).detail))
 
 
 class Batches:
@@ -87,6 +96,10 @@ class Batches:
         """Return a batch of its owner."""
         found = self._kept.get(batch_id)
         return found if found is not None and found.owner == owner else None
+
+    def of(self, caller: Caller) -> list[Batch]:
+        """Return the batches that the API began and that a caller may see, the newest first."""
+        return [batch for batch in reversed(self._kept.values()) if batch.action and caller.owns(batch.owner)]
 
     def start(self, batch: Batch, do: Do) -> Batch:
         """Begin with a batch, or return the one of this id that is there already."""
