@@ -269,7 +269,10 @@ def _stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | No
     if found.days is None and hours is None:
         return found
     crontab = crontab_of_length(found.every or Fraction())
-    if crontab is None or crontab == "0 0 * * *":
+    if crontab == "0 0 * * *":
+        problem = "a length of a day does not repeat within days or hours"
+        raise cursor.refusal(problem, "Write e.g. 'every hour from 9 to 17' or 'every monday at 9'.")
+    if crontab is None:
         problem = "that length does not divide an hour or a day, so no crontab can say it"
         raise cursor.refusal(problem, "Use e.g. 'every 15 minutes on weekdays'.")
     minute, hour, *_ = crontab.split()
