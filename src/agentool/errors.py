@@ -69,6 +69,8 @@ class AgenToolError(Exception):
 
     correctable: ClassVar[bool] = False
     """Whether the caller can do better at once, with other input; a language model is then asked to."""
+    also: tuple[AgenToolError, ...] = ()
+    """What else is refused of the same call."""
 
     def __init__(self, problem: str, *, field: str | None = None, value: object = None, remedy: str | None = None) -> None:
         super().__init__(problem)
@@ -83,7 +85,29 @@ class AgenToolError(Exception):
     def _told(self, field: str | None, problem: str) -> str:
         where = f"{field}: " if field else ""
         way_out = f" {self.remedy}" if self.remedy else ""
-        return f"{where}{problem}{way_out}"
+        return " ".join([f"{where}{problem}{way_out}", *map(str, self.also)])
+
+
+class Refusals:
+    """Collects what is refused of a call, so that its caller is told all of it at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[AgenToolError] = []
+
+    @contextmanager
+    def collect(self) -> Generator[None]:
+        """Note what is refused inside a ``with`` block, and go on behind it."""
+        try:
+            yield
+        except AgenToolError as error:
+            self._errors.append(error)
+
+    def raise_all(self) -> None:
+        """Raise the first refusal, with the others as its ``also``; do nothing if there are none."""
+        if self._errors:
+            first, *others = self._errors
+            first.also = (*first.also, *others)
+            raise first
 
 
 class ConfigurationError(AgenToolError):

@@ -199,6 +199,37 @@ tasks:
     ]
 
 
+def test_a_task_refused_for_two_reasons_names_both(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program and a folder, the steps of a sequence, a path: after the exports, nothing of it is refused any more."""
+    for folder in ("work", "notes"):
+        Path(folder).mkdir()
+    tasks = """
+tasks:
+  - {name: a, schedule: 1 hour, agentool_name: shell, input_data: {operation: run, command: [true], cwd: work}}
+  - name: b
+    schedule: 1 hour
+    agentool_name: sequence
+    input_data:
+      operation: run
+      steps:
+        - {name: one, agentool_name: shell, input_data: {operation: run, command: [echo, a]}}
+        - {name: two, agentool_name: shell, input_data: {operation: run, command: [cat], env: {COLOUR: red}}}
+  - {name: c, schedule: 1 hour, agentool_name: storage_fs, input_data: {operation: read, path: notes/a.txt}}
+""".replace("[true]", '["true"]')
+    Path("tasks.yaml").write_text(tasks)
+    told = cli("serve", "tasks.yaml", "--for", "0", code=2).stderr.splitlines()
+    exports = [line.removeprefix("agentool: export ") for line in told if "export" in line]
+    assert exports == [
+        'AGENTOOL_PROGRAMS=\'["true", "echo", "cat"]\'',
+        "AGENTOOL_SHELL_FOLDERS='[\"work\"]'",
+        "AGENTOOL_SHELL_VARIABLES='[\"COLOUR\"]'",
+        'AGENTOOL_FILES=\'{"notes": "notes"}\'',
+    ]
+    for name, value in (line.split("=", 1) for line in exports):
+        monkeypatch.setenv(name, value.strip("'"))
+    cli("serve", "tasks.yaml", "--for", "0")
+
+
 def test_an_execution_is_a_line(cli: Cli) -> None:
     """Each execution that ends is printed with its result."""
     line = next(line for line in cli.serve(GREET.replace("every day at 9am", "now")).stdout.splitlines() if "hello" in line)

@@ -456,6 +456,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("every second day", "'every second day' is ambiguous: every other day, or the second day of each month."),
     ("-5 seconds", "a length of time carries no sign."),
     ("every -5 minutes", "a length of time carries no sign."),
+    ("every day at 9am-5pm", "'-' is out of place after 'every day at 9 am'."),
     ("every day from 9 to 17", "a length of a day does not repeat within days or hours."),
     ("biweekly", "'biweekly' is not understood."),
     ("quarterly", "'quarterly' is not understood."),

@@ -18,7 +18,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, did_you_mean, excerpt
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
 from agentoolkit.settings import NotificationSettings
@@ -190,8 +190,11 @@ async def notification_send(
 
 def check_send(notifier: Notifier, call: NotificationInput) -> None:
     """Refuse unknown targets without sending anything."""
+    refusals = Refusals()
     for target in call.targets or ():
-        notifier.check(target)
+        with refusals.collect():
+            notifier.check(target)
+    refusals.raise_all()
 
 
 def create_notification_agent(

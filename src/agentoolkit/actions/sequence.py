@@ -12,7 +12,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool
+from agentool.errors import AgenToolError, InvalidInput, Refusals, UnknownAgenTool
 from agentool.references import has_references
 from agentoolkit.actions.sequence_run import OnFailure, SequenceOutput, SequenceRun, StepRecord
 from agentoolkit.actions.steps import PlannedStep, Step, TargetCall, call_references, is_open, planned
@@ -81,9 +81,12 @@ class Sequences:
         Raises:
             InvalidInput: The field names the step.
         """
+        refusals = Refusals()
         for step in plan:
             for call in filter(None, (step.call, step.compensate)):
-                self._check_call(call, f"steps.{step.name}")
+                with refusals.collect():
+                    self._check_call(call, f"steps.{step.name}")
+        refusals.raise_all()
 
     def _step(self, task: TaskDefinition, place: int) -> Step:
         return Step(

@@ -17,7 +17,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentool.errors import AgenToolError, InvalidInput, Refusals, excerpt
 from agentoolkit.actions.processes import Command, ProgramResult, run_command
 from agentoolkit.settings import ShellSettings
 
@@ -83,14 +83,35 @@ class ShellRules(ShellSettings):
         """Turn a call into what is run.
 
         Raises:
-            CommandNotAllowed: The program, the folder or a variable is not allowed.
+            CommandNotAllowed: The program, the folder or a variable is not allowed; all of them are named.
             InvalidInput: The command cannot be read, or a text cannot be given to a program.
         """
         program, *arguments = words(call.command or "")
-        cwd = self._cwd(call.cwd)
+        cwd, env = self._folder(call.cwd), dict[str, str]()
+        executable, refusals = Path(), Refusals()
+        with refusals.collect():
+            executable = self._program(program, cwd)
+        with refusals.collect():
+            if call.cwd is not None:
+                self._check_folder(call.cwd, cwd)
+        with refusals.collect():
+            env = self._environment(call.env or {})
+        refusals.raise_all()
+        return Command(
+            executable=executable,
+            arguments=arguments,
+            cwd=cwd,
+            env=env,
+            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
+            timeout=min(call.timeout or self.timeout, self.timeout),
+            output_limit=self.output_limit,
+        )
+
+    def _program(self, program: str, cwd: Path) -> Path:
         allowed = [found for name in self.programs if (found := _located(name))]
         if os.sep in program:
             wanted = _placed(cwd / program)
+            program = program if wanted == _placed(Path(program)) else str(wanted)
             found = wanted if wanted in allowed else None
         else:
             found = next((path for path in allowed if path.name == program), None)
@@ -98,33 +119,26 @@ class ShellRules(ShellSettings):
             problem = f"Program {excerpt(program)} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
             remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
             raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
-        return Command(
-            executable=found,
-            arguments=arguments,
-            cwd=cwd,
-            env=self._environment(call.env or {}),
-            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
-            timeout=min(call.timeout or self.timeout, self.timeout),
-            output_limit=self.output_limit,
-        )
+        return found
 
-    def _cwd(self, asked: str | None) -> Path:
-        folders = [folder.resolve() for folder in self.folders]
+    def _folder(self, asked: str | None) -> Path:
         if asked is None:
-            return folders[0] if folders else Path.cwd()
+            return self.folders[0].resolve() if self.folders else Path.cwd()
         _check_passable(asked, "cwd")
         try:
             cwd = Path(asked).expanduser().resolve()
             cwd.is_dir()  # only asking shows that a name is too long
         except (OSError, RuntimeError) as error:
             raise _no_folder(asked) from error
-        if not any(cwd.is_relative_to(folder) for folder in folders):
+        return cwd
+
+    def _check_folder(self, asked: str, cwd: Path) -> None:
+        if not any(cwd.is_relative_to(folder.resolve()) for folder in self.folders):
             problem = f"Folder {excerpt(asked)} is in none of the allowed ones: {', '.join(map(str, self.folders)) or 'there is none'}."
             remedy = "Add one to the setting `shell_folders` (AGENTOOL_SHELL_FOLDERS)."
             raise CommandNotAllowed(problem, field="cwd", value=asked, remedy=remedy)
         if not cwd.is_dir():
             raise _no_folder(asked)
-        return cwd
 
     def _environment(self, asked: Mapping[str, str]) -> dict[str, str]:
         # With a variable such as LD_PRELOAD any program can be made to do anything.

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, mode
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
+from agentoolkit.entrypoints.task_paths import placed_below
 from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
@@ -138,7 +139,12 @@ def load_tasks(path: Path) -> Sequence[Task]:
         text = decode_text(content, str(path))
     except InvalidInput as error:
         raise TaskFileError(error.problem, field="file", value=str(path), remedy=error.remedy) from error
-    return read_tasks(text, str(path))
+    tasks = read_tasks(text, str(path))
+    if (folder := path.resolve().parent) != Path.cwd():
+        for task in tasks:
+            call = placed_below(folder, {"agentool_name": task.agentool_name, "input_data": task.input_data})
+            task.input_data, task.gate = call["input_data"], placed_below(folder, task.gate)
+    return tasks
 
 
 def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
@@ -223,7 +229,7 @@ def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, 
     try:
         task = Task.model_validate(fields).placed_in(place)
     except ValidationError as error:
-        wrong = InvalidInput.from_validation("task", error, Task.model_fields)
+        wrong = InvalidInput.from_validation("task", error, {_NAMES.get(name, name): field for name, field in Task.model_fields.items()})
         said = "; ".join(str(problem) for problem in wrong.problems)
         where = place.of(wrong.problems[0].field or "") if wrong.problems else place.of("")
         raise TaskFileError(f"{where}: {said}", value=wrong.value, problems=wrong.problems) from error

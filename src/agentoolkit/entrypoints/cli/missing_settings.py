@@ -7,9 +7,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from dotenv import dotenv_values
+
+from agentool.errors import AgenToolError
 
 _VARIABLE = re.compile(r"\((AGENTOOL_[A-Z_]+)\)")
 
@@ -19,17 +22,19 @@ def missing_settings(errors: Iterable[BaseException]) -> list[str]:
     needed: dict[str, list[str]] = {}
     for error in errors:
         for variable, value in _lacks(error):
-            needed.setdefault(variable, _present(variable)).append(value)
-    return [f"export {variable}={shlex.quote(json.dumps(list(dict.fromkeys(values))))}" for variable, values in needed.items()]
+            needed.setdefault(variable, []).append(value)
+    return [f"export {variable}={shlex.quote(json.dumps(_extended(variable, values)))}" for variable, values in needed.items()]
 
 
 def _lacks(error: BaseException | None) -> Iterator[tuple[str, str]]:
-    """Find what is not allowed, in an error or in what caused it. What refuses it names its variable in the remedy."""
+    """Find what is not allowed, in an error with what it also tells, or in what caused it. The remedy names the variable."""
     while error is not None:
         remedy, value = str(getattr(error, "remedy", "") or ""), getattr(error, "value", None)
         if isinstance(error, PermissionError) and (found := _VARIABLE.search(remedy)):
             values = cast("list[object]", value) if isinstance(value, list) else [value]
             yield from ((found[1], _allowable(found[1], str(each))) for each in values)
+            for other in error.also if isinstance(error, AgenToolError) else ():
+                yield from _lacks(other)
             return
         error = error.__cause__
 
@@ -39,10 +44,15 @@ def _allowable(variable: str, value: str) -> str:
     return value.partition(":")[0] if variable == "AGENTOOL_FUNCTIONS" else value
 
 
-def _present(variable: str) -> list[str]:
+def _extended(variable: str, needed: Iterable[str]) -> object:
+    """Return what a setting has to be: what it is now, and what is needed."""
     text = os.environ.get(variable) or dotenv_values(".env").get(variable) or ""
     try:
-        read: Any = json.loads(text)
+        present: Any = json.loads(text)
     except ValueError:
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return [str(value) for value in cast("list[object]", read)] if isinstance(read, list) else [text]
+        present = [part.strip() for part in text.split(",") if part.strip()]
+    if variable == "AGENTOOL_FILES":  # it maps what paths begin with to folders
+        folders = {str(PurePosixPath(path).parent): str(PurePosixPath(path).parent) for path in needed}
+        return {**(cast("dict[str, str]", present) if isinstance(present, dict) else {}), **folders}
+    named = map(str, cast("list[object]", present)) if isinstance(present, list) else [text]
+    return list(dict.fromkeys([*named, *needed]))

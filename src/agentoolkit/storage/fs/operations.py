@@ -11,7 +11,7 @@ from typing import TypeVar
 from typing_extensions import Unpack
 
 from agentool.context import RunContext
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, Refusals
 from agentool.operations import Handler
 from agentool.references import PREFIX
 from agentoolkit.storage.fs.errors import WrongKind
@@ -147,9 +147,12 @@ HANDLERS: dict[str, Handler] = {
 
 def check_paths(files: FileService, call: FsInput) -> None:
     """Refuse paths that are below no root, before anything is touched."""
+    refusals = Refusals()
     for path in (call.path, call.source, call.destination):
         if path is not None and not path.startswith(PREFIX):
-            files.roots.locate(path)
+            with refusals.collect():
+                files.roots.locate(path)
+    refusals.raise_all()
 
 
 async def _stoppable(progress: Progress, work: Callable[[], T]) -> T:

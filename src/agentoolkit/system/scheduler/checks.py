@@ -53,7 +53,9 @@ def _refused_by(agentool_name: str, error: Exception) -> InvalidJob:
     if not isinstance(error, AgenToolError):
         return InvalidJob(f"{said}{type(error).__name__}: {error}", field="input_data")
     where = f"input_data.{error.field}" if error.field else "input_data"
-    return invalid_job_as(type(error))(f"{said}{error.problem}", field=where, value=error.value, remedy=error.remedy)
+    refused = invalid_job_as(type(error))(f"{said}{error.problem}", field=where, value=error.value, remedy=error.remedy)
+    refused.also = tuple(_refused_by(agentool_name, other) for other in error.also)
+    return refused
 
 
 def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +94,9 @@ def check_gate(injector: Injector, gate: Gate | None) -> None:
     try:
         checked_input(gate["agentool_name"], gate["input_data"], injector)
     except (InvalidJob, UnknownTarget) as error:
-        raise type(error)(error.problem, field="gate", value=gate, remedy=error.remedy) from error
+        refused = type(error)(error.problem, field="gate", value=gate, remedy=error.remedy)
+        refused.also = error.also
+        raise refused from error
     check_lookalikes("gate.input_data", gate["input_data"])
 
 

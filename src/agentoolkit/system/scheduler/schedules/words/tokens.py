@@ -138,7 +138,8 @@ class Cursor:
         if dashed := _DASHED.search(self.source):
             remedy = "Write the date as '2026-12-25', or the times as 'from 9:00 to 17:00'."
             return self.refusal(f"{dashed[0]!r} may be a date in a national form, or a span", remedy)
-        if token.text in ("-", "+") and self.peek(1).kind == "number":
+        behind_clock = self.place > 0 and self.tokens[self.place - 1].text in ("am", "pm")
+        if token.text in ("-", "+") and self.peek(1).kind == "number" and not behind_clock:
             return self.refusal("a length of time carries no sign", "Write e.g. '5 minutes' or 'in 5 minutes'.")
         if token.kind == "slash":
             return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
