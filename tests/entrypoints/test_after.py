@@ -59,6 +59,13 @@ async def test_a_file_may_turn_an_order_round() -> None:
         assert await marks(kit, task("a", "after b"), task("b", "1 hour")) == [("a", "changed"), ("b", "changed")]
 
 
+@pytest.mark.parametrize("schedule", ["after any failed", "after any ended", "@reboot"])
+async def test_a_task_may_come_after_whatever_there_is(schedule: str) -> None:
+    """Of 'any' and the scheduler's own start no job has to be there."""
+    async with toolkit() as kit:
+        assert await marks(kit, task("b", schedule)) == [("b", "new")]
+
+
 async def test_a_task_may_come_after_a_job_of_elsewhere() -> None:
     """What stands in no file is found among the jobs there are."""
     async with toolkit() as kit:

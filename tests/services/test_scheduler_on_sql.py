@@ -57,6 +57,18 @@ async def test_portions_of_results_arrive_in_their_order(life: Life, monkeypatch
     assert (len(delivered), delivered) == (250, read)
 
 
+# History
+
+
+async def test_runs_under_a_label_are_a_ring_as_well(life: Life):
+    """Of 130 runs by hand under a label that is no job, and of 130 under another, the newest hundred of each are kept."""
+    for _ in range(130):
+        for label in ("first", "second"):
+            await life.ask("run_now", job_id=label, agentool_name="queue", input_data={"operation": "list_queues"})
+    for label in ("first", "second"):
+        assert len(await life.kit.scheduler.store.executions(label, 200)) == 100
+
+
 # Restarts
 
 

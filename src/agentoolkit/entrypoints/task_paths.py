@@ -39,12 +39,11 @@ def place_command(folder: Path, call: dict[str, Any]) -> dict[str, Any]:
     cwd, command = call.get("cwd"), call.get("command")
     if isinstance(cwd, str):
         return call if cwd.startswith(("/", "~", "!")) else {**call, "cwd": os.path.normpath(folder / cwd)}
-    is_list = isinstance(command, list) and bool(command)
-    first = str(cast("list[object]", command)[0]) if is_list else command
-    found = _PROGRAM.match(first) if isinstance(first, str) else None
+    words: list[Any] = cast("list[Any]", command) if isinstance(command, list) else [command]
+    found = _PROGRAM.match(words[0]) if words and isinstance(words[0], str) else None
     if found is None:
         return call
     program = os.path.normpath(folder / found["path"])
-    if is_list:
-        return {**call, "command": [program, *cast("list[object]", command)[1:]]}
-    return {**call, "command": f"{shlex.quote(program)}{cast('str', command)[found.end() :]}"}
+    if isinstance(command, str):
+        return {**call, "command": f"{shlex.quote(program)}{command[found.end() :]}"}
+    return {**call, "command": [program, *words[1:]]}

@@ -142,8 +142,8 @@ def load_tasks(path: Path) -> Sequence[Task]:
     tasks = read_tasks(text, str(path))
     if (folder := path.resolve().parent) != Path.cwd():
         for task in tasks:
-            call = placed_below(folder, {"agentool_name": task.agentool_name, "input_data": task.input_data})
-            task.input_data, task.gate = call["input_data"], placed_below(folder, task.gate)
+            call: dict[str, Any] = {"agentool_name": task.agentool_name, "input_data": task.input_data}
+            task.input_data, task.gate = placed_below(folder, call)["input_data"], placed_below(folder, task.gate)
     return tasks
 
 

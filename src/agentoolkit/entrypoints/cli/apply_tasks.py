@@ -102,7 +102,7 @@ def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
 def _before(task: Task) -> Sequence[str]:
     """Return the job that a task comes after, as the task calls it. What is wrong with a task is said when it is applied."""
     with suppress(AgenToolError):
-        if before := upstream_in(task.schedule):
+        if (before := upstream_in(task.schedule)) and before.names_job:
             return [before.job_id]
     return []
 
