@@ -295,3 +295,13 @@ async def test_halted_until_told_otherwise(store: JobStore):
 async def test_leadership_is_kept(store: JobStore):
     """Who leads goes on leading."""
     assert await store.lead(at(1))
+
+
+async def test_statuses_are_told_of_many_at_once(store: JobStore):
+    """Of each execution that is kept it is told how it stands; one that is not there is missing from the answer."""
+    for name in ("a", "b"):
+        await add(store, name)
+    first, second = await claim(store, 1, "a", "b")
+    await begin(store, first)
+    asked = [first.execution_id, second.execution_id, "a@never"]
+    assert await store.statuses(asked) == {first.execution_id: ExecutionStatus.RUNNING, second.execution_id: ExecutionStatus.QUEUED}

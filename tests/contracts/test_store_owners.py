@@ -229,3 +229,31 @@ async def test_cancellation_is_asked_of_the_owner_until_it_acted(first: SqlJobSt
     request = PendingCancel(running.execution_id, "too slow")
     assert asked == [[], [request], [request], []]
     assert not await second.request_cancel(running.execution_id)
+
+
+# Claiming by ids, as workers do
+
+
+async def test_waiting_executions_are_claimed_by_their_ids_once(first: SqlJobStore, second: SqlJobStore):
+    """A worker that was sent an id makes the execution its own; sent it again, it gets nothing."""
+    await add(first)
+    execution = await claim_one(first)
+    (claimed,) = await second.claim_executions([execution.execution_id], START)
+    assert (claimed.execution.owner, claimed.job and claimed.job.job_id) == (second.owner, "job")
+    assert await second.claim_executions([execution.execution_id], START) == []
+
+
+async def test_what_a_living_process_runs_is_not_claimed(first: SqlJobStore, second: SqlJobStore):
+    """A message that comes again while its worker is at work starts nothing."""
+    await add(first)
+    running = await begin(first, await claim_one(first))
+    assert await second.claim_executions([running.execution_id], START) == []
+
+
+async def test_what_an_ended_process_ran_is_claimed_for_another_attempt(first: SqlJobStore, second: SqlJobStore):
+    """A message that comes back because its worker was killed goes on with what that left behind."""
+    await add(first)
+    running = await begin(first, await claim_one(first))
+    await dies(first)
+    (claimed,) = await second.claim_executions([running.execution_id], at(2))
+    assert (claimed.execution.status, claimed.execution.attempt, claimed.execution.owner) == (ExecutionStatus.QUEUED, 2, second.owner)
