@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,34 +133,40 @@ async def test_a_token_that_was_revoked_lets_nobody_in(home: Path, address: str)
     assert answer.status_code == 401
 
 
-async def test_another_project_s_client_over_standard_input_and_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+async def test_another_project_s_client_over_standard_input_and_output(tmp_path: Path, mode: str) -> None:
     """fastmcp's: it lists, calls and reads a resource."""
     started = stdio(tmp_path)
     transport = StdioTransport(command=started.command, args=started.args, env=environment(tmp_path), keep_alive=False)
-    async with fastmcp.Client(transport) as client:
+    async with fastmcp.Client(transport, mode=mode) as client:
         assert len(await client.list_tools()) == 12
         added = await client.call_tool("scheduler_add_task", ADD)
         assert added.structured_content["job_name"] == "stand up"
         assert "stand up" in (await client.read_resource("agentool://jobs/stand%20up"))[0].text
 
 
-async def test_another_project_s_client_over_http(address: str, tokens: dict[str, str]) -> None:
+@pytest.mark.parametrize("mode", MODES)
+async def test_another_project_s_client_over_http(address: str, tokens: dict[str, str], mode: str) -> None:
     """fastmcp's, with a token."""
-    async with fastmcp.Client(address, auth=tokens["maria"]) as client:
+    async with fastmcp.Client(address, auth=tokens["maria"], mode=mode) as client:
         assert len(await client.list_tools()) == 12
         assert not (await client.call_tool("scheduler_daemon_status", {})).is_error
 
 
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """The newer protocol, and the older one."""
+    return request.param
+
+
 @pytest.fixture(params=["stdio", "http"])
-async def toolset(request: pytest.FixtureRequest, tmp_path: Path, address: str, tokens: dict[str, str]) -> AsyncIterator[MCPToolset]:
-    """Pydantic-ai's own toolset for MCP servers, over each transport."""
+def toolset(request: pytest.FixtureRequest, tmp_path: Path, address: str, tokens: dict[str, str], mode: str) -> MCPToolset:
+    """Pydantic-ai's own toolset for MCP servers, over each transport and in each protocol."""
     if request.param == "http":
-        yield MCPToolset(address, auth=tokens["maria"])
-    else:
-        started = stdio(tmp_path)
-        yield MCPToolset(
-            StdioTransport(command=started.command, args=started.args, env=environment(tmp_path), keep_alive=False), init_timeout=SECONDS
-        )
+        return MCPToolset(fastmcp.Client(address, auth=tokens["maria"], mode=mode))
+    started = stdio(tmp_path)
+    transport = StdioTransport(command=started.command, args=started.args, env=environment(tmp_path), keep_alive=False)
+    return MCPToolset(fastmcp.Client(transport, mode=mode, init_timeout=SECONDS))
 
 
 async def test_an_agent_schedules_through_pydantic_ai_s_toolset(toolset: MCPToolset) -> None:

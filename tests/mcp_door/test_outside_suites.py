@@ -99,7 +99,7 @@ def test_the_conformance_suite_fails_nothing_but_its_own_fixtures(node: list[str
 
 def inspect(node: list[str], *words: str, home: Path) -> dict[str, object]:
     """Run the inspector's command line and read what it prints."""
-    command = [*node, str(BINARIES / "mcp-inspector"), "--cli", *words]
+    command = [*node, str(BINARIES / "mcp-inspector"), "--cli", *words, "--connect-timeout", "60000"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(home))
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)

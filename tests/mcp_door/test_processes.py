@@ -76,7 +76,7 @@ async def test_one_of_three_servers_leads_and_another_takes_over(ticking: Path) 
 async def test_with_keep_the_jobs_go_on_when_every_client_is_gone(ticking: Path) -> None:
     """One process stays behind, not three, and a signal ends it."""
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(stdio(ticking, "--keep"))) for _ in range(2)]
+        clients = [await stack.enter_async_context(Client(stdio(ticking, "--keep"))) for _ in range(3)]
         pids = [(await client.call_tool("scheduler_daemon_status", {})).structured_content["pid"] for client in clients]
     kept = left_behind(ticking)
     try:
