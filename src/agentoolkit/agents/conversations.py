@@ -89,7 +89,10 @@ class SqlConversationStore(ConversationStore):
         rows = await self._database.read(lambda session: session.rows(_HISTORY, asked))
         if not rows:
             raise LookupError(f"There is no entry {head_id!r}.")
-        return [_entry(*row) for row in rows]
+        return [
+            ConversationEntry(id=entry_id, parent_id=parent_id, message=ModelMessagesTypeAdapter.validate_json(message)[0])
+            for entry_id, parent_id, message in rows
+        ]
 
 
 def _write(session: Session, record: ConversationRecord, entries: Sequence[ConversationEntry], expected: str | None) -> None:
@@ -116,7 +119,3 @@ def _delete(session: Session, conversation_id: str, expected: str) -> None:
         raise ConversationConflict(conversation_id)
     if session.row(_FORK, {"id": conversation_id}) is None:
         session.run(_REMOVE_ENTRIES, {"id": conversation_id})
-
-
-def _entry(entry_id: str, parent_id: str | None, message: str) -> ConversationEntry:
-    return ConversationEntry(id=entry_id, parent_id=parent_id, message=ModelMessagesTypeAdapter.validate_json(message)[0])

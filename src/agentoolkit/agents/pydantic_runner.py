@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -84,7 +83,12 @@ class PydanticRunner:
                 instructions=task.instructions or None,
                 deps=None if self.deps is None else self.deps(),
                 model=self.model,
-                usage_limits=_limits(task),
+                usage_limits=UsageLimits(
+                    request_limit=task.limits.requests,
+                    total_tokens_limit=task.limits.tokens,
+                    tool_calls_limit=task.limits.tool_calls,
+                    cost_limit=task.limits.cost,
+                ),
                 cancellation_token=token,
                 capabilities=[HandleDeferredToolCalls(handler=_decider(rules)), *recorded],
             ) as run:
@@ -109,7 +113,11 @@ class PydanticRunner:
         from genai_prices import Usage, calc_price
 
         model = self.model or self.agent.model
-        known, provider = (model.model_name, model.system) if isinstance(model, Model) else _named(str(model or ""))
+        if isinstance(model, Model):
+            known, provider = model.model_name, model.system
+        else:
+            before, separator, after = str(model or "").partition(":")
+            known, provider = (after, before) if separator else (before, None)
         try:
             calc_price(Usage(input_tokens=1, output_tokens=1), known, provider_id=provider)
         except LookupError:
@@ -150,16 +158,6 @@ def _conversation_id(name: str, task: AgentTask) -> str:
     if task.conversation == "continue":
         return f"{whose}/job/{execution.job_id if execution else ''}"
     return f"{whose}/named/{task.conversation}"
-
-
-def _limits(task: AgentTask) -> UsageLimits:
-    limits = task.limits
-    return UsageLimits(
-        request_limit=limits.requests,
-        total_tokens_limit=limits.tokens,
-        tool_calls_limit=limits.tool_calls,
-        cost_limit=limits.cost,
-    )
 
 
 def _decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
@@ -209,26 +207,13 @@ def _ran(run: AgentRun[Any, Any] | None, earlier: Conversation) -> Ran:
         requests=usage.requests,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cost=None if usage.cost is None else _dollars(usage.cost),
+        cost=None if usage.cost is None else f"{usage.cost.normalize():f}",
         model=next((response.model_name for response in reversed(responses) if response.model_name), ""),
-        tool_calls=[_told(call) for call in calls[:MAX_TOOL_CALLS_KEPT]],
+        tool_calls=[{"tool": call.tool_name, "arguments": call.args_as_json_str()[:500]} for call in calls[:MAX_TOOL_CALLS_KEPT]],
         messages=transcript(messages),
         trace_id=f"{span.trace_id:032x}" if span.is_valid else "",
         conversation_id=earlier.conversation_id,
     )
-
-
-def _told(call: ToolCallPart) -> Mapping[str, Any]:
-    return {"tool": call.tool_name, "arguments": call.args_as_json_str()[:500]}
-
-
-def _dollars(cost: Decimal) -> str:
-    return f"{cost.normalize():f}"
-
-
-def _named(model: str) -> tuple[str, str | None]:
-    provider, separator, name = model.partition(":")
-    return (name, provider) if separator else (model, None)
 
 
 def _classed(error: exceptions.AgentRunError, ran: Ran) -> AgentError:

@@ -77,12 +77,9 @@ async def check_when(desk: Desk, when: str, zone: str | None) -> None:
     if read["schedule_type"] == "interval":
         problem = f"{when!r} does not say whether it is meant once or again and again."
         length = read["words"].removeprefix("every ")
-        remedy = f"Say 'in {_counted(length)}' for once, or 'every {length}' for repeating."
+        counted = length if length[:1].isdigit() else f"1 {length}"
+        remedy = f"Say 'in {counted}' for once, or 'every {length}' for repeating."
         raise InvalidInput(problem, field="when", value=when, remedy=remedy)
-
-
-def _counted(length: str) -> str:
-    return length if length[:1].isdigit() else f"1 {length}"
 
 
 async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | None:
@@ -104,18 +101,13 @@ async def resolve_target(desk: Desk, prompt: str | None, tool: str | None, data:
             problem, field="prompt", remedy="For a reminder: tool 'notification', input {'operation': 'send', 'message': '…'}."
         )
     if tool is not None:
-        return tool, _with_operation(desk, tool, dict(data or {}))
+        given, operations = dict(data or {}), desk.calls.get(tool).operations
+        if len(operations) == 1:  # then it need not be said
+            given.setdefault("operation", next(iter(operations)))
+        return tool, given
     if data is not None:
         raise InvalidInput("It belongs to a tool, and a prompt was given.", field="input", value=data, remedy="Leave it out.")
     return "agent", {"operation": "run", "agent": await _agent(desk), "prompt": prompt}
-
-
-def _with_operation(desk: Desk, tool: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Let a tool's only operation be understood."""
-    operations = desk.calls.get(tool).operations
-    if "operation" not in data and len(operations) == 1:
-        data["operation"] = next(iter(operations))
-    return data
 
 
 async def _agent(desk: Desk) -> str:

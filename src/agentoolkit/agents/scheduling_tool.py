@@ -103,7 +103,9 @@ Answers with how the job stands now."""
             f"It is not used by action {action!r}.", field=wrong, value=changes.get(wrong, until), remedy="Use action 'edit'."
         )
     if action == "run_now":
-        return await _run_now(desk, job_id, name, zone)
+        ran = await desk.scheduler("run_now", job_id=job_id)
+        told = answers.told_state("Ran", name, zone, desk.now())
+        return SchedulingOutput(text=f"{told}\nresult: {answers.json_excerpt(ran['result'])}", data=ran)
     done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
     text = answers.told_state(f"{action.capitalize()}d", name, zone, desk.now(), done["next_run"])
     return SchedulingOutput(text=text, data=done)
@@ -174,9 +176,3 @@ async def _edited(desk: Desk, job_id: str, info: Mapping[str, Any], changes: Map
     )
     said = "Changed" if done["changed"] else "Unchanged:"
     return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
-
-
-async def _run_now(desk: Desk, job_id: str, name: str, zone: str) -> SchedulingOutput:
-    done = await desk.scheduler("run_now", job_id=job_id)
-    text = answers.told_state("Ran", name, zone, desk.now())
-    return SchedulingOutput(text=f"{text}\nresult: {answers.json_excerpt(done['result'])}", data=done)

@@ -224,7 +224,8 @@ class AgentService:
                 await self._book(entry, ran)
             raise
         await self._book(entry, ran)
-        return _output(ran)
+        quiet = ran.output == QUIET or (isinstance(ran.output, str) and ran.output.strip().rstrip(".").upper() == QUIET)
+        return AgentOutput(output=ran.output, nothing_to_report=quiet, **_details(ran))
 
     async def _book(self, entry: RunEntry, ran: Ran) -> None:
         cost = None if ran.cost is None else Decimal(ran.cost)
@@ -377,11 +378,6 @@ def _instructions(execution: Execution | None, now: datetime) -> str:
         f"Nobody is there: this run was started by a schedule, for {due}. You cannot ask anybody; decide yourself, or say what is "
         f"missing. Your final answer is what gets delivered. If there is nothing worth telling, answer exactly: {QUIET}"
     )
-
-
-def _output(ran: Ran) -> AgentOutput:
-    quiet = ran.output == QUIET or (isinstance(ran.output, str) and ran.output.strip().rstrip(".").upper() == QUIET)
-    return AgentOutput(output=ran.output, nothing_to_report=quiet, **_details(ran))
 
 
 def _details(ran: Ran) -> dict[str, Any]:

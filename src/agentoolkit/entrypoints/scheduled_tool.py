@@ -152,8 +152,9 @@ class SchedulableTool:
                 raise InvalidInput(
                     "It is one time, and schedule is for repeated runs.", field="schedule", value=when, remedy="Use datetime."
                 )
+            digest = sha256(repr((data, read["schedule"], read["timezone"])).encode()).hexdigest()
             job = {
-                "job_name": f"{self.name} {_digest(data, read['schedule'], read['timezone'])}",
+                "job_name": f"{self.name} {digest[:8]}",
                 **asked,
                 "agentool_name": self.name,
                 "input_data": dict(data),
@@ -214,25 +215,17 @@ def _one(datetime: str | None, schedule: str | None) -> str:
     return datetime or schedule or ""
 
 
-def _digest(*parts: object) -> str:
-    return sha256(repr(parts).encode()).hexdigest()[:8]
-
-
 def refused(error: AgenToolError) -> Exception:
     """Return an error whose text the model is shown, by whichever server or agent the tool belongs to."""
     kinds = [getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules]
     bases = tuple(dict.fromkeys(kinds)) or (ValueError,)
-    kind = type("NotScheduled", bases, {"__init__": _keep_message, "__str__": _message, "log_level": INFO})
+    kind = type("NotScheduled", bases, {"__init__": _keep_message, "__str__": Exception.__str__, "log_level": INFO})
     return kind(f"Nothing was scheduled, and nothing was run. {error}")
 
 
 def _keep_message(self: Any, message: str) -> None:
     Exception.__init__(self, message)
     self.message = message
-
-
-def _message(self: Any) -> str:
-    return str(self.message)
 
 
 __all__ = ["ScheduledCall", "scheduled_tool"]

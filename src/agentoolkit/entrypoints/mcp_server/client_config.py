@@ -31,7 +31,8 @@ def client_configs(arguments: Sequence[str] = (), url: str | None = None) -> Map
         arguments: Options of ``agentool mcp`` that the client passes on.
         url: Of a server over HTTP; without it each client starts one of its own.
     """
-    words = [*_program(), "mcp", *arguments]
+    found = shutil.which("agentool")  # a client has no environment of ours
+    words = [*([found] if found else [sys.executable, "-m", "agentool"]), "mcp", *arguments]
     started: dict[str, Any] = {"url": url} if url else {"command": words[0], "args": words[1:]}
     kind: dict[str, Any] = {"type": "http" if url else "stdio", **started}
     add = f"claude mcp add --transport http {NAME} {url}" if url else f"claude mcp add {NAME} -- {shlex.join(words)}"
@@ -54,12 +55,6 @@ def client_config(client: str, arguments: Sequence[str] = (), url: str | None = 
     if client not in known:
         raise InvalidInput(f"No client is known as {client!r}.", field="client", value=client, remedy=did_you_mean(client, known))
     return known[client]
-
-
-def _program() -> list[str]:
-    """Return how this program is started from anywhere: a client has no environment of ours."""
-    found = shutil.which("agentool")
-    return [found] if found else [sys.executable, "-m", "agentool"]
 
 
 def _json(value: object) -> str:

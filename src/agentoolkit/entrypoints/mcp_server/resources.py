@@ -154,11 +154,9 @@ class JobResources:
         uri, caller = key
         with acting_as(caller):
             now = _digest(await self._text(uri, caller))
-        if key in self._watched and self._digests.get(key) != now:
-            self._digests[key] = now
-            await self._tell(uri)
-
-    async def _tell(self, uri: str) -> None:
+        if key not in self._watched or self._digests.get(key) == now:
+            return
+        self._digests[key] = now
         await self._bus.publish(ResourceUpdated(uri=uri))
         for session, _ in [*self._sessions.get(uri, {}).values()]:
             await session.send_resource_updated(uri)  # never raises: a client that has gone is not told

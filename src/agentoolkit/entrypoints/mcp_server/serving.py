@@ -101,8 +101,8 @@ async def _serve(background: BackgroundToolkit, options: ServeOptions) -> None:
     host, is_local = ThreadHost(background), not options.needs_token
     server = create_server(host, _caller_for(options), timezone=options.timezone, agent=options.agent, is_local=is_local)
     with stopping_on_signals() as stopped:
-        work = _serve_http(server, host, options) if options.http else _serve_stdio(server)
-        serving = asyncio.ensure_future(work)
+        work = _serve_http if options.http else _serve_stdio
+        serving = asyncio.ensure_future(work(server, host, options))
         waiting = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -114,7 +114,7 @@ async def _serve(background: BackgroundToolkit, options: ServeOptions) -> None:
             await asyncio.wait({serving}, timeout=_GRACE_SECONDS + 1)
 
 
-async def _serve_stdio(server: Server) -> None:
+async def _serve_stdio(server: Server, host: Host, options: ServeOptions) -> None:
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
 
@@ -122,18 +122,14 @@ async def _serve_stdio(server: Server) -> None:
 async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None:
     import uvicorn
 
-    with _listening_socket(options) as listening:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    # Listened at before anything is served, so that a port in use is told in one line.
+    with socket.create_server((options.host, options.port), family=family, backlog=128) as listening:
         served = replace(options, port=listening.getsockname()[1])
         sys.stderr.write(f"agentool: MCP at {served.url}\n")
         app = http_app(server, host, served)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
         await uvicorn.Server(config).serve([listening])
-
-
-def _listening_socket(options: ServeOptions) -> socket.socket:
-    """Listen before anything is served, so that a port in use is told in one line. Raises `OSError`."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    return socket.create_server((options.host, options.port), family=family, backlog=128)
 
 
 def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:

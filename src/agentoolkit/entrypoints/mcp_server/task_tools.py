@@ -137,7 +137,9 @@ Answers with how it stands now."""
         return await _edited(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
     _refuse_changes(action, {**changes, "until": None if action == "pause" else until})
     if action == "run_now":
-        return await _run_now(desk, job_id, task_id, zone)
+        ran = await desk.scheduler("run_now", job_id=job_id)
+        told = answers.told_state("Ran", task_id, zone, desk.now())
+        return TaskOutput(text=f"{told}\nresult: {answers.json_excerpt(ran['result'])}", data=ran)
     done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
     text = answers.told_state(f"{action.capitalize()}d", task_id, zone, desk.now(), done["next_run"])
     return TaskOutput(text=text, data=done)
@@ -208,19 +210,15 @@ async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> 
     if "agentool_name" in keys and keys <= {"agentool_name", "input_data"}:
         return await resolve_target(desk, None, str(config["agentool_name"]), config.get("input_data"))
     if keys == {"command"} and isinstance(config["command"], str):
-        return _program(config["command"])
+        try:
+            call = shell_call(config["command"])
+        except Untranslatable as error:
+            problem, remedy = f"{config['command']!r} cannot be run: {error}.", "Give a program and its arguments."
+            raise InvalidInput(problem, field="config.command", value=config["command"], remedy=remedy) from error
+        return call.agentool_name, call.input_data
     problem = f"A task of type {task_type!r} runs an agent's prompt, a tool or a program, and this says none of them."
     remedy = "Give {'prompt': …}, {'agentool_name': …, 'input_data': {…}} or {'command': 'program argument'}."
     raise InvalidInput(problem, field="config", value=dict(config), remedy=remedy)
-
-
-def _program(command: str) -> tuple[str, dict[str, Any]]:
-    try:
-        call = shell_call(command)
-    except Untranslatable as error:
-        remedy = "Give a program and its arguments."
-        raise InvalidInput(f"{command!r} cannot be run: {error}.", field="config.command", value=command, remedy=remedy) from error
-    return call.agentool_name, call.input_data
 
 
 async def _edited(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> TaskOutput:
@@ -253,12 +251,6 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     question = f"May task {done['job_name']!r} run, {done['words']}? It calls {what}"
     waits = f"It waits for a person's approval: `agentool resume {done['job_name']}`."
     return TaskOutput(text=f"{text}\n{waits}", data={**done, "reason": info["reason"]}, question=question)
-
-
-async def _run_now(desk: TaskDesk, job_id: str, name: str, zone: str) -> TaskOutput:
-    done = await desk.scheduler("run_now", job_id=job_id)
-    text = answers.told_state("Ran", name, zone, desk.now())
-    return TaskOutput(text=f"{text}\nresult: {answers.json_excerpt(done['result'])}", data=done)
 
 
 def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:

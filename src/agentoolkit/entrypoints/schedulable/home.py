@@ -61,7 +61,8 @@ class ToolHomes:
 
     def of(self, function: Callable[..., Any]) -> ToolHome:
         """Return the home of the program that a function belongs to."""
-        program = _program(function)
+        top = sys.modules.get(function.__module__.partition(".")[0])  # the module, or the topmost package
+        program = Path(getattr(top, "__file__", None) or function.__code__.co_filename).absolute()
         with self._lock:
             if program not in self._homes:
                 self._homes[program] = _home_of(program)
@@ -74,13 +75,6 @@ def _home_of(program: Path) -> ToolHome:
         return ToolHome(BackgroundToolkit(settings), lambda: True)
     database = home() / f"tools-{program.stem}-{sha256(str(program).encode()).hexdigest()[:8]}.db"
     return ToolHome(BackgroundToolkit(settings.model_copy(update={"database": str(database)})), database.exists)
-
-
-def _program(function: Callable[..., Any]) -> Path:
-    """Return the file of the module, or of the topmost package, that a function is defined in."""
-    top = sys.modules.get(function.__module__.partition(".")[0])
-    found = getattr(top, "__file__", None) or function.__code__.co_filename
-    return Path(found).absolute()
 
 
 HOMES = ToolHomes()

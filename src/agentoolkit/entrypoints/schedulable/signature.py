@@ -65,13 +65,11 @@ class ToolSignature:
 
     def widened(self) -> inspect.Signature:
         """Return the signature with the arguments that schedule it, and with what it then answers."""
+        declared = self.hints.get("return", inspect.Signature.empty)
+        answer = declared if declared in (str, Any, inspect.Signature.empty) else declared | ScheduledCall
         parameters = [each.replace(annotation=self.hints.get(each.name, each.annotation)) for each in self.whole.parameters.values()]
         added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in ADDED.items()]
-        return inspect.Signature([*parameters, *added], return_annotation=self._answer())
-
-    def _answer(self) -> Any:
-        declared = self.hints.get("return", inspect.Signature.empty)
-        return declared if declared in (str, Any, inspect.Signature.empty) else declared | ScheduledCall
+        return inspect.Signature([*parameters, *added], return_annotation=answer)
 
 
 def read_signature(function: Callable[..., Any]) -> ToolSignature:
@@ -88,17 +86,13 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             problem = f"Argument {name!r} of tool {function.__name__!r} cannot be given by name."
             raise ConfigurationError(problem, field=name, remedy="Give each argument a name of its own, without '*' and '/'.")
-    hints = _hints(function)
-    contexts = tuple(name for name in whole.parameters if _is_context(hints.get(name)))
-    return ToolSignature(function, whole, hints, contexts)
-
-
-def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
     try:
-        return get_type_hints(function, include_extras=True)
+        hints = get_type_hints(function, include_extras=True)
     except (NameError, TypeError) as error:
         problem = f"The annotations of tool {function.__name__!r} cannot be read: {error}."
         raise ConfigurationError(problem, remedy="Import the names it uses at the top of its module.") from error
+    contexts = tuple(name for name in whole.parameters if _is_context(hints.get(name)))
+    return ToolSignature(function, whole, hints, contexts)
 
 
 def _is_context(annotation: Any) -> bool:
