@@ -137,8 +137,10 @@ class Inline(DatabaseThread):
         self._connection: Any = None
         self._translated, self._kept = {}, {}
         self._over = False
+        self.asked = 0
 
     def put(self, item: Item) -> None:
+        self.asked += len(item.futures)
         if self._over:
             self._settle([item], error=DatabaseError("The database is not open."))
         else:
