@@ -7,7 +7,6 @@ folders, the templates `report` and `annual_report` are saved, and storage_kv ho
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import re
 from collections.abc import AsyncIterator
@@ -17,14 +16,11 @@ from typing import Any
 import pytest
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import TestToolkit, toolkit
 
 PAGE = (Path(__file__).parent / "scheduler_examples.txt").read_text()
 EXAMPLES = dict(re.findall(r"### (.+?)\n```python\n(.+?)```", PAGE, flags=re.DOTALL))
 _, BASIC, QUEUES, MANAGEMENT, IMMEDIATE, ADVANCED, ONCE, STATUS = EXAMPLES.values()
-LONGEST = 20
-"""Seconds for what is done in threads and processes meanwhile."""
 
 
 class Examples:
@@ -34,9 +30,6 @@ class Examples:
         self.kit = kit
         self.folder = folder
         self.names: dict[str, Any] = {}
-        self._under_way: set[str] = set()
-        self._idle = asyncio.Event()
-        kit.scheduler.subscribe(self._note)
 
     async def run(self, *sources: str) -> Any:
         for source in sources:
@@ -47,21 +40,6 @@ class Examples:
 
     async def tool(self, name: str, operation: str, **fields: Any) -> Any:
         return await self.kit.injector.run(name, {"operation": operation, **fields})
-
-    async def advance(self, **time: float) -> None:
-        """Move the clock, and wait for the handlers that came due: they work in threads and processes, by real time."""
-        await self.kit.advance(**time)
-        async with asyncio.timeout(LONGEST):
-            while self._under_way:
-                self._idle.clear()
-                await self._idle.wait()
-        await self.kit.scheduler.lifecycle.wait_idle()
-
-    def _note(self, event: Event) -> None:
-        if event.execution is not None:
-            noted = self._under_way.discard if event.execution.finished else self._under_way.add
-            noted(event.execution.execution_id)
-            self._idle.set()
 
     async def history(self, job_id: str) -> list[dict[str, Any]]:
         return (await self.tool("scheduler", "get_history", job_id=job_id)).data["history"]
@@ -88,8 +66,8 @@ async def examples(tmp_path: Path) -> AsyncIterator[Examples]:
 async def test_metrics_are_exported_every_hour(examples: Examples):
     """The job "to run every hour" exports the metrics as JSON, and they count its own first run at the second."""
     await examples.run(BASIC)
-    await examples.advance(hours=1)
-    await examples.advance(hours=1)  # two o'clock: the backup runs too
+    await examples.kit.advance(hours=1)
+    await examples.kit.advance(hours=1)  # two o'clock: the backup runs too
     newest, oldest = await examples.history("hourly_metrics")
     assert (oldest["status"], newest["status"]) == ("success", "success")
     exported = {metric["name"]: metric["series"] for metric in newest["result"]["metrics"]}
@@ -102,11 +80,11 @@ async def test_files_are_copied_at_two(examples: Examples):
     (examples.folder / "data" / "orders").mkdir()
     (examples.folder / "data" / "orders" / "a.csv").write_text("1")
     await examples.run(BASIC)
-    await examples.advance(hours=2)
+    await examples.kit.advance(hours=2)
     copied = examples.folder / "backup" / "orders" / "a.csv"
     assert copied.read_text() == "1"
     (examples.folder / "data" / "orders" / "a.csv").write_text("2")
-    await examples.advance(hours=24)
+    await examples.kit.advance(hours=24)
     assert copied.read_text() == "2"
 
 
@@ -114,9 +92,9 @@ async def test_the_reference_is_resolved_when_the_template_is_rendered(examples:
     """What storage_kv holds at each due time is what the report in the queue says."""
     await examples.run(BASIC, QUEUES)
     await examples.tool("storage_kv", "set", key="current_time", value="00:05")
-    await examples.advance(minutes=5)
+    await examples.kit.advance(minutes=5)
     await examples.tool("storage_kv", "set", key="current_time", value="00:10")
-    await examples.advance(minutes=5)
+    await examples.kit.advance(minutes=5)
     assert [report["result"]["text"] for report in await examples.messages("processed_reports")] == ["As of 00:05", "As of 00:10"]
 
 
@@ -124,7 +102,7 @@ async def test_a_missing_value_is_reported_to_the_error_queue(examples: Examples
     """When storage_kv does not hold the key at the due time, the error queue is told which key."""
     await examples.run(BASIC, QUEUES)
     await examples.tool("storage_kv", "delete", key="current_time")
-    await examples.advance(minutes=5)
+    await examples.kit.advance(minutes=5)
     (report,) = await examples.messages("processing_errors")
     assert report["error"]["type"] == "KeyNotFound"
     assert "'current_time'" in report["error"]["message"]
@@ -140,9 +118,9 @@ async def test_the_manual_execution_is_logged(examples: Examples):
 async def test_the_configuration_is_looked_up_every_thirty_seconds(examples: Examples):
     """The default is the result as long as nothing is configured, and what was set is from then on."""
     await examples.run(BASIC, ADVANCED)
-    await examples.advance(seconds=30)
+    await examples.kit.advance(seconds=30)
     await examples.tool("config", "set", key="processing.enabled", value=False)
-    await examples.advance(seconds=30)
+    await examples.kit.advance(seconds=30)
     results = [message["result"] for message in await examples.messages("config_results")]
     assert [(result["value"], result["layer"]) for result in results] == [(True, "default"), (False, "runtime")]
 
@@ -150,11 +128,11 @@ async def test_the_configuration_is_looked_up_every_thirty_seconds(examples: Exa
 async def test_one_time_schedules_run_once(examples: Examples):
     """The urgent task is logged at once, and the annual report is rendered one second before midnight."""
     await examples.run(BASIC, MANAGEMENT, ONCE)
-    await examples.advance()
+    await examples.kit.advance()
     (record,) = (await examples.tool("logging", "read")).records
     assert (record.level, record.message) == ("CRITICAL", "Urgent task executed")
     await examples.tool("scheduler", "cancel", job_id="daily_backup")
-    await examples.advance(days=30, hours=23, minutes=59, seconds=59)
+    await examples.kit.advance(days=30, hours=23, minutes=59, seconds=59)
     (execution,) = await examples.history("year_end_report")
     assert (execution["scheduled_at"], execution["result"]["text"]) == ("2024-12-31T23:59:59+00:00", "The year 2024")
 
