@@ -234,3 +234,9 @@ async def test_a_simulation_holds_up_nothing(api: Api, monkeypatch: pytest.Monke
     await api("POST", "/simulate", json={"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"})
     assert threads
     assert get_ident() not in threads
+
+
+async def test_processes_are_listed(api: Api) -> None:
+    """This one alone, where nothing is shared: it leads."""
+    (worker,) = (await api("GET", "/workers"))["workers"]
+    assert (worker["leads"], worker["executions"], worker["worker"].startswith("pid ")) == (True, [], True)

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Health
 from agentoolkit.entrypoints.rest.routing import guarded_router, needing
+from agentoolkit.system.scheduler.schemas import WorkerList
 
 router = guarded_router("system")
 
@@ -47,6 +48,12 @@ async def stop_scheduler(tools: Asking) -> Health:
     """Pause everything, in every process that shares the database, until ``/start``."""
     await tools.scheduler("stop")
     return await get_health(tools, Response())
+
+
+@router.get("/workers", openapi_extra=needing("admin"))
+async def list_workers(tools: Asking) -> WorkerList:
+    """Tell which processes share the database, which one leads, and what runs in each."""
+    return WorkerList.model_validate(await tools.scheduler("list_workers"))
 
 
 class AuditQuery(BaseModel):
