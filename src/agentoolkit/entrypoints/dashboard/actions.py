@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal, cast
+from typing import Literal
 from uuid import uuid4
 
 from fastapi import Request
@@ -16,7 +15,7 @@ from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.lists import Noun
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import editable, restored
+from agentoolkit.entrypoints.dashboard.rendering import editable, read_object, restored
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
@@ -122,7 +121,7 @@ async def act(view: Viewing, request: Request) -> Response:
 async def get_batch(view: Viewing, request: Request, batch_id: str) -> Response:
     """Show how far something is that was begun, and what failed."""
     batch = _batch(view, request, batch_id)
-    return await view.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch, address=_address_of)
+    return await view.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch)
 
 
 @router.post("/act/{batch_id}/stop")
@@ -145,33 +144,19 @@ async def replay(view: Viewing, request: Request, job_id: str) -> Response:
     """Run a job once with another input; the job keeps its own."""
     given = await view.form()
     job = await view.scheduler("get_job", job_id=job_id)
-    input_data, problem = _read_input(given.get("input", ""))
-    if problem:
+    typed, key = given.get("input", ""), given.get("key") or uuid4().hex[:16]
+    try:
+        whole = restored(read_object(typed), job["info"]["input_data"])
+    except ValueError as error:
         title = f"Run {job_id} with another input"
-        return await view.page(
-            "replay.html", title=title, status=422, job=job, text=given.get("input", ""), problem=problem, key=given.get("key", "")
-        )
-
-    whole = restored(input_data, job["info"]["input_data"])
+        return await view.page("replay.html", title=title, status=422, job=job, text=typed, problem=str(error), key=key)
 
     async def run(item: str) -> None:
         await view.scheduler("run_now", job_id=item, input_data=whole)
 
-    key, me = given.get("key") or uuid4().hex[:16], view.tools.caller.name
-    batch = Batch(batch_id=key, owner=me, told="Run", past="Ran", noun="job", items=[job["job_id"]])
+    batch = Batch(batch_id=key, owner=view.tools.caller.name, told="Run", past="Ran", noun="job", items=[job["job_id"]])
     batches_of(request.app.state).start(batch, run)
     return go_to(f"/act/{key}")
-
-
-def _read_input(text: str) -> tuple[dict[str, Any], str]:
-    """Read an input; the second value says what is wrong with it."""
-    try:
-        read: object = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return {}, f"It is no JSON: {error}."
-    if not isinstance(read, dict):
-        return {}, "It must be a JSON object, in braces."
-    return cast("dict[str, Any]", read), ""
 
 
 def _action(name: str) -> Action:
@@ -234,12 +219,6 @@ def _batch(view: View, request: Request, batch_id: str) -> Batch:
     if batch is None:
         raise ApiError(404, "no-such-batch", "Nothing is known of this any more.", remedy="The lists show how things are.")
     return batch
-
-
-def _address_of(item: str) -> str:
-    if item == "scheduler":
-        return "/"
-    return execution_address(item) if "@" in item else job_address(item)
 
 
 def _number(action: Action, items: list[str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.attention import list_approvals
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import restored
+from agentoolkit.entrypoints.dashboard.rendering import read_object, restored
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
@@ -40,10 +39,14 @@ async def decide(view: Viewing, approval_id: str) -> Response:
         await view.tools.run("agent", "deny", approval_id=approval_id, reason=given.get("reason") or None)
         return go_to("/approvals")
     approval = await _find(view, approval_id)
+    edits: dict[str, dict[str, Any]] = {}
     try:
-        edits = _edits(approval, given)
-    except (ValueError, RecursionError) as error:
-        problem = f"The arguments are no JSON object: {error}."
+        for call in approval["calls"]:
+            text, asked = given.get(f"arguments-{call['call_id']}"), call["arguments"]
+            if text is not None and (whole := restored(read_object(text), asked)) != asked:
+                edits[call["tool"]] = whole
+    except ValueError as error:
+        problem = f"The arguments are no JSON object: {error}"
         return await view.page("approval.html", title="Approve?", status=422, approval=approval, problem=problem)
     await view.tools.run("agent", "approve", approval_id=approval_id, edits=edits or None)
     return go_to("/approvals")
@@ -54,17 +57,3 @@ async def _find(view: View, approval_id: str) -> dict[str, Any]:
         if approval["approval_id"] == approval_id:
             return approval
     raise ApiError(404, "no-such-approval", f"Nothing waits under {approval_id[:50]!r}.", remedy="It was decided, or its time is over.")
-
-
-def _edits(approval: dict[str, Any], given: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the arguments that were changed, by tool."""
-    edits: dict[str, dict[str, Any]] = {}
-    for call in approval["calls"]:
-        text = given.get(f"arguments-{call['call_id']}")
-        read: object = call["arguments"] if text is None else json.loads(text)
-        if not isinstance(read, dict):
-            raise ValueError("write it in braces")
-        whole = restored(cast("dict[str, Any]", read), call["arguments"])
-        if whole != call["arguments"]:
-            edits[call["tool"]] = whole
-    return edits

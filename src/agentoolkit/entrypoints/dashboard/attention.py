@@ -66,11 +66,20 @@ async def find_troubles(view: View) -> list[Trouble]:
     )
     return [
         *_silent(view, status),
-        *_broken(broken),
+        *(
+            _of_job(
+                one["job_id"],
+                "broken",
+                "failed",
+                "is broken and never due",
+                one["reason"],
+                steps=(NextStep("Cancel…", f"/act?do=cancel&job={one['job_id']}"),),
+            )
+            for one in broken[:MAX_JOBS]
+        ),
         *await _failing(view, failed),
         *_passed(lost, "lost", "executions lost", "execution lost"),
         *_waiting(approvals, paused),
-        *_over_budget(paused),
         *_undelivered(recent),
         *_passed(missed, "missed", "due times missed", "due time missed"),
     ]
@@ -109,12 +118,6 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
         yield Trouble(kind="silent", mark="failed", subject="Scheduler", address="/health", told=problem, detail=detail, steps=steps)
 
 
-def _broken(jobs: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
-    for job in jobs[:MAX_JOBS]:
-        steps = (NextStep("Cancel…", f"/act?do=cancel&job={job['job_id']}"),)
-        yield _of_job(job["job_id"], "broken", "failed", "is broken and never due", job["reason"], steps=steps)
-
-
 async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
     """Name the jobs whose latest runs failed, one after the other."""
     job_ids = list(dict.fromkeys(one["job_id"] for one in failed))[:MAX_JOBS]
@@ -125,11 +128,12 @@ async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trou
         streak = list(takewhile(lambda one: one["status"] != "success", ended))
         if not streak:
             continue
-        newest = streak[0]
+        newest, error = streak[0], streak[0]["error"]
+        told = f"{error['type']}: {error['message']}" if error else newest["reason"]
         number = f"{len(streak)} times" if len(streak) < STREAK else f"at least {STREAK} times"
         times = "failed" if len(streak) == 1 else f"failed {number} in a row"
         steps = (NextStep("Run again…", f"/act?do=run&job={job_id}"), NextStep("Pause…", f"/act?do=pause&job={job_id}"))
-        found.append(_of_job(job_id, "failing", "failed", times, _error_of(newest), newest["finished_at"], steps=steps))
+        found.append(_of_job(job_id, "failing", "failed", times, told, newest["finished_at"], steps=steps))
     return found
 
 
@@ -153,6 +157,7 @@ def _undelivered(executions: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
 
 
 def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    """Name what waits for a person, and what waits for its budget."""
     for approval in approvals[:MAX_JOBS]:
         wanted = ", ".join(call["tool"] for call in approval["calls"])
         here = f"/approvals/{approval['approval_id']}"
@@ -164,9 +169,6 @@ def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[st
         steps = (NextStep("Approve…", f"/act?do=resume&job={job['job_id']}"), NextStep("Deny…", f"/act?do=cancel&job={job['job_id']}"))
         told = "waits for approval before its first run"
         yield _of_job(job["job_id"], "approval", "running", told, job["reason"].removeprefix(NEEDS_APPROVAL), steps=steps)
-
-
-def _over_budget(paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
     for job in [one for one in paused if _BUDGET in one["reason"].lower()][:MAX_JOBS]:
         steps = (NextStep("Resume…", f"/act?do=resume&job={job['job_id']}"),)
         yield _of_job(job["job_id"], "budget", "skipped", "is paused by its budget", job["reason"], until=job["next_run"], steps=steps)
@@ -187,11 +189,6 @@ def _of_job(
     return Trouble(
         kind=kind, mark=mark, subject=job_id, address=job_address(job_id), told=told, detail=cut, at=at, until=until, steps=steps
     )
-
-
-def _error_of(execution: Mapping[str, Any]) -> str:
-    error = execution["error"]
-    return f"{error['type']}: {error['message']}" if error else execution["reason"]
 
 
 def headline(troubles: Sequence[Trouble]) -> str:

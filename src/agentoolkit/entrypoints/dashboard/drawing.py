@@ -27,7 +27,9 @@ def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | Non
     if timeout is not None and timeout <= max(top, longest):
         reached = longest > timeout * 0.8  # two labels would stand on each other
         levels = [*([] if reached else levels), (timeout, f"limit {span(timeout)}", "limit")]
-    lines = Markup("").join(_level(seconds, told, scale, name) for seconds, told, name in levels)
+    line = Markup('<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}" class="{3}"/><text x="0" y="{4:.1f}">{5}</text>')
+    heights = [(_HEIGHT - _BOTTOM - seconds * scale, told, name) for seconds, told, name in levels]
+    lines = Markup("").join(line.format(_LEFT, _WIDTH, y, name, y + 4, told) for y, told, name in heights)
     told = f"The last {len(timed)} runs took {span(min(one['duration'] for one in timed))} to {span(longest)}"
     svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="group" aria-label="{2}">{3}{4}</svg>'
     return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours
@@ -42,9 +44,3 @@ def _bar(execution: Mapping[str, Any], left: float, step: float, scale: float, c
     address, base = execution_address(execution["execution_id"]), _HEIGHT - _BOTTOM
     width, top = min(24.0, max(1.5, step - 2)), base - height
     return Markup(bar).format(address, left + 1, top, width, height, execution["status"], told)  # noqa: S704
-
-
-def _level(seconds: float, told: str, scale: float, name: str) -> Markup:
-    y = _HEIGHT - _BOTTOM - seconds * scale
-    line = '<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}" class="{3}"/><text x="0" y="{4:.1f}">{5}</text>'
-    return Markup(line).format(_LEFT, _WIDTH, y, name, y + 4, told)  # noqa: S704

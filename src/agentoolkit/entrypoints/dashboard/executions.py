@@ -15,7 +15,7 @@ from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
-PAGE = 100
+PAGE = 50
 STATUSES = tuple(SHAPES)
 
 router = page_router("executions")

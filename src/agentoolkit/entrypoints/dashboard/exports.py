@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from starlette.responses import Response
 
@@ -32,29 +31,28 @@ async def export(
     status: str = "",
     job: str = "",
 ) -> Response:
-    """Send the jobs or executions that a list shows, all of its pages, ten thousand lines at most; no secret is among them."""
+    """Send the jobs or executions that a list shows, all of its pages, ten thousand lines at most.
+
+    No secret is among them; in CSV what is no text or number is JSON, and nothing is there that a spreadsheet would compute.
+    """
     if page == "jobs":
         found = await find_all(view, "job", {"query": q} if q else {"job_status": state or None}, MAX_EXPORTED)
     else:
         wanted = {"query": q} if q else {"execution_status": status or None, "job_id": job or None}
         found = await find_all(view, "execution", wanted, MAX_EXPORTED)
     lines = [redacted({name: value for name, value in one.items() if name != "result"}) for one in found]
-    text, media = (_as_csv(lines), "text/csv") if kind == "csv" else (json.dumps(lines, indent=1, ensure_ascii=False), "application/json")
+    text, media = json.dumps(lines, indent=1, ensure_ascii=False), "application/json"
+    if kind == "csv":
+        written, media = io.StringIO(), "text/csv"
+        writer = csv.writer(written, lineterminator="\r\n")
+        writer.writerows([lines[0]] if lines else [])  # the names
+        for line in lines:
+            cells = (json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value for value in line.values())
+            writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells])
+        text = written.getvalue()
     headers = {
         "Content-Disposition": f'attachment; filename="{page}.{kind}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
     return Response(text, media_type=f"{media}; charset=utf-8", headers=headers)
-
-
-def _as_csv(lines: Iterable[Mapping[str, Any]]) -> str:
-    """Write lines with their names above them; what is no text or number as JSON, and nothing that a spreadsheet would compute."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\r\n")
-    for number, line in enumerate(lines):
-        if number == 0:
-            writer.writerow(line)
-        cells = (json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value for value in line.values())
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells])
-    return written.getvalue()

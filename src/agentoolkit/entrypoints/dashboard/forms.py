@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import editable, restored
+from agentoolkit.entrypoints.dashboard.rendering import editable, read_object, restored
 
 _EMPTY = {
     "job_name": "",
@@ -99,28 +98,20 @@ async def _filled(view: View, job_id: str) -> dict[str, str]:
 
 
 async def _read(view: View, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the fields of a job, with the secrets of the one that the form was filled in from."""
-    fields, problem = _fields(given)
-    if fields and given["like"]:
-        like = await view.scheduler("get_job", job_id=given["like"])
-        fields["input_data"] = restored(fields["input_data"], like["info"]["input_data"])
-    return fields, problem
-
-
-def _fields(given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the fields of a job that were given; the second value says what is wrong."""
+    """Return the fields of a job, with the secrets of the one that the form was filled in from; the second value says what is wrong."""
     try:
-        read: object = json.loads(given["input"] or "{}")
-    except (ValueError, RecursionError) as error:
-        return {}, f"The input is no JSON: {error}."
-    if not isinstance(read, dict):
-        return {}, "The input must be a JSON object, in braces."
+        input_data = read_object(given["input"] or "{}", "The input")
+    except ValueError as error:
+        return {}, str(error)
     texts = {name: given[name].strip() for name in ("job_name", "schedule", "timezone", "agentool_name", "description")}
     fields: dict[str, Any] = {name: text for name, text in texts.items() if text}
     if missing := [name for name in ("schedule", "agentool_name") if name not in fields]:
         return {}, f"{'When it is due' if missing[0] == 'schedule' else 'The AgenTool'} is missing."
+    if given["like"]:
+        like = await view.scheduler("get_job", job_id=given["like"])
+        input_data = restored(input_data, like["info"]["input_data"])
     tags = _tags(given)
-    return {**fields, "input_data": cast("dict[str, Any]", read), **({"tags": tags} if tags else {})}, ""
+    return {**fields, "input_data": input_data, **({"tags": tags} if tags else {})}, ""
 
 
 def _tags(given: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.attention import find_troubles, headline
 from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
 from agentoolkit.entrypoints.dashboard.marks import job_address
-from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
+from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
 from agentoolkit.entrypoints.dashboard.timeline import Lane, coming, draw_timeline
 
@@ -26,12 +26,14 @@ async def get_home(view: Viewing) -> Response:
     """Say whether anything is wrong, and what is due next."""
     troubles, data = await all_of(find_troubles(view), view.scheduler("list", limit=100))
     remember_troubles(view, len(troubles))
-    jobs = sorted(data["jobs"], key=_due)
+    jobs = sorted(data["jobs"], key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))
+    due = read_moment(jobs[0]["next_run"]) if jobs else None
+    next_ = f"Next: {jobs[0]['job_id']} {view.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
     rows, lanes = await all_of(rows_of(view, jobs[:SHOWN]), _lanes(view, jobs[:LANES]))
     return await view.page(
         "home.html",
         title="Attention" if troubles else "All quiet",
-        headline=headline(troubles) if troubles else _all_quiet(view.clock, jobs),
+        headline=headline(troubles) if troubles else f"All quiet. {next_}",
         troubles=troubles,
         rows=rows,
         drawing=draw_timeline(lanes, view.clock) if lanes else None,
@@ -52,16 +54,3 @@ async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:
         )
         for job, data in zip(details, histories, strict=True)
     ]
-
-
-def _all_quiet(clock: PageClock, jobs: list[dict[str, Any]]) -> str:
-    """Say that nothing is wrong, and what comes next."""
-    if not jobs:
-        return "All quiet. There is no job yet."
-    due = read_moment(jobs[0]["next_run"])
-    return f"All quiet. Next: {jobs[0]['job_id']} {clock.away(due)}." if due else "All quiet. Nothing is due."
-
-
-def _due(job: dict[str, Any]) -> tuple[bool, float]:
-    due = read_moment(job["next_run"])
-    return (due is None, due.timestamp() if due else 0.0)

@@ -66,7 +66,9 @@ async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = ""
 async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
     """Return jobs with their readings and latest executions."""
     histories = await all_of(*(view.scheduler("list_executions", job_id=job["job_id"], limit=STRIP, with_results=False) for job in jobs))
-    return [JobRow(job, _words_of(job), data["history"]) for job, data in zip(jobs, histories, strict=True)]
+    schedules = [listed_schedule(job, _LONG_AGO) for job in jobs]
+    words = [preview(each, now=_LONG_AGO, count=0).words if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
+    return [JobRow(job, told, data["history"]) for job, told, data in zip(jobs, words, histories, strict=True)]
 
 
 @router.get("/jobs/{job_id}")
@@ -78,6 +80,8 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         view.scheduler("list_executions", job_id=id_, limit=100, with_results=False), view.scheduler("audit", job_id=id_, limit=50)
     )
     info, executions = details["info"], history["history"]
+    defaults = {field.name: field.default for field in fields(Policies)}
+    changed = {name: info[name] for name, default in defaults.items() if info[name] not in (default, [])}
     schedule = schedule_of(info)
     ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
     durations = [one["duration"] for one in executions if one["duration"] is not None]
@@ -94,18 +98,22 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         chart=draw_durations(executions, info["timeout"], view.clock),
         why_not=_why_not_now(details, executions, await view.scheduler("status")),
         audit=audit["entries"],
-        options=_changed_policies(info),
+        options=changed | {name: info[name] for name in ("result_queue", "error_queue") if info[name]},
     )
 
 
-def _words_of(job: Mapping[str, Any]) -> str:
-    """Read a schedule back as a list shows it, without its bounds."""
+def listed_schedule(job: Mapping[str, Any], anchor: datetime) -> Schedule | None:
+    """Return a job's schedule from its line in a list, without its bounds; None where it cannot be read.
+
+    Args:
+        job: The line.
+        anchor: What an interval is counted from.
+    """
+    record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
     try:
-        record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
-        anchor = {"anchor": _LONG_AGO.isoformat()} if job["schedule_type"] == "interval" else {}
-        return preview(Schedule.from_json(record | anchor), now=_LONG_AGO, count=0).words
+        return Schedule.from_json(record | ({"anchor": anchor.isoformat()} if job["schedule_type"] == "interval" else {}))
     except (AgenToolError, ValueError):
-        return job["schedule"]
+        return None
 
 
 def schedule_of(info: Mapping[str, Any]) -> Schedule | None:
@@ -114,14 +122,6 @@ def schedule_of(info: Mapping[str, Any]) -> Schedule | None:
         return Schedule.from_json({field.name: info[field.name] for field in fields(Schedule) if field.name in info})
     except (AgenToolError, ValueError):
         return None
-
-
-def _changed_policies(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a job that are not the defaults."""
-    defaults = Policies()
-    named: dict[str, Any] = {field.name: info[field.name] for field in fields(Policies)}
-    kept = {name: value for name, value in named.items() if value not in (getattr(defaults, name), [])}
-    return kept | {name: info[name] for name in ("result_queue", "error_queue") if info[name]}
 
 
 def _why_not_now(details: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> str:

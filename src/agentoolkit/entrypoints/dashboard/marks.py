@@ -39,16 +39,13 @@ def strip(executions: Iterable[Mapping[str, Any]], clock: PageClock) -> Markup:
     newest = list(executions)[:STRIP]
     if not newest:
         return Markup('<span class="note">no run yet</span>')
-    links = "".join(_linked(one, clock) for one in reversed(newest))
-    return Markup(f'<span class="strip">{links}</span>')  # noqa: S704  each part is escaped below
-
-
-def _linked(execution: Mapping[str, Any], clock: PageClock) -> str:
-    """Draw one due time. A list has thousands of them, so the shape is one that the page defines once."""
-    status, due = execution["status"], read_moment(execution["scheduled_at"])
-    title = f"{status}, {clock.exactly(due) if due else ''}"
-    drawing = f'<svg class="mark {status}" width="12" height="12" aria-hidden="true"><use href="#{status}"/></svg>'
-    return f'<a href="{escape(execution_address(execution["execution_id"]))}" title="{escape(title)}">{drawing}</a>'
+    links: list[str] = []
+    for one in reversed(newest):  # a list has thousands of them, so the shape is one that the page defines once
+        status, due = one["status"], read_moment(one["scheduled_at"])
+        title = f"{status}, {clock.exactly(due) if due else ''}"
+        drawing = f'<svg class="mark {status}" width="12" height="12" aria-hidden="true"><use href="#{status}"/></svg>'
+        links.append(f'<a href="{escape(execution_address(one["execution_id"]))}" title="{escape(title)}">{drawing}</a>')
+    return Markup(f'<span class="strip">{"".join(links)}</span>')  # noqa: S704  each part is escaped above
 
 
 def symbols() -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -14,14 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from agentool.caller import Caller, Scope
+from agentool.caller import Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
-from agentoolkit.entrypoints.rest.problems import ApiError, Problem, problem_of
+from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -66,27 +66,18 @@ class View:
 
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
         """Fill in a page, with the frame that is around each."""
-        frame = await self._frame()
-        html = render(name, view=self, clock=self.clock, title=title, path=self.request.url.path, **frame, **values)
-        return _answer(self.request, html, status)
-
-    async def _frame(self) -> dict[str, Any]:
-        status = await self.scheduler("status")
-        return {
-            "status": status,
-            "troubles_count": _known_troubles(self.request, self.tools.caller),
-            "notice": self._notice(),
+        caller, state = self.tools.caller, self.request.app.state
+        known: dict[str, int] = getattr(state, "troubles", {})
+        done = batches_of(state).get(self.request.query_params.get("done", ""), caller.name)
+        frame = {
+            "view": self,
+            "clock": self.clock,
+            "path": self.request.url.path,
+            "status": await self.scheduler("status"),
+            "troubles_count": known.get(caller.name, 0),
+            "notice": f"{done.past} {done.items[0] if done.noun != 'scheduler' else 'the scheduler'}." if done else "",
         }
-
-    def _notice(self) -> str:
-        """Say what was done just now, if the page was come to after that."""
-        batch = batches_of(self.request.app.state).get(self.request.query_params.get("done", ""), self.tools.caller.name)
-        return f"{batch.past} {batch.items[0] if batch.noun != 'scheduler' else 'the scheduler'}." if batch else ""
-
-
-def _known_troubles(request: Request, caller: Caller) -> int:
-    known: dict[str, int] = getattr(request.app.state, "troubles", {})
-    return known.get(caller.name, 0)
+        return _answer(self.request, render(name, title=title, **frame, **values), status)
 
 
 def remember_troubles(view: View, number: int) -> None:
@@ -132,13 +123,17 @@ class PageRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 if not is_admitted(request.scope):
-                    rules = _rules_of(request)
+                    is_far = request.client is None or not is_loopback(request.client.host)
+                    rules: AccessRules = getattr(request.app.state, "access", None) or AccessRules(token_needed=is_far)
                     await admit(request.scope, rules)
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
                 return await handle(request)
             except Exception as error:
-                return _error_page(request, problem_of(error), getattr(error, "headers", None))
+                problem = problem_of(error)
+                answer = _answer(request, render("error.html", problem=problem, title=problem.title), problem.status)
+                answer.headers.update(getattr(error, "headers", None) or {})
+                return answer
 
         return guarded
 
@@ -146,18 +141,6 @@ class PageRoute(APIRoute):
 def page_router(*tags: str) -> APIRouter:
     """Make a router of guarded pages."""
     return APIRouter(route_class=PageRoute, include_in_schema=False, tags=list(tags))
-
-
-def _rules_of(request: Request) -> AccessRules:
-    rules = getattr(request.app.state, "access", None)
-    return rules or AccessRules(token_needed=request.client is None or not is_loopback(request.client.host))
-
-
-def _error_page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
-    html = render("error.html", problem=problem, title=problem.title)
-    answer = _answer(request, html, problem.status)
-    answer.headers.update(headers or {})
-    return answer
 
 
 async def all_of(*work: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -79,6 +79,25 @@ def _restored(edited: Any, original: Any, hidden: Any) -> Any:
     return result
 
 
+def read_object(text: str, named: str = "It") -> dict[str, Any]:
+    """Read a JSON object that somebody typed.
+
+    Args:
+        text: What was typed.
+        named: What a message calls it.
+
+    Raises:
+        ValueError: It is none; the message says why.
+    """
+    try:
+        read: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{named} is no JSON: {error}.") from None
+    if not isinstance(read, dict):
+        raise ValueError(f"{named} must be a JSON object, in braces.")
+    return cast("dict[str, Any]", read)
+
+
 def editable(value: Any) -> str:
     """Write a value as JSON to be edited, with its secrets hidden."""
     return json.dumps(redacted(value), indent=2, ensure_ascii=False)

@@ -62,19 +62,15 @@ def draw_timeline(lanes: Sequence[Lane], clock: PageClock) -> Markup:
     height = _TOP + len(lanes) * _LANE + 20
     drawn = Markup("").join(_draw_lane(lane, _TOP + number * _LANE, clock) for number, lane in enumerate(lanes))
     base = height - 20
+    first = clock.local(clock.now - SPAN).replace(minute=0, second=0, microsecond=0)
+    hours = [hour for number in range(1, 49) if (hour := first + timedelta(hours=number)).hour % 4 == 0]
+    tick = Markup('<text x="{0:.0f}" y="{1:.0f}" class="tick">{2}</text>')
+    ticks = Markup("").join(tick.format(_place(at, clock), base + 14, f"{at:%a}" if at.hour == 0 else f"{at:%H:%M}") for at in hours)
     frame = '<line x1="{0:.0f}" x2="{0:.0f}" y1="14" y2="{1}" class="now"/><text x="{2:.0f}" y="11" class="nowtext">now {3}</text>'
     x = _place(clock.now, clock)
     now = Markup(frame).format(x, base, x - 4, f"{clock.local(clock.now):%H:%M}")  # noqa: S704  a drawing of ours
     svg = '<svg viewBox="0 0 {0} {1}" class="timeline" role="group" aria-label="The last and the next 24 hours">{2}{3}{4}</svg>'
-    return Markup(svg).format(_WIDTH, height, drawn, _ticks(clock, base + 14), now)  # noqa: S704
-
-
-def _ticks(clock: PageClock, y: float) -> Markup:
-    first = clock.local(clock.now - SPAN).replace(minute=0, second=0, microsecond=0)
-    hours = [first + timedelta(hours=number) for number in range(1, 49)]
-    shown = [hour for hour in hours if hour.hour % 4 == 0]
-    tick = Markup('<text x="{0:.0f}" y="{1:.0f}" class="tick">{2}</text>')
-    return Markup("").join(tick.format(_place(hour, clock), y, f"{hour:%a}" if hour.hour == 0 else f"{hour:%H:%M}") for hour in shown)
+    return Markup(svg).format(_WIDTH, height, drawn, ticks, now)  # noqa: S704
 
 
 def _place(at: datetime, clock: PageClock) -> float:
@@ -100,16 +96,13 @@ def _grouped(points: Iterable[Point]) -> list[list[Point]]:
     """Put together what would overlap."""
     groups: list[list[Point]] = []
     for point in points:
-        if groups and (point.x - groups[-1][-1].x < _MARK or _goes_on(groups[-1], point)):
+        last = groups[-1][-1] if groups else None
+        # what is due too often to be worked out ends with its last time once more, at the edge
+        if last is not None and (point.x - last.x < _MARK or (not point.status and point.at == last.at)):
             groups[-1].append(point)
         else:
             groups.append([point])
     return groups
-
-
-def _goes_on(group: Sequence[Point], point: Point) -> bool:
-    """Is this the end of what is due too often to be worked out?"""
-    return not point.status and point.at == group[-1].at
 
 
 def _draw_group(group: Sequence[Point], y: int, clock: PageClock) -> Markup:
@@ -121,22 +114,17 @@ def _draw_group(group: Sequence[Point], y: int, clock: PageClock) -> Markup:
     told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     if counts["due"] >= MAX_AHEAD:
         told = f"more than {MAX_AHEAD} due"
-    left, width = _extent(first, last, _place(clock.now, clock))
+    now, left, right = _place(clock.now, clock), first.x - 6, last.x + 6
+    if first.status:  # no bar crosses the line for now
+        left, right = min(left, now - 2 - _BAR), min(right, now - 2)
+    else:
+        left, right = max(left, now + 2), min(right, _WIDTH)
+    width = max(_BAR, right - left)
     text = told if len(told) * _TEXT < width else str(len(group)) if width > len(str(len(group))) * _TEXT + 4 else ""
     bar = '<g><title>{0}, {1} to {2}</title><rect x="{3:.1f}" y="{4}" width="{5:.1f}" height="12" rx="6" class="stretch {6}"/>'
     bar += '<text x="{7:.1f}" y="{8}" class="count">{9}</text></g>'
     since, until = f"{clock.local(first.at):%H:%M}", f"{clock.local(last.at):%H:%M}"
     return Markup(bar).format(told, since, until, left, y - 6, width, worst, left + width / 2, y + 4, text)  # noqa: S704
-
-
-def _extent(first: Point, last: Point, now: float) -> tuple[float, float]:
-    """Return where a bar begins and how long it is; none crosses the line for now."""
-    left, right = first.x - 6, last.x + 6
-    if first.status:
-        right = min(right, now - 2)
-        return min(left, right - _BAR), max(_BAR, right - left)
-    left = max(left, now + 2)
-    return left, max(_BAR, min(right, _WIDTH) - left)
 
 
 def _draw_point(point: Point, y: int, clock: PageClock) -> Markup:

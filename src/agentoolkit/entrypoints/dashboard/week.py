@@ -13,11 +13,11 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.dashboard.jobs import listed_schedule
 from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
-from agentoolkit.system.scheduler.schedules import Schedule, firings
+from agentoolkit.system.scheduler.schedules import firings
 from agentoolkit.text import counted
 
 MAX_JOBS = 500
@@ -47,8 +47,8 @@ class Density:
 
     def add(self, job: Mapping[str, Any], clock: PageClock) -> None:
         """Add the due times of a job."""
-        schedule = _schedule_of(job)
-        if schedule is None:
+        next_run = read_moment(job["next_run"])
+        if next_run is None or (schedule := listed_schedule(job, next_run)) is None:
             return
         found = list(islice(firings(schedule, clock.now, clock.now + _WEEK), MAX_OF_ONE))
         self.left -= len(found)
@@ -94,17 +94,6 @@ def density_of(jobs: Sequence[Mapping[str, Any]], clock: PageClock) -> Density:
     return density
 
 
-def _schedule_of(job: Mapping[str, Any]) -> Schedule | None:
-    """Return a job's schedule from its line in a list: an interval is counted from its next due time."""
-    if job["schedule_type"] not in ("cron", "interval", "once") or (due := read_moment(job["next_run"])) is None:
-        return None
-    record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
-    try:
-        return Schedule.from_json(record | ({"anchor": due.isoformat()} if job["schedule_type"] == "interval" else {}))
-    except (AgenToolError, ValueError):
-        return None
-
-
 def draw_week(density: Density) -> Markup:
     """Draw seven rows of 24 hours in four steps of one hue; each says its number."""
     most = max(density.hours.values(), default=0)
@@ -113,12 +102,9 @@ def draw_week(density: Density) -> Markup:
     for day in range(7):
         for hour in range(24):
             runs = density.hours[day, hour]
-            cells.append(cell.format(44 + hour * 29, day * 29, _step(runs, most), _DAYS[day], hour, counted(runs, "run")))
+            step = ceil(runs / most * _STEPS) if runs else 0
+            cells.append(cell.format(44 + hour * 29, day * 29, step, _DAYS[day], hour, counted(runs, "run")))
     days = [Markup('<text x="0" y="{0}">{1}</text>').format(day * 29 + 17, name) for day, name in enumerate(_DAYS)]
     hours = [Markup('<text x="{0}" y="220" class="tick">{1:02}</text>').format(57 + hour * 29, hour) for hour in range(0, 24, 3)]
     svg = Markup('<svg viewBox="0 0 740 226" class="heat" role="img" aria-label="{0}">{1}</svg>')
     return svg.format("Coming runs by weekday and hour", Markup("").join([*days, *cells, *hours]))
-
-
-def _step(runs: int, most: int) -> int:
-    return ceil(runs / most * _STEPS) if runs else 0

@@ -71,19 +71,16 @@ class Batch:
             for item in waiting:
                 if self.stopped:
                     return
-                await self._one(do, item)
+                try:
+                    await do(item)
+                    self.done += 1
+                except Exception as error:
+                    self.failures += 1
+                    if len(self.failed) < MAX_NAMED:
+                        self.failed.append((item, problem_of(error).detail))
 
         await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))))
         self.finished_at = datetime.now(UTC)
-
-    async def _one(self, do: Do, item: str) -> None:
-        try:
-            await do(item)
-            self.done += 1
-        except Exception as error:
-            self.failures += 1
-            if len(self.failed) < MAX_NAMED:
-                self.failed.append((item, problem_of(error).detail))
 
 
 class Batches:
