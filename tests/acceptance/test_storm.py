@@ -43,7 +43,7 @@ class Storm:
 
 def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
     """Let a storm go over jobs of its own until they are over, and judge what is left."""
-    plain = [*every_second(JOBS, soon(10), SECONDS, result_queue="results"), *after_each(3)]
+    plain = [*every_second(JOBS, soon(30 if FULL else 10), SECONDS, result_queue="results"), *after_each(3)]
     jobs = [{**job, "job_id": prefix + job["job_id"], "schedule": job["schedule"].replace("after ", f"after {prefix}")} for job in plain]
     stage.schedule(jobs)
     for _ in range(3):

@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.system.queue import messages
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
-from agentoolkit.system.queue.backends.sql import SqlQueueBackend
+from agentoolkit.system.queue.backends.sql import SqlQueueBackend, open_queue
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State, waiting
 from agentoolkit.system.queue.ports import Lease, QueueBackend, Requeue
@@ -510,6 +511,19 @@ async def test_dead_letters_come_in_the_order_they_died(backend: QueueBackend):
     await take(backend, 0, seconds=2)
     await add(backend, "expired", ttl=5)
     assert await dead_ids(backend, 60) == ["expired", "returned and expired"]
+
+
+async def test_those_that_die_at_one_instant_keep_their_order_across_pages(backend: QueueBackend, monkeypatch: pytest.MonkeyPatch):
+    """However few are looked at together: by the instant of their death, then by arrival, whatever they died of."""
+    for module in (messages, open_queue):
+        monkeypatch.setattr(module, "PAGE", 2)
+    await limited(backend, max_retries=2)
+    await add(backend, "returned and expired", ttl=10)
+    await take(backend, 0, seconds=5)
+    await add(backend, "expired", ttl=10)
+    await add(backend, "before that", ttl=9.5)
+    await add(backend, "early", ttl=9)
+    assert await dead_ids(backend, 20) == ["early", "before that", "returned and expired", "expired"]
 
 
 async def test_dead_letters_are_capped_and_the_dropped_are_counted(backend: QueueBackend):
