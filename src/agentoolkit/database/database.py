@@ -72,7 +72,9 @@ class Database:
         """
         if self._reader is not None:
             return
-        writer = self._begin_opening()
+        with self._lock:
+            self._opening += 1
+            writer = self._writer = self._writer or DatabaseThread(self.dialect, writes=True)
         try:
             await writer.do(lambda session: migrate(session, self._migrations), LockOrder.NONE)
             with self._lock:
@@ -81,7 +83,10 @@ class Database:
                 if self._reader is None:
                     self._reader = DatabaseThread(self.dialect, writes=False)
         finally:
-            await self._stop(self._end_opening())
+            with self._lock:
+                self._opening -= 1
+                useless = self._detach() if self._opening == 0 and self._reader is None else []
+            await self._stop(useless)
 
     async def close(self) -> None:
         """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
@@ -132,19 +137,6 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
         return await self._thread(self._reader).do(work, LockOrder.NONE)
-
-    def _begin_opening(self) -> DatabaseThread:
-        with self._lock:
-            self._opening += 1
-            if self._writer is None:
-                self._writer = DatabaseThread(self.dialect, writes=True)
-            return self._writer
-
-    def _end_opening(self) -> list[DatabaseThread]:
-        """Return the threads that are of no use, because the last who tried to open the database could not."""
-        with self._lock:
-            self._opening -= 1
-            return self._detach() if self._opening == 0 and self._reader is None else []
 
     def _detach(self) -> list[DatabaseThread]:
         threads = [thread for thread in (self._writer, self._reader) if thread is not None]

@@ -145,7 +145,9 @@ class DatabaseThread:
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
-        with closing(self._cursor()) as cursor:
+        if self._connection is None:
+            self._connection = self._dialect.connect(writes=self._writes)
+        with closing(self._connection.cursor()) as cursor:
             self._begin(cursor)
             try:
                 results = _results(Session(cursor, self._dialect, self._translated, self._kept), batch)
@@ -170,11 +172,6 @@ class DatabaseThread:
             if self._writes and self._dialect.is_lost(error):
                 raise CommitUnknown(f"The connection was lost during a commit: {error}") from error
             raise
-
-    def _cursor(self) -> DriverCursor:
-        if self._connection is None:
-            self._connection = self._dialect.connect(writes=self._writes)
-        return self._connection.cursor()
 
     def _undo(self, error: BaseException) -> None:
         with suppress(OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -135,7 +135,8 @@ def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Ite
         found = FileEntry(f"{path}{readable(name)}", kind_of(status), status)
         yield found
         if recursive and found.kind == "folder":
-            yield from _below(folder, name, f"{found.path}/", depth + 1)
+            with folder.child(name) as below:
+                yield from walk(below, True, f"{found.path}/", depth + 1)
 
 
 def matches(found: FileEntry, pattern: str) -> bool:
@@ -180,8 +181,3 @@ def refuse_deep(depth: int) -> None:
     """Raise `WrongKind` where folders are nested beyond all reason."""
     if depth > DEEPEST:
         raise WrongKind(f"Folders are nested more than {DEEPEST} deep.", field="path")
-
-
-def _below(folder: Folder, name: str, path: str, depth: int) -> Generator[FileEntry]:
-    with folder.child(name) as below:
-        yield from walk(below, True, path, depth)

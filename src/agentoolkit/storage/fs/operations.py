@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -194,11 +195,7 @@ def _copied(source: str, destination: str, kind: Kind, progress: Progress) -> Fi
 
 def _info(found: FileEntry) -> FileInfo:
     size = found.status.st_size if found.kind == "file" else None
-    return FileInfo(path=found.path, kind=found.kind, size=size, modified_at=_iso(found.status.st_mtime))
-
-
-def _iso(seconds: float) -> str | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return None
+    modified_at = None
+    with suppress(ValueError, OverflowError, OSError):  # a time that no calendar has
+        modified_at = datetime.fromtimestamp(found.status.st_mtime, UTC).isoformat()
+    return FileInfo(path=found.path, kind=found.kind, size=size, modified_at=modified_at)

@@ -90,7 +90,5 @@ class Roots:
         for prefix, folder in self._roots.items():
             if parts[: len(prefix)] == prefix:
                 return Location(str(PurePosixPath(*parts)), folder, parts[len(prefix) :])
-        raise PathNotAllowed(f"{excerpt(path)} is below none of {self._named()}.", field="path", value=path, remedy=f"Change {SETTING}.")
-
-    def _named(self) -> str:
-        return ", ".join(sorted(str(PurePosixPath(*prefix)) for prefix in self._roots)) or "the roots, as there are none"
+        roots = ", ".join(sorted(str(PurePosixPath(*prefix)) for prefix in self._roots)) or "the roots, as there are none"
+        raise PathNotAllowed(f"{excerpt(path)} is below none of {roots}.", field="path", value=path, remedy=f"Change {SETTING}.")

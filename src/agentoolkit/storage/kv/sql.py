@@ -63,7 +63,9 @@ class SqlKeyValueStore:
         self._database = database
 
     async def get(self, namespace: str, key: str, now: datetime) -> StoredValue | None:
-        return await (await self._opened()).read(lambda session: _get(session, namespace, key, now))
+        asked = {"namespace": namespace, "key": key, "now": micros(now)}
+        row = await (await self._opened()).read(lambda session: session.row(_GET, asked))
+        return None if row is None else _value(row)
 
     async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
         database = await self._opened()
@@ -73,7 +75,8 @@ class SqlKeyValueStore:
         return changed
 
     async def everything(self, now: datetime) -> Sequence[KeptValue]:
-        return await (await self._opened()).read(lambda session: _everything(session, now))
+        rows = await (await self._opened()).read(lambda session: session.rows(_EVERYTHING, {"now": micros(now)}))
+        return sorted((KeptValue(namespace, key, _value(entry)) for namespace, key, *entry in rows), key=lambda kept: kept[:2])
 
     async def restore(self, values: Sequence[KeptValue], now: datetime) -> int:
         database = await self._opened()
@@ -89,11 +92,6 @@ class SqlKeyValueStore:
     async def _opened(self) -> Database:
         await self._database.open()
         return self._database
-
-
-def _get(session: Session, namespace: str, key: str, now: datetime) -> StoredValue | None:
-    row = session.row(_GET, {"namespace": namespace, "key": key, "now": micros(now)})
-    return None if row is None else _value(row)
 
 
 def _change_all(session: Session, requests: Sequence[ChangeRequest]) -> list[Changed | Exception]:
@@ -158,11 +156,6 @@ def after_prefix(prefix: str) -> str | None:
         return None
     code = ord(rest[-1]) + 1
     return rest[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
-
-
-def _everything(session: Session, now: datetime) -> list[KeptValue]:
-    rows = session.rows(_EVERYTHING, {"now": micros(now)})
-    return sorted((KeptValue(namespace, key, _value(entry)) for namespace, key, *entry in rows), key=lambda kept: kept[:2])
 
 
 def _unless_expired(value: StoredValue | None, now: datetime) -> StoredValue | None:

@@ -53,7 +53,12 @@ def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
         results=[
             ExecutedResult(message_id=done.message.message_id, result=done.result) for done in executions if done.error is None or done.ran
         ],
-        errors=[_executed_error(done, error) for done, error in failed],
+        errors=[
+            (ExecutedError if done.given_back else ExecutedLoss)(
+                message_id=done.message.message_id, type=type(error).__name__, message=str(error)
+            )
+            for done, error in failed
+        ],
     )
 
 
@@ -101,11 +106,6 @@ def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
     """Answer to ``get_dlq``."""
     messages = [message_info(message) for message in letters.messages]
     return DeadLetterList(queue_name=queue_name, messages=messages, count=letters.total, dropped=letters.dropped)
-
-
-def _executed_error(done: Executed, error: BaseException) -> ExecutedError:
-    kind = ExecutedError if done.given_back else ExecutedLoss
-    return kind(message_id=done.message.message_id, type=type(error).__name__, message=str(error))
 
 
 def _payload(message: QueueMessage) -> JsonValue:

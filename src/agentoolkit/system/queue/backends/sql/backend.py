@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -78,8 +79,11 @@ class SqlQueueBackend:
         return Counts(*map(sum, zip(cleared, rest, strict=True)))
 
     async def queues(self, now: datetime) -> Sequence[QueueStatus]:
-        named = await self._database.read(queues.names)
-        return [status for queue_name in named if (status := await self._status_or_none(queue_name, now))]
+        found: list[QueueStatus] = []
+        for queue_name in await self._database.read(queues.names):
+            with suppress(QueueNotFound):  # deleted since its name was read
+                found.append(await self.status(queue_name, now))
+        return found
 
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:
         return await self._look(queue_name, now, lambda session, row: QueueStatus(row.queue, queues.sums(session, queue_name)[0]))
@@ -142,12 +146,6 @@ class SqlQueueBackend:
     async def damaged(self, limit: int) -> Sequence[str]:
         return await self._database.read(lambda session: statements.damaged(session, limit))
 
-    async def _status_or_none(self, queue_name: str, now: datetime) -> QueueStatus | None:
-        try:
-            return await self.status(queue_name, now)
-        except QueueNotFound:  # deleted since its name was read
-            return None
-
     async def _take(self, request: TakeRequest) -> Taken:
         """Take, but only look where nothing was last time: who waits must not disturb those who write."""
         if request.queue_name in self._idle and (nothing := await self._database.read(lambda session: _nothing(session, request))):
@@ -167,8 +165,8 @@ class SqlQueueBackend:
             return None if row.is_due(now) else (work(session, row),)
 
         seen = await self._database.read(look)
-        if seen is None:
-            await self._ask(OtherRequest(queue_name, now, _settled, Lock.DELETE))
+        if seen is None:  # opening the queue does what is due
+            await self._ask(OtherRequest(queue_name, now, lambda _: None, Lock.DELETE))
             return await self._database.read(lambda session: work(session, _find(session, queue_name)))
         return seen[0]
 
@@ -180,10 +178,6 @@ class SqlQueueBackend:
 
     def _do(self, session: Session, requests: Sequence[Request]) -> list[Any]:
         return do_together(session, requests, self._kept)
-
-
-def _settled(_: OpenQueue) -> None:
-    """Do nothing more: opening the queue did what was due."""
 
 
 def _put_back(request: TakeRequest, taken: Taken | QueueError) -> PutBackRequest | None:

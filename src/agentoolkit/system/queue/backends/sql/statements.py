@@ -169,15 +169,13 @@ def _chosen(session: Session, sql: str) -> str:
 
 
 def _rows(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> list[tuple[Any, ...]]:
-    deaths = _deaths(session, queue_name) if any(message.state is State.DEAD for message in messages) else 0
+    deaths = 0
+    if any(message.state is State.DEAD for message in messages):
+        sql = "SELECT MAX(death) FROM agentool_queue_messages WHERE queue_name = :queue_name AND death IS NOT NULL"
+        row = session.row(sql, {"queue_name": queue_name})
+        deaths = (row and row[0]) or 0
     numbered = enumerate(messages, deaths + 1)
     return [row_of(message, number if message.state is State.DEAD else None) for number, message in numbered]
-
-
-def _deaths(session: Session, queue_name: str) -> int:
-    sql = "SELECT MAX(death) FROM agentool_queue_messages WHERE queue_name = :queue_name AND death IS NOT NULL"
-    row = session.row(sql, {"queue_name": queue_name})
-    return (row[0] or 0) if row else 0
 
 
 def _ids(queue_name: str, message_ids: Iterable[str]) -> list[tuple[str, str]]:
