@@ -165,8 +165,8 @@ class SqlQueueBackend:
             return None if row.is_due(now) else (work(session, row),)
 
         seen = await self._database.read(look)
-        if seen is None:  # opening the queue does what is due
-            await self._ask(OtherRequest(queue_name, now, lambda _: None, Lock.DELETE))
+        if seen is None:
+            await self._ask(OtherRequest(queue_name, now, _settled, Lock.DELETE))
             return await self._database.read(lambda session: work(session, _find(session, queue_name)))
         return seen[0]
 
@@ -178,6 +178,10 @@ class SqlQueueBackend:
 
     def _do(self, session: Session, requests: Sequence[Request]) -> list[Any]:
         return do_together(session, requests, self._kept)
+
+
+def _settled(_: OpenQueue) -> None:
+    """Do nothing more: opening the queue did what was due."""
 
 
 def _put_back(request: TakeRequest, taken: Taken | QueueError) -> PutBackRequest | None:

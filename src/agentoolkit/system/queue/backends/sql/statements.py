@@ -173,7 +173,7 @@ def _rows(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -
     if any(message.state is State.DEAD for message in messages):
         sql = "SELECT MAX(death) FROM agentool_queue_messages WHERE queue_name = :queue_name AND death IS NOT NULL"
         row = session.row(sql, {"queue_name": queue_name})
-        deaths = (row and row[0]) or 0
+        deaths = (row[0] or 0) if row else 0
     numbered = enumerate(messages, deaths + 1)
     return [row_of(message, number if message.state is State.DEAD else None) for number, message in numbered]
 
