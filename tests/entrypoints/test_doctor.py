@@ -153,9 +153,9 @@ def test_secrets_are_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_clock_that_is_set_is_a_warning() -> None:
     """A clock that runs away from the steady one is pointed out."""
-    from agentoolkit.entrypoints.cli.doctor.machine import _clock
+    from agentoolkit.entrypoints.cli.doctor.machine import judge_clock
 
-    assert _clock(timedelta(seconds=1).total_seconds()).state == "warning"
+    assert judge_clock(timedelta(seconds=1).total_seconds()).state == "warning"
 
 
 def test_tools_lists_every_agentool(cli: Cli) -> None:

@@ -109,32 +109,28 @@ class ReportingCommand(TyperCommand):
             return super().parse_args(ctx, [*args])  # which takes from the list
         except Exception as error:
             option = str(getattr(error, "option_name", ""))
-            if option[1:2].isdecimal():
-                raise _signed(next(word for word in args if word.startswith(option))) from error
-            raise
+            if not option[1:2].isdecimal():
+                raise
+            from agentoolkit.system.scheduler import InvalidSchedule
 
-
-def _signed(word: str) -> AgenToolError:
-    from agentoolkit.system.scheduler import InvalidSchedule
-
-    problem = f"{word!r} carries a sign, and a length of time has none."
-    return InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.")
-
-
-def _in_words_of_command(text: str, options: Mapping[str, str]) -> str:
-    """Call fields by the options that set them, operations by their commands, and leave out which AgenTool a command speaks to."""
-    text = text.removeprefix("AgenTool 'scheduler' refused its input: ")
-    text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
-    text = _OPERATION.sub(lambda found: f"{found[1]} `agentool {_COMMANDS[found[2]]}`", text)
-    return re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)
+            word = next(word for word in args if word.startswith(option))
+            problem = f"{word!r} carries a sign, and a length of time has none."
+            raise InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.") from error
 
 
 def _lines(error: AgenToolError) -> list[str]:
-    """Return an error as lines: one; or one for each of several refused tasks, and for what to do about them."""
+    """Return an error as lines: one; or one for each of several refused tasks, and for what to do about them.
+
+    Fields are called by the options that set them, operations by their commands.
+    """
     from agentoolkit.entrypoints.taskfile import TasksRefused
 
     if not isinstance(error, TasksRefused):
-        return [_in_words_of_command(str(error), getattr(error, _OPTIONS, {}))]
+        options: Mapping[str, str] = getattr(error, _OPTIONS, {})
+        text = str(error).removeprefix("AgenTool 'scheduler' refused its input: ")
+        text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
+        text = _OPERATION.sub(lambda found: f"{found[1]} `agentool {_COMMANDS[found[2]]}`", text)
+        return [re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)]
     *refusals, last = error.refusals
     sentences = [line for line in error.advice if not line.startswith("export ")]
     exports = [line for line in error.advice if line.startswith("export ")]

@@ -46,6 +46,7 @@ def print_output(execution: ExecutionInfo) -> None:
 
 
 def _print_outcome(execution: ExecutionInfo, *, heading: bool = True) -> None:
+    """Print an error; or a result: text with its lines, the outputs of a program as it wrote them, else JSON."""
     if execution.error:
         if heading:
             say("")
@@ -55,23 +56,19 @@ def _print_outcome(execution: ExecutionInfo, *, heading: bool = True) -> None:
         if heading:
             say("")
             say(Text("Result", "bold"))
-        _print_value(execution.result)
+        value: Any = execution.result
+        held = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if isinstance(value, str):
+            say_lines(value)
+        elif all(isinstance(held.get(name), str) for name in _OUTPUTS):
+            for name in _OUTPUTS:
+                if held[name]:
+                    say_lines(held[name].removesuffix("\n"))
+        else:
+            print_json(value)
 
 
 def _print_error(error: ErrorInfo) -> None:
     say_lines(f"{error.type}: {error.message}")
     if error.traceback:
         say_lines(error.traceback.rstrip("\n"))
-
-
-def _print_value(value: Any) -> None:
-    """Print a result: text with its lines, the outputs of a program as it wrote them, else JSON."""
-    held = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    if isinstance(value, str):
-        say_lines(value)
-    elif all(isinstance(held.get(name), str) for name in _OUTPUTS):
-        for name in _OUTPUTS:
-            if held[name]:
-                say_lines(held[name].removesuffix("\n"))
-    else:
-        print_json(value)

@@ -120,17 +120,13 @@ def _parameter(field: FieldDescription, panel: str | None) -> inspect.Parameter:
         flags, metavar = [f"{flag}/--no-{flag[2:]}"], None
     elif taken in (int, float):
         metavar = "SECONDS" if explained.startswith("Seconds") else "NUMBER"
-    elif _is_list_of_texts(schema):
+    elif schema.get("type") == "array" and schema.get("items", {}).get("type") == "string":
         taken, metavar, explained = list[str], "TEXT", f"{explained[:-1]}; may be repeated."
     elif explained.startswith("ISO 8601"):
         metavar = "TIME"
     option = typer.Option(*flags, metavar=metavar, help=explained, show_default=False, rich_help_panel=panel)
     default, annotation = (inspect.Parameter.empty, taken) if field.required else (None, taken | None)
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, option])
-
-
-def _is_list_of_texts(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "array" and schema.get("items", {}).get("type") == "string"
 
 
 def _read(field: FieldDescription, value: Any) -> Any:

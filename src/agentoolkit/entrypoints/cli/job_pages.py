@@ -1,16 +1,52 @@
-"""A job on a page: what `agentool info` prints."""
+"""Jobs on a page: what `agentool list` and `agentool info` print."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from json import dumps
 
-from agentoolkit.entrypoints.cli.printing import coloured, long_time, moment_of, present, relative
+from rich.text import Text
+
+from agentoolkit.entrypoints.cli.printing import (
+    NARROW,
+    coloured,
+    console,
+    cut_name,
+    long_time,
+    moment_of,
+    present,
+    print_table,
+    relative,
+    say,
+)
 from agentoolkit.system.scheduler.jobs import Policies
-from agentoolkit.system.scheduler.schemas import JobDetails
+from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
 
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 _USUAL = {**asdict(Policies()), "jitter": 0.0}
+
+_HAVE_A_NEXT_TIME = {"active", "paused"}
+"""States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
+
+
+def print_jobs(jobs: Sequence[JobSummary]) -> None:
+    """Print a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
+    shown, now = console(), present()
+    narrow = shown.width < NARROW
+    rows: list[Sequence[str | Text]] = []
+    for job in jobs:
+        due = moment_of(job.next_run) if job.state in _HAVE_A_NEXT_TIME else None
+        once = moment_of(job.schedule) if job.schedule_type == "once" else None
+        distance = relative(due, now) if due else ""
+        times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
+        state = coloured(job.state), coloured(job.last_outcome or "")
+        name = cut_name(job.job_id, 18 if narrow else 24, shown)
+        rows.append((name, *state, *times, job.agentool_name, long_time(once) if once else job.schedule))
+    print_table(rows, ("job", "state", "last", "next", *([] if narrow else [""]), "tool", "schedule"))
+    for job in jobs:
+        if job.state == "active" and job.reason:
+            say(f"{job.job_id}: {job.reason}.")
 
 
 def job_facts(details: JobDetails) -> dict[str, object]:

@@ -110,7 +110,11 @@ def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()
     system = ColorSystem.STANDARD if shown.color_system else None  # our colours are among the eight that all terminals have
     room = shown.width
     fits = system is None and indent + sum(widths) + 2 * (len(widths) - 1) <= room
-    lines = [_plain_line(row, widths, indent) if fits else _line(row, widths, indent, room, system) for row in cells]
+    if fits:
+        padded = ("  ".join([text + " " * (width - own) for (text, _, own), width in zip(row, widths, strict=True)]) for row in cells)
+        lines = [(" " * indent + line).rstrip(" ") for line in padded]
+    else:
+        lines = [_line(row, widths, indent, room, system) for row in cells]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -123,12 +127,6 @@ _width = itemgetter(2)
 def _plain_cell(cell: str | Text) -> Cell:
     text, style = (in_one_line(cell), "") if isinstance(cell, str) else (in_one_line(cell.plain), str(cell.style))
     return text, style, len(text) if text.isascii() else cell_len(text)
-
-
-def _plain_line(row: Sequence[Cell], widths: Sequence[int], indent: int) -> str:
-    """Write a row that has room, without colours."""
-    padded = [text + " " * (width - own) for (text, _, own), width in zip(row, widths, strict=True)]
-    return (" " * indent + "  ".join(padded)).rstrip(" ")
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, system: ColorSystem | None) -> str:

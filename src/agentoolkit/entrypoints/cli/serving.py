@@ -23,6 +23,7 @@ from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, task
 from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.task_lines import task_lines
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
+from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
 from agentoolkit.text import counted
@@ -130,7 +131,8 @@ class Serving:
         self._log.begin()
 
     def _introduce(self, kept: int) -> None:
-        where = "memory: nothing is kept" if self._settings.database is None else _shown_database(self._settings.database)
+        where, user = redacted_text(self._settings.database or "memory: nothing is kept"), f"{Path.home()}/"
+        where = f"~/{where.removeprefix(user)}" if where.startswith(user) else where
         jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
         if self._served.name == EXAMPLE and self._settings.database:
@@ -188,10 +190,3 @@ class Serving:
             levels: dict[str, Level] = {"yellow": "WARNING", "red": "ERROR"}
             self._log.say(sentence, style, levels.get(style, "INFO"))
             self._standing = sentence
-
-
-def _shown_database(database: str) -> str:
-    from agentoolkit.redaction import redacted_text
-
-    where, user = redacted_text(database), str(Path.home())
-    return f"~{where.removeprefix(user)}" if where.startswith(f"{user}/") else where

@@ -50,7 +50,11 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     name = zone_named(timezone or read_settings().timezone or machine_zone())
     zone = ZoneInfo(name)
     first = _moment(start, "--from", zone, timedelta()) if start else present().astimezone(zone)
-    last = _moment(end, "--to", zone, _DAY) if end else _later(first, _DAY)
+    if end:
+        last = _moment(end, "--to", zone, _DAY)
+    else:
+        with _within_calendar(first.isoformat(), "--from"):
+            last = (first.astimezone(UTC) + _DAY).astimezone(first.tzinfo)
     if last <= first:
         raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
@@ -84,29 +88,25 @@ def print_days(found: Simulated) -> None:
         say(Text(f"{day:%A} {day.isoformat()}", "bold"))
         for note in notes.get(day, ()):
             say(Text(f"  {note}", "yellow"))
-        print_table([_row(firing, zone, clock) for firing in by_day.get(day, ())], indent=2)
+        rows: list[Sequence[str | Text]] = []
+        for firing in by_day.get(day, ()):
+            local, own = firing.due.astimezone(zone), firing.due.tzinfo
+            elsewhere = "" if own == zone else f"{firing.due:%a %H:%M} in {own}"
+            time_of_day = f"{local.strftime(clock)} {local.isoformat()[-6:]}"
+            rows.append((time_of_day, Text(firing.name, "bold"), firing.tool, Text(elsewhere, "dim")))
+        print_table(rows, indent=2)
     if found.downstream:
         tasks = "1 task comes" if found.downstream == 1 else f"{found.downstream} tasks come"
         say(Text(f"{tasks} after other jobs, whenever those end.", "dim"))
     if busiest := busiest_minute(found.firings):
         minute, number = busiest
         say(Text(f"Busiest minute: {minute.astimezone(zone).isoformat(' ', 'minutes')}, {number} firings.", "dim"))
-    say(_total(found))
-
-
-def _total(found: Simulated) -> Text:
     if found.is_cut:
-        last = found.firings[-1].due.astimezone(ZoneInfo(found.zone)).isoformat(" ", "minutes")
-        return Text(f"Cut after {MAX_FIRINGS:,} firings, at {last}; there are more.", "yellow")
-    number = len(found.firings)
-    span = f"{found.start.isoformat(' ', 'minutes')} to {found.end.isoformat(' ', 'minutes')}"
-    return Text(f"{counted(number, 'firing')} from {span} in {found.zone}. Nothing was run.", "dim")
-
-
-def _row(firing: Firing, zone: ZoneInfo, clock: str) -> tuple[str | Text, ...]:
-    local, own = firing.due.astimezone(zone), firing.due.tzinfo
-    elsewhere = "" if own == zone else f"{firing.due:%a %H:%M} in {own}"
-    return f"{local.strftime(clock)} {local.isoformat()[-6:]}", Text(firing.name, "bold"), firing.tool, Text(elsewhere, "dim")
+        last = found.firings[-1].due.astimezone(zone).isoformat(" ", "minutes")
+        say(Text(f"Cut after {MAX_FIRINGS:,} firings, at {last}; there are more.", "yellow"))
+    else:
+        span = f"{found.start.isoformat(' ', 'minutes')} to {found.end.isoformat(' ', 'minutes')}"
+        say(Text(f"{counted(len(found.firings), 'firing')} from {span} in {found.zone}. Nothing was run.", "dim"))
 
 
 def _notes(found: Simulated) -> Mapping[date, Sequence[str]]:
@@ -136,11 +136,6 @@ def _moment(text: str, flag: str, zone: ZoneInfo, for_a_date: timedelta) -> date
         moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         moment.astimezone(UTC)
     return moment
-
-
-def _later(moment: datetime, span: timedelta) -> datetime:
-    with _within_calendar(moment.isoformat(), "--from"):
-        return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 
@@ -75,7 +75,13 @@ class ServingConsole(PlainConsole):
 
 def silence_stdout() -> None:
     """Let stdout lead nowhere, after its reader has left: nothing more is to be written, also not by Python at its end."""
-    _silence(sys.stdout)
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 @contextmanager
@@ -98,13 +104,3 @@ def stdout_for_results() -> Generator[None]:
         if kept is not None:
             os.dup2(kept, number)
             os.close(kept)
-
-
-def _silence(stream: TextIO) -> None:
-    try:
-        number = stream.fileno()
-    except (OSError, ValueError):
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)

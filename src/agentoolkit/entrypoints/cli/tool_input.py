@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentool.core.injector import Injector
-from agentool.describe import FieldDescription, describe
+from agentool.describe import describe
 from agentool.errors import InvalidInput
 from agentoolkit.entrypoints.cli.options import read_fields, read_object
 
@@ -21,13 +21,13 @@ def read_input(injector: Injector, tool: str, whole: str | None, words: Sequence
     """
     description = describe(injector.get(tool)) if tool in injector else None
     given = read_object(whole) if whole else {}
-    fields = read_fields(words, {name for name, field in description.fields().items() if _is_text(field)} if description else set[str]())
+    texts: set[str] = set()
+    for name, field in description.fields().items() if description else ():
+        choices = field.schema.get("enum", [])
+        if field.schema.get("type") == "string" or (choices and all(isinstance(choice, str) for choice in choices)):
+            texts.add(name)
+    fields = read_fields(words, texts)
     if both := given.keys() & fields.keys():
         raise InvalidInput("It is given twice, in --input and by itself.", field=min(both), remedy="Give it once.")
     operation = {"operation": description.operations[0].name} if description and len(description.operations) == 1 else {}
     return {**operation, **given, **fields}
-
-
-def _is_text(field: FieldDescription) -> bool:
-    choices = field.schema.get("enum", [])
-    return field.schema.get("type") == "string" or (bool(choices) and all(isinstance(choice, str) for choice in choices))

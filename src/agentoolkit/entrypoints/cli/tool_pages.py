@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from agentool.describe import FieldDescription, OperationDescription, ToolDescription
+from agentool.describe import FieldDescription, ToolDescription
 from agentoolkit.entrypoints.cli.printing import print_table, say
 
 
@@ -35,7 +35,11 @@ def print_overview(tools: Sequence[ToolDescription]) -> None:
     """Print each AgenTool with its operations and an example."""
     for tool in tools:
         say(Text.assemble((tool.name, "bold"), f"  {tool.description}"))
-        print_table([_row(operation) for operation in tool.operations], indent=2)
+        rows: list[Sequence[str | Text]] = []
+        for operation in tool.operations:
+            needed, optional = ", ".join(sorted(operation.required)), ", ".join(sorted(operation.optional))
+            rows.append((Text(operation.name, "green"), needed or "-", Text(f"[{optional}]" if optional else "", "dim")))
+        print_table(rows, indent=2)
         if tool.examples:
             say(Text.assemble(("  example  ", "dim"), json_text.dumps(tool.examples[0], ensure_ascii=False)))
         say("")
@@ -53,11 +57,6 @@ def print_tool(tool: ToolDescription) -> None:
     for example in tool.examples:
         say("")
         say(Text.assemble(("example  ", "dim"), json_text.dumps(example, ensure_ascii=False)))
-
-
-def _row(operation: OperationDescription) -> tuple[str | Text, ...]:
-    needed, optional = ", ".join(sorted(operation.required)), ", ".join(sorted(operation.optional))
-    return Text(operation.name, "green"), needed or "-", Text(f"[{optional}]" if optional else "", "dim")
 
 
 def _described(field: FieldDescription) -> str:

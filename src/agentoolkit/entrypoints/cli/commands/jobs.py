@@ -10,15 +10,9 @@ from agentoolkit.entrypoints.cli.field_options import given_fields
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Query, Reason, View, When, optional
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
-
-    from agentoolkit.system.scheduler.schemas import JobSummary, Scheduled
+    from agentoolkit.system.scheduler.schemas import Scheduled
 
 JOB_STATUSES = "scheduled|paused|done|broken|cancelled|success|failed|missed|skipped|lost"
-_HAVE_A_NEXT_TIME = {"active", "paused"}
-"""States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
 
 
 def schedule(
@@ -72,6 +66,7 @@ def list_(
     A query is words and conditions: `status:failed job:report* tag:x owner:me tool:agent since:24h error:"timed out"`.
     """
     from agentoolkit.entrypoints.cli.finding import find_jobs, query_of
+    from agentoolkit.entrypoints.cli.job_pages import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_found, say
     from agentoolkit.entrypoints.cli.session import visit
 
@@ -82,39 +77,7 @@ def list_(
     if not found.jobs:
         say("No job fits." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
     else:
-        _print_jobs(found.jobs)
-
-
-def _print_jobs(jobs: Sequence[JobSummary]) -> None:
-    """Print a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
-    from agentoolkit.entrypoints.cli.printing import (
-        NARROW,
-        coloured,
-        console,
-        cut_name,
-        long_time,
-        moment_of,
-        present,
-        print_table,
-        relative,
-        say,
-    )
-
-    shown, now = console(), present()
-    narrow = shown.width < NARROW
-    rows: list[Sequence[str | Text]] = []
-    for job in jobs:
-        due = moment_of(job.next_run) if job.state in _HAVE_A_NEXT_TIME else None
-        once = moment_of(job.schedule) if job.schedule_type == "once" else None
-        distance = relative(due, now) if due else ""
-        times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
-        state = coloured(job.state), coloured(job.last_outcome or "")
-        name = cut_name(job.job_id, 18 if narrow else 24, shown)
-        rows.append((name, *state, *times, job.agentool_name, long_time(once) if once else job.schedule))
-    print_table(rows, ("job", "state", "last", "next", *([] if narrow else [""]), "tool", "schedule"))
-    for job in jobs:
-        if job.state == "active" and job.reason:
-            say(f"{job.job_id}: {job.reason}.")
+        print_jobs(found.jobs)
 
 
 def info(job: Job, json: Json = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
 
 if TYPE_CHECKING:
-    from agentoolkit.settings import Settings
+    pass
 
 mcp_app = typer.Typer(
     cls=ReportingGroup,
@@ -57,7 +56,10 @@ def serve(
     options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token)
     settings = settings_for(allow or [], memory=memory)
     if keep:
-        _keep(settings, allow or [])
+        from agentoolkit.entrypoints.mcp_server.keeping import keep_serving
+
+        if pid := keep_serving(settings, allow or []):
+            typer.echo(f"agentool: process {pid} stays behind and serves the tasks; `kill {pid}` ends it.", err=True)
     collect_as_usual()
     serve_mcp(settings.model_copy(update={"freeze": True}), options)
 
@@ -82,10 +84,3 @@ def config(
         return
     for each in client_configs(arguments, url).values():
         typer.echo(f"{each.title}, in {each.place}:\n\n{each.block}\n")
-
-
-def _keep(settings: Settings, allow: Sequence[str]) -> None:
-    from agentoolkit.entrypoints.mcp_server.keeping import keep_serving
-
-    if pid := keep_serving(settings, allow):
-        typer.echo(f"agentool: process {pid} stays behind and serves the tasks; `kill {pid}` ends it.", err=True)

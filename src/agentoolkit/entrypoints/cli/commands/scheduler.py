@@ -9,7 +9,6 @@ import typer
 from agentoolkit.entrypoints.cli.options import Json
 
 if TYPE_CHECKING:
-    from agentoolkit.entrypoints.cli.doctor.finding import Finding
     from agentoolkit.system.scheduler.schemas import SchedulerStatus
 
 NOTICED_SECONDS = 1.0
@@ -102,36 +101,15 @@ def doctor(json: Json = False) -> None:
     """Look at every layer and name the one that is broken. The exit code is 1 if one is."""
     import asyncio
 
+    from agentoolkit.entrypoints.cli.doctor.examination import examine, print_findings
     from agentoolkit.entrypoints.cli.printing import print_json
 
-    findings = asyncio.run(_examine())
+    findings = asyncio.run(examine())
     if json:
         print_json([finding._asdict() for finding in findings])
     else:
-        _print_findings(findings)
+        print_findings(findings)
     raise typer.Exit(int(any(finding.state == "broken" for finding in findings)))
-
-
-async def _examine() -> list[Finding]:
-    from agentoolkit.entrypoints.cli.doctor import machine, records
-
-    before = [*machine.check_python(), *machine.check_settings(), *await machine.check_time()]
-    if any(finding.state == "broken" for finding in before):
-        return before
-    return [*before, *[finding async for finding in records.check_records()], *machine.check_extras()]
-
-
-def _print_findings(findings: list[Finding]) -> None:
-    from rich.text import Text
-
-    from agentoolkit.entrypoints.cli.printing import say
-
-    width = max(len(finding.layer) for finding in findings)
-    colours = {"ok": "green", "warning": "yellow", "broken": "bold red"}
-    for finding in findings:
-        say(Text.assemble((f"{finding.state:<8} ", colours[finding.state]), (f"{finding.layer:<{width}}  ", "bold"), finding.told))
-        if finding.remedy:
-            say(Text(f"{'':{width + 11}}→ {finding.remedy}"))
 
 
 def tools(

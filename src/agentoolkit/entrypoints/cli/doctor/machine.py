@@ -80,23 +80,20 @@ async def check_time() -> Iterator[Finding]:
         began = time.monotonic()
         await asyncio.sleep(_SPAN_SECONDS / _STEPS)
         worst = max(worst, time.monotonic() - began - _SPAN_SECONDS / _STEPS)
-    return iter([_clock(time.time() - wall - (time.monotonic() - steady)), _loop(worst)])
+    late = f"at most {worst * 1000:.1f} ms late"
+    busy = "This machine is busy: executions start late by as much."
+    loop = warning("event loop", late, busy) if worst > _LOOP_SECONDS else ok("event loop", late)
+    return iter([judge_clock(time.time() - wall - (time.monotonic() - steady)), loop])
 
 
-def _clock(drift: float) -> Finding:
+def judge_clock(drift: float) -> Finding:
+    """Say how far the clock ran away from the steady one within a second, in seconds, and whether its zone is known."""
     if doubt := machine_zone_doubt():
         return warning("clock", f"{doubt}; times without a zone are read in UTC", "Set AGENTOOL_TIMEZONE, or TZ, to an IANA name.")
     said = f"zone {machine_zone()}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}, {abs(drift) * 1000:.1f} ms off the steady clock in a second"
     if abs(drift) > _DRIFT_SECONDS:
         return warning("clock", said, "The clock is being set: look at the time synchronisation of this machine.")
     return ok("clock", said)
-
-
-def _loop(delay: float) -> Finding:
-    said = f"at most {delay * 1000:.1f} ms late"
-    if delay > _LOOP_SECONDS:
-        return warning("event loop", said, "This machine is busy: executions start late by as much.")
-    return ok("event loop", said)
 
 
 def _shown(setting: Setting, value: object) -> str:

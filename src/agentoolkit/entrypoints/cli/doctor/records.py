@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from agentool.errors import AgenToolError
-from agentoolkit.database.database import Database, Session
+from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.finding import find_jobs
@@ -36,15 +35,15 @@ async def check_records() -> AsyncIterator[Finding]:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
-            for check in (_leader, _owners, _backlog, _tools, _damaged, _outbox, _queue):
+            for check in (check_leader, check_owners, check_backlog, check_tools, check_damaged, check_outbox, check_queue):
                 yield await check(kit)
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
 
 
 async def _database(database: Database, where: str) -> Iterator[Finding]:
-    version = await database.read(_schema_version)
-    found = [ok("database", f"{where}, {database.dialect.name}, schema version {version}, can be read and written")]
+    row = await database.read(lambda session: session.row("SELECT version FROM agentool_schema"))
+    found = [ok("database", f"{where}, {database.dialect.name}, schema version {row[0] if row else 0}, can be read and written")]
     if isinstance(database.dialect, Sqlite):
         said = await database.read(lambda session: session.rows("PRAGMA integrity_check(5)"))
         problems = "; ".join(str(row[0]) for row in said)
@@ -53,24 +52,19 @@ async def _database(database: Database, where: str) -> Iterator[Finding]:
             if problems == "ok"
             else broken("integrity", problems, "Stop the scheduler and restore a backup, or `agentool export` what can be read.")
         )
-        found.append(_free(database.dialect.path))
+        path = database.dialect.path
+        free = shutil.disk_usage(path.parent).free
+        told = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
+        found.append(
+            ok("disk", told)
+            if free >= _MIN_FREE_BYTES
+            else warning("disk", told, "Make room: without it nothing can be recorded, so nothing is started.")
+        )
     return iter(found)
 
 
-def _schema_version(session: Session) -> int:
-    row = session.row("SELECT version FROM agentool_schema")
-    return row[0] if row else 0
-
-
-def _free(path: Path) -> Finding:
-    free = shutil.disk_usage(path.parent).free
-    said = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
-    if free < _MIN_FREE_BYTES:
-        return warning("disk", said, "Make room: without it nothing can be recorded, so nothing is started.")
-    return ok("disk", said)
-
-
-async def _leader(kit: Toolkit) -> Finding:
+async def check_leader(kit: Toolkit) -> Finding:
+    """Does a process claim what is due?"""
     if (await call(kit, SchedulerStatus, "status")).stopped:
         return warning("leader", "the scheduler is stopped, nothing fires", "agentool start")
     leader = await kit.scheduler.store.leader()
@@ -82,14 +76,16 @@ async def _leader(kit: Toolkit) -> Finding:
     return ok("leader", said)
 
 
-async def _owners(kit: Toolkit) -> Finding:
+async def check_owners(kit: Toolkit) -> Finding:
+    """Which processes share the database?"""
     now = kit.scheduler.now()
     others = [owner for owner in await kit.scheduler.store.owners() if owner.owner != kit.scheduler.store.owner]
     said = [f"pid {owner.pid} on {owner.host} (heartbeat {relative(owner.heartbeat_at, now)})" for owner in others]
     return ok("processes", "; ".join(said) or "none besides this one")
 
 
-async def _backlog(kit: Toolkit) -> Finding:
+async def check_backlog(kit: Toolkit) -> Finding:
+    """Is anything late?"""
     jobs = (await find_jobs(kit)).jobs
     due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
     late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
@@ -100,7 +96,8 @@ async def _backlog(kit: Toolkit) -> Finding:
     return ok("due jobs", f"{counted(len(jobs), 'job')}, none is late")
 
 
-async def _tools(kit: Toolkit) -> Finding:
+async def check_tools(kit: Toolkit) -> Finding:
+    """Has every job its AgenTool?"""
     lost = jobs_without_tool(kit, (await find_jobs(kit)).jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
@@ -109,7 +106,7 @@ async def _tools(kit: Toolkit) -> Finding:
     return ok("tools", "every job has its AgenTool")
 
 
-async def _damaged(kit: Toolkit) -> Finding:
+async def check_damaged(kit: Toolkit) -> Finding:
     """Name records that nobody can read: they are skipped everywhere else."""
     stores = (kit.scheduler.store, kit.queue.backend, kit.values)
     found = [described for store in stores for described in await store.damaged(_MAX_DAMAGED)]
@@ -119,7 +116,8 @@ async def _damaged(kit: Toolkit) -> Finding:
     return warning("records", f"damaged: {'; '.join(found[:_MAX_NAMED])}{more}", "Repair the rows in the database, or delete them.")
 
 
-async def _outbox(kit: Toolkit) -> Finding:
+async def check_outbox(kit: Toolkit) -> Finding:
+    """Did outcomes reach their queues?"""
     waiting = len(await kit.scheduler.store.messages(_MAX_READ))
     records = (await call(kit, History, "list_executions", limit=_MAX_READ, with_results=False)).history
     given_up = sum(record.delivery == "failed" for record in records)
@@ -127,7 +125,8 @@ async def _outbox(kit: Toolkit) -> Finding:
     return warning("outbox", said, "The history names them: delivery 'failed'.") if given_up else ok("outbox", said)
 
 
-async def _queue(kit: Toolkit) -> Finding:
+async def check_queue(kit: Toolkit) -> Finding:
+    """Is there an AgenTool for queues?"""
     if "queue" in kit.injector:
         return ok("queue", "the AgenTool is there")
     return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
