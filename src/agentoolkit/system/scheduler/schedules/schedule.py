@@ -93,7 +93,8 @@ class Schedule:
 
     def __hash__(self) -> int:
         # Every firing looks up its timing: a hash of all fields took longer than the due time itself.
-        return hash((self.kind, self.text, self.timezone, self.anchor))
+        # The key of its jitter tells jobs with one text apart, or ten thousand of them would be compared with each other.
+        return hash((self.kind, self.text, self.timezone, self.anchor, self.jitter_key))
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment`` (aware), in UTC; None when there is no further one. Never raises."""
