@@ -193,8 +193,12 @@ class AgentsSettings(SettingsGroup):
 
 
 class EventSettings(SettingsGroup):
-    """What the event bus keeps."""
+    """Where the event bus keeps what, and how much of it."""
 
+    backend: Literal["database", "redis"] = Field(
+        default="database",
+        description="Where events are kept: the database, which is memory where none is set; or Redis, see AGENTOOL_REDIS_URL",
+    )
     keep: int = Field(default=10_000, ge=1, description="Events that are kept for subscribers that were away, the newest ones")
 
 
@@ -235,11 +239,11 @@ class CelerySettings(SettingsGroup):
 
 
 class RedisSettings(SettingsGroup):
-    """A Redis server: for RQ, queues and events."""
+    """A Redis server: for RQ and events."""
 
     url: Annotated[SecretStr, AfterValidator(checked_redis)] | None = Field(
         default=None,
-        description="Redis server of RQ's workers; REDIS_URL says so too",
+        description="Redis server of RQ's workers, and of events that are kept there; REDIS_URL says so too",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["REDIS_URL"]},
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
@@ -22,6 +23,7 @@ from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
 from agentoolkit.system.events.backends.memory import MemoryEventStore
 from agentoolkit.system.events.backends.sql import SqlEventStore
+from agentoolkit.system.events.ports import EventStore
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.logging.service import LogService
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
@@ -42,6 +44,9 @@ from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime, TimeSource
 from agentoolkit.tokens import MemoryTokens, SqlTokens, Tokens
+
+if TYPE_CHECKING:
+    from agentoolkit.redis_server import RedisServer
 
 
 class Toolkit:
@@ -76,6 +81,7 @@ class Toolkit:
         self._runs_jobs = runs_jobs
         self._stop_seconds = stop_seconds
         self.database = _database(self.settings)
+        self._redis = _redis(self.settings)
         self.scheduler = self._make_scheduler()
         self.queue = self._make_queue()
         self.values = MemoryKeyValueStore() if self.database is None else SqlKeyValueStore(self.database)
@@ -107,6 +113,8 @@ class Toolkit:
         try:
             if self.database is not None:
                 self._stack.push_async_callback(self.database.close)
+            if self._redis is not None:
+                self._stack.callback(self._redis.close)
             self._stack.push_async_callback(self._log.close)
             self.log_package()
             self._stack.push_async_callback(self.events.close)
@@ -213,8 +221,14 @@ class Toolkit:
         there = self.injector.get("events").deps if "events" in self.injector else None
         if isinstance(there, EventService):
             return there
-        keep = self.settings.events.keep
-        return EventService(MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep), self._time)
+        return EventService(self._make_event_store(self.settings.events.keep), self._time)
+
+    def _make_event_store(self, keep: int) -> EventStore:
+        if self._redis is not None:
+            from agentoolkit.system.events.backends.redis import RedisEventStore
+
+            return RedisEventStore(self._redis, keep)
+        return MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep)
 
     def _replace(self, *names: str, in_use: bool) -> None:
         """Make room for what is kept in the database, unless what lives in memory holds something already."""
@@ -235,3 +249,17 @@ def _database(settings: Settings) -> Database | None:
     if settings.database is None:
         return None
     return Database(dialect_for(settings.database, settings.durability), MIGRATIONS)
+
+
+def _redis(settings: Settings) -> RedisServer | None:
+    """Return the server that events are kept on; None: they are kept elsewhere. Raises `ConfigurationError`."""
+    if settings.events.backend != "redis":
+        return None
+    if find_spec("redis") is None:
+        raise ConfigurationError("Events are to be kept in Redis.", remedy="Install it: pip install 'agentool[redis]'.")
+    if settings.redis.url is None:
+        remedy = "Set AGENTOOL_REDIS_URL, or REDIS_URL, to the address of its server."
+        raise ConfigurationError("Events are to be kept in Redis.", field="events_backend", value="redis", remedy=remedy)
+    from agentoolkit.redis_server import RedisServer
+
+    return RedisServer(settings.redis.url.get_secret_value())

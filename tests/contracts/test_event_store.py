@@ -11,7 +11,9 @@ import pytest
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.redis_server import RedisServer
 from agentoolkit.system.events.backends.memory import MemoryEventStore
+from agentoolkit.system.events.backends.redis import RedisEventStore
 from agentoolkit.system.events.backends.sql import SqlEventStore
 from agentoolkit.system.events.messages import EventMessage, EventRecord
 from agentoolkit.system.events.ports import Bounds, EventStore
@@ -20,10 +22,15 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 KEEP = 5
 
 
-@pytest.fixture(params=["memory", "sqlite_database", "postgres_url"])
+@pytest.fixture(params=["memory", "sqlite_database", "postgres_url", "redis_url"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
     if request.param == "memory":
         yield MemoryEventStore(KEEP)
+        return
+    if request.param == "redis_url":
+        server = RedisServer(request.getfixturevalue("redis_url"))
+        yield RedisEventStore(server, KEEP)
+        server.close()
         return
     database = Database(dialect_for(str(request.getfixturevalue(request.param)), "normal"), MIGRATIONS)
     await database.open()
