@@ -152,11 +152,13 @@ async def test_job_may_be_scheduled_paused(kit, scheduler, probe):
 
 
 async def test_exclusions_are_no_due_times(kit, scheduler, probe):
-    """Dates and quiet hours that are excluded leave neither runs nor records."""
+    """Quiet hours leave neither runs nor records; a date that is excluded leaves one record, which says so."""
     await scheduler.add("0 */6 * * *", job_id="job", exclude=["2030-01-02", "17:00-19:00"])
     await kit.advance(days=2, hours=1)
     assert [call[5:13] for call in probe.calls] == ["01-01T00", "01-01T06", "01-01T12", "01-03T00"]
-    assert set(await scheduler.statuses("job")) == {"success"}
+    records = await scheduler.history("job")
+    assert {record["scheduled_at"][:10] for record in records if record["status"] != "success"} == {"2030-01-02"}
+    assert [record["reason"] for record in records if record["reason"]] == ["2030-01-02 (in 'exclude') is left out"]
 
 
 async def test_jitter_delays_each_due_time_alike_each_time(scheduler):

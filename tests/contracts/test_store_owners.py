@@ -257,3 +257,19 @@ async def test_what_an_ended_process_ran_is_claimed_for_another_attempt(first: S
     await dies(first)
     (claimed,) = await second.claim_executions([running.execution_id], at(2))
     assert (claimed.execution.status, claimed.execution.attempt, claimed.execution.owner) == (ExecutionStatus.QUEUED, 2, second.owner)
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_cancelled_execution_of_a_killed_process_is_not_started_again(first: SqlJobStore, second: SqlJobStore, acknowledged: bool):
+    """Its handler would not end, and its process is gone: it is cancelled for the reason that was given, whoever had heard of it."""
+    await add(first)
+    execution = await begin(first, await claim_one(first))
+    assert await second.request_cancel(execution.execution_id, "too slow")
+    if acknowledged:
+        await first.acknowledge_cancel(execution.execution_id)
+    await dies(first)
+    assert await second.lead(START)
+    (taken,) = await second.take_over(at(2), none_held)
+    found = await second.execution(execution.execution_id)
+    assert (taken.execution.status, taken.execution.reason) == (ExecutionStatus.CANCELLED, "too slow")
+    assert found == taken.execution

@@ -27,7 +27,12 @@ async def work_run(ctx: RunContext[Life]) -> str:
     if life.starts <= life.raises:
         raise OSError("not yet")
     if life.naps:
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not life.stays:
+                raise
+            await life.may_end.wait()
     return "done"
 
 
@@ -38,7 +43,9 @@ class Life:
         self.database = database
         self.clock = clock or ManualTime(START)
         self.starts = self.raises = 0
-        self.naps = False
+        self.naps = self.stays = False
+        """Does a handler wait, and does it then stay until `may_end` though it is cancelled?"""
+        self.may_end = asyncio.Event()
 
     @property
     def now(self):

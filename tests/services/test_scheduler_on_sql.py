@@ -435,3 +435,19 @@ async def test_commit_that_got_no_answer_costs_nothing(away: tuple[Life, Proxy],
     ended = await statuses(life, "job")
     figure(8, f"commit {number} lost its answer: rows {ended}, {life.starts} starts for 3 due times")
     assert (ended, life.starts) == (["success"] * 3, 3)
+
+
+async def test_cancelled_execution_is_noted_in_the_store(life: Life):
+    """One whose handler does not end is known to be cancelled by whoever takes it over, if this process is killed."""
+    life.naps = life.stays = True
+    await life.kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "now", **RUN})
+    while not life.starts:
+        await life.clock.advance(seconds=0.1)
+        await asyncio.sleep(0.001)
+    (row,) = await life.kit.scheduler.store.executions("job", 1)
+    await life.kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": row.execution_id, "reason": "too slow"})
+    noted = await life.kit.scheduler.store._database.read(
+        lambda session: session.row("SELECT cancel_requested, cancel_reason FROM agentool_executions WHERE finished_at IS NULL")
+    )
+    life.may_end.set()
+    assert (noted[0] > 0, noted[1]) == (True, "too slow")

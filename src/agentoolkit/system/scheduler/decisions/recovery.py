@@ -16,8 +16,13 @@ CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
 """Errors of attempts that say nothing about the handler."""
 
 
-def recover(execution: Execution, job: Job | None, owner: str, now: datetime) -> Execution:
-    """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost."""
+def recover(execution: Execution, job: Job | None, owner: str, now: datetime, cancelled: str | None = None) -> Execution:
+    """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost.
+
+    One of which somebody was told that it ends has ended: `cancelled` is the reason, and None where nobody was.
+    """
+    if cancelled is not None:
+        return execution._replace(status=ExecutionStatus.CANCELLED, reason=cancelled, owner=owner, finished_at=now)
     if execution.trigger == "run_now":
         return _lost(execution, "its process ended, and with it whoever waited for the result", owner, now)
     if job is None:

@@ -183,6 +183,7 @@ class Dispatch:
         """End an unfinished execution. Tell whether it was ended or told to end."""
         execution_id = execution.execution_id
         if self.cancel(execution_id, reason):
+            await self._note_cancel(execution_id, reason)
             return True
         if execution.owner != self._store.owner and execution.status is ExecutionStatus.RUNNING:
             return await self._store.request_cancel(execution_id, reason)
@@ -192,6 +193,13 @@ class Dispatch:
         self._missing_tools.remove(execution_id)
         begun = self.cancel(execution_id, reason)  # at this very moment
         return done or begun
+
+    async def _note_cancel(self, execution_id: str, reason: str) -> None:
+        """Let the store know, so that one that does not end is not started again by whoever takes it over."""
+        try:
+            await self._store.request_cancel(execution_id, reason)
+        except Exception:
+            log_failure(logger, "The store was not told that %s is cancelled", execution_id)
 
     def lead(self, leading: bool) -> None:
         """Start what is due, or do not any more. What runs goes on: it is still ours."""

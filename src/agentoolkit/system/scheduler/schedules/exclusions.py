@@ -84,8 +84,11 @@ class Exclusions:
     def name_of(self, day: date) -> str | None:
         """Return what makes a day one that is left out; None if it is not."""
         noon = datetime.combine(day, time(12))
-        covering = next((span for span in self.spans if span.end_after(noon) is not None), None)
-        return None if covering is None else covering.name_of(day) if isinstance(covering, CalendarDays) else LISTED
+        for span in self.spans:
+            name = span.name_of(day) if isinstance(span, CalendarDays) else LISTED if span.end_after(noon) else None
+            if name is not None:
+                return name
+        return None
 
     def free_until(self, instant: datetime, until: datetime) -> datetime:
         """Return an instant, at most ``until``, up to which nothing is covered from one on that is not, perhaps longer."""

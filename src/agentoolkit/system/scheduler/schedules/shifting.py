@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from agentoolkit.system.scheduler.schedules.cron import FixedTimes
@@ -50,18 +51,10 @@ class Shifted:
     def moved(self, due: datetime) -> datetime | None:
         """Return the instant to which a due time is moved: itself on a day that is not excluded, None if no day is near."""
         wall = _wall_of(self.rule, due, self.excluded.timezone)
-        day = self._free_day(wall.date())
+        day = _free_day(self.excluded, wall.date(), self.direction)
         if day == wall.date():
             return due
         return None if day is None else instant_of(self.excluded.timezone, datetime.combine(day, wall.time()))
-
-    def _free_day(self, day: date) -> date | None:
-        step = _DAY if self.direction == "next" else -_DAY
-        return next((near for ahead in range(MAX_DAYS + 1) if not self._is_excluded(near := day + step * ahead)), None)
-
-    def _is_excluded(self, day: date) -> bool:
-        noon = datetime.combine(day, time(12))
-        return any(span.end_after(noon) is not None for span in self.excluded.spans)
 
     def _earliest(self, moment: datetime) -> datetime:
         """Return from when a due time may be moved beyond ``moment``: the start of the excluded days just before it."""
@@ -69,9 +62,9 @@ class Shifted:
             return moment
         day = moment.astimezone(load_zone(self.excluded.timezone)).date()
         first = day
-        while self._is_excluded(first - _DAY) and day - first < timedelta(days=MAX_DAYS):
+        while _is_excluded(self.excluded, first - _DAY) and day - first < timedelta(days=MAX_DAYS):
             first -= _DAY
-        if first == day and not self._is_excluded(day):
+        if first == day and not _is_excluded(self.excluded, day):
             return moment
         return instant_of(self.excluded.timezone, datetime.combine(first, time())).astimezone(UTC) - TICK
 
@@ -80,8 +73,20 @@ class Shifted:
         if self.direction == "next":
             return due >= best
         zone = load_zone(self.excluded.timezone)
-        day = self._free_day(due.astimezone(zone).date())
+        day = _free_day(self.excluded, due.astimezone(zone).date(), self.direction)
         return day is not None and day > best.astimezone(zone).date()
+
+
+@lru_cache(maxsize=65_536)
+def _is_excluded(excluded: Exclusions, day: date) -> bool:
+    return excluded.name_of(day) is not None
+
+
+@lru_cache(maxsize=65_536)
+def _free_day(excluded: Exclusions, day: date, direction: Shift) -> date | None:
+    """Return the nearest day that is not excluded, itself or in a direction; None: it is too far away."""
+    step = _DAY if direction == "next" else -_DAY
+    return next((near for ahead in range(MAX_DAYS + 1) if not _is_excluded(excluded, near := day + step * ahead)), None)
 
 
 def _wall_of(rule: Rule, due: datetime, timezone: str) -> datetime:

@@ -10,7 +10,6 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, readable_job
@@ -31,6 +30,7 @@ _TAKE = """
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
     WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
 """
+_CANCELLED = "SELECT cancel_reason FROM agentool_executions WHERE execution_id = :id AND cancel_requested > 0"
 _LOSE = f"""
     UPDATE agentool_executions SET status = 'lost', reason = :reason, finished_at = :finished_at
     WHERE execution_id = :execution_id AND {UNFINISHED}
@@ -96,8 +96,9 @@ def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
     except Exception as error:
         return _lose(tx, row, error, now)
     job = readable_job(tx, execution.job_id)
-    after = recover(execution, job, tx.owner, now)
-    message = outcome_message(job.work, after) if job is not None and after.status is ExecutionStatus.LOST else None
+    asked = tx.session.row(_CANCELLED, {"id": execution.execution_id})
+    after = recover(execution, job, tx.owner, now, asked[0] or "cancelled" if asked else None)
+    message = outcome_message(job.work, after) if job is not None and after.finished else None
     after = noted(after, message)
     before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
     if tx.session.run(_TAKE, {**EXECUTION.parameters(after), **before}) != 1:
