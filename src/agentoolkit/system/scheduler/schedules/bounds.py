@@ -12,8 +12,10 @@ from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 MAX_JITTER = 604_800.0
 """One week, in seconds."""
 
-_PATIENCE = 500
+PATIENCE = 500
 """How many due times in a row may be excluded before a schedule counts as finished: more than a year of daily ones."""
+FAR = timedelta(days=100 * 366)
+"""How far into the future they may lie: twenty-five 29 Februaries."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -53,10 +55,12 @@ class Outside:
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment``; None after five hundred excluded ones in a row."""
         due = self.rule.next_after(moment)
-        for _ in range(_PATIENCE):
+        for _ in range(PATIENCE):
             end = self.excluded.end_after(due) if due is not None else None
             if due is None or end is None:
                 return due
+            if due - moment > FAR:
+                return None
             due = self.rule.next_after(max(due, end - TICK))
         return None
 

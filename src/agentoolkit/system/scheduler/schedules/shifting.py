@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal
 
+from agentoolkit.system.scheduler.schedules.bounds import FAR, PATIENCE
 from agentoolkit.system.scheduler.schedules.cron import FixedTimes
 from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
@@ -17,7 +18,6 @@ Shift = Literal["next", "previous"]
 
 MAX_DAYS = 62
 """How far a due time is moved; one that would go further is left out."""
-_PATIENCE = 500
 _DAY = timedelta(days=1)
 
 
@@ -32,8 +32,8 @@ class Shifted:
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment``, moved or not."""
         due, best = self.rule.next_after(self._earliest(moment)), None
-        for _ in range(_PATIENCE):
-            if due is None or (best is not None and self._comes_too_late(due, best)):
+        for _ in range(PATIENCE):
+            if due is None or due - moment > FAR or (best is not None and self._comes_too_late(due, best)):
                 break
             moved = self.moved(due)
             if moved is not None and moved > moment and (best is None or moved < best):
