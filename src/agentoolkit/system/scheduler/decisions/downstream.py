@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-from agentoolkit.system.scheduler.decisions.due import Decision, Scribe, end_pause, runs_left, start_or_skip
+from agentoolkit.system.scheduler.decisions.due import Decision, end_pause, runs_left
+from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
+from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.schedules.after import ANY, START

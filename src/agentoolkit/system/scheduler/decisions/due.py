@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
+from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.jobs import (
     HISTORY_LENGTH,
     Execution,
-    ExecutionStatus,
     Job,
     JobState,
     JobStatus,
@@ -167,29 +168,6 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
     return following
 
 
-class Scribe(NamedTuple):
-    """Writes the records of one decision."""
-
-    job: Job
-    now: datetime
-    owner: str
-
-    def starts(self, due: datetime) -> Execution:
-        return queued_execution(self.job, due, self.owner)
-
-    def missed(self, first: datetime, last: datetime, number: int, why: str) -> Execution:
-        span = (
-            f"; {number} due times from {first.isoformat(timespec='seconds')} to {last.isoformat(timespec='seconds')}" if number > 1 else ""
-        )
-        return self._passed_over(self.starts(last), ExecutionStatus.MISSED, why + span)._replace(due_count=number)
-
-    def skipped(self, execution: Execution, why: str) -> Execution:
-        return self._passed_over(execution, ExecutionStatus.SKIPPED, why)
-
-    def _passed_over(self, execution: Execution, status: ExecutionStatus, reason: str) -> Execution:
-        return execution._replace(status=status, reason=reason, finished_at=self.now)
-
-
 def _choose(scribe: Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
     """Divide due times into records of those that came too late, and those that may run."""
     times, now = due.times, scribe.now
@@ -228,31 +206,6 @@ def runs_left(job: Job, state: JobState) -> float:
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - state.runs
 
 
-def start_or_skip(
-    scribe: Scribe, due: Iterable[Execution], unfinished: int, room: float, *, all_wait: bool = False
-) -> tuple[int, Sequence[Execution]]:
-    """Return how many executions start, and the records of them and of those that are skipped.
-
-    Args:
-        scribe: Writes the records.
-        due: What may start, in order.
-        unfinished: How many executions of the job run or wait.
-        room: How many more it may start in all.
-        all_wait: None is skipped because another one runs: they start one after another.
-    """
-    records: list[Execution] = []
-    runs = 0
-    for execution in due:
-        if runs >= room:
-            break
-        if not all_wait and (reason := _refuse_overlap(scribe.job.policies, unfinished + runs)):
-            records.append(scribe.skipped(execution, reason))
-        else:
-            runs += 1
-            records.append(execution)
-    return runs, records
-
-
 def runs_in_turn(policies: Policies) -> bool:
     """May several due times of a job be given out at once, each to run after the other?"""
     return policies.catch_up == "all" or (policies.catch_up is None and not policies.coalesce)
@@ -269,18 +222,3 @@ def _run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -
 def _are_late(times: Sequence[datetime], now: datetime) -> bool:
     """Were they noticed several at once, or one long after its time?"""
     return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
-
-
-def _refuse_overlap(policies: Policies, unfinished: int) -> str:
-    limit = policies.max_instances
-    if policies.overlap == "skip" and unfinished >= limit:
-        return f"still running: {unfinished} of at most {limit} (max_instances)"
-    if policies.overlap == "queue_one" and unfinished > limit:
-        return f"running: {limit}, and one waits already (overlap: queue_one)"
-    return ""
-
-
-def replaced_by(job: Job, unfinished: Iterable[Execution]) -> Sequence[Execution]:
-    """Return the oldest scheduled executions of a job that give room to a new one (``overlap: cancel_running``)."""
-    older = sorted((one for one in unfinished if one.job_id == job.job_id and one.trigger == "schedule"), key=lambda one: one.scheduled_at)
-    return older[: max(0, len(older) + 1 - job.policies.max_instances)]

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from agentoolkit.system.scheduler.decisions.due import replaced_by
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
+from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, LocalAttempts, expired
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
