@@ -109,6 +109,27 @@ async def test_what_fails_among_many_is_named(api: Api, kit: TestToolkit) -> Non
     assert (await api("GET", "/tasks/daily"))["reason"] == "move"
 
 
+async def test_what_was_aborted_stays_aborted(api: Api, kit: TestToolkit) -> None:
+    """A second abort, after all has ended, does not turn it into something that was done."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    action = await api("POST", "/bulk", status=202, json={"action": "run", "ids": ["daily"] * 2_000})
+    path = f"/bulk/{action['bulk_id']}"
+    assert (await api("POST", f"{path}/abort"))["status"] == "aborted"
+    for _ in range(1_000):
+        if (ended := await api("GET", path))["finished_at"]:
+            break
+        await asyncio.sleep(0.005)
+    assert ended["done"] < ended["total"]
+    assert (await api("POST", f"{path}/abort"))["status"] == "aborted"
+
+
+async def test_what_is_done_is_not_aborted(api: Api, kit: TestToolkit) -> None:
+    """An abort that comes too late changes nothing."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    done = await bulk(api, kit, action="pause", ids=["daily"])
+    assert (await api("POST", f"/bulk/{done['bulk_id']}/abort"))["status"] == "done"
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

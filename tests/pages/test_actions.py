@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx2
 import pytest
 
 from agentool.caller import Caller
-from agentoolkit.entrypoints.dashboard import add_pages
+from agentoolkit.entrypoints.dashboard import actions, add_pages
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.batches import Batch, Batches
@@ -168,6 +169,28 @@ async def test_a_reader_sees_no_buttons_and_changes_nothing(kit: TestToolkit) ->
         assert "/act?" not in (await reader.get("/jobs/hourly")).text
         assert (await reader.post("/act", content="do=pause&job=hourly")).status_code == 403
     assert (await state_of(kit, "hourly"))["state"] == "active"
+
+
+async def test_a_request_that_is_given_up_ends_no_batch(
+    kit: TestToolkit, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was confirmed is done, also when nobody waits for the answer any longer."""
+    await schedule(kit, "hourly")
+    body = str(httpx2.QueryParams(fields_of((await client.get("/act?do=pause&job=hourly")).text)))
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def do(item: str) -> None:
+        begun.set()
+        await go_on.wait()
+        done.set()
+
+    monkeypatch.setattr(actions, "_doing", lambda *asked: do)
+    asking = asyncio.create_task(client.post("/act", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}))
+    await begun.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    go_on.set()
+    await asyncio.wait_for(done.wait(), 5)
 
 
 async def test_a_batch_that_is_stopped_begins_no_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -127,7 +128,7 @@ async def get_batch(view: Viewing, request: Request, batch_id: str) -> Response:
 @router.post("/act/{batch_id}/stop")
 async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response:
     """Begin with no further item."""
-    _batch(view, request, batch_id).stopped = True
+    _batch(view, request, batch_id).abort()
     return go_to(f"/act/{batch_id}")
 
 
@@ -207,8 +208,8 @@ def _doing(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
 async def _after(batch: Batch, choice: Choice) -> Response:
     """Go back to the one thing that was changed, or show how far the many are."""
     if batch.total == 1 and batch.task is not None:
-        await batch.task
-        if not batch.failures:
+        await asyncio.wait([batch.task])  # awaited itself, it would end with a request that is given up
+        if batch.done:
             address = job_address(choice.jobs[0]) if choice.jobs else execution_address(choice.executions[0]) if choice.executions else "/"
             return go_to(f"{address}?done={batch.batch_id}")
     return go_to(f"/act/{batch.batch_id}")

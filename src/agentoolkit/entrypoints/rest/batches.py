@@ -63,6 +63,10 @@ class Batch:
         """Items not worked on yet."""
         return self.total - self.done - self.failures
 
+    def abort(self) -> None:
+        """Begin with no further item. What has ended stays as it ended: done, or aborted before."""
+        self.stopped |= not self.finished
+
     async def work(self, do: Do) -> None:
         """Do it to each item; one that is refused stops no other."""
         waiting = iter(self.items)

@@ -144,7 +144,7 @@ async def get_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkActio
 async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
     """Do nothing more; what is done stays done."""
     batch = _found(bulk_id, tools, request)
-    batch.stopped = not batch.finished
+    batch.abort()
     return _shown(batch)
 
 
