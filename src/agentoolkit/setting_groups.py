@@ -130,8 +130,12 @@ class ConfigSettings(SettingsGroup):
 
 
 class MessageSettings(SettingsGroup):
-    """What messages in queues may be."""
+    """Where queues are kept, and what messages in them may be."""
 
+    backend: Literal["database", "redis"] = Field(
+        default="database",
+        description="Where queues are kept: the database, which is memory where none is set; or Redis, see AGENTOOL_REDIS_URL",
+    )
     message_size: int = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
 
 
@@ -239,11 +243,11 @@ class CelerySettings(SettingsGroup):
 
 
 class RedisSettings(SettingsGroup):
-    """A Redis server: for RQ and events."""
+    """A Redis server: for RQ, queues and events."""
 
     url: Annotated[SecretStr, AfterValidator(checked_redis)] | None = Field(
         default=None,
-        description="Redis server of RQ's workers, and of events that are kept there; REDIS_URL says so too",
+        description="Redis server of RQ's workers, and of queues and events that are kept there; REDIS_URL says so too",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["REDIS_URL"]},
     )

@@ -28,6 +28,7 @@ from agentoolkit.system.events.service import EventService
 from agentoolkit.system.logging.service import LogService
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
+from agentoolkit.system.queue.ports import QueueBackend
 from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agent import create_scheduler_agent
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
@@ -210,11 +211,18 @@ class Toolkit:
         """Make the queues, or take over those in memory that are registered already."""
         there = self.injector.get("queue").deps if "queue" in self.injector else None
         if isinstance(there, QueueService):
-            if self.database is None or not isinstance(there.backend, MemoryQueueBackend):
+            in_memory = self.database is None and self.settings.queue.backend == "database"
+            if in_memory or not isinstance(there.backend, MemoryQueueBackend):
                 return there
             self._replace("queue", in_use=there.is_open)
-        queues = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
-        return QueueService(queues, self._time, largest_message=self.settings.queue.message_size)
+        return QueueService(self._make_queue_backend(), self._time, largest_message=self.settings.queue.message_size)
+
+    def _make_queue_backend(self) -> QueueBackend:
+        if self._redis is not None and self.settings.queue.backend == "redis":
+            from agentoolkit.system.queue.backends.redis import RedisQueueBackend
+
+            return RedisQueueBackend(self._redis)
+        return MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
 
     def _make_events(self) -> EventService:
         """Make the event bus, or take over one that is registered already."""
@@ -224,7 +232,7 @@ class Toolkit:
         return EventService(self._make_event_store(self.settings.events.keep), self._time)
 
     def _make_event_store(self, keep: int) -> EventStore:
-        if self._redis is not None:
+        if self._redis is not None and self.settings.events.backend == "redis":
             from agentoolkit.system.events.backends.redis import RedisEventStore
 
             return RedisEventStore(self._redis, keep)
@@ -252,14 +260,16 @@ def _database(settings: Settings) -> Database | None:
 
 
 def _redis(settings: Settings) -> RedisServer | None:
-    """Return the server that events are kept on; None: they are kept elsewhere. Raises `ConfigurationError`."""
-    if settings.events.backend != "redis":
+    """Return the server that queues or events are kept on; None: none are. Raises `ConfigurationError`."""
+    kept = [name for name in ("queue", "events") if getattr(settings, name).backend == "redis"]
+    if not kept:
         return None
+    problem = f"AGENTOOL_{kept[0].upper()}_BACKEND says that they are kept in Redis."
     if find_spec("redis") is None:
-        raise ConfigurationError("Events are to be kept in Redis.", remedy="Install it: pip install 'agentool[redis]'.")
+        raise ConfigurationError(problem, remedy="Install it: pip install 'agentool[redis]'.")
     if settings.redis.url is None:
         remedy = "Set AGENTOOL_REDIS_URL, or REDIS_URL, to the address of its server."
-        raise ConfigurationError("Events are to be kept in Redis.", field="events_backend", value="redis", remedy=remedy)
+        raise ConfigurationError(problem, field=f"{kept[0]}_backend", value="redis", remedy=remedy)
     from agentoolkit.redis_server import RedisServer
 
     return RedisServer(settings.redis.url.get_secret_value())

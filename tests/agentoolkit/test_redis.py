@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import redis
 
 from agentool import ConfigurationError
 from agentoolkit.redis_server import RedisServer
 from agentoolkit.settings import Settings
+from agentoolkit.system.queue.backends.redis import RedisQueueBackend
+from agentoolkit.system.queue.backends.redis.keys import keys_of
+from agentoolkit.system.queue.messages import Counts, QueueMessage
+from agentoolkit.system.queue.ports import Lease
+from agentoolkit.system.queue.service import DequeueRequest
 from agentoolkit.wiring import Toolkit
 
 
@@ -37,6 +46,49 @@ async def test_events_outlive_their_toolkit(redis_url: str) -> None:
         assert [each.event_type for each in await kit.events.read(0)] == ["report.sent"]
 
 
+async def test_a_queue_is_shared_by_the_toolkits_of_a_server(redis_url: str) -> None:
+    """With ``queue_backend = "redis"`` a message that one toolkit adds is taken by another, once, and leaves nothing behind."""
+    given = settings(queue_backend="redis", redis_url=redis_url)
+    async with Toolkit(given, runs_jobs=False) as here, Toolkit(given, runs_jobs=False) as there:
+        await here.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": {"report": "daily"}})
+        (taken,) = await there.queue.dequeue(DequeueRequest("q"))
+        assert json.loads(taken.body) == {"report": "daily"}
+        assert await here.queue.dequeue(DequeueRequest("q", timeout=0)) == []
+        await there.queue.ack("q", taken.receipt)
+        assert (await here.queue.status("q")).counts == Counts()
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        keys = keys_of("q")
+        left = {key.split(":")[2] for key in keys if client.exists(key)}
+        assert left == {"meta"}
+
+
+async def test_processes_take_each_message_once(redis_url: str) -> None:
+    """Two servers' clients, as two processes have them, at the same time: whoever was quicker has it."""
+    servers = [RedisServer(redis_url) for _ in range(2)]
+    backends = [RedisQueueBackend(server) for server in servers]
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    added = (backends[number % 2].add(QueueMessage(f"m{number}", "q", "1", now, now), None) for number in range(60))
+    await asyncio.gather(*added)
+    takes = (backends[number % 2].take("q", Lease(f"t{number}"), now) for number in range(80))
+    taken = [message.message_id for each in await asyncio.gather(*takes) for message in each.messages]
+    for server in servers:
+        server.close()
+    assert sorted(taken) == sorted(f"m{number}" for number in range(60))
+
+
+async def test_a_damaged_message_is_described(redis_url: str) -> None:
+    """By its queue and its id."""
+    server = RedisServer(redis_url)
+    backend = RedisQueueBackend(server)
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    for message_id in ("good", "bad"):
+        await backend.add(QueueMessage(message_id, "q", "1", now, now), None)
+    await server.run(lambda client: client.hset(keys_of("q").messages, "bad", "[1]"))
+    described = await backend.damaged(9)
+    server.close()
+    assert [text.partition(":")[0] for text in described] == ["message 'bad' of queue 'q'"]
+
+
 async def test_a_server_may_be_used_after_it_was_closed(redis_url: str) -> None:
     """As a toolkit does whose first start has failed."""
     server = RedisServer(redis_url)
@@ -45,7 +97,9 @@ async def test_a_server_may_be_used_after_it_was_closed(redis_url: str) -> None:
         server.close()
 
 
-def test_redis_without_an_address_is_refused() -> None:
+@pytest.mark.parametrize("name", ["queue_backend", "events_backend"])
+def test_redis_without_an_address_is_refused(name: str) -> None:
     """The error says which setting is missing."""
-    with pytest.raises(ConfigurationError, match="AGENTOOL_REDIS_URL"):
-        Toolkit(settings(events_backend="redis"))
+    with pytest.raises(ConfigurationError, match="AGENTOOL_REDIS_URL") as refused:
+        Toolkit(settings(**{name: "redis"}))
+    assert refused.value.field == name

@@ -16,8 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.redis_server import RedisServer
 from agentoolkit.system.queue import messages
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
+from agentoolkit.system.queue.backends.redis import RedisQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, open_queue
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State, waiting
@@ -50,10 +52,18 @@ def postgres(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Queu
     return sql(request.getfixturevalue("postgres_url"))
 
 
+@asynccontextmanager
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
+    server = RedisServer(request.getfixturevalue("redis_url"))
+    await server.run(lambda client: client.flushall())
+    yield RedisQueueBackend(server, DEAD_LETTERS, REMEMBERED_IDS)
+    server.close()
+
+
 Opened = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[QueueBackend]]
-BACKENDS: dict[str, Opened] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+BACKENDS: dict[str, Opened] = {"memory": memory, "sqlite": sqlite, "postgres": postgres, "redis": redis}
 """Each opens a back end that holds nothing, with the two limits above."""
-EXAMPLES = {"memory": 200, "sqlite": 50, "postgres": 20}
+EXAMPLES = {"memory": 200, "sqlite": 50, "postgres": 20, "redis": 20}
 """Sequences of calls that are compared with a dictionary."""
 
 

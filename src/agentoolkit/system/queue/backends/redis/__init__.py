@@ -1,0 +1,5 @@
+"""Queues on a server of Redis."""
+
+from agentoolkit.system.queue.backends.redis.backend import RedisQueueBackend
+
+__all__ = ["RedisQueueBackend"]

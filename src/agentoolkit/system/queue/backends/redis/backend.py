@@ -1,0 +1,222 @@
+"""The back end that keeps queues on a server of Redis, which several processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+from redis import WatchError
+
+from agentoolkit.redis_server import RedisServer
+from agentoolkit.system.queue.backends.redis.keys import NAMES, keys_of, message_of
+from agentoolkit.system.queue.backends.redis.watched_queue import PORTION, Given, Kept, WatchedQueue
+from agentoolkit.system.queue.errors import QueueError, QueueNotFound
+from agentoolkit.system.queue.messages import (
+    DEAD_LETTERS,
+    REMEMBERED_IDS,
+    Counts,
+    Queue,
+    QueueMessage,
+    QueueSettings,
+    Receipt,
+    State,
+)
+from agentoolkit.system.queue.ports import (
+    AddedMessage,
+    Created,
+    DeadLetters,
+    Lease,
+    QueueContents,
+    QueueStatus,
+    Requeue,
+    Restored,
+    Taken,
+)
+
+T = TypeVar("T")
+
+TRIES = 200
+"""How often a change is begun anew because another process has changed the queue meanwhile."""
+_PAUSE = 0.005
+
+
+class RedisQueueBackend:
+    """Queues on a `RedisServer`, which its maker closes.
+
+    A change reads what it needs while it watches the queue, decides with the functions that every back end decides with,
+    and writes all or nothing: if another process was quicker, it begins anew.
+
+    Args:
+        server: Where.
+        dead_letters: Kept per queue.
+        remembered_ids: Kept per queue.
+    """
+
+    survives_restart: bool = True
+    looks_every: float | None = 0.5
+
+    def __init__(self, server: RedisServer, dead_letters: int = DEAD_LETTERS, remembered_ids: int = REMEMBERED_IDS) -> None:
+        self._server = server
+        self._kept = Kept(dead_letters, remembered_ids)
+        self._lock = Lock()
+        self._undoing: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None:
+        if self._undoing:
+            await asyncio.wait(self._undoing)
+
+    async def create(self, queue: Queue) -> Created:
+        return await self._ask(queue.queue_name, None, lambda opened: Created(opened.queue, not opened.exists), queue)
+
+    async def delete(self, queue_name: str, now: datetime) -> Counts:
+        cleared = Counts()
+        if sum((await self.status(queue_name, now)).counts) > PORTION:
+            cleared = await self.clear(queue_name, set(State), now)
+        return _sum(cleared, await self._ask(queue_name, now, WatchedQueue.delete))
+
+    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
+        found: list[QueueStatus] = []
+        for queue_name in sorted(await self._server.run(lambda client: client.smembers(NAMES))):
+            with suppress(QueueNotFound):  # deleted since its name was read
+                found.append(await self.status(queue_name, now))
+        return found
+
+    async def status(self, queue_name: str, now: datetime) -> QueueStatus:
+        return await self._ask(queue_name, now, lambda queue: QueueStatus(queue.queue, queue.counts()))
+
+    async def add(self, message: QueueMessage, remember_until: datetime | None) -> AddedMessage:
+        made = Queue(message.queue_name, QueueSettings(), message.enqueued_at)
+        return await self._ask(message.queue_name, message.enqueued_at, lambda queue: queue.add(message, remember_until), made)
+
+    async def take(self, queue_name: str, lease: Lease, now: datetime) -> Taken:
+        return await self._take(queue_name, now, lambda queue: queue.take(lease, now))
+
+    async def take_out(self, queue_name: str, limit: int, now: datetime) -> Taken:
+        return await self._take(queue_name, now, lambda queue: queue.take_out(limit))
+
+    async def peek(self, queue_name: str, limit: int, now: datetime) -> Sequence[QueueMessage]:
+        return await self._ask(queue_name, now, lambda queue: queue.peek(limit))
+
+    async def messages(self, queue_name: str, now: datetime) -> Sequence[QueueMessage]:
+        return await self._ask(queue_name, now, WatchedQueue.messages)
+
+    async def contents(self, queue_name: str, now: datetime) -> QueueContents:
+        return await self._ask(queue_name, now, WatchedQueue.contents)
+
+    async def restore(self, contents: Sequence[QueueContents], now: datetime) -> Restored:
+        def restored(queues: Sequence[WatchedQueue]) -> Restored:
+            made = sorted(queue.queue.queue_name for queue in queues if not queue.exists)
+            return Restored(made, sum(queue.restore(each, now) for queue, each in zip(queues, contents, strict=True)))
+
+        made = {each.queue.queue_name: each.queue for each in contents}
+        return await self._server.run(lambda client: self._transact(client, made, now, restored))
+
+    async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
+        return await self._ask(queue_name, now, lambda queue: queue.message(message_id))
+
+    async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> QueueMessage:
+        return await self._ask(queue_name, now, lambda queue: queue.remove(receipt))
+
+    async def nack(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
+        return await self._ask(queue_name, now, lambda queue: queue.nack(receipt, available_at, reason, now))
+
+    async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
+        return await self._ask(queue_name, now, lambda queue: queue.dead_letter(receipt, reason, now))
+
+    async def dead_letters(self, queue_name: str, limit: int, now: datetime) -> DeadLetters:
+        return await self._ask(queue_name, now, lambda queue: queue.dead_letters(limit))
+
+    async def requeue(self, queue_name: str, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
+        return await self._ask(queue_name, now, lambda queue: queue.requeue(wanted, now))
+
+    async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
+        total, until, after = Counts(), None, 0
+        while after is not None:
+            place = (until, after)
+            cleared, until, after = await self._ask(queue_name, now, lambda queue, place=place: queue.clear(states, *place))
+            total = _sum(total, cleared)
+        return total
+
+    async def damaged(self, limit: int) -> Sequence[str]:
+        return await self._server.run(lambda client: _damaged(client)[:limit])
+
+    async def _take(self, queue_name: str, now: datetime, take: Callable[[WatchedQueue], Given]) -> Taken:
+        """Take; whoever goes away meanwhile has taken nothing, once the messages are back."""
+        taking = asyncio.ensure_future(self._ask(queue_name, now, take))
+        try:
+            return (await asyncio.shield(taking)).taken
+        except asyncio.CancelledError:
+            undoing = asyncio.create_task(self._put_back(queue_name, taking))
+            self._undoing.add(undoing)
+            undoing.add_done_callback(self._undoing.discard)
+            await asyncio.shield(undoing)
+            raise
+
+    async def _put_back(self, queue_name: str, taking: asyncio.Future[Given]) -> None:
+        with suppress(QueueError):  # nothing was taken, or the queue is gone
+            given = await taking
+            if given.before:
+                await self._ask(queue_name, None, lambda queue: queue.put_back(given))
+
+    async def _ask(self, queue_name: str, now: datetime | None, work: Callable[[WatchedQueue], T], made: Queue | None = None) -> T:
+        return await self._server.run(lambda client: self._transact(client, {queue_name: made}, now, lambda queues: work(queues[0])))
+
+    def _transact(
+        self, client: Any, wanted: Mapping[str, Queue | None], now: datetime | None, work: Callable[[Sequence[WatchedQueue]], T]
+    ) -> T:
+        """Do work on queues in one transaction. What time has done until now is written down before, in one of its own."""
+        with self._lock, client.pipeline() as pipe:  # threads of one process would only disturb each other
+            for _ in range(TRIES):
+                try:
+                    pipe.watch(*(keys_of(queue_name).meta for queue_name in wanted))
+                    queues = [_opened(pipe, queue_name, self._kept, made) for queue_name, made in wanted.items()]
+                    settled = now is None or not [queue for queue in queues if queue.exists and queue.settle(now)]
+                    answer = (work(queues),) if settled else None
+                    _write(pipe, queues)
+                except WatchError:
+                    time.sleep(random.uniform(0, _PAUSE))  # noqa: S311  no secret; in a thread
+                    continue
+                if answer is not None:
+                    return answer[0]
+        raise QueueError(f"Others change the queues {sorted(wanted)} all the time.", remedy="Ask again.")
+
+
+def _opened(pipe: Any, queue_name: str, kept: Kept, made: Queue | None) -> WatchedQueue:
+    """Return a queue. Raises `QueueNotFound` if there is none, and none is to be made."""
+    queue = WatchedQueue(pipe, queue_name, kept, made)
+    if not queue.exists and made is None:
+        raise QueueNotFound.among(queue_name, sorted(pipe.smembers(NAMES)))
+    return queue
+
+
+def _write(pipe: Any, queues: Sequence[WatchedQueue]) -> None:
+    """Send all changes, which none is made of if a queue was changed since it was read; so too where only was read."""
+    writes = [write for queue in queues for write in queue.finish()]
+    pipe.multi()
+    for write in writes or [("EXISTS", queues[0].keys.meta)]:
+        pipe.execute_command(*write)
+    pipe.execute()
+
+
+def _damaged(client: Any) -> list[str]:
+    """Describe what cannot be read, of a thousand messages."""
+    found: list[str] = []
+    texts = ((name, *entry) for name in sorted(client.smembers(NAMES)) for entry in client.hscan_iter(keys_of(name).messages))
+    for (queue_name, message_id, text), _ in zip(texts, range(1_000), strict=False):
+        try:
+            message_of(text)
+        except (ValueError, TypeError, OverflowError) as error:
+            found.append(f"message {message_id!r} of queue {queue_name!r}: {error}")
+    return found
+
+
+def _sum(one: Counts, other: Counts) -> Counts:
+    return Counts(*map(sum, zip(one, other, strict=True)))

@@ -1,0 +1,297 @@
+"""One queue inside one transaction: it reads at once, and what it writes is sent together at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from agentoolkit.database.times import instant, micros
+from agentoolkit.system.queue import messages
+from agentoolkit.system.queue.backends.redis.keys import (
+    NAMES,
+    keys_of,
+    message_of,
+    message_text,
+    place_of,
+    placed_id,
+    queue_of,
+    queue_text,
+    set_of,
+    timed_id,
+    timer_of,
+    timers_until,
+)
+from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
+from agentoolkit.system.queue.errors import MessageNotFound
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
+from agentoolkit.system.queue.ports import AddedMessage, DeadLetters, Lease, QueueContents, Requeue, Taken
+
+PORTION = 1_000
+"""Messages removed in one transaction."""
+
+
+class Kept(NamedTuple):
+    """What is kept per queue at most."""
+
+    dead_letters: int
+    remembered_ids: int
+
+
+class Given(NamedTuple):
+    """What a taker was given, and what it was before."""
+
+    taken: Taken
+    before: Sequence[QueueMessage]
+
+
+class WatchedQueue:
+    """A queue that is read while it is watched. Nothing is due by time when a method is called, but `settle`.
+
+    Args:
+        pipe: A pipeline that watches the queue's `meta`.
+        queue_name: The queue.
+        kept: The limits.
+        made: The queue to be made if there is none.
+    """
+
+    def __init__(self, pipe: Any, queue_name: str, kept: Kept, made: Queue | None = None) -> None:
+        self.keys = keys_of(queue_name)
+        self.writes: list[tuple[Any, ...]] = []
+        self._pipe = pipe
+        self._kept = kept
+        meta = pipe.hgetall(self.keys.meta)
+        self.exists = bool(meta)
+        if meta:
+            self.queue = queue_of(queue_name, meta["queue"])
+        elif made is not None:
+            self.queue = made
+            self.writes += [("SADD", NAMES, queue_name), ("HSET", self.keys.meta, "queue", queue_text(made))]
+        self._numbers = {name: int(meta.get(name, 0)) for name in ("arrivals", "dropped", "deaths", "memories")}
+        self._is_deleted = False
+        self._died: list[str] = []
+        self._more_dead = 0
+        self._remembered: list[str] = []
+
+    def settle(self, now: datetime) -> bool:
+        """Do what time alone has done until now, a page of it, and tell whether there was anything."""
+        until = timers_until(micros(now) or 0)
+        due = self._load(timed_id(timer) for timer in self._pipe.zrangebylex(self.keys.timers, "-", until, 0, messages.PAGE))
+        for change in messages.after_time(due, now, self.queue.settings.max_retries):
+            self._put(change.before, change.after)
+        return bool(due)
+
+    def finish(self) -> list[tuple[Any, ...]]:
+        """Drop what is beyond the limits, and return all that is to be written."""
+        if self._died:
+            self._drop_oldest_dead()
+        if self._remembered:
+            self._forget_oldest()
+        if self.writes and not self._is_deleted:
+            counters = [part for pair in self._numbers.items() for part in pair]
+            self.writes += [("HSET", self.keys.meta, *counters), ("HINCRBY", self.keys.meta, "version", 1)]
+        return self.writes
+
+    def counts(self) -> Counts:
+        """Return how many messages are where."""
+        pipe, keys = self._pipe, self.keys
+        return Counts(pipe.zcard(keys.ready), pipe.scard(keys.delayed), pipe.scard(keys.in_flight), pipe.zcard(keys.dead))
+
+    def add(self, message: QueueMessage, remember_until: datetime | None) -> AddedMessage:
+        """See `QueueBackend.add`."""
+        if held := self._load([message.message_id]):
+            return AddedMessage(held[0], duplicate=True)
+        if self._remembers(message.message_id, message.enqueued_at):
+            return AddedMessage(None, duplicate=True)
+        check_room(self.queue, self.counts(), 1)
+        message = message._replace(arrival=self._next("arrivals"))
+        self._put(None, message)
+        if remember_until is not None:
+            self._remember(message.message_id, remember_until)
+        return AddedMessage(message, duplicate=False)
+
+    def take(self, lease: Lease, now: datetime) -> Given:
+        """See `QueueBackend.take`."""
+        seconds = self.queue.settings.visibility_timeout if lease.seconds is None else lease.seconds
+        until = now + timedelta(seconds=seconds)
+        ready = self.peek(lease.limit)
+        taken = [self._put(message, messages.leased(message, lease.token, until)) for message in ready]
+        return Given(Taken(taken, self._next_change_at([until] * bool(taken), ready)), ready)
+
+    def take_out(self, limit: int) -> Given:
+        """See `QueueBackend.take_out`."""
+        ready = self.peek(limit)
+        for message in ready:
+            self._drop(message)
+        return Given(Taken(ready, self._next_change_at([], ready)), ready)
+
+    def put_back(self, given: Given) -> None:
+        """Let messages be as if they had not been taken, unless somebody else has dealt with them since."""
+        held = {message.message_id: message for message in self._load(message.message_id for message in given.before)}
+        for before, taken in zip(given.before, given.taken.messages, strict=True):
+            found = held.get(before.message_id)
+            if found == taken or (found is None and taken is before):
+                self._put(found, before)
+
+    def peek(self, limit: int) -> list[QueueMessage]:
+        """See `QueueBackend.peek`."""
+        return self._load(map(placed_id, self._pipe.zrange(self.keys.ready, 0, limit - 1))) if limit > 0 else []
+
+    def messages(self) -> list[QueueMessage]:
+        """See `QueueBackend.messages`."""
+        return self._load(self._pipe.zrange(self.keys.arrivals, 0, -1))
+
+    def message(self, message_id: str) -> QueueMessage:
+        """See `QueueBackend.message`."""
+        if not (found := self._load([message_id])):
+            raise MessageNotFound.in_queue(self.queue.queue_name, message_id)
+        return found[0]
+
+    def remove(self, receipt: Receipt) -> QueueMessage:
+        """See `QueueBackend.remove`."""
+        message = self.message(receipt.message_id)
+        check_current(message, receipt)
+        self._drop(message)
+        return message
+
+    def nack(self, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
+        """See `QueueBackend.nack`."""
+        message = self.message(receipt.message_id)
+        check_in_flight(message, receipt)
+        return self._put(message, messages.nacked(message, available_at, reason, self.queue.settings.max_retries, now))
+
+    def dead_letter(self, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
+        """See `QueueBackend.dead_letter`."""
+        message = self.message(receipt.message_id)
+        check_current(message, receipt)
+        return message if message.state is State.DEAD else self._put(message, messages.dead_lettered(message, reason, now))
+
+    def dead_letters(self, limit: int) -> DeadLetters:
+        """See `QueueBackend.dead_letters`."""
+        found = self._load(self._pipe.zrange(self.keys.dead, 0, limit - 1)) if limit > 0 else []
+        return DeadLetters(found, self._pipe.zcard(self.keys.dead), self._numbers["dropped"])
+
+    def requeue(self, wanted: Requeue, now: datetime) -> list[QueueMessage]:
+        """See `QueueBackend.requeue`."""
+        if wanted.message_id is None:
+            counts = self.counts()
+            chosen = list(self.dead_letters(counts.dead if wanted.limit is None else wanted.limit).messages)
+        else:
+            chosen = [self.message(wanted.message_id)]
+            check_dead(chosen[0])
+        check_room(self.queue, self.counts(), len(chosen))
+        return [self._put(message, messages.requeued(message, wanted.body, now)) for message in chosen]
+
+    def clear(self, states: Collection[State], until: int | None, after: int) -> tuple[Counts, int, int | None]:
+        """Remove the next messages by arrival that are in these states. Return their numbers, until which and after which to go on."""
+        until = self._numbers["arrivals"] if until is None else until
+        portion = self._load(self._pipe.zrangebyscore(self.keys.arrivals, f"({after}", until, 0, PORTION))
+        gone = [message for message in portion if message.state in states]
+        for message in gone:
+            self._drop(message)
+        counts = Counts(*(sum(message.state == state for message in gone) for state in State))
+        return counts, until, portion[-1].arrival if len(portion) == PORTION else None
+
+    def delete(self) -> Counts:
+        """See `QueueBackend.delete`."""
+        counts = self.counts()
+        self._is_deleted = True
+        self.writes += [("SREM", NAMES, self.queue.queue_name), ("DEL", *self.keys)]
+        return counts
+
+    def contents(self) -> QueueContents:
+        """See `QueueBackend.contents`."""
+        alive = [message for message in self.messages() if message.state is not State.DEAD]
+        dead = self._load(self._pipe.zrange(self.keys.dead, 0, -1))
+        until = self._pipe.hgetall(self.keys.remembered)
+        remembered = [(id_, instant(int(until[id_]))) for id_ in self._pipe.zrange(self.keys.remembered_order, 0, -1)]
+        return QueueContents(self.queue, (*alive, *dead), remembered, self._numbers["arrivals"], self._numbers["dropped"])
+
+    def restore(self, contents: QueueContents, now: datetime) -> int:
+        """See `QueueBackend.restore`."""
+        held = {message.message_id for message in self._load(message.message_id for message in contents.messages)}
+        fresh = [each for each in contents.messages if each.message_id not in held and not self._remembers(each.message_id, now)]
+        numbers = self._numbers
+        arrivals = numbers["arrivals"] if self.exists else contents.arrivals
+        numbered = messages.renumbered(fresh, numbers["arrivals"] if self.exists else None)
+        for message in numbered:
+            self._put(None, message)
+        numbers["arrivals"] = max(arrivals, *(message.arrival for message in numbered), 0)
+        numbers["dropped"] += 0 if self.exists else contents.dropped
+        known = self._pipe.hgetall(self.keys.remembered)
+        for message_id, until in contents.remembered:
+            if message_id not in known:
+                self._remember(message_id, until)
+        return len(fresh)
+
+    def _load(self, ids: Iterable[str]) -> list[QueueMessage]:
+        """Return those of these messages that are held, in this order."""
+        wanted = list(ids)
+        return [message_of(text) for text in self._pipe.hmget(self.keys.messages, wanted) if text is not None] if wanted else []
+
+    def _put(self, before: QueueMessage | None, after: QueueMessage) -> QueueMessage:
+        """Put a message where its state says, and nowhere else."""
+        keys, id_, where = self.keys, after.message_id, set_of(self.keys, after.state)
+        if before is not None:
+            self._leave(before)
+        self.writes += [("HSET", keys.messages, id_, message_text(after)), ("ZADD", keys.arrivals, after.arrival, id_)]
+        if after.state is State.DEAD:
+            self._died.append(id_)
+            self._more_dead += 1
+            self.writes.append(("ZADD", where, self._next("deaths"), id_))
+        else:
+            self.writes.append(("ZADD", where, 0, place_of(after)) if after.state is State.READY else ("SADD", where, id_))
+        if (timer := timer_of(after)) is not None:
+            self.writes.append(("ZADD", keys.timers, 0, timer))
+        return after
+
+    def _drop(self, message: QueueMessage) -> None:
+        self._leave(message)
+        self.writes += [("HDEL", self.keys.messages, message.message_id), ("ZREM", self.keys.arrivals, message.message_id)]
+
+    def _leave(self, message: QueueMessage) -> None:
+        """Take a message out of the sets it is in."""
+        where = set_of(self.keys, message.state)
+        member = place_of(message) if message.state is State.READY else message.message_id
+        self._more_dead -= message.state is State.DEAD
+        self.writes.append(("ZREM" if message.state in (State.READY, State.DEAD) else "SREM", where, member))
+        if (timer := timer_of(message)) is not None:
+            self.writes.append(("ZREM", self.keys.timers, timer))
+
+    def _drop_oldest_dead(self) -> None:
+        excess = self._pipe.zcard(self.keys.dead) + self._more_dead - self._kept.dead_letters
+        if excess > 0:
+            gone = [*self._pipe.zrange(self.keys.dead, 0, excess - 1), *self._died][:excess]
+            self.writes += [("ZREM", key, *gone) for key in (self.keys.dead, self.keys.arrivals)]
+            self.writes.append(("HDEL", self.keys.messages, *gone))
+            self._numbers["dropped"] += excess
+
+    def _remembers(self, message_id: str, now: datetime) -> bool:
+        until = self._pipe.hget(self.keys.remembered, message_id)
+        return until is not None and instant(int(until)) > now
+
+    def _remember(self, message_id: str, until: datetime) -> None:
+        self._remembered.append(message_id)
+        self.writes.append(("HSET", self.keys.remembered, message_id, micros(until)))
+        self.writes.append(("ZADD", self.keys.remembered_order, self._next("memories"), message_id))
+
+    def _forget_oldest(self) -> None:
+        order = self.keys.remembered_order
+        new = dict.fromkeys(self._remembered)
+        known = sum(self._pipe.zscore(order, message_id) is not None for message_id in new)
+        excess = self._pipe.zcard(order) + len(new) - known - self._kept.remembered_ids
+        if excess > 0:
+            older = [id_ for id_ in self._pipe.zrange(order, 0, excess + known - 1) if id_ not in new]
+            gone = [*older, *new][:excess]
+            self.writes += [("ZREM", order, *gone), ("HDEL", self.keys.remembered, *gone)]
+
+    def _next(self, counter: str) -> int:
+        self._numbers[counter] += 1
+        return self._numbers[counter]
+
+    def _next_change_at(self, new: list[datetime], without: Sequence[QueueMessage]) -> datetime | None:
+        """Return when time alone changes a message next, with these instants, and no more by these messages."""
+        gone = {message.message_id for message in without}
+        timers = self._pipe.zrange(self.keys.timers, 0, len(gone))
+        rest = self._load([id_ for timer in timers if (id_ := timed_id(timer)) not in gone][:1])
+        return min([*new, *(at for message in rest if (at := messages.next_change_at(message)) is not None)], default=None)
