@@ -305,3 +305,13 @@ async def test_statuses_are_told_of_many_at_once(store: JobStore):
     await begin(store, first)
     asked = [first.execution_id, second.execution_id, "a@never"]
     assert await store.statuses(asked) == {first.execution_id: ExecutionStatus.RUNNING, second.execution_id: ExecutionStatus.QUEUED}
+
+
+@pytest.mark.parametrize(("minutes", "is_claimed"), [(4.9, False), (5, True)])
+async def test_a_retry_is_claimed_by_its_id_when_it_is_due(store: JobStore, minutes: float, is_claimed: bool):
+    """A message that comes too early, as one that comes again, does not start a retry before its time."""
+    await add(store)
+    execution = await begin(store, await claim_one(store))
+    assert await store.retry(execution._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(5), started_at=None))
+    await store.release_all()
+    assert bool(await store.claim_executions([execution.execution_id], at(minutes))) is is_claimed

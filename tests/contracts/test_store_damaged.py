@@ -48,6 +48,20 @@ async def test_damaged_unfinished_execution_is_lost_and_frees_its_room(first: Sq
     assert [one.status for one in await claim(first, 2)] == [ExecutionStatus.QUEUED]
 
 
+async def test_damaged_execution_holds_up_nothing_that_is_claimed_with_it(first: SqlJobStore, second: SqlJobStore):
+    """Of a portion that a worker is sent, the one that cannot be read is written as lost, and the other is the worker's."""
+    await add(first)
+    await add(first, "other")
+    damaged, good = await claim_one(first), (await claim(first, 1, "other"))[0]
+    await sql(first, "UPDATE agentool_executions SET attempts = '[1]' WHERE execution_id = :id", id=damaged.execution_id)
+    taken = await second.claim_executions([damaged.execution_id, good.execution_id], at(2))
+    assert {claimed.execution.execution_id: claimed.execution.status for claimed in taken} == {
+        damaged.execution_id: ExecutionStatus.LOST,
+        good.execution_id: ExecutionStatus.QUEUED,
+    }
+    assert (await first.statuses([damaged.execution_id]))[damaged.execution_id] is ExecutionStatus.LOST
+
+
 async def test_damaged_message_holds_no_other_up(first: SqlJobStore):
     """A message that cannot be read is passed over and named; the others are delivered."""
     await add(first)

@@ -259,6 +259,16 @@ async def test_what_an_ended_process_ran_is_claimed_for_another_attempt(first: S
     assert (claimed.execution.status, claimed.execution.attempt, claimed.execution.owner) == (ExecutionStatus.QUEUED, 2, second.owner)
 
 
+async def test_a_later_retry_of_an_ended_process_is_not_claimed_by_its_id(first: SqlJobStore, second: SqlJobStore):
+    """Whoever leads lets it wait until its time; a worker that is sent it again does not start it."""
+    await add(first)
+    waiting = retrying(await begin(first, await claim_one(first)), 5)
+    assert await first.retry(waiting)
+    await dies(first)
+    assert await second.claim_executions([waiting.execution_id], at(4.9)) == []
+    assert len(await second.claim_executions([waiting.execution_id], at(5))) == 1
+
+
 @pytest.mark.parametrize("acknowledged", [False, True])
 async def test_cancelled_execution_of_a_killed_process_is_not_started_again(first: SqlJobStore, second: SqlJobStore, acknowledged: bool):
     """Its handler would not end, and its process is gone: it is cancelled for the reason that was given, whoever had heard of it."""

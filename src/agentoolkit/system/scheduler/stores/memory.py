@@ -117,8 +117,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return new
 
     async def claim_executions(self, execution_ids: Sequence[str], now: datetime) -> Sequence[Claimed]:
-        waits = (ExecutionStatus.QUEUED, ExecutionStatus.RETRYING)
-        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and found.status in waits]
+        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and _may_start(found, now)]
         return [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
@@ -274,3 +273,9 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         execution = self._history.get(execution_id)
         if execution is not None and execution.finished:
             self._history.change_finished(execution._replace(delivery=delivery))
+
+
+def _may_start(execution: Execution, now: datetime) -> bool:
+    """Does an execution wait, for room or for a retry that is due?"""
+    is_due = execution.retry_at is not None and execution.retry_at <= now
+    return execution.status is ExecutionStatus.QUEUED or (execution.status is ExecutionStatus.RETRYING and is_due)

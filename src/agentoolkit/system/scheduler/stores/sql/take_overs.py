@@ -10,6 +10,7 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, readable_job
@@ -21,7 +22,8 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, wr
 
 _CLAIM = f"""
     UPDATE agentool_executions SET owner = r.new_owner FROM r
-    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL AND status IN ('queued', 'retrying')
+    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
+    AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
 _OWNER = EXECUTION.names.index("owner")
@@ -41,14 +43,14 @@ _LOSE = f"""
 def claim_executions(tx: Transaction, execution_ids: Sequence[str], now: datetime) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
     wanted = sorted(set(execution_ids))
-    rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT"}, [(id_, tx.owner) for id_ in wanted])
-    executions = [execution_of(row) for row in rows]
+    types = {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT"}
+    rows = tx.session.from_rows(_CLAIM, types, [(id_, tx.owner, micros(now)) for id_ in wanted])
+    executions = [_read_or_lose(tx, row, now) for row in rows]
     jobs = {job_id: readable_job(tx, job_id) for job_id in {execution.job_id for execution in executions}}
-    claimed = [Claimed(jobs[execution.job_id], execution) for execution in executions]
-    if len(claimed) == len(wanted):
-        return claimed
+    claimed = [Claimed(None if execution.finished else jobs[execution.job_id], execution) for execution in executions]
     others = set(wanted) - {execution.execution_id for execution in executions}
-    return [*claimed, *_take_all(tx, _of_the_ended(tx, others), now)]
+    taken = [of for row in _of_the_ended(tx, others, now) if (of := _take(tx, row, now)) is not None] if others else []
+    return _with_downstream(tx, [*claimed, *taken])
 
 
 @writes
@@ -58,7 +60,8 @@ def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> li
     if leads:
         fold_counts(tx.session)  # here, because the leader comes here every few seconds
     alive = tx.ownership.alive(tx.session) if leads else None
-    return _take_all(tx, _abandoned(tx, held, alive), now)
+    taken = [of for row in _abandoned(tx, held, alive) if (of := _take(tx, row, now)) is not None]
+    return _with_downstream(tx, taken)
 
 
 def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
@@ -73,28 +76,32 @@ def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | N
     return [row for row in found if row is not None]
 
 
-def _of_the_ended(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
-    """Return those of these executions whose process can be seen to have ended."""
-    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL"  # noqa: S608
+def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
+    """Return those of these executions whose process can be seen to have ended, and that do not wait for a later retry."""
+    one = f"""
+        SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL
+        AND (status <> 'retrying' OR retry_at <= :now)
+    """  # noqa: S608  column names of ours
     alive = tx.ownership.alive(tx.session)
-    found = [tx.session.row(one, {"id": execution_id}) for execution_id in execution_ids]
+    found = [tx.session.row(one, {"id": execution_id, "now": micros(now)}) for execution_id in execution_ids]
     return [row for row in found if row is not None and row[_OWNER] not in alive]
 
 
-def _take_all(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
-    taken = [claimed for row in rows if (claimed := _take(tx, row, now)) is not None]
+def _with_downstream(tx: Transaction, taken: Sequence[Claimed]) -> list[Claimed]:
+    """Return what was taken, with what comes after those of it that are lost."""
     lost = [execution for _, execution in taken if execution.finished]
+    if not lost:
+        return [*taken]
     pause_failing(tx, {execution.job_id for execution in lost})
     after = start_downstream(tx, lost, tx.deliverer)
-    return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else taken
+    return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else [*taken]
 
 
 def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
     """Take over an execution that was left behind. Return nothing if it is not as it was any more."""
-    try:
-        execution = execution_of(row)
-    except Exception as error:
-        return _lose(tx, row, error, now)
+    execution = _read_or_lose(tx, row, now)
+    if execution.finished:
+        return Claimed(None, execution)
     job = readable_job(tx, execution.job_id)
     asked = tx.session.row(_CANCELLED, {"id": execution.execution_id})
     after = recover(execution, job, tx.owner, now, asked[0] or "cancelled" if asked else None)
@@ -108,8 +115,11 @@ def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
     return Claimed(job, after)
 
 
-def _lose(tx: Transaction, row: Row, error: Exception, now: datetime) -> Claimed:
-    """Write an execution whose record was damaged as lost: nobody can go on with it."""
-    lost = damaged_execution(row, error)._replace(finished_at=now)
+def _read_or_lose(tx: Transaction, row: Row, now: datetime) -> Execution:
+    """Read an execution. One whose record was damaged is written as lost: nobody can go on with it."""
+    try:
+        return execution_of(row)
+    except Exception as error:
+        lost = damaged_execution(row, error)._replace(finished_at=now)
     tx.session.run(_LOSE, {"execution_id": lost.execution_id, "reason": lost.reason, "finished_at": micros(now)})
-    return Claimed(None, lost)
+    return lost
