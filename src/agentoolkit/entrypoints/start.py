@@ -84,7 +84,9 @@ def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) ->
     with _signals() as stopped:
         try:
             for part in parts_of(wanted):
-                processes[part.name] = _started(part, environment, logs / f"{part.name}.log")
+                processes[part.name] = _started(part, environment, logs / f"{part.name}.log", stopped)
+                if stopped:
+                    return True
                 say(f"{part.name:<10} {part.url or 'started'}")
             say(f"Their output is in {logs}. Ctrl-C ends them all.")
             ended: list[str] = []
@@ -108,8 +110,8 @@ def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
     return {**os.environ, **ours}
 
 
-def _started(part: Part, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a part, and wait until it answers where it is to be found. Raises `ConfigurationError`."""
+def _started(part: Part, environment: Mapping[str, str], log: Path, stopped: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a part, and wait until it answers where it is to be found, or a signal comes. Raises `ConfigurationError`."""
     if part.port is not None and _listens(part.port):
         remedy = "Name another port, or end what listens there."
         raise ConfigurationError(f"The port of {part.name} is taken.", field="port", value=part.port, remedy=remedy)
@@ -118,7 +120,7 @@ def _started(part: Part, environment: Mapping[str, str], log: Path) -> subproces
             part.command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     deadline = time.monotonic() + READY_SECONDS
-    while part.port is not None and not _listens(part.port):
+    while part.port is not None and not stopped and not _listens(part.port):
         if process.poll() is not None or time.monotonic() > deadline:
             _end_all([process])
             raise ConfigurationError(f"{part.name} did not start.", remedy=f"Read {log}.")
