@@ -103,11 +103,19 @@ async def test_a_job_that_waits_for_approval(kit: TestToolkit, browse: Browse) -
 async def test_paused_by_its_budget(kit: TestToolkit, browse: Browse) -> None:
     """A job that its budget paused, with the way back."""
     await schedule(kit, "watcher")
-    reason = "The budget of its day is used up: $5.00 of $5.00."
+    reason = "The budget of the day is used up: $5.00 of $5.00 are used."
     await kit.injector.run("scheduler", {"operation": "pause", "job_id": "watcher", "reason": reason})
     page = await browse("/")
     assert kinds_on(page) == ["budget"]
     assert "$5.00 of $5.00" in page
+
+
+async def test_paused_by_somebody_who_names_a_budget(kit: TestToolkit, browse: Browse) -> None:
+    """Whoever pauses a job may write of a budget in the reason: its own budget did not pause it."""
+    await schedule(kit, "planning")
+    reason = "wait for the budget meeting"
+    await kit.injector.run("scheduler", {"operation": "pause", "job_id": "planning", "reason": reason})
+    assert kinds_on(await browse("/")) == []
 
 
 async def test_broken(kit: TestToolkit, browse: Browse) -> None:

@@ -19,6 +19,9 @@ from typing import Any
 
 from agentool.errors import AgenToolError, InvalidInput
 
+OVER_BUDGET = "The budget of the "
+"""How the reason begins for which a job is paused whose budget is used up; pages find such jobs by it."""
+
 
 class AgentError(AgenToolError):
     """An agent did not do what was asked."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from agentoolkit.agent_settings import AgentRules, Budget, Number, RunLimits
-from agentoolkit.agents.errors import BudgetReached
+from agentoolkit.agents.errors import OVER_BUDGET, BudgetReached
 from agentoolkit.database.database import Database, Session
 
 MICROS = 1_000_000
@@ -119,8 +119,8 @@ def _dollars(amount: Decimal) -> str:
 
 
 def _reached(budget: str, how: str) -> BudgetReached:
-    of = "of the day" if budget == "per_day" else "of the job"
-    return BudgetReached(f"The budget {of} is used up: {how}.", field=budget, remedy="Raise it, or wait.")
+    of = "day" if budget == "per_day" else "job"
+    return BudgetReached(f"{OVER_BUDGET}{of} is used up: {how}.", field=budget, remedy="Raise it, or wait.")
 
 
 class MemoryLedger:

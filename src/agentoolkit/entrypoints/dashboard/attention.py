@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from agentoolkit.agents.errors import OVER_BUDGET
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment, span
 from agentoolkit.entrypoints.dashboard.page import View, all_of
@@ -25,7 +26,6 @@ MAX_JOBS = 20
 """Jobs of one kind of trouble that are named one by one."""
 MAX_LAG = 60.0
 """Seconds by which starts may be late before the scheduler itself is in trouble."""
-_BUDGET = "budget"
 _DETAIL = 200
 
 
@@ -169,7 +169,7 @@ def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[st
         steps = (NextStep("Approve…", f"/act?do=resume&job={job['job_id']}"), NextStep("Deny…", f"/act?do=cancel&job={job['job_id']}"))
         told = "waits for approval before its first run"
         yield _of_job(job["job_id"], "approval", "running", told, job["reason"].removeprefix(NEEDS_APPROVAL), steps=steps)
-    for job in [one for one in paused if _BUDGET in one["reason"].lower()][:MAX_JOBS]:
+    for job in [one for one in paused if one["reason"].startswith(OVER_BUDGET)][:MAX_JOBS]:
         steps = (NextStep("Resume…", f"/act?do=resume&job={job['job_id']}"),)
         yield _of_job(job["job_id"], "budget", "skipped", "is paused by its budget", job["reason"], until=job["next_run"], steps=steps)
 
