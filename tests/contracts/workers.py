@@ -15,6 +15,17 @@ from pathlib import Path
 import psutil
 
 PATIENCE = 180.0
+RQ_COMMAND = [
+    "rq.cli",
+    "worker",
+    "-c",
+    "agentoolkit.entrypoints.rq_worker",
+    "-j",
+    "agentoolkit.entrypoints.rq_worker.ExecutionsJob",
+    "-S",
+    "json",
+]
+"""As the how-to on scaling out writes it."""
 
 
 @dataclass
@@ -85,6 +96,5 @@ def rq_worker(folder: Path, server: str, kind: str) -> Iterator[Worker]:
     database, log, output = str(folder / "agentool.db"), folder / "log", folder / "output"
     log.touch()
     environment = environment_of(database, log, REDIS_URL=server)
-    asked = ["rq.cli", "worker", "-c", "agentoolkit.entrypoints.rq_worker", "-S", "json", "-w", f"rq.{kind}"]
-    with running(asked, environment, output, "Listening on") as process:
+    with running([*RQ_COMMAND, "-w", f"rq.{kind}"], environment, output, "Listening on") as process:
         yield Worker({"executor": "rq", "redis_url": server}, database, log, process, output)

@@ -1,20 +1,25 @@
-"""What RQ's workers call, and their settings: ``rq worker -c agentoolkit.entrypoints.rq_worker -S json``.
+"""What RQ's workers call, their settings, and the kind of jobs that lets them call nothing else.
 
-Named as settings, this file is read before a worker forks, so that each fork finds everything imported. RQ forks for each of
+``rq worker -c agentoolkit.entrypoints.rq_worker -j agentoolkit.entrypoints.rq_worker.ExecutionsJob -S json``: RQ reads no kind of jobs
+from settings. Named as settings, this file is read before a worker forks, so that each fork finds everything imported. RQ forks for each of
 its jobs, and every fork opens the store anew: where tools are small, take ``-w rq.SimpleWorker``, which does neither.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from redis import Redis
 from rq import SimpleWorker, Worker
+from rq.job import Job
 
+from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.executors.rq import queue_names
+from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
@@ -25,6 +30,30 @@ QUEUES = queue_names(settings.queues)
 
 _FORK_MARK = "RQ_WORKER_ID"
 """A variable that RQ sets in the process that it forks for one job."""
+
+
+class ExecutionsJob(Job):
+    """A message that calls `run_executions`. RQ by itself calls whatever a message names: who can write to Redis could run any code."""
+
+    @property
+    def func(self) -> Callable[[list[str]], None]:
+        """What the message calls.
+
+        Raises:
+            ConfigurationError: It names anything else. RQ writes the message down as failed.
+        """
+        if self.func_name != FUNCTION:
+            problem = f"A worker of this project calls nothing but {FUNCTION}."
+            remedy = "Give other work queues and workers of its own, and see who can write to the Redis server."
+            raise ConfigurationError(problem, field="func_name", value=self.func_name, remedy=remedy)
+        return run_executions
+
+    @property
+    def success_callback(self) -> None:
+        """Nothing is called back: ours never ask for it."""
+
+    failure_callback: Any = success_callback
+    stopped_callback: Any = success_callback
 
 
 def run_executions(execution_ids: list[str]) -> None:
@@ -45,4 +74,4 @@ def work(*, forks: bool) -> None:
     check_worker(settings)
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
     kind = Worker if forks else SimpleWorker
-    kind(QUEUES, connection=connection, serializer="json").work(logging_level="INFO")
+    kind(QUEUES, connection=connection, serializer="json", job_class=ExecutionsJob).work(logging_level="INFO")
