@@ -37,7 +37,7 @@ class AwaitedExecutions:
         executor: Executor,
         deliveries: Deliveries,
         tasks: OwnedTasks,
-        cancel: Callable[[str, str], bool],
+        cancel: Callable[[str, str], None],
     ) -> None:
         self._parts = parts
         self._active = active
@@ -82,6 +82,8 @@ class AwaitedExecutions:
             return
         active.phase = Phase.WAITING
         self._executor.submit(active.order)
+        if active.cancel_reason and active.goes_away:  # no attempt here sees the reason
+            self._cancel(active.execution.execution_id, active.cancel_reason)
 
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
         """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""

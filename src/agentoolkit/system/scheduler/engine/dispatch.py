@@ -50,7 +50,7 @@ class Dispatch:
         """What is written or read before executions start, and of those that other processes end."""
         self._attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
         self.executor = parts.executor(self._attempts, parts.concurrency)
-        self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self.cancel)
+        self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
         self._unstarted = UnstartedExecutions(parts, self._follow)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts.injector, parts.time, self.start)
@@ -115,12 +115,12 @@ class Dispatch:
         if execution.finished:
             self._events.execution_changed(execution, job.owner if job else "")
             self._deliveries.wake()
-        elif (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
+            return
+        if (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
             self.active.remove(active)  # the worker that had it has ended
-            self.start(claimed)
-        elif self.holds(execution.execution_id):
+        if self.holds(execution.execution_id):
             return  # its claim was answered in the meantime
-        elif execution.status is ExecutionStatus.RETRYING and execution.retry_at is not None:
+        if execution.status is ExecutionStatus.RETRYING and execution.retry_at is not None:
             self._retries.keep(execution, execution.retry_at)
         else:
             self.start(claimed)
@@ -144,20 +144,19 @@ class Dispatch:
 
         What another process has claimed, cancelled or ended meanwhile is passed over.
         """
-        try:
-            claimed = await self._store.claim_executions(execution_ids, self._time.now())
-        except BaseException:
-            self.in_doubt = True
-            raise
         over: list[asyncio.Future[Outcome]] = []
-        for job, execution in claimed:
-            if job is None and not execution.finished:
-                await self._unstarted.end(execution, None, "its job is gone", execution.status)
-                continue
-            self.start(Claimed(job, execution))
-            if (active := self.active.get(execution.execution_id)) is not None:
-                active.outcome = asyncio.get_running_loop().create_future()
-                over.append(active.outcome)
+        try:
+            for job, execution in await self._store.claim_executions(execution_ids, self._time.now()):
+                if job is None and not execution.finished:
+                    await self._unstarted.end(execution, None, "its job is gone", execution.status)
+                    continue
+                self.start(Claimed(job, execution))
+                if (active := self.active.get(execution.execution_id)) is not None:
+                    active.outcome = asyncio.get_running_loop().create_future()
+                    over.append(active.outcome)
+        except BaseException:
+            self.in_doubt = True  # what was claimed, and not started, is ours
+            raise
         if over:
             await asyncio.wait(over)
 
@@ -168,7 +167,7 @@ class Dispatch:
             return False
         if active.phase is _WAITING:
             withdrawn = self.executor.withdraw(execution_id)
-            if active.outcome is None:
+            if active.outcome is None or (active.goes_away and not withdrawn):
                 if withdrawn:
                     self.active.remove(active)
                 return False  # its record says whose it is: it may have been sent to another process
@@ -191,8 +190,10 @@ class Dispatch:
         done = await self._unstarted.end_stored(execution, reason)
         self._retries.pop(execution_id, None)
         self._missing_tools.remove(execution_id)
-        begun = self.cancel(execution_id, reason)  # at this very moment
-        return done or begun
+        if done or self.cancel(execution_id, reason):  # at this very moment
+            return True
+        stands = await self._store.execution(execution_id)  # it may have gone on meanwhile, here or elsewhere
+        return stands is not None and not stands.finished and stands != execution and await self.cancel_execution(stands, reason)
 
     async def _note_cancel(self, execution_id: str, reason: str) -> None:
         """Let the store know, so that one that does not end is not started again by whoever takes it over."""
@@ -251,14 +252,20 @@ class Dispatch:
         here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
         for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
             reason = f"replaced by {execution.execution_id} (overlap: cancel_running)"
-            if not self.cancel(replaced.execution_id, reason):
-                self.tasks.start(self._cancel_waiting(replaced, reason))
+            self._cancel_soon(replaced.execution_id, reason)
 
-    async def _cancel_waiting(self, execution: Execution, reason: str) -> None:
+    def _cancel_soon(self, execution_id: str, reason: str) -> None:
+        """Cancel an execution now if it is at work here, else as its record says whose it is."""
+        if not self.cancel(execution_id, reason):
+            self.tasks.start(self._cancel_stored(execution_id, reason))
+
+    async def _cancel_stored(self, execution_id: str, reason: str) -> None:
         try:
-            await self.cancel_execution(execution, reason)
+            execution = await self._store.execution(execution_id)
+            if execution is not None and not execution.finished:
+                await self.cancel_execution(execution, reason)
         except Exception:
-            log_failure(logger, "Cancelling %s failed", execution.execution_id)
+            log_failure(logger, "Cancelling %s failed", execution_id)
             self.in_doubt = True
 
     async def _abandon(self, active: ActiveExecution, reason: str) -> None:

@@ -14,6 +14,9 @@ from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
+_WAITING = (ExecutionStatus.RETRYING, ExecutionStatus.QUEUED)
+"""Queued, where writing so failed after it was done."""
+
 
 class Retries(dict[str, Execution]):
     """Executions that wait for a retry, by their ids, each with an alarm.
@@ -54,8 +57,8 @@ class Retries(dict[str, Execution]):
             stored = await self._store.find(execution.job_id) if execution else None
             if execution is None or stored is None or execution.owner != self._store.owner:
                 pass  # whoever has it now sees to it
-            elif execution.status is ExecutionStatus.RETRYING:
-                self._start(Claimed(stored.job, execution))
+            elif execution.status in _WAITING and await self._store.queue_retry(execution):
+                self._start(Claimed(stored.job, execution._replace(status=ExecutionStatus.QUEUED, retry_at=None)))
         except Exception:
             log_failure(logger, "Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
             self.keep(waiting, self._time.now() + timedelta(seconds=RETRY_SECONDS))

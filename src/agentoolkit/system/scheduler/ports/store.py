@@ -232,6 +232,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def queue_retry(self, execution: Execution) -> bool:
+        """Let an execution of ours, whose retry is due, wait for room. Return whether it still waited."""
+        ...
+
     async def release(self, execution: Execution) -> bool:
         """Give up an interrupted execution of ours; the next leader starts it. Return whether it was ours."""
         ...

@@ -104,6 +104,7 @@ class SqlJobStore:
     begin = execution_changes.begin
     finish = execution_changes.finish
     retry = execution_changes.retry
+    queue_retry = execution_changes.queue_retry
     release = execution_changes.release
     release_all = execution_changes.release_all
     take_over = take_overs.take_over

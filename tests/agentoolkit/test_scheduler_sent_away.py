@@ -1,0 +1,133 @@
+"""Executions that are sent to workers: sent once, cancelled through the store, and watched until they are over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentoolkit import wiring
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.executors.choice import Executors
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.ports import Claimed, Portion
+from agentoolkit.wiring import Toolkit
+
+LIST = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+
+
+class Courier:
+    """Notes what it is to bring, and brings nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, portion: Portion) -> None:
+        self.sent += portion.execution_ids
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+@pytest.fixture
+def courier() -> Courier:
+    return Courier()
+
+
+@pytest.fixture
+async def kit(courier: Courier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """A toolkit that has Celery alone, and a job that is due tomorrow."""
+    monkeypatch.setattr(wiring, "executors_of", lambda *_, **__: Executors({"celery": lambda: courier}, {"rq": "Set it up."}))
+    async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), timezone="UTC", executor="celery")) as kit:
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "every hour", **LIST})
+        yield kit
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  the database's thread tells nothing
+            await asyncio.sleep(0.01)
+
+
+async def waits_for_retry(kit: Any, seconds: float) -> Claimed:
+    """Write down an execution of ours that waits for a retry so many seconds from now."""
+    now, store = datetime.now(UTC), kit.scheduler.store
+    waiting = Execution("job@1", "job", "queue", now, status=ExecutionStatus.RETRYING, attempt=2, retry_at=now + timedelta(seconds=seconds))
+    await store.insert([waiting._replace(owner=store.owner)])
+    stored = await store.find("job")
+    return Claimed(stored.job, waiting._replace(owner=store.owner))
+
+
+async def test_a_due_retry_is_sent_once(kit: Any, courier: Courier):
+    """It is queued before it is sent, so that the watch does not hold it to be given back."""
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    dispatch.take_over(await waits_for_retry(kit, 0))
+    await until(lambda: bool(courier.sent))
+    ends = time.monotonic() + 1
+    await until(lambda: time.monotonic() > ends)
+    row = await kit.scheduler.store.execution("job@1")
+    assert (courier.sent, dispatch.executor.running, row.status.value, row.retry_at) == (["job@1"], 1, "queued", None)
+
+
+async def test_a_later_retry_of_what_was_sent_waits_for_its_time(kit: Any, courier: Courier):
+    """Taken over before the watch has seen that its worker gave it back, it is not sent at once."""
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    waiting = await waits_for_retry(kit, 600)
+    dispatch.start(waiting)  # as it was sent the first time
+    dispatch.take_over(waiting)
+    assert ("job@1" in dispatch.active, dispatch.holds("job@1")) == (False, True)
+
+
+async def run_now_is_sent(kit: Any, courier: Courier) -> asyncio.Task[Any]:
+    waits = asyncio.create_task(kit.injector.run("scheduler", {"operation": "run_now", "job_id": "job"}))
+    await until(lambda: bool(courier.sent))
+    return waits
+
+
+async def test_what_a_caller_waits_for_is_cancelled_after_it_was_sent(kit: Any, courier: Courier):
+    """Its record says that it is over, and its caller is told."""
+    waits = await run_now_is_sent(kit, courier)
+    await kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": courier.sent[0]})
+    row = await kit.scheduler.store.execution(courier.sent[0])
+    assert row.status is ExecutionStatus.CANCELLED
+    async with asyncio.timeout(20):
+        with suppress(Exception):
+            await waits
+    assert waits.done()
+
+
+async def test_what_was_sent_ends_with_its_caller(kit: Any, courier: Courier):
+    """Where the caller goes away, no worker begins it any more."""
+    waits = await run_now_is_sent(kit, courier)
+    waits.cancel()
+    await asyncio.wait({waits})
+    rows: dict[str, ExecutionStatus] = {}
+    async with asyncio.timeout(20):
+        while rows.get(courier.sent[0]) is not ExecutionStatus.CANCELLED:
+            rows = await kit.scheduler.store.statuses(courier.sent)
+    assert (await kit.scheduler.store.execution(courier.sent[0])).reason == "its caller went away"
+
+
+async def test_what_was_claimed_is_looked_for_if_one_of_it_fails(kit: Any, monkeypatch: pytest.MonkeyPatch):
+    """A worker whose store refuses the end of one execution looks again for the others, which are its own by then."""
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    (_, waiting) = await waits_for_retry(kit, 0)
+
+    async def claim(*_: Any) -> list[Claimed]:
+        dispatch.in_doubt = False
+        return [Claimed(None, waiting)]
+
+    async def refuse(*_: Any) -> None:
+        raise OSError("no store")
+
+    monkeypatch.setattr(dispatch._store, "claim_executions", claim)
+    monkeypatch.setattr(dispatch._unstarted, "end", refuse)
+    with pytest.raises(OSError, match="no store"):
+        await dispatch.run_claimed(["job@1"])
+    assert dispatch.in_doubt
