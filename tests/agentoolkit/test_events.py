@@ -202,9 +202,16 @@ async def test_names_that_nobody_may_use(bus: EventBus, event_type: str):
         bus.publish(event_type, "me")
 
 
-@pytest.mark.parametrize("payload", [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 100_001}])
+def nested(depth: int) -> dict[str, Any]:
+    payload: Any = 1
+    for _ in range(depth):
+        payload = [payload]
+    return {"a": payload}
+
+
+@pytest.mark.parametrize("payload", [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 100_001}, nested(300), nested(101)])
 async def test_payloads_that_cannot_be(bus: EventBus, payload: dict[str, Any]):
-    """What JSON cannot hold, and what is too large, is refused with the field."""
+    """What JSON cannot hold, and what is too large or nested too deeply to be read again, is refused with the field."""
     with pytest.raises(InvalidEvent, match="payload"):
         bus.publish("a.b", "me", payload)
 

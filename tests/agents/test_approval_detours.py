@@ -53,6 +53,20 @@ PLUGIN = {"type": "plugin_command", "args": {"plugin_name": "http", "command_nam
         ("sequence", {"operation": "run", "task_definitions": [{"type": "!ref:storage_kv:type", "args": {}}]}),
         ("sequence", {"operation": "run", "task_definitions": [{"type": "agentool", "args": "!ref:storage_kv:call"}]}),
         ("queue", {"operation": "dequeue", "queue_name": "q", "auto_execute": True, "agentool_name": "!ref:storage_kv:tool"}),
+        ("queue", {"operation": "dequeue", "queue_name": "q", "auto_execute": True, "agentool_name": "sequence"}),
+        (
+            "sequence",
+            {
+                "operation": "run",
+                "steps": [
+                    {
+                        "name": "d",
+                        "agentool_name": "queue",
+                        "input_data": {"operation": "dequeue", "queue_name": "q", "auto_execute": True},
+                    }
+                ],
+            },
+        ),
     ],
 )
 async def test_what_is_called_must_be_told(kit: TestToolkit, tool: str, data: dict[str, Any]) -> None:
@@ -122,3 +136,14 @@ async def test_what_is_configured_waits_for_a_person(kit: TestToolkit, tool: str
     assert (waiting["state"], "config" in waiting["reason"]) == ("paused", True)
     with pytest.raises(NotPermitted):
         await call(kit, "run_now", MARIA, agentool_name=tool, input_data=data)
+
+
+async def test_an_approved_job_runs_as_often_as_was_approved(kit: TestToolkit) -> None:
+    """Its owner who gives it another schedule waits for a person again; one who gives the same does not."""
+    await job(kit, "j", MARIA, **FETCH)
+    await call(kit, "resume", job_id="j")
+    schedule = (await info(kit, "j"))["schedule"]
+    await call(kit, "update", MARIA, job_id="j", schedule=schedule, description="as it was")
+    same = (await info(kit, "j"))["state"]
+    await call(kit, "update", MARIA, job_id="j", schedule="every 3 hours")
+    assert (same, (await info(kit, "j"))["state"]) == ("active", "paused")

@@ -138,3 +138,14 @@ def test_serve_watches_its_file(start: Callable[..., Server], cli: Cli) -> None:
     assert "line 2, task 'first'" in server.wait_for("was saved and is refused")
     server.stop()
     assert [job["schedule"] for job in cli.data("list")["jobs"]] == ["2 hours", "0 9 * * *"]
+
+
+def test_a_saved_file_leaves_alone_what_it_says_as_before(start: Callable[..., Server], cli: Cli) -> None:
+    """A task that was cancelled or changed by hand stays so, whatever else in the file is changed."""
+    server = start("tasks:\n" + FIRST)
+    server.wait_for("Ctrl-C ends it.")
+    cli("cancel", "first")
+    tasks("# a note\n" + FIRST, SECOND)
+    assert "tasks.yaml was saved: 1 task new or changed." in server.wait_for("every day at 09:00")
+    server.stop()
+    assert [job["schedule"] for job in cli.data("list")["jobs"]] == ["0 9 * * *"]

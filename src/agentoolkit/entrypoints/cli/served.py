@@ -57,10 +57,17 @@ class Served:
             return before != self._seen
         return False
 
-    async def reload(self) -> None:
-        """Read the file again. Raises `TaskFileError`; the tasks stay as they were then."""
-        if self.path is not None:
-            self.tasks = await asyncio.to_thread(load_tasks, self.path)
+    async def apply_again(self, kit: Toolkit) -> Sequence[Applied]:
+        """Read the file again and make jobs of the tasks that read otherwise than before: what was done to the others stays.
+
+        Raises:
+            TaskFileError, TasksRefused: It is refused; the tasks stay as they were then.
+        """
+        tasks = self.tasks if self.path is None else await asyncio.to_thread(load_tasks, self.path)
+        before = [task.model_dump() for task in self.tasks]
+        applied = await self._apply(kit, [task for task in tasks if task.model_dump() not in before])
+        self.tasks = tasks
+        return applied
 
     async def apply(self, kit: Toolkit) -> Sequence[Applied]:
         """Make jobs of the tasks, and note which.
@@ -68,9 +75,12 @@ class Served:
         Raises:
             TasksRefused: Tasks are refused.
         """
+        return await self._apply(kit, self.tasks)
+
+    async def _apply(self, kit: Toolkit, tasks: Sequence[Task]) -> Sequence[Applied]:
         # A task that is due at once would else end before those that come after it are there.
         async with kit.scheduler.lifecycle.claims_suspended():
-            applied = await apply_tasks(kit.injector, self.tasks)
+            applied = await apply_tasks(kit.injector, tasks)
         if self.path is not None:
             own = [task.job_id for task in applied]
             await remember_jobs(kit.injector, self.path, [*own, *await jobs_left(kit.injector, self.path, own)])

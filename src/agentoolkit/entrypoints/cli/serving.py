@@ -166,8 +166,7 @@ class Serving:
         """Apply the file, which was written; if it is refused, its tasks stay as they were."""
         name = self._served.name
         try:
-            await self._served.reload()
-            different = [task for task in await self._served.apply(kit) if task.mark != "kept"]
+            different = [task for task in await self._served.apply_again(kit) if task.mark != "kept"]
         except AgenToolError as error:
             self._log.say(f"{name} was saved and is refused; its tasks stay as they were. {error}", "red", "ERROR")
             return

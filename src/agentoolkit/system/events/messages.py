@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import excerpt
+from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.events.errors import InvalidEvent
 
 MAX_TYPE_LENGTH = 200
@@ -135,18 +136,18 @@ def checked_payload(payload: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a payload as JSON values.
 
     Raises:
-        InvalidEvent: It is no JSON object, or too large.
+        InvalidEvent: It is no JSON object, nested too deeply, or too large.
     """
     try:
-        text = json.dumps(dict(payload or {}), allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        remedy = "Give text, numbers, lists and objects of these."
-        raise InvalidEvent("It holds what JSON cannot hold.", field="payload", value=payload, remedy=remedy) from error
+        found = json_copy(dict(payload or {}), "payload")
+    except NotJson as error:
+        remedy = "Give text, numbers, lists and objects of these, at most a hundred within each other."
+        raise InvalidEvent(error.problem, field=error.field, value=payload, remedy=remedy) from error
+    text = json.dumps(found, ensure_ascii=False)
     if len(text) > MAX_PAYLOAD:
         problem = f"It has {len(text):,} characters, and {MAX_PAYLOAD:,} are possible."
         raise InvalidEvent(problem, field="payload", remedy="Publish where the data is, in place of the data.")
-    return json.loads(text)
+    return found
 
 
 def matching(message: EventMessage, pattern: str, agent_name: str | None = None) -> EventMessage | None:

@@ -243,6 +243,8 @@ _SAME_NAME = frozenset({"agent", "agentool", "function", "http", "notification",
 _NAMING = frozenset({"agentool_name", "type", "plugin_name"})
 _CALLING = frozenset({"steps", "task_definitions", "compensate", "only_if_changed", "gate", "args", "arguments", "input_data"})
 """Fields that hold calls, or the input of one."""
+_EXECUTES = "auto_execute"
+"""Of the AgenTool `queue`: it runs what messages hold, and nobody knows those before."""
 
 
 def _names(agentool_name: str, input_data: object) -> Iterator[str]:
@@ -267,6 +269,9 @@ def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
         inside = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
         if any(_is_reference(each) for each in inside):
             yield UNTOLD
+    elif key == _EXECUTES:
+        if value is not False:
+            yield UNTOLD
     elif key in _NAMING and isinstance(value, str):
         yield _TASK_TYPES.get(value, value)
         if _is_reference(value) or (is_task and key == "type" and value not in _TASK_TYPES and value not in _SAME_NAME):
@@ -278,7 +283,9 @@ def _is_reference(value: object) -> bool:
 
 
 def _what(job: Job) -> tuple[object, ...]:
-    return job.agentool_name, job.input_data, job.policies.gate, job.result_queue, job.error_queue
+    schedule = job.schedule
+    times = (schedule.kind, schedule.text, schedule.timezone, schedule.exclude, schedule.only)
+    return job.agentool_name, job.input_data, job.policies.gate, job.result_queue, job.error_queue, times
 
 
 def narrowed(owner: Caller, caller: Caller) -> Caller:
