@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, exceptions
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 from tests.agents.scripts import scripted
@@ -290,6 +290,57 @@ async def test_the_worst_case_is_reserved_before_a_run(kit: Toolkit, time: Manua
     gate.set()
     await first
     await kit.injector.run("agent", call)
+
+
+@pytest.mark.parametrize("raised", [ValueError("a tool's own bug"), asyncio.CancelledError()], ids=["error", "cancelled"])
+async def test_a_run_that_ends_in_a_tool_costs_what_it_used(kit: Toolkit, raised: BaseException) -> None:
+    """Whatever a tool raises, the ledger holds what the model used before it, and not the worst that was reserved."""
+
+    async def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse(parts=[ToolCallPart("look", {})], usage=RequestUsage(input_tokens=60, output_tokens=5))
+
+    agent = Agent(FunctionModel(respond))
+
+    @agent.tool_plain
+    async def look() -> str:
+        raise raised
+
+    register_agent("a", agent, per_day=Budget(tokens=1_000_000))
+    with pytest.raises(type(raised)):
+        await kit.injector.run("agent", {"operation": "run", "agent": "a", "prompt": "go"})
+    assert [each.tokens for each in await used(kit)] == [65]
+
+
+@pytest.mark.parametrize("raised", [ValueError("no deps"), asyncio.CancelledError()], ids=["error", "cancelled"])
+async def test_a_run_that_never_began_costs_nothing(kit: Toolkit, raised: BaseException) -> None:
+    """Where what an agent needs cannot be made, nothing of its budget is gone."""
+
+    def deps() -> None:
+        raise raised
+
+    register_agent("a", Agent(answering()), deps=deps, per_day=Budget(tokens=1_000_000))
+    with pytest.raises(type(raised)):
+        await kit.injector.run("agent", {"operation": "run", "agent": "a", "prompt": "go"})
+    assert [each.tokens for each in await used(kit)] == [0]
+
+
+async def test_an_answer_that_cannot_be_kept_costs_what_it_used(kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the conversation cannot be saved, the tokens of the answer are booked all the same."""
+    service = kit.injector.get("agent").deps
+
+    async def full(conversation: object, *, scope: str) -> None:
+        raise OSError("disk full")
+
+    register_agent("a", Agent(answering()), per_day=Budget(tokens=1_000_000))
+    monkeypatch.setattr(service.conversation_store(), "save", full)
+    with pytest.raises(OSError, match="disk full"):
+        await kit.injector.run("agent", {"operation": "run", "agent": "a", "prompt": "go", "conversation": "notes"})
+    assert [each.tokens for each in await used(kit)] == [100]
+
+
+async def used(kit: Toolkit) -> list[Any]:
+    """Return what the ledger holds."""
+    return list((await kit.injector.run("agent", {"operation": "usage"})).used)
 
 
 async def test_budgets_are_each_owners_own(kit: Toolkit) -> None:

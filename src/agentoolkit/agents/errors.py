@@ -31,6 +31,8 @@ class AgentError(AgenToolError):
     retry_after: float | None = None
     """Seconds after which the provider asks to try again."""
     result: Any = None
+    ran: Any = None
+    """A `Ran`: what the run used before; None where nothing is known."""
 
 
 class UnknownAgent(AgentError, InvalidInput):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -71,8 +70,7 @@ class PydanticRunner:
             return await self.steps.run(task.execution, lambda: self._run(name, rules, task, recorded))
 
     async def _run(self, name: str, rules: AgentRules, task: AgentTask, recorded: Sequence[AbstractCapability[Any]]) -> Ran:
-        conversation_id = _conversation_id(name, task)
-        earlier = await self._loaded(conversation_id, rules, task)
+        earlier = await self._loaded(_conversation_id(name, task), rules, task)
         token, run = CancellationToken(), None
         try:
             async with self.agent.iter(
@@ -94,19 +92,24 @@ class PydanticRunner:
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
-        except asyncio.CancelledError as error:
-            token.cancel()
-            error.ran = _ran(run, earlier)  # type: ignore[attr-defined]  what it used is booked
-            raise
+            return await self._concluded(run, earlier, name, rules, task)
         except exceptions.AgentRunError as error:
-            raise _classed(error, _ran(run, earlier)) from error
+            failed = _classed(error)
+            failed.ran = run and _ran(run, earlier)
+            raise failed from error
+        except BaseException as error:
+            token.cancel()
+            error.ran = run and _ran(run, earlier)  # type: ignore[attr-defined]  what it used is booked
+            raise
+
+    async def _concluded(self, run: AgentRun[Any, Any], earlier: Conversation, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         ran, result = _ran(run, earlier), run.result
         if result is None:
             raise AgentFailed("The run ended without a result.")
         kept = await self._saved(result.conversation, earlier.usage, task)
         if isinstance(result.output, DeferredToolRequests):
-            raise await self.park(name, rules, task, conversation_id, _waiting(result.output), ran)
-        return replace(ran, output=result.output, conversation_id=conversation_id if kept else "")
+            raise await self.park(name, rules, task, earlier.conversation_id, _waiting(result.output), ran)
+        return replace(ran, output=result.output, conversation_id=earlier.conversation_id if kept else "")
 
     def is_priced(self) -> bool:
         """Is the price of the model known?"""
@@ -195,10 +198,8 @@ def _waiting(requests: DeferredToolRequests) -> tuple[WaitingCall, ...]:
     return tuple(WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict()) for call in requests.approvals)
 
 
-def _ran(run: AgentRun[Any, Any] | None, earlier: Conversation) -> Ran:
+def _ran(run: AgentRun[Any, Any], earlier: Conversation) -> Ran:
     """Say what a run has used and called so far."""
-    if run is None:
-        return Ran()
     usage, messages = run.usage, run.all_messages()[len(earlier.messages) :]
     responses = [message for message in messages if isinstance(message, ModelResponse)]
     calls = [part for response in responses for part in response.parts if isinstance(part, ToolCallPart)]
@@ -216,7 +217,7 @@ def _ran(run: AgentRun[Any, Any] | None, earlier: Conversation) -> Ran:
     )
 
 
-def _classed(error: exceptions.AgentRunError, ran: Ran) -> AgentError:
+def _classed(error: exceptions.AgentRunError) -> AgentError:
     """Say of a run that failed what it means for another attempt."""
     told = f"{type(error).__name__}: {error}"
     if isinstance(error, exceptions.UsageLimitExceeded):
@@ -233,5 +234,4 @@ def _classed(error: exceptions.AgentRunError, ran: Ran) -> AgentError:
     else:
         failed = AgentFailed(told)
     failed.retry_after = getattr(error, "retry_after", None)
-    failed.result = ran
     return failed

@@ -62,8 +62,10 @@ class Runner(Protocol):
         """Run it once.
 
         Raises:
-            AgentError: It did not come to an answer; ``result`` holds a `Ran`.
+            AgentError: It did not come to an answer.
             EndedEarly: It waits for approval.
+
+        Whatever it raises has a `Ran` as its attribute ``ran`` where anything was used.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
@@ -209,27 +208,19 @@ class AgentService:
             await self._pause(task, error)
             raise
         task = replace(task, limits=_capped(task.limits, agent.rules, reserved))
+        used: Ran | None = None
         try:
-            ran = await agent.runner.run(agent.name, agent.rules, task)
-        except AgentError as error:
-            ran = error.result if isinstance(error.result, Ran) else Ran()
-            error.result = _details(ran)
-            await self._book(entry, ran)
+            ran = used = await agent.runner.run(agent.name, agent.rules, task)
+        except BaseException as error:
+            used = _ran_until(error, agent, task)
+            if isinstance(error, AgentError):
+                error.result = _details(used or Ran())
             raise
-        except Parked as parked:
-            await self._book(entry, parked.ran)
-            raise
-        except asyncio.CancelledError as error:
-            if isinstance(ran := getattr(error, "ran", None), Ran):
-                await self._book(entry, ran)
-            raise
-        await self._book(entry, ran)
+        finally:
+            if used is not None:
+                await self._ledger.book(replace(entry, tokens=used.tokens, cost=None if used.cost is None else Decimal(used.cost)))
         quiet = ran.output == QUIET or (isinstance(ran.output, str) and ran.output.strip().rstrip(".").upper() == QUIET)
         return AgentOutput(output=ran.output, nothing_to_report=quiet, **_details(ran))
-
-    async def _book(self, entry: RunEntry, ran: Ran) -> None:
-        cost = None if ran.cost is None else Decimal(ran.cost)
-        await self._ledger.book(replace(entry, tokens=ran.tokens, cost=cost))
 
     def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self._time.now()
@@ -354,6 +345,15 @@ def _capped(limits: RunLimits, rules: AgentRules, reserved: RunEntry) -> RunLimi
     return limits.model_copy(
         update={"tokens": reserved.tokens if has_tokens else None, "cost": reserved.cost if rules.has_cost_limit else limits.cost}
     )
+
+
+def _ran_until(error: BaseException, agent: RegisteredAgent, task: AgentTask) -> Ran | None:
+    """Return what a run used before an error; None where that is not known, so that its reservation stays."""
+    ran = getattr(error, "ran", None)
+    if isinstance(ran, Ran):
+        return ran
+    goes_on = agent.rules.durable != "none" and task.execution is not None and task.execution.attempt > 1
+    return None if goes_on else Ran()  # what ended before it began has used nothing, unless earlier attempts have
 
 
 def _nothing_waits(approval_id: str, problem: str) -> NoSuchApproval:
