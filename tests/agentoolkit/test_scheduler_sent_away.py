@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -15,8 +16,9 @@ import pytest
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.choice import Executors
+from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import Claimed, Portion
+from agentoolkit.system.scheduler.ports import Claimed, Order, Portion, Route
 from agentoolkit.wiring import Toolkit
 
 LIST = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
@@ -131,3 +133,80 @@ async def test_what_was_claimed_is_looked_for_if_one_of_it_fails(kit: Any, monke
     with pytest.raises(OSError, match="no store"):
         await dispatch.run_claimed(["job@1"])
     assert dispatch.in_doubt
+
+
+class Attempts:
+    """Knows executions, and says how they stand when it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = 0, asyncio.Event()
+        self.forgotten: list[str] = []
+        self.ran: list[str] = []
+        self.fails = 0
+
+    def begin(self, execution_ids: Any) -> Any:
+        return asyncio.sleep(0, [True] * len(execution_ids))
+
+    async def run(self, execution_id: str) -> None:
+        self.ran.append(execution_id)
+
+    def forget(self, execution_ids: Any) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("no room in the table")
+        self.forgotten += execution_ids
+
+    async def statuses(self, execution_ids: Any) -> dict[str, ExecutionStatus]:
+        self.asked += 1
+        await self.answers.wait()
+        return dict.fromkeys(execution_ids, ExecutionStatus.SUCCESS)
+
+
+async def test_what_is_ordered_anew_while_the_store_answers_is_another(courier: Courier):
+    """The answer is of what was sent before: the attempt that runs here now keeps its place."""
+    attempts = Attempts()
+    executor = RemoteExecutor(attempts, 10, {"celery": lambda: courier}, 10)
+    executor.submit(Order("x", route=Route("celery")))
+    await until(lambda: attempts.asked == 1)
+    executor.submit(Order("x"))
+    attempts.answers.set()
+    await until(lambda: attempts.ran == ["x"])
+    await until(lambda: executor._watching is None)
+    assert attempts.forgotten == []
+    await executor.drain(1, 1)
+
+
+async def test_the_watch_goes_on_after_an_error(courier: Courier):
+    """An error of one look ends no watch: what is over is found at the next."""
+    attempts = Attempts()
+    attempts.fails = 1
+    attempts.answers.set()
+    executor = RemoteExecutor(attempts, 10, {"celery": lambda: courier}, 10)
+    executor.submit(Order("x", route=Route("celery")))
+    await until(lambda: attempts.forgotten == ["x"])
+    await until(lambda: executor._watching is None)
+    assert executor.running == 0
+    await executor.drain(1, 1)
+
+
+async def test_couriers_are_made_in_a_thread(courier: Courier):
+    """The event loop goes on while an engine is imported; it is made once, however many messages wait for it."""
+    made: list[threading.Thread] = []
+
+    def make() -> Courier:
+        made.append(threading.current_thread())
+        return courier
+
+    executor = RemoteExecutor(Attempts(), 10, {"celery": make}, 10)
+    for number in range(3):
+        executor.submit(Order(f"x{number}", route=Route("celery")))
+    await until(lambda: len(courier.sent) == 3)
+    assert [thread is threading.main_thread() for thread in made] == [False]
+    await executor.drain(1, 1)
+
+
+async def test_what_is_not_known_does_not_begin(kit: Any):
+    """Of two that have room, the one that is gone is answered for too, so that each gets its own answer."""
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    dispatch.start(await waits_for_retry(kit, 0))
+    assert list(await dispatch._attempts.begin(["gone", "job@1"])) == [False, True]

@@ -85,30 +85,30 @@ class LocalAttempts:
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""
         now = self._parts.time.now()
-        starting: list[ActiveExecution] = []
+        starting: dict[str, ActiveExecution] = {}
         for execution_id in execution_ids:
             if (active := self._active.get(execution_id)) is not None:
                 active.phase = _STARTING
                 active.execution = active.execution.begun(now)
-                starting.append(active)
-        return self._begin(starting)
+                starting[execution_id] = active
+        return self._begin(execution_ids, starting)
 
-    async def _begin(self, starting: Sequence[ActiveExecution]) -> Sequence[bool]:
+    async def _begin(self, execution_ids: Sequence[str], starting: Mapping[str, ActiveExecution]) -> Sequence[bool]:
         try:
-            begun = await self._parts.store.begin([active.execution for active in starting])
+            begun = dict(zip(starting, await self._parts.store.begin([active.execution for active in starting.values()]), strict=True))
         except Exception:
             log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(starting))
-            return [True] * len(starting)
+            return [execution_id in starting for execution_id in execution_ids]
         except BaseException:
-            for active in starting:
+            for active in starting.values():
                 self._gone(active, None)
             raise
-        for active, begins in zip(starting, begun, strict=True):
-            if begins:
+        for execution_id, active in starting.items():
+            if begun[execution_id]:
                 self._begun(active)
             else:
                 self._not_begun(active)
-        return begun
+        return [begun.get(execution_id, False) for execution_id in execution_ids]
 
     async def run(self, execution_id: str) -> None:
         """See `ports.Attempts.run`."""

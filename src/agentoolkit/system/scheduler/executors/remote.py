@@ -56,7 +56,7 @@ class RemoteExecutor(LocalExecutor):
         super().__init__(attempts, concurrency + sent_at_once * len(couriers))
         self._capacity: dict[ExecutorName, int] = {"local": concurrency, **dict.fromkeys(couriers, sent_at_once)}
         self._couriers = couriers
-        self._made: dict[ExecutorName, Courier] = {}
+        self._made: dict[ExecutorName, asyncio.Future[Courier]] = {}
         self._sent: dict[str, Sent] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -94,7 +94,7 @@ class RemoteExecutor(LocalExecutor):
         self._sent.clear()
         await super().drain(seconds, grace)
         while self._made:
-            self._made.popitem()[1].close()
+            self._made.popitem()[1].add_done_callback(_close)
 
     def _send(self, sent: Mapping[str, Sent]) -> None:
         now = asyncio.get_running_loop().time()
@@ -107,9 +107,8 @@ class RemoteExecutor(LocalExecutor):
     async def _bring(self, portion: Portion) -> None:
         name = portion.route.executor
         try:
-            if name not in self._made:
-                self._made[name] = self._couriers[name]()
-            await self._made[name].send(portion)
+            courier = await self._courier(name)
+            await courier.send(portion)
         except Exception as error:
             number = len(portion.execution_ids)
             logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", number, name, error)
@@ -118,29 +117,46 @@ class RemoteExecutor(LocalExecutor):
                 if (sent := self._sent.get(execution_id)) is not None:
                     sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
 
+    async def _courier(self, name: ExecutorName) -> Courier:
+        """Make what brings messages at its first use, in a thread: an engine takes long to import."""
+        if name not in self._made:
+            self._made[name] = asyncio.ensure_future(asyncio.to_thread(self._couriers[name]))
+        try:
+            return await asyncio.shield(self._made[name])
+        except Exception:
+            self._made.pop(name, None)
+            raise
+
     async def _watch(self) -> None:
         """Look at the store until nothing is with the workers any more."""
         pause = SHORTEST_LOOK
-        while self._sent:
-            await asyncio.sleep(pause)
-            looked_at = list(self._sent)
-            try:
-                statuses = await self._attempts.statuses(looked_at)
-            except Exception as error:
-                logger.warning("The store does not tell how executions stand that were sent away: %s", error)
-                pause = LONGEST_LOOK
-                continue
-            over = [id_ for id_ in looked_at if statuses.get(id_) not in _WITH_WORKERS]
-            pause = SHORTEST_LOOK if over else min(pause * 2, LONGEST_LOOK)
-            if over:
-                self._attempts.forget(over)
-            for execution_id in over:
-                self._over(execution_id)
-            now = asyncio.get_running_loop().time()
-            waiting = {id_: sent for id_ in looked_at if statuses.get(id_) is ExecutionStatus.QUEUED and (sent := self._sent.get(id_))}
-            if late := {id_: sent for id_, sent in waiting.items() if sent.again_at <= now}:
-                self._send(late)
-        self._watching = None
+        try:
+            while self._sent:
+                await asyncio.sleep(pause)
+                try:
+                    some_over = await self._look()
+                except Exception as error:
+                    logger.warning("It is not known how executions stand that were sent away, and is looked up again: %s", error)
+                    pause = LONGEST_LOOK
+                else:
+                    pause = SHORTEST_LOOK if some_over else min(pause * 2, LONGEST_LOOK)
+        finally:
+            self._watching = None
+
+    async def _look(self) -> bool:
+        """Give up what is over, send again what is late, and tell whether any was over."""
+        looked_at = dict(self._sent)
+        statuses = await self._attempts.statuses(list(looked_at))
+        same = {id_: sent for id_, sent in looked_at.items() if self._sent.get(id_) is sent}  # others were ordered anew meanwhile
+        over = [id_ for id_ in same if statuses.get(id_) not in _WITH_WORKERS]
+        if over:
+            self._attempts.forget(over)
+        for execution_id in over:
+            self._over(execution_id)
+        now = asyncio.get_running_loop().time()
+        if late := {id_: sent for id_, sent in same.items() if statuses.get(id_) is ExecutionStatus.QUEUED and sent.again_at <= now}:
+            self._send(late)
+        return bool(over)
 
     def _over(self, execution_id: str) -> None:
         """Give the room of an execution that was sent away to others."""
@@ -156,6 +172,11 @@ class RemoteExecutor(LocalExecutor):
 
 _WITH_WORKERS = UNFINISHED - {ExecutionStatus.RETRYING}
 """What waits for a retry is given back: whoever leads starts it, under its limits."""
+
+
+def _close(made: asyncio.Future[Courier]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        made.result().close()
 
 
 def portions(sent: Mapping[str, Sent]) -> Iterable[Portion]:

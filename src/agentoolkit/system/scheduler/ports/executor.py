@@ -70,7 +70,7 @@ class Attempts(Protocol):
     """Begins and carries out executions by their ids, in the process that has claimed them. An executor calls it."""
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
-        """Have it written down that executions have room now. Answer for each whether `run` is to be called."""
+        """Have it written down that executions have room now. Answer for each whether `run` is to be called; not if unknown."""
         ...
 
     async def run(self, execution_id: str) -> None:
