@@ -13,15 +13,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Write rows below a line of their columns: nothing as an empty cell, lists and objects as JSON, formulas behind an apostrophe."""
+    """Write rows below a line of their columns, as `csv_lines` does."""
+    return csv_lines([{name: name for name in columns}, *rows], columns)
+
+
+def csv_lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
+    """Write rows alone: nothing as an empty cell, what is no text as JSON, formulas behind an apostrophe."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    # Lines end as RFC 4180 has it. Python quotes a carriage return only then: unquoted, what follows it begins a row, and may be a formula.
+    csv.writer(text).writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def _cell(value: object) -> str:
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
-    return "" if value is None else value if isinstance(value, (int, float)) else printable_json(value)
+    return "" if value is None else printable_json(value)

@@ -9,6 +9,7 @@ import json
 import httpx2
 import pytest
 
+from agentoolkit.csv_text import csv_text
 from agentoolkit.entrypoints.rest import exporting
 
 from .conftest import LIST, Api
@@ -44,4 +45,11 @@ async def test_a_query_that_cannot_be_read_is_refused(api: Api) -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     """A spreadsheet shows a name as it is, whoever chose it."""
-    assert exporting.cell_of(text) == f"'{text}"
+    written = csv_text([{"name": text}], ["name"])
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [["name"], [f"'{text}"]]
+
+
+def test_a_cell_that_is_no_text_is_json() -> None:
+    """A number below zero is a number, and nothing is an empty cell, at every door."""
+    row = {"number": -1.5, "known": True, "tags": ["ä"], "none": None}
+    assert csv_text([row], list(row)).splitlines()[1] == '-1.5,true,"[""ä""]",'

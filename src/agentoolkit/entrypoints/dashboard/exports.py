@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import Literal
 
 from starlette.responses import Response
 
+from agentoolkit.csv_text import csv_text
 from agentoolkit.entrypoints.dashboard.lists import find_all
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.redaction import redacted
 
 MAX_EXPORTED = 10_000
 """Lines of one file."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet would compute."""
 
 router = page_router("exports")
 
@@ -43,13 +40,7 @@ async def export(
     lines = [redacted({name: value for name, value in one.items() if name != "result"}) for one in found]
     text, media = json.dumps(lines, indent=1, ensure_ascii=False), "application/json"
     if kind == "csv":
-        written, media = io.StringIO(), "text/csv"
-        writer = csv.writer(written, lineterminator="\r\n")
-        writer.writerows([lines[0]] if lines else [])  # the names
-        for line in lines:
-            cells = (json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value for value in line.values())
-            writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells])
-        text = written.getvalue()
+        text, media = csv_text(lines, list(lines[0])) if lines else "", "text/csv"
     headers = {
         "Content-Disposition": f'attachment; filename="{page}.{kind}"',
         "Cache-Control": "no-store",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
+from agentoolkit.csv_text import csv_lines, csv_text
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution, execution_of, task_of_summary
 from agentoolkit.entrypoints.rest.routing import guarded_router
@@ -75,27 +74,10 @@ async def _page(exported: Exported, asked: ExportQuery, tools: Tools, cursor: st
 async def _lines(exported: Exported, asked: ExportQuery, tools: Tools, page: dict[str, Any]) -> AsyncGenerator[str]:
     columns = list(exported.model.model_fields)
     if asked.format == "csv":
-        yield csv_line(columns)
+        yield csv_text([], columns)
     while True:
         shown = [exported.line(record).model_dump(mode="json") for record in page[exported.records]]
-        yield "".join(csv_line([cell_of(one[name]) for name in columns]) if asked.format == "csv" else _json_line(one) for one in shown)
+        yield csv_lines(shown, columns) if asked.format == "csv" else "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in shown)
         if (cursor := page["cursor"]) is None:
             return
         page = await _page(exported, asked, tools, cursor)
-
-
-def csv_line(cells: list[str]) -> str:
-    """Write one line of a CSV file (RFC 4180)."""
-    written = io.StringIO()
-    csv.writer(written).writerow(cells)
-    return written.getvalue()
-
-
-def cell_of(value: object) -> str:
-    """Write a value as a cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _json_line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False) + "\n"
