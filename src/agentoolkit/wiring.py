@@ -200,7 +200,7 @@ class Toolkit:
             result_size=settings.result_size,
             default_executor=settings.executor,
             executor=executors.maker(settings.sent_at_once) if self._runs_jobs else LocalExecutor,
-            sends=self._runs_jobs and bool(executors.couriers),
+            sends_to=frozenset(executors.couriers) if self._runs_jobs else frozenset(),
             unavailable=executors.unavailable,
             pause_after_failures=settings.pause_after_failures,
         )

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
@@ -210,3 +212,30 @@ async def test_what_is_not_known_does_not_begin(kit: Any):
     dispatch = kit.scheduler.lifecycle.engine.dispatch
     dispatch.start(await waits_for_retry(kit, 0))
     assert list(await dispatch._attempts.begin(["gone", "job@1"])) == [False, True]
+
+
+async def of_rq(kit: Any) -> Any:
+    """Let the job be one of RQ, as another process has scheduled it that has RQ."""
+    store = kit.scheduler.store
+    stored = await store.find("job")
+    job = replace(stored.job, policies=replace(stored.job.policies, executor="rq"))
+    assert await store.replace(job, stored.state, stored.state)
+    return job
+
+
+async def test_what_this_process_cannot_send_is_kept_with_a_reason(kit: Any, caplog: pytest.LogCaptureFixture):
+    """A stored job of RQ, where there is Celery alone, is kept and named with the way out."""
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    (_, waiting) = await waits_for_retry(kit, 0)
+    dispatch.start(Claimed(await of_rq(kit), waiting))
+    dispatch._missing_tools.look()
+    assert (dispatch.holds("job@1"), "job@1" in dispatch.active) == (True, False)
+    assert "Execution job@1 waits: nothing is sent to workers of 'rq' from here. Set it up." in caplog.text
+
+
+async def test_nobody_waits_for_what_this_process_cannot_send(kit: Any):
+    """To run such a job now is refused, instead of never answered."""
+    await of_rq(kit)
+    with pytest.raises(SchedulerError, match="Set it up"):
+        async with asyncio.timeout(10):
+            await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "job"})

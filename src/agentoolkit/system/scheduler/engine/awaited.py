@@ -51,6 +51,8 @@ class AwaitedExecutions:
         execution = execution._replace(owner=self._parts.store.owner)
         active = ActiveExecution(work, execution, self._parts.timeout_of(work.policies), Phase.EXPECTED)
         active.route = self._parts.route_of(work.policies, execution.job_id)
+        if active.goes_away and (lack := self._parts.lack_of(work.agentool_name, active.route)):
+            raise SchedulerError(f"{execution.job_id!r} cannot run: {lack}", field="executor", value=active.route.executor)
         active.names = self._names(work, execution)
         active.outcome = asyncio.get_running_loop().create_future()
         self._active.add(active)

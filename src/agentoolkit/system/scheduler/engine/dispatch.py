@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
-from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
+from agentoolkit.system.scheduler.ports import Claimed, Order
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Dispatch:
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
         self._unstarted = UnstartedExecutions(parts, self._follow)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
-        self._missing_tools = MissingTools(parts.injector, parts.time, self.start)
+        self._missing_tools = MissingTools(self._lack_of, parts.time, self.start)
         self.leading = False
         """Does this process start what is due?"""
         self.in_doubt = False
@@ -81,7 +81,7 @@ class Dispatch:
             if job.policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
                 self._make_room(job, execution)
             route = self._parts.route_of(job.policies, job.job_name)
-            if route is HERE and job.agentool_name not in self._parts.injector:
+            if self._parts.lack_of(job.agentool_name, route):
                 self._missing_tools.keep(claimed)
                 return
             active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies), route=route)
@@ -90,6 +90,10 @@ class Dispatch:
                 self.executor.submit(active.order)
             else:
                 self._early.append(active.order)
+
+    def _lack_of(self, claimed: Claimed) -> str:
+        job = claimed.job
+        return self._parts.lack_of(job.agentool_name, self._parts.route_of(job.policies, job.job_name)) if job is not None else ""
 
     def open(self) -> None:
         """Let start what is to start: whoever uses the scheduler had a turn of the event loop to register AgenTools."""

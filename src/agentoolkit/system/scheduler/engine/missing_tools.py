@@ -1,11 +1,13 @@
-"""Executions whose AgenTool is not registered here: they wait, because whoever opened the scheduler may still register it."""
+"""Executions that cannot go their way from here: whoever opened the scheduler may still register their AgenTool.
+
+Those for whose executor this process has no courier wait for one that has.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 
-from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.time_source import Cancellable, TimeSource
@@ -18,16 +20,16 @@ MAX_LOOK_SECONDS = 60.0
 
 
 class MissingTools:
-    """Keeps executions until their AgenTool is registered.
+    """Keeps executions until nothing is missing for them.
 
     Args:
-        injector: Where AgenTools are registered.
+        lack_of: Says what is missing for an execution, and the way out; nothing if nothing is.
         time: Where the time comes from.
         start: Called with each execution whose AgenTool is there now.
     """
 
-    def __init__(self, injector: Injector, time: TimeSource, start: Callable[[Claimed], None]) -> None:
-        self._injector = injector
+    def __init__(self, lack_of: Callable[[Claimed], str], time: TimeSource, start: Callable[[Claimed], None]) -> None:
+        self._lack_of = lack_of
         self._time = time
         self._start = start
         self._kept: dict[str, Claimed] = {}
@@ -71,13 +73,12 @@ class MissingTools:
     def look(self) -> None:
         """Start those whose AgenTool is registered by now, and warn of the others, once."""
         for execution_id, claimed in list(self._kept.items()):
-            name = claimed.execution.agentool_name if claimed.job is None else claimed.job.agentool_name
-            if name in self._injector:
+            if not (lack := self._lack_of(claimed)):
                 self.remove(execution_id)
                 self._start(claimed)
             elif execution_id not in self._told:
                 self._told.add(execution_id)
-                logger.warning("Execution %s waits: no AgenTool is named %r here. Register it, or name its plugin.", execution_id, name)
+                logger.warning("Execution %s waits: %s", execution_id, lack)
         if self._kept:
             self._delay = min(self._delay * 2, MAX_LOOK_SECONDS)
             self._look_later()

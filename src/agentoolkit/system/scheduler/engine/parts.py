@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
@@ -41,8 +41,8 @@ class Parts:
     """What carries out jobs that name nothing."""
     unavailable: Mapping[ExecutorName, str] = field(default_factory=lambda: NO_WORKERS)
     """Executors that no job can ask for here, each with what would have to be set."""
-    sends: bool = False
-    """Can this process's executor send executions away? If not, what it has it carries out itself, as a worker does."""
+    sends_to: Collection[ExecutorName] = ()
+    """The executors whose workers this process can send to. If there are none, it carries out itself what it has, as a worker does."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
     result_size: int = RESULT_SIZE
@@ -59,6 +59,16 @@ class Parts:
     def route_of(self, policies: Policies, label: str) -> Route:
         """Return which way an execution goes."""
         executor = policies.executor or self.default_executor
-        if executor == "local" or not self.sends:
+        if executor == "local" or not self.sends_to:
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
+
+    def lack_of(self, agentool_name: str, route: Route) -> str:
+        """Return what is missing here for an execution to go its way, and the way out; nothing if it can go."""
+        if route is HERE:
+            return (
+                "" if agentool_name in self.injector else f"no AgenTool is named {agentool_name!r} here. Register it, or name its plugin."
+            )
+        if route.executor in self.sends_to:
+            return ""
+        return f"nothing is sent to workers of {route.executor!r} from here. {self.unavailable.get(route.executor, '')}"
