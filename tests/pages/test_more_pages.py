@@ -26,6 +26,14 @@ async def send(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.R
     return await client.post(path, content=str(httpx2.QueryParams(fields)))
 
 
+async def test_a_job_whose_id_has_a_slash_has_pages(kit: TestToolkit, browse: Browse) -> None:
+    """The list links to it, written as %2F, and it to its others."""
+    await schedule(kit, "nightly/report")
+    assert 'href="/jobs/nightly%2Freport"' in await browse("/jobs")
+    for page in ("", "/edit", "/replay", "/versions"):
+        assert "nightly/report" in await browse(f"/jobs/nightly%2Freport{page}")
+
+
 async def definition_of(kit: TestToolkit, job_id: str) -> dict[str, Any]:
     return (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": job_id})).data["info"]
 

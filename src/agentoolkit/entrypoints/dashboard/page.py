@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from agentool.caller import Scope
@@ -22,6 +21,7 @@ from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, i
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
+from agentoolkit.entrypoints.rest.routing import NamingRoute
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -113,7 +113,7 @@ async def view_of(request: Request) -> View:
 Viewing = Annotated[View, Depends(view_of)]
 
 
-class PageRoute(APIRoute):
+class PageRoute(NamingRoute):
     """A route that is guarded as those of the API are, and answers every error as a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

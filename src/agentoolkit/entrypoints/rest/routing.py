@@ -24,16 +24,17 @@ Named = Annotated[str, Path(min_length=1, max_length=1_000)]
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
-class GuardedRoute(APIRoute):
-    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something.
-
-    A name in its path may have a slash, written as ``%2F``.
-    """
+class NamingRoute(APIRoute):
+    """A route in whose path a name may have a slash, written as ``%2F``."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(_with_kept_slashes(scope))
         named: dict[str, Any] = child.get("path_params", {})
         return match, {**child, "path_params": {name: _with_slashes(value) for name, value in named.items()}} if named else child
+
+
+class GuardedRoute(NamingRoute):
+    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
