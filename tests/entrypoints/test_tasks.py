@@ -20,6 +20,13 @@ from .conftest import Cli, Server
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "tasks.schema.json"
 FIRST = "- {name: first, schedule: 1 hour, function: 'chores:greet'}\n"
 SECOND = "- {name: second, schedule: every day at 9am, function: 'chores:greet'}\n"
+KEPT = """\
+- name: first
+  schedule: 1 hour
+  description: as usual
+  agentool_name: storage_kv
+  input_data: {operation: set, namespace: mine, key: mine, value: {password: hush}}
+"""
 DOCUMENTED = """
 tasks:
   - name: process_pending_emails
@@ -83,6 +90,37 @@ def test_a_plan_is_refused_as_a_file_is(cli: Cli) -> None:
     """All tasks that cannot be scheduled are named with the file, the line and the field."""
     tasks(FIRST, SECOND.replace("every", "evry"))
     assert "tasks.yaml, line 3, task 'second': schedule: " in cli("tasks", "plan", "tasks.yaml", "--allow", "chores", code=2).stderr
+
+
+def test_a_plan_shows_no_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a variable holds goes by the variable's name, what was there before by none, and what has a secret's name is hidden."""
+    monkeypatch.setenv("MINE", "hunter2hunter2")
+    named = KEPT.replace("as usual", "!env MINE")
+    tasks(named)
+    apply(cli)
+    monkeypatch.setenv("MINE", "swordfish9swordfish9")
+    tasks(named.replace("hush", "quiet"))
+    for words in ((), ("--json",)):
+        said = cli("tasks", "plan", "tasks.yaml", "--allow", "chores", *words, code=2).stdout
+        assert ("!env MINE" in said, "[redacted]" in said) == (True, True)
+        assert not [word for word in ("hunter2", "swordfish9", "hush", "quiet") if word in said]
+
+
+@pytest.mark.parametrize("field", ["max_retries", "timezone", "max_retries_of_default"])
+def test_a_refusal_names_the_variable(cli: Cli, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    """Not what it holds, whether the file's reader refuses it or the scheduler."""
+    monkeypatch.setenv("MINE", "hunter2" * 20)
+    tasks(FIRST.replace("}", f", {field}: !env MINE}}") if "default" not in field else FIRST + "defaults: {max_retries: !env MINE}\n")
+    said = cli("tasks", "plan", "tasks.yaml", "--allow", "chores", code=2).stderr
+    assert ("!env MINE" in said, "hunter2" in said) == (True, False)
+
+
+def test_info_shows_no_secret(cli: Cli) -> None:
+    """What has a secret's name is hidden, as in the history of changes."""
+    tasks(KEPT)
+    apply(cli)
+    said = cli("info", "first").stdout
+    assert ("[redacted]" in said, "hush" in said) == (True, False)
 
 
 def test_only_prune_cancels(cli: Cli) -> None:

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, mode
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
 from agentoolkit.entrypoints.task_paths import placed_below
-from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml
+from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml, variables_in, without_variables
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
 from agentoolkit.text_files import decode_text
@@ -78,6 +78,7 @@ class Task(JobFields):
     model_config = ConfigDict(extra="forbid", alias_generator=lambda field: _NAMES.get(field, field))
 
     _place: TaskPlace | None = PrivateAttr(None)
+    _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     # Narrowed: a task of a file has both.
     job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
@@ -104,12 +105,16 @@ class Task(JobFields):
         """Say that it is refused, and why; with the file, and the line of the field, where it comes out of a file."""
         if self._place is None:
             return f"Task {self.name!r} is refused: {error}"
-        return f"{self._place.of(str(getattr(error, 'field', '')))}: {error}"
+        return f"{self._place.of(str(getattr(error, 'field', '')))}: {self.shown(str(error))}"
 
-    def placed_in(self, place: TaskPlace) -> Self:
-        """Note where it stands."""
-        self._place = place
+    def placed_in(self, place: TaskPlace, variables: Mapping[str, str]) -> Self:
+        """Note where it stands, and the names of the file's variables by what they hold."""
+        self._place, self._variables = place, variables
         return self
+
+    def shown(self, value: Any) -> Any:
+        """Return a value of it, or a message on it, as people may read it: variables go by their names."""
+        return without_variables(value, self._variables)
 
     def scheduler_input(self) -> dict[str, Any]:
         """Return the call of the scheduler AgenTool that schedules this task."""
@@ -156,12 +161,13 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """
     with refusing_yaml(text, source):
         nodes, defaults, calendars = _file_parts(yaml_text.compose(text), source)
+    variables = variables_in(text)
     tasks: list[Task] = []
     refusals: list[TaskFileError] = []
     for node in nodes:
         try:
             with refusing_yaml(text, source):
-                tasks.append(_read_task(node, defaults, calendars, source))
+                tasks.append(_read_task(node, defaults, calendars, source, variables))
         except TaskFileError as error:
             refusals.append(error)
     if len(refusals) == 1:
@@ -221,18 +227,18 @@ def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
     return found
 
 
-def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, source: str) -> Task:
+def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, source: str, variables: Mapping[str, str]) -> Task:
     """Read a task; the names of the file's own calendars are replaced, other names are the settings'."""
     place, fields = TaskPlace.of_node(source, node), construct(node)
     if isinstance(fields, dict):
         fields = {**defaults, **cast("dict[str, Any]", fields)}
     try:
-        task = Task.model_validate(fields).placed_in(place)
+        task = Task.model_validate(fields).placed_in(place, variables)
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, {_NAMES.get(name, name): field for name, field in Task.model_fields.items()})
         said = "; ".join(str(problem) for problem in wrong.problems)
         where = place.of(wrong.problems[0].field or "") if wrong.problems else place.of("")
-        raise TaskFileError(f"{where}: {said}", value=wrong.value, problems=wrong.problems) from error
+        raise TaskFileError(f"{where}: {without_variables(said, variables)}", value=wrong.value, problems=wrong.problems) from error
     if surrogate := re.search("[\ud800-\udfff]", json.dumps(task.model_dump(), ensure_ascii=False, default=str)):
         problem = f"{place.of('')}: it holds a lone surrogate, {surrogate[0]!a}."
         raise TaskFileError(problem, field="tasks", value=task.name, remedy="Write the whole character.")

@@ -9,19 +9,26 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any, cast
 
 import yaml
 
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, excerpt
 from agentool.references import PREFIX
 from agentoolkit import yaml_text
 
 _BEGINS_WITH_SIGN = re.compile(r"(?P<key>[\w.-]+):\s+(?P<value>(?:[*@%`&|>]|!(?!!|env\b|ref:))(?:[^,}#]|,(?=\S))*)")
 _HAS_COLON = re.compile(r"\s*(?:-\s+)?(?P<key>[\w.-]+):\s+(?P<value>[^\s\"'{\[*@%`&!|>#][^\"'{\[#]*:\s[^#]*)$")
 """Values that lack their quotes: YAML takes their first sign, or the colon and space in them, for its own."""
+
+_VARIABLE = re.compile(r"!env\s+[\"']?([^\s:\"',}\]]+)")
+_TELLING = 8
+"""Characters from which on a variable's value is hidden within text: what is shorter may be there by chance."""
+_BEGINNING = 24
+"""Characters by which a longer one is found that was cut."""
 
 
 class TaskFileError(InvalidInput):
@@ -54,6 +61,34 @@ cast("Any", TaskFileLoader).add_multi_constructor(PREFIX, TaskFileLoader.constru
 def construct(node: yaml.Node) -> Any:
     """Turn a node of a task file into values. Raises `yaml.YAMLError`."""
     return yaml_text.construct(node, TaskFileLoader)
+
+
+def variables_in(text: str) -> Mapping[str, str]:
+    """Return what the variables hold that a file's text names: their names by their values."""
+    return {value: name for name in _VARIABLE.findall(text) if (value := os.environ.get(name))}
+
+
+def without_variables(value: Any, variables: Mapping[str, str]) -> Any:
+    """Return a copy of JSON values, or a message, with ``!env NAME`` in place of what a variable holds."""
+    if isinstance(value, dict):
+        return {key: without_variables(item, variables) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [without_variables(item, variables) for item in cast("list[Any]", value)]
+    if not isinstance(value, str):
+        return value
+    if value in variables:
+        return f"!env {variables[value]}"
+    for held, name in variables.items():
+        value = value.replace(excerpt(held), f"!env {name}")
+        if len(held) >= _TELLING:
+            # A message may have cut it: what begins as it does is hidden as far as it goes on so.
+            first, *others = value.split(held[:_BEGINNING])
+            rest = held[_BEGINNING:]
+            rests = [
+                other[sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(other, rest, strict=False))) :] for other in others
+            ]
+            value = f"!env {name}".join([first, *rests])
+    return value
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from agentoolkit.entrypoints.cli.printing import (
     relative,
     say,
 )
+from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.jobs import Policies
 from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
 
@@ -50,8 +51,8 @@ def print_jobs(jobs: Sequence[JobSummary]) -> None:
 
 
 def job_facts(details: JobDetails) -> dict[str, object]:
-    """Return what there is to tell of a job, by name; what is as usual is left out."""
-    about, due = details.info, moment_of(details.next_run)
+    """Return what there is to tell of a job, by name; what is as usual is left out, and secrets are hidden."""
+    about, due = redacted(details.info), moment_of(details.next_run)
     if due:
         following = f"{long_time(due)}, {relative(due, present())}"
     elif about["state"] == "paused":

@@ -14,6 +14,7 @@ from agentool.core.injector import Injector
 from agentoolkit.entrypoints.cli.apply_tasks import refuse, run, try_tasks
 from agentoolkit.entrypoints.cli.printing import say
 from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.redaction import REDACTED, redacted
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.schemas import CancelledJob, JobDetails
@@ -48,7 +49,7 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
         if not job.created:
             about = (await run(injector, JobDetails, operation="get_job", job_id=job.job_id)).info
             new = {name: value for name, value in job.definition.items() if name in JobFields.model_fields}
-            changes = {name: (about[name], value) for name, value in new.items() if about[name] != value}
+            changes = {name: _shown(task, name, about[name], value) for name, value in new.items() if about[name] != value}
             if not task.enabled and about["state"] == "active":
                 changes["enabled"] = (True, False)
         action: Literal["add", "change", "keep"] = "add" if job.created else "change" if changes else "keep"
@@ -56,6 +57,12 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
     if prune:
         steps += [PlannedChange("cancel", job_id, "not in the file any more", {}) for job_id in left]
     return steps
+
+
+def _shown(task: Task, name: str, old: Any, new: Any) -> tuple[Any, Any]:
+    """Return both values of a field without secrets. What was there before may have come out of the same variable."""
+    named = task.shown(new)
+    return redacted({name: old})[name] if named == new else REDACTED, redacted({name: named})[name]
 
 
 def print_plan(steps: Sequence[PlannedChange]) -> None:
