@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos import DBOS, DBOSConfig
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.messages import ModelMessage, ToolReturn
@@ -22,8 +23,11 @@ from tests.agents.scripts import scripted
 
 from agentool import ConfigurationError
 from agentoolkit.actions.agent import register_agent
+from agentoolkit.agents.durable_runs import DurableRuns
 from agentoolkit.agents.recorded_steps import RecordedSteps
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.testing import TestToolkit
+from agentoolkit.time_source import SystemTime
 
 
 @pytest.mark.parametrize("deaths", [STEPS[:2], STEPS[2:4], STEPS[4:]], ids="-".join)
@@ -150,6 +154,31 @@ async def test_without_a_database_no_run_is_durable(kit: TestToolkit) -> None:
     """An agent that is to be durable in a toolkit in memory is refused, with what to set."""
     with pytest.raises(ConfigurationError, match="AGENTOOL_DATABASE"):
         register_agent("a", Agent(scripted()), durable="dbos")
+
+
+async def test_an_applications_own_dbos_is_left_alone(tmp_path: Path) -> None:
+    """A run is refused while the process uses DBOS for something else; the next one after it works, and nobody ended the other's."""
+    theirs = DBOSConfig(name="theirs", application_version="1", system_database_url=f"sqlite:///{tmp_path}/theirs", log_level="CRITICAL")
+    runs, execution = DurableRuns(str(tmp_path / "jobs.db"), SystemTime()), Execution("a@1", "a", "agent", SystemTime().now())
+
+    async def work() -> int:
+        return 3
+
+    def launch() -> None:
+        DBOS(config=theirs)
+        DBOS.launch()
+
+    try:
+        await asyncio.to_thread(launch)
+        with pytest.raises(ConfigurationError, match="something else"):
+            await runs.run(execution, work)
+        await runs.close()
+        assert await asyncio.to_thread(DBOS.list_workflows) == []  # raises where there is no DBOS any more
+        await asyncio.to_thread(DBOS.destroy)
+        assert await runs.run(execution, work) == 3
+        await runs.close()
+    finally:
+        DBOS.destroy()
 
 
 class TestPrograms:

@@ -124,14 +124,23 @@ class DurableRuns:
 
     async def close(self) -> None:
         """Stop DBOS, if it was started. What runs is gone on with by the next attempt."""
-        if self._opening is None:
+        if (opening := self._opening) is None:
             return
-        await asyncio.wait([self._opening])
+        await asyncio.wait([opening])
+        if opening.cancelled() or opening.exception() is not None:  # what is there now is another's
+            return
         self._opening = None
         await DBOS.delete_queue_async(self._queue)
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=_CLOSE_SECONDS)
 
     async def _open(self) -> None:
+        try:
+            await self._launch()
+        except BaseException:
+            self._opening = None  # the next run tries again
+            raise
+
+    async def _launch(self) -> None:
         works = self._works
 
         async def agent_run() -> None:
@@ -149,16 +158,20 @@ class DurableRuns:
             enable_otlp=False,
             **_place(self._database),
         )
-        self._workflow = DBOS.workflow(name=WORKFLOW)(agent_run)
         DBOS(config=settings)
         try:
             DBOS.listen_queues([self._queue])
         except Exception as error:
             problem = "This process uses DBOS for something else, or has two toolkits with durable agents."
             raise ConfigurationError(problem, remedy="Give the durable agents a process of their own.") from error
-        await asyncio.to_thread(DBOS.launch)
-        await DBOS.register_queue_async(self._queue)
-        await self._forget_old()
+        try:
+            self._workflow = DBOS.workflow(name=WORKFLOW)(agent_run)
+            await asyncio.to_thread(DBOS.launch)
+            await DBOS.register_queue_async(self._queue)
+            await self._forget_old()
+        except BaseException:
+            await asyncio.to_thread(DBOS.destroy)
+            raise
 
     async def _begin(self, execution: Execution, attempt: _Work) -> str:
         """Let a workflow do the work: the execution's first, or what goes on where an earlier attempt ended."""
