@@ -124,6 +124,22 @@ async def test_a_job_that_runs_itself_is_told_so(kit, scheduler, probe, monkeypa
     assert (record["status"], "would wait for itself" in record["error"]["message"]) == ("failed", True)
 
 
+async def test_a_job_without_a_key_holds_no_key(kit, scheduler, probe, monkeypatch):
+    """A concurrency key that is called "None" is a key like any other: a job without one may wait for it."""
+    outer = []
+
+    async def once(**given):
+        if not outer:
+            outer.append(1)
+            await scheduler("run_now", job_id="inner")
+
+    await scheduler.add("1 hour", job_id="inner", concurrency_key="None")
+    await scheduler.add("now", job_id="outer")
+    monkeypatch.setattr(probe, "run", once)
+    await kit.advance()
+    assert await scheduler.statuses("outer") == ["success"]
+
+
 async def test_jobs_that_run_each_other_in_a_circle_are_told_so(kit, scheduler, probe, monkeypatch):
     """Also where one job lies between, and where it is the concurrency key that both hold."""
     asked = []

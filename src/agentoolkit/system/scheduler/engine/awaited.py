@@ -89,17 +89,21 @@ class AwaitedExecutions:
 
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
         """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""
-        own = {f"job:{execution.job_id}"}
-        if work.policies.concurrency_key is not None:
-            own.add(f"key:{work.policies.concurrency_key}")
+        own = _held(work, execution)
         asking = current_execution()
         parent = self._active.get(asking.execution_id) if asking is not None else None
         if parent is None:
-            return frozenset(own)
-        held = parent.names or frozenset({f"job:{parent.execution.job_id}", f"key:{parent.work.policies.concurrency_key}"})
+            return own
+        held = parent.names or _held(parent.work, parent.execution)
         if waits := held & own:
             name = min(waits).partition(":")[2]
             problem = f"{execution.job_id!r} would wait for itself: {parent.execution.execution_id!r}, which asks for it, holds {name!r}."
             remedy = "Schedule it with 'now' instead of waiting for it."
             raise SchedulerError(problem, field="job_id", value=execution.job_id, remedy=remedy)
         return held | own
+
+
+def _held(work: Work, execution: Execution) -> frozenset[str]:
+    """Return what an execution holds while it runs: its job, and the concurrency key if there is one."""
+    key = work.policies.concurrency_key
+    return frozenset([f"job:{execution.job_id}"] if key is None else [f"job:{execution.job_id}", f"key:{key}"])
