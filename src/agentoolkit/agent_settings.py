@@ -48,11 +48,6 @@ class Budget(_Frozen):
     cost: Money | None = Field(default=None, description="US dollars")
     runs: Amount | None = Field(default=None, description="Runs")
 
-    @property
-    def is_empty(self) -> bool:
-        """Is there no limit in it?"""
-        return self.tokens is None and self.cost is None and self.runs is None
-
 
 class AgentRules(_Frozen):
     """How an agent is run when nobody is there."""

@@ -6,8 +6,6 @@ from typing import Any
 
 from agentoolkit.entrypoints.taskfile import DEFAULTED, Task
 
-SCHEMA_ID = "agentool-tasks"
-
 
 def task_file_schema() -> dict[str, Any]:
     """Return the schema of a whole file.

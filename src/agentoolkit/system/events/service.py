@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_PENDING = 10_000
-"""Events that wait to be written down; of more, the oldest are dropped."""
+"""Events that wait to be written down; of more, the newest are dropped, and counted."""
 BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""

@@ -139,9 +139,8 @@ class Recorder:
                 return Written(ended, True, ending.message is not None, answer.finished.downstream)
             if not active.cancel_reason:
                 return Written(again, kept=answer.waits or in_doubt)
-            if active.cancel_reason:  # who cancelled it while that was written was told that it ends
-                now = self._time.now()
-                ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
+            now = self._time.now()  # who cancelled it while that was written was told that it ends
+            ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
         return await self._finish(Ending(ended, outcome_message(active.work, ended)))
 
     def _retried(self, active: ActiveExecution, outcome: Outcome) -> Execution | None:

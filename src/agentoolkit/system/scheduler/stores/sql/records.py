@@ -149,7 +149,6 @@ EXECUTION = Columns(
 )
 """The columns of an execution, in the order of its fields."""
 _ATTEMPTS = EXECUTION.names.index("attempts")
-_RESULT = EXECUTION.names.index("result")
 
 WITHOUT_RESULT = ", ".join("NULL" if name == "result" else name for name in EXECUTION.names)
 """What is selected of an execution whose result, which may be large, is not asked for."""
