@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from pydantic import BaseModel
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentool.errors import AgenToolError, did_you_mean, excerpt
 from agentoolkit.text import whole
@@ -21,7 +23,8 @@ class UnrecordableResult(AgenToolError, RuntimeError):
 def recordable(output: object, largest: int | None = None) -> Any:
     """Turn what an AgenTool returned into JSON values that mean the same.
 
-    Models become objects, times ISO 8601 text, bytes Base64 text, and numbers that JSON does not have (NaN, infinity) text.
+    Models become objects, times ISO 8601 text, and numbers that JSON does not have (NaN, infinity) text. Bytes become the text that
+    they are in UTF-8, and those that are none ``{"encoding": "base64", "data": …}``.
 
     Raises:
         UnrecordableResult: There is no such form, or it has more than `largest` bytes of JSON.
@@ -30,10 +33,7 @@ def recordable(output: object, largest: int | None = None) -> Any:
         return None
     try:
         # Through text, because only text gives NaN, lone surrogates and bottomless nesting away.
-        text = to_json(output, bytes_mode="base64", inf_nan_mode="strings")
-        if b"null" in text and _has_other_numbers(plain := _without_models(output)):
-            # A model's own configuration, by default null, counts before the mode that is asked for.
-            text = to_json(plain, bytes_mode="base64", inf_nan_mode="strings")
+        text = _json_text(output)
         if largest is None or len(text) <= largest:
             return from_json(text)
     except Exception as error:  # a model's own code may raise anything
@@ -121,14 +121,38 @@ def _what_is_there(held: Any, name: str) -> str:
     return f"It is {excerpt(held)}."
 
 
-def _without_models(value: Any) -> Any:
+def _json_text(output: object) -> bytes:
+    try:
+        text = to_json(output, inf_nan_mode="strings")
+    except PydanticSerializationError as error:
+        try:
+            return to_json(_plain(output), inf_nan_mode="strings")  # there may be bytes that are no text
+        except Exception:
+            raise error from None  # there was something else: the first error names it
+    # A model's own configuration, by default null, counts before the mode that is asked for.
+    if b"null" in text and _has_other_numbers(plain := _plain(output)):
+        return to_json(plain, inf_nan_mode="strings")
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """Return models and dataclasses as mappings, and bytes that are no text as Base64, at any depth."""
     if isinstance(value, BaseModel):
-        return value.model_dump()
+        return _plain(value.model_dump())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _without_models(item) for key, item in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_models(item) for item in cast("list[Any]", value)]
-    return value
+        return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in cast("list[Any]", value)]
+    return _text_of(bytes(cast("bytes", value))) if isinstance(value, (bytes, bytearray, memoryview)) else value
+
+
+def _text_of(content: bytes) -> str | dict[str, str]:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return {"encoding": "base64", "data": base64.b64encode(content).decode()}
 
 
 def _has_other_numbers(value: Any) -> bool:

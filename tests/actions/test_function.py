@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -249,3 +250,22 @@ def test_models_within_models_and_lists_keep_such_numbers():
     assert found == {
         "outer": {"inner": [{"number": "Infinity", "when": "2030-01-01T00:00:00Z"}, {"number": None, "when": "2030-01-01T00:00:00Z"}]}
     }
+
+
+@dataclass
+class Picture:
+    name: str
+    content: bytes
+
+
+def picture() -> list[Picture]:
+    """Draw nothing."""
+    return [Picture("dot", b"\xff\x00")]
+
+
+async def test_bytes_that_are_no_text_are_base64_in_the_record():
+    """What a function returns holds them at any depth, in a dataclass too."""
+    async with toolkit(settings=Settings(timezone="UTC", functions=(__name__,))) as kit:
+        data = {"operation": "call", "function": f"{__name__}:picture"}
+        answer = await kit.injector.run("scheduler", {"operation": "run_now", "agentool_name": "function", "input_data": data})
+    assert answer.data["result"]["result"] == [{"name": "dot", "content": {"encoding": "base64", "data": "/wA="}}]

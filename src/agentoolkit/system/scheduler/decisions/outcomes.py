@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import traceback
 from datetime import datetime
 from typing import Any
 
 from agentool.errors import AgenToolError
-from agentoolkit import json_values
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, is_nothing_to_report
-from agentoolkit.json_values import UnrecordableResult
+from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.ports import Message
@@ -22,17 +20,6 @@ MAX_TRACEBACK_LENGTH = 50_000
 """Characters of its traceback."""
 
 _TRACEBACK_FRAMES = 8
-
-
-def recordable(output: object, largest: int = RESULT_SIZE) -> Any:
-    """Turn a handler's output into JSON values, bytes as ``{"encoding": "base64", "data": …}``. See `json_values.recordable`.
-
-    Raises:
-        UnrecordableResult: There is no such form, or it has more than `largest` bytes of JSON.
-    """
-    if isinstance(output, (bytes, bytearray)):
-        output = {"encoding": "base64", "data": base64.b64encode(output).decode()}
-    return json_values.recordable(output, largest)
 
 
 def record_success(
@@ -66,7 +53,7 @@ def part_done(error: BaseException) -> Any:
     if not isinstance(error, (AgenToolError, asyncio.CancelledError)):
         return None
     try:
-        return recordable(getattr(error, "result", None))
+        return recordable(getattr(error, "result", None), RESULT_SIZE)
     except UnrecordableResult:
         return None
 
