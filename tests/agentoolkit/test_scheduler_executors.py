@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import InvalidJob
-from agentoolkit.system.scheduler.executors.admission import Admission
+from agentoolkit.system.scheduler.executors.limits import Limits
 from agentoolkit.system.scheduler.executors.remote import IDS_IN_A_MESSAGE, PORTION_SECONDS, Sent, portions
 from agentoolkit.system.scheduler.ports import Limit, Order, Route
 from agentoolkit.testing import toolkit
@@ -91,7 +91,7 @@ def test_what_differs_travels_apart():
     assert found == {(None, "medium", 2, 4), ("gpu", "medium", 1, 2), (None, "high", 1, 2)}
 
 
-class _Entered(Admission):
+class _Entered(Limits):
     """Notes who is let in."""
 
     def __init__(self) -> None:

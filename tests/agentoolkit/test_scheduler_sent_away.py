@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agentool import Injector
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -239,3 +240,31 @@ async def test_nobody_waits_for_what_this_process_cannot_send(kit: Any):
     with pytest.raises(SchedulerError, match="Set it up"):
         async with asyncio.timeout(10):
             await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "job"})
+
+
+async def test_listeners_are_told_what_workers_did(kit: Any, courier: Courier):
+    """Once per outcome, marked as another process's: the metrics here count it, and the event bus has it from the worker."""
+    told: list[Any] = []
+    kit.scheduler.subscribe(told.append)
+    await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "job", "run_key": "once"})
+    await until(lambda: bool(courier.sent))
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC", executor="celery"), runs_jobs=False) as worker:
+        await worker.scheduler.executions.run_claimed(courier.sent)
+    await until(lambda: any(event.elsewhere for event in told))
+    (event,) = [event for event in told if event.elsewhere]
+    assert (event.type, event.execution.execution_id) == ("scheduler.task.success", courier.sent[0])
+    shown = await kit.injector.run("metrics", {"operation": "export", "format": "prometheus"})
+    assert 'agentool_executions_total{agentool="queue",status="success"} 1' in shown.text
+
+
+async def test_a_worker_leaves_alone_what_it_has_no_tool_for(kit: Any, courier: Courier):
+    """It owns nothing of it afterwards, so the next leader finds it, and another worker can claim it."""
+    await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "job", "run_key": "once"})
+    await until(lambda: bool(courier.sent))
+    owner = kit.scheduler.store.owner
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
+        worker.scheduler.lifecycle.running_engine().dispatch._parts = replace(worker.scheduler.parts, injector=Injector())
+        await worker.scheduler.executions.run_claimed(courier.sent)
+        row = await kit.scheduler.store.execution(courier.sent[0])
+        assert (row.owner, row.status) == (owner, ExecutionStatus.QUEUED)
+        assert not worker.scheduler.lifecycle.running_engine().dispatch.holds(courier.sent[0])

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from agentoolkit.system.scheduler.executors.admission import Admission
+from agentoolkit.system.scheduler.executors.limits import Limits
 from agentoolkit.system.scheduler.ports import Attempts
 
 IDS_IN_A_MESSAGE = 50
 
 
-class ProcessExecutor(Admission):
+class ProcessExecutor(Limits):
     """Sends ids, up to fifty in a line, to a process that has the same database; it answers with those that are over."""
 
     def __init__(self, attempts: Attempts, concurrency: int, database: str, log: Path) -> None:

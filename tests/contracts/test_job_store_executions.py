@@ -315,3 +315,50 @@ async def test_a_retry_is_claimed_by_its_id_when_it_is_due(store: JobStore, minu
     assert await store.retry(execution._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(5), started_at=None))
     await store.release_all()
     assert bool(await store.claim_executions([execution.execution_id], at(minutes))) is is_claimed
+
+
+async def test_what_cannot_be_run_is_left_to_others(store: JobStore):
+    """Of a portion, what this process has no AgenTool for stays as it was, and another process can claim it by its id."""
+    for name in ("a", "b"):
+        await add(store, name)
+    first, second = await claim(store, 1, "a", "b")
+    await store.release_all()
+    ids = [first.execution_id, second.execution_id]
+    (claimed,) = await store.claim_executions(ids, at(1), lambda job: job.job_id == "b")
+    left = await store.execution(first.execution_id)
+    assert (claimed.execution.execution_id, left and left.status) == (second.execution_id, ExecutionStatus.QUEUED)
+    assert [each.execution.execution_id for each in await store.claim_executions([first.execution_id], at(1))] == [first.execution_id]
+
+
+async def _waits_for_its_retry(store: JobStore) -> Execution:
+    await add(store)
+    begun = await begin(store, await claim_one(store))
+    waiting = begun._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(5), started_at=None)
+    assert await store.retry(waiting)
+    return waiting
+
+
+async def test_a_due_retry_is_queued(store: JobStore):
+    """Its retry time is gone then, it can be begun, and queued again it still says that it waits."""
+    waiting = await _waits_for_its_retry(store)
+    assert await store.queue_retry(waiting)
+    queued = await store.execution(waiting.execution_id)
+    assert queued == waiting._replace(status=ExecutionStatus.QUEUED, retry_at=None)
+    assert await store.queue_retry(waiting)
+    assert await start(store, queued._replace(status=ExecutionStatus.RUNNING, started_at=at(5)))
+
+
+async def test_what_has_begun_is_not_queued_again(store: JobStore):
+    """Nor is what has another attempt by now, or was never there."""
+    waiting = await _waits_for_its_retry(store)
+    assert not await store.queue_retry(waiting._replace(attempt=3))
+    assert not await store.queue_retry(waiting._replace(execution_id="job@never"))
+    await begin(store, waiting)
+    assert not await store.queue_retry(waiting)
+
+
+async def test_executions_are_read_by_their_ids(store: JobStore):
+    """Without their results; one that is not there is missing."""
+    await add(store)
+    ended = await run(store)
+    assert list(await store.executions_by_id([ended.execution_id, "job@never"])) == [ended._replace(result=None)]

@@ -24,7 +24,7 @@ class EventFeed:
         self._bus = bus
 
     def __call__(self, event: Event) -> None:
-        if not self._bus.unread:
+        if not event.elsewhere and not self._bus.unread:
             self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
 
 

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 def log_event(event: Event) -> None:
     """Log an event. Made to be given to ``scheduler.subscribe``."""
-    if not logger.isEnabledFor(logging.DEBUG):
+    if event.elsewhere or not logger.isEnabledFor(logging.DEBUG):
         return
     execution = event.execution
     if execution is None:

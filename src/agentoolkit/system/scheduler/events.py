@@ -46,6 +46,8 @@ class Event(NamedTuple):
     execution: Execution | None = None
     owner: str = ""
     """Whose job it is, where that is known."""
+    elsewhere: bool = False
+    """Did another process carry it out? That one has told its own listeners, and the event bus."""
 
 
 Listener = Callable[[Event], None]
@@ -83,10 +85,15 @@ class EventPublisher:
     def cancelled(self, job: Job) -> None:
         self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
 
-    def execution_changed(self, execution: Execution, owner: str = "") -> None:
+    @property
+    def is_heard(self) -> bool:
+        """Does anybody listen?"""
+        return bool(self._listeners)
+
+    def execution_changed(self, execution: Execution, owner: str = "", *, elsewhere: bool = False) -> None:
         """Tell how an execution stands now, and whose job it belongs to, where that is known."""
         if self._listeners:
-            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, execution=execution, owner=owner))
+            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, None, execution, owner, elsewhere))
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

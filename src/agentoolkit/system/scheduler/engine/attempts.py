@@ -130,16 +130,32 @@ class LocalAttempts:
 
     def forget(self, execution_ids: Sequence[str]) -> None:
         """See `ports.Attempts.forget`."""
-        for execution_id in execution_ids:
-            if (active := self._active.get(execution_id)) is not None:
-                self._active.remove(active)
-                if active.outcome is not None:
-                    self._tasks.start(self._read_outcome(active))
+        left = [active for execution_id in execution_ids if (active := self._active.get(execution_id)) is not None]
+        for active in left:
+            self._active.remove(active)
+        if self._parts.announcer.is_heard:
+            self._tasks.start(self._tell_of([active for active in left if active.outcome is None]))
+        for active in left:
+            if active.outcome is not None:
+                self._tasks.start(self._read_outcome(active))
         self._left()
 
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
         """See `ports.Attempts.statuses`."""
         return await self._parts.store.statuses(execution_ids)
+
+    async def _tell_of(self, left: Sequence[ActiveExecution]) -> None:
+        """Tell listeners here, such as the metrics, how executions stand that another process has carried out."""
+        try:
+            rows = await self._parts.store.executions_by_id([active.execution.execution_id for active in left])
+        except Exception:
+            log_failure(logger, "How %d executions ended elsewhere is not told to listeners", len(left))
+            return
+        owners = {active.execution.execution_id: active.work.caller.name for active in left}
+        for execution in rows:
+            if execution.status is not ExecutionStatus.QUEUED:
+                self._note_lateness(execution)
+                self._parts.announcer.execution_changed(execution, owners[execution.execution_id], elsewhere=True)
 
     async def _read_outcome(self, active: ActiveExecution) -> None:
         """Tell whoever waits how an execution ended that another process ran."""
@@ -152,6 +168,9 @@ class LocalAttempts:
         active.phase = _RUNNING
         execution = active.execution
         self._parts.announcer.execution_changed(execution, active.work.caller.name)
+        self._note_lateness(execution)
+
+    def _note_lateness(self, execution: Execution) -> None:
         if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
             self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
 

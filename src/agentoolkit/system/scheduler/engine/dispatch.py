@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
-from agentoolkit.system.scheduler.ports import Claimed, Order
+from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
 
 logger = logging.getLogger(__name__)
 
@@ -146,11 +146,12 @@ class Dispatch:
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, as a worker does that was sent them, and run them until their outcomes are written.
 
-        What another process has claimed, cancelled or ended meanwhile is passed over.
+        What another process has claimed, cancelled or ended meanwhile is passed over, and so is what has no AgenTool here:
+        whoever sent it sends it again, so that another worker may have it.
         """
         over: list[asyncio.Future[Outcome]] = []
         try:
-            for job, execution in await self._store.claim_executions(execution_ids, self._time.now()):
+            for job, execution in await self._store.claim_executions(execution_ids, self._time.now(), self._can_run):
                 if job is None and not execution.finished:
                     await self._unstarted.end(execution, None, "its job is gone", execution.status)
                     continue
@@ -163,6 +164,12 @@ class Dispatch:
             raise
         if over:
             await asyncio.wait(over)
+
+    def _can_run(self, job: Job) -> bool:
+        """Can this process carry out what a job asks for? Called in the store's thread."""
+        if lack := self._parts.lack_of(job.agentool_name, HERE):
+            logger.warning("An execution of job %r is left to another worker: %s", job.job_name or job.job_id, lack)
+        return not lack
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""

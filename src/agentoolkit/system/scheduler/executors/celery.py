@@ -6,32 +6,21 @@ it is sent in the store first. Nothing is sent with an ETA, no result is kept by
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from math import ceil
 from typing import get_args
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
 from agentoolkit.setting_groups import CelerySettings
+from agentoolkit.system.scheduler.executors.couriers import COMMON_QUEUE, GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.ports import Portion
 
-logger = logging.getLogger(__name__)
-
 TASK = "agentool.run_executions"
 """The one task that Celery knows of us. Its argument is a list of execution ids."""
-COMMON_QUEUE = "agentool"
-"""Where executions go whose job names no queue."""
 DELIVERIES = 20
 """Times that a quorum queue delivers a message before it drops it. The execution is sent again then, or was lost already."""
-GRACE_SECONDS = 15
-"""Between a handler's own hard limit, twice its timeout, and that of the message."""
-SEND_SECONDS = 10.0
-"""After which a broker that does not answer counts as gone."""
 
 # Numbered, because brokers that can serve queues in an order serve them in that of their names.
 _LEVELS = {priority: f"{place}-{priority}" for place, priority in enumerate(get_args(Priority))}
@@ -80,34 +69,21 @@ def create_queue(settings: CelerySettings, name: str, priority: Priority) -> Que
     return Queue(full, _exchange(full), full, queue_arguments=_arguments(settings, is_redis=is_redis))
 
 
-def time_limit(seconds: float | None) -> int | None:
-    """Return the seconds that a message may take. Handlers are ended long before that: it is for those that cannot be."""
-    return None if seconds is None else ceil(2 * seconds) + GRACE_SECONDS
-
-
-class CeleryCourier:
-    """Sends executions to Celery's workers, from a thread: its client knows no event loop.
+class CeleryCourier(ThreadedCourier):
+    """Sends executions to Celery's workers.
 
     Args:
         settings: Where the broker is.
     """
 
     def __init__(self, settings: CelerySettings) -> None:
+        super().__init__("celery")
         self._settings = settings
         self._app = create_app(settings)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentool-celery")
 
-    async def send(self, portion: Portion) -> None:
-        """See `ports.Courier.send`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._send, portion)
-
-    def close(self) -> None:
-        """See `ports.Courier.close`."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._app.close()
-
-    def _send(self, portion: Portion) -> None:
-        route, limit = portion.route, time_limit(portion.route.seconds)
+    def bring(self, portion: Portion) -> None:
+        """See `ThreadedCourier.bring`."""
+        route, limit = portion.route, message_seconds(portion.route.seconds)
         queue = create_queue(self._settings, route.queue or COMMON_QUEUE, route.priority)
         self._app.send_task(
             TASK,
@@ -119,6 +95,10 @@ class CeleryCourier:
             ignore_result=True,
             retry=False,
         )
+
+    def disconnect(self) -> None:
+        """See `ThreadedCourier.disconnect`."""
+        self._app.close()
 
 
 def _exchange(name: str) -> Exchange:

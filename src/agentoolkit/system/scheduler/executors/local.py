@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 
 from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_done
-from agentoolkit.system.scheduler.executors.admission import Admission
+from agentoolkit.system.scheduler.executors.limits import Limits
 from agentoolkit.system.scheduler.ports import Attempts
 
 logger = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ CONCURRENCY = 100
 """Executions that run at once in one process, unless set otherwise."""
 
 
-class LocalExecutor(Admission):
+class LocalExecutor(Limits):
     """A bounded set of tasks on the running event loop. Every task is owned here until its handler has ended.
 
     Args:
@@ -55,7 +55,7 @@ class LocalExecutor(Admission):
                 task.cancel()
 
     def start(self, execution_ids: Sequence[str]) -> None:
-        """See `Admission.start`."""
+        """See `Limits.start`."""
         self._starting.start(self._start(execution_ids, self._attempts.begin(execution_ids)))
 
     def _all_tasks(self) -> list[asyncio.Task[None]]:

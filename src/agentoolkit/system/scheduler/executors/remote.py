@@ -69,7 +69,7 @@ class RemoteExecutor(LocalExecutor):
         super().submit(order._replace(limits=(*order.limits, room)))
 
     def start(self, execution_ids: Sequence[str]) -> None:
-        """See `Admission.start`."""
+        """See `Limits.start`."""
         here: list[str] = []
         away: dict[str, Sent] = {}
         for execution_id in execution_ids:

@@ -23,7 +23,7 @@ from agentoolkit.system.scheduler.ports.records import (
     Retried,
     StoredJob,
 )
-from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, WINDOW, JobStore
+from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, WINDOW, JobStore, any_job
 
 __all__ = [
     "FINISHED",
@@ -57,4 +57,5 @@ __all__ = [
     "Retried",
     "Route",
     "StoredJob",
+    "any_job",
 ]

@@ -34,6 +34,11 @@ WINDOW = 20_000
 """Records that one page of a search looks at, at most, where no index holds what is looked for."""
 
 
+def any_job(job: Job) -> bool:
+    """Say of every job that it can be run."""
+    return True
+
+
 class JobStore(Protocol):
     """Holds jobs, executions and messages. Every method is one transaction: all of it happens, or nothing.
 
@@ -171,11 +176,13 @@ class JobStore(Protocol):
         """
         ...
 
-    async def claim_executions(self, execution_ids: Sequence[str], now: datetime) -> Sequence[Claimed]:
+    async def claim_executions(
+        self, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+    ) -> Sequence[Claimed]:
         """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
 
-        Return those of them, with their jobs, as `take_over` does. Of several processes that claim one execution, or claim it
-        twice, one gets it once.
+        Those whose job we cannot run stay whose they are. Return the others, with their jobs, as `take_over` does. Of several
+        processes that claim one execution, or claim it twice, one gets it once.
         """
         ...
 
@@ -194,6 +201,10 @@ class JobStore(Protocol):
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return one execution; a damaged one as lost, with a reason that says so."""
+        ...
+
+    async def executions_by_id(self, execution_ids: Sequence[str]) -> Sequence[Execution]:
+        """Return these executions without their results, in no order; those that are not kept any more are missing."""
         ...
 
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:

@@ -36,6 +36,7 @@ from agentoolkit.system.scheduler.ports import (
     Removed,
     Retried,
     StoredJob,
+    any_job,
 )
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.memory_queries import MemoryQueries
@@ -116,9 +117,12 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         self._add_note(note if new else None)
         return new
 
-    async def claim_executions(self, execution_ids: Sequence[str], now: datetime) -> Sequence[Claimed]:
+    async def claim_executions(
+        self, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+    ) -> Sequence[Claimed]:
         waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and _may_start(found, now)]
-        return [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
+        claimed = [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
+        return [each for each in claimed if each.job is None or can_run(each.job)]
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         begun: list[bool] = []

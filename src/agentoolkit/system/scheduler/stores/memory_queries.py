@@ -69,6 +69,9 @@ class MemoryQueries:
     async def execution(self, execution_id: str) -> Execution | None:
         return self._history.get(execution_id)
 
+    async def executions_by_id(self, execution_ids: Sequence[str]) -> Sequence[Execution]:
+        return [found._replace(result=None) for id_ in execution_ids if (found := self._history.get(id_))]
+
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
         return {id_: found.status for id_ in execution_ids if (found := self._history.get(id_))}
 

@@ -157,6 +157,14 @@ def statuses(tx: Transaction, execution_ids: Sequence[str]) -> dict[str, Executi
 
 
 @reads
+def executions_by_id(tx: Transaction, execution_ids: Sequence[str]) -> list[Execution]:
+    """See `JobStore.executions_by_id`."""
+    sql = f"SELECT {WITHOUT_RESULT} FROM r JOIN agentool_executions ON execution_id = r.id"  # noqa: S608  column names of ours
+    rows = tx.session.from_rows(sql, {"id": "TEXT"}, [(execution_id,) for execution_id in execution_ids])
+    return [execution_or_damaged(row) for row in rows]
+
+
+@reads
 def executions(
     tx: Transaction,
     job_id: str | None,

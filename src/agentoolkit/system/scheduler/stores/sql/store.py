@@ -93,6 +93,7 @@ class SqlJobStore:
     upcoming = queries.upcoming
     execution = queries.execution
     executions = queries.executions
+    executions_by_id = queries.executions_by_id
     statuses = queries.statuses
     damaged = queries.damaged
     search_jobs = searching.search_jobs

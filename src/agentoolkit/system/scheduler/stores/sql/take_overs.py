@@ -10,8 +10,8 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
-from agentoolkit.system.scheduler.jobs import Execution
-from agentoolkit.system.scheduler.ports import Claimed
+from agentoolkit.system.scheduler.jobs import Execution, Job
+from agentoolkit.system.scheduler.ports import Claimed, any_job
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, readable_job
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
@@ -26,6 +26,7 @@ _CLAIM = f"""
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
+_JOB_IDS = "SELECT execution_id, job_id FROM agentool_executions JOIN r ON execution_id = r.id WHERE finished_at IS NULL"
 _OWNER = EXECUTION.names.index("owner")
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
@@ -40,13 +41,16 @@ _LOSE = f"""
 
 
 @writes
-def claim_executions(tx: Transaction, execution_ids: Sequence[str], now: datetime) -> list[Claimed]:
+def claim_executions(
+    tx: Transaction, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
-    wanted = sorted(set(execution_ids))
+    unfinished: dict[str, str] = dict(tx.session.from_rows(_JOB_IDS, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)]))
+    jobs = {job_id: readable_job(tx, job_id) for job_id in {*unfinished.values()}}
+    wanted = sorted(id_ for id_, job_id in unfinished.items() if (job := jobs[job_id]) is None or can_run(job))
     types = {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT"}
     rows = tx.session.from_rows(_CLAIM, types, [(id_, tx.owner, micros(now)) for id_ in wanted])
     executions = [_read_or_lose(tx, row, now) for row in rows]
-    jobs = {job_id: readable_job(tx, job_id) for job_id in {execution.job_id for execution in executions}}
     claimed = [Claimed(None if execution.finished else jobs[execution.job_id], execution) for execution in executions]
     others = set(wanted) - {execution.execution_id for execution in executions}
     taken = [of for row in _of_the_ended(tx, others, now) if (of := _take(tx, row, now)) is not None] if others else []

@@ -1,4 +1,4 @@
-"""Who is let in, and when: at most so many executions at once, the rest wait in order of urgency, then of arrival."""
+"""Limits, and who waits under them: at most so many executions at once, the rest wait in order of urgency, then of arrival."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Room:
         self.parked: list[Entry] = []
 
 
-class Admission:
+class Limits:
     """What every executor shares that decides in this process: room in all, and under each limit.
 
     Args:
