@@ -119,6 +119,18 @@ def test_late_jobs_are_a_warning(cli: Cli) -> None:
     assert "1 of 1 job late, the oldest is late, due 3 hours ago" in output
 
 
+def test_jobs_that_nobody_would_start_are_a_warning(cli: Cli) -> None:
+    """Without a process that serves, a job is late from its due time on, and one that is not due yet is told too."""
+    cli.greeting("soon", "1 hour")
+    assert "1 job, none is due yet, and no process would start it" in cli("doctor").stdout
+
+    async def add(kit: Toolkit) -> None:
+        await kit.injector.run("scheduler", {"operation": "update", "job_id": "soon", "schedule": "1 minute"})
+
+    earlier(add, seconds=70)
+    assert "1 of 1 job late, the oldest is soon, due 10 seconds ago" in cli("doctor").stdout
+
+
 def test_jobs_whose_tool_is_missing_are_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job of a plugin that is not named any more is told by doctor, and by serve."""
     Path("lamps.py").write_text(LAMPS)

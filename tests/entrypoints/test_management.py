@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -11,7 +12,7 @@ from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import CatchUp, ExecutionStatus, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
 
-from .conftest import Cli
+from .conftest import Cli, Server
 
 
 def test_an_empty_database_says_what_to_do(cli: Cli) -> None:
@@ -28,6 +29,36 @@ def test_schedule_says_how_it_was_understood(cli: Cli) -> None:
     assert "every weekday (Monday to Friday) at 09:00" in output
     assert "Europe/Berlin" in output
     assert output.count("09:00 +0") == 3
+
+
+RETIMED = ("update", "before", "--timezone", "UTC", "--allow", "chores")
+TYPED = ("scheduler", "schedule", "notification", "tomorrow", "--message", "hi", "--name", "hi")
+
+
+@pytest.mark.parametrize(("words", "said"), [(TYPED, "agentool serve"), (RETIMED, "agentool serve --allow chores")])
+def test_whoever_schedules_is_told_that_nobody_serves(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    """Without a process that serves the database, the answer says what starts one, with what was allowed here."""
+    assert cli.greeting("before").stdout.rstrip().endswith("nothing runs yet: agentool serve --allow chores")
+    assert cli(*words).stdout.rstrip().endswith(f"No process serves this database, so nothing runs yet: {said}")
+
+
+def test_the_remark_is_data_too(cli: Cli) -> None:
+    """As JSON it is one of the remarks."""
+    assert cli.data(*TYPED)["remarks"][-1].endswith("nothing runs yet: agentool serve")
+
+
+def test_what_was_allowed_for_scheduling_has_to_be_allowed_where_it_runs(cli: Cli, start: Callable[..., Server]) -> None:
+    """A process that serves has settings of its own, which are not known here."""
+    start("tasks: []\n").wait_for("Ctrl-C")
+    assert "has to allow it as well: agentool serve --allow chores" in cli.greeting("before").stdout
+    assert "serve" not in cli("schedule", "hello", "tomorrow", "notification", "message=hi").stdout
+
+
+@pytest.mark.parametrize("words", [("notification", "in 2 minutes", "message=hi"), ("shell", "tomorrow", "operation=run", "command=ls")])
+def test_a_tool_in_the_place_of_the_name_is_told_with_the_order(cli: Cli, words: tuple[str, ...]) -> None:
+    """Who forgets the name is shown the whole command."""
+    output = cli("schedule", *words, code=2).stderr
+    assert f"The order is NAME WHEN TOOL: agentool schedule my_{words[0]} '{words[1]}' {words[0]}" in output
 
 
 def test_input_is_given_by_fields_or_json(cli: Cli) -> None:

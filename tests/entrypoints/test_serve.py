@@ -125,16 +125,25 @@ def test_the_example_runs_without_a_file(cli: Cli) -> None:
     assert "sample_machine" in cli("serve", "--for", "0.2").stdout
 
 
-@pytest.mark.parametrize("database", [None, "own.db"])
-def test_the_example_leaves_a_database_of_ones_own_alone(
-    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, database: str | None
-) -> None:
+def test_the_example_leaves_a_database_of_ones_own_alone(cli: Cli) -> None:
     """The example keeps its jobs beside the user's: they are none of the user's jobs, and are there when it runs again."""
-    if database:
-        monkeypatch.setenv("AGENTOOL_DATABASE", database)
     cli("serve", "--for", "0.1")
     assert cli.data("list")["jobs"] == []
     assert "4 jobs kept there" in cli("serve", "--for", "0.1").stdout
+
+
+@pytest.mark.parametrize("more", [(), ("--http", "127.0.0.1:0")])
+@pytest.mark.parametrize("place", ["variable", ".env"])
+def test_a_database_that_a_setting_names_is_served_while_it_is_empty(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, place: str, more: tuple[str, ...]
+) -> None:
+    """Who names a database means that one: the example is not served in its place, and it is said how a first job is made."""
+    if place == "variable":
+        monkeypatch.setenv("AGENTOOL_DATABASE", "own.db")
+    else:
+        Path(".env").write_text("AGENTOOL_DATABASE=own.db\n")
+    output = cli("serve", "--for", "0.1", *more).stdout
+    assert ("own.db, 0 jobs kept there" in output, "agentool schedule NAME WHEN TOOL" in output) == (True, True)
 
 
 def test_kept_jobs_are_served_without_a_file(cli: Cli) -> None:

@@ -183,3 +183,11 @@ def test_a_reference_needs_no_quotes() -> None:
     """It is the text that it is in quotes, and is looked up when the task runs."""
     (task,) = read_tasks(f"{TASK}  kwargs:\n    a: !ref:storage_kv:key\n    b: '!ref:storage_kv:key'\n")
     assert task.kwargs == {"a": "!ref:storage_kv:key", "b": "!ref:storage_kv:key"}
+
+
+@pytest.mark.parametrize("kind", ["notification", "shell_command", "daily", "function"])
+def test_a_kind_of_task_is_told_how_it_is_written(kind: str) -> None:
+    """`type` is the schedule's: who writes a task's there is told what to write in its place, and nothing else."""
+    with pytest.raises(TaskFileError, match=f"line 3, task 'a': type: '{kind}' is no kind of schedule: .*'agentool_name'") as refused:
+        read_tasks(f"tasks:\n- name: a\n  type: {kind}\n  schedule: 5 minutes\n  message: hi\n")
+    assert "message" not in str(refused.value)

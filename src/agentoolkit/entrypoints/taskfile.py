@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast, get_args
 
 import yaml
 from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, model_validator
@@ -22,6 +22,7 @@ from agentoolkit.entrypoints.task_paths import placed_below
 from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml, variables_in, without_variables
 from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
+from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.text_files import decode_text
 
 MAX_FILE_SIZE = 1_000_000
@@ -232,6 +233,11 @@ def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, 
     place, fields = TaskPlace.of_node(source, node), construct(node)
     if isinstance(fields, dict):
         fields = {**defaults, **cast("dict[str, Any]", fields)}
+    kind: object = cast("dict[str, Any]", fields).get("type") if isinstance(fields, dict) else None
+    if isinstance(kind, str) and kind not in get_args(Kind):  # often that of a task, as sequences have it
+        problem = f"{place.of('type')}: type: {excerpt(kind)} is no kind of schedule: {', '.join(get_args(Kind))}."
+        remedy = "It may be left out; what a task calls is its 'agentool_name' with 'input_data', or its 'function'."
+        raise TaskFileError(problem, field="type", value=kind, remedy=remedy)
     try:
         task = Task.model_validate(fields).placed_in(place, variables)
     except ValidationError as error:

@@ -18,7 +18,7 @@ from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
 from agentoolkit.entrypoints.cli.served import EXAMPLE, Served
-from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, settings_for
+from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, names_database, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.task_lines import task_lines
@@ -38,13 +38,14 @@ _RECENT = 10_000
 def serve_file(
     path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool, http: str | None = None, kept: bool = False
 ) -> None:
-    """Serve until a signal comes or the time is over: a file, else the jobs that are kept, else the bundled example.
+    """Serve until a signal comes or the time is over: a file, else the jobs that are kept, also where a setting names their
+    database and it is empty, else the bundled example.
 
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
     """
     terminal = ServingConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    if path is None and not memory and (kept or keeps_jobs()):
+    if path is None and not memory and (kept or names_database() or keeps_jobs()):
         serving = Serving(terminal, settings_for(allow), Served(), http)
     else:
         served = Served.of_file(path) if path else Served.of_example()
@@ -135,6 +136,8 @@ class Serving:
         where = f"~/{where.removeprefix(user)}" if where.startswith(user) else where
         jobs = f", {counted(kept, 'job')} kept there" if self._settings.database else ""
         self._log.say(f"agentool {version('agentool')}, in {where}{jobs}", "dim")
+        if not (kept or self._served.name):
+            self._log.say(f"Nothing to run yet. From another terminal: {command_name()} schedule NAME WHEN TOOL", "dim")
         if self._served.name == EXAMPLE and self._settings.database:
             self._log.say(f"From another terminal: AGENTOOL_DATABASE={where} {command_name()} list", "dim")
 

@@ -17,7 +17,7 @@ from agentool.caller import CODE, acting_as
 from agentoolkit.redaction import redacted_text
 from agentoolkit.setting_groups import LogLevel
 from agentoolkit.settings import Settings, home
-from agentoolkit.system.scheduler.schemas import JobList, JobSummary, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import JobList, JobSummary, Scheduled, SchedulerOutput
 from agentoolkit.wiring import Toolkit
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,11 @@ def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bo
         sys.path.append(os.getcwd())
     own = str(home() / "example.db") if example else settings.database or str(home() / "agentool.db")
     return settings.model_copy(update={"database": None if memory else own, "functions": (*settings.functions, *allow, EXAMPLE_FUNCTIONS)})
+
+
+def names_database() -> bool:
+    """Does a setting say where jobs are kept? Whoever says so means that database, also while it is empty."""
+    return read_settings().database is not None
 
 
 def keeps_jobs() -> bool:
@@ -93,6 +98,18 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
 
     asyncio.run(visiting())
     return found[0]
+
+
+async def with_serving_remark(kit: Toolkit, scheduled: Scheduled, allow: Sequence[str]) -> Scheduled:
+    """Add what a visitor to the database would else find out when nothing runs: nobody serves it, or not with what was allowed here."""
+    command = " ".join([command_name(), "serve", *(f"--allow {package}" for package in allow)])
+    if await kit.scheduler.store.leader() is None:
+        remark = f"No process serves this database, so nothing runs yet: {command}"
+    elif allow:
+        remark = f"The process that serves this database has to allow it as well: {command}"
+    else:
+        return scheduled
+    return scheduled.model_copy(update={"remarks": [*scheduled.remarks, remark]})
 
 
 def ask(kind: type[Result], operation: str, *, allow: Sequence[str] = (), **fields: Any) -> Result:

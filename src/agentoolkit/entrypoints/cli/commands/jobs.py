@@ -29,13 +29,18 @@ def schedule(
     json: Json = False,
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
-    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentool.errors import InvalidInput
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
     from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import Scheduled
 
     async def put(kit: Toolkit) -> Scheduled:
+        if tool not in kit.injector and name in kit.injector:
+            remedy = f"The order is NAME WHEN TOOL: agentool schedule my_{name} {when!r} {name} …"
+            raise InvalidInput(f"{tool!r} is no AgenTool, and the job would be named like one.", field="TOOL", value=tool, remedy=remedy)
         given = {**given_fields(ctx), "input_data": read_input(kit.injector, tool, input_data, fields or []), "replace": replace or None}
-        return await call(kit, Scheduled, "schedule", job_name=name, schedule=when, agentool_name=tool, **given)
+        made = await call(kit, Scheduled, "schedule", job_name=name, schedule=when, agentool_name=tool, **given)
+        return await with_serving_remark(kit, made, allow or [])
 
     print_scheduled(visit(put, allow or []), json=json)
 
@@ -109,7 +114,7 @@ def update(
     json: Json = False,
 ) -> None:
     """Change some fields of a job and leave the others as they are. Its history stays."""
-    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
     from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import JobDetails, Scheduled
 
@@ -118,7 +123,7 @@ def update(
         if fields or input_data:
             tool = (await call(kit, JobDetails, "get_job", job_id=job)).info["agentool_name"]
             given["input_data"] = read_input(kit.injector, tool, input_data, fields or [])
-        return await call(kit, Scheduled, "update", job_id=job, **given)
+        return await with_serving_remark(kit, await call(kit, Scheduled, "update", job_id=job, **given), allow or [])
 
     print_scheduled(visit(change, allow or []), json=json)
 

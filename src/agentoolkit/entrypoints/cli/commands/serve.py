@@ -15,7 +15,8 @@ def serve(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="Task file in YAML; left out: the jobs that are kept, or the bundled example if there are none.",
+            help="Task file in YAML; left out: the jobs that are kept, or the bundled example if there are none and "
+            "no setting names their place.",
             show_default=False,
         ),
     ] = None,

@@ -73,7 +73,7 @@ def schedule_task(
 ) -> None:
     """Schedule a task of the type that the command is called by."""
     from agentoolkit.entrypoints.cli.commands.jobs import print_scheduled
-    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
     from agentoolkit.system.scheduler.schemas import Scheduled
 
     given, of_job = given_fields(ctx), {field.name for field in job_fields()}
@@ -82,7 +82,8 @@ def schedule_task(
 
     async def put(kit: Toolkit) -> Scheduled:
         target = kit.injector.get("sequence").deps.types.call(str(ctx.command.name), arguments)
-        return await call(kit, Scheduled, "schedule", job_name=task_name, schedule=when, **target._asdict(), **policies)
+        made = await call(kit, Scheduled, "schedule", job_name=task_name, schedule=when, **target._asdict(), **policies)
+        return await with_serving_remark(kit, made, allow or [])
 
     print_scheduled(visit(put, allow or []), json=json)
 

@@ -87,12 +87,16 @@ async def check_owners(kit: Toolkit) -> Finding:
 async def check_backlog(kit: Toolkit) -> Finding:
     """Is anything late?"""
     jobs = (await find_jobs(kit)).jobs
+    is_served = await kit.scheduler.store.leader() is not None
+    overdue = present() - (_LATE if is_served else timedelta(0))
     due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
-    late = sorted((moment, job_id) for moment, job_id in due if moment < present() - _LATE)
+    late = sorted((moment, job_id) for moment, job_id in due if moment < overdue)
     if late:
         oldest, job_id = late[0]
         said = f"{len(late)} of {counted(len(jobs), 'job')} late, the oldest is {job_id}, due {relative(oldest, present())}"
         return warning("due jobs", said, "See 'leader': somebody has to run them.")
+    if due and not is_served:
+        return warning("due jobs", f"{counted(len(jobs), 'job')}, none is due yet, and no process would start it", "agentool serve")
     return ok("due jobs", f"{counted(len(jobs), 'job')}, none is late")
 
 
