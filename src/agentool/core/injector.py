@@ -129,7 +129,7 @@ class Injector:
         if isinstance(data, Resolved):
             with values_unshown():
                 return await self.run(name, dict(data))
-        agentool = self.get(name)
+        agentool = self._agentools.get(name) or self._built(name)
         validated = agentool.validate(data)
         operation = agentool.operation(validated)
         context = RunContext(agentool.deps, self, name)

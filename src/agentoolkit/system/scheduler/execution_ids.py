@@ -21,11 +21,6 @@ def asked_execution_id(job_id: str, now: datetime) -> str:
     return f"{job_id}@now-{micros:016x}{next(_asked) & 0xFFFF:04x}{token_hex(6)}"
 
 
-def names_execution(id_: str) -> bool:
-    """Is this the id of an execution rather than of a job? No job's id has an ``@``."""
-    return "@" in id_
-
-
 def job_id_of(execution_id: str) -> str:
     """Return the id of the job that an execution belongs to."""
     return execution_id.partition("@")[0]

@@ -128,7 +128,8 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
     grace = policies.misfire_grace_time
     if grace is not None and (now - due).total_seconds() > grace:
         return None
-    after = JobState(_DONE if following is None else _ACTIVE, following, state.runs + 1, state.version, failures_from=state.failures_from)
+    status = _DONE if following is None else _ACTIVE
+    after = JobState(status, following, state.runs + 1, state.version, "", None, None, state.failures_from)
     return Decision((queued_execution(job, due, owner),), after)
 
 
@@ -162,6 +163,8 @@ def end_pause(job: Job, state: JobState, now: datetime) -> JobState:
 
 
 def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
+    if schedule.kind == "once":  # whatever its calendars have come to say meanwhile
+        return None
     following = schedule.next_after(due)
     if following is not None and following <= due:
         raise ValueError(f"{following} does not come after {due}")

@@ -117,9 +117,6 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         """Return them all, as they are at this moment."""
         return list(self.values())
 
-    def add(self, active: ActiveExecution) -> None:
-        self[active.execution.execution_id] = active
-
     def remove(self, active: ActiveExecution) -> None:
         """Forget an execution; another one of that id, as its next attempt, stays."""
         execution_id = active.execution.execution_id

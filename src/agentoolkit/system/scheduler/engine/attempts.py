@@ -210,7 +210,11 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
             raise
         return _failed(execution, error, clock.now(), time.perf_counter() - began)
     else:
-        return _succeeded(active, output, clock.now(), time.perf_counter() - began, table.result_size)
+        now, took, late = clock.now(), time.perf_counter() - began, "ended after its timeout" if active.timed_out else ""
+        try:
+            return Outcome(outcomes.record_success(execution, output, now, took, late, table.result_size))
+        except Exception as error:  # the result's own code, as it was read
+            return _failed(execution, error, now, took, "its result could not be recorded")
     finally:
         active.deadline = None
         leave_run(caller)
@@ -222,14 +226,6 @@ def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:
     timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s, and ignored its cancellation.")
     reason = "ignored its cancellation and was given up"
     return Outcome(outcomes.record_failure(active.execution, timeout, now, took, reason=reason), timeout)
-
-
-def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float, largest: int) -> Outcome:
-    late = "ended after its timeout" if active.timed_out else ""
-    try:
-        return Outcome(outcomes.record_success(active.execution, output, now, took, late, largest))
-    except Exception as error:  # the result's own code, as it was read
-        return _failed(active.execution, error, now, took, "its result could not be recorded")
 
 
 def _failed(execution: Execution, error: BaseException, now: datetime, took: float, reason: str = "") -> Outcome:

@@ -55,7 +55,7 @@ class AwaitedExecutions:
             raise SchedulerError(f"{execution.job_id!r} cannot run: {lack}", field="executor", value=active.route.executor)
         active.names = self._names(work, execution)
         active.outcome = asyncio.get_running_loop().create_future()
-        self._active.add(active)
+        self._active[execution.execution_id] = active
         self._tasks.start(self._record(active))
         with self._deliveries.watching(execution.execution_id) as tried:
             try:

@@ -11,7 +11,6 @@ from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
-from agentoolkit.system.scheduler.execution_ids import names_execution
 from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 
@@ -45,9 +44,9 @@ class Claiming:
 
     def ring(self, ids: Sequence[str]) -> None:
         """Claim the jobs that are due, and wake the executions whose retry is. Returns at once; `wait_idle` waits."""
-        if retries := [id_ for id_ in ids if names_execution(id_)]:
+        if retries := [id_ for id_ in ids if "@" in id_]:  # the ids of executions; no job's id has an @
             self._dispatch.wake(retries)
-            ids = [id_ for id_ in ids if not names_execution(id_)]
+            ids = [id_ for id_ in ids if "@" not in id_]
         if self._early is not None:
             self._early += ids
         elif ids:
@@ -61,7 +60,7 @@ class Claiming:
 
     def claim(self, job_ids: Sequence[str]) -> asyncio.Task[None]:
         """Claim these jobs' due times. The task ends when they are with the executor."""
-        return self._rounds.start(self._claim_all(job_ids))
+        return self._rounds.start(self._claim(job_ids))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
@@ -76,31 +75,28 @@ class Claiming:
         """Wait until every claim under way has ended, or for so long."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim_all(self, job_ids: Sequence[str]) -> None:
+    async def _claim(self, job_ids: Sequence[str]) -> None:
         # In portions, so that the first executions run while the next are claimed.
         for start in range(0, len(job_ids), MAX_AT_ONCE):
-            await self._claim(job_ids[start : start + MAX_AT_ONCE])
+            portion = job_ids[start : start + MAX_AT_ONCE]
+            try:
+                claims = await self._store.claim(portion, self._time.now())
+                self.failing = False
+            except Exception:
+                claims = self._put_off(portion)
+            if self._dispatch.leading and not self._stopped:
+                for job_id, at in claims.next_times:
+                    if at is not None:  # its alarm has rung, so there is none to remove
+                        self._clock.set_alarm(job_id, at)
+            for claimed in claims.records:
+                self._dispatch.start(claimed)
 
-    async def _claim(self, job_ids: Sequence[str]) -> None:
-        try:
-            claims = await self._store.claim(job_ids, self._time.now())
-            self.failing = False
-        except Exception:
-            self.failing = True
-            # What was not written is still due, so the alarm must ring again; what was is found by the store's owner.
-            self._log(len(job_ids))
-            again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
-            claims = Claims((), [Change(job_id, again) for job_id in job_ids])
-            self._dispatch.in_doubt = True
-        if self._dispatch.leading and not self._stopped:
-            for job_id, at in claims.next_times:
-                if at is not None:  # its alarm has rung, so there is none to remove
-                    self._clock.set_alarm(job_id, at)
-        for claimed in claims.records:
-            self._dispatch.start(claimed)
-
-    def _log(self, number: int) -> None:
+    def _put_off(self, job_ids: Sequence[str]) -> Claims:
+        """Let ring again what the store refused to claim. What was written all the same is found by the store's owner."""
+        self.failing = self._dispatch.in_doubt = True
         if self._stopped:  # as when the lead is given up meanwhile: the next process finds what is due
-            logger.debug("Claiming %d due jobs failed as the scheduler ended", number, exc_info=True)
+            logger.debug("Claiming %d due jobs failed as the scheduler ended", len(job_ids), exc_info=True)
         else:
-            log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", number, RETRY_SECONDS)
+            log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)
+        again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
+        return Claims((), [Change(job_id, again) for job_id in job_ids])

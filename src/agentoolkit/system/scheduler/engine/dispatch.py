@@ -85,7 +85,7 @@ class Dispatch:
                 self._missing_tools.keep(claimed)
                 return
             active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies), route=route)
-            self.active.add(active)
+            self.active[execution.execution_id] = active
             if self._early is None:
                 self.executor.submit(active.order)
             else:
@@ -303,13 +303,12 @@ class Dispatch:
             return
         if written.in_doubt:
             self.in_doubt = True
-        if not written.kept:
-            return
-        execution = written.execution
-        self._events.execution_changed(execution, active.work.caller.name)
-        if execution.retry_at is not None:
-            self._retries.keep(execution, execution.retry_at)
-        self._follow(written.downstream, written.has_message)
+        if written.kept:
+            execution = written.execution
+            self._events.execution_changed(execution, active.work.caller.name)
+            if execution.retry_at is not None:
+                self._retries.keep(execution, execution.retry_at)
+            self._follow(written.downstream, written.has_message)
 
     def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
         self.active.remove(active)

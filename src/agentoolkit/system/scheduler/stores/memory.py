@@ -109,7 +109,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
     ) -> Sequence[str]:
         new: list[str] = []
         for execution in executions:
-            if self._history.get(execution.execution_id) is None:
+            if execution not in self._history:
                 self._write(execution)
                 new.append(execution.execution_id)
         ids = set(new)
@@ -134,7 +134,9 @@ class MemoryJobStore(MemoryQueries, OneProcess):
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
         # All outcomes first: what comes after one of them finds room that another one has left.
         written = [self._end(ending) for ending in endings]
-        return [self._start_after(execution) if execution is not None else NOT_FINISHED for execution in written]
+        if not self._jobs.downstream:
+            return [NOT_FINISHED if execution is None else FINISHED for execution in written]
+        return [NOT_FINISHED if execution is None else Finished(True, self._start_after(execution)) for execution in written]
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
         stored = self._jobs.get(execution.job_id)
@@ -182,7 +184,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
 
     def _finish(self, ending: Ending) -> Finished:
         execution = self._end(ending)
-        return self._start_after(execution) if execution is not None else NOT_FINISHED
+        return NOT_FINISHED if execution is None else Finished(True, self._start_after(execution))
 
     def _end(self, ending: Ending) -> Execution | None:
         """Write one outcome, and return the execution as it is kept; None if it was not unfinished any more."""
@@ -202,18 +204,16 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return execution
 
     async def follow(self, ended: Execution) -> Sequence[Claimed]:
-        return self._start_after(ended).downstream
+        return self._start_after(ended)
 
-    def _start_after(self, ended: Execution) -> Finished:
+    def _start_after(self, ended: Execution) -> Sequence[Claimed]:
         """Start the jobs that come after one that has ended."""
-        if not self._jobs.downstream:
-            return FINISHED
         started: list[Claimed] = []
         for job_id in sorted({**self._jobs.downstream.get(ended.job_id, {}), **self._jobs.downstream.get(ANY, {})}):
             if (stored := self._jobs.get(job_id)) is not None:
                 unfinished = self._history.count_unfinished(job_id)
                 started += self._decided(stored, decide_downstream(*stored, [ended], unfinished))
-        return Finished(True, started)
+        return started
 
     def _put(self, stored: StoredJob) -> None:
         """Add a job, or put it in the place of the one with its id."""
@@ -241,15 +241,17 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         """Write down what was decided on a job, and return what is new."""
         job, _ = stored
         executions, state = decision
-        new = [execution for execution in executions if self._history.get(execution.execution_id) is None]
+        new = [execution for execution in executions if execution not in self._history]
         if len(new) < len(executions):
             state = recount(job, decision, new)
         self._jobs.move(stored, state)
+        written: list[Claimed] = []
         for execution in new:
             self._write(execution)
+            written.append(Claimed(job, execution))
         if state.status is _DONE:
             self._retire(job.job_id)
-        return [Claimed(job, execution) for execution in new]
+        return written
 
     def _write(self, execution: Execution) -> None:
         self._history.add(execution)

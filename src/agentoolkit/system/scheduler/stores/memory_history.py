@@ -45,6 +45,10 @@ class MemoryHistory:
             return execution
         return self._finished.get(job_id_of(execution_id), {}).get(execution_id)
 
+    def __contains__(self, execution: Execution) -> bool:
+        """Is there a record of this execution, whatever it says?"""
+        return execution.execution_id in self.current or execution.execution_id in self._finished.get(execution.job_id, ())
+
     def unfinished(self, job_id: str | None = None) -> list[Execution]:
         """Return the executions that run or wait, of a job or of all."""
         if job_id is None:
