@@ -30,6 +30,9 @@ SAID = (
     ("jeden Morgen", "every morning"),
     ("Montag bis Freitag um 9 Uhr", "monday to friday at 9"),
     ("jeden Tag außer Sonntag um 9 Uhr", "every day except sunday at 9"),
+    ("an Heiligabend um 18 Uhr", "christmas eve at 18"),
+    ("Ostermontag um 9 Uhr", "easter monday at 9"),
+    ("Silvester um 23:59", "new year's eve at 23:59"),
     ("jetzt", "now"),
     ("cada lunes y jueves a las 8:30", "every monday and thursday at 8:30"),
     ("todos los días a las 9", "every day at 9"),
@@ -38,6 +41,8 @@ SAID = (
     ("mañana a las 14:30", "tomorrow at 14:30"),
     ("de lunes a viernes a las 9", "every monday to friday at 9"),
     ("el 25 de diciembre a las 9", "25 december at 9"),
+    ("en navidad a las 9", "on christmas at 9"),
+    ("el viernes santo a las 9", "good friday at 9"),
     ("ahora", "now"),
     ("chaque lundi et jeudi à 8:30", "every monday and thursday at 8:30"),
     ("tous les jours à 9 h", "every day at 9"),
@@ -46,6 +51,8 @@ SAID = (
     ("demain à 14:30", "tomorrow at 14:30"),
     ("du lundi au vendredi à 9 h", "every monday to friday at 9"),
     ("le 25 décembre à 9 h", "25 december at 9"),
+    ("à Noël à 9 h", "christmas at 9"),
+    ("le lundi de Pâques à 9 h", "easter monday at 9"),
     ("maintenant", "now"),
 )
 

@@ -182,8 +182,6 @@ def test_a_near_miss_of_a_zone_names_the_nearest_zone() -> None:
         ("each noon", "Write 'every day at noon'."),
         ("Monday, Wednesday at 9am", "Write 'every monday and wednesday at 9am'."),
         ("mon, wed and fri at 9:00", "Write 'every mon, wed and fri at 9:00'."),
-        ("every day at 9am UTC+2", "Write the offset as '+02:00', or name the place, e.g. 'Europe/Berlin'."),
-        ("tomorrow at 9 GMT-0330", "Write the offset as '-03:30', or name the place, e.g. 'Europe/Berlin'."),
         ("1798189200", "Write '2026-12-25T10:00:00+01:00'."),
         ("1798189200000", "Write '2026-12-25T10:00:00+01:00'."),
         ("TZ=Asia/Tokyo 0 9 * * *", "Write 'CRON_TZ=Asia/Tokyo 0 9 * * *'."),
@@ -197,7 +195,7 @@ def test_common_phrases_have_fixed_answers(text: str, remedy: str) -> None:
         said(text)
     assert refusal.value.remedy == remedy
     offered = re.findall(r"'([^']+)'", remedy)[0]
-    assert said(offered if "offset" not in remedy else f"tomorrow at 9 {offered}").schedule.next_after(NOW - timedelta(seconds=1))
+    assert said(offered).schedule.next_after(NOW - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("text", ["never", "every never", "once a dya or so", "every noght or day", "smarch 5", "wekdays or so"])

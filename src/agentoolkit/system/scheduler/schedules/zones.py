@@ -65,10 +65,8 @@ def zone_named(name: str, field: str = "timezone") -> str:
     if is_abbreviation(wanted):
         raise InvalidSchedule(f"{name!r} is an abbreviation, not a zone.", field=field, value=name, remedy=_BY_PLACE)
     known = _known_zones().get(wanted)
-    if offset := _OFFSET_SAID.fullmatch(wanted):
-        raise InvalidSchedule(
-            f"{name[:60]!r} is an offset, not a zone.", field=field, value=name, remedy=_instead_of_offset(*offset.groups())
-        )
+    if _OFFSET_SAID.fullmatch(wanted):
+        raise InvalidSchedule(f"{name[:60]!r} is an offset, not a zone.", field=field, value=name, remedy=instead_of_offset(wanted))
     if known is None:
         raise InvalidSchedule(f"there is no time zone {name[:60]!r}.", field=field, value=name, remedy=_nearest_zone(name))
     return known
@@ -163,20 +161,21 @@ def clock_with_offset(moment: datetime) -> str:
     return moment.isoformat(timespec="minutes")[11:]
 
 
+def instead_of_offset(said: str) -> str:
+    """Say how a fixed offset such as ``UTC+2`` is written: its sign is the other way round in the names of the zone database."""
+    offset = _OFFSET_SAID.fullmatch(said.casefold())
+    if offset is not None and offset[3] in (None, "00") and 0 < int(offset[2]) <= 12:
+        fixed = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
+        return f"Name the place, e.g. 'Asia/Kolkata', or write {fixed!r} for UTC{offset[1]}{int(offset[2]):02}:00 all year."
+    return "Name the place, e.g. 'Asia/Kolkata'."
+
+
 def _fixed(sign: str, hours: str, minutes: str) -> tzinfo:
     size = timedelta(hours=int(hours), minutes=int(minutes))
     return fixed_offset(size if sign == "+" else -size)
 
 
 _BY_PLACE = "Name the place, e.g. 'America/New_York', or use UTC."
-
-
-def _instead_of_offset(sign: str, hours: str, minutes: str | None) -> str:
-    """Say how a fixed offset is written: its sign is the other way round in the names of the zone database."""
-    if minutes in (None, "00") and 0 < int(hours) <= 12:
-        fixed = f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"
-        return f"Name the place, e.g. 'Asia/Kolkata', or write {fixed!r} for UTC{sign}{int(hours):02}:00 all year."
-    return "Name the place, e.g. 'Asia/Kolkata'."
 
 
 def _nearest_zone(name: str) -> str:

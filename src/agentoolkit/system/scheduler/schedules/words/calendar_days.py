@@ -5,11 +5,8 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from typing import Literal
 
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTHS, WEEKDAYS
-
-Repeats = Literal["week", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +16,14 @@ class Day:
     Attributes:
         date: The first day it may mean.
         unless_given: Time of day when none is named; None keeps the present one.
-        else_next: When that time has passed, the same day of the next week, month or year is meant; None: of none.
+        else_on: The day that is meant when that time has passed; None: there is none.
         needs_clock: Whether it says too little without a time of day.
         evening: Whether bare hours from 5 to 11 mean the evening.
     """
 
     date: date
     unless_given: time | None = None
-    else_next: Repeats | None = None
+    else_on: date | None = None
     needs_clock: bool = False
     evening: bool = False
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
 from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed
+from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.zones import instant_of
@@ -72,13 +74,23 @@ def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
     """Take a day, a time of day or both as a limit: a day alone begins at 00:00, and as an end holds to its last moment."""
     if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
         return instant_of(timezone, datetime.fromisoformat(cursor.next().text.upper()))
-    day = take_day(cursor)
+    day = take_day(cursor) or _period(cursor, is_end=is_end)
     given = only_clock(cursor) if starts_clock(cursor) else None
     if day is None and given is None:
         raise cursor.unexpected()
     if day is None or given is not None:
         return placed(cursor, day, given, timezone)
     # Until Friday, said on a Friday, is the next one.
-    later = timedelta(days=7) if is_end and day.else_next == "week" and day.date == cursor.now.date() else timedelta()
-    start = datetime.combine(day.date + later, time())
+    in_a_week = day.date + timedelta(days=7)
+    is_next = is_end and day.date == cursor.now.date() and day.else_on == in_a_week
+    start = datetime.combine(in_a_week if is_next else day.date, time())
     return instant_of(timezone, start + timedelta(days=1)) - TICK if is_end else instant_of(timezone, start)
+
+
+def _period(cursor: Cursor, *, is_end: bool) -> Day | None:
+    """Take a month, quarter or year as a limit: something may begin with it, but ``until march`` means two days."""
+    here, start = cursor.place, period(cursor, cursor.now.date())
+    if start is not None and is_end:
+        said = " ".join(token.text for token in cursor.tokens[here : cursor.place])
+        raise cursor.refusal(f"'until {said}' may mean its first day or its last", f"Name the day, e.g. 'until {start.date}'.")
+    return start

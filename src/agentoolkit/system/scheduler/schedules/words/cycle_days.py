@@ -5,7 +5,7 @@ span     = weekday [ ("to" | "-" | "through") weekday ] | "weekday" | "weekend" 
 position = ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) [ again ]
          | ordinal { ("," | "and") ordinal } [ again ]
 again    = "of" ( ( "the" | "every" | "each" ) "month" | month-name )
-date     = month-name day-number | day-number [ "of" ] month-name
+date     = month-name day-number | day-number [ "of" ] month-name | named                      see named_days.py
 months   = month-name { ("," | "and") month-name }
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of, weekday_of
 from agentoolkit.system.scheduler.schedules.words.dates import day_number
+from agentoolkit.system.scheduler.schedules.words.named_days import Named, named_ahead
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import POSITIONS
 
@@ -176,7 +177,9 @@ def _ordinals(cursor: Cursor) -> str:
 
 
 def names_date_of_year(cursor: Cursor) -> bool:
-    """Whether a date without a year comes next."""
+    """Whether a date without a year comes next, perhaps by its name."""
+    if named_ahead(cursor) is not None:
+        return True
     first, second, third = (cursor.peek(index) for index in range(3))
     if month_of(first.text):
         return day_number(second.text) is not None
@@ -184,8 +187,10 @@ def names_date_of_year(cursor: Cursor) -> bool:
 
 
 def date_of_year(cursor: Cursor) -> Days:
-    """Take ``25 december``, ``the 25th of december`` or ``december 25``."""
+    """Take ``25 december``, ``the 25th of december``, ``december 25`` or ``christmas``."""
     cursor.take("the")
+    if (named := named_ahead(cursor)) is not None:
+        return _named_date(cursor, named)
     words = [cursor.next(), cursor.next()]
     if words[1].text == "of":
         words[1] = cursor.next()
@@ -194,3 +199,12 @@ def date_of_year(cursor: Cursor) -> Days:
     if month is None or not 1 <= number <= (29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31):
         raise cursor.refusal("there is no such date in a year", "Write e.g. 'every year on 25 december at 9:00'.")
     return (str(number), str(month), "*")
+
+
+def _named_date(cursor: Cursor, named: Named) -> Days:
+    cursor.place = named.end
+    if named.rule.crontab_days is None:
+        examples = f"'{named.name} at 9:00' for the next one"
+        raise cursor.refusal(f"no crontab says {named.name!r}, {named.rule.words}", f"Write e.g. {examples}, or list the dates in 'only'.")
+    cursor.remark(f"{named.name!r} is {named.rule.words}")
+    return named.rule.crontab_days

@@ -1,11 +1,12 @@
-"""Dates in words: ``25 december``, ``december 25, 2027``, ``august 2027``, ``2026-12-25``, ``on the 15th``; and the weekday beside one."""
+"""Dates in words: ``25 december``, ``december 25, 2027``, ``12/25/2026``, ``2026-12-25``, ``on the 15th``; and the weekday beside one."""
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months, month_of, weekday_of
-from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, national_readings
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, ORDINALS, WEEKDAY_NAMES
 
 MAX_YEARS = 11
@@ -30,7 +31,7 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
         article = 1 if second.text in ("the", ",") else 0
         number = day_number(cursor.peek(start + 1 + article).text)
         if number is None or cursor.peek(start + 2 + article).text in ("am", "pm"):
-            return _month_of_year(cursor, start, month)
+            return None  # a month alone: see periods.py
         cursor.place += start + 2 + article
         return _with_year(cursor, today, month, number)
     if first.kind == "number" and len(first.text) == 4 and (month := month_of(second.text)):
@@ -47,12 +48,27 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
     return None
 
 
+def national_date(cursor: Cursor, today: date) -> Day | None:
+    """Take ``12/25/2026``, ``25.12.2026`` or ``12/25`` where day and month are not in doubt; None, and nothing taken, elsewhere."""
+    start = count_articles(cursor)
+    token = cursor.peek(start)
+    if token.kind != "slash" or len(readings := national_readings(token.text)) != 1:
+        return None
+    year = re.fullmatch(r"\d+[/.-]\d+(?:[/.-](\d{4}))?", token.text)
+    if year is None:
+        return None
+    cursor.place += start + 1
+    (number, month), named = readings[0], year[1] and int(year[1])
+    cursor.remark(f"{token.text!r} is read as {number} {MONTH_NAMES[month - 1].capitalize()}")
+    return Day(date_of(cursor, named, month, number), unless_given=time()) if named else _with_year(cursor, today, month, number)
+
+
 def on_weekday(cursor: Cursor, named: Day, wanted: int) -> Day:
     """Return a date that was named with a day of the week, which it must fall on."""
     if named.date.weekday() == wanted:
         return named
     name, said = WEEKDAY_NAMES[wanted].capitalize(), f"{named.date.day} {named.date:%B}"
-    if named.else_next == "year" and (named.date.month, named.date.day) != (2, 29):
+    if named.else_on is not None:
         fitting = (named.date.replace(year=named.date.year + more) for more in range(1, MAX_YEARS))
         first = next((each for each in fitting if each.weekday() == wanted), named.date)
         cursor.remark(f"the next {said} that is a {name} is in {first.year}")
@@ -102,25 +118,14 @@ def _year_first(cursor: Cursor, start: int, month: int) -> Day:
     return Day(date_of(cursor, year, month, number or 1), unless_given=time())
 
 
-def _month_of_year(cursor: Cursor, start: int, month: int) -> Day | None:
-    """Take ``august 2030``: its first day."""
-    here = cursor.place
-    cursor.place += start + 1
-    if (year := take_year(cursor)) is None:
-        cursor.place = here
-        return None
-    cursor.remark(f"no day given: {date(year, month, 1)}")
-    return Day(date(year, month, 1), unless_given=time())
-
-
 def _with_year(cursor: Cursor, today: date, month: int, number: int) -> Day:
     if (year := take_year(cursor)) is not None:
         return Day(date_of(cursor, year, month, number), unless_given=time())
     if (month, number) == (2, 29):
         raise cursor.refusal("29 February needs a year", "Write e.g. '29 february 2028'.")
     this_year = date_of(cursor, today.year, month, number)
-    coming = this_year if this_year >= today else this_year.replace(year=today.year + 1)
-    named = Day(coming, unless_given=time(), else_next="year")
+    coming = this_year if this_year >= today else add_months(this_year, 12)
+    named = Day(coming, unless_given=time(), else_on=add_months(coming, 12))
     ahead = 1 if cursor.sees(",") else 0
     if (wanted := weekday_of(cursor.peek(ahead).text)) is not None:
         cursor.place += ahead + 1
@@ -132,4 +137,5 @@ def _day_of_month(cursor: Cursor, today: date, number: int) -> Day:
     if not 1 <= number <= 28:
         raise cursor.refusal(f"not every month has a day {number}", "Name the month too, e.g. '31 january'.")
     this_month = today.replace(day=number)
-    return Day(this_month if this_month >= today else add_months(this_month, 1), unless_given=time(), else_next="month")
+    coming = this_month if this_month >= today else add_months(this_month, 1)
+    return Day(coming, unless_given=time(), else_on=add_months(coming, 1))

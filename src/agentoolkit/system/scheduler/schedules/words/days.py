@@ -5,7 +5,7 @@ day = "today" | "tonight" | "tomorrow" | [ "the" ] "day after tomorrow" | ( "thi
     | "next" ( "week" | "month" | "year" | "business day" )
     | [ "the" ] "end of" [ "the" | "this" | "next" ] ( "day" | "week" | "month" | "year" )
     | [ "on" ] [ "the" ] ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) "of" span
-    | [ "on" ] [ "the" ] ordinal "of" month | date | "on the" ordinal
+    | [ "on" ] [ "the" ] ordinal "of" month | date | "on the" ordinal | [ "the" ] "day" ( "before" | "after" ) day | named
 date  = YYYY-MM-DD | [ "on" ] [ "the" ] day-number [ "of" ] month-name [ year ] | month-name day-number [ "," ] [ year ]
 week  = [ "of" ] ( "this" | "next" ) "week"
 month = [ "the" ] ( "this" | "next" ) "month"
@@ -14,6 +14,7 @@ span  = month | month-name [ year ]
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time, timedelta
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import (
@@ -32,9 +33,11 @@ from agentoolkit.system.scheduler.schedules.words.dates import (
     date_of,
     day_number,
     iso_date,
+    national_date,
     on_weekday,
     take_year,
 )
+from agentoolkit.system.scheduler.schedules.words.named_days import named_day
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, POSITIONS, WEEKDAY_NAMES
 
@@ -48,7 +51,18 @@ def day(cursor: Cursor) -> Day | None:
         InvalidSchedule: for a day that does not exist, lies in the past or is said too vaguely.
     """
     today = cursor.now.date()
-    for near in (iso_date, _near_day, _end_of, _position, _weekday, _ordinal_of_month, calendar_date):
+    for near in (
+        iso_date,
+        _near_day,
+        _day_beside,
+        _end_of,
+        named_day,
+        _position,
+        _weekday,
+        _ordinal_of_month,
+        calendar_date,
+        national_date,
+    ):
         if found := near(cursor, today):
             return found
     return None
@@ -85,6 +99,18 @@ def _near_day(cursor: Cursor, today: date) -> Day | None:
     if cursor.sees("yesterday"):
         raise cursor.refusal("'yesterday' is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
     return None
+
+
+def _day_beside(cursor: Cursor, _today: date) -> Day | None:
+    """Take ``the day before christmas``."""
+    start = 1 if cursor.sees("the") else 0
+    side = cursor.peek(start + 1).text
+    if cursor.peek(start).text != "day" or side not in ("before", "after"):
+        return None
+    cursor.place += start + 2
+    if (named := day(cursor)) is None:
+        raise cursor.unexpected()
+    return replace(named, date=named.date + (_DAY if side == "after" else -_DAY), else_on=None)
 
 
 def _end_of(cursor: Cursor, today: date) -> Day | None:
@@ -174,7 +200,8 @@ def _coming(cursor: Cursor, today: date, wanted: int, which: str) -> Day:
     if cursor.take("after", "next"):
         return Day(today + timedelta(days=(away or 7) + 7))
     if which != "next":
-        return Day(today + timedelta(days=away), else_next="week")
+        coming = today + timedelta(days=away)
+        return Day(coming, else_on=coming + timedelta(days=7))
     first = today + timedelta(days=away or 7)
     other = today + timedelta(days=7 - today.weekday() + wanted)
     if other != first:

@@ -17,6 +17,7 @@ from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
 from agentoolkit.system.scheduler.schedules.schedule import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
 from agentoolkit.system.scheduler.schedules.words.cycles import Cycle, crontab_of_length, cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
@@ -31,13 +32,14 @@ from agentoolkit.system.scheduler.schedules.words.moments import (
     relative,
     starts_next_units,
 )
+from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
 from agentoolkit.system.scheduler.schedules.words.suggestions import fixed_answer, nearest_text
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS
-from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, is_abbreviation, load_zone, zone_named
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, VAGUE
+from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, instead_of_offset, is_abbreviation, load_zone, zone_named
 
 _ARTICLES = {
     "cron": "a cron schedule",
@@ -116,9 +118,10 @@ def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
 
 def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, parts: DayParts) -> Phrase:
     tokens = tokenise(text.strip().rstrip("."))
+    remarks = _left_aside(tokens)
     zone, offset = _take_zone(tokens, text)
     name = zone or offset or timezone
-    cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, [], parts)
+    cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, remarks, parts)
     meaning = _meaning(cursor, name)
     if not cursor.at_end():
         raise cursor.unexpected()
@@ -129,28 +132,60 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
         return once_phrase(meaning, text, now, tuple(cursor.remarks), zone=zone, needs_zone=not (cursor.is_elapsed or offset))
     if offset:
         problem = f"{offset.removeprefix('UTC')} is an offset, and what comes again needs a zone"
-        raise cursor.refusal(problem, "Name one, e.g. 'Asia/Kolkata'.")
+        raise cursor.refusal(problem, instead_of_offset(offset))
     return _cycle_phrase(meaning, cursor, kind, zone)
 
 
+def _left_aside(tokens: list[TextToken]) -> list[str]:
+    """Remove words that change nothing; return a remark on those that ask for less than is given."""
+    vague = [token.text for token in tokens if token.text in VAGUE]
+    if len(vague) < len(tokens):
+        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
+    return [f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague)]
+
+
 def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
-    """Remove a zone from the end; return its name, or ``UTC±HH:MM`` for an offset."""
+    """Remove a zone, or an offset from the end; return its name, or ``UTC±HH:MM`` for an offset."""
     last = tokens[-1] if len(tokens) > 1 else TextToken("end", "")
     if last.kind == "offset":
+        _refuse_span_of_hours(tokens[-2], last, text)
         tokens.pop()
         return None, f"UTC{last.text[:3]}:{last.text[-2:]}"
-    if last.kind != "zone" and last.text not in ("utc", "gmt", "z") and not is_abbreviation(last.text):
+    named = [
+        place for place, token in enumerate(tokens) if token.kind == "zone" or token.text in ("utc", "gmt") or is_abbreviation(token.text)
+    ]
+    place = named[-1] if named else len(tokens) - 1
+    if len(tokens) < 2 or (not named and last.text != "z"):
         return None, None
-    tokens.pop()
-    if tokens[-1].text == "in" and len(tokens) > 1:
-        tokens.pop()
-    return zone_named(last.text, "schedule"), None
+    name = tokens.pop(place).text
+    if tokens[place - 1].text == "in" and place > 1:
+        tokens.pop(place - 1)
+    return zone_named(name, "schedule"), None
+
+
+def _refuse_span_of_hours(clock: TextToken, offset: TextToken, text: str) -> None:
+    """Refuse ``9:00-10:00``, which may be a span of hours as well as a time ten hours behind UTC."""
+    if (
+        clock.kind == "clock"
+        and offset.text.startswith("-")
+        and clock.text.zfill(5) < offset.text[1:]
+        and f"{clock.text}{offset.text}" in text
+    ):
+        problem = f"'{clock.text}{offset.text}' may be a span of hours, or a time with its offset from UTC."
+        remedy = f"Write '{clock.text}' alone, or '{clock.text} UTC{offset.text}'."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy=remedy)
 
 
 def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
-    if cursor.take("now") or cursor.take("right", "now"):
+    is_now = cursor.take("now")
+    if cursor.sees("+") and cursor.peek(1).kind == "number":  # as at(1) has it: now + 5 minutes
+        cursor.next()
+        return relative(cursor, timezone)
+    if is_now:
         cursor.is_elapsed = True
         return cursor.now
+    if chosen := period(cursor, cursor.now.date()) if cursor.sees("in") else None:
+        return _on_day(cursor, chosen, timezone)
     if cursor.sees("in") and cursor.peek(2).text not in DAY_PARTS:
         cursor.next()
         return relative(cursor, timezone)
@@ -160,15 +195,18 @@ def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
         return cycle(cursor, [], timezone)
     if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
         return _iso_wall(cursor, timezone)
-    chosen = day(cursor)
-    if chosen is not None:
-        cursor.take(",")
-        return placed(cursor, chosen, only_clock(cursor) if starts_clock(cursor) else None, timezone)
+    if chosen := day(cursor) or period(cursor, cursor.now.date()):
+        return _on_day(cursor, chosen, timezone)
     if starts_clock(cursor):
         return _clock_first(cursor, timezone)
     if starts_quantity(cursor):
         return _length_first(cursor, timezone)
     raise cursor.unexpected()
+
+
+def _on_day(cursor: Cursor, chosen: Day, timezone: str) -> datetime:
+    cursor.take(",")
+    return placed(cursor, chosen, only_clock(cursor) if starts_clock(cursor) else None, timezone)
 
 
 def _clock_first(cursor: Cursor, timezone: str) -> datetime | Cycle:
@@ -184,8 +222,8 @@ def _length_first(cursor: Cursor, timezone: str) -> datetime | Cycle:
     length = duration(cursor)
     if cursor.take("from", "now") or cursor.take_one_of("later", "hence", "out"):
         return from_now(cursor, length, timezone)
-    if cursor.take_one_of("from", "after"):
-        return from_day(cursor, length, timezone)
+    if side := cursor.take_one_of("from", "after", "before"):
+        return from_day(cursor, length, timezone, -1 if side == "before" else 1)
     if cursor.sees("ago"):
         raise cursor.refusal(f"{cursor.source.strip()!r} is in the past", "Write e.g. 'in 5 minutes'.")
     return Cycle(every=fixed_length(cursor, length), spoken=False)

@@ -1,6 +1,6 @@
 """One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``2 days from monday at 14:30``.
 
-moment = "in" duration [ clock ] | duration ( "from" | "after" ) ( "now" | day [ clock ] ) | clock [ day [ part ] ] | day [ clock ]
+moment = "in" duration [ clock ] | duration ( "from" | "after" | "before" ) ( "now" | day [ clock ] ) | clock [ day [ part ] ] | day [ clock ]
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def starts_next_units(cursor: Cursor) -> bool:
     if _weekdays_from_now(cursor) is not None:
         return True
     counted = cursor.peek(1).kind == "number" or whole_number(second) is not None
-    return first == "next" and (second in ("hour", "day", "quarter", "minute") or (counted and is_unit(cursor.peek(2).text)))
+    return first == "next" and (second in ("hour", "day", "quarter", "minute", "qtr") or (counted and is_unit(cursor.peek(2).text)))
 
 
 def next_units(cursor: Cursor, timezone: str) -> datetime:
@@ -74,12 +74,12 @@ def _weekdays_from_now(cursor: Cursor) -> int | None:
     return weekday_of(name.removesuffix("s"))
 
 
-def from_day(cursor: Cursor, length: Length, timezone: str) -> datetime:
-    """Take the day after ``2 weeks from``, and return the instant that much later, in UTC."""
+def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> datetime:
+    """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant that far from it, in UTC."""
     start = take_day(cursor)
     if start is None or not length.is_whole_days:
         raise cursor.unexpected()
-    later = add_months(start.date, _checked(cursor, length).months) + timedelta(seconds=int(length.seconds))
+    later = add_months(start.date, side * _checked(cursor, length).months) + side * timedelta(seconds=int(length.seconds))
     given = only_clock(cursor) if starts_clock(cursor) else None
     return placed(cursor, Day(later, unless_given=start.unless_given), given, timezone)
 
@@ -111,8 +111,8 @@ def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -
         return _today_or_tomorrow(cursor, given or time(), timezone)
     clock_time = _clock_on(cursor, day, given)
     chosen = day.date
-    if _has_passed(cursor, chosen, clock_time, timezone) and day.else_next is not None:
-        chosen = _next_time(chosen, day)
+    if _has_passed(cursor, chosen, clock_time, timezone) and day.else_on is not None:
+        chosen = day.else_on
         cursor.remark(f"that time has passed today, so {chosen.isoformat()}")
     if _has_passed(cursor, chosen, clock_time, timezone):
         said = datetime.combine(chosen, clock_time)
@@ -188,12 +188,6 @@ def _evening(cursor: Cursor, given: time) -> time:
         cursor.remark(f"tonight, so {later:%H:%M}")
         return later
     raise cursor.refusal(f"{given:%H:%M} is not tonight", "Write e.g. 'tonight at 20:00' or 'tomorrow at 02:00'.")
-
-
-def _next_time(day: date, named: Day) -> date:
-    if named.else_next == "week":
-        return day + timedelta(days=7)
-    return add_months(day, 1 if named.else_next == "month" else 12)
 
 
 def _has_passed(cursor: Cursor, day: date, clock_time: time, timezone: str) -> bool:

@@ -75,7 +75,7 @@ def _in_zone_set(text: str, variable: str, zone: str, crontab: str) -> Phrase:
 
 def _looks_like_cron(text: str) -> bool:
     parts = text.split()
-    if parts[0].startswith("@") or "*" in text:
+    if (parts[0].startswith("@") and (parts[0] != "@" or len(parts) == 1)) or "*" in text:
         return True
     return len(parts) > 3 and not _ISO_START.match(parts[0]) and all(_CRON_FIELD.fullmatch(part) for part in parts[:2])
 

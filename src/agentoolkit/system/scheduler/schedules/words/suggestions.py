@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.schedules.words.tokens import tokenise
-from agentoolkit.system.scheduler.schedules.words.vocabulary import VOCABULARY, WEEKDAYS
+from agentoolkit.system.scheduler.schedules.words.tokens import KNOWN_WORDS, tokenise
+from agentoolkit.system.scheduler.schedules.words.vocabulary import WEEKDAYS
 
 _MAX_LENGTH = 20
 """Characters of a word that is looked up."""
@@ -24,12 +24,10 @@ _BETTER_SAID = {
     "soon": "Write e.g. 'in 10 minutes'.",
     "few": "Name the number, e.g. 'in 3 days'.",
     "several": "Name the number, e.g. 'in 3 days'.",
-    "christmas": "Write the date, e.g. '25 december at 9:00'.",
 }
 """Words that say too little, or of which the nearest one that is known means something else."""
 
 _TIME = r"(?:at )?(\d{1,2}(?::\d\d)?\s?(?:am|pm)|\d{1,2}:\d\d|noon|midnight)"
-_OFFSET = re.compile(r".*?\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?(\d\d))?", re.DOTALL)
 _EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
 
 
@@ -43,10 +41,6 @@ class WayOut(NamedTuple):
 def fixed_answer(text: str) -> WayOut | None:
     """Return the answer to a phrase that is often written; None for others."""
     said = " ".join(text.casefold().split())
-    if shape := _OFFSET.fullmatch(said):
-        sign, hours, minutes = shape.groups()
-        remedy = f"Write the offset as '{sign}{int(hours):02}:{minutes or '00'}', or name the place, e.g. 'Europe/Berlin'."
-        return WayOut(f"{said[:60]!r} names an offset together with UTC.", remedy)
     if shape := _EVERY_TIME.fullmatch(said):
         return WayOut(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
     if days := _weekdays_without_every(said):
@@ -57,10 +51,10 @@ def fixed_answer(text: str) -> WayOut | None:
 
 def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
     """Suggest the one word of the grammar that differs by a slip of the keyboard, if the text then reads; None else."""
-    strange = next((token.text for token in tokenise(text) if token.kind == "word" and token.text not in VOCABULARY), None)
+    strange = next((token.text for token in tokenise(text) if token.kind == "word" and token.text not in KNOWN_WORDS), None)
     if strange is None or not 3 < len(strange) <= _MAX_LENGTH:
         return None
-    near = [word for word in sorted(VOCABULARY) if len(word) > 3 and is_slip(strange, word)]
+    near = [word for word in sorted(KNOWN_WORDS) if len(word) > 3 and is_slip(strange, word)]
     reading = [word for word in near if reads(re.sub(rf"(?<![a-z]){re.escape(strange)}(?![a-z])", word, text.casefold()))]
     return WayOut(None, f"Did you mean {reading[0]!r}?") if len(reading) == 1 else None
 

@@ -8,13 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.words.day_names import NAME_WORDS
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, VOCABULARY
+
+KNOWN_WORDS = VOCABULARY | NAME_WORDS
+"""What is here is never called unknown."""
 
 _TOKEN = re.compile(
     r"""(?P<iso>\d{4}-\d\d-\d\dt\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?|\d{4}([-/.])\d\d?\2\d\d?(?![\d/-]))
       | (?P<offset>[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))
       | (?P<clock>\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
-      | (?P<slash>\d+[/.]\d+[/.]\d+|\d+/\d+)
+      | (?P<slash>\d+[/.]\d+[/.]\d+|\d+/\d+|\d\d?-\d\d?-\d{4}(?!\d))
+      | (?P<month>(?:19|20)\d\d-(?:0[1-9]|1[0-2])(?![\d:-]))
+      | (?P<quarter>(?:\d\d|\d{4})?q[1-4](?!\w))
       | (?P<ordinal>\d+(?:st|nd|rd|th)(?![a-z]))
       | (?P<number>\d+(?:\.\d+)?)
       | (?P<zone>[a-z_]+(?:/[a-z0-9_+-]+)+)
@@ -25,24 +31,35 @@ _TOKEN = re.compile(
 _DOTTED_HALF = re.compile(r"(?<![a-z])([ap])\.\s?m(?:\.|\b)")
 """``a.m.`` and ``p. m.``"""
 
-_HOURS_H = re.compile(r"(?<!in )\b([01]?\d|2[0-3])h([0-5]\d)\b(?!\s?[a-z])")
+_HOURS_H = re.compile(r"(?<!in )\b([01]?\d|2[0-3])h([0-5]\d)\b(?!\s?(?:m|min|minutes?|s|sec|seconds?)\b)")
 """``15h30``"""
 _OCLOCK = re.compile(r"\bo\s?clock\b")
 _SHORT_HALF = re.compile(r"(?<=:\d\d)([ap])\b(?!\.?m)")
 """``3:20p``"""
+_MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
+_UTC_OFFSET = re.compile(r"\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?([0-5]\d))?\b")
+"""``UTC+2``, as people mean it: two hours ahead."""
 _REWRITTEN = (
     (re.compile(r"\bat (\d{1,2})([ap])\b(?!\.?m)\.?"), r"at \1 \2m"),  # at 3p
     (re.compile(r"(?<=\bat )([01]?\d|2[0-3])\.([0-5]\d)\b(?!\.)"), r"\1:\2"),  # at 23.00
-    (re.compile(r"\b(at|\w+day) ([01]?\d|2[0-3])h\b(?!\s?\d)"), r"\1 \2:00"),  # at 19h
+    (re.compile(r"\b(at|\w+day|\d{4}) ([01]?\d|2[0-3])h\b(?!\s?\d)"), r"\1 \2:00"),  # at 19h
     (re.compile(r"\b(?:right|just) now\b"), "now"),
     (re.compile(r"\bmid day\b"), "midday"),
     (re.compile(r"\bpair of\b"), "couple of"),
+    (re.compile(r"(?<=[a-z])'(?=s\b)|(?<=s)'(?=\s|$)"), ""),  # valentine's, all saints'
+    (re.compile(r"\b(?:st\.?(?= [a-z])|ste\.)"), "saint"),
+    (re.compile(r"\bjr\."), "jr"),
+    (
+        re.compile(r"(?<= \d\d) (\d\d:\d\d:\d\d)((?: [a-z]{1,4})?) (\d{4})$"),
+        r" \3 \1\2",
+    ),  # oct 26 11:00:09 2027, as ctime and date write it
+    (re.compile(r"\bcurrent\b"), "this"),
+    (re.compile(rf"(?<=\bat )([01]?\d|2[0-3]) ([0-5]\d)\b(?!\s?(?:[:/.-]|st|nd|rd|th|of\b|{_MONTH}))"), r"\1:\2"),  # at 3 15
 )
 """What is said in other words that mean the same, and how the grammar has it."""
 _DASHED = re.compile(r"\d{1,4}\s*-\s*\d{1,4}(?:\s*-\s*\d{1,4})?")
 _ABBREVIATED = re.compile(r"(?<=[a-z]{3})\.(?=[\s,]|$)")
 """The full stop of ``Sun.``"""
-_MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
 _JOINED = re.compile(rf"(?<=\d)[-/](?={_MONTH}\b)|(?<=[a-z])[-/](?=\d{{1,4}}\b(?!:))|(?<=\d)-(?=\d{{4}}\b)")
 """The signs within ``10/Aug/2012`` and ``August-10-2012``."""
 _NAMES_MONTH = re.compile(rf"(?<![a-z/]){_MONTH}[-/]\d|\d[-/]{_MONTH}")
@@ -135,15 +152,15 @@ class Cursor:
         token = self._unknown_word() or self._slash() or self.peek()
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
+        if token.kind == "slash":
+            return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
         if dashed := _DASHED.search(self.source):
             remedy = "Write the date as '2026-12-25', or the times as 'from 9:00 to 17:00'."
             return self.refusal(f"{dashed[0]!r} may be a date in a national form, or a span", remedy)
         behind_clock = self.place > 0 and self.tokens[self.place - 1].text in ("am", "pm")
         if token.text in ("-", "+") and self.peek(1).kind == "number" and not behind_clock:
             return self.refusal("a length of time carries no sign", "Write e.g. '5 minutes' or 'in 5 minutes'.")
-        if token.kind == "slash":
-            return self.refusal(f"{token.text!r} {_date_readings(token.text)}", "Write the date as '2026-12-25'.")
-        if token.kind == "word" and token.text not in VOCABULARY:
+        if token.kind == "word" and token.text not in KNOWN_WORDS:
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
         if self.place == 0 and token.kind != "word":
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
@@ -152,7 +169,7 @@ class Cursor:
 
     def _unknown_word(self) -> TextToken | None:
         here = self.tokens[self.place :] if self.place else self.tokens
-        return next((token for token in here if token.kind == "word" and token.text not in VOCABULARY), None)
+        return next((token for token in here if token.kind == "word" and token.text not in KNOWN_WORDS), None)
 
     def _slash(self) -> TextToken | None:
         return next((token for token in self.tokens[self.place :] if token.kind == "slash"), None)
@@ -174,7 +191,7 @@ def tokenise(text: str) -> list[TextToken]:
     """Split ASCII text into tokens, whatever its case."""
     said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
     said = _ABBREVIATED.sub("", _SHORT_HALF.sub(r" \1m", _OCLOCK.sub("o'clock", said)))
-    said = _HOURS_H.sub(r"\1:\2", said)
+    said = _UTC_OFFSET.sub(lambda found: f"{found[1]}{int(found[2]):02}:{found[3] or '00'}", _HOURS_H.sub(r"\1:\2", said))
     for shape, instead in _REWRITTEN:
         said = shape.sub(instead, said)
     if _NAMES_MONTH.search(said):
@@ -197,12 +214,16 @@ def _plain_character(character: str) -> str:
     return "-" if category == "Pd" else _PLAIN.get(character, character)
 
 
+def national_readings(text: str) -> list[tuple[int, int]]:
+    """Return the day and month that ``03/04/2027`` or ``25.12.`` may mean: two pairs, one or none."""
+    first, second, *_ = map(int, re.split(r"[/.-]", text))
+    return [(day, month) for day, month in dict.fromkeys(((first, second), (second, first))) if 1 <= month <= 12 and 1 <= day <= 31]
+
+
 def _date_readings(text: str) -> str:
-    """Name what ``03/04/2027`` may mean."""
-    first, second, *_ = (int(part) for part in text.replace(".", "/").split("/"))
-    names = [name.capitalize() for name in MONTH_NAMES]
-    readings = [f"{day} {names[month - 1]}" for day, month in ((first, second), (second, first)) if 1 <= month <= 12 and 1 <= day <= 31]
-    if len(readings) == 2 and first != second:
+    """Say what ``03/04/2027`` may mean."""
+    readings = [f"{day} {MONTH_NAMES[month - 1].capitalize()}" for day, month in national_readings(text)]
+    if len(readings) == 2:
         return f"is ambiguous: {readings[0]} or {readings[1]}"
     meant = f" ({readings[0]}, if day and month are what they seem)" if readings else ""
     return f"is a date in a national form{meant}"

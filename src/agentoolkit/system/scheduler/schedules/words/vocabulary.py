@@ -55,12 +55,15 @@ POSITIONS = {
 }
 HALVES = ("am", "pm")
 DAY_PARTS = ("morning", "afternoon", "evening", "night")
+QUARTERS = ("quarter", "qtr")
+VAGUE = ("about", "around", "approximately", "roughly")
+EXACT = ("sharp", "exactly", "precisely")
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 _OTHERS = """
     " now in at on of the and from to between through - every each other daily hourly weekly monthly yearly annually today tonight
     tomorrow yesterday weekday weekdays weekend weekends business noon midday midnight next this coming last end after later hence
-    out upcoming right before half quarter quarters past ago until till starting beginning except but not a an couple times per
+    out upcoming right before half quarters past ago until till starting beginning except but not a an couple times per
     three-quarters o'clock utc gmt z"""
 
 _OPENERS = ("every", "each", "now")
@@ -68,7 +71,7 @@ _OPENERS = ("every", "each", "now")
 VOCABULARY = frozenset(
     {
         *_OTHERS.split(), *WEEKDAYS, *(f"{day}s" for day in WEEKDAYS), *MONTHS, *UNIT_SECONDS, *UNIT_MONTHS, *NUMBERS, *ORDINALS,
-        *HALVES, *DAY_PARTS, *TIMES, *_OPENERS,
+        *HALVES, *DAY_PARTS, *QUARTERS, *VAGUE, *EXACT, *TIMES, *_OPENERS,
     }
 )  # fmt: skip
 """Every word that some phrase has."""

@@ -38,6 +38,22 @@ _NUMBERS = dict(
     zip(["deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze"], map(str, range(2, 13)), strict=True)
 )
 _PLACES = {"premier": "first", "deuxieme": "2nd", "troisieme": "third", "quatrieme": "fourth", "dernier": "last"}
+_DAY_NAMES = {
+    "jour de l'an": "new years day",
+    "nouvel an": "new years day",
+    "mardi gras": "mardi gras",
+    "vendredi saint": "good friday",
+    "paques": "easter",
+    "lundi de paques": "easter monday",
+    "ascension": "ascension day",
+    "pentecote": "pentecost",
+    "lundi de pentecote": "whit monday",
+    "toussaint": "all saints day",
+    "veille de noel": "christmas eve",
+    "noel": "christmas",
+    "a noel": "on christmas",
+    "saint sylvestre": "new years eve",
+}
 
 WORDS: dict[str, str] = {
     **_DAYS,
@@ -45,6 +61,8 @@ WORDS: dict[str, str] = {
     **_UNITS,
     **_NUMBERS,
     **_PLACES,
+    **_DAY_NAMES,
+    **{f"le {name}": f"on {english}" for name, english in _DAY_NAMES.items()},
     **{f"tous les {day}s": f"every {english}" for day, english in _DAYS.items()},
     **{f"le {day}": f"on {english}" for day, english in _DAYS.items()},
     "maintenant": "now",
@@ -75,7 +93,7 @@ WORDS: dict[str, str] = {
     "heure": "hour",
     "et": "and",
     "dans": "in",
-    "le": "on the",
+    **dict.fromkeys(("le", "la"), "on the"),
     "de": "of",
     "du mois": "of the month",
     "du lundi au vendredi": "every monday to friday",

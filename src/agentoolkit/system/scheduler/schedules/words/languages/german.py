@@ -43,6 +43,26 @@ _PLACES = {
     for stem, place in {"erst": "first", "zweit": "2nd", "dritt": "third", "viert": "fourth", "letzt": "last"}.items()
     for end in ("e", "er", "en")
 }
+_DAY_NAMES = {
+    "neujahr": "new years day",
+    "rosenmontag": "rose monday",
+    "aschermittwoch": "ash wednesday",
+    "karfreitag": "good friday",
+    "ostern": "easter",
+    "ostersonntag": "easter",
+    "ostermontag": "easter monday",
+    "christi himmelfahrt": "ascension day",
+    "himmelfahrt": "ascension day",
+    "pfingsten": "pentecost",
+    "pfingstmontag": "whit monday",
+    "tag der arbeit": "may day",
+    "muttertag": "mothers day",
+    "nikolaus": "saint nicholas day",
+    "heiligabend": "christmas eve",
+    "heilig abend": "christmas eve",
+    "weihnachten": "christmas",
+    "silvester": "new years eve",
+}
 
 WORDS: dict[str, str] = {
     **_DAYS,
@@ -50,6 +70,7 @@ WORDS: dict[str, str] = {
     **_UNITS,
     **_NUMBERS,
     **_PLACES,
+    **_DAY_NAMES,
     **{f"{day}s": f"every {english}" for day, english in _DAYS.items()},
     "jetzt": "now",
     "sofort": "now",
@@ -84,6 +105,7 @@ WORDS: dict[str, str] = {
     "bis": "to",
     "in": "in",
     "am": "on",
+    **dict.fromkeys(("an", "zu"), "on"),
     "ab": "starting",
     "ausser": "except",
     "zwischen": "between",

@@ -38,6 +38,21 @@ _NUMBERS = dict(
     zip(["dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"], map(str, range(2, 13)), strict=True)
 )
 _PLACES = {"primer": "first", "segundo lunes": "2nd monday", "tercer": "third", "cuarto": "fourth", "ultimo": "last"}
+_DAY_NAMES = {
+    "ano nuevo": "new years day",
+    "reyes": "epiphany",
+    "dia de reyes": "epiphany",
+    "miercoles de ceniza": "ash wednesday",
+    "jueves santo": "maundy thursday",
+    "viernes santo": "good friday",
+    "pascua": "easter",
+    "domingo de pascua": "easter",
+    "dia de los muertos": "all souls day",
+    "todos los santos": "all saints day",
+    "nochebuena": "christmas eve",
+    "navidad": "christmas",
+    "nochevieja": "new years eve",
+}
 
 WORDS: dict[str, str] = {
     **_DAYS,
@@ -45,6 +60,8 @@ WORDS: dict[str, str] = {
     **_UNITS,
     **_NUMBERS,
     **_PLACES,
+    **_DAY_NAMES,
+    **{f"el {name}": f"on {english}" for name, english in _DAY_NAMES.items()},
     **{f"los {day if day.endswith('s') else day + 's'}": f"every {english}" for day, english in _DAYS.items()},
     **{f"el {day}": english for day, english in _DAYS.items()},
     "ahora": "now",
@@ -73,6 +90,7 @@ WORDS: dict[str, str] = {
     "en": "in",
     "dentro de": "in",
     "el": "on the",
+    "en navidad": "on christmas",
     "de": "of",
     "del mes": "of the month",
     "de lunes a viernes": "every monday to friday",

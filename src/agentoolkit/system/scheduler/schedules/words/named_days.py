@@ -1,0 +1,66 @@
+"""Days by name, in words: ``christmas eve``, ``thanksgiving 2027``, ``the day before easter``; which date it is, and why, is remarked.
+
+named  = [ "on" ] [ "the" ] [ "this" | "next" | "coming" ] name [ [ "of" | "in" | "," ] year | [ "of" ] ( "this" | "next" ) "year" ]
+beside = [ "the" ] "day" ( "before" | "after" ) day                     see days.py
+"""
+
+from __future__ import annotations
+
+from datetime import date, time, timedelta
+from typing import NamedTuple
+
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
+from agentoolkit.system.scheduler.schedules.words.dates import count_articles, take_year
+from agentoolkit.system.scheduler.schedules.words.day_names import DAY_NAMES, MAX_NAME_WORDS
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.yearly_days import YearlyDay
+
+_WHICH = ("this", "next", "coming", "upcoming")
+
+
+class Named(NamedTuple):
+    """A name that comes next: its rule, and the place after it."""
+
+    name: str
+    rule: YearlyDay
+    end: int
+
+
+def named_ahead(cursor: Cursor, ahead: int = 0) -> Named | None:
+    """Return the longest name of a day that comes next; None, when none does."""
+    words = [cursor.peek(ahead + index).text for index in range(MAX_NAME_WORDS)]
+    for length in range(MAX_NAME_WORDS, 0, -1):
+        name = " ".join(words[:length])
+        if (rule := DAY_NAMES.get(name)) is not None:
+            return Named(name, rule, cursor.place + ahead + length)
+    return None
+
+
+def named_day(cursor: Cursor, today: date) -> Day | None:
+    """Take a named day: the first one from today on, or that of the year named; None, and nothing taken, when none comes next."""
+    start = count_articles(cursor)
+    which = cursor.peek(start).text if cursor.peek(start).text in _WHICH else ""
+    named = named_ahead(cursor, start + bool(which))
+    if named is None:
+        return None
+    cursor.place = named.end
+    year, later = _year(cursor, today), None
+    if year is not None:
+        found = named.rule.in_year(year)
+    else:
+        first = today + timedelta(days=which == "next")
+        found, later, *_ = (day for ahead in range(3) if (day := named.rule.in_year(today.year + ahead)) >= first)
+    cursor.remark(f"{named.name!r} is {found}: {named.rule.words}")
+    return Day(found, unless_given=time(), else_on=later)
+
+
+def _year(cursor: Cursor, today: date) -> int | None:
+    """Take ``2027``, ``in 2027`` or ``of next year``; None, and nothing taken, when no year comes next."""
+    ahead = 1 if cursor.peek().text in ("of", "in") else 0
+    which = cursor.peek(ahead).text
+    if which in ("this", "next") and cursor.peek(ahead + 1).text == "year":
+        cursor.place += ahead + 2
+        return today.year + (which == "next")
+    if cursor.peek().text == "in" and cursor.peek(1).kind == "number" and len(cursor.peek(1).text) == 4:
+        cursor.place += 1
+    return take_year(cursor)
