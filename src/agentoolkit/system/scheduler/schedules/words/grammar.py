@@ -177,20 +177,8 @@ def _refuse_span_of_hours(clock: TextToken, offset: TextToken, text: str) -> Non
 
 
 def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
-    is_now = cursor.take("now")
-    if cursor.sees("+") and cursor.peek(1).kind == "number":  # as at(1) has it: now + 5 minutes
-        cursor.next()
-        return relative(cursor, timezone)
-    if is_now:
-        cursor.is_elapsed = True
-        return cursor.now
-    if chosen := period(cursor, cursor.now.date()) if cursor.sees("in") else None:
-        return _on_day(cursor, chosen, timezone)
-    if cursor.sees("in") and cursor.peek(2).text not in DAY_PARTS:
-        cursor.next()
-        return relative(cursor, timezone)
-    if starts_next_units(cursor):
-        return next_units(cursor, timezone)
+    if (moment := _from_now_on(cursor, timezone)) is not None:
+        return moment
     if starts_cycle(cursor):
         return cycle(cursor, [], timezone)
     if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
@@ -202,6 +190,23 @@ def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
     if starts_quantity(cursor):
         return _length_first(cursor, timezone)
     raise cursor.unexpected()
+
+
+def _from_now_on(cursor: Cursor, timezone: str) -> datetime | None:
+    """Take ``now``, ``in 5 minutes``, ``now + 5 minutes`` as at(1) has it, ``in march`` or ``next 2 weeks``; None when none comes next."""
+    is_now = cursor.take("now")
+    if cursor.sees("+") and cursor.peek(1).kind == "number":
+        cursor.next()
+        return relative(cursor, timezone)
+    if is_now:
+        cursor.is_elapsed = True
+        return cursor.now
+    if chosen := period(cursor, cursor.now.date()) if cursor.sees("in") else None:
+        return _on_day(cursor, chosen, timezone)
+    if cursor.sees("in") and cursor.peek(2).text not in DAY_PARTS:
+        cursor.next()
+        return relative(cursor, timezone)
+    return next_units(cursor, timezone) if starts_next_units(cursor) else None
 
 
 def _on_day(cursor: Cursor, chosen: Day, timezone: str) -> datetime:

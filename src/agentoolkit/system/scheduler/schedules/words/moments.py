@@ -1,6 +1,7 @@
 """One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``2 days from monday at 14:30``.
 
-moment = "in" duration [ clock ] | duration ( "from" | "after" | "before" ) ( "now" | day [ clock ] ) | clock [ day [ part ] ] | day [ clock ]
+moment = "in" duration [ clock ] | duration ( "from" | "after" | "before" ) ( "now" | day [ clock ] )
+       | clock [ day [ part ] ] | day [ clock ]
 """
 
 from __future__ import annotations

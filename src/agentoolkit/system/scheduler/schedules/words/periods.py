@@ -1,6 +1,7 @@
-"""Months, quarters and years in words, each standing for its first day: ``march``, ``q3 2027``, ``third quarter``, ``2027-10``, ``in 2028``.
+"""Months, quarters and years in words, each standing for its first day: ``march``, ``q3 2027``, ``2027-10``, ``in 2028``.
 
-period  = [ "in" ] ( [ "this" | "next" ] month-name | quarter ) [ [ "of" | "," ] year ] | [ "in" ] month "/" year | year "-" month | "in" year
+period  = [ "in" ] ( [ "this" | "next" ] month-name | quarter ) [ [ "of" | "," ] year ]
+        | [ "in" ] month "/" year | year "-" month | "in" year
 quarter = "q" ( "1" … "4" ) | [ "the" ] ( "first" … "fourth" ) "quarter" | year "q" ( "1" … "4" )
 """
 
