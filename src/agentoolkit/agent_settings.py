@@ -63,6 +63,10 @@ class AgentRules(_Frozen):
     durable: Literal["none", "dbos"] = Field(
         default="none", description="'dbos': a run that was interrupted goes on, and repeats no finished request and no finished call"
     )
+    economy: Literal["live", "batch"] = Field(
+        default="live", description="'batch', experimental: requests wait for the provider's batch, for about half the price"
+    )
+    batch_seconds: float = Field(default=86_400.0, gt=0, description="Seconds that a run may wait for batches before it fails")
     messages: Amount = Field(default=200, description="Messages of a continued conversation that a run is given")
 
     @property
@@ -74,6 +78,11 @@ class AgentRules(_Frozen):
     def has_token_budget(self) -> bool:
         """Is there a budget in tokens, for a day or a job?"""
         return self.per_day.tokens is not None or self.per_job.tokens is not None
+
+    @property
+    def attempts_are_one_run(self) -> bool:
+        """Does a further attempt go on where the one before it ended, so that it is one run in the budgets?"""
+        return self.durable != "none" or self.economy == "batch"
 
 
 class AgentSource(AgentRules):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 from agentool.errors import AgenToolError
 
@@ -26,6 +26,21 @@ class EndedEarly(AgenToolError):
         self.status = status
         self.reason = reason
         self.result = result
+
+
+@final
+class GoesOnLater(AgenToolError):
+    """Raised by a handler whose work goes on elsewhere: its execution waits, and it is called again. That is no failed attempt.
+
+    Args:
+        reason: What is waited for.
+        after: Seconds until the handler is called again.
+    """
+
+    def __init__(self, reason: str, after: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = after
 
 
 def is_nothing_to_report(output: object) -> bool:

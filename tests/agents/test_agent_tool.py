@@ -332,7 +332,7 @@ async def test_an_answer_that_cannot_be_kept_costs_what_it_used(kit: Toolkit, mo
         raise OSError("disk full")
 
     register_agent("a", Agent(answering()), per_day=Budget(tokens=1_000_000))
-    monkeypatch.setattr(service.conversation_store(), "save", full)
+    monkeypatch.setattr(service.stores.conversations, "save", full)
     with pytest.raises(OSError, match="disk full"):
         await kit.injector.run("agent", {"operation": "run", "agent": "a", "prompt": "go", "conversation": "notes"})
     assert [each.tokens for each in await used(kit)] == [100]

@@ -60,7 +60,7 @@ async def test_none_gets_through(kit: TestToolkit, text: str, tool: str, argumen
     """Others' jobs stay; nothing outward runs; nothing is approved; no limit is higher; the scheduler goes on."""
     register_agent("a", Agent(TestModel()), limits=RunLimits(tokens=1_000, requests=2), per_day=Budget(runs=5))
     service = kit.injector.get("agent").deps
-    await service._approvals.add(WAITING)
+    await service.parked.approvals.add(WAITING)
     plan = {"job_name": "secret plan", "schedule": "every day at 10:00", "agentool_name": "notification", "input_data": MAIL}
     with acting_as(Caller("paul", "rest", OWN)):
         await kit.injector.run("scheduler", {"operation": "schedule", **plan})
@@ -75,6 +75,6 @@ async def test_none_gets_through(kit: TestToolkit, text: str, tool: str, argumen
         assert not stored.job.created_by.is_admin
         reaches_out = "evil" in str(stored.job)
         assert not reaches_out or stored.state.status is JobStatus.PAUSED
-    assert (await service._approvals.get("apr-waiting")).status == "pending"
+    assert (await service.parked.approvals.get("apr-waiting")).status == "pending"
     assert service.registry.get("a").rules.limits == RunLimits(tokens=1_000, requests=2)
     assert (await kit.injector.run("scheduler", {"operation": "status"})).data["running"]

@@ -93,7 +93,7 @@ async def _seed_troubles(kit: TestToolkit) -> None:
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com", "subject": "Figures of the year"})
     asked = {"owner": "maria", "agent": "assistant", "job_id": "mail-digest", "execution_id": "mail-digest@2030-01-02T06:30:00+00:00"}
     waiting = Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), conversation_id="c", **asked)
-    await kit.injector.get("agent").deps._approvals.add(waiting)
+    await kit.injector.get("agent").deps.parked.approvals.add(waiting)
     reason = "The budget of the day is used up: $5.00 of $5.00 are used."
     await kit.injector.run("scheduler", {"operation": "pause", "job_id": "price-watch", "reason": reason, "until": "2030-01-03T00:00:00"})
     stored = await kit.scheduler.store.find("invoices")

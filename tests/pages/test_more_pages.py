@@ -181,7 +181,7 @@ async def test_an_approval_is_denied_with_a_reason(kit: TestToolkit, client: htt
     await schedule(kit, "weekly")
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com"})
     asked = {"owner": "local", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
-    approvals = kit.injector.get("agent").deps._approvals
+    approvals = kit.injector.get("agent").deps.parked.approvals
     await approvals.add(Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked))
     answer = await send(client, "/approvals/apr-1", decision="deny", reason="too expensive")
     assert answer.status_code == 303
@@ -196,7 +196,7 @@ async def test_an_approval_takes_other_arguments(kit: TestToolkit, client: httpx
     await schedule(kit, "weekly")
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com"})
     asked = {"owner": "local", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
-    approvals = kit.injector.get("agent").deps._approvals
+    approvals = kit.injector.get("agent").deps.parked.approvals
     await approvals.add(Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked))
     form = {"decision": "approve", "arguments-c1": "{"}
     assert (await send(client, "/approvals/apr-1", **form)).status_code == 422

@@ -82,7 +82,7 @@ async def test_an_approval(kit: TestToolkit, browse: Browse) -> None:
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com", "token": "hunter2-hunter2"})
     asked = {"owner": "maria", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
     approval = Approval(approval_id="apr-1", calls=(call,), created_at=now, deadline=now + timedelta(hours=2), **asked)
-    await kit.injector.get("agent").deps._approvals.add(approval)
+    await kit.injector.get("agent").deps.parked.approvals.add(approval)
     page = await browse("/")
     assert kinds_on(page) == ["approval"]
     assert "send_mail" in page

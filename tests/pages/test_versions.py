@@ -123,7 +123,7 @@ async def test_usage_is_beside_its_budget(kit: TestToolkit, browse: Browse) -> N
 
     register_agent("assistant", Agent(TestModel()), injector=kit.injector)
     service = kit.injector.get("agent").deps
-    await service._ledger.book(RunEntry("r", "assistant", "maria", "digest", "2030-01-02", 4_000, Decimal("1.25")))
+    await service.ledger.book(RunEntry("r", "assistant", "maria", "digest", "2030-01-02", 4_000, Decimal("1.25")))
     page = await browse("/usage")
     assert "Agents cost $1.25 today" in page
     assert '<a href="/jobs/digest">digest</a>' in page

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError, MissingExtra
+from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules, AgentSource
+from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.approvals import Approval, MemoryApprovals, SqlApprovals
+from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
+from agentoolkit.agents.parking import ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
+from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import (
     AgentInput,
     AgentNames,
@@ -39,10 +43,7 @@ from agentoolkit.time_source import SystemTime, TimeSource
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
-    from pydantic_ai.conversation_store import ConversationStore
     from pydantic_ai.models import Model
-
-    from agentoolkit.agents.durable_runs import DurableRuns
 
 Context = RunContext[AgentService]
 
@@ -88,7 +89,7 @@ async def agent_list(ctx: Context) -> AgentNames:
 
 async def agent_list_approvals(ctx: Context) -> WaitingApprovals:
     """List the parked runs that wait for a person, the oldest first."""
-    return WaitingApprovals(approvals=[_shown(approval) for approval in await ctx.deps.approvals()])
+    return WaitingApprovals(approvals=[_shown(approval) for approval in await ctx.deps.parked.pending()])
 
 
 async def agent_approve(ctx: Context, approval_id: str, edits: dict[str, dict[str, Any]] | None = None) -> WaitingApproval:
@@ -98,7 +99,7 @@ async def agent_approve(ctx: Context, approval_id: str, edits: dict[str, dict[st
         NoSuchApproval: Nothing waits under this id.
         NotAllowed: The caller may not approve.
     """
-    return _shown(await ctx.deps.decide(approval_id, approve=True, edits=edits))
+    return _shown(await ctx.deps.parked.decide(approval_id, approve=True, edits=edits))
 
 
 async def agent_deny(ctx: Context, approval_id: str, reason: str = "") -> WaitingApproval:
@@ -108,7 +109,7 @@ async def agent_deny(ctx: Context, approval_id: str, reason: str = "") -> Waitin
         NoSuchApproval: Nothing waits under this id.
         NotAllowed: The caller may not approve.
     """
-    return _shown(await ctx.deps.decide(approval_id, approve=False, reason=reason))
+    return _shown(await ctx.deps.parked.decide(approval_id, approve=False, reason=reason))
 
 
 async def agent_usage(ctx: Context, days: int = 30) -> Usage:
@@ -156,18 +157,8 @@ def create_agent_agent(
         injector: Where to register, and where the scheduler is called; the current one by default.
     """
     injector = injector or get_injector()
-    registry = AgentRegistry()
-    service = AgentService(
-        registry,
-        MemoryLedger() if database is None else SqlLedger(database),
-        MemoryApprovals() if database is None else SqlApprovals(database),
-        values or MemoryKeyValueStore(),
-        partial(_conversations, database),
-        partial(_durable_runs, location, time or SystemTime()),
-        injector,
-        time or SystemTime(),
-    )
-    registry.makers = {name: partial(_from_source, service, source=source) for name, source in (sources or {}).items()}
+    service = _create_service(database, location, values or MemoryKeyValueStore(), time or SystemTime(), injector)
+    service.registry.makers = {name: partial(_from_source, service, source=source) for name, source in (sources or {}).items()}
     return create_agentool(
         "agent",
         AgentInput,
@@ -177,6 +168,22 @@ def create_agent_agent(
         examples=EXAMPLES,
         precheck=_check,
         injector=injector,
+    )
+
+
+def _create_service(
+    database: Database | None, location: str | None, values: KeyValueStore, time: TimeSource, injector: Injector
+) -> AgentService:
+    """Put together what outlives the process where there is a database, and what does not elsewhere."""
+    jobs = AgentJobs(injector)
+    return AgentService(
+        AgentRegistry(),
+        MemoryLedger() if database is None else SqlLedger(database),
+        ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
+        ChangeGates(values, injector, time),
+        RunStores(database, location, time),
+        jobs,
+        time,
     )
 
 
@@ -214,7 +221,10 @@ def register_agent(
 def _check(service: AgentService, call: AgentInput) -> None:
     """Refuse what `run` would refuse, when it is scheduled."""
     if call.operation == "run" and call.agent is not None:
-        check_run(service, AgentRunRequest(agent=call.agent, max_tokens=call.max_tokens, max_cost=call.max_cost))
+        asked = AgentRunRequest(
+            agent=call.agent, conversation=call.conversation or "fresh", max_tokens=call.max_tokens, max_cost=call.max_cost
+        )
+        check_run(service, asked)
 
 
 def _registered(
@@ -222,8 +232,10 @@ def _registered(
 ) -> RegisteredAgent:
     from agentoolkit.agents.pydantic_runner import PydanticRunner
 
-    steps = service.durable_runs() if rules.durable == "dbos" else None
-    runner = PydanticRunner(agent, service.conversation_store(), service.park, deps, model, steps)
+    stores = service.stores
+    steps = stores.durable_runs if rules.durable == "dbos" else None
+    batches = stores.batches if rules.economy == "batch" else None
+    runner = PydanticRunner(agent, stores.conversations, service.parked.park, deps, model, steps, batches)
     return RegisteredAgent(name, runner, rules, agent.name or "")
 
 
@@ -241,27 +253,6 @@ def _from_source(service: AgentService, name: str, *, source: AgentSource) -> Re
 
     agent: Agent[Any, Any] = Agent.from_file(source.spec, custom_capability_types=[Scheduling])
     return _registered(service, name, agent, rules)
-
-
-def _conversations(database: Database | None) -> ConversationStore:
-    if database is None:
-        from pydantic_ai.conversation_store import InMemoryConversationStore
-
-        return InMemoryConversationStore()
-    from agentoolkit.agents.conversations import SqlConversationStore
-
-    return SqlConversationStore(database)
-
-
-def _durable_runs(location: str | None, time: TimeSource) -> DurableRuns:
-    if location is None:
-        problem = "A durable run needs a database, and nothing of this toolkit outlives the process."
-        raise ConfigurationError(problem, field="durable", value="dbos", remedy="Name one: AGENTOOL_DATABASE.")
-    try:
-        from agentoolkit.agents.durable_runs import DurableRuns
-    except ImportError as error:
-        raise MissingExtra("Durable runs need the extra 'dbos'.", field="durable", remedy="Install 'agentool[dbos]'.") from error
-    return DurableRuns(location, time)
 
 
 def _shown(approval: Approval) -> WaitingApproval:

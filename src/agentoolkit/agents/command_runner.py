@@ -30,6 +30,10 @@ class CommandRunner:
         """What a program costs is not known here."""
         return False
 
+    def takes_batches(self) -> bool:
+        """A program has none."""
+        return False
+
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """See `Runner.run`."""
         # The instructions come first, so that no prompt can begin with a dash and be read as an option.

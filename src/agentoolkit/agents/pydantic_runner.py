@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
 from pydantic_ai import Agent, AgentRun, CancellationToken, DeferredToolRequests, exceptions
 from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
-from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import DeferredToolResults, RunContext, ToolApproved, ToolDenied
 from pydantic_ai.usage import RunUsage, UsageLimits
@@ -20,31 +19,34 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.approvals import Approval, WaitingCall
-from agentoolkit.agents.errors import AgentError, AgentFailed, AgentTimeout, LimitReached, ModelRefused, ModelUnavailable
+from agentoolkit.agents.errors import AgentFailed
 from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, Ran
-from agentoolkit.agents.transcript import transcript
+from agentoolkit.agents.run_records import classed, ran_so_far
+from agentoolkit.endings import GoesOnLater
 
 if TYPE_CHECKING:
+    from agentoolkit.agents.batches import Batches
     from agentoolkit.agents.durable_runs import DurableRuns
 
 Deps = Callable[[], Any] | AbstractContextManager[Any] | None
 Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], Ran], Awaitable[Exception]]
 """Keeps the calls that wait, and returns what ends the execution."""
 
-MAX_TOOL_CALLS_KEPT = 50
-"""Calls of tools that the history names."""
 
-_PASSING = (
-    exceptions.ModelRateLimitError,
-    exceptions.ModelUnavailableError,
-    exceptions.ModelServerError,
-    exceptions.ModelConnectionError,
-    exceptions.ModelRequestTimeout,
-)
-"""Errors of a model that may have passed at the next attempt."""
-_FINAL = (exceptions.ModelRequestRejectedError, exceptions.ContentFilterError)
-"""Errors that the same request would meet again: key, model's name, size, content."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A run as it begins, or goes on."""
+
+    conversation: Conversation
+    """What was said before, and what this run has used of its limits."""
+    prompt: str | None
+    """None where it goes on."""
+    answers: DeferredToolResults | None = None
+    used_before: RunUsage = field(default_factory=RunUsage)
+    """What earlier runs of the conversation have used."""
+    messages: int = 0
+    """How many messages are of earlier runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +61,57 @@ class PydanticRunner:
     model: Model | str | None = None
     steps: DurableRuns | None = None
     """Keeps the steps of its runs, where those are durable."""
+    batches: Batches | None = None
+    """Has its requests wait for the provider's batches, where they may."""
     counts_tokens = True
 
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         """See `Runner.run`."""
+        if self.batches is not None and self.batches.takes(task):
+            return await self._run_by_batches(self.batches, name, rules, task)
+        begun = await self._begun(name, rules, task)
         if self.steps is None or task.execution is None:
-            return await self._run(name, rules, task, [])
+            return await self._run(begun, name, rules, task)
         recorded = [RecordedSteps(self.steps.step)]
         with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order
-            return await self.steps.run(task.execution, lambda: self._run(name, rules, task, recorded))
+            return await self.steps.run(task.execution, lambda: self._run(begun, name, rules, task, recorded))
 
-    async def _run(self, name: str, rules: AgentRules, task: AgentTask, recorded: Sequence[AbstractCapability[Any]]) -> Ran:
+    async def _run_by_batches(self, batches: Batches, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+        waiting = await batches.waiting(task)
+        begun = await self._begun(name, rules, task) if waiting is None else _Begun(waiting, prompt=None)
+        try:
+            ran = await self._run(begun, name, rules, task, [batches.requests], [batches.pending])
+        except (GoesOnLater, asyncio.CancelledError):
+            raise
+        except Exception:
+            await batches.forget(task)
+            raise
+        await batches.forget(task)
+        return ran
+
+    async def _begun(self, name: str, rules: AgentRules, task: AgentTask) -> _Begun:
+        """Return a run of this task as it begins, with its conversation counted from zero."""
         earlier = await self._loaded(_conversation_id(name, task), rules, task)
+        prompt, answers = (task.prompt, None) if task.approval is None else (None, _answers(earlier, task.approval))
+        return _Begun(replace(earlier, usage=RunUsage()), prompt, answers, earlier.usage, len(earlier.messages))
+
+    async def _run(
+        self,
+        begun: _Begun,
+        name: str,
+        rules: AgentRules,
+        task: AgentTask,
+        capabilities: Sequence[AbstractCapability[Any]] = (),
+        outputs: Sequence[Any] = (),
+    ) -> Ran:
         token, run = CancellationToken(), None
+        parked = [DeferredToolRequests] if rules.approvals == "park" else []
         try:
             async with self.agent.iter(
-                None if task.approval else task.prompt,
-                conversation=replace(earlier, usage=RunUsage()),
-                deferred_tool_results=None if task.approval is None else _answers(earlier, task.approval),
-                output_type=[self.agent.output_type, DeferredToolRequests] if rules.approvals == "park" else None,
+                begun.prompt,
+                conversation=begun.conversation,
+                deferred_tool_results=begun.answers,
+                output_type=[self.agent.output_type, *outputs, *parked] if outputs or parked else None,
                 instructions=task.instructions or None,
                 deps=None if self.deps is None else self.deps(),
                 model=self.model,
@@ -88,28 +122,36 @@ class PydanticRunner:
                     cost_limit=task.limits.cost,
                 ),
                 cancellation_token=token,
-                capabilities=[HandleDeferredToolCalls(handler=_decider(rules)), *recorded],
+                capabilities=[HandleDeferredToolCalls(handler=_decider(rules)), *capabilities],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
-            return await self._concluded(run, earlier, name, rules, task)
+            return await self._concluded(run, begun, name, rules, task)
         except exceptions.AgentRunError as error:
-            failed = _classed(error)
-            failed.ran = run and _ran(run, earlier)
+            failed = classed(error)
+            failed.ran = run and ran_so_far(run, begun.conversation.conversation_id, begun.messages)
             raise failed from error
         except BaseException as error:
             token.cancel()
-            error.ran = run and _ran(run, earlier)  # type: ignore[attr-defined]  what it used is booked
+            error.ran = run and ran_so_far(run, begun.conversation.conversation_id, begun.messages)  # type: ignore[attr-defined]
             raise
 
-    async def _concluded(self, run: AgentRun[Any, Any], earlier: Conversation, name: str, rules: AgentRules, task: AgentTask) -> Ran:
-        ran, result = _ran(run, earlier), run.result
+    async def _concluded(self, run: AgentRun[Any, Any], begun: _Begun, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+        conversation_id = begun.conversation.conversation_id
+        ran, result = ran_so_far(run, conversation_id, begun.messages), run.result
         if result is None:
             raise AgentFailed("The run ended without a result.")
-        kept = await self._saved(result.conversation, earlier.usage, task)
+        if self.batches is not None and isinstance(result.output, self.batches.pending):
+            raise await self.batches.wait(result.conversation, rules, task)
+        kept = await self._saved(result.conversation, begun.used_before, task)
         if isinstance(result.output, DeferredToolRequests):
-            raise await self.park(name, rules, task, earlier.conversation_id, _waiting(result.output), ran)
-        return replace(ran, output=result.output, conversation_id=earlier.conversation_id if kept else "")
+            raise await self.park(name, rules, task, conversation_id, _waiting(result.output), ran)
+        return replace(ran, output=result.output, conversation_id=conversation_id if kept else "")
+
+    def takes_batches(self) -> bool:
+        """Could its provider answer in batches? Of a model that is only named, its first run tells."""
+        model = self.model or self.agent.model
+        return not isinstance(model, Model) or model.batch_max_requests is not None
 
     def is_priced(self) -> bool:
         """Is the price of the model known?"""
@@ -196,42 +238,3 @@ def _waiting(requests: DeferredToolRequests) -> tuple[WaitingCall, ...]:
         names = ", ".join(call.tool_name for call in requests.calls)
         raise ConfigurationError(f"The agent's tools {names} are carried out elsewhere, which a scheduled run cannot wait for.")
     return tuple(WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict()) for call in requests.approvals)
-
-
-def _ran(run: AgentRun[Any, Any], earlier: Conversation) -> Ran:
-    """Say what a run has used and called so far."""
-    usage, messages = run.usage, run.all_messages()[len(earlier.messages) :]
-    responses = [message for message in messages if isinstance(message, ModelResponse)]
-    calls = [part for response in responses for part in response.parts if isinstance(part, ToolCallPart)]
-    span = trace.get_current_span().get_span_context()
-    return Ran(
-        requests=usage.requests,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost=None if usage.cost is None else f"{usage.cost.normalize():f}",
-        model=next((response.model_name for response in reversed(responses) if response.model_name), ""),
-        tool_calls=[{"tool": call.tool_name, "arguments": call.args_as_json_str()[:500]} for call in calls[:MAX_TOOL_CALLS_KEPT]],
-        messages=transcript(messages),
-        trace_id=f"{span.trace_id:032x}" if span.is_valid else "",
-        conversation_id=earlier.conversation_id,
-    )
-
-
-def _classed(error: exceptions.AgentRunError) -> AgentError:
-    """Say of a run that failed what it means for another attempt."""
-    told = f"{type(error).__name__}: {error}"
-    if isinstance(error, exceptions.UsageLimitExceeded):
-        failed: AgentError = LimitReached(f"The run used up what one run may use. {error}", remedy="Raise its limits, or ask for less.")
-    elif isinstance(error, exceptions.RunTimedOut):
-        failed = AgentTimeout(told)
-    elif isinstance(error, exceptions.ModelQuotaExceededError):
-        # Waiting alone cures no quota, unless the provider says when it is reset.
-        failed = ModelUnavailable(told) if error.retry_after is not None else ModelRefused(told, remedy="Top up the provider's account.")
-    elif isinstance(error, _FINAL):
-        failed = ModelRefused(told, remedy="Look at the key, the model's name, and the length of the conversation.")
-    elif isinstance(error, _PASSING):
-        failed = ModelUnavailable(told)
-    else:
-        failed = AgentFailed(told)
-    failed.retry_after = getattr(error, "retry_after", None)
-    return failed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentool.errors import ConfigurationError, did_you_mean, excerpt
@@ -28,6 +29,8 @@ class AgentTask:
     approval: Approval | None = None
     """What was decided, where a parked run goes on."""
     instructions: str = ""
+    waited: timedelta | None = None
+    """How long a provider's batch was waited for already; None if none was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,12 @@ class Ran:
         """Tokens in and out, as far as they are known."""
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
+    def details(self) -> dict[str, Any]:
+        """Return all but the output as the history keeps it; a cost that is not known is said to be so."""
+        told = asdict(replace(self, output=None))
+        del told["output"]
+        return {**told, "cost": "unknown" if self.cost is None else self.cost}
+
 
 class Runner(Protocol):
     """Runs one agent."""
@@ -71,6 +80,10 @@ class Runner(Protocol):
 
     def is_priced(self) -> bool:
         """Is its model's price known?"""
+        ...
+
+    def takes_batches(self) -> bool:
+        """Could its provider answer in batches?"""
         ...
 
 
@@ -128,12 +141,25 @@ def check_rules(agent: RegisteredAgent) -> None:
     """Refuse limits that could not be kept.
 
     Raises:
-        ConfigurationError: Dollars or tokens are limited where nobody counts them, or steps are kept where nobody sees them.
+        ConfigurationError: Dollars or tokens are limited where nobody counts them, steps are kept where nobody sees them, or runs
+            wait for batches that could not.
     """
     rules = agent.rules
     if not agent.runner.counts_tokens and rules.durable != "none":
         problem = f"Agent {agent.name!r} is a program: its steps are not known here, so none can be kept."
         raise ConfigurationError(problem, field="durable", value=rules.durable, remedy="Leave `durable` out.")
+    if rules.economy == "batch":
+        _check_batches(agent)
     if not agent.runner.counts_tokens and (rules.has_cost_limit or rules.has_token_budget):
         remedy = "Limit `runs`, or give the program's own option for its cost in the command."
         raise ConfigurationError(f"Agent {agent.name!r} is a program: its tokens and its cost are not known here.", remedy=remedy)
+
+
+def _check_batches(agent: RegisteredAgent) -> None:
+    if not agent.runner.takes_batches():
+        problem = f"The model of agent {agent.name!r} has no batches."
+        raise ConfigurationError(problem, field="economy", value="batch", remedy="Leave `economy` out, or take a provider that has them.")
+    other = next((field for field in ("durable", "approvals") if getattr(agent.rules, field) in ("dbos", "park")), None)
+    if other is not None:
+        problem = f"Agent {agent.name!r} cannot be run by batches and with {other}={getattr(agent.rules, other)!r}."
+        raise ConfigurationError(problem, field="economy", value="batch", remedy=f"Leave one of `economy` and `{other}` out.")

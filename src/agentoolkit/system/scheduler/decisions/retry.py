@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
+from agentoolkit.endings import GoesOnLater
 from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.decisions.recovery import CUT_SHORT
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Policies
@@ -16,20 +17,24 @@ MAX_DELAY = 600.0
 MAX_NAMED_LENGTH = 86_400.0
 """Seconds up to which an error's own word is followed: a server may say any year."""
 
+_UNCOUNTED = CUT_SHORT | {GoesOnLater.__name__}
+"""Errors of attempts that say nothing against a further one."""
+
 HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResult, PermissionError, SystemExit)
 """What the same call would meet again."""
 
 
 def plan_retry(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
-    """Return a failed execution as one that waits for its next attempt; None if this was the last."""
-    cut_short = sum(past.error is not None and past.error.type in CUT_SHORT for past in execution.attempts)
-    if execution.attempt - cut_short > policies.max_retries or not is_worth_retrying(error, policies):
+    """Return an execution whose attempt failed, or only waits, as one with another to come; None if this was the last."""
+    uncounted = sum(past.error is not None and past.error.type in _UNCOUNTED for past in execution.attempts)
+    is_waiting = isinstance(error, GoesOnLater)
+    if not is_waiting and (execution.attempt - uncounted > policies.max_retries or not is_worth_retrying(error, policies)):
         return None
     delay = retry_delay(execution, error, policies, now)
     failed = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
     return execution._replace(
         status=ExecutionStatus.RETRYING,
-        reason=f"attempt {execution.attempt} of {policies.max_retries + 1 + cut_short} {execution.reason}",
+        reason=error.reason if is_waiting else f"attempt {execution.attempt} of {policies.max_retries + 1 + uncounted} {execution.reason}",
         retry_at=now + timedelta(seconds=delay),
         attempt=execution.attempt + 1,
         attempts=(*execution.attempts, failed),

@@ -1,0 +1,151 @@
+"""Runs that wait for a person: parked with a deadline, decided once at any door, and let go on as further executions of their jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from agentool.caller import get_caller
+from agentool.errors import InvalidInput, excerpt
+from agentoolkit.agent_settings import AgentRules
+from agentoolkit.agents.agent_jobs import AgentJobs
+from agentoolkit.agents.approvals import Approval, ApprovalStore, WaitingCall, decided
+from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
+from agentoolkit.agents.registry import AgentTask, Ran
+from agentoolkit.endings import EndedEarly
+from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.time_source import TimeSource
+
+_PENDING_LISTED = 100
+_GOES_ON = "@requested-approval-"
+"""Stands between a job's id and an approval's in the id of the execution in which a parked run goes on."""
+
+
+class Parked(EndedEarly):
+    """A run that waits for a person. It has used something nevertheless."""
+
+    def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any, ran: Ran) -> None:
+        super().__init__(status, reason, result)
+        self.ran = ran
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRuns:
+    """What waits for a person.
+
+    Args:
+        approvals: Where it is kept.
+        jobs: Asked for deadlines, and to let runs go on.
+        time: The time source.
+    """
+
+    approvals: ApprovalStore
+    jobs: AgentJobs
+    time: TimeSource
+
+    async def pending(self) -> list[Approval]:
+        """Return what waits and is the caller's to see, the oldest first."""
+        caller = get_caller()
+        return [approval for approval in await self.approvals.pending(_PENDING_LISTED) if caller.owns(approval.owner)]
+
+    async def decide(
+        self, approval_id: str, *, approve: bool, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""
+    ) -> Approval:
+        """Decide on a parked run, and let it go on as a further execution of its job.
+
+        Raises:
+            NoSuchApproval: There is none, or it was decided already.
+            NotAllowed: The caller may not approve.
+        """
+        caller = get_caller()
+        approval = await self.approvals.get(approval_id)
+        if approval is None or not caller.owns(approval.owner):
+            raise _nothing_waits(approval_id, f"Nothing waits under {excerpt(approval_id)}.")
+        if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
+            problem = f"{caller.name!r} may not decide on approvals from here."
+            raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
+        _check_edits(approval, edits)
+        outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), edits, reason)
+        if not await self.approvals.decide(outcome):
+            await self._go_on(approval)  # decided before; whoever did may have ended before this
+            raise _nothing_waits(approval_id, f"{approval_id!r} was decided already.")
+        await self._go_on(outcome)
+        return outcome
+
+    async def park(
+        self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: Ran
+    ) -> Exception:
+        """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
+        execution, now = task.execution, self.time.now()
+        if execution is None or not await self.jobs.has(execution.job_id):
+            return AgentError("A call needs approval, and this run belongs to no job that could go on.", remedy="Schedule it, or grant it.")
+        digest = hashlib.sha256(f"{execution.execution_id}#{execution.attempt}".encode()).hexdigest()
+        approval = Approval(
+            approval_id=f"apr-{digest[:12]}",
+            owner=task.owner,
+            agent=name,
+            job_id=execution.job_id,
+            execution_id=execution.execution_id,
+            conversation_id=conversation_id,
+            calls=calls,
+            created_at=now,
+            deadline=now + timedelta(seconds=rules.approval_seconds),
+        )
+        await self.approvals.add(approval)
+        await self._set_deadline(approval)
+        waiting = ", ".join(f"{call.tool}({excerpt(dict(call.arguments))})" for call in calls)
+        reason = f"needs approval {approval.approval_id} until {approval.deadline.isoformat(timespec='minutes')}: {waiting}"
+        return Parked("cancelled", reason, {"approval_id": approval.approval_id, **ran.details()}, ran)
+
+    async def decided_for(self, execution: Execution | None) -> Approval | None:
+        """Return the approval for which this execution lets a parked run go on; None where it does not."""
+        if execution is None or _GOES_ON not in execution.execution_id:
+            return None
+        approval = await self.approvals.get(execution.execution_id.partition(_GOES_ON)[2])
+        if approval is None or approval.status == "pending":
+            raise NoSuchApproval("What this run waits for is not decided.", field="approval_id", value=execution.execution_id)
+        return approval
+
+    async def _set_deadline(self, approval: Approval) -> None:
+        """Schedule the denial. It is a job like any other, so it comes whatever becomes of this process."""
+        reason = f"nobody decided before {approval.deadline.isoformat(timespec='minutes')}"
+        await self.jobs.ask(
+            "schedule",
+            job_name=_deadline_name(approval),
+            schedule=approval.deadline.isoformat(),
+            catch_up="latest",
+            agentool_name="agent",
+            input_data={"operation": "deny", "approval_id": approval.approval_id, "reason": reason},
+            description=f"Denies what job {approval.job_id!r} waits for",
+        )
+
+    async def _go_on(self, approval: Approval) -> None:
+        """Let a parked run go on, and forget its deadline."""
+        execution = current_execution()
+        await self.jobs.ask("start_run", job_id=approval.job_id, run_key=approval.run_key)
+        if execution is None or execution.job_id != _deadline_name(approval):
+            try:
+                await self.jobs.ask("cancel", job_id=_deadline_name(approval))
+            except LookupError:
+                """It was due already, or was cancelled by somebody."""
+
+
+def _nothing_waits(approval_id: str, problem: str) -> NoSuchApproval:
+    return NoSuchApproval(problem, field="approval_id", value=approval_id, remedy="Operation 'list_approvals' shows what waits.")
+
+
+def _check_edits(approval: Approval, edits: Mapping[str, Any] | None) -> None:
+    """Refuse edits of calls that do not wait; they would be lost without a word."""
+    tools = [call.tool for call in approval.calls]
+    for tool in edits or {}:
+        if tool not in tools:
+            remedy = f"Waiting: {', '.join(sorted(set(tools)))}."
+            raise InvalidInput(f"No call of {excerpt(tool)} waits.", field="edits", value=tool, remedy=remedy)
+
+
+def _deadline_name(approval: Approval) -> str:
+    return f"deadline-{approval.approval_id}"
