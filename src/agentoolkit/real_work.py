@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from agentool.errors import AgenToolError
+from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.events import Event, Listener
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.threads import functions_awaited
 
 REAL_SECONDS = 30.0
 """Real time after which a handler that waits for something real counts as hanging."""
+SHORT_SLEEP_SECONDS = 5.0
+"""A sleep of a handler that ends within this counts as real work: a pause between two requests, and not a wait for something."""
 _LOOK_AGAIN_SECONDS = 0.002
 
 
@@ -23,10 +26,10 @@ class RealWorkHangs(AgenToolError, TimeoutError):
 
 
 class RealWork:
-    """Watches an event loop for what takes real time: a database, open connections and pipes, and calls in threads.
+    """Watches an event loop for what takes real time: a database, open connections and pipes, calls in threads, and short sleeps.
 
-    What was open before any handler ran, such as a test's own server, does not count. Nor do locks, events and sleeps:
-    with a handler that waits for these the time moves on, up to its timeout.
+    What was open before any handler ran, such as a test's own server, does not count. Nor do locks, events and sleeps of more
+    than `SHORT_SLEEP_SECONDS`: with a handler that waits for these the time moves on, up to its timeout.
 
     Args:
         subscribe: The scheduler's, so that it is known which executions run.
@@ -90,7 +93,9 @@ class RealWork:
     def _is_under_way(self) -> bool:
         if self._asks():
             return True
-        return bool(self._running and (self._calls or functions_awaited() or _programs_awaited() or _owners() - self._open_before))
+        if not self._running:
+            return False
+        return bool(self._calls or functions_awaited() or _programs_awaited() or _sleeps_awaited() or _owners() - self._open_before)
 
 
 def _owners() -> frozenset[object]:
@@ -99,6 +104,14 @@ def _owners() -> frozenset[object]:
     keys: list[Any] = list(selector.get_map().values()) if selector is not None else []
     handles = [handle for key in keys for handle in key.data if handle is not None]
     return frozenset(getattr(handle._callback, "__self__", handle) for handle in handles)
+
+
+def _sleeps_awaited() -> bool:
+    """Does a handler, or what it has called, go on by itself in a moment? As far as the event loop tells."""
+    loop = asyncio.get_running_loop()
+    timers: list[Any] = getattr(loop, "_scheduled", [])
+    soon = loop.time() + SHORT_SLEEP_SECONDS
+    return any(timer.when() <= soon and not timer.cancelled() and timer._context.run(current_execution) is not None for timer in timers)
 
 
 def _programs_awaited() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ DAYS = 30
 
 
 class WorkInput(BaseOperationInput):
-    operation: Literal["program", "connection", "threads", "many_turns", "event"]
+    operation: Literal["program", "connection", "threads", "many_turns", "event", "pause", "bounded", "long_pause"]
 
 
 class WorkOutput(BaseOperationInput):
@@ -53,12 +54,38 @@ async def many_turns(ctx: RunContext[Any]) -> WorkOutput:
     return WorkOutput()
 
 
+async def pause(ctx: RunContext[Any]) -> WorkOutput:
+    await asyncio.sleep(0.02)
+    return WorkOutput()
+
+
+async def bounded(ctx: RunContext[Any]) -> WorkOutput:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await asyncio.Event().wait()
+    return WorkOutput()
+
+
+async def long_pause(ctx: RunContext[Any]) -> WorkOutput:
+    await asyncio.sleep(3600)
+    return WorkOutput()
+
+
 async def event(ctx: RunContext[Any]) -> WorkOutput:
     await asyncio.Event().wait()
     return WorkOutput()
 
 
-HANDLERS = {"program": program, "connection": connection, "threads": threads, "many_turns": many_turns, "event": event}
+HANDLERS = {
+    "program": program,
+    "connection": connection,
+    "threads": threads,
+    "many_turns": many_turns,
+    "event": event,
+    "pause": pause,
+    "bounded": bounded,
+    "long_pause": long_pause,
+}
 
 
 async def statuses(kit: TestToolkit, agentool_name: str, input_data: dict[str, Any], days: int = DAYS) -> list[str]:
@@ -70,9 +97,9 @@ async def statuses(kit: TestToolkit, agentool_name: str, input_data: dict[str, A
     return [record["status"] for record in found.data["history"]]
 
 
-@pytest.mark.parametrize("work", ["program", "threads", "many_turns"])
+@pytest.mark.parametrize("work", ["program", "threads", "many_turns", "pause", "bounded"])
 async def test_the_clock_waits_for_real_work_of_a_handler(work: str) -> None:
-    """While a handler waits for a program or threads, or simply takes many turns, the time stands."""
+    """While a handler waits for a program or threads, pauses for a moment, or simply takes many turns, the time stands."""
     async with toolkit() as kit:
         create_agentool("work", WorkInput, HANDLERS, deps=None)
         assert await statuses(kit, "work", {"operation": work}, 10) == ["success"] * 10
@@ -111,11 +138,12 @@ async def test_the_clock_waits_for_functions() -> None:
         assert await statuses(kit, "function", call, 5) == ["success"] * 5
 
 
-async def test_what_waits_for_nothing_real_is_timed_out_in_moved_time() -> None:
-    """A handler that waits for an event nobody sets is cancelled by its timeout."""
+@pytest.mark.parametrize("work", ["event", "long_pause"])
+async def test_what_waits_for_nothing_real_is_timed_out_in_moved_time(work: str) -> None:
+    """A handler that waits for an event nobody sets, or sleeps for an hour, is cancelled by its timeout."""
     async with toolkit() as kit:
         create_agentool("work", WorkInput, HANDLERS, deps=None)
-        assert set(await statuses(kit, "work", {"operation": "event"}, 3)) == {"failed"}
+        assert set(await statuses(kit, "work", {"operation": work}, 3)) == {"failed"}
 
 
 async def test_the_clock_waits_for_a_database(tmp_path: Path) -> None:
