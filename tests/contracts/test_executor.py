@@ -7,13 +7,17 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks
+from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.settings import Settings
+from agentoolkit.system.queue.errors import QueueNotFound
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.wiring import Toolkit
 
@@ -158,6 +162,39 @@ async def test_a_failing_attempt_is_tried_again(world: World):
                     input_data={"operation": "run", "naps": 5.0})  # fmt: skip
     (row,) = await world.all_over(1)
     assert (row.status.value, row.attempt, len(world.lines("start"))) == ("failed", 2, 2)
+
+
+TASKS = """
+tasks:
+  - {name: extract, schedule: now, agentool_name: work, input_data: {operation: run}, timeout: 29, result_queue: moved-results}
+  - {name: load, schedule: after extract, agentool_name: work, input_data: {operation: run}, timeout: 29, result_queue: moved-results}
+  - {name: slow, schedule: now, agentool_name: work, input_data: {operation: run, naps: 9}, timeout: 0.2, error_queue: moved-errors}
+  - {name: stubborn, schedule: now, agentool_name: work, input_data: {operation: run, naps: 9}, timeout: 0.2, max_retries: 1,
+     retry_backoff: 0.1, error_queue: moved-errors}
+"""
+ENDS = {("extract", "success", 1, "done"), ("load", "success", 1, "done"), ("slow", "failed", 1, None), ("stubborn", "failed", 2, None)}
+QUEUES = {"moved-results": [("extract", "done"), ("load", "done")], "moved-errors": [("slow", None), ("stubborn", None)]}
+
+
+async def _queued(world: World, queue_name: str) -> list[tuple[str, Any]]:
+    asked = {"operation": "peek", "queue_name": queue_name, "limit": 100}
+    with suppress(QueueNotFound):
+        messages = [found["message"] for found in (await world.kit.injector.run("queue", asked)).data["messages"]]
+        return sorted((message["job_id"], message.get("result")) for message in messages)
+    return []
+
+
+async def test_a_job_file_means_the_same_everywhere(world: World, tmp_path: Path):
+    """One setting moves it: outcomes, attempts, results and queues are the same, whichever executor carries it out."""
+    (tmp_path / "tasks.yaml").write_text(TASKS)
+    await world.open()
+    async with world.kit.scheduler.lifecycle.claims_suspended():
+        await apply_tasks(world.kit.injector, load_tasks(tmp_path / "tasks.yaml"))
+    rows = await world.all_over(4)
+    assert {(row.job_id, row.status.value, row.attempt, row.result) for row in rows} == ENDS
+    async with asyncio.timeout(20):
+        while {name: await _queued(world, name) for name in QUEUES} != QUEUES:  # noqa: ASYNC110  deliveries tell nothing
+            await asyncio.sleep(0.05)
 
 
 def test_the_local_executor_is_one(tmp_path: Path):

@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.stores.sql.store import NotLeading
 from agentoolkit.testing import ManualTime
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, start, succeed
-from .owners import dies, falls_silent, retrying, started
+from .owners import dies, falls_silent, retrying, sql, started
 
 # Leading
 
@@ -283,3 +283,25 @@ async def test_cancelled_execution_of_a_killed_process_is_not_started_again(firs
     found = await second.execution(execution.execution_id)
     assert (taken.execution.status, taken.execution.reason) == (ExecutionStatus.CANCELLED, "too slow")
     assert found == taken.execution
+
+
+async def test_a_server_that_was_away_ends_nobody(postgres_url: str):
+    """All were silent then: who judges counts their silence from when the server answered again, and takes nothing from them."""
+    runs, judges = (SqlJobStore(Database(dialect_for(postgres_url), MIGRATIONS), ManualTime(START)) for _ in range(2))
+    for store in (judges, runs):
+        await store.open()
+    assert await judges.lead(START)
+    await add(judges)
+    ours = started(await claim_one(judges))
+    assert (await runs.claim_executions([ours.execution_id], START))[0].execution.owner == runs.owner
+    for store in (judges, runs):
+        store._heartbeat.stop()
+    await sql(judges, "UPDATE agentool_owners SET heartbeat_at = heartbeat_at - 60000000, host = 'elsewhere'")
+    judges._ownership._beaten_at -= 60_000_000
+    await sql(judges, "UPDATE agentool_leases SET expires_at = expires_at - 60000000")
+    assert await judges.lead(START)
+    assert await judges.take_over(START, none_held) == []
+    judges._ownership._heard_since -= 60_000_000
+    assert [taken.execution.owner for taken in await judges.take_over(START, none_held)] == [judges.owner]
+    for store in (judges, runs):
+        await store.close()

@@ -52,6 +52,9 @@ class Ownership:
         self.owner = uuid4().hex
         self.place = process_place()
         self.pid = os.getpid()
+        self._beaten_at = 0
+        self._heard_since = 0
+        """When the server was reached again after it was not; 0: it always was."""
 
     def now(self, session: Session) -> int:
         """Return the present instant by the clock that all of the database's processes share."""
@@ -63,6 +66,7 @@ class Ownership:
     def beat(self, session: Session) -> None:
         """Say that this process is alive, and keep the lead if it has it."""
         now = self.now(session)
+        self._note_contact(session, now)
         me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
         session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
         session.run(_BEAT, me)  # after the lease, as in every transaction that has both
@@ -120,6 +124,7 @@ class Ownership:
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""
         now = self.now(session)
+        self._note_contact(session, now)
         rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
         return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
 
@@ -145,8 +150,14 @@ class Ownership:
         host, pid, heartbeat_at = row
         return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
+    def _note_contact(self, session: Session, now: int) -> None:
+        """Notice that a server was away: all were silent then, and none of them has ended for that."""
+        if session.dialect == "postgres" and self._beaten_at and now - self._beaten_at > _micros(3 * HEARTBEAT_SECONDS):
+            self._heard_since = now
+        self._beaten_at = now
+
     def _has_ended(self, host: str, pid: object, heartbeat_at: object, now: int) -> bool:
-        if now - _whole(heartbeat_at) > _micros(OWNER_SECONDS):
+        if now - max(_whole(heartbeat_at), self._heard_since) > _micros(OWNER_SECONDS):
             return True
         return host == self.place and pid != self.pid and isinstance(pid, int) and not _is_alive(pid)
 

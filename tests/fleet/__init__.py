@@ -1,0 +1,1 @@
+"""Schedulers and workers in processes of their own, on real servers that break."""
