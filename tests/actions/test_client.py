@@ -9,25 +9,25 @@ import re
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
-from pydantic import create_model
+from celery import Celery
 
-from agentool import BaseOperationInput, ConfigurationError, Injector, InvalidInput, create_agentool
+from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.actions.mcp_servers import McpServer
-from agentoolkit.actions.task_functions import task_type
+from agentoolkit.actions.simple_plugin import SimplePlugin, use_plugin
+from agentoolkit.actions.task_functions import AVAILABLE_TASKS, task_type
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.client import SchedulerClient, get_scheduler
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.testing import toolkit
 
-from . import assistant
-from .conftest import START, Notes, create_note, note_take
+from .conftest import START, create_note
 from .waiting import history
 
 FOLDER = Path(__file__).parent
+ORIGINS = FOLDER.parents[1] / "docs" / "explanation" / "origins.md"
 PAGE = (FOLDER / "assistant_examples.txt").read_text()
 EXAMPLES = dict(re.findall(r"## (.+?)\n\n```python\n(.+?)```", PAGE, flags=re.DOTALL))
 
@@ -60,16 +60,21 @@ def scheduler(kit):
     return get_scheduler(kit.injector)
 
 
-@pytest.fixture
-def run(kit, monkeypatch):
-    """Runs an example as written, in one namespace with those before it."""
-    for name, module in assistant.modules(kit).items():
-        monkeypatch.setitem(sys.modules, name, module)
-    names = assistant.names(kit)
+def our_imports(code: str) -> str:
+    """Return an example that imports what the page of origins says: names of ours in the place of the document's."""
+    for theirs, ours in re.findall(r"^\| `(from [^`]+)` \| `(from [^`]+)` \|$", ORIGINS.read_text(), flags=re.MULTILINE):
+        code = code.replace(theirs, ours)
+    return code
 
-    async def run(title, **given):
+
+@pytest.fixture
+def run(kit):
+    """Runs an example, in one namespace with those before it."""
+    names = {}
+
+    async def run(title, before="", **given):
         names.update(given)
-        code = compile(EXAMPLES[title], title, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(f"{before}\n{our_imports(EXAMPLES[title])}", title, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         if inspect.isawaitable(done := eval(code, names)):
             await done
         return names
@@ -77,7 +82,16 @@ def run(kit, monkeypatch):
     return run
 
 
-# The examples
+# The examples, and the imports that a reader of the document has made before
+
+BUS = "from agentoolkit.system.events import get_event_bus\nevent_bus = get_event_bus()"
+SCHEDULER = "from agentoolkit.client import get_scheduler\nscheduler = get_scheduler()"
+TASK_IMPORTS = """
+from typing import Any, Dict
+from celery import Task as NagathaTask
+from agentoolkit.actions.task_functions import AVAILABLE_TASKS, task_type
+from agentoolkit.entrypoints.celery_app import app
+"""
 
 
 async def test_basic_usage(kit, run, caplog):
@@ -93,19 +107,25 @@ async def test_basic_usage(kit, run, caplog):
 async def test_plugin_integration(kit, run):
     """A plugin schedules a command of its own, which runs at two in the night."""
     names = await run("Plugin Integration")
-    notes, handlers = Notes(), {"daily_cleanup": note_take}
-    create_agentool("my_plugin", command_input("daily_cleanup"), handlers, deps=notes, injector=kit.injector)
-    await names["MyPlugin"]().setup()
+    cleaned = []
+
+    class Cleaning(names["MyPlugin"]):
+        name = "my_plugin"
+
+        async def daily_cleanup(self) -> None:
+            cleaned.append(self.name)
+
+    await use_plugin(Cleaning())
     await kit.advance(hours=2)
-    assert notes.taken == [None]
-    assert [task["job_name"] for task in await names["scheduler"].list_tasks()] == ["Daily Cleanup"]
+    assert cleaned == ["my_plugin"]
+    assert [task["job_name"] for task in await get_scheduler().list_tasks()] == ["Daily Cleanup"]
 
 
 async def test_event_handling_and_monitoring(kit, run, notes, scheduler, capsys):
     """Handlers of one event, and of all, are told the task's id."""
     seen = []
     await run("Event Handling")
-    await run("Event Monitoring", your_monitoring_handler=seen.append)
+    await run("Event Monitoring", before=BUS, your_monitoring_handler=seen.append)
     task_id = await scheduler.schedule_plugin_command("note", "take", {}, "in 1 minute")
     await kit.advance(minutes=1)
     assert capsys.readouterr().out == f"Task {task_id} completed successfully!\n"
@@ -114,7 +134,7 @@ async def test_event_handling_and_monitoring(kit, run, notes, scheduler, capsys)
 
 async def test_task_dependencies(kit, run, caplog, tmp_path):
     """Three tasks run one after the other as one execution, the script for real."""
-    await run("Task Dependencies")
+    await run("Task Dependencies", before=SCHEDULER)
     with caplog.at_level(logging.INFO, "agentoolkit.notifications"):
         await kit.advance(hours=2)
         (task,) = await get_scheduler(kit.injector).list_tasks()
@@ -126,15 +146,10 @@ async def test_task_dependencies(kit, run, caplog, tmp_path):
 
 async def test_custom_task_types(kit, run):
     """A task type of one's own can be scheduled by its name."""
-    names = await run("Custom Task Types")
-    task_id = await names["scheduler"].schedule_task("my_custom", {"custom_arg": "a"}, "in 1 minute")
+    await run("Custom Task Types", before=TASK_IMPORTS)
+    task_id = await get_scheduler().schedule_task("my_custom", {"custom_arg": "a"}, "in 1 minute")
     await kit.advance(minutes=1)
     assert [execution["status"] for execution in await history(kit, task_id)] == ["success"]
-
-
-def command_input(command):
-    """Return the input model of a plugin with one command."""
-    return create_model("CommandInput", __base__=BaseOperationInput, operation=(Literal[command], ...), value=(Any, None))
 
 
 # Each task type, by crontab, by words and by ISO 8601
@@ -334,3 +349,101 @@ async def test_a_function_whose_parameters_have_no_names_is_refused(kit):
     """A task's arguments are given by name."""
     with pytest.raises(ConfigurationError, match="'numbers'"):
         task_type("odd", injector=kit.injector)(lambda *numbers: numbers)
+
+
+def greet_twice(name: str) -> str:
+    """Greet somebody otherwise."""
+    return f"hello, hello {name}"
+
+
+async def test_a_cell_that_makes_a_task_type_may_run_twice(kit, scheduler):
+    """The same function, or the same call under a name, defined again takes the place of the former one; another one is refused."""
+    cell = "async def report(name: str) -> str:\n    return f'{version} {name}'\ntask_type('report')(report)\n"
+    cell += "register_task_type('short', 'report', lambda args: {'operation': 'run', 'name': version})"
+    for version in ("old", "new"):
+        exec(cell, {"task_type": task_type, "register_task_type": register_task_type, "version": version, "__name__": "__main__"})
+    assert await results_of(kit, scheduler, "report", {"name": "Ada"}) == ["new Ada"]
+    assert await results_of(kit, scheduler, "short", {}) == ["new new"]
+    with pytest.raises(ConfigurationError, match="'report'"):
+        task_type("report")(greet_twice)
+    with pytest.raises(ConfigurationError, match="'short'"):
+        register_task_type("short", "note")
+
+
+async def test_task_types_are_listed_and_assigned(kit, scheduler):
+    """AVAILABLE_TASKS names the types of the current injector, those built in and those assigned, and takes plain functions."""
+    AVAILABLE_TASKS["twice"] = greet_twice
+    assert {"twice", "notification", "shell_command"} <= set(AVAILABLE_TASKS)
+    assert ("twice" in AVAILABLE_TASKS, "thrice" in AVAILABLE_TASKS) == (True, False)
+    assert await results_of(kit, scheduler, "twice", {"name": "Ada"}) == ["hello, hello Ada"]
+    with pytest.raises(ConfigurationError, match="sequence"):
+        AVAILABLE_TASKS["sequence"] = greet_twice
+
+
+async def test_a_task_of_celery_is_called_with_itself(kit, scheduler):
+    """A bound task has its `self`, and the task's arguments are what is left."""
+
+    @Celery("assistant", set_as_current=False).task(bind=True, name="assistant.whoami")
+    def whoami(self, to: str) -> str:
+        return f"{self.name} to {to}"
+
+    AVAILABLE_TASKS["whoami"] = whoami
+    assert await results_of(kit, scheduler, "whoami", {"to": "Ada"}) == ["assistant.whoami to Ada"]
+    with pytest.raises(InvalidInput, match=r"\bto\b"):
+        await scheduler.schedule_task("whoami", {}, "tomorrow")
+
+
+# Plugins
+
+
+class DailyChores(SimplePlugin):
+    """Keeps the house."""
+
+    def __init__(self) -> None:
+        self.done = []
+
+    async def sweep(self, room: str, times: int = 1) -> str:
+        """Sweep a room."""
+        self.done.append(room)
+        return f"{room} {times}"
+
+    def water(self) -> str:
+        """Water the plants, in a thread."""
+        return threading.current_thread().name
+
+    def _rest(self) -> None:
+        raise AssertionError
+
+
+class SpringCleaning(DailyChores):
+    """Cleans besides."""
+
+    async def setup(self) -> None:
+        await get_scheduler().schedule_plugin_command(self.name, "sweep", {"room": "hall"}, "in 1 hour")
+
+
+async def test_the_methods_of_a_plugin_are_its_commands(kit):
+    """Those of its own and of its bases, async or not, without the private ones; with their parameters and texts."""
+    await use_plugin(DailyChores())
+    described = kit.injector.get("daily_chores")
+    assert (described.description, sorted(described.operations)) == ("Keeps the house.", ["sweep", "water"])
+    assert described.operations["sweep"].description == "Sweep a room."
+    assert await kit.injector.run("daily_chores", {"operation": "sweep", "room": "hall", "times": 2}) == "hall 2"
+    assert "agentool-function" in await kit.injector.run("daily_chores", {"operation": "water"})
+    with pytest.raises(InvalidInput, match="room"):
+        await kit.injector.run("daily_chores", {"operation": "sweep"})
+
+
+async def test_a_plugin_schedules_when_it_is_set_up(kit, scheduler):
+    """Its name is its class's; what it schedules then runs."""
+    plugin = SpringCleaning()
+    await use_plugin(plugin)
+    await kit.advance(hours=1)
+    assert (plugin.name, plugin.done) == ("spring_cleaning", ["hall"])
+
+
+async def test_a_plugin_without_a_command_that_it_schedules_is_refused(kit, scheduler, run):
+    """The document's example has no such method: that is said when it is scheduled."""
+    names = await run("Plugin Integration")
+    with pytest.raises(LookupError, match="my_plugin"):
+        await use_plugin(names["MyPlugin"]())

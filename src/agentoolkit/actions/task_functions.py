@@ -1,17 +1,17 @@
-"""A plain function as a task type: its parameters are the task's arguments."""
+"""Plain functions as task types, and as the operations of an AgenTool: their parameters are the arguments."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import create_model
 
-from agentool.agentool import create_agentool
+from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
-from agentool.core.injector import Injector
+from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.threads import FunctionThreads
@@ -31,21 +31,71 @@ def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F
     """
 
     def register(function: F) -> F:
-        parameters = _parameters(function)
-        innermost: Callable[..., Any] = function
-        while isinstance(innermost, partial):
-            innermost = cast("partial[Any]", innermost).func
-        hints = get_type_hints(innermost)
-        defaults = {found.name: None if found.default is found.empty else found.default for found in parameters}
-        fields: dict[str, Any] = {name: (hints.get(name, Any) | None, default) for name, default in defaults.items()}
-        operation: Any = (Literal["run"], ...)
-        model = create_model(f"{name}_input", __base__=BaseOperationInput, operation=operation, **fields)
-        description = (inspect.getdoc(function) or "").partition("\n\n")[0]
-        create_agentool(name, model, {"run": _handler(name, function, parameters, hints)}, description=description, injector=injector)
-        register_task_type(name, name, lambda args: {"operation": "run", **args}, injector=injector)
+        agentool_of_functions(name, {"run": function}, _first_lines(function), injector=injector)
+        register_task_type(name, name, _run_input, injector=injector)
         return function
 
     return register
+
+
+class AvailableTasks:
+    """The task types of the current injector. Assigned to, a function becomes one: ``AVAILABLE_TASKS["report"] = report``.
+
+    A task of Celery's may be assigned as well: it is then called here, by what schedules it, and not sent to a worker.
+    Source: *Nagatha Assistant Task Scheduler*, "Custom Task Types".
+    """
+
+    def __setitem__(self, name: str, function: Callable[..., Any]) -> None:
+        """Make a function a task type. Raises as `task_type`."""
+        is_celerys = hasattr(function, "apply_async")
+        task_type(name)(getattr(function, "run") if is_celerys else function)  # noqa: B009  a type checker knows no Celery
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(get_injector().get("sequence").deps.types.names)
+
+
+AVAILABLE_TASKS = AvailableTasks()
+
+
+def agentool_of_functions(
+    name: str, functions: Mapping[str, Callable[..., Any]], description: str = "", *, injector: Injector | None = None
+) -> AgenTool[None]:
+    """Make an AgenTool whose operations are functions, async or not, and register it.
+
+    Args:
+        name: The AgenTool's.
+        functions: One for each operation; those that are not async run in threads.
+        description: See `create_agentool`.
+        injector: Where to register; the current one by default.
+
+    Raises:
+        ConfigurationError: A parameter cannot be given by name, one name has two types, or the AgenTool's is taken.
+    """
+    fields: dict[str, Any] = {"operation": (Literal[tuple(functions)], ...)}
+    handlers: dict[str, Callable[..., Any]] = {}
+    for operation, function in functions.items():
+        parameters, hints = _parameters(function), get_type_hints(_innermost(function))
+        for found in parameters:
+            fields.setdefault(found.name, (hints.get(found.name, Any) | None, None if found.default is found.empty else found.default))
+        handlers[operation] = _handler(name, function, parameters, hints)
+    first = _innermost(next(iter(functions.values())))
+    # Where the function is written tells the same one, defined again, from another one of this name.
+    model = create_model(f"{first.__qualname__} as {name}", __base__=BaseOperationInput, __module__=first.__module__, **fields)
+    return create_agentool(name, model, handlers, description=description, injector=injector)
+
+
+def _run_input(args: dict[str, Any]) -> dict[str, Any]:
+    return {"operation": "run", **args}
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, partial):
+        function = cast("partial[Any]", function).func
+    return function
+
+
+def _first_lines(function: object) -> str:
+    return (inspect.getdoc(function) or "").partition("\n\n")[0]
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -57,6 +57,8 @@ class TaskTypes:
     """The task types that are known; those built in, to begin with."""
 
     def __init__(self) -> None:
+        self._written: dict[str, object] = {}
+        """Where those that were added are written, by their names."""
         self._types: dict[str, Callable[[Arguments], Call]] = {
             "agentool": _agentool,
             "plugin_command": _plugin_command,
@@ -75,15 +77,20 @@ class TaskTypes:
         agentool_name, operation = OPERATIONS[name]
         return describe(injector.get(agentool_name)).operation(operation).fields
 
-    def add(self, name: str, to_call: Callable[[Arguments], Call]) -> None:
-        """Make another type known.
+    def add(self, name: str, to_call: Callable[[Arguments], Call], written: object) -> None:
+        """Make another type known. The same one again, as in a notebook's cell that runs twice, replaces the former one.
+
+        Args:
+            name: The type.
+            to_call: Turns a task's arguments into a call.
+            written: What tells the same definition, run again, from another one.
 
         Raises:
-            ConfigurationError: There is one of this name.
+            ConfigurationError: There is another one of this name.
         """
-        if name in self._types:
+        if name in self._types and self._written.get(name) != written:
             raise ConfigurationError(f"There is a task type {name!r} already.", field="name", value=name, remedy="Choose another name.")
-        self._types[name] = to_call
+        self._types[name], self._written[name] = to_call, written
 
     def call(self, name: str, args: Arguments) -> Call:
         """Return the call that a task stands for.
@@ -120,14 +127,15 @@ def register_task_type(
         injector: Whose sequences; the current one's by default.
 
     Raises:
-        ConfigurationError: There is a type of this name, or nothing yet that has types.
+        ConfigurationError: There is another type of this name, or nothing yet that has types.
     """
     injector = injector or get_injector()
     if "sequence" not in injector:
         remedy = "Enter a Toolkit, or call get_scheduler(), before."
         raise ConfigurationError("No AgenTool 'sequence' is registered yet.", field="name", value=name, remedy=remedy)
     types: TaskTypes = injector.get("sequence").deps.types
-    types.add(name, lambda args: Call(agentool_name, to_input(dict(args))))
+    written = (agentool_name, getattr(to_input, "__module__", ""), getattr(to_input, "__qualname__", repr(to_input)))
+    types.add(name, lambda args: Call(agentool_name, to_input(dict(args))), written)
 
 
 def _operation(agentool_name: str, operation: str) -> Callable[[Arguments], Call]:
