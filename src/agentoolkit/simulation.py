@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.planning import id_from_name
-from agentoolkit.system.scheduler.schedules import Reading, firings, read_schedule
+from agentoolkit.system.scheduler.schedules import BOUNDS, Reading, firings, read_schedule
 
 MAX_FIRINGS = 10_000
 """Firings that one simulation returns."""
 
-_WHEN = ("timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +78,7 @@ def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezon
 
 
 def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str | None) -> Reading:
-    given: dict[str, Any] = {name: task[name] for name in _WHEN if task.get(name) is not None}
+    given: dict[str, Any] = {name: task[name] for name in ("timezone", *BOUNDS) if task.get(name) is not None}
     given = {"timezone": timezone, **given, "kind": task.get("schedule_type"), "jitter_key": job_id}
     try:
         return read_schedule(task["schedule"], now=start, **given)

@@ -124,6 +124,7 @@ def test_it_is_said_kept_and_equal() -> None:
     [
         ({"exclude": ["holidays:XX"]}, "exclude", "no holidays are known of country 'XX'"),
         ({"exclude": ["holidays:DE-ZZ"]}, "exclude", "no holidays are known of subdivision 'ZZ' of DE"),
+        ({"only": ["holidays:XX"]}, "only", "no holidays are known of country 'XX'"),
         ({"only": ["22:00-06:00"]}, "only", "takes whole days"),
         ({"only": ["christmas"]}, "only", "cannot be read"),
         ({"only": ["2020-01-01"]}, "only", "leaves no due time"),
@@ -135,6 +136,8 @@ def test_what_is_no_calendar_is_refused_by_name(bounds: dict[str, object], field
     with pytest.raises(InvalidSchedule, match=problem) as refusal:
         made("0 9 * * *", **bounds)
     assert refusal.value.field == field
+    assert str(refusal.value).count(f"{field}:") == 1  # said once, with one way out
+    assert str(refusal.value).count("Write ") <= 1
 
 
 def test_an_interval_cannot_be_moved() -> None:

@@ -240,6 +240,8 @@ def test_firings_leave_out_the_end() -> None:
 def test_the_public_names_are_these() -> None:
     """What others may import is listed, and nothing else."""
     assert sorted(schedules.__all__) == [
+        "BOUNDS",
+        "Bounds",
         "Kind",
         "Preview",
         "Reading",

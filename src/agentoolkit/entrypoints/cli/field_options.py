@@ -23,7 +23,6 @@ TARGET_FIELDS = frozenset({"agentool_name", "input_data"})
 JOB_PANEL = "Options of every job"
 _FLAGS = {"schedule_type": "--type", "tags": "--tag", "job_name": "--name"}
 """Fields whose options are not called as they are."""
-_BOUNDS = frozenset({"start_at", "end_at", "jitter", "exclude", "only", "shift"})
 _SHORT = {"timezone": "-z"}
 _TYPES: Mapping[str, type] = {"boolean": bool, "integer": int, "number": float}
 _GIVEN = "agentool.given_fields"
@@ -82,7 +81,9 @@ class BoundsCommand(FieldsCommand):
     """A command that takes an option for each bound of a schedule."""
 
     def option_fields(self) -> Iterable[tuple[FieldDescription, str | None]]:
-        return [(field, None) for field in job_fields() if field.name in _BOUNDS]
+        from agentoolkit.system.scheduler.schedules import BOUNDS
+
+        return [(field, None) for field in job_fields() if field.name in BOUNDS]
 
 
 def job_fields() -> list[FieldDescription]:

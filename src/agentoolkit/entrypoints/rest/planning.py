@@ -13,27 +13,20 @@ from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, reading_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
-from agentoolkit.system.scheduler.job_fields import field_of_job
-from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schedules.shifting import Shift
+from agentoolkit.system.scheduler.job_fields import fields_of_job
+from agentoolkit.system.scheduler.schedules import BOUNDS, Kind
 
 router = guarded_router("planning")
 
 MAX_SIMULATED = timedelta(days=366)
 
 
-class PreviewRequest(Body):
+class PreviewRequest(fields_of_job(*BOUNDS, base=Body)):
     """A schedule to be understood."""
 
     schedule: str = Field(max_length=1_000, examples=["every weekday at 9:00"])
     type: Kind | None = None
     timezone: str | None = Field(default=None, max_length=100, examples=["Europe/Berlin"])
-    start_at: str | None = field_of_job("start_at")
-    end_at: str | None = field_of_job("end_at")
-    jitter: float | None = field_of_job("jitter")
-    exclude: list[str] | None = field_of_job("exclude")
-    only: list[str] | None = field_of_job("only")
-    shift: Shift | None = field_of_job("shift")
     count: int = Field(default=5, ge=1, le=100, description="How many of the next due times")
 
 

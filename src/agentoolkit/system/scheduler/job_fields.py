@@ -10,12 +10,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
-from agentoolkit.system.scheduler.schedules.shifting import Shift
+from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Shift
 from agentoolkit.text import storable
 
 MAX_NAME_LENGTH = 200
@@ -53,11 +52,6 @@ Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
 """One schedule, or several in a list or with ``;`` between them."""
 MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
 MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
-
-
-def field_of_job(name: str) -> Any:
-    """Return a field of a job, for a model that has it as well."""
-    return deepcopy(JobFields.model_fields[name])
 
 
 class JobFields(BaseModel):
@@ -168,3 +162,9 @@ class JobFields(BaseModel):
         """Return the fields that were given, by their names."""
         values = self.__dict__
         return {name: values[name] for name in JobFields.model_fields if name in self.model_fields_set and values[name] is not None}
+
+
+def fields_of_job(*names: str, base: type[BaseModel]) -> type[BaseModel]:
+    """Return a model with some fields of a job, for a door that takes them beside others."""
+    chosen: dict[str, Any] = {name: (JobFields.model_fields[name].annotation, deepcopy(JobFields.model_fields[name])) for name in names}
+    return create_model(f"{base.__name__}OfJob", __base__=base, **chosen)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from typing_extensions import Unpack
+
 from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
@@ -14,8 +16,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
-from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schedules.shifting import Shift
+from agentoolkit.system.scheduler.schedules import Bounds, Kind
 from agentoolkit.system.scheduler.schemas import AuditList, JobList, PlannedJob, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
@@ -206,13 +207,8 @@ async def scheduler_preview(
     schedule: str,
     schedule_type: Kind | None = None,
     timezone: str | None = None,
-    start_at: str | None = None,
-    end_at: str | None = None,
-    jitter: float | None = None,
-    exclude: list[Text] | None = None,
-    only: list[Text] | None = None,
-    shift: Shift | None = None,
     count: int | None = None,
+    **bounds: Unpack[Bounds],
 ) -> SchedulerOutput:
     """Say what a schedule means and when it would fire, without scheduling anything.
 
@@ -220,8 +216,8 @@ async def scheduler_preview(
         InvalidSchedule: As for ``schedule``.
     """
     asked = ctx.deps.now()  # before the reading, so that 'now' is not over by then
-    bounds: dict[str, Any] = {"start_at": start_at, "end_at": end_at, "jitter": jitter, "exclude": exclude, "only": only, "shift": shift}
-    reading = await ctx.deps.preview(JobFields(schedule=schedule, schedule_type=schedule_type, timezone=timezone, **bounds))
+    when = {"schedule": schedule, "schedule_type": schedule_type, "timezone": timezone, **bounds}
+    reading = await ctx.deps.preview(JobFields.model_validate(when))
     result = views.timing(reading, asked, count or views.NEXT_RUNS)
     return views.answer("preview", f"{views.when(result.words, *result.next_runs[:1])}.", result)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from agentool.caller import get_caller
@@ -24,11 +24,11 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, due_after_change, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, due_after_change, preview, read_schedule
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""
-_SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift"})
+_SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", *BOUNDS})
 """The fields that make a schedule."""
 _POLICIES = frozenset(field.name for field in fields(Policies))
 _DEFINITION = frozenset({"job_name", "agentool_name", "input_data", "result_queue", "error_queue", "description", "tags"})
@@ -147,7 +147,7 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHa
     """Read a job's schedule with some of its fields changed."""
     when = job.schedule
     held: dict[str, Any] = {"schedule": when.text, "schedule_type": when.kind, "anchor": when.anchor}
-    held |= {name: getattr(when, name) for name in ("timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")}
+    held |= {name: getattr(when, name) for name in ("timezone", *BOUNDS)}
     if "schedule" in given:
         held |= {"schedule_type": None, "anchor": None}
     elif "start_at" in given:
@@ -164,14 +164,9 @@ def read_when(given: Mapping[str, Any], job_id: str, now: datetime, habits: Read
         kind=given.get("schedule_type"),
         timezone=given.get("timezone"),
         anchor=given.get("anchor"),
-        start_at=given.get("start_at"),
-        end_at=given.get("end_at"),
-        jitter=given.get("jitter", 0.0),
         jitter_key=job_id,
-        exclude=given.get("exclude", ()),
-        only=given.get("only", ()),
-        shift=given.get("shift"),
         habits=habits,
+        **cast(Bounds, {name: given[name] for name in BOUNDS if name in given}),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.rules import Rule
 
 Outcome = Literal["succeeded", "failed", "ended"]
 """Which ends count: those with a result, those without one, or both."""
@@ -64,7 +65,7 @@ class Upstream(NamedTuple):
         return f"{_WORD} {job} {self.outcome}"
 
 
-class Never:
+class Never(Rule):
     """No due time at all."""
 
     def count(self, after: datetime, until: datetime) -> int:

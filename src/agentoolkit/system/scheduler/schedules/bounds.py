@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 
 MAX_JITTER = 604_800.0
 """One week, in seconds."""
+
+Shift = Literal["next", "previous"]
+
+
+class Bounds(TypedDict, total=False):
+    """What bounds a schedule, as `Schedule` has it: times also naive, in ISO 8601 or in words, read in the schedule's zone."""
+
+    start_at: datetime | str | None
+    end_at: datetime | str | None
+    jitter: float
+    exclude: Sequence[str]
+    only: Sequence[str]
+    shift: Shift | None
+
+
+BOUNDS = tuple(Bounds.__annotations__)
+"""Their names: every door takes these."""
 
 PATIENCE = 500
 """How many due times in a row may be excluded before a schedule counts as finished: more than a year of daily ones."""
@@ -22,7 +43,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class Between(Rule):
     """Due times from ``start`` to ``end``, both included."""
 
     rule: Rule
@@ -46,7 +67,7 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Rule):
     """Due times that no exclusion covers."""
 
     rule: Rule
@@ -74,7 +95,7 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Jittered:
+class Jittered(Rule):
     """Each due time delayed by its own fraction of ``jitter``, the same one whenever it is asked for.
 
     A delay never reaches the next due time or the end, and one that would land in an exclusion is left out.

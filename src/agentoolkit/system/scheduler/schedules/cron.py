@@ -6,7 +6,7 @@ hold in every zone (see ``docs/reference/schedules.md``).
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from cronsim import CronSimError
@@ -14,7 +14,7 @@ from cronsim import CronSimError
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.cron_days import DayTerms, EveryWeeks, WallTimes
 from agentoolkit.system.scheduler.schedules.cron_text import is_repeating, split_weeks
-from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 from agentoolkit.system.scheduler.schedules.zones import instant_of, last_shift, load_zone, offset_at, shifts_between
 
 _SECOND = timedelta(seconds=1)
@@ -23,7 +23,7 @@ _ENOUGH = timedelta(days=3)
 """More than any two offsets of a zone differ by."""
 
 
-class FixedTimes:
+class FixedTimes(Rule):
     """Fixed wall times: one in a gap is due at the first instant after it, one in a fold is due once, the first time."""
 
     __slots__ = ("_timezone", "_walls", "_zone")
@@ -38,11 +38,11 @@ class FixedTimes:
         due = self._walls.starting(self._end_of_fold(moment)) if local.fold else self._walls.after(wall)
         return due and instant_of(self._timezone, due)
 
-    def wall_of(self, due: datetime) -> datetime:
+    def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
         """Return the wall time that a due time stands for: the first one in the gap, where clocks left that out."""
         gap = next((shift for shift in shifts_between(self._timezone, _naive(due) - _SECOND, _naive(due)) if shift.leaves_gap), None)
         swallowed = self._walls.starting(gap.edges[0]) if gap else None
-        local = due.astimezone(self._zone).replace(tzinfo=None, fold=0)
+        local = due.astimezone(zone).replace(tzinfo=None, fold=0)
         return local if swallowed is None else min(swallowed, local)
 
     def count(self, after: datetime, until: datetime) -> int:
@@ -63,7 +63,7 @@ class FixedTimes:
         return last_shift(self._timezone, _naive(moment)).edges[1]
 
 
-class RepeatingTimes:
+class RepeatingTimes(Rule):
     """Elapsed time: due at every instant whose wall time matches, so twice in a fold and not at all in a gap."""
 
     __slots__ = ("_timezone", "_walls", "_zone")

@@ -164,6 +164,8 @@ def _read(text: str, field: str = "exclude") -> Span:
             return _dates(shape[1], shape[2] or shape[1])
         if shape := _WINDOW.fullmatch(text):
             return _window(time(int(shape[1]), int(shape[2])), time(int(shape[3] or 0), int(shape[4] or 0)))
+    except InvalidSchedule as unknown:
+        raise InvalidSchedule(unknown.problem, field=field, value=text, remedy=unknown.remedy) from unknown
     except ValueError as wrong:
         raise _refusal(text, str(wrong), field) from wrong
     raise _refusal(text, "cannot be read", field)

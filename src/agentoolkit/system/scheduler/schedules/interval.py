@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.rules import Rule
 
 LONGEST = timedelta(days=3653)
 """Ten years."""
@@ -22,7 +23,7 @@ _EXAMPLE = "Write e.g. '5 minutes', '1 hour 30 minutes' or 'PT5M'."
 
 
 @dataclass(frozen=True, slots=True)
-class IntervalRule:
+class IntervalRule(Rule):
     """Due one, two, three … steps after the anchor (aware UTC)."""
 
     anchor: datetime

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.rules import Rule
 from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
 
 
 @dataclass(frozen=True, slots=True)
-class OnceRule:
+class OnceRule(Rule):
     """Due at one instant (aware UTC)."""
 
     at: datetime

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+
+from typing_extensions import Unpack
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import MAX_AFTER, is_after
+from agentoolkit.system.scheduler.schedules.bounds import Bounds
 from agentoolkit.system.scheduler.schedules.cron import cron_rule
 from agentoolkit.system.scheduler.schedules.cron_text import split_weeks
 from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.interval import interval_step, is_interval
+from agentoolkit.system.scheduler.schedules.kinds import Kind, part_kind
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
 from agentoolkit.system.scheduler.schedules.rules import TICK
-from agentoolkit.system.scheduler.schedules.schedule import Kind, Schedule, part_kind
+from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
-from agentoolkit.system.scheduler.schedules.shifting import Shift
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
 from agentoolkit.system.scheduler.schedules.words.languages import Language, answered_in, in_english, language_name
@@ -71,14 +73,9 @@ def read_schedule(
     kind: Kind | None = None,
     timezone: str | None = None,
     anchor: datetime | None = None,
-    start_at: datetime | str | None = None,
-    end_at: datetime | str | None = None,
-    jitter: float = 0.0,
     jitter_key: str = "",
-    exclude: Sequence[str] = (),
-    only: Sequence[str] = (),
-    shift: Shift | None = None,
     habits: ReadingHabits = _PLAIN_HABITS,
+    **bounds: Unpack[Bounds],
 ) -> Reading:
     """Read a schedule as a person, a program or a language model writes it.
 
@@ -89,34 +86,49 @@ def read_schedule(
         kind: What the text must be; None lets the text decide.
         timezone: IANA name, for a text that names no zone itself; None is that of `habits`, or this machine's.
         anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
-        start_at, end_at, jitter, jitter_key, exclude, only, shift: Bounds as in :class:`Schedule`; times also naive, as ISO 8601 or in
-            words, read in the zone.
+        jitter_key: What tells the delays of this schedule from another's.
         habits: What the text is read with where it says nothing else.
+        **bounds: See `Bounds`; none by default.
 
     Raises:
         InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
         ValueError: when ``now`` is naive.
     """
     _check(text, now)
-    text = text if is_after(text) else plain(text)
     timezone = habits.timezone if timezone is None else timezone
     given = zone_named(timezone) if timezone is not None else None
-    with within_the_calendar("schedule", text):
-        if has_spread(text):
-            phrase = _spread_phrase(text, now, kind, given or machine_zone(), jitter_key)
-        elif is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
-            phrase = _in_any_language(text, now, kind, given or machine_zone(), habits)
-        else:
-            phrase = _list_phrase(text, now, kind, given or machine_zone(), habits)
+    phrase = _phrase(text if is_after(text) else plain(text), now, kind, given or machine_zone(), jitter_key, habits)
     zone, zone_remarks = _settle_zone(phrase, given)
-    start = phrase.start_at or _bound(start_at, "start_at", zone, now)
-    end = phrase.end_at or _bound(end_at, "end_at", zone, now)
-    bounds: dict[str, Any] = {"start_at": start, "end_at": end, "jitter": jitter, "jitter_key": jitter_key, "exclude": tuple(exclude)}
-    bounds |= {"only": tuple(only), "shift": shift}
-    schedule = Schedule(kind=phrase.kind, text=phrase.text, timezone=zone, anchor=_anchor(phrase, anchor, start, now, zone), **bounds)
+    schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
     _check_it_fires(schedule, now, text)
     words = describe(schedule)
     return Reading(schedule, answered_in(phrase.language, words) if phrase.language else words, (*phrase.remarks, *zone_remarks))
+
+
+def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_key: str, habits: ReadingHabits) -> Phrase:
+    with within_the_calendar("schedule", text):
+        if has_spread(text):
+            return _spread_phrase(text, now, kind, timezone, jitter_key)
+        if is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
+            return _in_any_language(text, now, kind, timezone, habits)
+        return _list_phrase(text, now, kind, timezone, habits)
+
+
+def _bounded(phrase: Phrase, zone: str, now: datetime, anchor: datetime | None, jitter_key: str, bounds: Bounds) -> Schedule:
+    start = phrase.start_at or _bound(bounds.get("start_at"), "start_at", zone, now)
+    return Schedule(
+        kind=phrase.kind,
+        text=phrase.text,
+        timezone=zone,
+        anchor=_anchor(phrase, anchor, start, now, zone),
+        start_at=start,
+        end_at=phrase.end_at or _bound(bounds.get("end_at"), "end_at", zone, now),
+        jitter=bounds.get("jitter", 0.0),
+        jitter_key=jitter_key,
+        exclude=tuple(bounds.get("exclude", ())),
+        only=tuple(bounds.get("only", ())),
+        shift=bounds.get("shift"),
+    )
 
 
 def _spread_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, key: str) -> Phrase:

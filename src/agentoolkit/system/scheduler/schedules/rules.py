@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 TICK = timedelta(microseconds=1)
@@ -12,6 +12,8 @@ TICK = timedelta(microseconds=1)
 class Rule(Protocol):
     """A set of due times on the time line."""
 
+    __slots__ = ()
+
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment``, as aware UTC; None when there is none."""
         ...
@@ -19,3 +21,7 @@ class Rule(Protocol):
     def count(self, after: datetime, until: datetime) -> int:
         """Return how many due times are strictly later than ``after`` and not later than ``until``, without a walk over them."""
         ...
+
+    def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
+        """Return the wall time that a due time stands for: what clocks show then, unless a rule has another one in mind."""
+        return due.astimezone(zone).replace(tzinfo=None)

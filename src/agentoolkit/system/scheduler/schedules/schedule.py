@@ -8,27 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.after import Never, Upstream, required_upstream, upstream_in
-from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Between, Jittered, Outside
-from agentoolkit.system.scheduler.schedules.cron import cron_rule, wall_times
-from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, split_weeks
+from agentoolkit.system.scheduler.schedules.after import Upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.bounds import BOUNDS, MAX_JITTER, Between, Jittered, Outside, Shift
 from agentoolkit.system.scheduler.schedules.exclusions import all_exclusions, day_exclusions
-from agentoolkit.system.scheduler.schedules.interval import IntervalRule, interval_step, interval_text, is_interval
-from agentoolkit.system.scheduler.schedules.once import once_rule, once_text
+from agentoolkit.system.scheduler.schedules.kinds import Kind, canonical, part_kind, plain_rule
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
-from agentoolkit.system.scheduler.schedules.several import SEPARATOR, AnyOf, check_frequency, split_parts
-from agentoolkit.system.scheduler.schedules.shifting import Shift, Shifted
+from agentoolkit.system.scheduler.schedules.several import split_parts
+from agentoolkit.system.scheduler.schedules.shifting import Shifted
 from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_calendar
-
-Kind = Literal["cron", "interval", "once", "after", "list"]
-"""The kinds of schedule. `after` has no due times: it comes after another job's executions. `list` is several of the first three."""
 
 
 class Leap(NamedTuple):
@@ -84,7 +78,7 @@ class Schedule:
             raise InvalidSchedule("is an offset, not a zone.", field="timezone", value=self.timezone, remedy=remedy)
         for name in ("anchor", "start_at", "end_at"):
             object.__setattr__(self, name, _utc(getattr(self, name), name))
-        object.__setattr__(self, "text", _canonical(self))
+        object.__setattr__(self, "text", canonical(self.kind, self.text, self.timezone, self.anchor))
         _check_bounds(self)
         all_exclusions(self.exclude, self.only, self.timezone)
         if self.shift is not None and (self.shift not in get_args(Shift) or self.kind in ("interval", "after")):
@@ -211,7 +205,7 @@ def firings(schedule: Schedule, start: datetime, end: datetime) -> Iterator[date
 
 def undelayed(schedule: Schedule) -> Rule:
     """Return the schedule's rule within its bounds, without jitter."""
-    rule = _plain_rule(schedule)
+    rule = plain_rule(schedule.kind, schedule.text, schedule.timezone, schedule.anchor)
     if schedule.shift is not None and schedule.excludes:
         rule = Shifted(rule, day_exclusions(schedule.exclude, schedule.only, schedule.timezone), schedule.shift)
     if schedule.start_at is not None or schedule.end_at is not None:
@@ -243,10 +237,6 @@ def _undelayed_forever(schedule: Schedule) -> Schedule:
     return plain if plain.shift is not None else replace(plain, exclude=(), only=())  # what moves due times is no mere exclusion
 
 
-_SAID = ("kind", "text", "timezone", "start_at", "end_at", "jitter", "exclude", "only", "shift")
-_TIMES = ("anchor", "start_at", "end_at")
-
-
 @lru_cache(maxsize=16_384)
 def _timing(schedule: Schedule) -> Rule:
     rule = undelayed(schedule)
@@ -256,50 +246,8 @@ def _timing(schedule: Schedule) -> Rule:
     return Jittered(rule, timedelta(seconds=schedule.jitter), schedule.jitter_key, schedule.end_at, excluded)
 
 
-def _plain_rule(schedule: Schedule) -> Rule:
-    if schedule.kind == "cron":
-        is_counted = split_weeks(schedule.text)[1] > 1
-        return cron_rule(schedule.text, schedule.timezone, schedule.anchor if is_counted else None)
-    if schedule.kind == "once":
-        return once_rule(schedule.text)
-    if schedule.kind == "after":
-        return Never()
-    if schedule.kind == "list":
-        return AnyOf(tuple(_plain_rule(part) for part in schedule.parts))
-    return IntervalRule(cast(datetime, schedule.anchor), interval_step(schedule.text))
-
-
-def _canonical(schedule: Schedule) -> str:
-    if schedule.kind == "cron":
-        text = normal_cron(schedule.text)
-        wall_times(text)
-        if split_weeks(text)[1] > 1 and schedule.anchor is None:
-            raise InvalidSchedule("counted weeks need the instant they are counted from.", field="anchor", remedy="Give an aware datetime.")
-        return text
-    if schedule.kind == "once":
-        return once_text(once_rule(schedule.text).at, schedule.timezone)
-    if schedule.kind == "interval":
-        if schedule.anchor is None:
-            raise InvalidSchedule("an interval needs the instant it counts from.", field="anchor", remedy="Give an aware datetime.")
-        return interval_text(int(interval_step(schedule.text).total_seconds()))
-    if schedule.kind == "after":
-        return required_upstream(schedule.text).text
-    if schedule.kind == "list":
-        parts = [replace(schedule, kind=part_kind(text), text=text) for text in split_parts(schedule.text)]
-        texts = dict.fromkeys(part.text for part in parts)
-        check_frequency(tuple(_plain_rule(part) for part in parts), schedule.text)
-        return SEPARATOR.join(texts)
-    raise InvalidSchedule(f"{excerpt(schedule.kind)} is not a kind.", field="kind", value=schedule.kind, remedy=_KINDS)
-
-
-_KINDS = f"Known: {', '.join(get_args(Kind))}."
-
-
-def part_kind(text: str) -> Kind:
-    """Return the kind of one schedule of a list, by its canonical text."""
-    if is_interval(text):
-        return "interval"
-    return "once" if "T" in text else "cron"
+_SAID = ("kind", "text", "timezone", *BOUNDS)
+_TIMES = ("anchor", "start_at", "end_at")
 
 
 def _check_bounds(schedule: Schedule) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
@@ -20,7 +20,7 @@ _HOURS = 366 * 24
 
 
 @dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Rule):
     """Due whenever one of the rules is."""
 
     rules: tuple[Rule, ...]
@@ -40,6 +40,10 @@ class AnyOf:
                 number -= any(rule.next_after(due - TICK) == due for rule in denser)
                 due = self.rules[place].next_after(due)
         return number
+
+    def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
+        """Return the wall time for which the first rule that is due then is due."""
+        return next(rule for rule in self.rules if rule.next_after(due - TICK) == due).wall_of(due, zone)
 
 
 def split_parts(text: str) -> list[str]:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
 
-from agentoolkit.system.scheduler.schedules.bounds import FAR, PATIENCE
-from agentoolkit.system.scheduler.schedules.cron import FixedTimes
+from agentoolkit.system.scheduler.schedules.bounds import FAR, PATIENCE, Shift
 from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
-from agentoolkit.system.scheduler.schedules.several import AnyOf
 from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
-
-Shift = Literal["next", "previous"]
 
 MAX_DAYS = 62
 """How far a due time is moved; one that would go further is left out."""
@@ -22,7 +17,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Shifted:
+class Shifted(Rule):
     """Due times, those on excluded days at the same time of day on a day nearby; two that meet are one."""
 
     rule: Rule
@@ -50,7 +45,7 @@ class Shifted:
 
     def moved(self, due: datetime) -> datetime | None:
         """Return the instant to which a due time is moved: itself on a day that is not excluded, None if no day is near."""
-        wall = _wall_of(self.rule, due, self.excluded.timezone)
+        wall = self.rule.wall_of(due, load_zone(self.excluded.timezone))
         day = _free_day(self.excluded, wall.date(), self.direction)
         if day == wall.date():
             return due
@@ -87,10 +82,3 @@ def _free_day(excluded: Exclusions, day: date, direction: Shift) -> date | None:
     """Return the nearest day that is not excluded, itself or in a direction; None: it is too far away."""
     step = _DAY if direction == "next" else -_DAY
     return next((near for ahead in range(MAX_DAYS + 1) if not _is_excluded(excluded, near := day + step * ahead)), None)
-
-
-def _wall_of(rule: Rule, due: datetime, timezone: str) -> datetime:
-    """Return the wall time for which a rule is due: another day has it, if clocks left it out on this one."""
-    if isinstance(rule, AnyOf):
-        rule = next((each for each in rule.rules if each.next_after(due - TICK) == due), rule)
-    return rule.wall_of(due) if isinstance(rule, FixedTimes) else due.astimezone(load_zone(timezone)).replace(tzinfo=None)

@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import REBOOT, START, Upstream, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
-from agentoolkit.system.scheduler.schedules.schedule import Kind
+from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.schedule import Kind
+from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.words.languages import Language
 
 
