@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agentool import Injector, create_agentool
+from agentool import Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
@@ -149,6 +149,30 @@ async def test_jump_forward_is_noticed_at_once(world: World):
     await world.ask("schedule", job_id="job", schedule="1 hour", **RUN, **ALWAYS)
     await world.jump(3_700)
     assert sum(world.starts.values()) == 1
+
+
+class TryLater(RuntimeError):
+    retry_after = 5.0
+
+
+async def _fail(ctx: RunContext[World]) -> str:
+    raise TryLater
+
+
+async def test_a_retry_starts_before_what_comes_due_at_its_instant(world: World):
+    """Where a retry and a due time of one job come at the same instant, the older of the two runs first."""
+    began: list[tuple[str, int]] = []
+
+    def note(event: Any) -> None:
+        if event.execution is not None and event.execution.status is ExecutionStatus.RUNNING:
+            began.append((event.execution.execution_id[-11:-6], event.execution.attempt))
+
+    world.kit.scheduler.subscribe(note)
+    create_agentool("later", WorkInput, {"run": _fail}, deps=world, injector=world.kit.injector)
+    call = {"agentool_name": "later", "input_data": {"operation": "run"}}
+    await world.ask("schedule", job_id="job", schedule="5 seconds", max_retries=1, overlap="queue_one", **call)
+    await world.advance(11)
+    assert began == [("00:05", 1), ("00:05", 2), ("00:10", 1)]
 
 
 async def slow(world: World, seconds: int) -> Counter[str]:

@@ -43,14 +43,15 @@ class Claiming:
         """Did the latest claim fail?"""
 
     def ring(self, ids: Sequence[str]) -> None:
-        """Claim the jobs that are due, and wake the executions whose retry is. Returns at once; `wait_idle` waits."""
+        """Wake the executions whose retry is due, then claim the jobs that are. Returns at once; `wait_idle` waits."""
+        woken: Sequence[asyncio.Task[None]] = ()
         if retries := [id_ for id_ in ids if "@" in id_]:  # the ids of executions; no job's id has an @
-            self._dispatch.wake(retries)
+            woken = self._dispatch.wake(retries)
             ids = [id_ for id_ in ids if "@" not in id_]
         if self._early is not None:
             self._early += ids
         elif ids:
-            self.claim(ids)
+            self.claim(ids, woken)
 
     def open(self) -> None:
         """Let begin the claims."""
@@ -58,9 +59,9 @@ class Claiming:
         if early:
             self.claim(early)
 
-    def claim(self, job_ids: Sequence[str]) -> asyncio.Task[None]:
-        """Claim these jobs' due times. The task ends when they are with the executor."""
-        return self._rounds.start(self._claim(job_ids))
+    def claim(self, job_ids: Sequence[str], after: Sequence[asyncio.Task[None]] = ()) -> asyncio.Task[None]:
+        """Claim these jobs' due times, after what is older than they are. The task ends when they are with the executor."""
+        return self._rounds.start(self._claim(job_ids, after))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
@@ -75,7 +76,9 @@ class Claiming:
         """Wait until every claim under way has ended, or for so long."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim(self, job_ids: Sequence[str]) -> None:
+    async def _claim(self, job_ids: Sequence[str], after: Sequence[asyncio.Task[None]]) -> None:
+        if after:
+            await asyncio.wait(after)
         # In portions, so that the first executions run while the next are claimed.
         for start in range(0, len(job_ids), MAX_AT_ONCE):
             portion = job_ids[start : start + MAX_AT_ONCE]

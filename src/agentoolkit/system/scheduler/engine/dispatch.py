@@ -129,11 +129,10 @@ class Dispatch:
         else:
             self.start(claimed)
 
-    def wake(self, execution_ids: Sequence[str]) -> None:
-        """Start executions whose retry is due."""
-        for execution_id in execution_ids:
-            if (execution := self._retries.get(execution_id)) is not None:
-                self.tasks.start(self._retries.wake(execution))
+    def wake(self, execution_ids: Sequence[str]) -> list[asyncio.Task[None]]:
+        """Start executions whose retry is due. The tasks end when they are with the executor."""
+        waiting = [execution for execution_id in execution_ids if (execution := self._retries.get(execution_id))]
+        return [self.tasks.start(self._retries.wake(execution)) for execution in waiting]
 
     async def run_now(self, work: Work, execution: Execution) -> Outcome:
         """Run an execution that no schedule asked for, at once, and wait for it.
