@@ -5,7 +5,7 @@ What may differ between the stores, and so is left out:
 - how long a handler took, in real seconds; who leads, and how late the event loop was;
 - the random part of the id of an execution that somebody asked for (its order is the order of asking);
 - how far an execution has come when the answer to `backfill` or `cancel_execution` is given: a database takes some turns of the loop;
-- which of several executions that finished at the same instant is pruned first;
+- which of several executions that finished at the same instant counts as the last, and is pruned first (on a real clock there are none);
 - what stopping does: in memory what waits is cancelled, in a database it waits for the next start.
 """
 
@@ -25,7 +25,7 @@ from agentoolkit.system.scheduler import current_execution
 
 from .moved import START, World
 
-LEFT_OUT = frozenset({"duration", "leading", "leader", "lag", "loop_delay", "leads_lost", "traceback", "scheduler_state"})
+LEFT_OUT = frozenset({"duration", "leading", "leader", "lag", "loop_delay", "leads_lost", "traceback", "scheduler_state", "last_outcome"})
 NAMES = ("a", "b", "c", "d")
 SCHEDULES = ("2 seconds", "3 seconds", "5 seconds", "10 seconds", "in 3 seconds", "after a", "after b ended", "after c failed")
 STATUSES = ("success", "failed", "cancelled", "missed", "skipped", "queued", "running", "retrying", "lost")

