@@ -70,3 +70,14 @@ async def test_a_refusal_names_what_is_wrong_and_changes_nothing(kit: TestToolki
     said = [FIELDS.get(text, text).strip("'") for text in refusal.says]
     assert "No job" in answer.text or any(text in answer.text for text in said), answer.text
     assert [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()] == before
+
+
+@pytest.mark.parametrize("task_id", [".", ".."])
+async def test_dots_are_no_id(kit: TestToolkit, task_id: str) -> None:
+    """Clients take them out of an address, so that another path would be asked."""
+    task = {"name": "dotted", "task_id": task_id, "schedule": "1 hour", "agentool_name": "metrics", "input_data": {"operation": "list"}}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=create_app(kit)), base_url="http://127.0.0.1/api/scheduler") as client:
+        refused = await client.post("/tasks", json=task)
+        empty = await client.post("/bulk", json={"action": "run", "ids": [""]})
+    assert (refused.status_code, refused.json()["field"]) == (422, "job_id")
+    assert empty.status_code == 422

@@ -136,7 +136,7 @@ def test_schedule_and_list_show_it(cli: Cli) -> None:
     (line,) = [line for line in cli("list").stdout.splitlines() if line.startswith("load")]
     assert "Scheduled load\n" in output
     assert "after job 'extract' succeeded" in output
-    assert line.split() == ["load", "active", "function", "after", "extract", "succeeded"]
+    assert line.split() == ["load", "scheduled", "function", "after", "extract", "succeeded"]
 
 
 def test_info_says_when_it_runs(cli: Cli) -> None:

@@ -7,6 +7,9 @@ import io
 import json
 
 import pytest
+from typer.testing import CliRunner
+
+from agentoolkit.entrypoints.cli import app
 
 from .conftest import Cli
 
@@ -151,3 +154,56 @@ def test_a_view_is_a_query_under_a_name(cli: Cli, failed: str) -> None:
     assert [record["execution_id"] for record in cli.data("history", "--view", "broken")["history"]] == [failed]
     cli("views", "delete", "nightly")
     assert "No view of jobs is named 'nightly'" in cli("list", "--view", "nightly", code=2).stderr
+
+
+def test_a_job_that_ran_once_and_failed_is_found(cli: Cli) -> None:
+    """It is done, and is listed where failures are asked for."""
+    cli("schedule", "once", "in 1 second", "function", "operation=call", "function=chores:fail", "--allow", "chores")
+    cli("serve", "--allow", "chores", "--for", "2")
+    assert [row["job_id"] for row in rows_of(cli("list", "--status", "failed", "-o", "csv").stdout)] == ["once"]
+
+
+def test_programs_and_people_call_a_status_otherwise(cli: Cli) -> None:
+    """A list shows the word that it is searched by; the word of programs is understood too."""
+    cli.greeting()
+    for word in ("scheduled", "active"):
+        assert cli("list", f"status:{word}").stdout.splitlines()[1].split()[1] == "scheduled"
+
+
+def test_a_beginning_of_an_id_will_do(cli: Cli, failed: str) -> None:
+    """Where only one job, or execution, begins so; what is cancelled is found as well. Nothing is changed by half a name."""
+    assert cli.data("show", failed[:-4])["execution_id"] == failed
+    cli("cancel", "wrong")
+    assert cli.data("info", "wro")["job_id"] == "wrong"
+    cli.greeting("wrought")
+    assert "No job has the id" in cli("info", "wro", code=2).stderr
+    assert "No job has the id" in cli("pause", "wroug", code=2).stderr
+
+
+def test_history_takes_a_job_and_a_query(cli: Cli, failed: str) -> None:
+    """A first word that is no condition names the job; conditions need no option."""
+    for words in (["wrong"], ["status:failed"], ["wrong", "status:failed", "since:1h"]):
+        assert [record["execution_id"] for record in cli.data("history", *words)["history"]] == [failed]
+    assert cli("history", "wrong", "status:success").stdout == "No execution fits.\n"
+
+
+def test_update_without_anything_says_so(cli: Cli) -> None:
+    """A change of nothing is a mistake, and nothing is said to be as it was."""
+    cli.greeting()
+    assert "Nothing is to be changed." in cli("update", "greeting", code=2).stderr
+
+
+def test_the_shell_completes_ids_and_values(cli: Cli, failed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of jobs, of executions and of what an option takes."""
+    job, _, _ = failed.partition("@")
+    for line, offered in (("info wr", job), (f"show {failed[:-6]}", failed), ("show wr", f"{job}@"), ("list --status pau", "paused")):
+        monkeypatch.setenv("COMP_WORDS", f"agentool {line}")
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+        monkeypatch.setenv("_AGENTOOL_COMPLETE", "complete_bash")
+        assert CliRunner().invoke(app, [], prog_name="agentool").stdout.split() == [offered]
+
+
+def test_help_has_a_short_option(cli: Cli) -> None:
+    """-h is --help, of every command."""
+    assert cli("-h").stdout == cli("--help").stdout
+    assert cli("info", "-h").stdout == cli("info", "--help").stdout

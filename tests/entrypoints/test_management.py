@@ -151,7 +151,7 @@ def test_list_shows_state_and_next_due_time(cli: Cli) -> None:
     """A job is a line with its state, its next due time, how far that is, its tool and its schedule."""
     cli.greeting("greeting", "0 9 * * *", "--timezone", "UTC")
     line = cli("list").stdout.splitlines()[1]
-    assert line.startswith("greeting  active  ")
+    assert line.startswith("greeting  scheduled  ")
     assert "09:00:00 +00:00  in " in line
     assert line.endswith("function  0 9 * * *")
 
@@ -163,8 +163,8 @@ def test_list_shows_the_last_outcome(cli: Cli) -> None:
     cli("run", "greeting", "--allow", "chores")
     cli("run", "failing", "--allow", "chores", code=1)
     assert [line.split()[:3] for line in cli("list").stdout.splitlines()[1:]] == [
-        ["greeting", "active", "success"],
-        ["failing", "active", "failed"],
+        ["greeting", "scheduled", "success"],
+        ["failing", "scheduled", "failed"],
     ]
     assert [job["last_outcome"] for job in cli.data("list")["jobs"]] == ["success", "failed"]
 
@@ -243,7 +243,7 @@ def test_pause_and_resume(cli: Cli) -> None:
     cli.greeting()
     assert "is paused until 2099-01-01" in cli("pause", "greeting", "--until", "2099-01-01", "--reason", "holidays").stdout
     assert "holidays" in cli("info", "greeting").stdout
-    assert "is active, next " in cli("resume", "greeting").stdout
+    assert "is scheduled, next " in cli("resume", "greeting").stdout
 
 
 def test_cancel_keeps_the_history(cli: Cli) -> None:

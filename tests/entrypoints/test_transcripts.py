@@ -58,14 +58,14 @@ def test_list_all_scheduled_tasks(cli: Cli) -> None:
     cli.greeting("first")
     cli.greeting("second")
     shown = typed(f"{SCHEDULER} list")
-    assert [line.split()[:2] for line in shown.text.splitlines()[1:]] == [["first", "active"], ["second", "active"]]
+    assert [line.split()[:2] for line in shown.text.splitlines()[1:]] == [["first", "scheduled"], ["second", "scheduled"]]
 
 
 def test_show_detailed_task_information(cli: Cli) -> None:
     """*Show detailed task information*: what it calls, when, and where it stands."""
     cli.greeting("first")
     shown = typed(f"{SCHEDULER} info first")
-    assert (shown.code, "1 hour" in shown.text, "chores:greet" in shown.text, "active" in shown.text) == (0, True, True, True)
+    assert (shown.code, "1 hour" in shown.text, "chores:greet" in shown.text, "scheduled" in shown.text) == (0, True, True, True)
 
 
 def test_cancel_a_task(cli: Cli) -> None:

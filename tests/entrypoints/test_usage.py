@@ -270,7 +270,7 @@ def test_a_terminal_shows_the_list_in_80_columns(cli: Cli, variables: dict[str, 
     plain = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("list", **variables))
     line = plain.splitlines()[1]
     assert len(line) <= 80
-    assert all(text in line for text in ("a-name-that-is-mu…", "active", "success", "function", "0 9 * * 1-5"))
+    assert all(text in line for text in ("a-name-that-is-mu…", "scheduled", "success", "function", "0 9 * * 1-5"))
 
 
 @pytest.mark.parametrize("words", [("history",), ("tools",), ("preview", "1 hour"), ("serve", "--for", "0.5"), ("info", "greeting")])

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.entrypoints.cli.session import PAGE, Toolkit, ask_open, call
-from agentoolkit.system.scheduler.schemas import ExecutionInfo, History, JobList, JobSummary
+from agentoolkit.entrypoints.paging import all_pages
+from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobNotFound
+from agentoolkit.system.scheduler.schemas import ExecutionInfo, History, JobDetails, JobList, JobSummary
+from agentoolkit.system.scheduler.search import KEYS
 
 
 def query_of(words: Sequence[str] | None, **conditions: str | None) -> str | None:
@@ -23,13 +26,9 @@ async def find_jobs(kit: Toolkit, query: str | None = None, view: str | None = N
     """
     query = await with_view(kit, query, "jobs", view)
     jobs: list[JobSummary] = []
-    cursor: str | None = None
-    while True:
-        page = await call(kit, JobList, "list", limit=PAGE, cursor=cursor, query=query)
+    async for page in all_pages(lambda cursor: call(kit, JobList, "list", limit=PAGE, cursor=cursor, query=query)):
         jobs += page.jobs
-        cursor = page.cursor
-        if cursor is None:
-            return JobList(jobs=jobs, count=len(jobs))
+    return JobList(jobs=jobs, count=len(jobs))
 
 
 async def find_executions(
@@ -43,14 +42,74 @@ async def find_executions(
     """
     query = await with_view(kit, query, "executions", view)
     history: list[ExecutionInfo] = []
-    cursor: str | None = None
-    while True:
-        asked = {"job_id": job_id, "execution_status": status, "query": query}
-        page = await call(kit, History, "list_executions", **asked, limit=limit - len(history), cursor=cursor)
+    asked = {"job_id": job_id, "execution_status": status, "query": query, "limit": limit}
+    async for page in all_pages(lambda cursor: call(kit, History, "list_executions", **asked, cursor=cursor)):
         history += page.history
-        cursor = page.cursor
-        if cursor is None or len(history) >= limit:
-            return History(job_id=job_id, history=history, count=len(history))
+        if len(history) >= limit:
+            break
+    return History(job_id=job_id, history=history[:limit], count=len(history[:limit]))
+
+
+def job_and_query(words: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return which job is meant and what is to hold: a first word that is no condition names a job."""
+    names_job = bool(words) and words[0].partition(":")[0].lstrip("-") not in KEYS
+    job, terms = (words[0], words[1:]) if names_job else (None, words)
+    return job, query_of(terms)
+
+
+async def find_job(kit: Toolkit, name: str) -> JobDetails:
+    """Return a job by its id or name, or by the beginning of an id that no other one has.
+
+    Raises:
+        JobNotFound: There is no such job, or several begin so.
+    """
+    try:
+        return await call(kit, JobDetails, "get_job", job_id=name)
+    except JobNotFound:
+        found = await jobs_beginning(kit, name, 2)
+        if len(found) != 1:
+            raise
+        return await call(kit, JobDetails, "get_job", job_id=found[0])
+
+
+async def find_execution(kit: Toolkit, name: str) -> ExecutionInfo:
+    """Return an execution by its id, or by the beginning of an id that no other one has.
+
+    Raises:
+        ExecutionNotFound: There is no such execution, or several begin so.
+    """
+    try:
+        return await call(kit, ExecutionInfo, "get_execution", execution_id=name)
+    except ExecutionNotFound as error:
+        found = await executions_beginning(kit, name, 3) if "@" in name else []
+        if not found:
+            raise
+        if len(found) > 1:
+            remedy = f"Write more of one of them: {', '.join(found)}."
+            raise ExecutionNotFound("Several executions begin so.", field="execution_id", value=name, remedy=remedy) from error
+        return await call(kit, ExecutionInfo, "get_execution", execution_id=found[0])
+
+
+async def jobs_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
+    """Return the ids of jobs, finished ones too, that begin so."""
+    statuses = "status:scheduled,paused,broken,done,cancelled"
+    name = text.replace('"', "?")
+    found = await call(kit, JobList, "list", query=f'job:"{name}*" {statuses}', limit=most)
+    return [job.job_id for job in found.jobs if job.job_id.startswith(text)]
+
+
+async def executions_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
+    """Return the ids of a job's executions that begin so, those due latest first."""
+    job, _, _ = text.partition("@")
+    found = await call(kit, History, "list_executions", job_id=job, limit=PAGE, with_results=False)
+    return [execution.execution_id for execution in found.history if execution.execution_id.startswith(text)][:most]
+
+
+async def count_executions(kit: Toolkit, status: str) -> int:
+    """Return how many executions have a status."""
+    asked = {"execution_status": status, "with_results": False, "limit": PAGE}
+    pages = all_pages(lambda cursor: call(kit, History, "list_executions", **asked, cursor=cursor))
+    return sum([page.count async for page in pages])
 
 
 async def with_view(kit: Toolkit, query: str | None, page: str, view: str | None) -> str | None:

@@ -23,6 +23,7 @@ from agentoolkit.entrypoints.cli.printing import (
 from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.jobs import Policies
 from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
+from agentoolkit.system.scheduler.search import status_word
 
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 _USUAL = {**asdict(Policies()), "jitter": 0.0}
@@ -41,7 +42,7 @@ def print_jobs(jobs: Sequence[JobSummary]) -> None:
         once = moment_of(job.schedule) if job.schedule_type == "once" else None
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
-        state = coloured(job.state), coloured(job.last_outcome or "")
+        state = coloured(status_word(job.state)), coloured(job.last_outcome or "")
         name = cut_name(job.job_id, 18 if narrow else 24, shown)
         rows.append((name, *state, *times, job.agentool_name, long_time(once) if once else job.schedule))
     print_table(rows, ("job", "state", "last", "next", *([] if narrow else [""]), "tool", "schedule"))
@@ -62,7 +63,7 @@ def job_facts(details: JobDetails) -> dict[str, object]:
     facts: dict[str, object] = {
         "job": details.job_id,
         "name": details.job_name if details.job_name != details.job_id else None,
-        "state": coloured(about["state"]),
+        "state": coloured(status_word(about["state"])),
         "schedule": f"{about['schedule']} ({about['schedule_type']})",
         "next": following,
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",

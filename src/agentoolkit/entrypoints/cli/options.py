@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id or name.", show_default=False)]
+from agentoolkit.entrypoints.cli.completion import complete_job, completing
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id or name.", show_default=False, autocompletion=complete_job)]
 When = Annotated[
     str,
     typer.Argument(metavar="WHEN", help="Crontab text, an interval, an ISO 8601 time, words, or 'after JOB'.", show_default=False),
@@ -32,9 +34,10 @@ TaskFile = Annotated[Path, typer.Argument(metavar="FILE", help="Task file in YAM
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the record.", show_default=False)]
 
 
-def optional(flag: str, metavar: str, explained: str) -> typer.models.OptionInfo:
-    """Return an option that is not passed on unless it is given."""
-    option: typer.models.OptionInfo = typer.Option(flag, metavar=metavar, help=explained, show_default=False)
+def optional(flag: str, metavar: str, explained: str, values: str = "") -> typer.models.OptionInfo:
+    """Return an option that is not passed on unless it is given; the shell completes its `values`, between bars."""
+    completed = completing(values) if values else None
+    option: typer.models.OptionInfo = typer.Option(flag, metavar=metavar, help=explained, show_default=False, autocompletion=completed)
     return option
 
 

@@ -31,7 +31,7 @@ STATUS_COLOURS = {
     "missed": "yellow",
     "skipped": "yellow",
     "cancelled": "yellow",
-    "active": "green",
+    "scheduled": "green",
     "paused": "yellow",
     "broken": "red",
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.cli.finding import find_executions
+from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
 from agentoolkit.entrypoints.rest.models import retry_key
@@ -63,7 +63,7 @@ async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecut
 async def _execution(kit: Toolkit, name: str) -> ExecutionInfo:
     """Return an execution by its id, or the latest failure of a job."""
     try:
-        return await call(kit, ExecutionInfo, "get_execution", execution_id=name)
+        return await find_execution(kit, name)
     except ExecutionNotFound:
         if "@" in name:
             raise

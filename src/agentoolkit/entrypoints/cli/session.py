@@ -55,11 +55,14 @@ def names_database() -> bool:
 
 
 def keeps_jobs() -> bool:
-    """Does the database of the command line keep jobs? One that is not there yet is not made by asking."""
+    """Does the database of the command line keep jobs?"""
+    return has_database() and bool(ask(JobList, "list").count)
+
+
+def has_database() -> bool:
+    """Is the database of the command line there? One that is not is not made by asking."""
     database = settings_for().database
-    if database and "://" not in database and not Path(database).exists():
-        return False
-    return bool(ask(JobList, "list").count)
+    return not database or "://" in database or Path(database).exists()
 
 
 def jobs_without_tool(kit: Toolkit, jobs: Iterable[JobSummary]) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ PAGE = 50
 NEXT_RUNS = 10
 STATES = ("active", "paused", "broken", "done", "cancelled")
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_WORDS = {"active": "Active", "paused": "Paused", "broken": "Broken", "done": "Done", "cancelled": "Cancelled"}
+_WORDS = {"active": "Scheduled", "paused": "Paused", "broken": "Broken", "done": "Done", "cancelled": "Cancelled"}
 
 router = page_router("jobs")
 

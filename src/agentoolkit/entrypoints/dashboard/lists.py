@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.paging import all_pages
 from agentoolkit.entrypoints.rest.problems import ApiError
 
 Noun = Literal["job", "execution"]
@@ -43,13 +44,11 @@ async def find_page(view: View, noun: Noun, wanted: Mapping[str, Any], limit: in
 async def find_all(view: View, noun: Noun, wanted: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     """Return all jobs or executions that are wanted, so many at most. Raises as `find_page` does."""
     found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while len(found) < most:
-        page, cursor = await find_page(view, noun, wanted, min(_PAGE, most - len(found)), cursor)
-        found += page
-        if cursor is None:
+    async for page in all_pages(lambda cursor: find_page(view, noun, wanted, min(_PAGE, most), cursor)):
+        found += page.items
+        if len(found) >= most:
             break
-    return found
+    return found[:most]
 
 
 async def saved_views(view: View, page: str) -> list[Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import Request
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.batches import AT_ONCE, MAX_NAMED, Batch, batches_of
+from agentoolkit.entrypoints.rest.exporting import EXECUTIONS, TASKS, all_records
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
@@ -60,7 +61,9 @@ class BulkRequest(Body):
 
     action: Action = Field(description="retry and cancel: of executions; the others: of tasks")
     query: str | None = Field(default=None, max_length=500, description="All that fit", examples=["status:failed since:24h"])
-    ids: list[str] | None = Field(default=None, min_length=1, max_length=10_000, description="These, in place of a query")
+    ids: list[Annotated[str, Field(min_length=1, max_length=1_000)]] | None = Field(
+        default=None, min_length=1, max_length=10_000, description="These, in place of a query"
+    )
     reason: str | None = Field(default=None, max_length=1_000)
     dry_run: bool = Field(default=False, description="Only count, and show a few")
 
@@ -111,7 +114,7 @@ async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> Bul
     """Do something with all that fit a query, or with some by their ids. The answer says how many; its id tells the progress."""
     if (asked.query is None) == (asked.ids is None):
         raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
-    chosen = asked.ids or [id_ async for id_ in _chosen(tools, asked)]
+    chosen = asked.ids or await _chosen(tools, asked)
     noun = "execution" if asked.action in _ON_EXECUTIONS else "job"
     batch = Batch(
         batch_id=uuid4().hex[:12],
@@ -148,21 +151,15 @@ async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAct
     return _shown(batch)
 
 
-async def _chosen(tools: Tools, asked: BulkRequest) -> AsyncGenerator[str]:
-    """Find the ids of all that fit."""
-    of_executions = asked.action in _ON_EXECUTIONS
-    operation, records, name = ("list_executions", "history", "execution_id") if of_executions else ("list", "jobs", "job_id")
-    more = {"with_results": False} if of_executions else {}
-    cursor: str | None = None
-    number = 0
-    while number <= MAX_CHOSEN:
-        data = await tools.scheduler(operation, query=asked.query, limit=1_000, cursor=cursor, **more)
-        ids, cursor = [record[name] for record in data[records]], data["cursor"]
-        for id_ in ids:
-            yield id_
-        number += len(ids)
-        if cursor is None:
-            return
+async def _chosen(tools: Tools, asked: BulkRequest) -> list[str]:
+    """Find the ids of all that fit, and not many more than are taken."""
+    kind, name = (EXECUTIONS, "execution_id") if asked.action in _ON_EXECUTIONS else (TASKS, "job_id")
+    found: list[str] = []
+    async for page in all_records(kind, tools, asked.query):
+        found += [record[name] for record in page.records]
+        if len(found) > MAX_CHOSEN:
+            break
+    return found
 
 
 def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]:

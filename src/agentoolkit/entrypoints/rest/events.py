@@ -78,10 +78,22 @@ async def publish_event(event: NewEvent, tools: Asking) -> EventMessage:
     return (await tools.run("events", "publish", **given)).events[0]
 
 
+_ONE_EVENT = {
+    "type": "object",
+    "description": "One server-sent event; its data is an event as /events lists it",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+
+
 @router.get(
     "/events/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they happen"}},
+    responses={200: {"content": {"text/event-stream": {"schema": _ONE_EVENT}}, "description": "Events as they happen"}},
 )
 async def stream_events(query: Annotated[EventQuery, Query()], request: Request, tools: Asking) -> StreamingResponse:
     """Tell of events as they happen. After a disconnect, the header ``Last-Event-ID`` goes on where it was."""

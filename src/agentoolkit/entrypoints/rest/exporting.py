@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from agentoolkit.csv_text import csv_lines, csv_text
+from agentoolkit.entrypoints.paging import all_pages
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution, execution_of, task_of_summary
 from agentoolkit.entrypoints.rest.routing import guarded_router
@@ -33,6 +34,13 @@ class Exported(NamedTuple):
     records: str
     line: Callable[[dict[str, Any]], BaseModel]
     model: type[BaseModel]
+
+
+class RecordPage(NamedTuple):
+    """Some of the records."""
+
+    records: list[dict[str, Any]]
+    cursor: str | None
 
 
 TASKS = Exported("tasks", "list", "jobs", task_of_summary, ScheduledTask)
@@ -60,24 +68,31 @@ async def export_executions(asked: Annotated[ExportQuery, Query()], tools: Askin
     return await _export(EXECUTIONS, asked, tools)
 
 
+def all_records(kind: Exported, tools: Tools, query: str | None) -> AsyncGenerator[RecordPage]:
+    """Return all records of a kind that fit a query, in pages."""
+    more = {} if kind is TASKS else {"with_results": False}
+
+    async def ask(cursor: str | None) -> RecordPage:
+        data = await tools.scheduler(kind.operation, query=query, limit=PAGE, cursor=cursor, **more)
+        return RecordPage(data[kind.records], data["cursor"])
+
+    return all_pages(ask)
+
+
 async def _export(exported: Exported, asked: ExportQuery, tools: Tools) -> StreamingResponse:
-    first = await _page(exported, asked, tools, None)  # a query that cannot be read is refused before anything is sent
+    pages = all_records(exported, tools, asked.query)
+    first = await anext(pages)  # a query that cannot be read is refused before anything is sent
     headers = {"Content-Disposition": f'attachment; filename="{exported.name}.{asked.format}"', "Cache-Control": "no-store"}
-    return StreamingResponse(_lines(exported, asked, tools, first), headers=headers, media_type=_MEDIA[asked.format])
+    return StreamingResponse(_lines(exported, asked, first, pages), headers=headers, media_type=_MEDIA[asked.format])
 
 
-async def _page(exported: Exported, asked: ExportQuery, tools: Tools, cursor: str | None) -> dict[str, Any]:
-    more = {} if exported is TASKS else {"with_results": False}
-    return await tools.scheduler(exported.operation, query=asked.query, limit=PAGE, cursor=cursor, **more)
-
-
-async def _lines(exported: Exported, asked: ExportQuery, tools: Tools, page: dict[str, Any]) -> AsyncGenerator[str]:
+async def _lines(exported: Exported, asked: ExportQuery, first: RecordPage, others: AsyncGenerator[RecordPage]) -> AsyncGenerator[str]:
     columns = list(exported.model.model_fields)
-    if asked.format == "csv":
-        yield csv_text([], columns)
-    while True:
-        shown = [exported.line(record).model_dump(mode="json") for record in page[exported.records]]
-        yield csv_lines(shown, columns) if asked.format == "csv" else "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in shown)
-        if (cursor := page["cursor"]) is None:
-            return
-        page = await _page(exported, asked, tools, cursor)
+
+    def written(page: RecordPage) -> str:
+        shown = [exported.line(record).model_dump(mode="json") for record in page.records]
+        return csv_lines(shown, columns) if asked.format == "csv" else "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in shown)
+
+    yield (csv_text([], columns) if asked.format == "csv" else "") + written(first)
+    async for page in others:
+        yield written(page)

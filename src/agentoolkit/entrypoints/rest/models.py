@@ -11,6 +11,7 @@ from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import TRIGGERS, Policies
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
+from agentoolkit.system.scheduler.search import status_word
 
 TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
 
@@ -232,4 +233,4 @@ def reading_of(data: dict[str, Any]) -> TaskReading:
 
 
 def _status(state: str) -> TaskStatus:
-    return "scheduled" if state == "active" else state  # type: ignore[return-value]
+    return status_word(state)  # type: ignore[return-value]

@@ -127,9 +127,9 @@ def check_executor(policies: Policies, default: ExecutorName, unavailable: Mappi
 
 
 def checked_id(job_id: str) -> str:
-    """Return a job's id if it can be one."""
-    if not (0 < len(job_id) <= MAX_NAME_LENGTH) or not job_id.isprintable() or "@" in job_id:
-        remedy = f"Use 1 to {MAX_NAME_LENGTH} printable characters other than '@'."
+    """Return a job's id if it can be one. A dot or two are none: they are taken out of any address."""
+    if not (0 < len(job_id) <= MAX_NAME_LENGTH) or not job_id.isprintable() or "@" in job_id or job_id in (".", ".."):
+        remedy = f"Use 1 to {MAX_NAME_LENGTH} printable characters other than '@', and not dots alone."
         raise InvalidJob(f"{excerpt(job_id)} cannot be a job's id.", field="job_id", value=job_id, remedy=remedy)
     return job_id
 

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.completion import complete_execution, complete_job
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Reason, View, optional
 
-ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False)]
+ExecutionId = Annotated[
+    str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False, autocompletion=complete_execution)
+]
 FOLLOW_SECONDS = 1.0
 """Between two looks at what has ended."""
 MAX_NAMED = 20
@@ -42,20 +45,29 @@ def run(
 
 
 def history(
-    job: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id or name; all jobs if left out.", show_default=False)] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[JOB] [QUERY]",
+            help="A job's id or name; only those that fit, e.g. 'took:>5m since:24h'.",
+            show_default=False,
+            autocompletion=complete_job,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
-    status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.")] = None,
-    query: Annotated[str | None, optional("--query", "QUERY", "Only those that fit, e.g. 'took:>5m since:24h'.")] = None,
+    status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.", values=STATUSES)] = None,
+    query: Annotated[str | None, optional("--query", "QUERY", "The same as QUERY.")] = None,
     view: View = None,
     output: Output = "table",
     json: Json = False,
 ) -> None:
     """List the executions whose due times are the latest, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.finding import find_executions
+    from agentoolkit.entrypoints.cli.finding import find_executions, job_and_query
     from agentoolkit.entrypoints.cli.printing import print_found, say
     from agentoolkit.entrypoints.cli.session import visit
 
+    job, query = job_and_query([*(words or []), *([query] if query else [])])
     found = visit(lambda kit: find_executions(kit, query, limit, job, status, view))
     if print_found(found, "history", output, json=json):
         return
@@ -68,11 +80,11 @@ def history(
 def show(execution_id: ExecutionId, json: Json = False) -> None:
     """Show one execution: its whole output, its error, and its attempts."""
     from agentoolkit.entrypoints.cli.execution_pages import print_execution
+    from agentoolkit.entrypoints.cli.finding import find_execution
     from agentoolkit.entrypoints.cli.printing import print_result
-    from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import ExecutionInfo
+    from agentoolkit.entrypoints.cli.session import visit
 
-    found = ask(ExecutionInfo, "get_execution", execution_id=execution_id)
+    found = visit(lambda kit: find_execution(kit, execution_id))
     if json:
         print_result(found)
     else:

@@ -59,7 +59,9 @@ def print_scheduled(scheduled: Scheduled, *, json: bool) -> None:
 
 def list_(
     query: Query = None,
-    status: Annotated[str | None, optional("--status", JOB_STATUSES, "That stand so, or whose latest execution ended so.")] = None,
+    status: Annotated[
+        str | None, optional("--status", JOB_STATUSES, "That stand so, or whose latest execution ended so.", values=JOB_STATUSES)
+    ] = None,
     tag: Annotated[str | None, optional("--tag", "TEXT", "With this label.")] = None,
     owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are; 'me' is you.")] = None,
     view: View = None,
@@ -88,12 +90,12 @@ def list_(
 def info(job: Job, json: Json = False) -> None:
     """Show a job's definition, where it stands, and its latest executions."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
+    from agentoolkit.entrypoints.cli.finding import find_job
     from agentoolkit.entrypoints.cli.job_pages import job_facts
     from agentoolkit.entrypoints.cli.printing import print_pairs, print_result, say
-    from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import JobDetails
+    from agentoolkit.entrypoints.cli.session import visit
 
-    details = ask(JobDetails, "get_job", job_id=job)
+    details = visit(lambda kit: find_job(kit, job))
     if json:
         print_result(details)
         return
@@ -114,12 +116,17 @@ def update(
     json: Json = False,
 ) -> None:
     """Change some fields of a job and leave the others as they are. Its history stays."""
+    from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
     from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import JobDetails, Scheduled
 
+    given = given_fields(ctx)
+    if not (given or fields or input_data):
+        remedy = "Give an option such as --schedule, or KEY=VALUE; `agentool update --help` lists them."
+        raise InvalidInput("Nothing is to be changed.", field="job", value=job, remedy=remedy)
+
     async def change(kit: Toolkit) -> Scheduled:
-        given = given_fields(ctx)
         if fields or input_data:
             tool = (await call(kit, JobDetails, "get_job", job_id=job)).info["agentool_name"]
             given["input_data"] = read_input(kit.injector, tool, input_data, fields or [])
@@ -137,10 +144,11 @@ def pause(
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobRef
+    from agentoolkit.system.scheduler.search import status_word
 
     paused = ask(JobRef, "pause", job_id=job, until=until, reason=reason)
     ends = f" until {until}" if until and paused.state == "paused" else ""
-    say(f"Job {paused.job_id} is {paused.state}{ends}.")
+    say(f"Job {paused.job_id} is {status_word(paused.state)}{ends}.")
 
 
 def resume(job: Job) -> None:
@@ -148,10 +156,11 @@ def resume(job: Job) -> None:
     from agentoolkit.entrypoints.cli.printing import long_time, moment_of, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobRef
+    from agentoolkit.system.scheduler.search import status_word
 
     resumed = ask(JobRef, "resume", job_id=job)
     due = moment_of(resumed.next_run)
-    say(f"Job {resumed.job_id} is {resumed.state}{f', next {long_time(due)}' if due else ''}.")
+    say(f"Job {resumed.job_id} is {status_word(resumed.state)}{f', next {long_time(due)}' if due else ''}.")
 
 
 def cancel(job: Job) -> None:

@@ -17,15 +17,16 @@ NOTICED_SECONDS = 1.0
 
 def status(json: Json = False) -> None:
     """Tell whether a process serves the database, and what it has to do."""
+    from agentoolkit.entrypoints.cli.finding import count_executions
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 
     async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
-        running = await call(kit, History, "list_executions", execution_status="running", with_results=False)
+        running = await count_executions(kit, "running")
         queued = await call(kit, History, "list_executions", execution_status="queued", with_results=False)
         reasons = dict.fromkeys(one.reason for one in queued.history if one.reason)
-        return await call(kit, SchedulerStatus, "status"), running.count, "; ".join(reasons)
+        return await call(kit, SchedulerStatus, "status"), running, "; ".join(reasons)
 
     found, running, waits = visit(asked)
     if json:

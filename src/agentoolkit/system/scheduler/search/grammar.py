@@ -39,6 +39,8 @@ KEYS: Mapping[str, str] = {
 """What can be searched for, and its meaning; for completion too."""
 _OF_EXECUTIONS = frozenset({"trigger", "took", "cost"})
 _JOB_STATUSES = {("scheduled" if status is JobStatus.ACTIVE else status.value): status.value for status in JobStatus}
+_ALSO = {JobStatus.ACTIVE.value: JobStatus.ACTIVE.value}
+"""How programs call a status that people call otherwise."""
 _STATUSES: Mapping[Subject, Mapping[str, str]] = {
     "jobs": {**{status.value: status.value for status in ExecutionStatus}, **_JOB_STATUSES},
     "executions": {status.value: status.value for status in ExecutionStatus},
@@ -100,14 +102,21 @@ class Search:
 
     @property
     def job_statuses(self) -> frozenset[JobStatus]:
-        """Which jobs are looked at: those that are over only where they are asked for by their status."""
+        """Which jobs are looked at: those that are over only where they are asked for, by their status or by how they ended."""
         term = self.only("status")
-        asked = frozenset(JobStatus(value) for value in term.values if value in _JOB_STATUSES.values()) if term else LIVE
-        return asked if term and len(asked) == len(term.values) else LIVE | asked
+        if term is None:
+            return LIVE
+        asked = frozenset(JobStatus(value) for value in term.values if value in _JOB_STATUSES.values())
+        return asked if len(asked) == len(term.values) else LIVE | {JobStatus.DONE} | asked
 
     def with_term(self, key: str, *values: TermValue) -> Search:
         """Return a search that wants this besides."""
         return replace(self, terms=(*self.terms, Term(key, values)))
+
+
+def status_word(status: str) -> str:
+    """Return what people call a job's status: the word that they look for it by."""
+    return next((word for word, value in _JOB_STATUSES.items() if value == status), status)
 
 
 def read_search(text: str, subject: Subject, *, me: str, now: datetime) -> Search:
@@ -145,9 +154,11 @@ def _term(found: re.Match[str], subject: Subject, me: str, now: datetime) -> Ter
 
 def _value(key: str, text: str, subject: Subject, me: str, now: datetime) -> TermValue:
     if key == "status":
-        if text not in _STATUSES[subject]:
-            raise _wrong(f"{excerpt(text)} is no status of {subject}.", text, did_you_mean(text, _STATUSES[subject]))
-        return _STATUSES[subject][text]
+        known = _STATUSES[subject]
+        value = known.get(text) or (_ALSO.get(text) if subject == "jobs" else None)
+        if value is None:
+            raise _wrong(f"{excerpt(text)} is no status of {subject}.", text, did_you_mean(text, known))
+        return value
     if key in ("took", "cost"):
         return _bound(key, text)
     if key in ("since", "until"):
