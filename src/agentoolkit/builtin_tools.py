@@ -56,7 +56,10 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
         "agentoolkit.actions.function:create_function_agent",
         lambda parts: {"prefixes": parts.settings.functions, "most": parts.settings.concurrency},
     ),
-    "shell": ("agentoolkit.actions.shell:create_shell_agent", lambda parts: {"settings": parts.settings.shell}),
+    "shell": (
+        "agentoolkit.actions.shell:create_shell_agent",
+        lambda parts: {"settings": parts.settings.shell, "live": parts.scheduler.parts.live},
+    ),
     "notification": ("agentoolkit.actions.notification:create_notification_agent", lambda parts: {"settings": parts.settings.notification}),
     "http": ("agentoolkit.actions.http:create_http_agent", lambda parts: {"settings": parts.settings.http}),
     "mcp": ("agentoolkit.actions.mcp:create_mcp_agent", lambda parts: {"settings": parts.settings.mcp}),

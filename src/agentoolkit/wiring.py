@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_b
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.live_output import LiveLog
 from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event
 from agentoolkit.ping import Ping
@@ -118,6 +120,7 @@ class Toolkit:
                 self._stack.callback(self._redis.close)
             self._stack.push_async_callback(self._log.close)
             self.log_package()
+            self._keep_live_output()
             self._stack.push_async_callback(self.events.close)
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
@@ -146,6 +149,12 @@ class Toolkit:
     def log_package(self) -> None:
         """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""
         self._log.listen(self.injector)
+
+    def _keep_live_output(self) -> None:
+        """Let what executions log be looked at while they run."""
+        handler = LiveLog(self.scheduler.parts.live)
+        logging.getLogger().addHandler(handler)
+        self._stack.callback(logging.getLogger().removeHandler, handler)
 
     def _register(self) -> None:
         """Register every AgenTool whose name is not taken, or none if one cannot be."""

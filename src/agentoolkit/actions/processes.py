@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Command:
     """Seconds."""
     output_limit: int
     """Bytes kept of each of stdout and stderr."""
+    heard: Callable[[str], None] | None = None
+    """Told what the program writes, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ async def run_command(command: Command) -> ProgramResult:
     began = time.monotonic()
     program = Program(executable=str(command.executable), arguments=command.arguments, cwd=command.cwd, env=command.env)
     stdin = asyncio.subprocess.DEVNULL if command.stdin is None else asyncio.subprocess.PIPE
-    started = await start_program(program, lambda: _Capture(command.output_limit), stdin=stdin, stderr=asyncio.subprocess.PIPE)
+    started = await start_program(
+        program, lambda: _Capture(command.output_limit, copy_context(), command.heard), stdin=stdin, stderr=asyncio.subprocess.PIPE
+    )
     transport, capture, group = started.transport, started.protocol, started.group
     try:
         if started.cancelled is not None:
@@ -85,12 +90,13 @@ async def run_command(command: Command) -> ProgramResult:
 class _Capture(asyncio.SubprocessProtocol):
     """Keeps the beginning of what a program writes, and counts the rest."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, context: Context, heard: Callable[[str], None] | None) -> None:
         loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.dropped = 0
         self._limit = limit
+        self._context, self._heard = context, heard
         self._kept = {1: bytearray(), 2: bytearray()}
         self._open = {1, 2}
         self._transport: asyncio.SubprocessTransport | None = None
@@ -102,6 +108,8 @@ class _Capture(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         room = self._limit - len(self._kept[fd])
         self._kept[fd] += data[:room]
+        if self._heard is not None and room > 0:
+            self._context.run(self._heard, data[:room].decode(errors="replace"))
         if beyond := len(data) - room if room < len(data) else 0:
             self.dropped += beyond
             # Output without end, read at full speed only to be dropped, would take the event loop from all others.

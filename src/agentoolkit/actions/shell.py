@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
@@ -19,6 +19,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, Refusals, excerpt
 from agentoolkit.actions.processes import Command, ProgramResult, run_command
+from agentoolkit.live_output import LiveOutput
 from agentoolkit.settings import ShellSettings
 
 TAIL = 2_000
@@ -79,6 +80,8 @@ class CommandTimedOut(CommandFailed, TimeoutError):
 class ShellRules(ShellSettings):
     """What commands may do, and what a call becomes."""
 
+    _live: LiveOutput | None = PrivateAttr(default=None)
+
     def command(self, call: ShellInput) -> Command:
         """Turn a call into what is run.
 
@@ -105,6 +108,7 @@ class ShellRules(ShellSettings):
             stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
             timeout=min(call.timeout or self.timeout, self.timeout),
             output_limit=self.output_limit,
+            heard=self._live.write if self._live else None,
         )
 
     def _program(self, program: str, cwd: Path) -> Path:
@@ -225,18 +229,23 @@ def check_run(rules: ShellRules, call: ShellInput) -> None:
         rules.command(call)
 
 
-def create_shell_agent(settings: ShellSettings | None = None, *, injector: Injector | None = None) -> AgenTool[ShellRules]:
+def create_shell_agent(
+    settings: ShellSettings | None = None, *, live: LiveOutput | None = None, injector: Injector | None = None
+) -> AgenTool[ShellRules]:
     """Make the AgenTool ``shell`` and register it.
 
     Args:
         settings: What commands may do; nothing by default.
+        live: Where what a command writes can be looked at while it runs.
         injector: Where to register; the current one by default.
     """
+    rules = ShellRules(**dict(settings or {}))
+    rules._live = live  # pyright: ignore[reportPrivateUsage]  of this file
     return create_agentool(
         "shell",
         ShellInput,
         {"run": shell_run},
-        deps=ShellRules(**dict(settings or {})),
+        deps=rules,
         description="Runs programs, only such that the application allows, with a time limit and without a shell.",
         precheck=check_run,
         examples=({"operation": "run", "command": ["git", "fetch", "--all"], "timeout": 30},),

@@ -10,8 +10,8 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
-from agentoolkit.entrypoints.rest.models import retry_key
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
+from agentoolkit.system.scheduler.execution_ids import retry_key
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 
 MAX_RETRIED = 10_000

@@ -133,11 +133,11 @@ async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response
 
 
 @router.get("/jobs/{job_id}/replay")
-async def ask_replay(view: Viewing, job_id: str) -> Response:
-    """Offer to run a job once with another input."""
+async def ask_replay(view: Viewing, job_id: str, of: str = "") -> Response:
+    """Offer to run a job once with another input: by itself, or in place of one of its executions."""
     job = await view.scheduler("get_job", job_id=job_id)
-    text = editable(job["info"]["input_data"])
-    return await view.page("replay.html", title=f"Run {job_id} with another input", job=job, text=text, problem="", key=uuid4().hex[:16])
+    text, title = editable(job["info"]["input_data"]), f"Run {job_id} with another input"
+    return await view.page("replay.html", title=title, job=job, text=text, problem="", key=uuid4().hex[:16], of=of)
 
 
 @router.post("/jobs/{job_id}/replay")
@@ -145,15 +145,15 @@ async def replay(view: Viewing, request: Request, job_id: str) -> Response:
     """Run a job once with another input; the job keeps its own."""
     given = await view.form()
     job = await view.scheduler("get_job", job_id=job_id)
-    typed, key = given.get("input", ""), given.get("key") or uuid4().hex[:16]
+    typed, key, of = given.get("input", ""), given.get("key") or uuid4().hex[:16], given.get("of", "")
     try:
         whole = restored(read_object(typed), job["info"]["input_data"])
     except ValueError as error:
         title = f"Run {job_id} with another input"
-        return await view.page("replay.html", title=title, status=422, job=job, text=typed, problem=str(error), key=key)
+        return await view.page("replay.html", title=title, status=422, job=job, text=typed, problem=str(error), key=key, of=of)
 
     async def run(item: str) -> None:
-        await view.scheduler("run_now", job_id=item, input_data=whole)
+        await view.scheduler("run_now", job_id=item, input_data=whole, execution_id=of or None)
 
     batch = Batch(batch_id=key, owner=view.tools.caller.name, told="Run", past="Ran", noun="job", items=[job["job_id"]])
     batches_of(request.app.state).start(batch, run)

@@ -13,6 +13,7 @@ from agentoolkit.agents.schemas import AgentOutput
 from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
+from agentoolkit.system.scheduler.execution_ids import origin_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
 PAGE = 50
@@ -58,8 +59,16 @@ async def get_execution(view: Viewing, execution_id: str) -> Response:
         under_way=execution["status"] in UNFINISHED,
         upstream=upstream,
         downstream=await _started_by(view, execution),
+        origin=origin_of(execution["execution_id"]),
+        repeats=await _repeats_of(view, execution),
         run=_agent_run(execution),
     )
+
+
+async def _repeats_of(view: View, execution: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the executions that were retries or replays of this one, as far as they are kept."""
+    kept = await view.scheduler("list_executions", job_id=execution["job_id"], limit=100, with_results=False)
+    return [one for one in kept["history"] if origin_of(one["execution_id"]) == execution["execution_id"]]
 
 
 def _agent_run(execution: Mapping[str, Any]) -> AgentOutput | None:

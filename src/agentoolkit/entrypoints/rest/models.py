@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.system.scheduler.execution_ids import origin_of
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import TRIGGERS, Policies
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
@@ -60,13 +60,14 @@ class TaskExecution(BaseModel):
     finished_at: str | None = None
     duration: float | None = Field(default=None, description="Seconds")
     attempt: int = 1
+    output: str = Field(default="", description="While it runs: the end of what it has written so far, in lists left out")
     due_count: int = Field(default=1, description="Due times that this record stands for")
     result: Any = None
     error: dict[str, Any] | None = Field(default=None, description="Its type, message and traceback")
     attempts: list[dict[str, Any]] = Field(default=[], description="Earlier attempts, the oldest first")
     delivery: str = Field(default="none", description="Whether the outcome reached its queue: none, pending, delivered or failed")
     retry_at: str | None = None
-    retry_of: str | None = Field(default=None, description="The execution in whose place it was started by hand")
+    retry_of: str | None = Field(default=None, description="The execution that it repeats, as a retry or a replay")
 
 
 class Body(BaseModel):
@@ -204,26 +205,10 @@ def task_of_details(details: dict[str, Any]) -> ScheduledTask:
     )
 
 
-_RETRY = "retry-"
-_MAX_KEY = 190
-
-
-def retry_key(execution_id: str) -> str:
-    """Return the key under which an execution is retried: it tells which one it was, unless that is too long."""
-    key = _RETRY + execution_id.partition("@")[2].replace("@", "~")
-    return key if len(key) <= _MAX_KEY else f"{_RETRY}{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-
-
-def retried_execution(execution_id: str) -> str | None:
-    """Return the id of the execution in whose place another one runs; None: in no one's, or it cannot be told."""
-    job_id, _, mark = execution_id.partition(f"@requested-{_RETRY}")
-    return f"{job_id}@{mark.replace('~', '@')}" if mark and not (len(mark) == 32 and mark.isalnum()) else None
-
-
 def execution_of(record: dict[str, Any]) -> TaskExecution:
     """Return an execution as the API shows it."""
     kept = {name: value for name, value in record.items() if name in TaskExecution.model_fields}
-    return TaskExecution(task_id=record["job_id"], retry_of=retried_execution(record["execution_id"]), **kept)
+    return TaskExecution(task_id=record["job_id"], retry_of=origin_of(record["execution_id"]), **kept)
 
 
 def reading_of(data: dict[str, Any]) -> TaskReading:

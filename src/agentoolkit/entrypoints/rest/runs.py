@@ -10,9 +10,10 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
-from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of, retry_key
+from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.errors import ExecutionFailed
+from agentoolkit.system.scheduler.execution_ids import retry_key
 
 router = guarded_router("runs")
 
@@ -62,7 +63,7 @@ async def retry_execution(execution_id: Named, tools: Asking) -> TaskExecution:
 async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: Asking) -> TaskExecution:
     """Run the task of an execution with other input, and answer when that has ended. The original stays as it is."""
     original = await tools.scheduler("get_execution", execution_id=execution_id)
-    return await _run_and_wait(tools, original["job_id"], replay.input_data)
+    return await _run_and_wait(tools, original["job_id"], replay.input_data, replay_of=execution_id)
 
 
 async def start_retry(tools: Tools, execution_id: str) -> dict[str, Any]:
@@ -76,9 +77,9 @@ async def start_again(tools: Tools, job_id: str, execution_id: str) -> dict[str,
     return await tools.scheduler("start_run", job_id=job_id, run_key=retry_key(execution_id))
 
 
-async def _run_and_wait(tools: Tools, task_id: str, input_data: dict[str, Any] | None) -> TaskExecution:
+async def _run_and_wait(tools: Tools, task_id: str, input_data: dict[str, Any] | None, replay_of: str | None = None) -> TaskExecution:
     try:
-        execution_id = (await tools.scheduler("run_now", job_id=task_id, input_data=input_data))["execution_id"]
+        execution_id = (await tools.scheduler("run_now", job_id=task_id, input_data=input_data, execution_id=replay_of))["execution_id"]
     except ExecutionFailed as error:
         execution_id = str(error.value)
     return execution_of(await tools.scheduler("get_execution", execution_id=execution_id))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from secrets import token_hex
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _asked = count()
+_RETRY = "retry-"
+_REPLAY = "-replay-"
+_MAX_MARK = 180
+_DIGEST = 32
 
 
 def execution_id(job_id: str, due: datetime) -> str:
@@ -15,10 +20,36 @@ def execution_id(job_id: str, due: datetime) -> str:
     return f"{job_id}@{due.isoformat()}"
 
 
-def asked_execution_id(job_id: str, now: datetime) -> str:
-    """Make the id of an execution that somebody asks for. One that was asked for later comes later in the order of ids."""
+def asked_execution_id(job_id: str, now: datetime, replay_of: str = "") -> str:
+    """Make the id of an execution that somebody asks for. One that was asked for later comes later in the order of ids.
+
+    Args:
+        job_id: Whose execution it is.
+        now: When it is asked for.
+        replay_of: The execution that runs once more with other input; the id tells which one it was.
+    """
     micros = (now - _EPOCH) // timedelta(microseconds=1)
-    return f"{job_id}@now-{micros:016x}{next(_asked) & 0xFFFF:04x}{token_hex(6)}"
+    replayed = f"{_REPLAY}{_mark_of(replay_of)}" if replay_of else ""
+    return f"{job_id}@now-{micros:016x}{next(_asked) & 0xFFFF:04x}{token_hex(6)}{replayed}"
+
+
+def retry_key(execution_id: str) -> str:
+    """Return the key under which an execution is retried: it tells which one it was, unless that is too long."""
+    return f"{_RETRY}{_mark_of(execution_id)}"
+
+
+def origin_of(execution_id: str) -> str | None:
+    """Return the id of the execution that another one repeats, as a retry or a replay; None: none, or it cannot be told."""
+    job_id, _, rest = execution_id.partition("@")
+    kind = f"requested-{_RETRY}" if rest.startswith(f"requested-{_RETRY}") else _REPLAY
+    _, found, mark = rest.partition(kind)
+    return f"{job_id}@{mark.replace('~', '@')}" if found and not (len(mark) == _DIGEST and mark.isalnum()) else None
+
+
+def _mark_of(execution_id: str) -> str:
+    """Return what is left of an execution's id in that of one that repeats it: all but the job, or a digest if that is long."""
+    mark = execution_id.partition("@")[2].replace("@", "~")
+    return mark if len(mark) <= _MAX_MARK else sha256(mark.encode()).hexdigest()[:_DIGEST]
 
 
 def job_id_of(execution_id: str) -> str:

@@ -10,11 +10,12 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.core.injector import get_injector
 from agentool.operations import Handler
+from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, UNFINISHED, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
@@ -32,10 +33,12 @@ async def scheduler_run_now(
     result_queue: str | None = None,
     error_queue: str | None = None,
     timeout: float | None = None,
+    execution_id: str = "",
 ) -> SchedulerOutput:
     """Run a job, or any AgenTool, at once and wait for its result. Both leave history.
 
-    With the id of a job, that job runs, with `input_data` in place of its own if given. Otherwise `agentool_name` and
+    With the id of a job, that job runs, with `input_data` in place of its own if given; the record names the `execution_id`
+    that it repeats. Otherwise `agentool_name` and
     `input_data` say what to run.
 
     Raises:
@@ -49,7 +52,7 @@ async def scheduler_run_now(
     work = work._replace(**{name: value for name, value in given.items() if value is not None})
     if timeout is not None:
         work = work._replace(policies=replace(work.policies, timeout=timeout))
-    execution = await ctx.deps.executions.run_now(work, job_id)
+    execution = await ctx.deps.executions.run_now(work, job_id, execution_id)
     result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
     return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
 
@@ -100,7 +103,10 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.get(execution_id)
-    return views.answer("get_execution", f"The execution is {execution.status}.", views.execution_info(execution, ctx.deps.parts.injector))
+    info = views.execution_info(execution, ctx.deps.parts.injector)
+    if execution.status in UNFINISHED:
+        info = info.model_copy(update={"output": redacted_text(ctx.deps.parts.live.of(execution_id))})
+    return views.answer("get_execution", f"The execution is {execution.status}.", info)
 
 
 async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: str = "") -> SchedulerOutput:

@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, 
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
-from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id
+from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id, job_id_of
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
@@ -59,8 +59,10 @@ class ExecutionService:
         """Return what a job's executions do. Raises `JobNotFound`."""
         return (await self._lookup.job(job_id)).job.work
 
-    async def run_now(self, work: Work, job_id: str | None = None) -> Execution:
+    async def run_now(self, work: Work, job_id: str | None = None, replay_of: str = "") -> Execution:
         """Run an AgenTool at once and wait for it. It leaves history under `job_id`, else under an id of its own.
+
+        The id of the execution tells which one it is a replay of, if it is one of the same job.
 
         Raises:
             ExecutionFailed: It did not succeed; the cause is what it raised.
@@ -74,7 +76,13 @@ class ExecutionService:
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         now = self._parts.time.now()
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
-        asked = Execution(asked_execution_id(name, now), name, work.agentool_name, now, trigger="run_now")
+        asked = Execution(
+            asked_execution_id(name, now, replay_of if job_id_of(replay_of) == name else ""),
+            name,
+            work.agentool_name,
+            now,
+            trigger="run_now",
+        )
         engine = self._lifecycle.running_engine()
         if stored is not None:
             await self._audit.note("ran", stored, asked.execution_id)

@@ -11,7 +11,7 @@ from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.decisions.admission import check_admin
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
-from agentoolkit.system.scheduler.schemas import SchedulerOutput, SchedulerStatus, WorkerInfo, WorkerList
+from agentoolkit.system.scheduler.schemas import MAX_OUTBOX, SchedulerOutput, SchedulerStatus, WorkerInfo, WorkerList
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -84,7 +84,8 @@ async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
         ids = [execution.execution_id for execution in running]
         here = f"pid {os.getpid()} on {socket.gethostname()}"
         workers = [WorkerInfo(worker=here, leads=engine is not None and engine.leading, executions=ids, started_at=None, seen_at=None)]
-    return views.answer("list_workers", f"{counted(len(workers), 'worker')}.", WorkerList(workers=workers, count=len(workers)))
+    found = WorkerList(workers=workers, count=len(workers), outbox=len(await store.messages(MAX_OUTBOX)))
+    return views.answer("list_workers", f"{counted(len(workers), 'worker')}.", found)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -116,6 +117,8 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         executing=engine.dispatch.executor.running if engine else 0,
         waiting=engine.dispatch.executor.waiting if engine else 0,
         lag=engine.dispatch.lag if engine else None,
+        lag_p50=engine.dispatch.lag_of(0.5) if engine else None,
+        lag_p99=engine.dispatch.lag_of(0.99) if engine else None,
         loop_delay=engine.clock.delay if engine else 0.0,
         leads_lost=engine.leadership.lost if engine else 0,
         stop_reason=await service.audit.last_stop() if is_stopped else "",

@@ -49,7 +49,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
-    execution_id: MaybeText = Field(None, description="For get_execution and cancel_execution")
+    execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now: the one that it repeats")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     owner: MaybeText = Field(None, description="For list and audit: only what is this owner's", examples=["maria"])
@@ -163,6 +163,7 @@ class ExecutionInfo(SchedulerFacts):
     delivery: str = Field(description="Whether the outcome reached its queue: none, pending, delivered or failed")
     attempts: list[AttemptInfo] = Field(default=[], description="Earlier attempts, the oldest first")
     retry_at: str | None = Field(default=None, description="When the next attempt starts")
+    output: str = Field(default="", description="While it runs, in the process that is asked: the end of what it has written so far")
 
 
 class BackfillInfo(SchedulerFacts):
@@ -248,6 +249,8 @@ class SchedulerStatus(SchedulerFacts):
     executing: int = Field(description="Executions under way in this process")
     waiting: int = Field(description="Executions that wait for room in this process")
     lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred; None without any")
+    lag_p50: float | None = Field(None, description="The same, the median of the last thousand")
+    lag_p99: float | None = Field(None, description="The same, exceeded by one in a hundred of the last thousand")
     loop_delay: float = Field(description="Seconds by which the event loop was late at the clock's last ring")
     leads_lost: int = Field(description="How often this process lost the lead to another")
     stop_reason: str = Field("", description="While it is stopped: who stopped it, and why")
@@ -263,11 +266,16 @@ class WorkerInfo(SchedulerFacts):
     seen_at: str | None = Field(description="When it last said that it is alive")
 
 
+MAX_OUTBOX = 1_000
+"""Outcomes that are counted."""
+
+
 class WorkerList(SchedulerFacts):
     """Answer to ``list_workers``."""
 
     workers: list[WorkerInfo]
     count: int
+    outbox: int = Field(0, description=f"Outcomes that wait for their queue, of all processes; {MAX_OUTBOX:,} at most")
 
 
 class AuditInfo(SchedulerFacts):

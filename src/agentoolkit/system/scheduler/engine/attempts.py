@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
+from itertools import islice
 
 from agentool.caller import enter_run, leave_run
 from agentool.core.injector import Injector
@@ -34,6 +35,10 @@ MIN_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
+
+
+MEASURED = 1_000
+"""Starts whose lateness is remembered."""
 
 
 def current_execution() -> Execution | None:
@@ -75,12 +80,17 @@ class LocalAttempts:
         self._gone = gone
         self._left = left
         self._tasks = tasks
-        self._lateness: deque[float] = deque(maxlen=100)
+        self._lateness: deque[float] = deque(maxlen=MEASURED)
 
     @property
     def lag(self) -> float | None:
         """Seconds between due time and start, the worst of the last hundred executions."""
-        return max(self._lateness, default=None)
+        return max(islice(reversed(self._lateness), 100), default=None)
+
+    def lag_of(self, share: float) -> float | None:
+        """Return the seconds that so large a share of the last thousand executions were late at most; None without any."""
+        ordered = sorted(self._lateness)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""

@@ -68,6 +68,10 @@ class Dispatch:
         """Seconds between due time and start, the worst of the last hundred executions."""
         return self._attempts.lag
 
+    def lag_of(self, share: float) -> float | None:
+        """See `Attempts.lag_of`."""
+        return self._attempts.lag_of(share)
+
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
         return execution_id in self.active or execution_id in self._retries or execution_id in self._missing_tools

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
+from agentoolkit.live_output import LiveOutput
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
@@ -51,6 +52,8 @@ class Parts:
     """Where the failures of new jobs go that say nothing of it."""
     pause_after_failures: int | None = None
     """After how many failures in a row new jobs are paused that say nothing of it."""
+    live: LiveOutput = field(default_factory=LiveOutput)
+    """What executions that run here have written so far."""
 
     def timeout_of(self, policies: Policies) -> float | None:
         """Return how many seconds a handler may take; None: any."""

@@ -1,0 +1,90 @@
+"""What a page shows of an execution while it runs, and which executions repeat one another."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from html import unescape
+
+import httpx2
+import pytest
+
+from agentoolkit.entrypoints.dashboard import add_pages
+from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+FAILS = {"agentool_name": "function", "input_data": {"operation": "call", "function": "tests.pages.work:fail"}}
+TALKS = "import sys, time; print('half of it', flush=True); sys.stdin.read(); time.sleep(60)"
+
+
+@pytest.fixture
+async def kit() -> AsyncGenerator[Toolkit]:
+    async with Toolkit(Settings(timezone="UTC", functions=("tests.pages",), programs=(sys.executable,))) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(kit: Toolkit) -> AsyncGenerator[httpx2.AsyncClient]:
+    app = add_pages(create_app(kit))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+async def schedule(client: httpx2.AsyncClient, **task: object) -> str:
+    made = await client.post("/api/scheduler/tasks", json={"schedule": "every day at 9:00", **task})
+    return str(made.json()["task_id"])
+
+
+async def heard(client: httpx2.AsyncClient, execution_id: str, words: str) -> str:
+    """Wait until an execution has written some words, and return what it has written."""
+    async with asyncio.timeout(10):
+        while True:
+            found = (await client.get(f"/api/scheduler/executions/{execution_id}")).json()
+            if words in found["output"]:
+                return str(found["output"])
+            await asyncio.sleep(0.01)
+
+
+async def test_output_is_seen_while_it_is_written(client: httpx2.AsyncClient) -> None:
+    """What a command has written so far is on the page of its execution and in the API, and is asked for every second."""
+    command = {"operation": "run", "command": [sys.executable, "-c", TALKS]}
+    job = await schedule(client, name="talker", agentool_name="shell", input_data=command)
+    started = (await client.post(f"/api/scheduler/tasks/{job}/run")).json()["execution_id"]
+    await heard(client, started, "half of it")
+    page = unescape((await client.get(f"/executions/{started}")).text)
+    assert "Output so far" in page
+    assert "half of it" in page
+    assert 'data-pace="fast"' in page
+    await client.post(f"/api/scheduler/executions/{started}/cancel")
+
+
+async def test_what_a_function_logs_is_seen(client: httpx2.AsyncClient) -> None:
+    """Also one that runs in a thread; nothing of it is kept for another execution."""
+    call = {"operation": "call", "function": "tests.pages.work:log_and_wait"}
+    job = await schedule(client, name="logger", agentool_name="function", input_data=call)
+    started = (await client.post(f"/api/scheduler/tasks/{job}/run")).json()["execution_id"]
+    said = await heard(client, started, "one third")
+    assert said.endswith("WARNING one third is done\n")
+
+
+@pytest.mark.parametrize("kind", ["retry", "replay"])
+async def test_repeats_are_linked_both_ways(client: httpx2.AsyncClient, kind: str) -> None:
+    """The page of an execution names those that repeat it, as a retry or with another input, and theirs name it."""
+    job = await schedule(client, name="broken", **FAILS)
+    first = (await client.post(f"/api/scheduler/tasks/{job}/run", json={"wait": True})).json()["execution_id"]
+    body = {"input_data": FAILS["input_data"]} if kind == "replay" else None
+    second = (await client.post(f"/api/scheduler/executions/{first}/{kind}", json=body)).json()
+    assert second["retry_of"] == first
+    here, there = [unescape((await client.get(f"/executions/{one}")).text) for one in (first, second["execution_id"])]
+    assert f"/executions/{second['execution_id']}" in here
+    assert f"/executions/{first}" in there
+
+
+async def test_health_tells_how_late_and_what_waits(client: httpx2.AsyncClient) -> None:
+    """Median and 99th percentile of the lateness, and the outbox."""
+    job = await schedule(client, name="broken", **FAILS)
+    await client.post(f"/api/scheduler/tasks/{job}/run", json={"wait": True})
+    page = (await client.get("/health")).text
+    assert "0 outcomes wait for their queue" in page
