@@ -114,6 +114,17 @@ async def test_pause_may_have_an_end(kit, scheduler, probe):
     assert [call[11:13] for call in probe.calls] == ["03", "04"]
 
 
+@pytest.mark.parametrize(
+    ("until", "end"),
+    [("at 02:30", "2030-01-01T02:30:00"), ("in 90 minutes", "2030-01-01T01:30:00"), ("friday", "2030-01-04T00:00:00")],
+)
+async def test_the_end_of_a_pause_may_be_in_words(scheduler, until, end):
+    """As `start_at` takes them, in the zone of the job; a day alone is its beginning."""
+    await scheduler.add("1 hour", job_id="job")
+    await scheduler("pause", job_id="job", until=until)
+    assert (await scheduler("get_job", job_id="job"))["info"]["paused_until"] == f"{end}+00:00"
+
+
 async def test_a_paused_job_has_no_due_time_but_after_its_pause(kit, scheduler):
     """Paused for good it is due at no time; paused until a time, at the first one from then."""
     await scheduler.add("1 hour", job_id="job")
@@ -127,7 +138,7 @@ async def test_end_of_a_pause_must_be_a_time(scheduler):
     """A pause until what is no time is refused, and the job goes on."""
     await scheduler.add("1 hour", job_id="job")
     for text in ("soon", ""):
-        with pytest.raises(ValueError, match=f"until: '{text}' is no time"):
+        with pytest.raises(ValueError, match=f"until: '{text}' is not a time"):
             await scheduler("pause", job_id="job", until=text)
     assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "active"
 

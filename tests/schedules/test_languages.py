@@ -147,3 +147,27 @@ def test_settings_name_languages_and_parts_of_the_day() -> None:
     """Both are settings."""
     settings = Settings(languages=("de",), day_parts={"morning": "07:30"})
     assert (settings.languages, settings.day_parts["morning"]) == (("de",), time(7, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("jeden Montag um 8:30", "In German it is 'every monday at 8:30': write that, or set AGENTOOL_LANGUAGES=de for texts in German."),
+        ("tous les jours à 9 h", "In French it is 'every day at 9 o'clock'"),
+        ("cada 5 minutos", "In Spanish it is 'every 5 minutes'"),
+    ],
+)
+def test_a_text_in_a_language_that_is_not_read_is_refused_with_its_english(text: str, remedy: str) -> None:
+    """And with the setting that reads it."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        read_schedule(text, now=NOW, timezone="Europe/Berlin")
+    said = str(refusal.value.remedy)
+    assert remedy in said.replace('"', "'")
+    language = said.split("AGENTOOL_LANGUAGES=")[1][:2]
+    assert read_schedule(text, now=NOW, habits=ReadingHabits("Europe/Berlin", languages=(language,))).schedule  # type: ignore[arg-type]
+
+
+def test_the_setting_named_keeps_the_languages_that_are_read() -> None:
+    """A language is added to those that are on."""
+    with pytest.raises(InvalidSchedule, match="AGENTOOL_LANGUAGES=fr,de "):
+        read_schedule("jeden Montag um 8:30", now=NOW, habits=ReadingHabits("Europe/Berlin", languages=("fr",)))

@@ -42,7 +42,7 @@ class TaskQuery(BaseModel):
 class PauseRequest(Body):
     """How long a task is paused, and why."""
 
-    until: str | None = Field(default=None, max_length=100, description="ISO 8601 time at which it resumes by itself")
+    until: str | None = Field(default=None, max_length=100, description="ISO 8601 time, or words, at which it resumes by itself")
     reason: str | None = Field(default=None, max_length=1_000, description="Why")
 
 

@@ -16,11 +16,12 @@ from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAg
 from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.deliveries import delivery
-from agentoolkit.system.scheduler.errors import InvalidJob, UnknownTarget, invalid_job_as
+from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
 from agentoolkit.system.scheduler.jobs import ExecutorName, Gate, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.after import START
+from agentoolkit.system.scheduler.schedules.moments import moment_of
 
 MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
@@ -169,9 +170,12 @@ def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
 
 
 def checked_end(text: str, field: str, zone: ZoneInfo, now: datetime) -> datetime:
-    """As `checked_moment`, for a time that is still to come."""
-    moment = checked_moment(text, field, zone)
-    if moment <= now:
+    """Read a time that is still to come, in ISO 8601 or in words: ``next friday at 18:00``. Raises `InvalidJob`."""
+    try:
+        moment = moment_of(text, field, zone.key, now)
+    except InvalidSchedule as refused:
+        raise InvalidJob(refused.problem, field=field, value=text, remedy=refused.remedy) from refused
+    if moment is None or moment <= now:
         remedy = f"Give a time after {now.astimezone(zone).isoformat(timespec='seconds')}, or leave it out."
         raise InvalidJob(f"{excerpt(text)} is not in the future.", field=field, value=text, remedy=remedy)
     return moment

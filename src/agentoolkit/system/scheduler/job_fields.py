@@ -84,8 +84,8 @@ class JobFields(BaseModel):
     timezone: MaybeText = Field(
         None, description="IANA time zone, such as 'Europe/Berlin'; the machine's by default", examples=["Europe/Berlin"]
     )
-    start_at: MaybeText = Field(None, description="ISO 8601 time before which nothing is due", examples=["2030-01-01T00:00:00"])
-    end_at: MaybeText = Field(None, description="ISO 8601 time after which nothing is due", examples=["2030-12-31T23:59:59"])
+    start_at: MaybeText = Field(None, description="ISO 8601 time, or words, before which nothing is due", examples=["2030-01-01T00:00:00"])
+    end_at: MaybeText = Field(None, description="ISO 8601 time, or words, after which nothing is due", examples=["2030-12-31T23:59:59"])
     max_runs: int | None = Field(None, ge=1, le=10**9, description="Number of runs after which the job is done", examples=[10])
     jitter: float | None = Field(
         None,

@@ -47,7 +47,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
     dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
     assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
-    until: MaybeText = Field(None, description="For pause: ISO 8601 time at which the job resumes by itself")
+    until: MaybeText = Field(None, description="For pause: ISO 8601 time, or words, at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
     execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now: the one that it repeats")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])

@@ -137,7 +137,7 @@ def update(
 
 def pause(
     job: Job,
-    until: Annotated[str | None, optional("--until", "TIME", "ISO 8601 time at which it resumes by itself.")] = None,
+    until: Annotated[str | None, optional("--until", "TIME", "ISO 8601 time, or words, at which it resumes by itself.")] = None,
     reason: Reason = None,
 ) -> None:
     """Keep a job and let it not fire, for good or until a time."""

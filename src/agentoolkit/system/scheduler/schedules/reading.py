@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from typing_extensions import Unpack
 
@@ -18,19 +19,17 @@ from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.interval import interval_step, is_interval
 from agentoolkit.system.scheduler.schedules.kinds import Kind, part_kind
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
+from agentoolkit.system.scheduler.schedules.moments import MAX_TEXT_LENGTH, moment_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
-from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words, understand
-from agentoolkit.system.scheduler.schedules.words.languages import Language, answered_in, in_english, language_name
+from agentoolkit.system.scheduler.schedules.words.grammar import understand
+from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, Language, answered_in, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
 from agentoolkit.system.scheduler.schedules.words.tokens import DayParts, plain
-from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar, zone_named
-
-MAX_TEXT_LENGTH = 200
-"""Characters."""
+from agentoolkit.system.scheduler.schedules.zones import within_the_calendar, zone_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +114,14 @@ def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_k
 
 
 def _bounded(phrase: Phrase, zone: str, now: datetime, anchor: datetime | None, jitter_key: str, bounds: Bounds) -> Schedule:
-    start = phrase.start_at or _bound(bounds.get("start_at"), "start_at", zone, now)
+    start = phrase.start_at or moment_of(bounds.get("start_at"), "start_at", zone, now)
     return Schedule(
         kind=phrase.kind,
         text=phrase.text,
         timezone=zone,
         anchor=_anchor(phrase, anchor, start, now, zone),
         start_at=start,
-        end_at=phrase.end_at or _bound(bounds.get("end_at"), "end_at", zone, now),
+        end_at=phrase.end_at or moment_of(bounds.get("end_at"), "end_at", zone, now),
         jitter=bounds.get("jitter", 0.0),
         jitter_key=jitter_key,
         exclude=tuple(bounds.get("exclude", ())),
@@ -156,8 +155,19 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
         problem = f"{excerpt(text)} reads differently in {' and '.join(readings)}."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write it in other words, or as a crontab.")
     if not readings and refused is not None:
-        raise refused
+        hint = _other_language(text, now, kind, timezone, habits)
+        raise refused if hint is None else InvalidSchedule(refused.problem, field="schedule", value=text, remedy=hint) from None
     return next(iter(readings.values()))
+
+
+def _other_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> str | None:
+    """Say what a text is in a language that is not read here; None if it is nothing in any."""
+    for language, english in _translations(text, [other for other in LANGUAGES if other not in habits.languages]):
+        with suppress(InvalidSchedule):
+            understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
+            setting = f"AGENTOOL_LANGUAGES={','.join([*habits.languages, language])}"
+            return f"In {language_name(language)} it is {english!r}: write that, or set {setting} for texts in {language_name(language)}."
+    return None
 
 
 def _translations(text: str, languages: Sequence[Language]) -> Iterator[tuple[Language, str]]:
@@ -243,30 +253,6 @@ def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now
         with within_the_calendar("start_at", start):
             return start - interval_step(length)
     return anchor or now
-
-
-def _bound(value: datetime | str | None, name: str, zone: str, now: datetime) -> datetime | None:
-    moment = _moment(value[:MAX_TEXT_LENGTH], name, zone, now) if isinstance(value, str) else value
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    with within_the_calendar(name, value):
-        if name == "end_at" and isinstance(value, str) and ":" not in value and "T" not in value.upper():
-            # A date alone as an end means the end of that day, as in RFC 5545.
-            return instant_of(zone, moment + timedelta(days=1)) - TICK
-        return instant_of(zone, moment)
-
-
-def _moment(text: str, name: str, zone: str, now: datetime) -> datetime:
-    """Read a bound in ISO 8601 or in words."""
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        pass
-    try:
-        return moment_in_words(plain(text), now=now, timezone=zone, is_end=name == "end_at")
-    except InvalidSchedule as refused:
-        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00', or e.g. 'next friday at 18:00'."
-        raise InvalidSchedule(f"{excerpt(text)} is not a time: {refused.problem}", field=name, value=text, remedy=remedy) from refused
 
 
 def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from agentoolkit.system.scheduler.schedules.words.languages import french, german, spanish
 
 Language = Literal["de", "es", "fr"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"de": german.WORDS, "es": spanish.WORDS, "fr": french.WORDS}
 _ANSWERS: Mapping[str, Mapping[str, str]] = {"de": german.ANSWERS, "es": spanish.ANSWERS, "fr": french.ANSWERS}

@@ -1,0 +1,50 @@
+"""One moment that bounds something: a time, ISO 8601 text or words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agentool.errors import excerpt
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.rules import TICK
+from agentoolkit.system.scheduler.schedules.words.grammar import moment_in_words
+from agentoolkit.system.scheduler.schedules.words.tokens import plain
+from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar
+
+MAX_TEXT_LENGTH = 200
+"""Characters of a schedule or a moment."""
+
+
+def moment_of(value: datetime | str | None, name: str, zone: str, now: datetime) -> datetime | None:
+    """Return a bound as an aware time. Without an offset it is one of the zone; a date alone as an end is the end of that day.
+
+    Args:
+        value: The time, ISO 8601 text, or words such as ``next friday at 18:00``; None: there is none.
+        name: The field: ``start_at``, ``end_at`` or another, whose time is read as that of a start.
+        zone: IANA name.
+        now: The present (aware).
+
+    Raises:
+        InvalidSchedule: naming the field, when the text is no time.
+    """
+    moment = _moment(value[:MAX_TEXT_LENGTH], name, zone, now) if isinstance(value, str) else value
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    with within_the_calendar(name, value):
+        if name == "end_at" and isinstance(value, str) and ":" not in value and "T" not in value.upper():
+            # A date alone as an end means the end of that day, as in RFC 5545.
+            return instant_of(zone, moment + timedelta(days=1)) - TICK
+        return instant_of(zone, moment)
+
+
+def _moment(text: str, name: str, zone: str, now: datetime) -> datetime:
+    """Read a bound in ISO 8601 or in words."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        return moment_in_words(plain(text), now=now, timezone=zone, is_end=name == "end_at")
+    except InvalidSchedule as refused:
+        remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00', or e.g. 'next friday at 18:00'."
+        raise InvalidSchedule(f"{excerpt(text)} is not a time: {refused.problem}", field=name, value=text, remedy=remedy) from refused
