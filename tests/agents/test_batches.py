@@ -209,12 +209,13 @@ async def test_a_waiting_run_outlives_its_process(time: ManualTime, tmp_path: Pa
             yield kit
 
     async with process() as kit:
-        await due(kit)
-        await time.advance(hours=1)
+        await due(kit, schedule="in 5 seconds")  # a database is told of every second that passes
+        await time.advance(seconds=5)
         assert (await run_of(kit))["status"] == "retrying"
     model.ended = True
     async with process() as kit:
-        run = await pass_hours(kit, 0.5)
+        await kit.advance(seconds=70)
+        run = await run_of(kit)
     assert (run["status"], run["result"]["output"], model.sent) == ("success", "done", [1])
 
 
