@@ -14,6 +14,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import FunctionToolset
 from tests.agents.scripts import scripted, told
 
+from agentool.caller import OWN, Caller, acting_as
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentool.toolset import AgenToolset, for_agents
@@ -175,6 +176,32 @@ async def test_scheduling_answers_with_all_that_the_user_must_know(kit: Toolkit)
         "note: ends on 2027-02-27, as repeating jobs do that are given no end; schedule it anew then",
         "Tell the user: scheduled 'stand up', every weekday (Monday to Friday) at 09:00, next on Mon 2026-11-30 09:00, Europe/Berlin time.",
     ]
+
+
+async def test_a_job_that_waits_for_a_person_is_not_told_as_one_that_runs(kit: Toolkit) -> None:
+    """Neither its making nor its change says a next run: the user hears that it is paused, and for what."""
+    fetch = {"name": "fetch", "when": "every day at 9:00", "tool": "http", "input": {"operation": "request", "url": "https://a.example"}}
+    made, changed = await talk(
+        ("schedule", fetch),
+        ("change_job", {"name": "fetch", "action": "edit", "when": "every day at 8:00"}),
+        capability=Scheduling(owner="maria"),
+    )
+    for answer in (made, changed):
+        assert "It does not run: paused (needs approval: a person has to resume it, because it calls http)." in answer
+        assert "next" not in answer
+        assert answer.splitlines()[-1].startswith("Tell the user: 'fetch', every day at 0")
+        assert tokens(answer) <= 200
+
+
+async def test_every_door_is_told_that_a_job_is_paused(kit: Toolkit) -> None:
+    """The message, the reason and the first remark say so: doors show one of them at least."""
+    with acting_as(Caller("maria", "rest", OWN)):
+        asked = {"job_name": "fetch", "schedule": "every day at 9:00", "agentool_name": "http"}
+        request = {"operation": "request", "url": "https://a.example"}
+        done = await kit.injector.run("scheduler", {"operation": "schedule", **asked, "input_data": request})
+    reason = "needs approval: a person has to resume it, because it calls http"
+    assert done.message == f"Scheduled 'fetch': every day at 09:00. It is paused: {reason}."
+    assert (done.data["reason"], done.data["remarks"][0]) == (reason, f"paused, {reason}")
 
 
 async def test_each_answer_says_what_time_it_is(kit: Toolkit) -> None:

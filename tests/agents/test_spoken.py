@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic_ai import Agent, models
-from tests.agents.scripts import scripted
+from tests.agents.scripts import scripted, told
 from tests.agents.spoken import SPOKEN, UP, Spoken
 
 from agentool.caller import OWN, Caller, acting_as
@@ -35,16 +35,17 @@ def test_there_are_forty_of_them() -> None:
 
 @pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: spoken.said)
 async def test_a_request_becomes_what_was_meant(kit: TestToolkit, spoken: Spoken) -> None:
-    """Afterwards there are exactly the jobs that should be there, due when they should be."""
+    """Afterwards there are exactly the jobs that should be there, due when they should be, and the model was told so, or why not."""
     job = {"job_name": "report", "schedule": "every day at 10:00", "agentool_name": "notification", "input_data": UP["input"]}
     with acting_as(Caller("maria", "rest", OWN)):
         await kit.injector.run("scheduler", {"operation": "schedule", **job, "input_data": {"operation": "send", **UP["input"]}})
     models.ALLOW_MODEL_REQUESTS = bool(REAL)
     model = REAL or scripted(*spoken.calls, "done")
-    await Agent(model, capabilities=[Scheduling(owner="maria")]).run(spoken.said)
+    said = await Agent(model, capabilities=[Scheduling(owner="maria")]).run(spoken.said)
     models.ALLOW_MODEL_REQUESTS = False
     jobs = await after(kit)
     if REAL:  # a real model names jobs as it likes
         assert sorted(jobs.values()) == sorted(spoken.jobs.values())
     else:
+        assert spoken.told in told(said.all_messages())[-1]
         assert jobs == spoken.jobs

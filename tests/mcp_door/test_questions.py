@@ -120,5 +120,5 @@ async def test_who_comes_with_a_token_approves_by_its_scopes_alone(connect: Conn
         added = await client.call_tool("scheduler_add_task", OUTWARD)
         shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
         assert client.asked == []
-    assert "It waits for a person's approval" in text_of(added)
+    assert "A person lets it run" in text_of(added)
     assert shown.structured_content["info"]["state"] == "paused"

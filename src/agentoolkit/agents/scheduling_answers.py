@@ -31,14 +31,18 @@ def told_creation(done: dict[str, Any], twin: str | None) -> str:
 
 
 def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
-    """Say what a job is now: its reading, its zone, the time, its next runs, its remarks, and one sentence for the user."""
-    zone, words = str(data["timezone"]), str(data["words"])
-    runs = [day_and_time(run, zone) for run in data["next_runs"][:NEXT_RUNS]]
-    lines = [f"{done} {data['job_name']!r}: {words} ({zone}).", f"now: {day_and_time(now, zone)}"]
-    lines += [f"next: {'; '.join(runs)}"] if runs else []
-    first = f", next on {runs[0]}" if runs and data["state"] == "active" else ""
-    user = f"Tell the user: {done.lower()} {data['job_name']!r}, {words}{first}, {zone} time."
-    return within(lines, [f"note: {remark}" for remark in data["remarks"]], user)
+    """Say what a job is now: its reading, its zone, the time, its next runs or why it has none, remarks, and one sentence for the user."""
+    zone, words, name, reason = (str(data[field]) for field in ("timezone", "words", "job_name", "reason"))
+    lines = [f"{done} {name!r}: {words} ({zone}).", f"now: {day_and_time(now, zone)}"]
+    if data["state"] == "paused":
+        lines.append(f"It does not run: paused ({excerpt(reason)}).")
+        user = f"Tell the user: {name!r}, {words}, is paused and does not run: {excerpt(reason)}."
+    else:
+        runs = [day_and_time(run, zone) for run in data["next_runs"][:NEXT_RUNS]]
+        lines += [f"next: {'; '.join(runs)}"] if runs else []
+        first = f", next on {runs[0]}" if runs and data["state"] == "active" else ""
+        user = f"Tell the user: {done.lower()} {name!r}, {words}{first}, {zone} time."
+    return within(lines, [f"note: {remark}" for remark in data["remarks"] if not reason or reason not in remark], user)
 
 
 def told_state(done: str, name: str, zone: str, now: datetime, next_run: str | None = None) -> str:

@@ -242,15 +242,12 @@ async def _edited(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes:
 async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutput:
     """Answer to a change; a task that waits for a person's approval comes with the question to ask."""
     text = answers.told_change(said, done, desk.now())
-    if done["state"] != "paused":
+    if not str(done["reason"]).startswith(NEEDS_APPROVAL):
         return TaskOutput(text=text, data=done)
     info = (await desk.scheduler("get_job", job_id=done["job_id"]))["info"]
-    if not str(info["reason"]).startswith(NEEDS_APPROVAL):
-        return TaskOutput(text=text, data=done)
     what = f"{info['agentool_name']} {answers.json_excerpt(info['input_data'])}"
     question = f"May task {done['job_name']!r} run, {done['words']}? It calls {what}"
-    waits = f"It waits for a person's approval: `agentool resume {done['job_name']}`."
-    return TaskOutput(text=f"{text}\n{waits}", data={**done, "reason": info["reason"]}, question=question)
+    return TaskOutput(text=f"{text}\nA person lets it run: `agentool resume {done['job_name']}`.", data=done, question=question)
 
 
 def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:

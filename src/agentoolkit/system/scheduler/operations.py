@@ -96,7 +96,7 @@ async def schedule_job(
     if dry_run:
         done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
         result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
-    return views.answer("schedule", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
+    return views.answer("schedule", views.told(done, result), result)
 
 
 async def scheduler_update(ctx: Context, job_id: str, changes: JobFields, version: int | None = None) -> SchedulerOutput:
@@ -109,7 +109,7 @@ async def scheduler_update(ctx: Context, job_id: str, changes: JobFields, versio
     """
     result = await _scheduled(ctx.deps, await ctx.deps.update(job_id, changes, version))
     done = "Updated" if result.changed else "Nothing to change:"
-    return views.answer("update", f"{done} {result.job_id!r}: {views.when(result.words, result.next_run)}.", result)
+    return views.answer("update", views.told(done, result), result)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> SchedulerOutput:

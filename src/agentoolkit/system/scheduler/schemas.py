@@ -98,6 +98,7 @@ class Scheduled(Timing):
     job_name: str
     next_run: str | None
     state: str
+    reason: str = Field(default="", description="Why it is paused, where it is: it may wait for a person's approval")
     created: bool = Field(description="False if the very same job was there already")
     changed: bool = Field(description="True if it was there and is different now")
     version: int

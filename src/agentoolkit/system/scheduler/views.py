@@ -52,6 +52,12 @@ def when(told: str, next_run: str | None = None) -> str:
     return f"{told}, next at {next_run}" if next_run else told
 
 
+def told(done: str, job: Scheduled) -> str:
+    """Say what was done to a job and when it is due; of one that is paused, that and why."""
+    paused = f" It is paused: {job.reason}." if job.reason else ""
+    return f"{done} {job.job_id!r}: {when(job.words, job.next_run)}.{paused}"
+
+
 def stands(job: JobRef) -> str:
     """Say where a job stands after ``pause`` or ``resume``."""
     if job.state == JobStatus.DONE:
@@ -82,12 +88,16 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     told = timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
         told.words += f", at most {counted(most, 'run')}"
+    reason = state.reason if state.status is JobStatus.PAUSED else ""
+    if reason:  # before what would be cut: nothing of it runs, whatever the rest says
+        told.remarks.insert(0, f"paused, {reason}")
     return Scheduled(
         **told.model_dump(),
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=_next_run(job, state),
         state=state.status,
+        reason=reason,
         created=added.created,
         changed=added.changed,
         version=state.version,
