@@ -40,7 +40,7 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
     try:
         agentool.check(copy)
     except InvalidInput as error:
-        problems = [problem for problem in error.problems if not _is_reference(problem.value)]
+        problems = [problem for problem in error.problems if not str(problem.value).startswith(PREFIX)]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
     except Exception as error:  # what its precheck raises, whatever that is
@@ -141,10 +141,6 @@ def check_fields(given: Mapping[str, object]) -> None:
         JobFields.model_validate(given)
     except ValidationError as error:
         raise InvalidJob.from_validation("scheduler", error, JobFields.model_fields) from error
-
-
-def _is_reference(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(PREFIX)
 
 
 def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequence[FieldProblem]) -> InvalidJob:

@@ -278,9 +278,7 @@ class Execution(NamedTuple):
     def finished(self) -> bool:
         return self.status not in UNFINISHED
 
-    # Every firing makes these two copies: `_replace` takes three times as long.
-
-    def begun(self, at: datetime) -> Execution:
+    def begun(self, at: datetime) -> Execution:  # every firing makes these two copies: `_replace` takes three times as long
         """Return it as running since an instant."""
         return _new_tuple(Execution, (*self[:5], _RUNNING, *self[6:9], at, *self[10:15], None, *self[16:]))
 
@@ -296,7 +294,5 @@ _NOT_BEGUN = (None, None, None, None, None, DeliveryStatus.NONE, None, ())
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
     """Return the execution of a job's due time, as a claim writes it down."""
-    # Without the defaults of the named tuple: every firing makes one.
-    return _new_tuple(
-        Execution, (execution_id(job.job_id, due), job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *_NOT_BEGUN, owner)
-    )
+    said = (execution_id(job.job_id, due), job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1)
+    return _new_tuple(Execution, (*said, *_NOT_BEGUN, owner))  # without the defaults of the named tuple: every firing makes one

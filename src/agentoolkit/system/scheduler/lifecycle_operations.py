@@ -104,6 +104,8 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     can_fire = counts.get(JobStatus.ACTIVE, 0) + counts.get(JobStatus.PAUSED, 0)
     leader = await service.store.leader()
     is_stopped = await service.store.is_stopped()
+    own_clock = engine.clock.state if engine else 0
+    clock_state = own_clock if service.parts.claims else int(leader is not None)  # a visitor's clock stands: that of who serves counts
     return SchedulerStatus(
         running=engine is not None if service.parts.claims else leader is not None,
         leading=engine is not None and engine.leading,
@@ -111,7 +113,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         leader=f"pid {leader.pid} on {leader.host}" if leader else None,
         jobs_count=can_fire,
         apscheduler_available=True,
-        scheduler_state=_clock_state(service, leads=leader is not None),
+        scheduler_state=clock_state,
         jobs=can_fire,
         paused=counts.get(JobStatus.PAUSED, 0),
         executing=engine.dispatch.executor.running if engine else 0,
@@ -123,10 +125,3 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
         leads_lost=engine.leadership.lost if engine else 0,
         stop_reason=await service.audit.last_stop() if is_stopped else "",
     )
-
-
-def _clock_state(service: SchedulerService, *, leads: bool) -> int:
-    """Return APScheduler's state: for a visitor, whose own clock stands, that of the process that serves."""
-    if not service.parts.claims:
-        return int(leads)
-    return service.lifecycle.engine.clock.state if service.lifecycle.engine else 0

@@ -45,7 +45,10 @@ class JobLookup:
         stored = await self._store.find(job_id)
         if stored is not None and get_caller().owns(stored.job.owner):
             return stored
-        raise self.not_found(job_id, await self._similar(job_id))
+        if get_caller().is_admin:
+            raise self.not_found(job_id, await self._store.find_similar(job_id, MAX_SIMILAR))
+        mine = await self._live(get_caller().name)
+        raise self.not_found(job_id, [name for stored in mine for name in (stored.job.job_id, stored.job.job_name)])
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
@@ -88,7 +91,8 @@ class JobLookup:
     async def jobs(self, owner: str | None = None) -> Sequence[StoredJob]:
         """Return all jobs that the caller may see, or those of one owner, the oldest first."""
         await self._lifecycle.ready()
-        return [stored for stored in await self._store.jobs() if self._shows(stored, owner)]
+        shown = (stored for stored in await self._store.jobs() if owner in (None, stored.job.owner))
+        return [stored for stored in shown if get_caller().owns(stored.job.owner)]
 
     async def audit(self, job_id: str | None, owner: str | None, limit: int) -> Sequence[AuditEntry]:
         """Return who did what, the newest first; a caller without the scope ``admin`` sees what was done to its own jobs.
@@ -134,11 +138,3 @@ class JobLookup:
         """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
         if not get_caller().owns(job.owner):
             raise self.not_found(job_id, ())
-
-    def _shows(self, stored: StoredJob, owner: str | None) -> bool:
-        return get_caller().owns(stored.job.owner) and owner in (None, stored.job.owner)
-
-    async def _similar(self, job_id: str) -> Sequence[str]:
-        if get_caller().is_admin:
-            return await self._store.find_similar(job_id, MAX_SIMILAR)
-        return [name for stored in await self._live(get_caller().name) for name in (stored.job.job_id, stored.job.job_name)]

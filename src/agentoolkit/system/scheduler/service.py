@@ -103,8 +103,7 @@ class SchedulerService:
         job_id: str | None = None,
         *,
         replace_existing: bool = False,
-        dry_run: bool = False,
-        assumed: Collection[str] = (),
+        assumed: Collection[str] | None = None,
     ) -> Added:
         """Schedule a job; the very same one again changes nothing.
 
@@ -112,17 +111,15 @@ class SchedulerService:
             asked: The fields of the job.
             job_id: Its id; made from its name if not given.
             replace_existing: A different job of this id or name becomes the one that is asked for, in one step.
-            dry_run: Tell what would be so, and leave it at that.
-            assumed: Ids and names of jobs that are taken to be there, for a dry run.
+            assumed: Tell what would be so, and leave it at that: ids and names of jobs that are taken to be there. None: do it.
 
         Raises:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
-        asked = await self._with_upstream(
-            with_defaults(asked, self.parts.error_queue, self.parts.pause_after_failures), assumed if dry_run else ()
-        )
-        if replace_existing and (replaced := await self._redefined(asked, job_id, assumed if dry_run else None)):
+        asked = with_defaults(asked, self.parts.error_queue, self.parts.pause_after_failures)
+        asked = await self._with_upstream(asked, assumed or ())
+        if replace_existing and (replaced := await self._redefined(asked, job_id, assumed)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
@@ -130,16 +127,15 @@ class SchedulerService:
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
-            return await self._as_it_is(there, planned.reading, writes=not dry_run)
+            return await self._as_it_is(there, planned.reading, writes=assumed is None)
         await self._writer.check_former(planned.job)
         planned = await self._admitted(planned)
-        if dry_run:
+        if assumed is not None:
             await self._writer.check_circle(planned.job, assumed)
             return Added(*planned, created=True)
         try:
             await self._writer.add(StoredJob(planned.job, planned.state))
-        except JobExists:
-            # Somebody else was quicker. If it is the very same job, it is there as wanted.
+        except JobExists:  # somebody else was quicker: if it is the very same job, it is there as wanted
             if there := await self._writer.find_same(planned.job):
                 return await self._as_it_is(there, planned.reading)
             raise

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from agentoolkit.system.scheduler.decisions.admission import ends_soon
-from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note
@@ -162,7 +162,6 @@ def job_details(
 
 def execution_info(execution: Execution, tools: Container[str]) -> ExecutionInfo:
     """One record of a history; `tools` are the names of the AgenTools that are registered here."""
-    error = execution.error
     return ExecutionInfo(
         execution_id=execution.execution_id,
         job_id=execution.job_id,
@@ -178,21 +177,23 @@ def execution_info(execution: Execution, tools: Container[str]) -> ExecutionInfo
         attempt=execution.attempt,
         due_count=execution.due_count,
         result=execution.result,
-        error=ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None,
+        error=_error_info(execution.error),
         delivery=execution.delivery,
-        attempts=[_attempt_info(attempt) for attempt in execution.attempts],
+        attempts=[
+            AttemptInfo(
+                attempt=attempt.attempt,
+                started_at=attempt.started_at.isoformat() if attempt.started_at else None,
+                finished_at=attempt.finished_at.isoformat() if attempt.finished_at else None,
+                error=_error_info(attempt.error),
+            )
+            for attempt in execution.attempts
+        ],
         retry_at=execution.retry_at.isoformat() if execution.retry_at else None,
     )
 
 
-def _attempt_info(attempt: Attempt) -> AttemptInfo:
-    error = attempt.error
-    return AttemptInfo(
-        attempt=attempt.attempt,
-        started_at=attempt.started_at.isoformat() if attempt.started_at else None,
-        finished_at=attempt.finished_at.isoformat() if attempt.finished_at else None,
-        error=ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None,
-    )
+def _error_info(error: ErrorRecord | None) -> ErrorInfo | None:
+    return ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None
 
 
 def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -116,6 +116,10 @@ class ActiveExecutions(dict[str, ActiveExecution]):
     def all(self) -> Iterable[ActiveExecution]:
         """Return them all, as they are at this moment."""
         return list(self.values())
+
+    def waiting_of(self, job_id: str) -> Sequence[ActiveExecution]:
+        """Return the executions of a job that wait here for room."""
+        return [active for active in self.values() if active.execution.job_id == job_id and active.phase is Phase.WAITING]
 
     def remove(self, active: ActiveExecution) -> None:
         """Forget an execution; another one of that id, as its next attempt, stays."""

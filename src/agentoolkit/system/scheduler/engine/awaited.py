@@ -47,7 +47,11 @@ class AwaitedExecutions:
         self._cancel = cancel
 
     async def run(self, work: Work, execution: Execution) -> Outcome:
-        """See `Dispatch.run_now`."""
+        """Run an execution that no schedule asked for, at once, and wait for it.
+
+        Raises:
+            SchedulerError: It was asked for by an execution that it would have to wait for.
+        """
         execution = execution._replace(owner=self._parts.store.owner)
         active = ActiveExecution(work, execution, self._parts.timeout_of(work.policies), Phase.EXPECTED)
         active.route = self._parts.route_of(work.policies, execution.job_id)

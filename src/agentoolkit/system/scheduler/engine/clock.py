@@ -180,7 +180,9 @@ class Clock(AsyncIOScheduler):
             return None
         try:
             now = self._time.now()
-            self._measure(now)
+            expected, self._expected, self._rings_at = self._expected, None, None
+            if expected is not None and now >= expected:
+                self.delay = (now - expected).total_seconds()
             if (due := self._alarms.take_due(now)) and self.on_due is not None:
                 self.on_due(due)
             upcoming = self._alarms.get_next_run_time()
@@ -195,11 +197,6 @@ class Clock(AsyncIOScheduler):
         if waits and self.running:
             self._expected = self._rings_at = self._time.now() + timedelta(seconds=min(waits))
             self._timer = self._time.call_later(min(waits), self.wakeup)
-
-    def _measure(self, now: datetime) -> None:
-        expected, self._expected, self._rings_at = self._expected, None, None
-        if expected is not None and now >= expected:
-            self.delay = (now - expected).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -97,8 +97,9 @@ class Deliveries:
             now = self._time.now()
             due = [message for message in messages if self._next_tries.get(message.execution_id, now) <= now]
             for message in due:
-                if is_address(message.queue_name):
-                    self._post(message)
+                id_ = message.execution_id
+                if is_address(message.queue_name) and id_ not in self._posting:  # it may be slow, and the queues do not wait for it
+                    self._posting[id_] = asyncio.get_running_loop().create_task(self._post(message))
             await self._deliver_to_queues([message for message in due if not is_address(message.queue_name)])
             if len(messages) < limit:
                 break
@@ -117,20 +118,16 @@ class Deliveries:
                 if error is not None:
                     raise error
 
-    def _post(self, message: Message) -> None:
-        """Deliver to a web address, which may be slow, without letting the queues wait for it."""
-        id_ = message.execution_id
-        if id_ not in self._posting:
-            self._posting[id_] = asyncio.get_running_loop().create_task(self._posted(message))
-            self._posting[id_].add_done_callback(lambda _: self._posting.pop(id_, None))
-
-    async def _posted(self, message: Message) -> None:
+    async def _post(self, message: Message) -> None:
+        """Deliver to a web address."""
         try:
             async with self._room:
                 await self._deliver(message)
         except Exception:
             log_failure(logger, "Noting a delivery failed")
             self._retry_after(1.0)
+        finally:
+            del self._posting[message.execution_id]
         if message.execution_id in self._next_tries:
             # The next round sets the timer, and must not find this one under way.
             asyncio.get_running_loop().call_soon(self.wake)

@@ -25,7 +25,7 @@ from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
 
 logger = logging.getLogger(__name__)
@@ -50,10 +50,10 @@ class Dispatch:
         """What is written or read before executions start, and of those that other processes end."""
         self._attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
         self.executor = parts.executor(self._attempts, parts.concurrency)
-        self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
+        self.run_now = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon).run
         self._unstarted = UnstartedExecutions(parts, self._follow)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
-        self._missing_tools = MissingTools(self._lack_of, parts.time, self.start)
+        self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
         """Does this process start what is due?"""
         self.in_doubt = False
@@ -83,7 +83,9 @@ class Dispatch:
             self._events.execution_changed(execution, job.owner if job else "")
         elif job is not None and not self._stopping and not self._suspended and execution.execution_id not in self.active:
             if job.policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
-                self._make_room(job, execution)
+                here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
+                for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
+                    self._cancel_soon(replaced.execution_id, f"replaced by {execution.execution_id} (overlap: cancel_running)")
             route = self._parts.route_of(job.policies, job.job_name)
             if self._parts.lack_of(job.agentool_name, route):
                 self._missing_tools.keep(claimed)
@@ -95,10 +97,6 @@ class Dispatch:
             else:
                 self._early.append(active.order)
 
-    def _lack_of(self, claimed: Claimed) -> str:
-        job = claimed.job
-        return self._parts.lack_of(job.agentool_name, self._parts.route_of(job.policies, job.job_name)) if job is not None else ""
-
     def open(self) -> None:
         """Let start what is to start: whoever uses the scheduler had a turn of the event loop to register AgenTools."""
         early, self._early = self._early or (), None
@@ -108,14 +106,9 @@ class Dispatch:
 
     def redefine(self, job: Job) -> None:
         """Let what waits of a job run as the job is defined now, as its retries do; what a caller waits for runs as it was asked for."""
-        for active in self.active.all():
-            if active.execution.job_id == job.job_id and active.phase is _WAITING and active.execution.trigger != "run_now":
-                active.work = job.work
-                active.timeout = self._parts.timeout_of(job.policies)
-
-    def waits_of(self, job_id: str) -> bool:
-        """Does any execution of a job wait here for room?"""
-        return any(active.execution.job_id == job_id and active.phase is _WAITING for active in self.active.all())
+        for active in self.active.waiting_of(job.job_id):
+            if active.execution.trigger != "run_now":
+                active.work, active.timeout = job.work, self._parts.timeout_of(job.policies)
 
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""
@@ -137,14 +130,6 @@ class Dispatch:
         """Start executions whose retry is due. The tasks end when they are with the executor."""
         waiting = [execution for execution_id in execution_ids if (execution := self._retries.get(execution_id))]
         return [self.tasks.start(self._retries.wake(execution)) for execution in waiting]
-
-    async def run_now(self, work: Work, execution: Execution) -> Outcome:
-        """Run an execution that no schedule asked for, at once, and wait for it.
-
-        Raises:
-            SchedulerError: It was asked for by an execution that it would have to wait for.
-        """
-        return await self._awaited.run(work, execution)
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, as a worker does that was sent them, and run them until their outcomes are written.
@@ -196,7 +181,10 @@ class Dispatch:
         """End an unfinished execution. Tell whether it was ended or told to end."""
         execution_id = execution.execution_id
         if self.cancel(execution_id, reason):
-            await self._note_cancel(execution_id, reason)
+            try:  # so that one that does not end is not started again by whoever takes it over
+                await self._store.request_cancel(execution_id, reason)
+            except Exception:
+                log_failure(logger, "The store was not told that %s is cancelled", execution_id)
             return True
         if execution.owner != self._store.owner and execution.status is ExecutionStatus.RUNNING:
             return await self._store.request_cancel(execution_id, reason)
@@ -208,13 +196,6 @@ class Dispatch:
             return True
         stands = await self._store.execution(execution_id)  # it may have gone on meanwhile, here or elsewhere
         return stands is not None and not stands.finished and stands != execution and await self.cancel_execution(stands, reason)
-
-    async def _note_cancel(self, execution_id: str, reason: str) -> None:
-        """Let the store know, so that one that does not end is not started again by whoever takes it over."""
-        try:
-            await self._store.request_cancel(execution_id, reason)
-        except Exception:
-            log_failure(logger, "The store was not told that %s is cancelled", execution_id)
 
     def lead(self, leading: bool) -> None:
         """Start what is due, or do not any more. What runs goes on: it is still ours."""
@@ -261,26 +242,20 @@ class Dispatch:
         self.in_doubt = True
         self._deliveries.wake()
 
-    def _make_room(self, job: Job, execution: Execution) -> None:
-        """Cancel the oldest scheduled executions of a job, queued and retrying ones too, until there is room for this one."""
-        here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
-        for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
-            reason = f"replaced by {execution.execution_id} (overlap: cancel_running)"
-            self._cancel_soon(replaced.execution_id, reason)
-
     def _cancel_soon(self, execution_id: str, reason: str) -> None:
         """Cancel an execution now if it is at work here, else as its record says whose it is."""
-        if not self.cancel(execution_id, reason):
-            self.tasks.start(self._cancel_stored(execution_id, reason))
 
-    async def _cancel_stored(self, execution_id: str, reason: str) -> None:
-        try:
-            execution = await self._store.execution(execution_id)
-            if execution is not None and not execution.finished:
-                await self.cancel_execution(execution, reason)
-        except Exception:
-            log_failure(logger, "Cancelling %s failed", execution_id)
-            self.in_doubt = True
+        async def cancel_stored() -> None:
+            try:
+                execution = await self._store.execution(execution_id)
+                if execution is not None and not execution.finished:
+                    await self.cancel_execution(execution, reason)
+            except Exception:
+                log_failure(logger, "Cancelling %s failed", execution_id)
+                self.in_doubt = True
+
+        if not self.cancel(execution_id, reason):
+            self.tasks.start(cancel_stored())
 
     async def _abandon(self, active: ActiveExecution, reason: str) -> None:
         """End an execution that somebody waits for, and that never got to start."""

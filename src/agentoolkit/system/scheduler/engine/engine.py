@@ -64,7 +64,11 @@ class Engine:
         await self.claiming.wait_idle(seconds * 0.05)
         await self.dispatch.stop(seconds * 0.5, seconds * 0.15)
         await self.deliveries.stop(seconds * 0.1)
-        await self._give_back(seconds * 0.05)
+        if self._opened:
+            try:  # others may lead and start what waits, also if this process goes on; who is not told notices in time
+                await asyncio.wait_for(self._parts.store.release_all(), seconds * 0.05)
+            except Exception:
+                log_failure(logger, "The store was not told that this process stops")
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def wait_idle(self) -> None:
@@ -93,12 +97,3 @@ class Engine:
         else:
             self.claiming.open()
             self.dispatch.open()
-
-    async def _give_back(self, seconds: float) -> None:
-        """Let others lead and start what waits, also if this process goes on. If they are not told they notice in time."""
-        if not self._opened:
-            return
-        try:
-            await asyncio.wait_for(self._parts.store.release_all(), seconds)
-        except Exception:
-            log_failure(logger, "The store was not told that this process stops")

@@ -27,19 +27,15 @@ async def ask(gate: Gate, injector: Injector) -> str:
         answer: Any = await injector.run(name, await resolve_references(gate["input_data"], injector))
     except Exception as error:
         raise GateFailed(f"Gate {name!r} failed: {error}", field="gate", value=gate) from error
-    if _passed(name, answer):
+    nothing = object()
+    passed = answer if isinstance(answer, bool) else _field(answer, ANSWERS, nothing)
+    if passed is nothing:
+        remedy = f"Let it answer with a bool, or with one of {', '.join(ANSWERS)}."
+        raise GateFailed(f"Gate {name!r} answered {excerpt(answer)}, which is neither yes nor no.", field="gate", remedy=remedy)
+    if passed:
         return ""
     reason = _field(answer, REASONS, "")
     return f"its gate {name!r} did not pass" + (f": {reason}" if isinstance(reason, str) and reason else "")
-
-
-def _passed(name: str, answer: Any) -> bool:
-    nothing = object()
-    found = answer if isinstance(answer, bool) else _field(answer, ANSWERS, nothing)
-    if found is nothing:
-        remedy = f"Let it answer with a bool, or with one of {', '.join(ANSWERS)}."
-        raise GateFailed(f"Gate {name!r} answered {excerpt(answer)}, which is neither yes nor no.", field="gate", remedy=remedy)
-    return bool(found)
 
 
 def _field(answer: Any, names: tuple[str, ...], default: object) -> object:

@@ -73,18 +73,24 @@ class Leadership:
         if leads and not self._dispatch.leading:
             await self._take_lead(starts=not self._stands_by)
         elif not leads and self._dispatch.leading:
-            self._step_down()
+            self.lost += 1
+            self._dispatch.lead(False)
+            self._clock.clear()
         self._stands_by = not leads and not halted
         if halted != self._suspended:
-            await self._suspend(halted)
-        for job_id, at in await self._store.changes():
-            self._claiming.set_alarm(job_id, at)
-            await self._redefine(job_id)
+            self._dispatch.suspend(halted)
+            if halted:  # what waits here is for whoever starts again; what runs may end
+                await self._store.release_all()
+            self._suspended = halted
+        await self._take_in_changes()
         await self._cancel_requested()
         if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
         if leads:
-            await self._tidy()
+            self._rounds_to_tidy -= 1
+        if leads and self._rounds_to_tidy <= 0:
+            await self._store.purge(self._time.now())
+            self._rounds_to_tidy = TIDY_ROUNDS
 
     def _wait(self) -> None:
         if self._store.shared and not self._stopped:
@@ -110,24 +116,14 @@ class Leadership:
             for claimed in await self._store.follow(scheduler_start(self._time.now())):
                 self._dispatch.take_over(claimed)
 
-    def _step_down(self) -> None:
-        self.lost += 1
-        self._dispatch.lead(False)
-        self._clock.clear()
-
-    async def _suspend(self, halted: bool) -> None:
-        """Where another process has stopped all, give back what waits here; what runs may end."""
-        self._dispatch.suspend(halted)
-        if halted:
-            await self._store.release_all()
-        self._suspended = halted
-
-    async def _redefine(self, job_id: str) -> None:
-        """Let what waits here of a job that another process changed run as it is defined now."""
-        if self._dispatch.waits_of(job_id):
-            with suppress(DamagedJob):
-                if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
-                    self._dispatch.redefine(stored.job)
+    async def _take_in_changes(self) -> None:
+        """Set the alarms of jobs that other processes changed, and let what waits here of one run as it is defined now."""
+        for job_id, at in await self._store.changes():
+            self._claiming.set_alarm(job_id, at)
+            if self._dispatch.active.waiting_of(job_id):
+                with suppress(DamagedJob):
+                    if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
+                        self._dispatch.redefine(stored.job)
 
     async def _cancel_requested(self) -> None:
         """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
@@ -153,9 +149,3 @@ class Leadership:
             raise
         self._deliveries.wake()  # what visitors, and processes that ended, left in the outbox
         self._rounds_to_take_over = TAKE_OVER_ROUNDS
-
-    async def _tidy(self) -> None:
-        self._rounds_to_tidy -= 1
-        if self._rounds_to_tidy <= 0:
-            await self._store.purge(self._time.now())
-            self._rounds_to_tidy = TIDY_ROUNDS

@@ -204,7 +204,9 @@ class Lifecycle:
                     await asyncio.wait({before})
             await step()
 
-        task = self._step = asyncio.get_running_loop().create_task(make(), context=self._clean_context())
+        if self._context is None or current_execution() is None:
+            self._context = copy_context()  # that of the first caller who is no handler
+        task = self._step = asyncio.get_running_loop().create_task(make(), context=self._context.copy())
         task.add_done_callback(_heard)
         return task
 
@@ -224,12 +226,6 @@ class Lifecycle:
         """Is the caller a handler that runs here, which every stop waits for?"""
         execution = current_execution()
         return execution is not None and self._engine is not None and execution.execution_id in self._engine.dispatch.active
-
-    def _clean_context(self) -> Context:
-        """Return a context to start in: that of the first caller who is no handler."""
-        if self._context is None or current_execution() is None:
-            self._context = copy_context()
-        return self._context.copy()
 
 
 def _heard(step: asyncio.Task[None]) -> None:

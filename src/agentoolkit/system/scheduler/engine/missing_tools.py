@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Claimed
-from agentoolkit.time_source import Cancellable, TimeSource
+from agentoolkit.time_source import Cancellable
 
 logger = logging.getLogger(__name__)
 
@@ -23,14 +24,12 @@ class MissingTools:
     """Keeps executions until nothing is missing for them.
 
     Args:
-        lack_of: Says what is missing for an execution, and the way out; nothing if nothing is.
-        time: Where the time comes from.
+        parts: What says which way an execution goes, and what is missing for it.
         start: Called with each execution whose AgenTool is there now.
     """
 
-    def __init__(self, lack_of: Callable[[Claimed], str], time: TimeSource, start: Callable[[Claimed], None]) -> None:
-        self._lack_of = lack_of
-        self._time = time
+    def __init__(self, parts: Parts, start: Callable[[Claimed], None]) -> None:
+        self._parts = parts
         self._start = start
         self._kept: dict[str, Claimed] = {}
         self._told: set[str] = set()
@@ -68,12 +67,14 @@ class MissingTools:
     def _look_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._time.call_later(self._delay, self.look)
+        self._timer = self._parts.time.call_later(self._delay, self.look)
 
     def look(self) -> None:
         """Start those whose AgenTool is registered by now, and warn of the others, once."""
         for execution_id, claimed in list(self._kept.items()):
-            if not (lack := self._lack_of(claimed)):
+            job = claimed.job
+            lack = self._parts.lack_of(job.agentool_name, self._parts.route_of(job.policies, job.job_name)) if job is not None else ""
+            if not lack:
                 self.remove(execution_id)
                 self._start(claimed)
             elif execution_id not in self._told:

@@ -85,13 +85,13 @@ class Recorder:
             (begun,) = await self._store.begin([execution])
             return begun
 
-        begun, in_doubt = await self._until_written(begin, execution)
+        begun, in_doubt = await self._until_written(begin, execution, refused=True)
         return begun or in_doubt
 
     def put(self, active: ActiveExecution, outcome: Outcome) -> None:
         """Have it written down how an attempt ended, in this turn of the event loop or soon."""
         if outcome.error is not None:
-            self._own(self._write_apart(active, outcome))
+            self._own(self._tell(active, outcome, self._write(active, outcome)))
             return
         if not self._ended:
             self._own(self._write_ended())
@@ -105,36 +105,33 @@ class Recorder:
             answers = await self._store.finish([one.ending for one in ended])
         except Exception:
             log_failure(logger, "Writing %d outcomes to the store failed; trying each by itself", len(ended))
-            for one in ended:
-                self._own(self._write_again(one))
+            for active, outcome, ending in ended:
+                self._own(self._tell(active, outcome, self._finish(ending, refused=True)))
             return
         for (active, outcome, ending), finished in zip(ended, answers, strict=True):
             self._written(active, outcome, Written(ending.execution, finished.written, ending.message is not None, finished.downstream))
 
-    async def _write_again(self, ended: _Ended) -> None:
+    async def _tell(self, active: ActiveExecution, outcome: Outcome, writing: Coroutine[Any, Any, Written]) -> None:
+        """Tell what was written of an attempt by itself, also if that came to nothing."""
         written = None
         try:
-            written = await self._finish_again(ended.ending)
-        finally:
-            self._written(ended.active, ended.outcome, written)
-
-    async def _write_apart(self, active: ActiveExecution, outcome: Outcome) -> None:
-        written = None
-        try:
-            written = await self._write(active, outcome)
+            written = await writing
         finally:
             self._written(active, outcome, written)
 
     async def _write(self, active: ActiveExecution, outcome: Outcome) -> Written:
         """Write how an attempt ended: as released to the next start, as a further attempt to come, or for good."""
         ended, error = outcome
-        if isinstance(error, Interrupted) and self._may_be_released(active):
-            await self._surely(lambda: self._store.release(active.execution), active.execution)
+        policies, is_awaited = active.work.policies, ended.trigger == "run_now"
+        if isinstance(error, Interrupted) and self._store.survives_restart and not is_awaited and policies.on_interrupt == "retry":
+            await self._until_written(lambda: self._store.release(active.execution), active.execution)
             return Written(ended)
-        again = self._retried(active, outcome)
+        again = None
+        if error is not None and ended.status is ExecutionStatus.FAILED and not is_awaited and not active.cancel_reason:
+            again = plan_retry(ended, error, policies, self._time.now())
         if again is not None:
-            ending = Ending(ended, outcome_message(active.work, ended))
-            answer, in_doubt = await self._surely(lambda: self._store.retry(again, ending), again)
+            ending, waiting = Ending(ended, outcome_message(active.work, ended)), again
+            answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending), again)
             if answer.finished:  # its job is gone: this was its last attempt
                 return Written(ended, True, ending.message is not None, answer.finished.downstream)
             if not active.cancel_reason:
@@ -143,61 +140,37 @@ class Recorder:
             ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
         return await self._finish(Ending(ended, outcome_message(active.work, ended)))
 
-    def _retried(self, active: ActiveExecution, outcome: Outcome) -> Execution | None:
-        ended, error = outcome
-        may = ended.status is ExecutionStatus.FAILED and ended.trigger != "run_now" and not active.cancel_reason
-        return plan_retry(ended, error, active.work.policies, self._time.now()) if may and error is not None else None
-
-    async def _finish(self, ending: Ending) -> Written:
-        try:
-            (finished,) = await self._store.finish([ending])
-        except Exception:
-            log_failure(logger, "Writing to the store failed; trying again in %.2g s", MIN_DELAY)
-            return await self._finish_again(ending)
-        return Written(ending.execution, finished.written, ending.message is not None, finished.downstream)
-
-    async def _finish_again(self, ending: Ending) -> Written:
+    async def _finish(self, ending: Ending, *, refused: bool = False) -> Written:
         async def finish() -> Finished:
             (finished,) = await self._store.finish([ending])
             return finished
 
-        finished, in_doubt = await self._until_written(finish, ending.execution)
+        finished, in_doubt = await self._until_written(finish, ending.execution, refused=refused)
         finished = FINISHED if in_doubt else finished or NOT_FINISHED
         return Written(ending.execution, finished.written, ending.message is not None, finished.downstream, in_doubt)
 
-    def _may_be_released(self, active: ActiveExecution) -> bool:
-        kept = self._store.survives_restart and active.execution.trigger != "run_now"
-        return kept and active.work.policies.on_interrupt == "retry"
-
-    async def _surely(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
-        """Write to the store; see `_until_written`."""
-        try:
-            return await write(), False
-        except Exception:
-            log_failure(logger, "Writing to the store failed; trying again in %.2g s", MIN_DELAY)
-        return await self._until_written(write, execution)
-
-    async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
-        """Retry a write that the store refused once, until it accepts it. Return its answer, and whether an earlier answer was lost.
+    async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution, *, refused: bool = False) -> tuple[T, bool]:
+        """Write to the store until it accepts it. Return its answer, and whether an earlier answer was lost.
 
         The answer is falsy if the execution is not ours to write any more. A commit whose answer was lost was one all the
-        same: then a further try finds it written already, by us.
+        same: then a further try finds it written already, by us. `refused`: the store has refused it once.
         """
         delay = MIN_DELAY
         while True:
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, MAX_DELAY)
+            if refused:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, MAX_DELAY)
             try:
                 answer = await write()
-                return answer, not answer and await self._is_written(execution)
+                if answer or not refused:
+                    return answer, False
+                found = await self._store.execution(execution.execution_id)
+                return answer, found is not None and _fence(found) == _fence(execution)
             except Exception:
-                if self._stopping and delay >= STOPPING_DELAY:
+                if refused and self._stopping and delay >= STOPPING_DELAY:
                     raise
                 log_failure(logger, "Writing to the store failed; trying again in %.2g s", delay)
-
-    async def _is_written(self, execution: Execution) -> bool:
-        found = await self._store.execution(execution.execution_id)
-        return found is not None and _fence(found) == _fence(execution)
+            refused = True
 
     def _own(self, writing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(writing, name=RECORDING, context=self._context.copy())

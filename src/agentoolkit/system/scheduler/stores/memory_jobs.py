@@ -52,7 +52,7 @@ class MemoryJobs(dict[str, StoredJob]):
         orders: list[Iterable[StoredJob]] = []
         for status in statuses:
             if status in LIVE:
-                orders.append(map(self._at, self._order[status].from_(after)))
+                orders.append(self[job_id] for _, job_id in self._order[status].from_(after))
             else:
                 held = self.cancelled if status is JobStatus.CANCELLED else self
                 over = (held[job_id] for job_id in self._over[status])
@@ -122,9 +122,6 @@ class MemoryJobs(dict[str, StoredJob]):
         """Forget that there was a job of this id, if that is remembered."""
         if forgotten := self.cancelled.pop(job_id, None):
             self._leave(forgotten)
-
-    def _at(self, place: tuple[datetime, str]) -> StoredJob:
-        return self[place[1]]
 
     def _unlink(self, stored: StoredJob) -> None:
         """Take a job out of all that leads to it, but for its id."""

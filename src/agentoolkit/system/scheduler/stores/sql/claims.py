@@ -155,16 +155,11 @@ class Round:
             self._recount(inserted)
         session.from_rows(_STAY, _MOVED_TYPES, list(self._stays.values()))
         session.from_rows(_MOVE, _MOVED_TYPES, list(self._moves.values()))
-        self._prune()
-        return self._records
-
-    def _prune(self) -> None:
-        """Prune where what was passed over has made a history longer: those are finished when they are written."""
+        # What was passed over is finished when it is written, so it makes histories longer.
         finished = [record.execution for record in self._records if record.execution.finished]
-        prune(self._tx, [(e.job_id, e.execution_id) for e in finished if self._place(e.job_id) > self._tx.history_length])
-
-    def _place(self, job_id: str) -> int:
-        return (self._stays.get(job_id) or self._moves[job_id])[-1]
+        places = {job_id: row[-1] for job_id, row in (*self._stays.items(), *self._moves.items())} if finished else {}
+        prune(self._tx, [(e.job_id, e.execution_id) for e in finished if places[e.job_id] > self._tx.history_length])
+        return self._records
 
     def _recount(self, inserted: set[str]) -> None:
         """Take back what has its record already, as after a backfill: it is not run again and takes no place in the history."""
@@ -222,11 +217,7 @@ class Round:
 
 def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:
     """Return records as they take their places: what was passed over is newest, so that the runs that catch up do not push it out."""
-    return sorted(recorded, key=_is_passed_over)
-
-
-def _is_passed_over(execution: Execution) -> bool:
-    return execution.finished
+    return sorted(recorded, key=lambda execution: execution.finished)
 
 
 def _jobs_after(session: Session, job_ids: Sequence[str]) -> list[Row]:

@@ -130,7 +130,8 @@ def _of_execution(term: Term, values: Values) -> str:
 
 def _has_label(kinds: Sequence[str], texts: Sequence[str], values: Values) -> str:
     """Say that a job has a label of these kinds: one of the texts, where a star stands for any text."""
-    comparisons = [("LIKE", _escaped(text).replace("*", "%").replace("?", "_")) if _has_star(text) else ("=", text) for text in texts]
+    patterns = {text: _escaped(text).replace("*", "%").replace("?", "_") for text in texts if "*" in text or "?" in text}
+    comparisons = [("LIKE", patterns[text]) if text in patterns else ("=", text) for text in texts]
     return _labelled(kinds, [(sign, text[:MAX_LABEL]) for sign, text in comparisons], values)
 
 
@@ -162,7 +163,3 @@ def _any(conditions: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", text)
-
-
-def _has_star(text: str) -> bool:
-    return "*" in text or "?" in text

@@ -10,10 +10,8 @@ from agentoolkit.system.scheduler.decisions.failures import FAILURES
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
-    FINISHED,
     NOT_FINISHED,
     AuditEntry,
-    Claimed,
     Ending,
     Finished,
     Message,
@@ -166,7 +164,9 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     rows = [(*_ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
     written = tx.session.from_rows(_FINISH, _ENDED_TYPES, rows)
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
-    _note_costs(tx.session, [ended[id_] for id_ in done if ended[id_].agentool_name == AGENT])
+    # What executions of agents have cost is kept where an index holds it; all others have no cost.
+    costs = [(id_, cost) for id_ in done if ended[id_].agentool_name == AGENT and (cost := cost_of(ended[id_])) is not None]
+    tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
     make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
@@ -174,20 +174,11 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
     answers = _answers([ending.execution for ending in endings], set(done))
+    started = after if tx.deliverer else {}  # else the leader starts them
     return [
-        _answer(after.get(ending.execution.execution_id), tx.deliverer) if is_written else NOT_FINISHED
+        Finished(True, started.get(ending.execution.execution_id, ())) if is_written else NOT_FINISHED
         for ending, is_written in zip(endings, answers, strict=True)
     ]
-
-
-def _note_costs(session: Session, ended: Sequence[Execution]) -> None:
-    """Keep what executions of agents have cost where an index holds it; all others have no cost."""
-    costs = [(execution.execution_id, cost) for execution in ended if (cost := cost_of(execution)) is not None]
-    session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
-
-
-def _answer(found: Sequence[Claimed] | None, deliverer: str) -> Finished:
-    return Finished(True, found) if found and deliverer else FINISHED
 
 
 def _once(executions: Sequence[Execution]) -> list[Execution]:

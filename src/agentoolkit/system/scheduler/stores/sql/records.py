@@ -99,12 +99,10 @@ def _attempts_text(attempts: Sequence[Attempt]) -> str | None:
 
 
 def _attempts_of(stored: str) -> tuple[Attempt, ...]:
-    return tuple(map(_attempt_of, json.loads(stored)))
-
-
-def _attempt_of(record: list[Any]) -> Attempt:
-    number, started, finished, error = record
-    return Attempt(number, moment(started), moment(finished), None if error is None else ErrorRecord(*error))
+    return tuple(
+        Attempt(number, moment(started), moment(finished), None if error is None else ErrorRecord(*error))
+        for number, started, finished, error in json.loads(stored)
+    )
 
 
 def _error_of(stored: str) -> ErrorRecord:
