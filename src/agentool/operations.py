@@ -75,9 +75,8 @@ class Operation:
     def _fitted(self, given: dict[str, Any], data: BaseOperationInput) -> dict[str, Any]:
         missing = [FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())]
         foreign = [name for name in given if name not in self.fields and given[name] != _default(name, data)]
-        unused = [
-            FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {self._takes()}") for name in foreign
-        ]
+        taken = ", ".join(sorted(self.fields)) or "no fields"
+        unused = [FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {taken}") for name in foreign]
         if problems := (*missing, *unused):
             raise self.refusal(
                 sentence(problems),
@@ -93,9 +92,6 @@ class Operation:
             held = {name: arguments.pop(name) for name in base.model_fields if name in arguments}
             arguments[parameter] = base.model_construct(_fields_set=set(held), **held)
         return arguments
-
-    def _takes(self) -> str:
-        return ", ".join(sorted(self.fields)) or "no fields"
 
 
 def _default(field: str, data: BaseOperationInput) -> Any:
@@ -150,12 +146,14 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
     parameters = [taken for given in fields for taken in _taken_by(given, function, input_type)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
-    _check_once(parameters, name)
+    names = [parameter.name for parameter in parameters]
+    if twice := sorted({parameter.name for parameter in parameters if parameter.base and names.count(parameter.name) > 1}):
+        raise ConfigurationError(f"The handler of operation {name!r} takes {', '.join(map(repr, twice))} by two parameters.")
     output_type = _evaluated(signature.return_annotation, function)
     return Operation(
         name=name,
         handler=handler,
-        fields=frozenset(parameter.name for parameter in parameters),
+        fields=frozenset(names),
         required=frozenset(parameter.name for parameter in parameters if parameter.required),
         output_type=output_type,
         description=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0],
@@ -211,12 +209,6 @@ def _fields_of(parameter: str, base: type[BaseModel], annotation: Any) -> list[_
     return [
         _Parameter(name, about.annotation, required=name in needed, base=(parameter, base)) for name, about in base.model_fields.items()
     ]
-
-
-def _check_once(parameters: Sequence[_Parameter], operation: str) -> None:
-    names = [parameter.name for parameter in parameters]
-    if twice := sorted({parameter.name for parameter in parameters if parameter.base and names.count(parameter.name) > 1}):
-        raise ConfigurationError(f"The handler of operation {operation!r} takes {', '.join(map(repr, twice))} by two parameters.")
 
 
 def _check_parameter(parameter: _Parameter, operation: str, input_type: type[BaseOperationInput]) -> None:

@@ -43,7 +43,7 @@ async def test_each_deadline_is_kept(timeouts, starts):
         at = start
         execution = Execution(str(number), "job", "probe", clock.now())
         active = ActiveExecution(Work("probe", {}), execution, timeout)
-        table.add(active)
+        table[execution.execution_id] = active
         table.watch(active)
     await clock.advance(seconds=1_000)
     assert told == {str(number): start + timeout for number, (timeout, start) in enumerate(zip(timeouts, starts, strict=True))}

@@ -150,16 +150,13 @@ class Background:
         with self._lock:
             # Not alive in a process that was forked off: only the forking thread goes on there.
             if self._loop is None or self._thread is None or not self._thread.is_alive():
-                self._loop = self._start()
+                started: Future[asyncio.AbstractEventLoop] = Future()
+                threads = self._threads = _Threads(thread_name_prefix="agentool-work")
+                self._thread = Thread(target=lambda: _run_loop(self._serve(started), threads), name=self._name, daemon=True)
+                self._thread.start()
+                self._loop = started.result(SECONDS)
                 atexit.register(self._stop_at_exit)
             return self._loop
-
-    def _start(self) -> asyncio.AbstractEventLoop:
-        started: Future[asyncio.AbstractEventLoop] = Future()
-        threads = self._threads = _Threads(thread_name_prefix="agentool-work")
-        self._thread = Thread(target=lambda: _run_loop(self._serve(started), threads), name=self._name, daemon=True)
-        self._thread.start()
-        return started.result(SECONDS)
 
     async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         self._end = asyncio.Event()

@@ -6,6 +6,7 @@ Times are microseconds since 1970 in UTC; everything without a column of its own
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from agentoolkit.database.schema import queues, scheduler, search, tools
 from agentoolkit.database.session import DatabaseError, Session
@@ -57,20 +58,14 @@ def migrate(session: Session, migrations: Sequence[Sequence[Step]]) -> None:
                 f"The database has schema version {version}, and this program knows {len(migrations)}.",
                 remedy="Use the newer version of the program, or another database.",
             )
-        for steps in migrations[version:]:
-            for step in steps:
-                _take(session, step)
+        for step in chain.from_iterable(migrations[version:]):
+            if not isinstance(step, str):
+                step(session)
+                continue
+            system, _, sql = step.partition(": ")
+            if system not in ("sqlite", "postgres"):
+                session.run(step)
+            elif system == session.dialect:
+                session.run(sql)
         session.run("DELETE FROM agentool_schema")
         session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})
-
-
-def _take(session: Session, step: Step) -> None:
-    """Take one step, unless it is for another database system."""
-    if not isinstance(step, str):
-        step(session)
-        return
-    name, _, sql = step.partition(": ")
-    if name not in ("sqlite", "postgres"):
-        session.run(step)
-    elif name == session.dialect:
-        session.run(sql)
