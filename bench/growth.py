@@ -141,12 +141,12 @@ async def _measure_all(stores: list[str], jobs: list[int], executions: list[int]
             with tempfile.TemporaryDirectory() as folder:
                 database = {"memory": None, "sqlite": str(Path(folder) / "growth.db"), "postgres": postgres}[name]
                 if name == "postgres":
-                    _empty(postgres)
+                    empty(postgres)
                 columns.append(await run(name, database, number_of_jobs, number_of_executions))
         _print(name, sizes, columns)
 
 
-def _empty(url: str) -> None:
+def empty(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -94,33 +94,24 @@ class Caller:
 CODE = Caller()
 """Whoever calls without a door: the application's own code, which may do everything."""
 
-_current: ContextVar[Caller | tuple[Caller, str]] = ContextVar("agentool_caller", default=CODE)
+current_caller: ContextVar[Caller | tuple[Caller, str]] = ContextVar("agentool_caller", default=CODE)
+"""Who asks here. A scheduled run sets its job's owner and the execution's id, of which a caller is made only when somebody asks."""
 
 
 def get_caller() -> Caller:
     """Return who asks here: the caller that a door has set, else the application's own code."""
-    current = _current.get()
+    current = current_caller.get()
     return current if isinstance(current, Caller) else current[0].inside(current[1])
-
-
-def enter_run(caller: Caller, execution_id: str) -> Token[Caller | tuple[Caller, str]]:
-    """Let a scheduled run act for its job's owner, until `leave_run`. Who that is made of is put together only when asked."""
-    return _current.set((caller, execution_id))
-
-
-def leave_run(token: Token[Caller | tuple[Caller, str]]) -> None:
-    """Undo `enter_run`."""
-    _current.reset(token)
 
 
 @contextmanager
 def acting_as(caller: Caller) -> Generator[Caller]:
     """Let a caller be the one who asks, in a ``with`` block and in whatever is started there."""
-    token = _current.set(caller)
+    token = current_caller.set(caller)
     try:
         yield caller
     finally:
-        _current.reset(token)
+        current_caller.reset(token)
 
 
-__all__ = ["ADMIN", "CODE", "OWN", "Caller", "Door", "Scope", "acting_as", "enter_run", "get_caller", "leave_run"]
+__all__ = ["ADMIN", "CODE", "OWN", "Caller", "Door", "Scope", "acting_as", "current_caller", "get_caller"]

@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 from agentool.errors import AgenToolError
 
 NOTHING_TO_REPORT = "nothing to report"
-"""Reason of a success whose result is kept and delivered to nobody."""
+"""Reason of a success whose result is kept and delivered to nobody: its output has a field ``nothing_to_report`` that is true."""
 
 
 class EndedEarly(AgenToolError):
@@ -41,8 +41,3 @@ class GoesOnLater(AgenToolError):
         super().__init__(reason)
         self.reason = reason
         self.retry_after = after
-
-
-def is_nothing_to_report(output: object) -> bool:
-    """Does an output say that nobody need hear of it? It does with a field ``nothing_to_report`` that is true."""
-    return getattr(output, "nothing_to_report", False) is True

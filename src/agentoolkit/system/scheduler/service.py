@@ -98,12 +98,7 @@ class SchedulerService:
         return self._habits.timezone or machine_zone()
 
     async def add(
-        self,
-        asked: JobFields,
-        job_id: str | None = None,
-        *,
-        replace_existing: bool = False,
-        assumed: Collection[str] | None = None,
+        self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, assumed: Collection[str] | None = None
     ) -> Added:
         """Schedule a job; the very same one again changes nothing.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentool.errors import AgenToolError
-from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, is_nothing_to_report
+from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
@@ -32,7 +32,7 @@ def record_success(
         result = recordable(output, largest)
     except UnrecordableResult as error:
         return record_failure(execution, error, now, duration, reason="its result could not be recorded")
-    if not reason and is_nothing_to_report(output):
+    if not reason and getattr(output, "nothing_to_report", False) is True:
         reason = NOTHING_TO_REPORT
     return execution.succeeded(now, duration, result, reason)
 

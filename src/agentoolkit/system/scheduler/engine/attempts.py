@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from itertools import islice
 
-from agentool.caller import enter_run, leave_run
+from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler.decisions import outcomes
@@ -201,7 +201,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
     execution, work = active.execution, active.work
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    token, caller = _current.set(execution), enter_run(work.caller, execution.execution_id)
+    token, caller = _current.set(execution), current_caller.set((work.caller, execution.execution_id))
     table.watch(active)
     began = time.perf_counter()
     try:
@@ -227,7 +227,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
             return _failed(execution, error, now, took, "its result could not be recorded")
     finally:
         active.deadline = None
-        leave_run(caller)
+        current_caller.reset(caller)
         _current.reset(token)
 
 

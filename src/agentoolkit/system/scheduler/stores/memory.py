@@ -244,7 +244,10 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         new = [execution for execution in executions if execution not in self._history]
         if len(new) < len(executions):
             state = recount(job, decision, new)
-        self._jobs.move(stored, state)
+        if state.status is stored.state.status:
+            self._jobs[job.job_id] = StoredJob(job, state)
+        else:
+            self._jobs.move(stored, state)
         written: list[Claimed] = []
         for execution in new:
             self._write(execution)

@@ -29,6 +29,7 @@ class MemoryHistory:
     def __init__(self, length: int, size: int = HISTORY_SIZE) -> None:
         self._length = length
         self._size = size
+        self._smallest = smallest_counted(length, size)
         self._large: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Sizes of the results that count, by the job's id and the execution's, in the order in which they finished."""
         self.current: dict[str, Execution] = {}
@@ -134,7 +135,7 @@ class MemoryHistory:
 
     def _make_room(self, history: dict[str, Execution], newest: Execution) -> None:
         """Leave out the oldest results of a job when they are too much together with the newest one."""
-        if (size := size_of(newest.result)) < smallest_counted(self._length, self._size):
+        if (size := size_of(newest.result)) < self._smallest:
             return
         large = self._large[newest.job_id]
         large[newest.execution_id] = size
