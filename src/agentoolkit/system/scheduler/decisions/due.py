@@ -209,19 +209,11 @@ def runs_left(job: Job, state: JobState) -> float:
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - state.runs
 
 
-def runs_in_turn(policies: Policies) -> bool:
-    """May several due times of a job be given out at once, each to run after the other?"""
-    return policies.catch_up == "all" or (policies.catch_up is None and not policies.coalesce)
-
-
 def _run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -> bool:
     """Do these due times run one after another, so that none is skipped because an earlier one runs?
 
     With ``catch_up: all`` those that are late do; without coalescing those that were noticed at once.
     """
-    return runs_in_turn(policies) and (len(times) > 1 or (policies.catch_up == "all" and _are_late(times, now)))
-
-
-def _are_late(times: Sequence[datetime], now: datetime) -> bool:
-    """Were they noticed several at once, or one long after its time?"""
-    return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
+    if policies.catch_up == "all":
+        return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
+    return policies.catch_up is None and not policies.coalesce and len(times) > 1

@@ -43,7 +43,11 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
         ended = execution._replace(status=ExecutionStatus(error.status), reason=error.reason, finished_at=now, duration=duration)
         return ended._replace(result=part_done(error))
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
-    record = ErrorRecord(type(error).__name__, _cut(_text(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
+    try:
+        text = str(error)
+    except Exception as unwritable:
+        text = f"(its text cannot be written: {unwritable!r})"
+    record = ErrorRecord(type(error).__name__, _cut(text, MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
     ended = execution._replace(status=ExecutionStatus.FAILED, result=part_done(error), finished_at=now, duration=duration)
     return ended._replace(reason=reason or f"raised {record.type}", error=record)
 
@@ -63,13 +67,6 @@ def _cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[: most // 2]} … ({len(text) - most:,} characters left out) … {text[-(most // 2) :]}"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as unwritable:
-        return f"(its text cannot be written: {unwritable!r})"
 
 
 def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float | None = None) -> Execution:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.decisions import recovery
 from agentoolkit.system.scheduler.decisions.failures import FAILURES
+from agentoolkit.system.scheduler.decisions.keeping import LEFT_OUT, smallest_counted
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
+from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
     NOT_FINISHED,
@@ -22,7 +24,6 @@ from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_note
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
-from agentoolkit.system.scheduler.stores.sql.keeping import make_room
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
@@ -77,6 +78,15 @@ _REQUEST_CANCEL = f"""
 _CANCEL_REQUESTS = """
     SELECT execution_id, cancel_reason FROM agentool_executions
     WHERE owner = :owner AND cancel_requested = 1 AND finished_at IS NULL ORDER BY execution_id
+"""
+# The newest has none before it, so that the sum is null and it stays.
+_LEAVE_OUT = """
+    UPDATE agentool_executions SET result = NULL, reason = CASE WHEN reason = '' THEN :left_out ELSE reason END
+    WHERE execution_id IN (SELECT execution_id FROM (
+        SELECT execution_id, LENGTH(result) AS own, SUM(LENGTH(result)) OVER (
+            ORDER BY finished_at DESC, sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
+        FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL AND LENGTH(result) >= :smallest) AS counted
+    WHERE own + newer > :most)
 """
 
 
@@ -169,7 +179,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
-    make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
+    _make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
@@ -196,6 +206,19 @@ def _answers(executions: Sequence[Execution], done: set[str]) -> list[bool]:
         answers.append(execution.execution_id in done)
         done.discard(execution.execution_id)
     return answers
+
+
+def _make_room(tx: Transaction, written: Iterable[tuple[str, str]]) -> None:
+    """Leave out the oldest results of jobs whose results are too much together.
+
+    Args:
+        tx: The transaction.
+        written: Executions by their ids, with the results that were just written of them.
+    """
+    smallest = smallest_counted(tx.history_length, tx.history_size)
+    limits = {"smallest": smallest, "most": tx.history_size, "left_out": LEFT_OUT}
+    for job_id in sorted({job_id_of(execution_id) for execution_id, result in written if len(result) >= smallest}):
+        tx.session.run(_LEAVE_OUT, {"job_id": job_id, **limits})
 
 
 def _postpone(session: Session, execution: Execution, owner: str, new_owner: str) -> bool:
@@ -228,7 +251,7 @@ def _insert(tx: Transaction, execution: Execution) -> bool:
         return False
     session.run(_COUNT, {**job, "sequence": sequence})
     if execution.finished and execution.result is not None:
-        make_room(tx, [(execution.execution_id, EXECUTION.parameters(execution)["result"])])
+        _make_room(tx, [(execution.execution_id, EXECUTION.parameters(execution)["result"])])
     if execution.finished and not 0 < sequence <= tx.history_length:
         prune(tx, [(execution.job_id, "")])
     return True

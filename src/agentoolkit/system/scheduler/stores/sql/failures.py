@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from datetime import datetime
+from collections.abc import Collection
 
-from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.failures import COUNTED, pause_if_failing
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
@@ -15,6 +13,7 @@ from agentoolkit.system.scheduler.stores.sql.records import STATE, state_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
 
 _STANDS = f"SELECT job_id, revision, definition, {STATE.selected} FROM agentool_jobs WHERE live = 1 AND job_id IN"  # noqa: S608  columns of ours
+_COUNTED = frozenset(status.value for status in COUNTED)
 _PAUSE = "UPDATE agentool_jobs SET state = :state, reason = :reason WHERE job_id = :job_id AND state = 'active'"
 _OUTCOMES = """
     SELECT status FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL AND finished_at >= :since
@@ -36,12 +35,8 @@ def pause_failing(tx: Transaction, job_ids: Collection[str]) -> None:
             continue
         if job.policies.pause_after_failures is None:
             continue
-        newest = _newest_outcomes(session, job_id, state.failures_from, tx.history_length)
+        since = micros(state.failures_from) if state.failures_from else 0
+        ended = session.rows(_OUTCOMES, {"job_id": job_id, "since": since, "most": tx.history_length})
+        newest = (ExecutionStatus(status) for (status,) in ended if status in _COUNTED)
         if (paused := pause_if_failing(job, state, newest)) is not None:
             session.run(_PAUSE, {"job_id": job_id, "state": paused.status.value, "reason": paused.reason})
-
-
-def _newest_outcomes(session: Session, job_id: str, since: datetime | None, most: int) -> Iterator[ExecutionStatus]:
-    rows = session.rows(_OUTCOMES, {"job_id": job_id, "since": micros(since) if since else 0, "most": most})
-    counted = {status.value: status for status in COUNTED}
-    return (counted[status] for (status,) in rows if status in counted)
