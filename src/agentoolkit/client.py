@@ -139,9 +139,13 @@ class SchedulerClient:
 def get_scheduler(injector: Injector | None = None) -> SchedulerClient:
     """Return the scheduler of the current injector.
 
-    Where nothing is registered yet, a toolkit with the settings of the environment is; its scheduler starts at first use.
+    Where no toolkit is registered yet, one with the settings of the environment is, around a scheduler that is there already;
+    its scheduler starts at first use.
+
+    Raises:
+        ConfigurationError: A setting names a database, and a scheduler that lives in memory is in use already.
     """
     injector = injector or get_injector()
-    if "scheduler" not in injector:
+    if not ("scheduler" in injector and "sequence" in injector):
         Toolkit(injector=injector).log_package()
     return SchedulerClient(injector)

@@ -20,8 +20,10 @@ from agentoolkit.actions.task_functions import AVAILABLE_TASKS, task_type
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.client import SchedulerClient, get_scheduler
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import create_scheduler_agent
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.testing import toolkit
+from agentoolkit.wiring import Toolkit
 
 from .conftest import START, create_note
 from .waiting import history
@@ -269,6 +271,26 @@ async def test_without_a_toolkit_there_is_one():
         scheduler = get_scheduler()
         assert isinstance(scheduler, SchedulerClient)
         assert await scheduler.schedule_notification(message="a", schedule_spec="tomorrow")
+        await injector.get("scheduler").deps.lifecycle.close()
+
+
+@pytest.mark.parametrize("order", [("create", "get"), ("get", "create"), ("create", "get", "toolkit"), ("create", "toolkit", "get")])
+@pytest.mark.parametrize("is_used", [False, True], ids=["fresh", "used"])
+async def test_the_client_works_whatever_was_made_before(order, is_used):
+    """A scheduler alone, a toolkit and the client, in any order: they share one scheduler, which can call every AgenTool."""
+    injector = Injector()
+    make = {
+        "create": lambda: create_scheduler_agent(),
+        "get": lambda: get_scheduler(),
+        "toolkit": lambda: Toolkit(Settings(), injector=injector),
+    }
+    with injector.activate():
+        for step in order:
+            make[step]()
+            if is_used:
+                await injector.run("scheduler", {"operation": "list"})
+        task_id = await get_scheduler().schedule_notification("a", "tomorrow")
+        assert [job["job_id"] for job in (await injector.run("scheduler", {"operation": "list"})).data["jobs"]] == [task_id]
         await injector.get("scheduler").deps.lifecycle.close()
 
 
