@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -59,12 +60,13 @@ async def test_listeners_are_told_until_they_leave():
     assert told == [("Backup complete", "", "info")]
 
 
-async def test_a_listener_that_fails_silences_no_other():
+@pytest.mark.parametrize("error", [RuntimeError("no bell"), KeyboardInterrupt("no bell"), asyncio.CancelledError("no bell")])
+async def test_a_listener_that_fails_silences_no_other(error):
     """Every listener is told, async ones too, and the target has failed."""
     send, told = notifying(), []
 
     def fail(notification):
-        raise RuntimeError("no bell")
+        raise error
 
     async def tell(notification):
         told.append(notification.message)

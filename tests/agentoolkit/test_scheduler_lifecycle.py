@@ -436,3 +436,64 @@ async def test_closed_toolkit_can_be_read():
     async with toolkit() as kit:
         pass
     assert (await kit.injector.run("scheduler", {"operation": "status"})).data["running"] is False
+
+
+# A handler that never ends
+
+
+class EndlessInput(BaseOperationInput):
+    operation: Literal["go"]
+
+
+async def insist() -> None:
+    """Go on whatever happens."""
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except BaseException:
+            continue
+
+
+async def in_a_task() -> None:
+    await asyncio.create_task(insist())
+
+
+async def in_a_group() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(insist())
+
+
+async def within_a_time() -> None:
+    await asyncio.wait_for(insist(), 3600)
+
+
+async def beside_others() -> None:
+    await asyncio.gather(insist(), asyncio.sleep(3600))
+
+
+@pytest.mark.parametrize("work", [insist, in_a_task, in_a_group, within_a_time, beside_others])
+def test_a_program_ends_though_a_handler_does_not(work, caplog):
+    """`asyncio.run` of a program of one's own ends after its toolkit, whatever a handler or a task that it has begun ignores."""
+    ended = []
+
+    async def stubborn(ctx: RunContext) -> None:
+        await work()
+
+    async def orderly(ctx: RunContext) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("orderly")
+
+    async def program() -> None:
+        async with Toolkit(Settings(timezone="UTC"), stop_seconds=0.3) as kit:
+            for name, handler in (("stubborn", stubborn), ("orderly", orderly)):
+                create_agentool(name, EndlessInput, {"go": handler})
+                job = {"schedule": "now", "agentool_name": name, "input_data": {"operation": "go"}}
+                await kit.injector.run("scheduler", {"operation": "schedule", "job_id": name, **job})
+            await asyncio.sleep(0.1)
+
+    program_thread = threading.Thread(target=lambda: (asyncio.run(program()), ended.append("program")), daemon=True)
+    program_thread.start()
+    program_thread.join(10)
+    assert (ended, "stubborn" in caplog.text, "orderly" in caplog.text) == (["orderly", "program"], True, False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentool import ConfigurationError
+from agentoolkit.system.events import EventMessage, get_event_bus
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import toolkit
 
@@ -56,7 +59,11 @@ def test_a_full_disk_stops_nothing(cli: Cli) -> None:
     assert cli.data("history")["count"] >= 1
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError(), GeneratorExit(), RuntimeError()])
+class Otherwise(BaseException):
+    """What no library knows."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError(), GeneratorExit(), RuntimeError(), KeyboardInterrupt(), Otherwise()])
 async def test_a_listener_ends_nothing(error: BaseException) -> None:
     """Whatever it raises: the next listener hears, and the job runs on."""
     heard: list[str] = []
@@ -73,6 +80,43 @@ async def test_a_listener_ends_nothing(error: BaseException) -> None:
         history = (await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "a"})).data["history"]
     assert [record["status"] for record in history] == ["success"] * 3
     assert heard.count("scheduler.task.success") == 3
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), Otherwise(), asyncio.CancelledError()])
+async def test_a_subscriber_of_the_bus_ends_nothing_but_its_call(error: BaseException) -> None:
+    """Whatever it raises, async or not, it is told of the next event."""
+    heard: list[str] = []
+
+    async def listen(event: EventMessage) -> None:
+        heard.append(event.type)
+        raise error
+
+    def hear(event: EventMessage) -> None:
+        heard.append(event.type)
+        raise error
+
+    async with toolkit() as kit:
+        for listener in (listen, hear):
+            kit.events.subscribe("mine.*", listener)
+        for _ in range(2):
+            kit.events.publish("mine.done", "tests")
+            await kit.events.wait_idle()
+    assert heard == ["mine.done"] * 4
+
+
+@pytest.mark.parametrize("listener", [5, "print", [print], object(), lambda: None, lambda event, more: None])
+async def test_what_cannot_be_called_with_an_event_is_no_listener(listener: Any) -> None:
+    """At every door that takes one it is refused at once, with the reason."""
+    async with toolkit() as kit:
+        doors = (
+            kit.scheduler.subscribe,
+            kit.injector.get("notification").deps.subscribe,
+            lambda found: get_event_bus(kit.injector).subscribe("task.*", found),
+        )
+        for subscribe in doors:
+            with pytest.raises(ConfigurationError, match="cannot be called"):
+                subscribe(listener)
+            subscribe(print)
 
 
 async def test_an_asynchronous_listener_is_refused() -> None:

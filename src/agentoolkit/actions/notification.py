@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import os
@@ -21,6 +22,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
+from agentoolkit.listeners import check_listener
 from agentoolkit.settings import NotificationSettings
 from agentoolkit.text import in_one_line
 
@@ -96,7 +98,12 @@ class Notifier:
         self._arrived: OrderedDict[object, frozenset[str]] = OrderedDict()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener, async ones too, with what is sent to the target ``event``; the answer ends that."""
+        """Call a listener, async ones too, with what is sent to the target ``event``; the answer ends that.
+
+        Raises:
+            ConfigurationError: It cannot be called with a notification.
+        """
+        check_listener(listener)
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -155,15 +162,17 @@ class Notifier:
             await self.services.send(target, message, title, kind)
 
     async def _tell_listeners(self, notification: Notification) -> None:
-        failed: list[Exception] = []
+        failed: list[BaseException] = []
         for listener in tuple(self._listeners):
             try:
                 if inspect.isawaitable(told := listener(notification)):
                     await told
-            except Exception as error:
+            except BaseException as error:  # also what means to end somebody: a listener keeps nobody from being told
+                if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                    raise
                 failed.append(error)
         if failed:
-            raise failed[0]
+            raise RuntimeError(str(failed[0]) or type(failed[0]).__name__) from failed[0]
 
 
 async def notification_send(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from agentool.core.background import Background
 from agentool.errors import ConfigurationError
+from agentoolkit.listeners import check_listener
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
 from agentoolkit.system.events.ports import Bounds, EventStore
 from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Handler, Subscription
@@ -129,7 +130,10 @@ class EventService:
 
         Raises:
             InvalidEvent: The pattern cannot be one.
+            ConfigurationError: The handler cannot be called with an event.
         """
+        if handler is not None:
+            check_listener(handler)
         wanted = EventFilter(checked_pattern(pattern), agent_name)
         subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
         with self._lock:

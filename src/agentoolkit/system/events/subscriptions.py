@@ -185,9 +185,7 @@ class Subscription:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             self._failed(message)
-        except BaseException as error:  # also what means to end somebody: a handler ends nothing but its own call
-            if isinstance(error, KeyboardInterrupt):
-                raise
+        except BaseException:  # also what means to end somebody: a handler ends nothing but its own call
             self._failed(message)
 
     async def _called(self, message: EventMessage) -> None:

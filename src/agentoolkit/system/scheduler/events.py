@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from asyncio import CancelledError
 from collections.abc import Callable
 from inspect import iscoroutine, iscoroutinefunction
 from typing import Literal, NamedTuple
 
 from agentool.errors import ConfigurationError
+from agentoolkit.listeners import check_listener
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,9 @@ class EventPublisher:
         """Add a listener; the answer removes it again, and may be called twice.
 
         Raises:
-            ConfigurationError: It is asynchronous: nobody would wait for it.
+            ConfigurationError: It cannot be called with an event, or is asynchronous: nobody would wait for it.
         """
+        check_listener(listener)
         if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004  its own method
             problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
             raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
@@ -99,8 +100,7 @@ class EventPublisher:
         for listener in self._listeners:
             try:
                 answer: object = listener(event)
-            except (Exception, SystemExit, GeneratorExit, CancelledError):
-                # Also what means to end somebody: a listener ends neither the clock nor what runs.
+            except BaseException:  # also what means to end somebody: a listener ends neither the clock nor what runs
                 logger.exception("A listener failed on %s", event.type)
             else:
                 if answer is not None and iscoroutine(answer):

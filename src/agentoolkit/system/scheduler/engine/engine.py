@@ -12,6 +12,7 @@ from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.leadership import Leadership
+from agentoolkit.system.scheduler.engine.left_behind import leave_handlers_behind
 from agentoolkit.system.scheduler.engine.parts import Parts
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Engine:
             self.clock.shutdown(wait=False)
         await self.claiming.wait_idle(seconds * 0.05)
         await self.dispatch.stop(seconds * 0.5, seconds * 0.15)
+        await leave_handlers_behind()
         await self.deliveries.stop(seconds * 0.1)
         if self._opened:
             try:  # others may lead and start what waits, also if this process goes on; who is not told notices in time
