@@ -36,7 +36,7 @@ class Witness:
     """Writes down each step that is really done, and ends the process in one of them."""
 
     def __init__(self, log: Path, dies_in: str = "", fails_in: str = "", waits_in: str = "") -> None:
-        self._log = log
+        self.log = log
         self._dies_in = dies_in
         self._fails_in = fails_in
         self._waits_in = waits_in
@@ -44,7 +44,7 @@ class Witness:
 
     async def note(self, step: str) -> None:
         """Note a step before it is done."""
-        with self._log.open("a") as file:
+        with self.log.open("a") as file:
             file.write(f"{step}\n")
         if step == self._dies_in:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -58,7 +58,7 @@ class Witness:
     @property
     def noted(self) -> list[str]:
         """The steps that were done, in order."""
-        return self._log.read_text().splitlines()
+        return self.log.read_text().splitlines()
 
     def agent(self, injector: Injector) -> Agent[None, str]:
         """Return an agent with five steps."""
@@ -85,10 +85,10 @@ class Witness:
 
 
 @asynccontextmanager
-async def opened(database: Path, witness: Witness) -> AsyncIterator[Toolkit]:
+async def opened(database: Path | str, witness: Witness) -> AsyncIterator[Toolkit]:
     """A toolkit whose agent ``a`` is durable, and with it the job ``j``, which is due at once where it is new."""
     settings = Settings.from_values({"timezone": "UTC", "database": str(database), "log_console": False})
-    is_new = not database.exists()  # noqa: ASYNC240  once, before anything runs
+    is_new = not witness.log.exists()
     kit = Toolkit(settings)
     register_agent("a", witness.agent(kit.injector), durable="dbos", injector=kit.injector)
     async with kit:
@@ -111,7 +111,7 @@ async def ended(kit: Toolkit) -> dict[str, Any]:
 
 async def main(database: str, log: str, dies_in: str) -> None:
     """Run the job until the process is killed in a step."""
-    async with opened(Path(database), Witness(Path(log), dies_in)) as kit:
+    async with opened(database, Witness(Path(log), dies_in)) as kit:
         await ended(kit)
 
 

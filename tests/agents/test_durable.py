@@ -30,10 +30,11 @@ from agentoolkit.testing import TestToolkit
 from agentoolkit.time_source import SystemTime
 
 
-@pytest.mark.parametrize("deaths", [STEPS[:2], STEPS[2:4], STEPS[4:]], ids="-".join)
-async def test_a_killed_run_repeats_no_finished_step(tmp_path: Path, deaths: tuple[str, ...]) -> None:
-    """A run of five steps, killed in one and then in the next, does each other step once: no finished request is paid twice."""
-    database, log = tmp_path / "jobs.db", tmp_path / "log"
+DEATHS = pytest.mark.parametrize("deaths", [STEPS[:2], STEPS[2:4], STEPS[4:]], ids="-".join)
+
+
+async def repeats_no_finished_step(database: Path | str, log: Path, deaths: tuple[str, ...]) -> None:
+    """Kill a run in each of these steps in turn, and let it go on."""
     for step in deaths:
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.agents.durable", str(database), str(log), step)
         assert await asyncio.wait_for(process.wait(), 120) == -signal.SIGKILL
@@ -42,6 +43,19 @@ async def test_a_killed_run_repeats_no_finished_step(tmp_path: Path, deaths: tup
         run = await ended(kit)
     assert (run["status"], run["attempt"], run["result"]["output"]) == ("success", len(deaths) + 1, "done in 3 turns")
     assert witness.noted == [step for step in STEPS for _ in range(2 if step in deaths else 1)]
+
+
+@DEATHS
+async def test_a_killed_run_repeats_no_finished_step(tmp_path: Path, deaths: tuple[str, ...]) -> None:
+    """A run of five steps, killed in one and then in the next, does each other step once: no finished request is paid twice."""
+    await repeats_no_finished_step(tmp_path / "jobs.db", tmp_path / "log", deaths)
+
+
+@DEATHS
+@pytest.mark.long_form
+async def test_a_killed_run_on_postgresql_repeats_none_either(tmp_path: Path, postgres_url: str, deaths: tuple[str, ...]) -> None:
+    """Its steps are in a schema of their own, in the database of the jobs."""
+    await repeats_no_finished_step(postgres_url, tmp_path / "log", deaths)
 
 
 async def test_a_retry_begins_with_the_step_that_failed(tmp_path: Path) -> None:
