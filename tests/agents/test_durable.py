@@ -29,7 +29,6 @@ from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.testing import TestToolkit
 from agentoolkit.time_source import SystemTime
 
-
 DEATHS = pytest.mark.parametrize("deaths", [STEPS[:2], STEPS[2:4], STEPS[4:]], ids="-".join)
 
 

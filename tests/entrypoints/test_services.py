@@ -84,6 +84,14 @@ def test_a_folder_of_any_name_is_read_as_it_is(cli: Cli, config: Path, tmp_path:
     assert complaints(program, unit) == []
 
 
+def test_a_dollar_is_doubled_in_the_command_alone() -> None:
+    """Systemd expands variables there; in its environment and its paths a dollar means itself. Source: systemd.exec(5)."""
+    unit = systemd_unit(ServicePlan(("agentool", "$HOME"), Path("/srv/a$b"), {"AGENTOOL_HOME": "/srv/a$b"}))
+    assert 'ExecStart="agentool" "$$HOME"\n' in unit
+    assert 'Environment="AGENTOOL_HOME=/srv/a$b"\n' in unit
+    assert "WorkingDirectory=/srv/a$b\n" in unit
+
+
 def test_a_line_break_is_refused() -> None:
     """It would begin another line of the unit."""
     with pytest.raises(InvalidInput, match="line break"):

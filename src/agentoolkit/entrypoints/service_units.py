@@ -109,13 +109,14 @@ def service_file() -> Path:
 def systemd_unit(plan: ServicePlan) -> str:
     """Return a unit for the user's own systemd."""
     environment = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in plan.environment.items())
+    command = [_quoted(word).replace("$", "$$") for word in plan.command]  # only here does a dollar begin a variable
     return f"""\
 [Unit]
 Description=agentool: runs the jobs that are kept
 
 [Service]
 Type=exec
-ExecStart={" ".join(map(_quoted, plan.command))}
+ExecStart={" ".join(command)}
 WorkingDirectory={_plain(str(plan.folder))}
 {environment}
 Restart=on-failure
@@ -145,8 +146,8 @@ def _launchd(plan: ServicePlan) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Write a word so that systemd reads it as it is: quoted, with ``%`` and ``$`` doubled."""
-    escaped = _plain(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    """Write a word so that systemd reads it as it is: quoted, with ``%`` doubled."""
+    escaped = _plain(word).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
