@@ -28,6 +28,11 @@ PATIENCE = 60.0
 POLICIES = {"misfire_grace_time": None, "coalesce": False, "max_instances": 1_000, "timeout": 29}
 """Every due time runs, however late, and ids travel together."""
 
+SCHEDULER = ["agentool", "serve", "--kept"]
+WORKER = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "-n", "NUMBER@fleet", "-l", "INFO", "-c", "2"]
+WORKER += ["--without-mingle", "--without-gossip", "--pool"]
+READY = ("Ctrl-C ends it", "stands by", " ready.")
+
 
 class Due(NamedTuple):
     """A job that is due so many times, so many seconds apart."""
@@ -52,13 +57,13 @@ class Verdict:
     doubled: int
     """Due times with a second row, and rows without a due time."""
     run_again: int
-    """Starts of a handler after the first of its execution: those that a fault cut short."""
-    finished_twice: int
-    """Handlers that came to their end more than once for one execution."""
+    """Starts of a handler after the first of its execution: those that a kill cut short, before their outcome was written down."""
+    ended_again: int
+    """Of these, handlers that had come to their end before."""
 
     @property
     def wrong(self) -> int:
-        return self.lost + self.doubled + self.finished_twice
+        return self.lost + self.doubled
 
     def __str__(self) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(self).items())
@@ -87,26 +92,27 @@ class Fleet:
     # Processes
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
-        return self._start(["agentool", "serve", "--kept"], ("Ctrl-C ends it", "stands by"))
+        return self.start(SCHEDULER)[0]
 
-    def start_worker(self, pool: str = "prefork", concurrency: int = 2) -> subprocess.Popen[bytes]:
-        celery = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "-n", f"{len(self.processes)}@fleet", "-l", "INFO"]
-        return self._start([*celery, "--pool", pool, "-c", str(concurrency), "--without-mingle", "--without-gossip"], (" ready.",))
+    def start_worker(self, pool: str = "prefork") -> subprocess.Popen[bytes]:
+        return self.start([*WORKER, pool])[0]
 
-    def begin(self, asked: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start a program without waiting for it."""
-        output = self.folder / f"output{len(self.processes)}"
+    def start(self, *commands: Sequence[str]) -> list[subprocess.Popen[bytes]]:
+        """Start programs together, and wait until each is ready."""
+        begun = [self._begin(command) for command in commands]
+        for process, output in begun:
+            self.until(lambda: process.poll() is not None or any(word in output.read_text() for word in READY), output.read_text)  # noqa: B023
+            assert process.poll() is None, output.read_text()
+        return [process for process, _ in begun]
+
+    def _begin(self, asked: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
+        number = len(self.processes)
+        output = self.folder / f"output{number}"
+        command = [sys.executable, "-m", *(word.replace("NUMBER", str(number)) for word in asked)]
         with output.open("wb") as file:
-            command = [sys.executable, "-m", *asked]
             process = subprocess.Popen(command, env=self.environment, stdout=file, stderr=file, cwd=self.folder, start_new_session=True)
         self.processes.append(process)
         return process, output
-
-    def _start(self, asked: Sequence[str], ready: Sequence[str]) -> subprocess.Popen[bytes]:
-        process, output = self.begin(asked)
-        self.until(lambda: process.poll() is not None or any(word in output.read_text() for word in ready), output.read_text)
-        assert process.poll() is None, output.read_text()
-        return process
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """End a process with all that it forked, as a machine that fails does."""
@@ -170,9 +176,20 @@ class Fleet:
         """Wait until every due time has come to its end, and judge."""
         number, like = sum(job.times for job in jobs), _prefix(jobs)
         sql = f"SELECT COUNT(*), COUNT(finished_at) FROM agentool_executions WHERE job_id LIKE '{like}%'"
-        self.until(lambda: self.query(sql)[0] == (number, number), lambda: self.query(sql), seconds)
+        self.until(lambda: self.query(sql)[0] == (number, number), lambda: self._what_is_missing(jobs), seconds)
         time.sleep(0.5)  # what is doubled would come now
         return self.verdict(jobs)
+
+    def _what_is_missing(self, jobs: Sequence[Due]) -> str:
+        like = _prefix(jobs)
+        states = self.query(
+            f"SELECT status, due_count, reason, COUNT(*) FROM agentool_executions WHERE job_id LIKE '{like}%' GROUP BY 1, 2, 3"
+        )
+        rows = set(self.query(f"SELECT job_id, scheduled_at FROM agentool_executions WHERE job_id LIKE '{like}%'"))
+        missing = sorted((round(moment.timestamp() * 1e6), job.job_id) for job in jobs for moment in job.moments)
+        missing = [(at - missing[0][0], job_id) for at, job_id in missing if (job_id, at) not in rows]
+        jobs_now = self.query(f"SELECT job_id, state, next_run_at FROM agentool_jobs WHERE job_id LIKE '{like}%' LIMIT 3")
+        return f"{self.verdict(jobs)}; missing {len(missing)}: {missing[:3]}; {states}; {jobs_now}"
 
     def verdict(self, jobs: Sequence[Due]) -> Verdict:
         like = _prefix(jobs)
@@ -186,7 +203,7 @@ class Fleet:
             lost=len(due - done),
             doubled=sum(number - 1 for number in found.values()) + len(found.keys() - due),
             run_again=sum(number - 1 for number in starts.values()),
-            finished_twice=sum(number - 1 for number in ends.values()),
+            ended_again=sum(number - 1 for number in ends.values()),
         )
 
 
