@@ -61,6 +61,7 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
         lambda parts: {"settings": parts.settings.shell, "live": parts.scheduler.parts.live},
     ),
     "notification": ("agentoolkit.actions.notification:create_notification_agent", lambda parts: {"settings": parts.settings.notification}),
+    "celery_task": ("agentoolkit.actions.celery_task:create_celery_task_agent", lambda parts: {"settings": parts.settings.celery}),
     "http": ("agentoolkit.actions.http:create_http_agent", lambda parts: {"settings": parts.settings.http}),
     "mcp": ("agentoolkit.actions.mcp:create_mcp_agent", lambda parts: {"settings": parts.settings.mcp}),
     "sequence": (

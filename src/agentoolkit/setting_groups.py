@@ -190,7 +190,7 @@ class AgentsSettings(SettingsGroup):
     frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
     spread: float = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
     approve: tuple[str, ...] = Field(
-        default=("shell", "http", "mcp", "function", "storage_fs", "config"),
+        default=("shell", "http", "mcp", "function", "celery_task", "storage_fs", "config"),
         description="AgenTools whose jobs wait for a person's approval when a language model makes them",
         examples=["shell,http"],
     )

@@ -25,7 +25,7 @@ from .executor_world import World
 from .executors import IDS_IN_A_MESSAGE
 from .workers import Worker, celery_worker, rq_worker
 
-WORKERS = ["celery-redis", "celery-classic", "celery-quorum", "rq-Worker", "rq-SimpleWorker"]
+WORKERS = ["celery-redis", "celery-classic", "celery-quorum", "rq-ForkingWorker", "rq-InProcessWorker"]
 
 
 @pytest.fixture(scope="module", params=["local", "process", *WORKERS])

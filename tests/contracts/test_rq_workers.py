@@ -20,7 +20,11 @@ INTRUDER = "open('intruded', 'w').close()\n\n\ndef run(*given, **named): ...\n"
 """Code that leaves a file when it is but imported."""
 
 
-@pytest.fixture(params=[["agentool", "worker", "--rq", "--pool", "solo"], [*RQ_COMMAND, "-w", "rq.SimpleWorker"]], ids=["agentool", "rq"])
+OURS = ["agentool", "worker", "--rq", "--pool", "solo"]
+THEIRS = [*RQ_COMMAND, "-w", "agentoolkit.entrypoints.rq_worker.InProcessWorker"]
+
+
+@pytest.fixture(params=[OURS, THEIRS], ids=["agentool", "rq"])
 def queue(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Queue]:
     """The queue of a worker that could import the intruder's code."""
     (tmp_path / "intruder.py").write_text(INTRUDER)

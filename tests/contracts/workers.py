@@ -20,10 +20,6 @@ RQ_COMMAND = [
     "worker",
     "-c",
     "agentoolkit.entrypoints.rq_worker",
-    "-j",
-    "agentoolkit.entrypoints.rq_worker.ExecutionsJob",
-    "-S",
-    "json",
 ]
 """As the how-to on scaling out writes it."""
 
@@ -92,9 +88,9 @@ def celery_worker(folder: Path, broker: str, pool: str, queue_type: str = "quoru
 
 @contextmanager
 def rq_worker(folder: Path, server: str, kind: str) -> Iterator[Worker]:
-    """Run a worker of RQ, by its own command: ``Worker`` forks for each message, ``SimpleWorker`` does not."""
+    """Run a worker of RQ, by its own command: ``ForkingWorker`` forks for each message, ``InProcessWorker`` does not."""
     database, log, output = str(folder / "agentool.db"), folder / "log", folder / "output"
     log.touch()
     environment = environment_of(database, log, REDIS_URL=server)
-    with running([*RQ_COMMAND, "-w", f"rq.{kind}"], environment, output, "Listening on") as process:
+    with running([*RQ_COMMAND, "-w", f"agentoolkit.entrypoints.rq_worker.{kind}"], environment, output, "Listening on") as process:
         yield Worker({"executor": "rq", "redis_url": server}, database, log, process, output)

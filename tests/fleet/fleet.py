@@ -25,7 +25,7 @@ from agentoolkit.wiring import Toolkit
 from . import fleet_work
 
 PATIENCE = 60.0
-POLICIES = {"misfire_grace_time": None, "coalesce": False, "max_instances": 1_000, "timeout": 29}
+POLICIES = {"misfire_grace_time": 3600, "coalesce": False, "max_instances": 1_000, "timeout": 29}
 """Every due time runs, however late, and ids travel together."""
 
 SCHEDULER = ["agentool", "serve", "--kept"]

@@ -36,6 +36,12 @@ def run_executions(execution_ids: list[str]) -> None:
         raise
 
 
+@app.task(name="agentool.hello", shared=False)
+def hello(name: str) -> str:
+    """Greet: what `agentoolkit.entrypoints.send_hello_task` sends to see whether a worker answers."""
+    return f"hello {name}"
+
+
 @signals.celeryd_after_setup.connect
 def check_before_start(instance: Any, **_: object) -> None:
     """End a worker that could not do its work, with one sentence that says why."""

@@ -1,18 +1,19 @@
 """What RQ's workers call, their settings, and the kind of jobs that lets them call nothing else.
 
-``rq worker -c agentoolkit.entrypoints.rq_worker -j agentoolkit.entrypoints.rq_worker.ExecutionsJob -S json``: RQ reads no kind of jobs
-from settings. Named as settings, this file is read before a worker forks, so that each fork finds everything imported. RQ forks for each of
-its jobs, and every fork opens the store anew: where tools are small, take ``-w rq.SimpleWorker``, which does neither.
+``rq worker -c agentoolkit.entrypoints.rq_worker -w agentoolkit.entrypoints.rq_worker.ForkingWorker``, or ``rq worker`` alone with these
+two in RQ_CONFIG and RQ_WORKER_CLASS. Named as settings, this file is read before a worker forks, so that each fork finds everything
+imported. RQ forks for each of its jobs, and every fork opens the store anew: where tools are small, take `InProcessWorker`, which does
+neither.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import Redis
-from rq import SimpleWorker, Worker
+from rq import Queue, SimpleWorker, Worker
 from rq.job import Job
 
 from agentool.errors import ConfigurationError
@@ -65,6 +66,22 @@ def run_executions(execution_ids: list[str]) -> None:
             toolkit.stop()
 
 
+class _ExecutionsWorker:
+    """A worker for executions alone, whatever else it was told: its messages are JSON, and call one function."""
+
+    def __init__(self, queues: Sequence[Queue | str], **told: Any) -> None:
+        names = [queue if isinstance(queue, str) else queue.name for queue in queues]
+        super().__init__(names, **{**told, "serializer": "json", "job_class": ExecutionsJob})  # pyright: ignore[reportCallIssue]
+
+
+class ForkingWorker(_ExecutionsWorker, Worker):
+    """Forks for each message."""
+
+
+class InProcessWorker(_ExecutionsWorker, SimpleWorker):
+    """Works in one process."""
+
+
 def work(*, forks: bool) -> None:
     """Run a worker on these settings until it is stopped.
 
@@ -73,5 +90,5 @@ def work(*, forks: bool) -> None:
     """
     check_worker(settings)
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
-    kind = Worker if forks else SimpleWorker
-    kind(QUEUES, connection=connection, serializer="json", job_class=ExecutionsJob).work(logging_level="INFO")
+    kind = ForkingWorker if forks else InProcessWorker
+    kind(QUEUES, connection=connection).work(logging_level="INFO")

@@ -105,6 +105,8 @@ def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
     ours = {"AGENTOOL_DATABASE": settings.database or ""}
     if settings.celery.broker is None:
         ours["CELERY_BROKER_URL"] = f"redis://127.0.0.1:{wanted.redis_port}/0"
+        if settings.celery.result_backend is None:
+            ours["CELERY_RESULT_BACKEND"] = ours["CELERY_BROKER_URL"]
     if wanted.worker and settings.executor == "local":
         ours["AGENTOOL_EXECUTOR"] = "celery"
     return {**os.environ, **ours}

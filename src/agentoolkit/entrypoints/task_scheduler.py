@@ -74,6 +74,8 @@ class TaskQueue:
     def __init__(self, injector: Injector | None = None) -> None:
         self._injector = injector or get_injector()
         get_scheduler(self._injector)
+        self._scheduling: dict[str, asyncio.Task[None]] = {}
+        """By the ids of jobs that are being made."""
 
     def enqueue(
         self,
@@ -104,38 +106,46 @@ class TaskQueue:
         name = f"{task_name or path.rpartition(':')[2]}-{uuid4().hex[:8]}"
         call = {"operation": "call", "function": path, "args": list(args), "kwargs": dict(kwargs or {})}
         asked = {"operation": "schedule", "job_id": name, "schedule": "now", "agentool_name": "function", "input_data": call}
-        _do(self._injector, asked, agent_name, f"{path} was not enqueued")
+        if (scheduling := _do(self._injector, asked, agent_name, f"{path} was not enqueued")) is not None:
+            self._scheduling[name] = scheduling
+            scheduling.add_done_callback(lambda _: self._scheduling.pop(name))
         return name
 
     async def get_status(self, job_id: str) -> str:
         """Return how a job's execution stands: queued, running, success, failed or cancelled."""
-        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
-        return history[0]["status"] if history else "queued"
+        executions = await self._executions(job_id)
+        return executions[0]["status"] if executions else "queued"
 
     async def get_result(self, job_id: str) -> Any:
         """Return what the function has returned; None as long as it has not."""
-        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
-        answer = history[0]["result"] if history else None
+        executions = await self._executions(job_id)
+        answer = executions[0]["result"] if executions else None
         return None if answer is None else answer["result"]
 
     async def cancel(self, job_id: str) -> None:
         """End a job's execution, whether it waits or runs."""
-        history = (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
-        for execution in history:
+        for execution in await self._executions(job_id):
             await self._injector.run("scheduler", {"operation": "cancel_execution", "execution_id": execution["execution_id"]})
 
+    async def _executions(self, job_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return a job's newest execution, once the job that was enqueued inside this event loop is there."""
+        if (scheduling := self._scheduling.get(job_id)) is not None:
+            await asyncio.wait({scheduling})
+        return (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
 
-def _do(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> None:
-    """Call the scheduler as an agent: in a task of its own inside an event loop, else until it has answered."""
+
+def _do(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> asyncio.Task[None] | None:
+    """Call the scheduler as an agent: in a task of its own inside an event loop, else until it has answered. Return that task."""
     with acting_as(Caller(agent_name or "code")):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             injector.run_sync("scheduler", call)
-            return
+            return None
         task = loop.create_task(_logged(injector, call, failure))
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
+    return task
 
 
 async def _logged(injector: Injector, call: Mapping[str, Any], failure: str) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from agentool.errors import ConfigurationError, MissingExtra
@@ -34,6 +38,8 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     if (why := unable(options.pool)) is not None:
         raise ConfigurationError(why)
     asked = ["worker", "--loglevel", "INFO", "--pool", options.pool]
+    if options.app is not None and ":" not in options.app:
+        asked += ["--include", options.app]  # for the tasks of its own that it may have
     app.worker_main(asked if options.concurrency is None else [*asked, "--concurrency", str(options.concurrency)])
 
 
@@ -60,12 +66,31 @@ def _set_variables(options: WorkerOptions, allow: Sequence[str]) -> Settings:
     """Let the worker's application, and what it forks, read what the command line says."""
     settings = settings_for(allow)
     plugins = list(settings.plugins)
-    if options.app is not None:
-        plugins.append(options.app if ":" in options.app else f"{options.app}:register")
-        settings_for([options.app])  # so that modules of the working folder are found
+    if options.app is not None and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    if options.app is not None and ":" in options.app:
+        plugins.append(options.app)
+    elif options.app is not None and _registers(options.app):
+        plugins.append(f"{options.app}:register")
     os.environ["AGENTOOL_DATABASE"] = settings.database or ""
     os.environ["AGENTOOL_PLUGINS"] = ",".join(plugins)
     os.environ["AGENTOOL_FUNCTIONS"] = ",".join(settings.functions)
     if options.queues:
         os.environ["AGENTOOL_QUEUES"] = ",".join(options.queues)
     return settings
+
+
+def _registers(module: str) -> bool:
+    """Does a module define `register`? Read, not imported: it may import the worker's application, and that the settings.
+
+    Raises:
+        ConfigurationError: There is no such module.
+    """
+    try:
+        found = find_spec(module)
+    except ImportError:
+        found = None
+    if found is None or found.origin is None:
+        remedy = "Start the worker in the folder that has it, or install it."
+        raise ConfigurationError(f"There is no module {module!r}.", field="app", value=module, remedy=remedy)
+    return any(isinstance(part, ast.FunctionDef) and part.name == "register" for part in ast.parse(Path(found.origin).read_bytes()).body)

@@ -20,7 +20,7 @@ def worker(
         typer.Option(
             "--app",
             metavar="MODULE",
-            help="Module whose function `register`, or MODULE:FUNCTION, registers AgenTools, as AGENTOOL_PLUGINS does.",
+            help="Module of Celery tasks, or whose function `register`, or MODULE:FUNCTION, registers AgenTools, as AGENTOOL_PLUGINS does.",
             show_default=False,
         ),
     ] = None,

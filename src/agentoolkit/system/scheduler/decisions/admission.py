@@ -47,7 +47,7 @@ class AdmissionRules:
     """The same for jobs that run more often than hourly."""
     spread: float = 50.0
     """Seconds over which jobs on round minutes are spread."""
-    approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "storage_fs", "config")
+    approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "celery_task", "storage_fs", "config")
     """AgenTools whose jobs wait for a person."""
 
 

@@ -1,0 +1,50 @@
+"""``python -m agentoolkit.entrypoints.send_hello_task --name NAME``: does a worker answer? Source: *Scheduler Service*, "Running Tasks"."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from agentool.errors import AgenToolError
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+HELLO = "agentool.hello"
+PATIENCE = 10.0
+"""Seconds in which a worker answers."""
+
+
+async def send_hello(name: str) -> str:
+    """Send the task to the workers, and return a sentence: what one of them answered, or that it was sent.
+
+    Raises:
+        AgenToolError: Nothing can be sent, or the task has failed.
+        TimeoutError: No worker has answered in time.
+    """
+    kit = Toolkit(Settings(), runs_jobs=False)
+    async with asyncio.timeout(PATIENCE):
+        sent = await kit.injector.run("celery_task", {"operation": "send", "task": HELLO, "kwargs": {"name": name}})
+    if sent.state == "SENT":
+        return f"Task {HELLO} was sent as {sent.task_id}. Set CELERY_RESULT_BACKEND to be told what it answers."
+    return f"Task {HELLO} answered: {sent.result}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Send the task, and print what came of it."""
+    parser = argparse.ArgumentParser(prog="send_hello_task", description="Send a task to Celery's workers, to see whether one answers.")
+    parser.add_argument("--name", default="World", help="whom to greet")
+    try:
+        sys.stdout.write(asyncio.run(send_hello(parser.parse_args(arguments).name)) + "\n")
+    except TimeoutError:
+        sys.stderr.write(f"No worker has answered within {PATIENCE:g} s. Start one: agentool worker\n")
+        return 1
+    except AgenToolError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The command lines about workers of *Scheduler Service* and *Agent Scheduler & Background Task Queue*, their modules' names adapted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contracts.workers import running
+from tests.entrypoints.terminal import typed
+
+from agentoolkit.entrypoints.task_scheduler import TaskQueue
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import ExecutionFailed
+from agentoolkit.wiring import Toolkit
+
+from .conftest import Redis
+
+TASKS = """
+from agentoolkit.entrypoints.celery_app import app
+
+
+@app.task(name="greet")
+def greet(name):
+    if not name:
+        raise ValueError("nobody to greet")
+    return f"hello {name}"
+"""
+SERVICES = """
+import os
+
+
+def my_function(*args, **kwargs):
+    return {"args": args, "kwargs": kwargs, "pid": os.getpid()}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An application's folder: its tasks, its functions, and a `.env` file that says where everything is."""
+    folder = tmp_path_factory.mktemp("application")
+    (folder / "tasks.py").write_text(TASKS)
+    (folder / "app").mkdir()
+    (folder / "app" / "services.py").write_text(SERVICES)
+    settings = {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url, "REDIS_URL": redis.url, "AGENTOOL_FUNCTIONS": "app"}
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()) + "AGENTOOL_DATABASE=jobs.db\n")
+    return folder
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AGENTOOL_", "CELERY_", "REDIS_"))}
+    return {**kept, "PYTHONPATH": ".", "COLUMNS": "200", **variables}
+
+
+@pytest.fixture(scope="module")
+def celery(folder: Path) -> Iterator[None]:
+    """`agentool worker --app tasks`, a module that has tasks of Celery and registers nothing."""
+    asked = ["agentool", "worker", "--app", "tasks", "--pool", "solo"]
+    with running(asked, environment(), folder / "celery", " ready."):
+        yield
+
+
+def run(folder: Path, *asked: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *asked], env=environment(), cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_send_a_hello_world_task(folder: Path, celery: None):
+    """*Send a hello world task*: a worker answers it by name."""
+    assert (
+        run(folder, "agentoolkit.entrypoints.send_hello_task", "--name", "Your Name").strip()
+        == "Task agentool.hello answered: hello Your Name"
+    )
+
+
+def test_check_celery_worker_status(folder: Path, celery: None):
+    """*Check Celery worker status*: the worker answers."""
+    shown = run(folder, "celery", "-A", "agentoolkit.entrypoints.celery_app", "status")
+    assert ("OK" in shown, "1 node online" in shown) == (True, True)
+
+
+def test_check_if_redis_is_running(redis: Redis):
+    """*Check if Redis is running*."""
+    assert typed(f"redis-cli -u {redis.url} ping").text.strip() == "PONG"
+
+
+async def test_a_task_of_ones_own_is_scheduled_by_its_name(redis: Redis, folder: Path, celery: None):
+    """*Adding New Tasks*: what `@app.task` named is a job; its result, or its failure, is that of the execution."""
+    settings = Settings.from_values({"timezone": "UTC", "celery_broker": redis.url, "celery_result_backend": redis.url})
+    async with Toolkit(settings) as kit:
+        for name, whom in (("fine", "World"), ("wrong", "")):
+            work = {"agentool_name": "celery_task", "input_data": {"operation": "send", "task": "greet", "kwargs": {"name": whom}}}
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": name, "schedule": "in 1 hour", **work})
+        done = (await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "fine"})).data
+        assert done["result"]["result"] == "hello World"
+        with pytest.raises(ExecutionFailed, match="nobody to greet"):
+            await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "wrong"})
+
+
+@pytest.mark.parametrize("words", [[], ["--url", "REDIS"]], ids=["plain", "url"])
+async def test_rq_worker_and_enqueue(redis: Redis, folder: Path, words: list[str]):
+    """*Run RQ Worker*, *Enqueue Tasks Programmatically*: plain `rq worker` runs what `TaskQueue` was given, and says how it went."""
+    worker = "agentoolkit.entrypoints.rq_worker"
+    chosen = environment(RQ_CONFIG=worker, RQ_WORKER_CLASS=f"{worker}.InProcessWorker")
+    asked = ["rq.cli", "worker", *(word.replace("REDIS", redis.url) for word in words)]
+    database = str(folder / "jobs.db")
+    settings = Settings.from_values(
+        {"timezone": "UTC", "database": database, "executor": "rq", "redis_url": redis.url, "functions": ("app",)}
+    )
+    with running(asked, chosen, folder / f"rq{len(words)}", "Listening on") as process:
+        sys.path.append(str(folder))
+        async with Toolkit(settings) as kit:
+            queue = TaskQueue(kit.injector)
+            job_id = queue.enqueue(
+                agent_name="my-agent", task_name="my-task", function_path="app.services:my_function", args=(1, 2), kwargs={"key": "value"}
+            )
+            async with asyncio.timeout(60):
+                while await queue.get_status(job_id) != "success":  # noqa: ASYNC110  another process tells nothing
+                    await asyncio.sleep(0.05)
+            assert await queue.get_result(job_id) == {"args": [1, 2], "kwargs": {"key": "value"}, "pid": process.pid}
+        sys.path.remove(str(folder))
