@@ -234,8 +234,9 @@ class EventService:
                 self.dropped += 1  # the newest: what waits is in order already
                 return
             self._pending.append(entry)
-        if not waits or self._pump is None or self._pump.done() or self._loop is None or not self._loop.is_running():
-            self._wake_pump()  # else it is at work, and looks for more when it has written what waits
+        is_at_work = waits and self._pump is not None and not self._pump.done() and self._loop is not None and self._loop.is_running()
+        if not is_at_work or isinstance(entry, Subscription):  # a first reader has to be told of other processes as well
+            self._wake_pump()  # else it looks for more when it has written what waits
 
     def _wake_pump(self) -> None:
         """Let what is pending be written down: on the event loop that did so before, else on the running one, else on an own one."""
