@@ -66,9 +66,14 @@ def test_a_refusal_shows_what_was_given(text: str, _problem: str) -> None:
         ("hourly at 15", "Leave the time out, and give it as start_at if the first one is to be then."),
         ("every 2 days at 9am", "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."),
         ("biweekly", "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'."),
-        ("fortnightly", "Write 'every 2 weeks'."),
         ("bimonthly at 9", "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'."),
-        ("quarterly", "Write '0 0 1 */3 *' for the first day of January, April, July and October."),
+        ("tomorrow at 9 in London", "Write the zone as 'Europe/London', at the end."),
+        ("rate(5 minutes)", "Write 'every 5 minutes'."),
+        ("0 0 12 * * ?", "Quartz puts seconds first: write '0 12 * * *'."),
+        ("0 0/5 9-17 ? * MON-FRI", "Quartz puts seconds first: write '0/5 9-17 * * MON-FRI'."),
+        ("cron(0 9 * * ? *)", "AWS puts a year at the end: write '0 9 * * *'."),
+        ("this weekend", "Name the day, e.g. 'saturday at 10:00', or write 'every weekend at 10:00'."),
+        ("by friday", "Name the time itself, e.g. 'friday at 17:00'."),
     ],
 )
 def test_the_way_out_fits_what_was_meant(text: str, remedy: str) -> None:
@@ -244,3 +249,26 @@ def test_an_offset_as_a_zone_is_answered_with_the_zone_that_has_it(timezone: str
     """``UTC+2`` is not UTC: the answer is a zone that is two hours ahead."""
     with pytest.raises(InvalidSchedule, match=re.escape(remedy)):
         said("every day at 9", timezone=timezone)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("every day at 9:00 for 2 weeks", None, "2026-12-04T15:00:00"),
+        ("every 5 minutes for the next hour", None, "2026-11-20T16:00:00"),
+        ("every monday at 9:00 from 1 december for 3 months", "2026-12-01T00:00:00", "2027-03-01T00:00:00"),
+        ("daily starting tomorrow at 9:00", "2026-11-21T09:00:00", None),
+        ("daily at 9:00 until christmas", None, "2026-12-25T23:59:59.999999"),
+        ("daily at 9:00 from january", "2027-01-01T00:00:00", None),
+    ],
+)
+def test_limits_in_words_are_bounds(text: str, start: str | None, end: str | None) -> None:
+    """`for` counts from the start, or from now; `until` holds to the last moment of its day."""
+    schedule = said(text).schedule
+    assert (schedule.start_at, schedule.end_at) == (start and at(start), end and at(end))
+
+
+def test_the_time_of_the_start_is_that_of_each_day() -> None:
+    """`daily starting tomorrow at 9` is daily at 9; where a time is named, that one holds."""
+    assert "at 09:00, the time of its start" in said("daily starting tomorrow at 9:00").remarks
+    assert said("daily at 8:00 starting tomorrow at 9:00").schedule.text == "0 8 * * *"

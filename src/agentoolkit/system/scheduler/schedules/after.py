@@ -28,7 +28,7 @@ REBOOT = "@reboot"
 """What crontab(5) calls it, in the company of crontabs."""
 
 _WORD = "after"
-_START_WORDS = (REBOOT, "at startup", "at every start")
+_START_WORDS = (REBOOT, "at every start", *(f"{word} {what}" for word in ("at", "on") for what in ("startup", "start", "boot", "reboot")))
 _ANY_WORD = "any"
 _OUTCOMES = get_args(Outcome)
 _QUOTES = ("'", '"')

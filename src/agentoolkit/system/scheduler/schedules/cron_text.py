@@ -193,6 +193,24 @@ def _bad_field(field: Field, term: str, text: str, problem: str) -> InvalidSched
 
 
 def _wrong_count(text: str, count: int) -> InvalidSchedule:
+    problem = f"cron text has five fields, this has {count}."
+    if (others := _of_other_programs(text)) is not None:
+        return InvalidSchedule(problem, field="schedule", value=text, remedy=others)
     order = "Write 'minute hour day-of-month month day-of-week', e.g. '0 9 * * 1-5'"
     seconds = "; for seconds use an interval, e.g. '30 seconds'" if count == 6 else ""
-    return InvalidSchedule(f"cron text has five fields, this has {count}.", field="schedule", value=text, remedy=f"{order}{seconds}.")
+    return InvalidSchedule(problem, field="schedule", value=text, remedy=f"{order}{seconds}.")
+
+
+def _of_other_programs(text: str) -> str | None:
+    """Say how five fields have what Quartz writes with seconds first, and AWS with a year at the end; None for anything else."""
+    fields = text.strip().removeprefix("cron(").removesuffix(")").split()
+    if len(fields) != 6 or "?" not in fields:
+        return None
+    has_seconds = fields[0] == "0" and "?" in (fields[3], fields[5])
+    if not has_seconds and fields[5] != "*":
+        return None
+    five = ["*" if field == "?" else field for field in (fields[1:] if has_seconds else fields[:5])]
+    whose = "Quartz puts seconds first" if has_seconds else "AWS puts a year at the end"
+    if any(character.isdigit() for character in five[4]):
+        return f"{whose}, and counts weekdays from 1 for Sunday: leave that field out, and write weekdays by their names, e.g. 'mon-fri'."
+    return f"{whose}: write {' '.join(five)!r}."

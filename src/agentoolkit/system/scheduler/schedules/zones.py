@@ -24,7 +24,7 @@ _PROBE = timedelta(days=7)
 
 _SHORT_NAMES = """
     est edt cst cdt mst mdt pst pdt akst akdt hst cet cest eet eest wet west met mest bst ist jst kst msk aest aedt acst awst nzst nzdt
-    sgt hkt"""
+    sgt hkt et ct mt pt"""
 
 _ABBREVIATIONS = frozenset(_SHORT_NAMES.split())
 """People mean different places by these, even where IANA keeps a zone of that name."""
@@ -70,6 +70,11 @@ def zone_named(name: str, field: str = "timezone") -> str:
     if known is None:
         raise InvalidSchedule(f"there is no time zone {name[:60]!r}.", field=field, value=name, remedy=_nearest_zone(name))
     return known
+
+
+def zone_of_city(word: str) -> str | None:
+    """Return the zone whose city a word is: ``Europe/London`` for ``london``; None if it is none's, or several zones'."""
+    return _cities().get(word.casefold())
 
 
 def is_abbreviation(word: str) -> bool:
@@ -182,6 +187,17 @@ def _nearest_zone(name: str) -> str:
     """Suggest a name only if it is very near: another place is another time."""
     near = difflib.get_close_matches(name[:60].casefold(), _known_zones(), n=1, cutoff=0.85)
     return f"Did you mean {_known_zones()[near[0]]!r}?" if near else "Use an IANA name, e.g. 'Europe/Berlin', 'America/New_York' or 'UTC'."
+
+
+@lru_cache(maxsize=1)
+def _cities() -> dict[str, str]:
+    """Return zones by their last part, ``london``, where that is one zone's only."""
+    found: dict[str, set[str]] = {}
+    for name in _known_zones().values():
+        area, _, city = name.rpartition("/")
+        if area and not area.startswith(("Etc", "US", "posix", "right")):
+            found.setdefault(city.casefold().replace("_", " "), set()).add(name)
+    return {city: min(names) for city, names in found.items() if len(names) == 1}
 
 
 @lru_cache(maxsize=1)

@@ -2,20 +2,24 @@
 
 hours = "between" clock "and" clock | "from" clock ( "to" | "until" | "till" | "-" ) clock
 limit = ( "from" | "starting" [ "on" | "from" ] | "beginning" [ "on" ] ) moment | ( "until" | "till" ) moment
+      | "for" [ "the" ] [ "next" ] duration
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
+from fractions import Fraction
 
 from agentoolkit.system.scheduler.schedules.rules import TICK
-from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
+from agentoolkit.system.scheduler.schedules.words.durations import duration, is_unit
 from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.vocabulary import HALVES
 from agentoolkit.system.scheduler.schedules.zones import instant_of
 
 _STARTS = ("from", "starting", "beginning")
@@ -28,6 +32,8 @@ class Limits:
 
     start: datetime | None = None
     end: datetime | None = None
+    clock: time | None = None
+    """The time of day named with the start: ``starting tomorrow at 9``."""
 
 
 def starts_hours(cursor: Cursor) -> bool:
@@ -61,13 +67,28 @@ def hours_between(cursor: Cursor) -> range:
 
 
 def take_limit(cursor: Cursor, limits: Limits, timezone: str) -> Limits | None:
-    """Take ``starting monday`` or ``until friday``; None, and nothing taken, when no limit comes next."""
+    """Take ``starting monday``, ``until friday`` or ``for 2 weeks``; None, and nothing taken, when no limit comes next."""
     if cursor.take_one_of(*_STARTS):
         cursor.take_one_of("on", "from", "at")
-        return replace(limits, start=limit_moment(cursor, timezone, is_end=False))
+        here = cursor.place
+        start = limit_moment(cursor, timezone, is_end=False)
+        names_clock = any(token.kind == "clock" or token.text in ("at", *HALVES) for token in cursor.tokens[here : cursor.place])
+        return replace(limits, start=start, clock=start.astimezone(cursor.now.tzinfo).time() if names_clock else None)
     if cursor.take_one_of(*_ENDS):
         return replace(limits, end=limit_moment(cursor, timezone, is_end=True))
+    if cursor.take("for"):
+        cursor.take("the")
+        cursor.take("next")
+        return replace(limits, end=_end_after(cursor, limits.start or cursor.now))
     return None
+
+
+def _end_after(cursor: Cursor, start: datetime) -> datetime:
+    """Take ``2 weeks`` and return the instant that much after the start."""
+    length = duration(cursor, unsaid=Fraction(1)) if is_unit(cursor.peek().text) else duration(cursor)
+    local = start.astimezone(cursor.now.tzinfo)
+    moved = datetime.combine(add_months(local.date(), length.months), local.time(), local.tzinfo)
+    return moved.astimezone(UTC) + timedelta(seconds=int(length.seconds))
 
 
 def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:

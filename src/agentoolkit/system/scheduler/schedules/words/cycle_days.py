@@ -1,10 +1,11 @@
 """The days of a crontab in words: ``monday to friday``, ``first monday of the month``, ``1st and 15th``, ``25 december``.
 
-weekdays = span { ("," | "and") span }
+weekdays = span { [ "," | "and" ] span }
 span     = weekday [ ("to" | "-" | "through") weekday ] | "weekday" | "weekend" | "business day" | "day"
-position = ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) [ again ]
+position = place { ("," | "and") place } [ weekday | "day" | "weekday" | "business day" ] [ again ]
          | ordinal { ("," | "and") ordinal } [ again ]
-again    = "of" ( ( "the" | "every" | "each" ) "month" | month-name )
+place    = "first" … "fifth" | [ "second" … "fifth" ] "last"
+again    = "of" ( ( "the" | "every" | "each" ) ( "month" | "quarter" | "year" ) | month-name )
 date     = month-name day-number | day-number [ "of" ] month-name | named                      see named_days.py
 months   = month-name { ("," | "and") month-name }
 """
@@ -12,7 +13,7 @@ months   = month-name { ("," | "and") month-name }
 from __future__ import annotations
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of, weekday_of
-from agentoolkit.system.scheduler.schedules.words.dates import day_number
+from agentoolkit.system.scheduler.schedules.words.dates import count_articles, day_number
 from agentoolkit.system.scheduler.schedules.words.named_days import Named, named_ahead
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import POSITIONS
@@ -23,6 +24,7 @@ Days = tuple[str, str, str]
 EVERY_DAY: Days = ("*", "*", "*")
 
 _AGAIN = ("the", "every", "each")
+_SPANS = ("month", "quarter", "year")
 _BUSINESS = "business days are Monday to Friday; holidays are left out by 'exclude'"
 
 
@@ -38,7 +40,8 @@ def weekday_set(cursor: Cursor) -> set[int]:
         chosen |= _weekday_span(cursor)
         ahead = 1 if cursor.peek().text in ("and", ",") else 0
         ahead += 1 if cursor.sees(",", "and") else 0
-        if not ahead or (_weekday(cursor.peek(ahead).text.partition("-")[0]) is None and not _is_kind_of_day(cursor.peek(ahead).text)):
+        following = cursor.peek(ahead).text
+        if _weekday(following.partition("-")[0]) is None and not (ahead and _is_kind_of_day(following)):
             return chosen
         cursor.place += ahead
 
@@ -95,9 +98,7 @@ def _weekday(word: str) -> int | None:
 
 def position_comes_again(cursor: Cursor) -> bool:
     """Whether a position in every month comes next, such as ``first monday of the month``."""
-    index = 0
-    while cursor.peek(index).text in ("on", "the"):
-        index += 1
+    index = count_articles(cursor)
     if cursor.peek(index).text not in POSITIONS and cursor.peek(index).kind != "ordinal":
         return False
     while cursor.peek(index).text in POSITIONS or cursor.peek(index).kind == "ordinal" or cursor.peek(index).text in ("and", ",", "the"):
@@ -105,33 +106,81 @@ def position_comes_again(cursor: Cursor) -> bool:
     index += cursor.peek(index).text == "business"
     if cursor.peek(index).text != "of":
         index += 1
-    return cursor.peek(index).text == "of" and cursor.peek(index + 1).text in _AGAIN and cursor.peek(index + 2).text == "month"
+    of, again, span = (cursor.peek(index + ahead).text for ahead in range(3))
+    return of == "of" and again in _AGAIN and span in _SPANS
 
 
 def positions(cursor: Cursor) -> Days | None:
-    """Take ``first monday``, ``last day`` or ``1st and 15th``, with or without ``of the month``."""
-    start = 0
-    while cursor.peek(start).text in ("on", "the"):
-        start += 1
-    place, what = cursor.peek(start), cursor.peek(start + 1).text
-    business = what == "business" and cursor.peek(start + 2).text == "day"
-    if place.text in POSITIONS and (business or weekday_of(what) is not None or what in ("day", "weekday")):
-        cursor.place += start + 2 + business
-        days = _nth(cursor, place.text, "weekday" if business else what)
+    """Take ``first monday``, ``first and third monday``, ``last day`` or ``1st and 15th``, with or without ``of the month``."""
+    places, after = _places(cursor, count_articles(cursor))
+    what = cursor.peek(after).text
+    business = what == "business" and cursor.peek(after + 1).text == "day"
+    if places and (business or weekday_of(what) is not None or what in ("day", "weekday")):
+        said = " ".join(token.text for token in cursor.tokens[cursor.place : cursor.place + after])
+        cursor.place += after + 1 + business
+        days = _nth(cursor, places, said, "weekday" if business else what)
         if business:
             cursor.remark(_BUSINESS)
-    elif place.kind == "ordinal" and not month_of(cursor.peek(start + 1).text):
+    elif (
+        places
+        and (what == "of" or (what == "" and count_articles(cursor)))
+        and min(places) > 0
+        and not month_of(cursor.peek(after + 1).text)
+    ):
+        cursor.place += after
+        days = (",".join(map(str, places)), "*", "*")
+    elif cursor.peek(start := count_articles(cursor)).kind == "ordinal" and not month_of(cursor.peek(start + 1).text):
         cursor.place += start
         days = (_ordinals(cursor), "*", "*")
     else:
         return None
-    if not cursor.take("of"):
-        return days
+    return _of_span(cursor, days) if cursor.take("of") else days
+
+
+def in_quarter(cursor: Cursor, days: Days) -> Days:
+    """Put days into quarters: first ones into the months that quarters begin with, last ones into those that they end with.
+
+    Raises:
+        InvalidSchedule: They are neither at the beginning nor at the end.
+    """
+    return _in_span(cursor, days, "1,4,7,10", "3,6,9,12", "quarter")
+
+
+def _places(cursor: Cursor, start: int) -> tuple[list[int], int]:
+    """Return the positions that come next, ``second last`` as -2, and the number of words up to the end of them."""
+    places, ahead = list[int](), start
+    while (number := POSITIONS.get(cursor.peek(ahead).text)) is not None:
+        ahead += 1
+        if number > 0 and cursor.peek(ahead).text == "last":
+            number, ahead = -number, ahead + 1
+        places.append(number)
+        skipped = ahead + (cursor.peek(ahead).text in ("and", ","))
+        skipped += cursor.peek(skipped).text == "the"
+        if cursor.peek(skipped).text not in POSITIONS:
+            break
+        ahead = skipped
+    return places, ahead
+
+
+def _of_span(cursor: Cursor, days: Days) -> Days:
+    """Take what follows ``of``: a month by its name, or every month, quarter or year."""
     if month_of(cursor.peek().text):
         return (days[0], months(cursor), days[2])
-    if not (cursor.take_one_of(*_AGAIN) and cursor.take("month")):
+    span = cursor.peek(1).text
+    if cursor.peek().text not in _AGAIN or span not in _SPANS:
         raise cursor.unexpected()
-    return days
+    cursor.place += 2
+    if span == "month":
+        return days
+    return in_quarter(cursor, days) if span == "quarter" else _in_span(cursor, days, "1", "12", "year")
+
+
+def _in_span(cursor: Cursor, days: Days, first: str, last: str, span: str) -> Days:
+    terms = [term for term in (*days[0].split(","), *days[2].split(",")) if term != "*"]
+    at_end = [term.startswith("L") or term.endswith("L") for term in terms]
+    if any(at_end) and not all(at_end):
+        raise cursor.refusal(f"those days are at both ends of the {span}", "Make one schedule for each end.")
+    return (days[0], last if all(at_end) else first, days[2])
 
 
 def months(cursor: Cursor) -> str:
@@ -150,16 +199,18 @@ def months(cursor: Cursor) -> str:
     return listed(sorted(chosen))
 
 
-def _nth(cursor: Cursor, place: str, what: str) -> Days:
-    position = POSITIONS[place]
+def _nth(cursor: Cursor, places: list[int], said: str, what: str) -> Days:
+    """Return the days of ``first and third monday``; ``said`` are the words of the places."""
     if what == "day":
-        return ("L" if position < 0 else str(position), "*", "*")
+        return (",".join(str(place) if place > 0 else "L" if place == -1 else f"L-{-place - 1}" for place in places), "*", "*")
     if what == "weekday":
-        if position not in (1, -1):
-            raise cursor.refusal(f"no crontab says the {place} weekday of a month", "Use 'last weekday of the month' or a weekday's name.")
-        return ("LW" if position < 0 else "1W", "*", "*")
+        if not set(places) <= {1, -1}:
+            raise cursor.refusal(f"no crontab says the {said} weekday of a month", "Use 'last weekday of the month' or a weekday's name.")
+        return (",".join("LW" if place < 0 else "1W" for place in places), "*", "*")
+    if min(places) < -1:
+        raise cursor.refusal(f"no crontab says the {said} {what} of a month", f"Write e.g. 'last {what} of the month'.")
     day = _weekday(what)
-    return ("*", "*", f"{day}L" if position < 0 else f"{day}#{position}")
+    return ("*", "*", ",".join(f"{day}L" if place < 0 else f"{day}#{place}" for place in places))
 
 
 def _ordinals(cursor: Cursor) -> str:

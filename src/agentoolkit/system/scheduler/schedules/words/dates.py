@@ -42,9 +42,9 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
     if number is not None and month:
         cursor.place += start + 2 + of
         return _with_year(cursor, today, month, number)
-    if first.kind == "ordinal" and second.text != "of" and start:
+    if number is not None and start and (first.kind == "ordinal" or second.text in ("", "at")) and second.text != "of":
         cursor.place += start + 1
-        return _day_of_month(cursor, today, int(first.text[:-2]))
+        return _day_of_month(cursor, today, number)
     return None
 
 

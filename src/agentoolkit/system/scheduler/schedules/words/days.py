@@ -3,9 +3,10 @@
 day = "today" | "tonight" | "tomorrow" | [ "the" ] "day after tomorrow" | ( "this" | "tomorrow" ) part
     | [ "this" | "next" | "on" ] weekday [ week ] | weekday [ "," ] date | week weekday
     | "next" ( "week" | "month" | "year" | "business day" )
-    | [ "the" ] "end of" [ "the" | "this" | "next" ] ( "day" | "week" | "month" | "year" )
+    | [ "the" ] ( "end of" | "beginning of" ) [ "the" | "this" | "next" ] ( "day" | "week" | "month" | "year" | month-name )
     | [ "on" ] [ "the" ] ( "first" … "fifth" | "last" ) ( weekday | "day" | "weekday" | "business day" ) "of" span
     | [ "on" ] [ "the" ] ordinal "of" month | date | "on the" ordinal | [ "the" ] "day" ( "before" | "after" ) day | named
+    | [ "the" ] [ "first" ] ( weekday | "business day" ) ( "before" | "after" ) day
 date  = YYYY-MM-DD | [ "on" ] [ "the" ] day-number [ "of" ] month-name [ year ] | month-name day-number [ "," ] [ year ]
 week  = [ "of" ] ( "this" | "next" ) "week"
 month = [ "the" ] ( "this" | "next" ) "month"
@@ -55,7 +56,8 @@ def day(cursor: Cursor) -> Day | None:
         iso_date,
         _near_day,
         _day_beside,
-        _end_of,
+        _weekday_beside,
+        _edge_of,
         named_day,
         _position,
         _weekday,
@@ -113,23 +115,52 @@ def _day_beside(cursor: Cursor, _today: date) -> Day | None:
     return replace(named, date=named.date + (_DAY if side == "after" else -_DAY), else_on=None)
 
 
-def _end_of(cursor: Cursor, today: date) -> Day | None:
-    if not (cursor.take("end", "of") or cursor.take("the", "end", "of")):
+def _edge_of(cursor: Cursor, today: date) -> Day | None:
+    """Take ``end of next month`` or ``beginning of march``."""
+    start = 1 if cursor.sees("the") else 0
+    edge = cursor.peek(start).text
+    if edge not in ("end", "beginning") or cursor.peek(start + 1).text != "of":
         return None
+    cursor.place += start + 2
     following = cursor.take_one_of("the", "this", "next") == "next"
+    first, last = _span(cursor, today, following)
+    return Day(last, unless_given=time(23, 59)) if edge == "end" else Day(first, unless_given=time())
+
+
+def _span(cursor: Cursor, today: date, following: bool) -> tuple[date, date]:
+    """Take ``month`` or ``march`` and return the first and the last day of this one, or of the next one."""
     if month := month_of(cursor.peek().text):
         cursor.next()
-        return Day(month_end(_month_to_come(cursor, today, month)), unless_given=time(23, 59))
+        first = _month_to_come(cursor, today, month)
+        return first, month_end(first)
     unit = cursor.take_one_of("day", "week", "month", "year")
     if unit is None:
         raise cursor.unexpected()
-    ends = {
-        "day": today + timedelta(days=following),
-        "week": today + timedelta(days=6 - today.weekday() + 7 * following),
-        "month": month_end(add_months(today, int(following))),
-        "year": date(today.year + following, 12, 31),
-    }
-    return Day(ends[unit], unless_given=time(23, 59))
+    if unit == "week":
+        monday = today - timedelta(days=today.weekday() - 7 * following)
+        return monday, monday + timedelta(days=6)
+    if unit == "month":
+        first = add_months(today.replace(day=1), int(following))
+        return first, month_end(first)
+    if unit == "year":
+        return date(today.year + following, 1, 1), date(today.year + following, 12, 31)
+    return today + timedelta(days=following), today + timedelta(days=following)
+
+
+def _weekday_beside(cursor: Cursor, _today: date) -> Day | None:
+    """Take ``the monday after christmas`` or ``first business day after the 15th``."""
+    start = count_articles(cursor)
+    start += cursor.peek(start).text == "first"
+    business = (cursor.peek(start).text, cursor.peek(start + 1).text) == ("business", "day")
+    wanted, side = weekday_of(cursor.peek(start).text), cursor.peek(start + 1 + business).text
+    if side not in ("after", "before") or cursor.peek(start + 2 + business).text == "next" or (wanted is None and not business):
+        return None
+    cursor.place += start + 2 + business
+    if (named := day(cursor)) is None:
+        raise cursor.unexpected()
+    near = (named.date + number * (_DAY if side == "after" else -_DAY) for number in range(1, 8))
+    found = next(each for each in near if (each.weekday() < 5 if wanted is None else each.weekday() == wanted))
+    return replace(named, date=found, else_on=None)
 
 
 def _position(cursor: Cursor, today: date) -> Day | None:

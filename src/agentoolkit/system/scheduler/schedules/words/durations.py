@@ -111,6 +111,10 @@ def _number(cursor: Cursor) -> Fraction:
         return Fraction(int(part[1]), int(part[2]))
     if token.kind == "number":
         cursor.next()
+        part = _FRACTION.fullmatch(cursor.peek().text)
+        if part is not None and is_unit(cursor.peek(1).text):  # 1 1/2 hours
+            cursor.next()
+            return Fraction(token.text) + Fraction(int(part[1]), int(part[2]))
         return Fraction(token.text)
     value = whole_number(token.text)
     if value is None:

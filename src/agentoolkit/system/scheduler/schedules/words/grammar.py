@@ -19,7 +19,8 @@ from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
-from agentoolkit.system.scheduler.schedules.words.cycles import Cycle, crontab_of_length, cycle, starts_cycle
+from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, crontab_of_length
+from agentoolkit.system.scheduler.schedules.words.cycles import cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
 from agentoolkit.system.scheduler.schedules.words.durations import duration, fixed_length, starts_quantity
 from agentoolkit.system.scheduler.schedules.words.moments import (

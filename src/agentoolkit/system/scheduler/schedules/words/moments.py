@@ -78,6 +78,9 @@ def _weekdays_from_now(cursor: Cursor) -> int | None:
 def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> datetime:
     """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant that far from it, in UTC."""
     start = take_day(cursor)
+    if start is None and starts_clock(cursor) and not length.months:
+        given = only_clock(cursor)
+        return placed(cursor, take_day(cursor), given, timezone) + side * timedelta(seconds=int(length.seconds))
     if start is None or not length.is_whole_days:
         raise cursor.unexpected()
     later = add_months(start.date, side * _checked(cursor, length).months) + side * timedelta(seconds=int(length.seconds))
@@ -112,6 +115,8 @@ def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -
         return _today_or_tomorrow(cursor, given or time(), timezone)
     clock_time = _clock_on(cursor, day, given)
     chosen = day.date
+    if day.evening and clock_time == time():  # tonight at midnight, when tomorrow begins
+        chosen += timedelta(days=1)
     if _has_passed(cursor, chosen, clock_time, timezone) and day.else_on is not None:
         chosen = day.else_on
         cursor.remark(f"that time has passed today, so {chosen.isoformat()}")
@@ -181,7 +186,7 @@ def _clock_on(cursor: Cursor, day: Day, given: time | None) -> time:
 
 
 def _evening(cursor: Cursor, given: time) -> time:
-    if given.hour >= 17:
+    if given.hour >= 17 or given == time():
         return given
     if 5 <= given.hour <= 11 and given in cursor.bare_times:
         del cursor.bare_times[given]

@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 from agentoolkit.system.scheduler.schedules.words.tokens import KNOWN_WORDS, tokenise
 from agentoolkit.system.scheduler.schedules.words.vocabulary import WEEKDAYS
+from agentoolkit.system.scheduler.schedules.zones import zone_of_city
 
 _MAX_LENGTH = 20
 """Characters of a word that is looked up."""
 
 _BETTER_SAID = {
     "biweekly": "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'.",
-    "fortnightly": "Write 'every 2 weeks'.",
     "bimonthly": "Write '0 0 1 */2 *' for every other month, or e.g. '1st and 15th of the month'.",
-    "quarterly": "Write '0 0 1 */3 *' for the first day of January, April, July and October.",
     "nightly": "Write e.g. 'every day at 2:00'.",
+    "weekend": "Name the day, e.g. 'saturday at 10:00', or write 'every weekend at 10:00'.",
+    "eod": "Name the time, e.g. 'friday at 17:00', or write 'end of day' for 23:59.",
+    "cob": "Name the time, e.g. 'friday at 17:00'.",
+    "by": "Name the time itself, e.g. 'friday at 17:00'.",
     "never": "A schedule names a time; to stop a job, pause or cancel it.",
     "asap": "Write 'now'.",
     "immediately": "Write 'now'.",
@@ -28,6 +31,7 @@ _BETTER_SAID = {
 """Words that say too little, or of which the nearest one that is known means something else."""
 
 _TIME = r"(?:at )?(\d{1,2}(?::\d\d)?\s?(?:am|pm)|\d{1,2}:\d\d|noon|midnight)"
+_RATE = re.compile(r"rate\((\d+ [a-z]+)\)")
 _EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
 
 
@@ -45,8 +49,13 @@ def fixed_answer(text: str) -> WayOut | None:
         return WayOut(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
     if days := _weekdays_without_every(said):
         return WayOut(f"{said[:60]!r} may mean these days once or every week.", f"Write '{days}'.")
-    words = (token.text for token in tokenise(said) if token.kind == "word")
-    return next((WayOut(None, _BETTER_SAID[word]) for word in words if word in _BETTER_SAID), None)
+    if shape := _RATE.fullmatch(said):
+        return WayOut(f"{said[:60]!r} is AWS's way to say it.", f"Write 'every {shape[1]}'.")
+    words = [token.text for token in tokenise(said) if token.kind == "word"]
+    if (better := next((_BETTER_SAID[word] for word in words if word in _BETTER_SAID), None)) is not None:
+        return WayOut(None, better)
+    zone = next((zone for word in words if word not in KNOWN_WORDS and (zone := zone_of_city(word)) is not None), None)
+    return zone and WayOut(None, f"Write the zone as {zone!r}, at the end.")
 
 
 def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:

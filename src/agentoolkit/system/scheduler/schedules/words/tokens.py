@@ -39,10 +39,13 @@ _SHORT_HALF = re.compile(r"(?<=:\d\d)([ap])\b(?!\.?m)")
 _MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
 _UTC_OFFSET = re.compile(r"\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?([0-5]\d))?\b")
 """``UTC+2``, as people mean it: two hours ahead."""
+_WEEKDAY = "(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _REWRITTEN = (
     (re.compile(r"\bat (\d{1,2})([ap])\b(?!\.?m)\.?"), r"at \1 \2m"),  # at 3p
     (re.compile(r"(?<=\bat )([01]?\d|2[0-3])\.([0-5]\d)\b(?!\.)"), r"\1:\2"),  # at 23.00
-    (re.compile(r"\b(at|\w+day|\d{4}) ([01]?\d|2[0-3])h\b(?!\s?\d)"), r"\1 \2:00"),  # at 19h
+    (re.compile(rf"\b(at|{_WEEKDAY}|\w+day|\d{{4}}) ([01]?\d|2[0-3])h\b(?!\s?\d)"), r"\1 \2:00"),  # at 19h
+    (re.compile(r"(?<=\d:\d\d)h\b"), ""),  # 17:00h
+    (re.compile(r"\b(\d{1,2})\.([0-5]\d)(?=\s?[ap]m\b)"), r"\1:\2"),  # 10.30am
     (re.compile(r"\b(?:right|just) now\b"), "now"),
     (re.compile(r"\bmid day\b"), "midday"),
     (re.compile(r"\bpair of\b"), "couple of"),
@@ -54,6 +57,14 @@ _REWRITTEN = (
         r" \3 \1\2",
     ),  # oct 26 11:00:09 2027, as ctime and date write it
     (re.compile(r"\bcurrent\b"), "this"),
+    (re.compile(r"\beveryday\b"), "every day"),
+    (re.compile(r"\bevery single\b"), "every"),
+    (re.compile(r"\bwork(?:ing)?\s?(days?)\b"), r"business \1"),
+    (re.compile(r"\bat the (end|start|beginning) of\b"), r"the \1 of"),
+    (re.compile(r"\bstart of\b"), "beginning of"),
+    (re.compile(r"\bpenultimate\b|\b(?:last but one|second to last)\b"), "second last"),
+    (re.compile(r"\bday ([1-9]|[12]\d|3[01])\b(?!\s?(?:days?|:))"), r"\1th"),  # on day 15 of every month
+    (re.compile(rf"\b({_WEEKDAY})/(?={_WEEKDAY})"), r"\1 and "),  # tue/thu
     (re.compile(rf"(?<=\bat )([01]?\d|2[0-3]) ([0-5]\d)\b(?!\s?(?:[:/.-]|st|nd|rd|th|of\b|{_MONTH}))"), r"\1:\2"),  # at 3 15
 )
 """What is said in other words that mean the same, and how the grammar has it."""

@@ -61,10 +61,10 @@ EXACT = ("sharp", "exactly", "precisely")
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 _OTHERS = """
-    " now in at on of the and from to between through - every each other daily hourly weekly monthly yearly annually today tonight
+    " now in at on of the and for from to between through - every each other daily hourly weekly monthly yearly annually today tonight
     tomorrow yesterday weekday weekdays weekend weekends business noon midday midnight next this coming last end after later hence
     out upcoming right before half quarters past ago until till starting beginning except but not a an couple times per
-    three-quarters o'clock utc gmt z"""
+    fortnightly quarterly three-quarters o'clock utc gmt z"""
 
 _OPENERS = ("every", "each", "now")
 
