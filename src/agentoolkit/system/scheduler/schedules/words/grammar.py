@@ -67,7 +67,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
         if answer is None:
             raise
         raise InvalidSchedule(answer.problem or refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
-    if kind not in (None, phrase.kind, "cron" if phrase.text == REBOOT else None):
+    if kind not in (None, phrase.kind, "cron" if text.strip().casefold() == REBOOT else None):
         problem = f"{text.strip()[:60]!r} is {_ARTICLES[phrase.kind]}, not {_ARTICLES[kind]}."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy=_remedy_for(kind, phrase.kind))
     return phrase
