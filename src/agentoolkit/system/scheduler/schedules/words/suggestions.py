@@ -55,7 +55,7 @@ def fixed_answer(text: str) -> WayOut | None:
     if (better := next((_BETTER_SAID[word] for word in words if word in _BETTER_SAID), None)) is not None:
         return WayOut(None, better)
     zone = next((zone for word in words if word not in KNOWN_WORDS and (zone := zone_of_city(word)) is not None), None)
-    return zone and WayOut(None, f"Write the zone as {zone!r}, at the end.")
+    return None if zone is None else WayOut(None, f"Write the zone as {zone!r}, at the end.")
 
 
 def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
