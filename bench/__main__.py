@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from importlib.metadata import version
 
-from bench import bulk, burst, call, growth, idle, mcp_call, schedules, steady, toolset
+from bench import bulk, burst, call, fleet, growth, idle, mcp_call, schedules, steady, toolset
 
 PEERS = ("apscheduler", "sqlalchemy", "dbos", "croniter", "pydantic-ai-slim")
 
@@ -24,6 +24,7 @@ ALL = {
     "steady": steady.run,
     "bulk": bulk.run,
     "idle": idle.run,
+    "fleet": fleet.run,
 }
 
 
