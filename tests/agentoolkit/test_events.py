@@ -315,9 +315,9 @@ async def test_a_named_subscriber_is_told_of_jobs_that_ran_while_it_was_away(tmp
 
 async def test_another_process_that_reads_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """It is told of executions that begin after it came, a second later at the most."""
-    from agentoolkit.system.events import service
+    from agentoolkit.system.events import readers
 
-    monkeypatch.setattr(service, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(readers, "ASKED_SECONDS", 0.0)
     settings = Settings.from_values({"timezone": "UTC", "database": str(tmp_path / "jobs.db")})
     async with Toolkit(settings) as here, Toolkit(settings, runs_jobs=False) as there:
         await here.injector.run("scheduler", {"operation": "run_now", **LIST})

@@ -14,6 +14,7 @@ from agentoolkit.entrypoints.dashboard import (
     home,
     jobs,
     lists,
+    login,
     palette,
     queues,
     static,
@@ -29,6 +30,9 @@ def add_pages(app: FastAPI) -> FastAPI:
     parts = (home, actions, forms, versions, jobs, executions, lists, exports, palette, queues, approvals, week, usage, health, static)
     for part in parts:
         app.include_router(part.router)
+    app.include_router(login.router)
+    app.include_router(login.guarded)
+    app.state.pages = login.SignIn()
     return app
 
 

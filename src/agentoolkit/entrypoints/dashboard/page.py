@@ -17,7 +17,7 @@ from agentool.caller import Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
-from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
+from agentoolkit.entrypoints.rest.access import COOKIE, AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
@@ -58,11 +58,7 @@ class View:
 
     async def form_items(self) -> list[tuple[str, str]]:
         """Return the fields of a form that was sent, one name perhaps several times."""
-        body = (await self.request.body()).decode("utf-8", "replace")
-        try:
-            return parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        except ValueError as error:
-            raise ApiError(422, "invalid-request", f"A form has {MAX_FIELDS:,} fields at most.", remedy="Choose fewer at once.") from error
+        return await form_of(self.request)
 
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
         """Fill in a page, with the frame that is around each."""
@@ -74,10 +70,11 @@ class View:
             "clock": self.clock,
             "path": self.request.url.path,
             "status": await self.scheduler("status"),
+            "signed_in": COOKIE in self.request.cookies,
             "troubles_count": known.get(caller.name, 0),
             "notice": f"{done.past} {done.items[0] if done.noun != 'scheduler' else 'the scheduler'}." if done else "",
         }
-        return _answer(self.request, render(name, title=title, **frame, **values), status)
+        return answer(self.request, render(name, title=title, **frame, **values), status)
 
 
 def remember_troubles(view: View, number: int) -> None:
@@ -87,7 +84,17 @@ def remember_troubles(view: View, number: int) -> None:
     state.troubles = {**known, view.tools.caller.name: number}
 
 
-def _answer(request: Request, html: str, status: int) -> Response:
+async def form_of(request: Request) -> list[tuple[str, str]]:
+    """Return the fields of a form that was sent. Raises `ApiError` if there are too many."""
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise ApiError(422, "invalid-request", f"A form has {MAX_FIELDS:,} fields at most.", remedy="Choose fewer at once.") from error
+
+
+def answer(request: Request, html: str, status: int) -> Response:
+    """Answer with a page."""
     body = html.encode()
     headers = dict(HEADERS)
     if len(body) >= _PACKED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
@@ -131,9 +138,9 @@ class PageRoute(NamingRoute):
                 return await handle(request)
             except Exception as error:
                 problem = problem_of(error)
-                answer = _answer(request, render("error.html", problem=problem, title=problem.title), problem.status)
-                answer.headers.update(getattr(error, "headers", None) or {})
-                return answer
+                refused = answer(request, render("error.html", problem=problem, title=problem.title), problem.status)
+                refused.headers.update(getattr(error, "headers", None) or {})
+                return refused
 
         return guarded
 

@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentool.caller import Caller
@@ -34,6 +35,9 @@ FAILURE_SECONDS = 60.0
 """An address with so many wrong tokens in so many seconds is refused."""
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _STATE = "agentool_caller"
+_FAILED = "agentool_failed"
+COOKIE = "agentool_token"
+"""Where a browser keeps a token that somebody has signed in with."""
 
 CheckToken = Callable[[str], Awaitable[Caller | None]]
 """Returns whose a token is; None: nobody's."""
@@ -70,13 +74,23 @@ class Access:
                 await send({"type": "websocket.close", "code": 1008})
             return
         address = (scope.get("client") or ("", 0))[0]
+
+        def note_failure() -> None:
+            self._failures.append((time.monotonic(), address))
+
+        pages: Pages | None = getattr(scope["app"].state, "pages", None)
         try:
             self._check_failures(address)
-            await admit(scope, self._rules)
+            if pages is not None and pages.are_public(scope):
+                check_source(Request(scope), self._rules)
+                scope.setdefault("state", {})[_FAILED] = note_failure
+            else:
+                await admit(scope, self._rules)
         except ApiError as error:
             if error.status_code == 401 and has_credentials(scope):
-                self._failures.append((time.monotonic(), address))
-            await problem_response(error)(scope, receive, send)
+                note_failure()
+            refused = pages.refusal(scope, error) if pages is not None else None
+            await (refused or problem_response(error))(scope, receive, send)
             return
         await self._app(scope, limited(receive, self._rules.max_body), send)
 
@@ -89,9 +103,28 @@ class Access:
             raise ApiError(429, "too-many-failures", "Too many wrong tokens came from this address.", headers=headers)
 
 
+class Pages(Protocol):
+    """What pages for people need besides the API, where an application has some."""
+
+    def are_public(self, scope: Scope) -> bool:
+        """Is this asked for by who has no token yet?"""
+        ...
+
+    def refusal(self, scope: Scope, error: ApiError) -> Response | None:
+        """Return the answer to a refused request; None: a problem, as that of any other."""
+        ...
+
+
+def note_failure(scope: Scope) -> None:
+    """Count a token that was wrong. Raises `ApiError` at the next request of an address that has too many."""
+    note: Callable[[], None] | None = scope.get("state", {}).get(_FAILED)
+    if note is not None:
+        note()
+
+
 def has_credentials(scope: Scope) -> bool:
     """Did a request come with a token, right or wrong?"""
-    return any(name == b"authorization" for name, _ in scope["headers"])
+    return bool(_given_token(Request(scope)))
 
 
 async def admit(scope: Scope, rules: AccessRules) -> None:
@@ -101,12 +134,17 @@ async def admit(scope: Scope, rules: AccessRules) -> None:
         ApiError: It is refused.
     """
     request = Request(scope)
+    check_source(request, rules)
+    scope.setdefault("state", {})[_STATE] = await _caller(request, rules)
+
+
+def check_source(request: Request, rules: AccessRules) -> None:
+    """Refuse what comes from a foreign page or name, or is too large. Raises `ApiError`."""
     check_host(request.headers, rules)
     check_origin(request.method, request.headers, rules)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > rules.max_body:
         raise too_large(rules.max_body)
-    scope.setdefault("state", {})[_STATE] = await _caller(request, rules)
 
 
 def check_host(headers: Mapping[str, str], rules: AccessRules) -> None:
@@ -172,8 +210,8 @@ async def _in_time(receive: Receive) -> Message:
 
 
 async def _caller(request: Request, rules: AccessRules) -> Caller:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if not scheme:
+    scheme, _, token = _given_token(request).partition(" ")
+    if not scheme or (not rules.token_needed and "authorization" not in request.headers):
         if rules.token_needed:
             raise _no_token("This server needs a token.")
         return LOCAL
@@ -181,6 +219,12 @@ async def _caller(request: Request, rules: AccessRules) -> Caller:
     if caller is None:
         raise _no_token("The token is not known, was revoked, or has expired.")
     return caller
+
+
+def _given_token(request: Request) -> str:
+    """Return what a request says of who asks: its header, else the cookie of who has signed in."""
+    header, cookie = request.headers.get("authorization", ""), request.cookies.get(COOKIE, "")
+    return header or (f"Bearer {cookie}" if cookie else "")
 
 
 def _no_token(detail: str) -> ApiError:

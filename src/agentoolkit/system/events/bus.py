@@ -68,7 +68,7 @@ class EventBus:
         Raises:
             ConfigurationError: An event loop runs here: write ``await bus.next(timeout)``.
         """
-        return self._service.wait_for(self.next(timeout))
+        return self._service.loop.wait_for(self.next(timeout))
 
     async def next(self, timeout: float | None = None) -> EventMessage | None:
         """As `listen`, for code with an event loop."""

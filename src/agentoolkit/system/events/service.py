@@ -5,32 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
-from agentool.core.background import Background
-from agentool.errors import ConfigurationError
 from agentoolkit.listeners import check_listener
+from agentoolkit.system.events.loops import BusLoop
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
 from agentoolkit.system.events.ports import Bounds, EventStore
+from agentoolkit.system.events.readers import Readers
 from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Handler, Subscription
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 MAX_PENDING = 10_000
 """Events that wait to be written down; of more, the newest are dropped, and counted."""
 BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""
-READER_LIFE = timedelta(minutes=10)
-"""How long somebody who has read is expected to come back: until then the scheduler's events are kept for them."""
 CLOSE_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 
@@ -52,14 +48,10 @@ class EventService:
         """What is to be written down, and who subscribed meanwhile: such a one is told of what comes after it."""
         self._subscriptions: list[Subscription] = []
         self._lock = Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop = BusLoop()
+        self._readers = Readers(store, time)
         self._pump: asyncio.Task[None] | None = None
         self._poller: asyncio.Task[None] | None = None
-        self._background = Background()
-        self._noted_until = datetime.fromtimestamp(0, UTC)
-        """Until when the store knows that somebody here reads."""
-        self._unread_until = 0.0
-        """Until when it holds that nobody reads, by the monotonic clock."""
         self._known = 0
         """The newest event of whatever process that subscribers were told of."""
         self._reads: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[Sequence[EventMessage]]] = {}
@@ -96,11 +88,7 @@ class EventService:
     @property
     def unread(self) -> bool:
         """Is it known that nobody reads? Asked before each event of an execution: who makes one for nobody makes it for nothing."""
-        return not self._subscriptions and self._time.monotonic() < self._unread_until
-
-    @property
-    def _reads_here(self) -> bool:
-        return bool(self._subscriptions) or self._time.now() < self._noted_until
+        return not self._subscriptions and self._readers.none
 
     def put(self, record: EventRecord) -> None:
         """Publish an event of which there are many, and which is written down only if somebody reads."""
@@ -135,15 +123,15 @@ class EventService:
         if handler is not None:
             check_listener(handler)
         wanted = EventFilter(checked_pattern(pattern), agent_name)
-        subscription = self.on_loop(lambda: Subscription(self, wanted, handler, name))
+        subscription = self.loop.make(lambda: Subscription(self, wanted, handler, name))
         with self._lock:
             self._subscriptions.append(subscription)
-        self._unread_until = 0.0
+        self._readers.expect()
         if after is None:
             self._put(subscription)
         else:
             subscription.begin(after)
-            self._wake_pump()
+            self.loop.call(self._start_pump)
         return subscription
 
     def unsubscribe(self, who: Subscription | Handler) -> bool:
@@ -157,7 +145,7 @@ class EventService:
 
     async def read(self, after: int, limit: int = PAGE) -> Sequence[EventMessage]:
         """Return the events after an id that are kept, the oldest first."""
-        await self._note_reader()
+        await self._readers.note()
         return await self.store.read(after, limit)
 
     async def bounds(self) -> Bounds:
@@ -198,35 +186,8 @@ class EventService:
             if task is not None and task.get_loop() is asyncio.get_running_loop():
                 task.cancel()
                 await asyncio.wait({task})
-        self._loop = self._pump = self._poller = None
-        self._background.stop()
-
-    def on_loop(self, make: Callable[[], T]) -> T:
-        """Call a function on the running event loop, or where there is none on the bus's own."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return self.wait_for(_called(make))
-        return make()
-
-    def wait_for(self, work: Awaitable[T]) -> T:
-        """Do work on the bus's event loop and wait for it, from a thread without one.
-
-        Raises:
-            ConfigurationError: An event loop runs here, which must not wait.
-        """
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is not None:
-            if asyncio.iscoroutine(work):
-                work.close()
-            raise ConfigurationError("It would hold up the event loop that runs here.", remedy="Write `await bus.next(timeout)`.")
-        loop = self._loop
-        if loop is None or not loop.is_running():
-            return self._background.run(_awaited(work))
-        return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
+        self._pump = self._poller = None
+        self.loop.close()
 
     def _put(self, entry: EventRecord | EventMessage | Subscription) -> None:
         with self._lock:
@@ -234,30 +195,12 @@ class EventService:
                 self.dropped += 1  # the newest: what waits is in order already
                 return
             self._pending.append(entry)
-        is_at_work = waits and self._pump is not None and not self._pump.done() and self._loop is not None and self._loop.is_running()
+        is_at_work = waits and self._pump is not None and not self._pump.done() and self.loop.works
         if not is_at_work or isinstance(entry, Subscription):  # a first reader has to be told of other processes as well
-            self._wake_pump()  # else it looks for more when it has written what waits
-
-    def _wake_pump(self) -> None:
-        """Let what is pending be written down: on the event loop that did so before, else on the running one, else on an own one."""
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        loop = self._loop
-        if loop is None or loop.is_closed() or not (loop.is_running() or loop is running):
-            loop = self._loop = running
-        if loop is None:
-            self._background.run(_called(self._start_pump))
-        elif loop is running:
-            self._start_pump()
-        else:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._start_pump)
+            self.loop.call(self._start_pump)  # else it looks for more when it has written what waits
 
     def _start_pump(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._loop = loop
+        loop = self.loop.take()
         if self._pump is None or self._pump.done() or self._pump.get_loop() is not loop:
             self._pump = loop.create_task(self._write_pending(), name="event-bus", context=Context())
         wants_poll = self.store.shared and bool(self._subscriptions)
@@ -294,21 +237,13 @@ class EventService:
 
     async def _wanted(self, batch: Sequence[EventRecord | EventMessage]) -> Sequence[EventRecord | EventMessage]:
         """Return what of a batch is written down: all of it, or without the scheduler's part where nobody reads."""
-        if self._reads_here or await self.store.has_readers(self._time.now()) or self._reads_here:  # it may have begun meanwhile
+        if self._subscriptions or await self._readers.find() or self._subscriptions:  # somebody may have begun meanwhile
             return batch
-        self._unread_until = self._time.monotonic() + POLL_SECONDS
         return [each for each in batch if isinstance(each, EventMessage)]
-
-    async def _note_reader(self) -> None:
-        """Let all processes know that somebody reads, before half of the time is over that they know it for."""
-        self._unread_until = 0.0
-        if (now := self._time.now()) > self._noted_until - READER_LIFE / 2:
-            await self.store.note_reader(now + READER_LIFE)
-            self._noted_until = now + READER_LIFE
 
     async def _begin_next(self) -> None:
         """Let the subscriber at the front be told of what comes from now on."""
-        await self._note_reader()
+        await self._readers.note()
         newest = (await self.store.bounds()).newest
         with self._lock:
             subscription = self._pending.popleft()
@@ -320,7 +255,7 @@ class EventService:
         while self._subscriptions:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await self._note_reader()
+                await self._readers.note()
                 newest = (await self.store.bounds()).newest
             except Exception:
                 logger.exception("Events of other processes could not be looked for")
@@ -338,11 +273,3 @@ class EventService:
 
     async def _read_page(self, after: int) -> Sequence[EventMessage]:
         return await self.read(after)
-
-
-async def _called(function: Callable[[], T]) -> T:
-    return function()
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work

@@ -6,6 +6,7 @@ const REFRESH_MS = 5000;
 async function refresh() {
   if (document.hidden || document.querySelector("dialog[open]")) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (answer && answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
   if (!answer || !answer.ok || document.hidden) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.title = fresh.title;
