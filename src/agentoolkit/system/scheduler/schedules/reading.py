@@ -24,7 +24,7 @@ from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
-from agentoolkit.system.scheduler.schedules.words.grammar import understand
+from agentoolkit.system.scheduler.schedules.words import understand
 from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, Language, answered_in, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
