@@ -6,6 +6,7 @@ import re
 from datetime import date, time
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months, month_of, weekday_of
+from agentoolkit.system.scheduler.schedules.words.durations import whole_number
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, national_readings
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, ORDINALS, WEEKDAY_NAMES
 
@@ -48,17 +49,23 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
     return None
 
 
-def national_date(cursor: Cursor, today: date) -> Day | None:
-    """Take ``12/25/2026``, ``25.12.2026`` or ``12/25`` where day and month are not in doubt; None, and nothing taken, elsewhere."""
+def national_date(cursor: Cursor, today: date, wanted: int | None = None) -> Day | None:
+    """Take ``12/25/2026``, ``25.12.2026`` or ``12/25`` where day and month are not in doubt; None, and nothing taken, elsewhere.
+
+    With a weekday (``wanted``) the one of two readings is meant that falls on it.
+    """
     start = count_articles(cursor)
     token = cursor.peek(start)
-    if token.kind != "slash" or len(readings := national_readings(token.text)) != 1:
-        return None
-    year = re.fullmatch(r"\d+[/.-]\d+(?:[/.-](\d{4}))?", token.text)
+    year = re.fullmatch(r"\d+[/.-]\d+(?:[/.-](\d{4}))?", token.text) if token.kind == "slash" else None
     if year is None:
         return None
+    named, readings = year[1] and int(year[1]), national_readings(token.text)
+    if named and wanted is not None and len(readings) == 2:
+        readings = [(number, month) for number, month in readings if date_of(cursor, named, month, number).weekday() == wanted]
+    if len(readings) != 1:
+        return None
     cursor.place += start + 1
-    (number, month), named = readings[0], year[1] and int(year[1])
+    number, month = readings[0]
     cursor.remark(f"{token.text!r} is read as {number} {MONTH_NAMES[month - 1].capitalize()}")
     return Day(date_of(cursor, named, month, number), unless_given=time()) if named else _with_year(cursor, today, month, number)
 
@@ -93,6 +100,10 @@ def day_number(text: str) -> int | None:
 def take_year(cursor: Cursor) -> int | None:
     """Take a year of four digits; None, and nothing taken, when none comes next."""
     ahead = 1 if cursor.peek().text in (",", "of") else 0
+    if (cursor.peek(ahead).text, cursor.peek(ahead + 1).text) == ("two", "thousand"):
+        more = whole_number(cursor.peek(ahead + 2).text)
+        cursor.place += ahead + (2 if more is None else 3)
+        return 2000 + (more or 0)
     year = cursor.peek(ahead)
     if year.kind != "number" or len(year.text) != 4 or not year.text.isdigit() or year.text == "0000":
         return None

@@ -122,7 +122,7 @@ def _edge_of(cursor: Cursor, today: date) -> Day | None:
     if edge not in ("end", "beginning") or cursor.peek(start + 1).text != "of":
         return None
     cursor.place += start + 2
-    following = cursor.take_one_of("the", "this", "next") == "next"
+    following = cursor.take_one_of("the", "this", "next", "coming") in ("next", "coming")
     first, last = _span(cursor, today, following)
     return Day(last, unless_given=time(23, 59)) if edge == "end" else Day(first, unless_given=time())
 
@@ -133,9 +133,14 @@ def _span(cursor: Cursor, today: date, following: bool) -> tuple[date, date]:
         cursor.next()
         first = _month_to_come(cursor, today, month)
         return first, month_end(first)
-    unit = cursor.take_one_of("day", "week", "month", "year")
+    if (year := take_year(cursor)) is not None:
+        return date(year, 1, 1), date(year, 12, 31)
+    unit = cursor.take_one_of("day", "week", "month", "quarter", "year")
     if unit is None:
         raise cursor.unexpected()
+    if unit == "quarter":
+        first = add_months(date(today.year, (today.month - 1) // 3 * 3 + 1, 1), 3 * following)
+        return first, month_end(add_months(first, 2))
     if unit == "week":
         monday = today - timedelta(days=today.weekday() - 7 * following)
         return monday, monday + timedelta(days=6)
@@ -257,7 +262,7 @@ def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
     following = cursor.peek(after + 1).text
     if cursor.peek(after).kind == "ordinal" and following != "of" and month_of(following) is None:
         return _weekday_on_day_of_month(cursor, today, wanted)
-    named = iso_date(cursor, today) or calendar_date(cursor, today)
+    named = iso_date(cursor, today) or calendar_date(cursor, today) or national_date(cursor, today, wanted)
     if named is None:
         cursor.place = here
         return None

@@ -71,7 +71,9 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
     """
     months, seconds, smallest = 0, Fraction(), None
     while True:
-        count, unit = unsaid or quantity(cursor), cursor.next().text
+        count = unsaid or quantity(cursor)
+        cursor.take("more")
+        unit = cursor.next().text
         size = UNIT_SECONDS.get(unit, 0) or UNIT_MONTHS.get(unit, 0) * 2_592_000
         if not size:
             cursor.place -= 1

@@ -1,6 +1,7 @@
 """Days by name, in words: ``christmas eve``, ``thanksgiving 2027``, ``the day before easter``; which date it is, and why, is remarked.
 
-named  = [ "on" ] [ "the" ] [ "this" | "next" | "coming" ] name [ [ "of" | "in" | "," ] year | [ "of" ] ( "this" | "next" ) "year" ]
+named  = [ "on" ] [ "the" ] [ "this" | "next" | "coming" ] name [ when ]
+when   = [ "of" | "in" | "," ] year | [ "of" ] ( "this" | "next" ) "year" | "in" duration
 beside = [ "the" ] "day" ( "before" | "after" ) day                     see days.py
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
+from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
 from agentoolkit.system.scheduler.schedules.words.dates import count_articles, take_year
 from agentoolkit.system.scheduler.schedules.words.day_names import DAY_NAMES, MAX_NAME_WORDS
+from agentoolkit.system.scheduler.schedules.words.durations import duration
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.yearly_days import YearlyDay
 
+_MAX_MONTHS = 1_200
 _WHICH = ("this", "next", "coming", "upcoming")
 
 
@@ -48,10 +51,19 @@ def named_day(cursor: Cursor, today: date) -> Day | None:
     if year is not None:
         found = named.rule.in_year(year)
     else:
-        first = today + timedelta(days=which == "next")
-        found, later, *_ = (day for ahead in range(3) if (day := named.rule.in_year(today.year + ahead)) >= first)
+        first = _in_time(cursor, today) or today + timedelta(days=which == "next")
+        found, later, *_ = (day for ahead in range(3) if (day := named.rule.in_year(first.year + ahead)) >= first)
     cursor.remark(f"{named.name!r} is {found}: {named.rule.words}")
     return Day(found, unless_given=time(), else_on=later)
+
+
+def _in_time(cursor: Cursor, today: date) -> date | None:
+    """Take ``in 3 years`` and return the day that far ahead; None, and nothing taken, when nothing of the kind comes next."""
+    if not cursor.sees("in"):
+        return None
+    cursor.next()
+    length = duration(cursor)
+    return add_months(today, min(length.months, _MAX_MONTHS)) + timedelta(seconds=min(int(length.seconds), _MAX_MONTHS * 2_592_000))
 
 
 def _year(cursor: Cursor, today: date) -> int | None:

@@ -21,6 +21,26 @@ _BETTER_SAID = {
     "eod": "Name the time, e.g. 'friday at 17:00', or write 'end of day' for 23:59.",
     "cob": "Name the time, e.g. 'friday at 17:00'.",
     "by": "Name the time itself, e.g. 'friday at 17:00'.",
+    "within": "Write e.g. 'in 2 hours' for the end of that time.",
+    **dict.fromkeys(
+        (
+            "diwali",
+            "holi",
+            "eid",
+            "ramadan",
+            "mawlid",
+            "purim",
+            "passover",
+            "hanukkah",
+            "yom",
+            "rosh",
+            "vesak",
+            "pongal",
+            "onam",
+            "jayanti",
+        ),
+        "The moon decides its date: write the date, e.g. '2027-03-10', or list the dates in 'only'.",
+    ),
     "never": "A schedule names a time; to stop a job, pause or cancel it.",
     "asap": "Write 'now'.",
     "immediately": "Write 'now'.",
@@ -31,6 +51,8 @@ _BETTER_SAID = {
 """Words that say too little, or of which the nearest one that is known means something else."""
 
 _TIME = r"(?:at )?(\d{1,2}(?::\d\d)?\s?(?:am|pm)|\d{1,2}:\d\d|noon|midnight)"
+_SPAN = re.compile(r"\b(?:from|between|since|through|thru|until|till)\b|(?<=[\dm]) ?(?:-|\bto\b) ?(?=\d)")
+_AGAIN = re.compile(r"\b(?:every|each|daily|hourly|weekly|monthly)\b")
 _RATE = re.compile(r"rate\((\d+ [a-z]+)\)")
 _EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
 
@@ -51,6 +73,10 @@ def fixed_answer(text: str) -> WayOut | None:
         return WayOut(f"{said[:60]!r} may mean these days once or every week.", f"Write '{days}'.")
     if shape := _RATE.fullmatch(said):
         return WayOut(f"{said[:60]!r} is AWS's way to say it.", f"Write 'every {shape[1]}'.")
+    if _SPAN.search(said) and not _AGAIN.search(said):
+        return WayOut(
+            f"{said[:60]!r} is a span of time, and what is due is due at a moment.", "Name its beginning, e.g. 'thursday at 9:30'."
+        )
     words = [token.text for token in tokenise(said) if token.kind == "word"]
     if (better := next((_BETTER_SAID[word] for word in words if word in _BETTER_SAID), None)) is not None:
         return WayOut(None, better)

@@ -58,6 +58,7 @@ _REWRITTEN = (
     ),  # oct 26 11:00:09 2027, as ctime and date write it
     (re.compile(r"\bcurrent\b"), "this"),
     (re.compile(r"\beveryday\b"), "every day"),
+    *((re.compile(rf"\beo{unit[0]}\b"), f"end of {unit}") for unit in ("week", "month", "quarter", "year")),
     (re.compile(r"\bevery single\b"), "every"),
     (re.compile(r"\bwork(?:ing)?\s?(days?)\b"), r"business \1"),
     (re.compile(r"\bat the (end|start|beginning) of\b"), r"the \1 of"),
@@ -68,7 +69,7 @@ _REWRITTEN = (
     (re.compile(rf"(?<=\bat )([01]?\d|2[0-3]) ([0-5]\d)\b(?!\s?(?:[:/.-]|st|nd|rd|th|of\b|{_MONTH}))"), r"\1:\2"),  # at 3 15
 )
 """What is said in other words that mean the same, and how the grammar has it."""
-_DASHED = re.compile(r"\d{1,4}\s*-\s*\d{1,4}(?:\s*-\s*\d{1,4})?")
+_DASHED = re.compile(r"(?<![\d:h])\d{1,4}\s*-\s*\d{1,4}(?:\s*-\s*\d{1,4})?(?![\d:h])")
 _ABBREVIATED = re.compile(r"(?<=[a-z]{3})\.(?=[\s,]|$)")
 """The full stop of ``Sun.``"""
 _JOINED = re.compile(rf"(?<=\d)[-/](?={_MONTH}\b)|(?<=[a-z])[-/](?=\d{{1,4}}\b(?!:))|(?<=\d)-(?=\d{{4}}\b)")

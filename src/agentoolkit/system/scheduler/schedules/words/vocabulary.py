@@ -64,7 +64,7 @@ _OTHERS = """
     " now in at on of the and for from to between through - every each other daily hourly weekly monthly yearly annually today tonight
     tomorrow yesterday weekday weekdays weekend weekends business noon midday midnight next this coming last end after later hence
     out upcoming right before half quarters past ago until till starting beginning except but not a an couple times per
-    fortnightly quarterly three-quarters o'clock utc gmt z"""
+    thousand more fortnightly quarterly three-quarters o'clock utc gmt z"""
 
 _OPENERS = ("every", "each", "now")
 
