@@ -46,6 +46,8 @@ _HEADER = re.compile(
 )
 _BEARER = re.compile(r"(?i:\bbearer)\s++(?!\[redacted])(?=[\w~+/=-]{0,400}(?:[\d_~+/=]|\.\w)|[\w-]{20})[\w.~+/=-]{4,}+")
 """A token that stands by itself. What is short and has neither digit nor dot is a word: 'bearer authentication'."""
+_OPTION = re.compile(rf"(?<![\w-])(?P<option>--(?P<name>[\w-]++)(?:['\"],\s*+|\s++)(?!-))(?:{_QUOTED}|[^\s,;\"'\]]+)")
+"""An option of a command with its value after a space, or as the next text of a list."""
 _USER_AND_PASSWORD = re.compile(r"(?P<user>[^\s/:@]*+):(?!\d{1,5}/)(?:[^\s?#\"'<>]+(?=@)|[^\s/@]+(?=@))")
 _USER = re.compile(r"[^\s/:@?#]++(?=@)")
 _TOKEN_LENGTH = 20
@@ -82,20 +84,30 @@ def redacted(value: Any) -> Any:
         items = cast("Mapping[Any, Any]", value).items()
         return {key: REDACTED if is_secret(str(key)) else item if type(item) in _PLAIN else redacted(item) for key, item in items}
     if isinstance(value, (list, tuple)):
-        return [redacted(item) for item in cast("list[Any]", value)]
+        items = cast("list[Any]", value)
+        return [REDACTED if _is_secret_option(before) else redacted(item) for before, item in zip(("", *items), items, strict=False)]
     return value
 
 
+def _is_secret_option(word: object) -> bool:
+    """Is the word after this one of a command a secret? ``--token abc``."""
+    return isinstance(word, str) and word.startswith("-") and "=" not in word and not word[-1:].isspace() and is_secret(word)
+
+
 def redacted_text(text: str) -> str:
-    """Return text with ``password=…``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
-    if ":" not in text and "=" not in text and "bearer" not in text.lower():
+    """Return text with ``password=…``, ``--token …``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
+    if ":" not in text and "=" not in text and "--" not in text and "bearer" not in text.lower():
         return text
-    first, *others = _BEARER.sub(f"Bearer {REDACTED}", "".join(_without_named(text))).split("://")
+    first, *others = _BEARER.sub(f"Bearer {REDACTED}", "".join(_without_named(_OPTION.sub(_without_option, text)))).split("://")
     hidden, before = [first], first
     for part in others:
         hidden.append(_without_user(part, web=before.endswith(("http", "https"))))
         before = part
     return "://".join(hidden)
+
+
+def _without_option(found: re.Match[str]) -> str:
+    return found["option"] + REDACTED if is_secret(found["name"]) else found[0]
 
 
 def _without_named(text: str) -> Iterator[str]:

@@ -85,6 +85,29 @@ def test_what_is_hidden_ends_where_the_secret_does(text: str, expected: str):
     assert redacted_text(text) == expected
 
 
+@pytest.mark.parametrize("name", ["--token", "--password", "--api-key", "-password"])
+def test_the_option_of_a_command_hides_what_comes_after_it(name: str):
+    """In a list of arguments, and where a command is one text."""
+    assert redacted(["curl", name, "S3CR3T", "--verbose", "shown"]) == ["curl", name, "[redacted]", "--verbose", "shown"]
+    assert redacted({"command": [name, "S3CR3T"], "n": [1, None]}) == {"command": [name, "[redacted]"], "n": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mysql --password S3CR3T shop", "mysql --password [redacted] shop"),
+        ("mysql --password 'S3 CR3T' shop", "mysql --password [redacted] shop"),
+        ('["--token", "S3CR3T", "x"]', '["--token", [redacted], "x"]'),
+        ('["--token","S3CR3T"]', '["--token",[redacted]]'),
+        ("call --token --verbose", "call --token --verbose"),
+        ("call --max-tokens 5", "call --max-tokens 5"),
+    ],
+)
+def test_options_within_text(text: str, expected: str):
+    """What comes after the option of a secret is hidden, and nothing else."""
+    assert redacted_text(text) == expected
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

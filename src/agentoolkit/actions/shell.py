@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,8 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import AgenToolError, InvalidInput, Refusals, excerpt
+from agentool.errors import UNSHOWN, AgenToolError, InvalidInput, Refusals, are_values_shown, excerpt
+from agentoolkit.actions.command_text import check_passable, encoded, words
 from agentoolkit.actions.processes import Command, ProgramResult, run_command
 from agentoolkit.live_output import LiveOutput
 from agentoolkit.settings import ShellSettings
@@ -26,16 +25,6 @@ TAIL = 2_000
 """Characters of output that a failure shows."""
 BASIC_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What every command gets of this process's environment, as far as it is set."""
-
-_WRITTEN_FOR_A_SHELL = re.compile(
-    r"""
-    (?P<operator> [;|&<>()\n]+ | ` | \$\( )      # unquoted
-    | \\. | '[^']*'                            # quoted: what is inside is text
-    | "(?: [^"\\`$] | \\. | \$(?!\() )* (?P<substitution> ` | \$\( )?
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-"""What only a shell could carry out, as a POSIX shell would read it: operators, and substitutions in double quotes too."""
 
 
 class ShellInput(BaseOperationInput):
@@ -105,7 +94,7 @@ class ShellRules(ShellSettings):
             arguments=arguments,
             cwd=cwd,
             env=env,
-            stdin=None if call.stdin is None else _encoded(call.stdin, "stdin"),
+            stdin=None if call.stdin is None else encoded(call.stdin, "stdin"),
             timeout=min(call.timeout or self.timeout, self.timeout),
             output_limit=self.output_limit,
             heard=self._live.write if self._live else None,
@@ -128,7 +117,7 @@ class ShellRules(ShellSettings):
     def _folder(self, asked: str | None) -> Path:
         if asked is None:
             return self.folders[0].resolve() if self.folders else Path.cwd()
-        _check_passable(asked, "cwd")
+        check_passable(asked, "cwd")
         try:
             cwd = Path(asked).expanduser().resolve()
             cwd.is_dir()  # only asking shows that a name is too long
@@ -151,7 +140,7 @@ class ShellRules(ShellSettings):
             remedy = "Add them to the setting `shell_variables` (AGENTOOL_SHELL_VARIABLES)."
             raise CommandNotAllowed(problem, field="env", value=refused, remedy=remedy)
         for value in asked.values():
-            _check_passable(value, "env")
+            check_passable(value, "env")
         inherited = {name: os.environ[name] for name in (*BASIC_VARIABLES, *self.variables) if name in os.environ}
         return {**inherited, **asked}
 
@@ -183,7 +172,7 @@ async def shell_run(
     if check and ended.exit_code != 0:
         raise _failed(command, ended.exit_code, ended)
     return ShellOutput(
-        command=words(command),
+        command=words(command) if are_values_shown() else [words(command)[0], repr(UNSHOWN)],
         exit_code=ended.exit_code,
         stdout=ended.stdout,
         stderr=ended.stderr,
@@ -191,36 +180,6 @@ async def shell_run(
         duration=ended.duration,
         passed=ended.exit_code == 0,
     )
-
-
-def words(command: list[str] | str) -> list[str]:
-    """Return a command as program and arguments.
-
-    Raises:
-        InvalidInput: It is empty, has an open quote or a character that no program can be given, or was written for a shell.
-    """
-    if not isinstance(command, str):
-        split = list(command)
-    else:
-        try:
-            split = shlex.split(command)
-        except ValueError as error:
-            raise InvalidInput(f"{excerpt(command)} cannot be split: {error}.", field="command", value=command) from error
-        if found := _shell_syntax(command):
-            remedy = "Give one program and its arguments; for several, use the AgenTool 'sequence'."
-            problem = f"{excerpt(command)} is written for a shell ({' '.join(found)}), and there is none here."
-            raise InvalidInput(problem, field="command", value=command, remedy=remedy)
-    for word in split:
-        _check_passable(word, "command")
-    if not split or not split[0]:
-        raise InvalidInput("The command names no program.", field="command", value=command, remedy="Give a list such as ['git', 'status'].")
-    return split
-
-
-def _shell_syntax(command: str) -> list[str]:
-    """Find what of a command only a shell could carry out. Quoted, the same characters are text."""
-    found = (match["operator"] or match["substitution"] for match in _WRITTEN_FOR_A_SHELL.finditer(command.strip()))
-    return sorted({text.strip() or "a line break" for text in found if text})
 
 
 def check_run(rules: ShellRules, call: ShellInput) -> None:
@@ -267,23 +226,6 @@ def _placed(path: Path) -> Path:
 
 def _no_folder(asked: str) -> InvalidInput:
     return InvalidInput(f"There is no folder {excerpt(asked)}.", field="cwd", value=asked, remedy="Name one that is there.")
-
-
-def _check_passable(text: str, field: str) -> None:
-    """Refuse what no system can hand to a program."""
-    if "\0" in text:
-        raise InvalidInput(
-            f"{excerpt(text)} holds a null character.", field=field, value=text, remedy="Leave it out; only stdin may hold one."
-        )
-    _encoded(text, field)
-
-
-def _encoded(text: str, field: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        problem = f"{excerpt(text)} has a lone surrogate at position {error.start}."
-        raise InvalidInput(problem, field=field, value=text, remedy="Give text that can be written as UTF-8.") from error
 
 
 def _failed(command: Sequence[str] | str, exit_code: int, ended: ProgramResult) -> CommandFailed:

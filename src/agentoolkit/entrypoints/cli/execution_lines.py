@@ -24,6 +24,7 @@ from agentoolkit.entrypoints.cli.printing import (
     short_time,
     took,
 )
+from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.schemas import ExecutionInfo
@@ -169,4 +170,4 @@ def _told(status: str, error: str, reason: str, result: Any, attempt: int) -> st
     before = f"attempt {attempt}: " if attempt > 1 else ""
     if error:
         return before + " ".join(error.split())
-    return before + (result_text(result) if status == "success" else reason)
+    return before + (result_text(redacted(result)) if status == "success" else reason)

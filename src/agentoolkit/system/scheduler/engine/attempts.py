@@ -18,6 +18,7 @@ from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler.decisions import outcomes
+from agentoolkit.system.scheduler.decisions.hiding import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
@@ -136,6 +137,8 @@ class LocalAttempts:
             raise
         if not active.given_up:
             active.phase = _WRITING
+            if active.secrets:
+                outcome = outcome._replace(execution=without_secrets(outcome.execution, active.secrets))
             self._recorder.put(active, outcome)
 
     def forget(self, execution_ids: Sequence[str]) -> None:
@@ -211,6 +214,7 @@ async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSo
         for value in data.values():  # most inputs hold nothing to resolve or to copy, and every execution asks
             if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
                 data = await resolve_references(data, injector)  # a copy, so that a handler cannot change its job
+                active.secrets = secrets_in(work.input_data, data)
                 break
         output = await injector.run(work.agentool_name, data)
     except asyncio.CancelledError as error:
