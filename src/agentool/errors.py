@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from pydantic import ValidationError
 
+T = TypeVar("T")
+
+MAX_PROBLEMS = 20
+"""Problems that one refusal names."""
 _SHOWN = 120
 """Longest excerpt, in characters, of an offending value in a message."""
 
@@ -133,11 +137,12 @@ class FieldProblem:
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.problem}"
+        field = self.field if len(self.field) <= _SHOWN else f"{self.field[:_SHOWN]}…"
+        return f"{field}: {self.problem}"
 
 
 class InvalidInput(AgenToolError, ValueError):
-    """The input does not fit the AgenTool. ``problems`` lists every field concerned; ``field`` and ``value`` are the first one's."""
+    """The input does not fit the AgenTool. ``problems`` lists the fields concerned; ``field`` and ``value`` are the first one's."""
 
     correctable = True
 
@@ -162,13 +167,21 @@ class InvalidInput(AgenToolError, ValueError):
     @classmethod
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
         """Turn pydantic's findings into one sentence that names fields, values and the way out."""
-        problems = tuple(_field_problem(detail, known) for detail in error.errors(include_url=False, include_context=False))
+        problems = name_problems(error.errors(include_url=False, include_context=False), lambda detail: _field_problem(detail, known))
         problem = f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}"
         return cls(problem, remedy=_right_values(problems, known), problems=problems)
 
 
 class InvalidOutput(AgenToolError, TypeError):
     """A handler returned something other than the type it declares."""
+
+
+def name_problems(found: Sequence[T], name: Callable[[T], FieldProblem]) -> tuple[FieldProblem, ...]:
+    """Describe what is wrong: the first things of it, and how many more there are. What is wrong can be as long as an input."""
+    named = [name(each) for each in found[:MAX_PROBLEMS]]
+    if left := len(found) - len(named):
+        named.append(FieldProblem("…", None, f"and {left:,} more"))
+    return tuple(named)
 
 
 def sentence(problems: Iterable[FieldProblem]) -> str:

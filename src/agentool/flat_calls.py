@@ -6,7 +6,10 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from agentool.errors import FieldProblem, InvalidInput, did_you_mean, sentence
+from agentool.errors import FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
+
+MAX_REFUSAL = 4_000
+"""Characters of what a model is told went wrong, about 1,000 tokens."""
 
 
 def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any]:
@@ -25,8 +28,8 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
     unknown = [name for name in given if name not in fields]
     if not unknown:
         return given
-    problems = tuple(
-        FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, fields)}".rstrip()) for name in unknown
+    problems = name_problems(
+        unknown, lambda name: FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, fields)}".rstrip())
     )
     raise InvalidInput(sentence(problems), problems=problems)
 
@@ -34,8 +37,10 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
 def words(error: Exception) -> str:
     """Say what went wrong without naming the framework."""
     if isinstance(error, InvalidInput) and error.problems:
-        return " ".join(part for part in (sentence(error.problems), error.remedy) if part)
-    return str(error) or type(error).__name__
+        said = " ".join(part for part in (sentence(error.problems), error.remedy) if part)
+    else:
+        said = str(error) or type(error).__name__
+    return said if len(said) <= MAX_REFUSAL else f"{said[:MAX_REFUSAL]}…"
 
 
 def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> str:

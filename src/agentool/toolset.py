@@ -20,7 +20,7 @@ from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.tools import RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
-from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import from_json
 
 from agentool.agentool import AgenTool
 from agentool.base import ReadableOutput
@@ -37,8 +37,23 @@ RETRIES = 3
 
 CallerFor = Callable[[RunContext[Any]], Caller]
 
-_ANY_ARGUMENTS = SchemaValidator(core_schema.any_schema())
-"""Everything is checked by the injector, whose refusals say more."""
+
+class _AnyArguments:
+    """Takes whatever a model gives. Everything is checked by the injector, whose refusals say more."""
+
+    def validate_json(self, input: str | bytes | bytearray, **_: Any) -> Any:
+        """Read JSON; a text that is none stays what it is, and is refused as arguments that are no object."""
+        try:
+            return from_json(input)
+        except ValueError:
+            return input
+
+    def validate_python(self, input: Any, **_: Any) -> Any:
+        """Take it as it is."""
+        return input
+
+
+_ANY_ARGUMENTS = _AnyArguments()
 
 
 @dataclass(frozen=True, slots=True)

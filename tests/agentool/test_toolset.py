@@ -7,7 +7,7 @@ import sys
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_ai import Agent, DeferredToolRequests, ModelRetry, ToolFailed, UserError
 from pydantic_ai.models.test import TestModel
 from tests.agents.scripts import scripted, told
@@ -15,6 +15,7 @@ from tests.agents.scripts import scripted, told
 from agentool import AgenTool, BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.errors import AgenToolError
+from agentool.flat_calls import MAX_REFUSAL
 from agentool.hints import Hints
 from agentool.toolset import MAX_ANSWER, AgenToolset, refusal
 
@@ -133,6 +134,24 @@ async def test_arguments_that_are_no_object_are_refused(desk: AgenTool[list[str]
     refused, _ = await conversation(("desk_write", '["a"]'), ("desk_write", {"text": "a"}))
     assert "The arguments must be one JSON object." in refused
     assert "pydantic" not in refused
+
+
+async def test_a_refusal_is_short_however_much_is_wrong(desk: AgenTool[list[str]]) -> None:
+    """A model that gives a hundred thousand unknown arguments, or one whose name is a book, is not told all of it."""
+    many = {f"k{number}": 1 for number in range(100_000)}
+    for wrong in (many, {"x" * 1_000_000: 1}):
+        (refused,) = await conversation(("desk_write", wrong))
+        assert len(refused) <= MAX_REFUSAL + 200
+    with pytest.raises(ValidationError) as found:
+        DeskInput.model_validate({"operation": "write", **many})
+    assert "and 99,980 more" in str(InvalidInput.from_validation("desk", found.value))
+
+
+@pytest.mark.parametrize("text", ['{"text": ', '{"text": "\\ud800"}', '{"text": ' + "[" * 5_000], ids=["cut", "surrogate", "deep"])
+async def test_arguments_that_are_no_json_are_refused_in_our_words(desk: AgenTool[list[str]], text: str) -> None:
+    """And without repeating all of them."""
+    (refused,) = await conversation(("desk_write", text))
+    assert refused.startswith("The arguments must be one JSON object. Right: desk_write(")
 
 
 async def test_no_refusal_links_to_a_library(desk: AgenTool[list[str]]) -> None:

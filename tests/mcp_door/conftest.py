@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from agentoolkit.testing import ManualTime, TestToolkit
 
 MODES = ("2026-07-28", "legacy")
 
+Said = types.ElicitResult | Callable[[], Awaitable[types.ElicitResult]]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
@@ -43,18 +44,26 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def connect(kit: TestToolkit, mode: str) -> Connect:
-    """Connects a client, as maria by default, that says `answers` to the questions it is asked; None: it cannot be asked."""
+    """Connects a client, as maria by default, that says `answers` to the questions it is asked; None: it cannot be asked.
+
+    An answer may be a function: what happens while a person thinks.
+    """
 
     @asynccontextmanager
     async def connected(
-        answers: Sequence[types.ElicitResult] | None = None, caller: Caller | None = None, *, is_local: bool = True, **more: Any
+        answers: Sequence[Said] | None = None,
+        caller: Caller | None = None,
+        *,
+        is_local: bool = True,
+        **more: Any,
     ) -> AsyncIterator[Client]:
         said = list(answers or ())
         asked: list[str] = []
 
         async def answer(context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
             asked.append(params.message)
-            return said.pop(0)
+            given = said.pop(0)
+            return await given() if callable(given) else given
 
         server = create_server(LoopHost(kit), lambda: caller or Caller("maria", "mcp", OWN), is_local=is_local)
         async with Client(server, mode=mode, elicitation_callback=None if answers is None else answer, **more) as client:

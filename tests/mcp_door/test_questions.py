@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import mcp_types as types
 import pytest
+from mcp import Client
 from tests.mcp_door.conftest import Connect, text_of
 from tests.mcp_door.test_tools import STAND_UP
 
+from agentool.caller import ADMIN, OWN, Caller
+from agentoolkit.entrypoints.mcp_server.host import LoopHost
+from agentoolkit.entrypoints.mcp_server.server import create_server
 from agentoolkit.testing import TestToolkit
 
 YES = types.ElicitResult(action="accept", content={"confirm": True})
@@ -94,6 +98,63 @@ async def test_the_person_at_the_client_approves_a_task_that_reaches_outwards(co
         assert "https://example.org/" in client.asked[0]
     assert text_of(added).startswith("The user approved it.")
     assert shown.structured_content["info"]["state"] == "active"
+
+
+async def test_what_is_approved_is_what_was_asked_for(connect: Connect, kit: TestToolkit) -> None:
+    """A task that another call changes while the person thinks is not approved by their yes to what it was."""
+    evil = {**OUTWARD["config"], "input_data": {**FETCH, "url": "https://evil.example/"}}
+
+    async def change_it_meanwhile() -> types.ElicitResult:
+        async with connect() as other:
+            changed = await other.call_tool("scheduler_change_task", {"task_id": "fetch", "action": "edit", "config": evil})
+            assert not changed.is_error
+        return YES
+
+    again = {"task_id": "fetch", "action": "edit", "when": "every day at 8:00"}
+    async with connect([NO, change_it_meanwhile, NO]) as client:
+        await client.call_tool("scheduler_add_task", OUTWARD)
+        edited = await client.call_tool("scheduler_change_task", again)
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+    assert not text_of(edited).startswith("The user approved it.")
+    assert shown.structured_content["info"]["state"] == "paused"
+
+
+async def test_a_task_too_long_to_be_shown_is_not_asked_for(connect: Connect) -> None:
+    """What cannot be shown whole cannot be approved by a yes: the call may hide behind a long one. It waits for another door."""
+    steps = [{"agentool_name": "notification", "input_data": {"operation": "send", "message": "x" * 3_000}}]
+    steps.append({"agentool_name": "http", "input_data": {**FETCH, "url": "https://evil.example/"}})
+    config = {"agentool_name": "sequence", "input_data": {"operation": "run", "steps": steps}}
+    async with connect([YES]) as client:
+        added = await client.call_tool("scheduler_add_task", {**OUTWARD, "config": config})
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+        assert client.asked == []
+    assert "A person lets it run" in text_of(added)
+    assert shown.structured_content["info"]["state"] == "paused"
+
+
+async def test_a_question_shows_all_that_is_called(connect: Connect) -> None:
+    """Also what stands behind three hundred characters of something else, and why it asks."""
+    steps = [{"agentool_name": "notification", "input_data": {"operation": "send", "message": "x" * 600}}]
+    steps.append({"agentool_name": "http", "input_data": FETCH})
+    async with connect([NO]) as client:
+        await client.call_tool(
+            "scheduler_add_task", {**OUTWARD, "config": {"agentool_name": "sequence", "input_data": {"operation": "run", "steps": steps}}}
+        )
+        assert "https://example.org/" in client.asked[0]
+        assert "because it calls http" in client.asked[0]
+
+
+async def test_a_code_is_of_use_to_its_owner_alone(kit: TestToolkit, mode: str) -> None:
+    """An administrator's client that reads an owner's code somewhere is asked to confirm by a code of its own."""
+    caller = Caller("maria", "mcp", OWN)
+    server = create_server(LoopHost(kit), lambda: caller)
+    async with Client(server, mode=mode) as client:
+        await add(client)
+        first = await client.call_tool("scheduler_remove_task", REMOVE)
+        caller = Caller("root", "mcp", ADMIN)
+        again = await client.call_tool("scheduler_remove_task", {**REMOVE, "confirm": first.structured_content["confirm"]})
+    assert again.structured_content["done"] is False
+    assert await names(kit) == ["stand up"]
 
 
 async def test_a_task_that_is_not_approved_stays_paused(connect: Connect) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agentoolkit.text import printable_json
+from agentoolkit.text import in_one_line, printable_json
 
 MAX_CHANGE = 800
 """Characters of the answer to a change, about 200 tokens."""
@@ -96,8 +96,9 @@ def within(lines: Iterable[str], extra: Iterable[str], last: str, most: int = MA
 
 
 def excerpt(text: str, most: int = _EXCERPT) -> str:
-    """Cut a text to a readable length."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    """Show a text in one line, cut to a readable length: what others wrote must not look like a line of ours."""
+    shown = in_one_line(text[:most])
+    return shown if len(text) <= most else f"{shown}…"
 
 
 def json_excerpt(value: object) -> str:

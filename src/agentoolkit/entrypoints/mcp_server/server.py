@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
@@ -138,16 +139,21 @@ class Door:
     async def _approved(
         self, ctx: Context, params: types.CallToolRequestParams, answer: ToolReply
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Ask the person at the client for the approval that a task waits for."""
-        job_id = (answer.data or {})["job_id"]
-        said = await ask(ctx, params, answer.question or "", str(job_id))
+        """Ask the person at the client for the approval that a task waits for. It holds for the task as it was shown to them."""
+        shown = answer.data or {}
+        said = await ask(ctx, params, answer.question or "", str(shown["version"]))
         if isinstance(said, types.InputRequiredResult):
             return said
         if not said:
             return _result(ToolReply(f"{answer.text}\nThe user did not approve it now.", answer.data))
         caller = self._caller()
         person = Caller(caller.name, caller.door, caller.scopes | APPROVE, caller.depth, caller.lineage)
-        resumed = await self._run(ctx, "scheduler_change_task", {"task_id": job_id, "action": "resume"}, person)
+        now = await self._run(ctx, "scheduler_get_task", {"task_id": shown["job_id"]})
+        if now.is_error or (now.data or {})["info"]["version"] != shown["version"]:
+            return _result(
+                ToolReply("It changed while the user was asked, and was not approved. Look at it, and call again.", is_error=True)
+            )
+        resumed = await self._run(ctx, "scheduler_change_task", {"task_id": shown["job_id"], "action": "resume"}, person)
         return _result(ToolReply(f"The user approved it. {resumed.text}", resumed.data, resumed.is_error))
 
 
@@ -160,17 +166,18 @@ def can_ask(ctx: Context) -> bool:
     return _is_modern(ctx) or ctx.session.can_send_request
 
 
-async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, key: str) -> bool | types.InputRequiredResult:
+async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, version: str) -> bool | types.InputRequiredResult:
     """Put a question to the person at the client.
 
-    In the newer protocol the question is the result of this round, and the answer comes with the next: the question's key
-    is part of it, so that an answer to another question counts for nothing. In the older one the answer is waited for.
+    In the newer protocol the question is the result of this round, and the answer comes with the next, under a digest of the
+    question and the version of what it is about: an answer to another one counts for nothing. In the older one it is waited for.
     """
     form = types.ElicitRequestFormParams(message=question, requested_schema=_YES_OR_NO)
     if _is_modern(ctx):
-        given = (params.input_responses or {}).get(f"{_CONFIRMED}:{key}")
+        key = f"{_CONFIRMED}:{sha256(f'{version} {question}'.encode()).hexdigest()[:16]}"
+        given = (params.input_responses or {}).get(key)
         if given is None:
-            return types.InputRequiredResult(input_requests={f"{_CONFIRMED}:{key}": types.ElicitRequest(params=form)})
+            return types.InputRequiredResult(input_requests={key: types.ElicitRequest(params=form)})
         return isinstance(given, types.ElicitResult) and _said_yes(given)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import InvalidInput
 from agentoolkit.agents import scheduling_answers as answers
@@ -24,10 +25,13 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
 )
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
 from agentoolkit.system.scheduler.errors import InvalidJob
+from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
 _LISTING = "scheduler_list_tasks"
+MAX_QUESTION = 2_000
+"""Characters of a question. A longer one is not asked: what is not shown whole cannot be approved by a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ async def remove_task(ctx: Context, task_id: str, confirm: str | None = None) ->
     job_id = await desk.find(task_id)
     info = (await desk.scheduler("get_job", job_id=job_id))["info"]
     question = f"Remove task {task_id!r} ({info['schedule_type']} '{info['schedule']}') for good? Its history stays readable."
-    desk.codes.check(confirm, question, f"Task {task_id!r} was not removed.", "remove", job_id, info["version"], info["created_at"])
+    desk.codes.check(
+        confirm, question, f"Task {task_id!r} was not removed.", get_caller().name, "remove", job_id, info["version"], info["created_at"]
+    )
     done = await desk.scheduler("cancel", job_id=job_id)
     return TaskOutput(text=answers.told_state("Removed", task_id, info["timezone"], desk.now()), data=done)
 
@@ -245,9 +251,12 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     if not str(done["reason"]).startswith(NEEDS_APPROVAL):
         return TaskOutput(text=text, data=done)
     info = (await desk.scheduler("get_job", job_id=done["job_id"]))["info"]
-    what = f"{info['agentool_name']} {answers.json_excerpt(info['input_data'])}"
-    question = f"May task {done['job_name']!r} run, {done['words']}? It calls {what}"
-    return TaskOutput(text=f"{text}\nA person lets it run: `agentool resume {done['job_name']}`.", data=done, question=question)
+    why = str(info["reason"]).removeprefix(NEEDS_APPROVAL)
+    question = (
+        f"May task {done['job_name']!r} run, {done['words']}? It calls {info['agentool_name']} {printable_json(info['input_data'])} ({why})"
+    )
+    text = f"{text}\nA person lets it run: `agentool resume {done['job_name']}`."
+    return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
 
 
 def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:

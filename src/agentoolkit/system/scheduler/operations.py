@@ -199,7 +199,8 @@ async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | 
         NotPermitted: The caller may not see another owner's.
     """
     entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
-    return views.answer("audit", f"{counted(len(entries), 'entry')}.", AuditList(entries=entries, count=len(entries)))
+    told = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}."
+    return views.answer("audit", told, AuditList(entries=entries, count=len(entries)))
 
 
 async def scheduler_preview(
