@@ -349,3 +349,11 @@ def test_a_star_is_any_text():
 
     message = EventMessage(event_type="a.b.c", source_agent="me", published_at=datetime(2030, 1, 1, tzinfo=UTC))
     assert [bool(matching(message, pattern)) for pattern in ("*", "a.*", "a.?.c", "a.b", "a.b.c.*", "axb.c")] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("name", ["Scheduler.task.success", "SCHEDULER.x", "Task.Completed"])
+async def test_capitals_make_no_name_free(name: str):
+    """Who reads it would take it for the scheduler's."""
+    async with Toolkit(Settings(timezone="UTC")) as kit:
+        with pytest.raises(InvalidEvent, match="the scheduler's own name"):
+            get_event_bus(kit.injector).publish(name, "somebody")

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from agentoolkit.entrypoints.dashboard.home import LOOKED_AT
 from agentoolkit.entrypoints.dashboard.moments import span
 from agentoolkit.testing import TestToolkit
 
@@ -177,3 +178,11 @@ async def test_the_first_load_is_small(kit: TestToolkit, client: httpx2.AsyncCli
         sizes.append(len(gzip.compress(answer.content, 9)))
     assert sum(sizes) <= 60_000
     assert 'src="http' not in page.text
+
+
+async def test_home_names_what_is_due_first_of_very_many(kit: TestToolkit, browse: Browse) -> None:
+    """However many older jobs are due later."""
+    for number in range(LOOKED_AT + 1):
+        await schedule(kit, f"yearly-{number}", "on 1 december at 9:00")
+    await schedule(kit, "soon", "in 5 minutes")
+    assert "Next: soon in 5 min." in await browse("/")

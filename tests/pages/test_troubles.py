@@ -137,3 +137,12 @@ async def test_silent(kit: TestToolkit, browse: Browse) -> None:
     page = await browse("/")
     assert kinds_on(page) == ["silent"]
     assert "The scheduler is stopped" in page
+
+
+async def test_every_page_says_how_many_things_need_somebody(kit: TestToolkit, browse: Browse) -> None:
+    """Also where the home page was never looked at, and anew when some time has passed."""
+    await schedule(kit, "sleeper", paused=True)
+    assert "things need you" not in await browse("/health")
+    await kit.injector.run("scheduler", {"operation": "stop", "reason": "the database moves"})
+    await kit.advance(minutes=1)
+    assert '<b>1<span class="hidden"> things need you</span></b>' in await browse("/health")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -17,6 +18,10 @@ LANES = 8
 """Jobs on the timeline."""
 SHOWN = 12
 """Jobs on the home page."""
+SOON = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+"""How far is looked ahead, one after the other, until there are enough jobs."""
+LOOKED_AT = 500
+"""Jobs among which the next ones are looked for."""
 
 router = page_router("home")
 
@@ -24,9 +29,8 @@ router = page_router("home")
 @router.get("/")
 async def get_home(view: Viewing) -> Response:
     """Say whether anything is wrong, and what is due next."""
-    troubles, data = await all_of(find_troubles(view), view.scheduler("list", limit=100))
+    troubles, jobs = await all_of(find_troubles(view), _soonest(view))
     remember_troubles(view, len(troubles))
-    jobs = sorted(data["jobs"], key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))
     due = read_moment(jobs[0]["next_run"]) if jobs else None
     next_ = f"Next: {jobs[0]['job_id']} {view.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
     rows, lanes = await all_of(rows_of(view, jobs[:SHOWN]), _lanes(view, jobs[:LANES]))
@@ -38,6 +42,17 @@ async def get_home(view: Viewing) -> Response:
         rows=rows,
         drawing=draw_timeline(lanes, view.clock) if lanes else None,
     )
+
+
+async def _soonest(view: View) -> list[dict[str, Any]]:
+    """Return jobs, those first that are due first: found among those due soon, however many there are of others."""
+    jobs: list[dict[str, Any]] = []
+    for window in (*SOON, None):
+        wanted = {"query": f"status:scheduled until:{(view.clock.now + window).isoformat()}"} if window else {}
+        jobs = (await view.scheduler("list", limit=LOOKED_AT, **wanted))["jobs"]
+        if len(jobs) >= SHOWN:
+            break
+    return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))
 
 
 async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:

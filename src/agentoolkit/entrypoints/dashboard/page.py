@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,10 @@ HEADERS = {
 }
 MAX_FIELDS = 20_000
 """Fields of one form."""
+FRESH_FOR = timedelta(seconds=15)
+"""How old the number of things that need somebody may be, on pages that do not list them."""
+MAX_VIEWERS = 1_000
+"""For whom it is remembered."""
 _PACKED_FROM = 1_000
 """Bytes from which compression is worth its time."""
 
@@ -60,10 +65,19 @@ class View:
         """Return the fields of a form that was sent, one name perhaps several times."""
         return await form_of(self.request)
 
+    async def _count_troubles(self) -> int:
+        """Return how many things need the viewer, as it was found `FRESH_FOR` ago at most."""
+        number, found_at = _known_troubles(self).get(self.tools.caller.name, (0, None))
+        if found_at is None or self.clock.now - found_at > FRESH_FOR:
+            from agentoolkit.entrypoints.dashboard.attention import find_troubles  # which asks by views itself
+
+            number = len(await find_troubles(self))
+            remember_troubles(self, number)
+        return number
+
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
         """Fill in a page, with the frame that is around each."""
         caller, state = self.tools.caller, self.request.app.state
-        known: dict[str, int] = getattr(state, "troubles", {})
         done = batches_of(state).get(self.request.query_params.get("done", ""), caller.name)
         frame = {
             "view": self,
@@ -71,17 +85,28 @@ class View:
             "path": self.request.url.path,
             "status": await self.scheduler("status"),
             "signed_in": COOKIE in self.request.cookies,
-            "troubles_count": known.get(caller.name, 0),
+            "troubles_count": await self._count_troubles(),
             "notice": f"{done.past} {done.items[0] if done.noun != 'scheduler' else 'the scheduler'}." if done else "",
         }
         return answer(self.request, render(name, title=title, **frame, **values), status)
 
 
 def remember_troubles(view: View, number: int) -> None:
-    """Let the other pages say how many things need somebody, as the home page last found it."""
+    """Let the other pages say how many things need somebody."""
+    known = _known_troubles(view)
+    known.pop(view.tools.caller.name, None)
+    known[view.tools.caller.name] = (number, view.clock.now)
+    while len(known) > MAX_VIEWERS:
+        known.pop(next(iter(known)))
+
+
+def _known_troubles(view: View) -> dict[str, tuple[int, datetime]]:
+    """Return how many things needed whom, and when that was found."""
     state = view.request.app.state
-    known: dict[str, int] = getattr(state, "troubles", {})
-    state.troubles = {**known, view.tools.caller.name: number}
+    known: dict[str, tuple[int, datetime]] | None = getattr(state, "troubles", None)
+    if known is None:
+        known = state.troubles = {}
+    return known
 
 
 async def form_of(request: Request) -> list[tuple[str, str]]:

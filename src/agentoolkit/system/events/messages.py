@@ -114,7 +114,8 @@ def checked_type(event_type: str) -> str:
 
 def unreserved(event_type: str) -> str:
     """Return a name unless it is one that the scheduler alone uses. Raises `InvalidEvent`."""
-    if event_type.partition(".")[0] == SCHEDULER or event_type in ALIASES.values():
+    folded = event_type.casefold()  # in capitals it would be taken for the scheduler's all the same
+    if folded.partition(".")[0] == SCHEDULER or folded in ALIASES.values():
         problem = f"{excerpt(event_type)} is the scheduler's own name."
         raise InvalidEvent(problem, field="event_type", value=event_type, remedy="Begin it with the name of your agent.")
     return event_type
