@@ -67,9 +67,10 @@ class AlarmStore(BaseJobStore):
     def take_due(self, now: datetime) -> list[str]:
         """Remove the alarms that are due and return their job ids, the earliest first."""
         due: list[str] = []
-        while (first := self._first()) is not None and first <= now:
-            for alarm in self._at.pop(heapq.heappop(self._instants)):
-                if self._rings(alarm, first):
+        while self._instants and self._instants[0] <= now:
+            at = heapq.heappop(self._instants)
+            for alarm in self._at.pop(at):
+                if self._rings(alarm, at):
                     del self._alarms[alarm.id]
                     due.append(alarm.id)
         return due
@@ -86,9 +87,6 @@ class AlarmStore(BaseJobStore):
         self._alarms.pop(job_id, None)
 
     def get_next_run_time(self) -> datetime | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._first()
-
-    def _first(self) -> datetime | None:
         while self._instants:
             first = self._instants[0]
             alarms = self._at[first]
@@ -163,8 +161,12 @@ class Clock(AsyncIOScheduler):
             return
         self._alarms.set(Alarm(self, job_id, at))
         if (self._rings_at is None or at < self._rings_at) and self.running:
-            self._rings_at = at
-            self.wakeup()
+            wait = (at - self._time.now()).total_seconds()
+            if wait > 0:
+                self._start_timer(wait)
+            else:  # at once, which no timer is: a clock that is moved by hand may stand still
+                self._rings_at = at
+                self.wakeup()
 
     def has_alarm(self, job_id: str) -> bool:
         """Is an alarm set for this id?"""
@@ -193,10 +195,13 @@ class Clock(AsyncIOScheduler):
 
     def _start_timer(self, wait_seconds: float | None) -> None:
         self._stop_timer()
-        waits = [seconds for seconds in (wait_seconds, self._time.longest_sleep) if seconds is not None]
-        if waits and self.running:
-            self._expected = self._rings_at = self._time.now() + timedelta(seconds=min(waits))
-            self._timer = self._time.call_later(min(waits), self.wakeup)
+        longest = self._time.longest_sleep
+        if wait_seconds is None or (longest is not None and longest < wait_seconds):
+            wait_seconds = longest
+        if wait_seconds is not None and self.running:
+            self._expected = self._rings_at = self._time.now() + timedelta(seconds=wait_seconds)
+            # Not `wakeup`, which goes through the loop's queue for other threads: a system call and a turn more.
+            self._timer = self._time.call_later(wait_seconds, lambda: self._start_timer(self._process_jobs()))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
