@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import __main__ as comparisons
-from bench import day, growth, workers
+from bench import day, growing_tools, growth, workers
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/performance.md"
 
@@ -26,6 +26,7 @@ async def _day() -> None:
 
 async def _growth() -> None:
     await growth.main([])
+    await growing_tools.measure_all(["memory", "sqlite", "postgres"], [100, 10_000, 100_000], growth.POSTGRES)
 
 
 async def _workers() -> None:
