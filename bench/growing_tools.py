@@ -47,6 +47,7 @@ def operations(number: int, kept: int) -> dict[str, list[Call]]:
 
 async def fill(injector: Injector, kept: int) -> None:
     """Add messages and keys, many at once."""
+    await injector.run("queue", {"operation": "create_queue", "queue_name": "full", "max_size": 2 * kept + ROUNDS})
     for start in range(0, kept, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, kept))
         names = {"operation": "enqueue", "queue_name": "full", "message": {"rows": 1}}
