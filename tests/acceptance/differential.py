@@ -25,7 +25,8 @@ from agentoolkit.system.scheduler import current_execution
 
 from .moved import START, World
 
-LEFT_OUT = frozenset({"duration", "leading", "leader", "lag", "loop_delay", "leads_lost", "traceback", "scheduler_state", "last_outcome"})
+_REAL_TIME = {"duration", "lag", "lag_p50", "lag_p99", "loop_delay"}
+LEFT_OUT = _REAL_TIME | {"leading", "leader", "leads_lost", "traceback", "scheduler_state", "last_outcome"}
 NAMES = ("a", "b", "c", "d")
 SCHEDULES = ("2 seconds", "3 seconds", "5 seconds", "10 seconds", "in 3 seconds", "after a", "after b ended", "after c failed")
 STATUSES = ("success", "failed", "cancelled", "missed", "skipped", "queued", "running", "retrying", "lost")

@@ -12,7 +12,7 @@ from .differential import Play, differences, script
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 SCRIPTS, STEPS = (int(os.environ.get("AGENTOOL_EXAMPLES", "2000")), 50) if FULL else (3, 25)
-FOUND = (32, 207, 253, 10016, 10051, 10070)
+FOUND = (32, 207, 253, 435, 10016, 10051, 10070)
 """Seeds of scripts that once showed a fault. They are played in every run, with all of their operations."""
 
 

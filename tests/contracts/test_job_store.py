@@ -237,6 +237,13 @@ async def test_claim_of_many_jobs_answers_for_each(store: JobStore):
     assert dict(claims.next_times) == {"due": at(2), "later": at(60), "paused": None, "done": None, "unknown": None}
 
 
+async def test_claim_keeps_the_order_it_was_asked_in(store: JobStore):
+    """What came due first is asked for first, and so it is given out and starts first."""
+    for name in ("a", "b", "c"):
+        await add(store, name)
+    assert [execution.job_id for execution in await claim(store, 1, "c", "a", "b")] == ["c", "a", "b"]
+
+
 async def test_claim_writes_down_what_it_passes_over(store: JobStore):
     """Missed and skipped due times are in the history, finished, as soon as they are claimed."""
     await add(store, misfire_grace_time=60)

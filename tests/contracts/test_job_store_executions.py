@@ -211,6 +211,15 @@ async def test_take_over_starts_waiting_executions(store: JobStore):
     assert await start(store, waiting._replace(status=ExecutionStatus.RUNNING))
 
 
+async def test_take_over_gives_the_oldest_first(store: JobStore):
+    """What was due first, and waits longest, is the first to be started again."""
+    for name in ("c", "a", "b"):
+        await add(store, name)
+    for minutes, name in ((1, "c"), (2, "a"), (3, "b")):
+        await claim(store, minutes, name)
+    assert [taken.execution.job_id for taken in await store.take_over(at(4), none_held)] == ["c", "a", "b"]
+
+
 @pytest.mark.parametrize(("on_interrupt", "status"), [("retry", ExecutionStatus.QUEUED), ("fail", ExecutionStatus.LOST)])
 async def test_take_over_settles_running_executions(store: JobStore, on_interrupt: str, status: ExecutionStatus):
     """An execution whose process ended is to be started again, or is lost and says why, as its job chose."""
@@ -328,6 +337,15 @@ async def test_what_cannot_be_run_is_left_to_others(store: JobStore):
     left = await store.execution(first.execution_id)
     assert (claimed.execution.execution_id, left and left.status) == (second.execution_id, ExecutionStatus.QUEUED)
     assert [each.execution.execution_id for each in await store.claim_executions([first.execution_id], at(1))] == [first.execution_id]
+
+
+async def test_what_is_claimed_by_ids_keeps_their_order(store: JobStore):
+    """A worker starts a portion in the order in which it was sent."""
+    for name in ("a", "b", "c"):
+        await add(store, name)
+    ids = [execution.execution_id for execution in await claim(store, 1, "c", "a", "b")]
+    await store.release_all()
+    assert [each.execution.execution_id for each in await store.claim_executions(ids, at(1))] == ids
 
 
 async def _waits_for_its_retry(store: JobStore) -> Execution:

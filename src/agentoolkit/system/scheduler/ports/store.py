@@ -162,6 +162,7 @@ class JobStore(Protocol):
     async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
         """Decide on every due time of these jobs up to `now` (see `decisions.due.decide`), and write the records.
 
+        The records come in the order in which the jobs were asked for: what came due first starts first.
         Each due time is given out at most once, whoever asks and however often. One that has a record already, as after a
         backfill, does not count as a run of the job (see `decisions.due.recount`).
         """
@@ -181,8 +182,8 @@ class JobStore(Protocol):
     ) -> Sequence[Claimed]:
         """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
 
-        Those whose job we cannot run stay whose they are. Return the others, with their jobs, as `take_over` does. Of several
-        processes that claim one execution, or claim it twice, one gets it once.
+        Those whose job we cannot run stay whose they are. Return the others in the order asked for, with their jobs, as
+        `take_over` does. Of several processes that claim one execution, or claim it twice, one gets it once.
         """
         ...
 

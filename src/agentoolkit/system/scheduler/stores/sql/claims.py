@@ -74,7 +74,9 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime) -> Claims:
         raise NotLeading("Another process leads now.")
     lock = " ORDER BY job_id FOR UPDATE" if session.dialect == "postgres" else ""
     sql = f"SELECT {_STANDS} FROM agentool_jobs WHERE job_id IN ({EACH[session.dialect]}) AND state <> 'removed'{lock}"  # noqa: S608
-    rows = session.rows(sql, {"ids": json.dumps(list(job_ids))})
+    place = {job_id: number for number, job_id in enumerate(job_ids)}
+    # What came due first starts first; to lock, databases need an order of their own.
+    rows = sorted(session.rows(sql, {"ids": json.dumps(list(job_ids))}), key=lambda row: place[row[0]])
     round_ = Round(tx)
     round_.decide(rows, lambda job, state, unfinished: decide(job, state, now, unfinished, tx.owner))
     records = round_.write()

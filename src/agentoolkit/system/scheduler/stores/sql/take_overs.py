@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import itemgetter
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
@@ -27,7 +28,7 @@ _CLAIM = f"""
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
 _JOB_IDS = "SELECT execution_id, job_id FROM agentool_executions JOIN r ON execution_id = r.id WHERE finished_at IS NULL"
-_OWNER = EXECUTION.names.index("owner")
+_OWNER, _DUE = EXECUTION.names.index("owner"), EXECUTION.names.index("scheduled_at")
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
         finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
@@ -54,7 +55,8 @@ def claim_executions(
     claimed = [Claimed(None if execution.finished else jobs[execution.job_id], execution) for execution in executions]
     others = set(wanted) - {execution.execution_id for execution in executions}
     taken = [of for row in _of_the_ended(tx, others, now) if (of := _take(tx, row, now)) is not None] if others else []
-    return _with_downstream(tx, [*claimed, *taken])
+    place = {execution_id: number for number, execution_id in enumerate(execution_ids)}
+    return _with_downstream(tx, sorted([*claimed, *taken], key=lambda of: place[of.execution.execution_id]))
 
 
 @writes
@@ -69,7 +71,7 @@ def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> li
 
 
 def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
-    """Return unfinished executions that nobody works on: of `owner` and, if it is known who is `alive`, of who is not."""
+    """Return unfinished executions that nobody works on, the oldest first: of `owner` and, if it is known who is `alive`, of who is not."""
     whose = "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL"
     if alive is None:
         rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
@@ -77,7 +79,7 @@ def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | N
         rows = [row for row in tx.session.rows(whose) if row[1] == tx.owner or row[1] not in alive]
     one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id"  # noqa: S608  column names of ours
     found = [tx.session.row(one, {"id": execution_id}) for execution_id, of in rows if of != tx.owner or not held(execution_id)]
-    return [row for row in found if row is not None]
+    return sorted((row for row in found if row is not None), key=itemgetter(_DUE))
 
 
 def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
