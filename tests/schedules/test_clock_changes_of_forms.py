@@ -64,6 +64,32 @@ def one_of_a_list(day: date, hour: int, minute: int, zone: str) -> Schedule:
     return read(f"{minute} {hour} {day.day} {day.month} *; 0 12 15 {day.month % 12 + 1} *", day, zone)
 
 
+def nth_weekday(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    return read(f"{minute} {hour} * {day.month} {day.isoweekday() % 7}#{(day.day + 6) // 7}", day, zone)
+
+
+def zone_set_before(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    return read(f"CRON_TZ={zone} {minute} {hour} {day.day} {day.month} *", day, "UTC")
+
+
+def a_date_in_words(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    return read(f"{day.day} {day:%B} {day.year} at {hour}:{minute:02}", day, zone)
+
+
+def a_date_of_every_year(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    return read(f"every {day.day} {day:%B} at {hour}:{minute:02}", day, zone)
+
+
+def the_day_before_another(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    after = day + timedelta(days=1)
+    return read(f"the day before {after.day} {after:%B} {after.year} at {hour}:{minute:02}", day, zone)
+
+
+def a_place_of_the_month(day: date, hour: int, minute: int, zone: str) -> Schedule:
+    place = ("first", "second", "third", "fourth", "fifth")[(day.day - 1) // 7]
+    return read(f"{place} {day:%A} of {day:%B} {day.year} at {hour}:{minute:02}", day, zone)
+
+
 FORMS: tuple[Form, ...] = (
     days_before_last,
     every_two_weeks,
@@ -73,6 +99,12 @@ FORMS: tuple[Form, ...] = (
     recurrence_rule,
     calendar_event,
     one_of_a_list,
+    nth_weekday,
+    zone_set_before,
+    a_date_in_words,
+    a_date_of_every_year,
+    the_day_before_another,
+    a_place_of_the_month,
 )
 
 
