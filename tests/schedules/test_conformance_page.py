@@ -158,3 +158,40 @@ def _night(text: str, day: int, month: int) -> str:
     schedule = Schedule(kind="cron", text=text, timezone="Europe/Berlin")
     runs = [due.astimezone(BERLIN) for due in firings(schedule, start + timedelta(hours=1), start + timedelta(hours=4))]
     return ", ".join(run.isoformat(timespec="minutes")[11:] for run in runs) or "none"
+
+
+def phrases() -> list[str]:
+    """Return the phrases in the first column of the table of words, as they are: `…` and single units stand for parts of one."""
+    table = PAGE.read_text(encoding="utf-8").split("| phrase | means |")[1].split("\n\n")[0]
+    said = (phrase for row in table.splitlines() if row.startswith("| `") for phrase in re.findall(r"`([^`]+)`", row.split(" | ")[0]))
+    return [phrase for phrase in said if "…" not in phrase and phrase not in ("week", "month", "year")]
+
+
+@pytest.mark.parametrize("phrase", phrases())
+def test_every_phrase_of_the_page_is_read(phrase: str) -> None:
+    """On a Wednesday morning, when all of them lie ahead, each is a schedule that fires."""
+    morning = datetime(2026, 11, 18, 6, 0, tzinfo=BERLIN)
+    assert read_schedule(phrase, now=morning, timezone="Europe/Berlin").schedule.first_from(morning) is not None
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "every two, three, four weeks",
+        "near a day, before the last, round the end of the week",
+        "a zone or a length in crontab text",
+        "a stable minute: h",
+        "rrule",
+        "oncalendar",
+        "several schedules of one job",
+        "after another job",
+        "days with names",
+        "settings and languages",
+        "calendars",
+    ],
+)
+def test_each_form_has_a_section_with_an_example_that_is_run(form: str) -> None:
+    """Blocks of Python on this page are run by the tests of the pages."""
+    sections = re.split(r"^#{2,3} (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    bodies = {title.lower(): body for title, body in zip(sections[1::2], sections[2::2], strict=True)}
+    assert "```python" in bodies[form]
