@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
 
 from agentool import AgenToolError, InvalidInput
-from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, UnknownTarget
+from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, SchedulerError, UnknownTarget
 
 GOOD = {"schedule": "1 hour", "agentool_name": "probe", "input_data": {"operation": "run"}}
 
@@ -197,3 +198,22 @@ async def test_wrong_field_beside_a_reference_is_refused(scheduler):
     """A reference in one field does not hide what is wrong with another."""
     data = run(number="!ref:storage_kv:how_many", data="text")
     assert (await refusal(scheduler, "schedule", {**GOOD, "input_data": data})).field == "input_data.data"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "Etc/GMT+12"])
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59", "9999-12-31"])
+async def test_a_pause_ends_within_the_calendar_or_is_refused(kit, scheduler, probe, zone, until):
+    """A time that the job's zone, or UTC, cannot write is refused; any other can be shown."""
+    await scheduler.add("1 day", job_id="job", timezone=zone)
+    with suppress(InvalidJob):
+        await scheduler("pause", job_id="job", until=until)
+    assert (await scheduler("get_job", job_id="job"))["info"]["state"] in ("active", "paused")
+
+
+@pytest.mark.parametrize("operation", ["list", "list_executions"])
+@pytest.mark.parametrize("query", ["since:99999999d", "color:red", "status:odd", "took:>x"])
+async def test_a_query_that_cannot_be_read_is_the_schedulers_refusal(scheduler, operation, query):
+    """It is a `SchedulerError`, as all refusals are, and a `ValueError`."""
+    with pytest.raises(SchedulerError) as refused:
+        await scheduler(operation, query=query)
+    assert isinstance(refused.value, ValueError)

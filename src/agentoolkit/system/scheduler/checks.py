@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from agentoolkit.system.scheduler.jobs import ExecutorName, Gate, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.after import START
 from agentoolkit.system.scheduler.schedules.moments import moment_of
+from agentoolkit.system.scheduler.schedules.zones import within_the_calendar
 
 MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
@@ -169,6 +170,9 @@ def checked_end(text: str, field: str, zone: ZoneInfo, now: datetime) -> datetim
     """Read a time that is still to come, in ISO 8601 or in words: ``next friday at 18:00``. Raises `InvalidJob`."""
     try:
         moment = moment_of(text, field, zone.key, now)
+        if moment is not None:
+            with within_the_calendar(field, text):  # in every zone that it is shown in
+                moment = moment.astimezone(UTC).astimezone(zone)
     except InvalidSchedule as refused:
         raise InvalidJob(refused.problem, field=field, value=text, remedy=refused.remedy) from refused
     if moment is None or moment <= now:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.errors import did_you_mean, excerpt
+from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.jobs import LIVE, TRIGGERS, ExecutionStatus, JobStatus
 
 Subject = Literal["jobs", "executions"]
@@ -129,10 +130,10 @@ def read_search(text: str, subject: Subject, *, me: str, now: datetime) -> Searc
         now: What ``since:24h`` counts from.
 
     Raises:
-        InvalidInput: A key is unknown, or a value cannot be one of its key.
+        InvalidJob: A key is unknown, or a value cannot be one of its key.
     """
     if len(text) > MAX_LENGTH:
-        raise InvalidInput(f"A query has at most {MAX_LENGTH} characters.", field="query", value=text[:MAX_LENGTH])
+        raise InvalidJob(f"A query has at most {MAX_LENGTH} characters.", field="query", value=text[:MAX_LENGTH])
     if text.count('"') % 2:
         raise _wrong("A quote is not closed.", text, 'Write error:"timed out".')
     return Search(subject, tuple(_term(found, subject, me, now) for found in _TERM.finditer(text.strip())))
@@ -187,5 +188,5 @@ def _moment(text: str, now: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
 
 
-def _wrong(problem: str, value: str, remedy: str) -> InvalidInput:
-    return InvalidInput(problem, field="query", value=value, remedy=remedy)
+def _wrong(problem: str, value: str, remedy: str) -> InvalidJob:
+    return InvalidJob(problem, field="query", value=value, remedy=remedy)
