@@ -94,6 +94,26 @@ def _is_secret_option(word: object) -> bool:
     return isinstance(word, str) and word.startswith("-") and "=" not in word and not word[-1:].isspace() and is_secret(word)
 
 
+def restored(edited: Any, original: Any) -> Any:
+    """Return an edited value with each secret that was hidden from whoever edited it as it was."""
+    return _restored(edited, original, redacted(original))
+
+
+def _restored(edited: Any, original: Any, hidden: Any) -> Any:
+    if edited == hidden:
+        return original
+    result: Any = edited
+    if isinstance(edited, dict) and isinstance(original, dict):
+        was, seen = cast("dict[str, Any]", original), cast("dict[str, Any]", hidden)
+        now = cast("dict[str, Any]", edited)
+        result = {name: _restored(item, was[name], seen[name]) if name in was else item for name, item in now.items()}
+    elif isinstance(edited, list) and isinstance(original, list):
+        pairs = list(zip(cast("list[Any]", original), cast("list[Any]", hidden), strict=True))
+        items = cast("list[Any]", edited)
+        result = [_restored(item, *pairs[number]) if number < len(pairs) else item for number, item in enumerate(items)]
+    return result
+
+
 def redacted_text(text: str) -> str:
     """Return text with ``password=…``, ``--token …``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
     if ":" not in text and "=" not in text and "--" not in text and "bearer" not in text.lower():

@@ -103,3 +103,25 @@ async def test_a_name_may_have_a_slash(api: Api) -> None:
     assert (await api("GET", "/tasks/nightly%2Freport%20%C3%A4"))["task_id"] == made["task_id"]
     assert (await api("POST", "/tasks/nightly%2freport%20%C3%A4/pause"))["status"] == "paused"
     assert (await api("GET", "/tasks/nightly/report", status=404))["type"] == "urn:agentool:no-such-path"
+
+
+async def test_versions_are_read_and_restored(kit: TestToolkit, api: Api) -> None:
+    """Each change names its fields; a task is made what it was, and says which version it is now."""
+    task_id = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
+    await kit.advance(seconds=1)
+    await api("PATCH", f"/tasks/{task_id}", json={"timeout": 60.0})
+    newest, oldest = (await api("GET", f"/tasks/{task_id}/versions"))["versions"]
+    assert newest["changes"] == [{"field": "timeout", "before": None, "after": 60.0}]
+    assert (newest["is_current"], oldest["is_current"], oldest["action"]) == (True, False, "created")
+    await api("POST", f"/tasks/{task_id}/versions/{oldest['at']}/restore")
+    assert "timeout" not in ((await api("GET", f"/tasks/{task_id}"))["options"] or {})
+    refused = await api("POST", f"/tasks/{task_id}/versions/2000-01-01/restore", status=404)
+    assert refused["type"] == "urn:agentool:no-such-version"
+
+
+async def test_lineage_names_the_tasks_before_and_after(api: Api) -> None:
+    """By their ids."""
+    first = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
+    then = (await api("POST", "/tasks", status=201, json={"name": "then", "schedule": "after 'daily report'", **LIST}))["task_id"]
+    assert await api("GET", f"/tasks/{first}/lineage") == {"task_id": first, "upstream": None, "downstream": [then]}
+    assert (await api("GET", f"/tasks/{then}/lineage"))["upstream"] == first

@@ -12,9 +12,10 @@ from agentool.caller import ADMIN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.moments import PageClock
 from agentoolkit.entrypoints.dashboard.queues import grouped
-from agentoolkit.entrypoints.dashboard.rendering import editable, restored
+from agentoolkit.entrypoints.dashboard.rendering import editable
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
 from agentoolkit.entrypoints.dashboard.week import density_of
+from agentoolkit.redaction import restored
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule

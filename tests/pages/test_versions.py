@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from agentool.caller import Caller, acting_as
-from agentoolkit.entrypoints.dashboard.versions import Difference, differences
+from agentoolkit.entrypoints.job_versions import Difference, differences
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule

@@ -16,10 +16,11 @@ from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.lists import Noun
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import editable, read_object, restored
+from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.batches import Batch, Do, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 DEFAULT_SPREAD = 300

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.attention import list_approvals
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import read_object, restored
+from agentoolkit.entrypoints.dashboard.rendering import read_object
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
 
 router = page_router("approvals")

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
-from agentoolkit.entrypoints.dashboard.rendering import editable, read_object, restored
+from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
+from agentoolkit.redaction import restored
 
 _EMPTY = {
     "job_name": "",

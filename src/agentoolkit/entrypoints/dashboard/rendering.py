@@ -59,26 +59,6 @@ def moment(iso: str | None, clock: PageClock) -> Markup:
     return Markup('<time datetime="{0}" title="{1}">{2}<span class="hidden"> ({1})</span></time>').format(iso, exact, clock.away(at))
 
 
-def restored(edited: Any, original: Any) -> Any:
-    """Return an edited value with each secret that was hidden from whoever edited it as it was."""
-    return _restored(edited, original, redacted(original))
-
-
-def _restored(edited: Any, original: Any, hidden: Any) -> Any:
-    if edited == hidden:
-        return original
-    result: Any = edited
-    if isinstance(edited, dict) and isinstance(original, dict):
-        was, seen = cast("dict[str, Any]", original), cast("dict[str, Any]", hidden)
-        now = cast("dict[str, Any]", edited)
-        result = {name: _restored(item, was[name], seen[name]) if name in was else item for name, item in now.items()}
-    elif isinstance(edited, list) and isinstance(original, list):
-        pairs = list(zip(cast("list[Any]", original), cast("list[Any]", hidden), strict=True))
-        items = cast("list[Any]", edited)
-        result = [_restored(item, *pairs[number]) if number < len(pairs) else item for number, item in enumerate(items)]
-    return result
-
-
 def read_object(text: str, named: str = "It") -> dict[str, Any]:
     """Read a JSON object that somebody typed.
 

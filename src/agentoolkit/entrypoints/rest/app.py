@@ -12,7 +12,20 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from agentool.core.injector import Injector
-from agentoolkit.entrypoints.rest import approvals, bulk, events, executions, exporting, planning, queues, runs, saved_views, system, tasks
+from agentoolkit.entrypoints.rest import (
+    approvals,
+    bulk,
+    events,
+    executions,
+    exporting,
+    planning,
+    queues,
+    runs,
+    saved_views,
+    system,
+    tasks,
+    versions,
+)
 from agentoolkit.entrypoints.rest.access import Access, AccessRules
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
 from agentoolkit.settings import Settings
@@ -22,7 +35,7 @@ PREFIX = "/api/scheduler"
 
 scheduler_router = APIRouter()
 """All routes of the API, on the current injector's AgenTools: ``app.include_router(scheduler_router, prefix="/api/scheduler")``."""
-for _part in (bulk, tasks, runs, executions, planning, queues, approvals, events, saved_views, exporting, system):
+for _part in (bulk, tasks, versions, runs, executions, planning, queues, approvals, events, saved_views, exporting, system):
     scheduler_router.include_router(_part.router)
 
 

@@ -46,7 +46,18 @@ class PauseRequest(Body):
     reason: str | None = Field(default=None, max_length=1_000, description="Why")
 
 
-_ON_TASK = ("get_task", "update_task", "delete_task", "enable_task", "disable_task", "pause_task", "resume_task", "run_task")
+_ON_TASK = (
+    "get_task",
+    "update_task",
+    "delete_task",
+    "enable_task",
+    "disable_task",
+    "pause_task",
+    "resume_task",
+    "run_task",
+    "list_versions",
+    "get_lineage",
+)
 
 
 @router.post(
