@@ -57,7 +57,7 @@ class Servers:
         }
         ours = {"AGENTOOL_DATABASE": self.database, "AGENTOOL_PLUGINS": "bench.fleet_tool:register", "AGENTOOL_TIMEZONE": "UTC"}
         broker = {"CELERY_BROKER_URL": self.broker, "REDIS_URL": self.redis, "AGENTOOL_CELERY_QUEUE_TYPE": self.queue_type}
-        return {**os.environ, **bare, **ours, **broker, "PYTHONPATH": "."}
+        return {**os.environ, **bare, **ours, **broker, "PYTHONPATH": f".:{os.environ.get('PYTHONPATH', '')}"}
 
 
 @contextmanager

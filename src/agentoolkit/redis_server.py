@@ -8,12 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from redis import Redis
+from redis.exceptions import RedisError
+
+from agentool.errors import AgenToolError
 
 T = TypeVar("T")
 
 SECONDS = 10.0
 """After which a server that does not answer counts as gone."""
 _THREADS = 4
+
+
+class RedisUnavailable(AgenToolError, ConnectionError):
+    """The Redis server does not answer, or refuses what it is asked."""
 
 
 class RedisServer:
@@ -30,8 +37,17 @@ class RedisServer:
         self._threads = _threads()
 
     async def run(self, work: Callable[[Any], T]) -> T:
-        """Call a function with the client, in a thread. Raises what it raises, such as ``redis.ConnectionError``."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._client)
+        """Call a function with the client, in a thread.
+
+        Raises:
+            RedisUnavailable: The server does not answer, or refuses.
+            Exception: Whatever the function raises.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._client)
+        except RedisError as error:
+            remedy = "See whether it runs, and what AGENTOOL_REDIS_URL says."
+            raise RedisUnavailable(f"The Redis server cannot be used: {error}", field="redis_url", remedy=remedy) from error
 
     def close(self) -> None:
         """End its threads and connections. What is under way is done."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from tests.servers import free_port, redis_running
 
 from agentool import ConfigurationError
-from agentoolkit.redis_server import RedisServer
+from agentoolkit.redis_server import RedisServer, RedisUnavailable
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.backends.redis import RedisQueueBackend
 from agentoolkit.system.queue.backends.redis.keys import keys_of
@@ -87,6 +89,46 @@ async def test_a_damaged_message_is_described(redis_url: str) -> None:
     described = await backend.damaged(9)
     server.close()
     assert [text.partition(":")[0] for text in described] == ["message 'bad' of queue 'q'"]
+
+
+async def test_one_damaged_message_costs_no_other(redis_url: str) -> None:
+    """It is a dead letter that says so, though it stands first; the others are shown and taken, each once."""
+    given = settings(queue_backend="redis", redis_url=redis_url)
+    async with Toolkit(given, runs_jobs=False) as kit:
+
+        async def ask(operation: str, **fields: Any) -> Any:
+            return (await kit.injector.run("queue", {"operation": operation, "queue_name": "q", **fields})).data
+
+        for number in range(5):
+            await ask("enqueue", message=number, message_id=f"m{number}")
+        with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+            for number, text in enumerate(("{", "[1]", client.hget(keys_of("q").messages, "m2").replace('"2"', '"{"'))):
+                client.hset(keys_of("q").messages, f"m{number}", text)
+        assert [found["message"] for found in (await ask("peek", limit=1))["messages"]] == [3]
+        assert [found["message"] for found in (await ask("dequeue", count=5))["messages"]] == [3, 4]
+        assert (await ask("get_message", message_id="m2"))["reason"].startswith("its row in the database is damaged")
+        assert (await kit.queue.status("q")).counts == Counts(in_flight=2, dead=3)
+
+
+async def test_a_queue_outlives_its_server(tmp_path: Path) -> None:
+    """Killed and started again with ``appendonly yes`` it has every message; while it is away, one sentence says so."""
+    port = free_port()
+    async with Toolkit(settings(queue_backend="redis", redis_url=f"redis://127.0.0.1:{port}/0"), runs_jobs=False) as kit:
+
+        async def ask(operation: str, **fields: Any) -> Any:
+            return (await kit.injector.run("queue", {"operation": operation, "queue_name": "q", **fields})).data
+
+        with redis_running(tmp_path, port, keeps=True):
+            for number in range(3):
+                await ask("enqueue", message=number)
+            waiting = asyncio.create_task(kit.queue.dequeue(DequeueRequest("later", timeout=30)))
+        with pytest.raises(RedisUnavailable, match="cannot be used"):
+            await ask("peek")
+        with redis_running(tmp_path, port, keeps=True):
+            assert [found["message"] for found in (await ask("dequeue", count=5))["messages"]] == [0, 1, 2]
+            await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "later", "message": "now"})
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
 
 async def test_a_server_may_be_used_after_it_was_closed(redis_url: str) -> None:

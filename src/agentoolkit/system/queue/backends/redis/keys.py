@@ -6,7 +6,7 @@ import json
 from typing import NamedTuple
 
 from agentoolkit.database.times import instant, micros
-from agentoolkit.system.queue.backends.sql.records import MESSAGE_TYPES, read_message, row_of
+from agentoolkit.system.queue.backends.rows import MESSAGE_TYPES, read_message, row_of
 from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings, State, next_change_at
 
 NAMES = "agentool:queues"
@@ -61,7 +61,9 @@ def message_text(message: QueueMessage) -> str:
 
 def message_of(text: str) -> QueueMessage:
     """Read what `message_text` wrote. Raises `ValueError`, `TypeError` or `OverflowError` if it was damaged."""
-    return read_message(json.loads(text))
+    message = read_message(json.loads(text))
+    json.loads(message.body)
+    return message
 
 
 def place_of(message: QueueMessage) -> str:

@@ -22,6 +22,7 @@ from agentoolkit.system.queue.backends.redis.keys import (
     timer_of,
     timers_until,
 )
+from agentoolkit.system.queue.backends.rows import damaged_message
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
 from agentoolkit.system.queue.errors import MessageNotFound
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
@@ -135,7 +136,12 @@ class WatchedQueue:
 
     def peek(self, limit: int) -> list[QueueMessage]:
         """See `QueueBackend.peek`."""
-        return self._load(map(placed_id, self._pipe.zrange(self.keys.ready, 0, limit - 1))) if limit > 0 else []
+        found: list[QueueMessage] = []
+        place = 0
+        while len(found) < limit and (members := self._pipe.zrange(self.keys.ready, place, place + limit - len(found) - 1)):
+            place += len(members)
+            found += [message for message in self._load(map(placed_id, members)) if message.state is State.READY]
+        return found
 
     def messages(self) -> list[QueueMessage]:
         """See `QueueBackend.messages`."""
@@ -225,9 +231,25 @@ class WatchedQueue:
         return len(fresh)
 
     def _load(self, ids: Iterable[str]) -> list[QueueMessage]:
-        """Return those of these messages that are held, in this order."""
+        """Return those of these messages that are held, in this order. One that is damaged is a dead letter from now on."""
         wanted = list(ids)
-        return [message_of(text) for text in self._pipe.hmget(self.keys.messages, wanted) if text is not None] if wanted else []
+        texts: list[str | None] = self._pipe.hmget(self.keys.messages, wanted) if wanted else []
+        return [self._read(id_, text) for id_, text in zip(wanted, texts, strict=True) if text is not None]
+
+    def _read(self, message_id: str, text: str) -> QueueMessage:
+        try:
+            return message_of(text)
+        except (ValueError, TypeError, OverflowError) as error:
+            self._take_out_damaged(message_id)
+            return self._put(None, damaged_message(message_id, self.queue.queue_name, error))
+
+    def _take_out_damaged(self, message_id: str) -> None:
+        """Take a message out of all sets: nothing that it says of itself tells where it is."""
+        keys = self.keys
+        for key, id_of in ((keys.ready, placed_id), (keys.timers, timed_id)):
+            found = [member for member, _ in self._pipe.zscan_iter(key, f"*{message_id}") if id_of(member) == message_id]
+            self.writes += [("ZREM", key, member) for member in found]
+        self.writes += [("SREM", key, message_id) for key in (keys.delayed, keys.in_flight)]
 
     def _put(self, before: QueueMessage | None, after: QueueMessage) -> QueueMessage:
         """Put a message where its state says, and nowhere else."""

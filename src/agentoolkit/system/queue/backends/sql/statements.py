@@ -12,16 +12,8 @@ from typing import Any
 from agentoolkit.database.database import Session
 from agentoolkit.database.times import micros
 from agentoolkit.json_values import is_json
-from agentoolkit.system.queue.backends.sql.records import (
-    MESSAGE_TYPES,
-    ROW_TYPES,
-    KnownMessage,
-    locked,
-    message_of,
-    moment,
-    read_message,
-    row_of,
-)
+from agentoolkit.system.queue.backends.rows import MESSAGE_TYPES, read_message, row_of
+from agentoolkit.system.queue.backends.sql.records import ROW_TYPES, KnownMessage, locked, message_of, moment
 from agentoolkit.system.queue.messages import QueueMessage, State
 
 _MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_TYPES)
