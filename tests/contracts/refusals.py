@@ -40,6 +40,7 @@ REFUSALS = (
     Refusal("too frequent", "schedule", {**NEW, "when": "every 10 seconds"}, ("10 s", "every 5 minutes")),
     Refusal("unknown target", "schedule", {**NEW, "tool": "notificaton"}, ("notificaton", "Did you mean 'notification'?")),
     Refusal("wrong input of the target", "schedule", {**NEW, "input": {"mesage": "Up"}}, ("mesage", "Did you mean 'message'?")),
+    Refusal("an input that is no object", "schedule", {**NEW, "input": "!ref:config:x"}, ("input", "'!ref:config:x'")),
     Refusal("nothing to run", "schedule", {"name": "x", "when": "every day at 9:00"}, ("prompt", "tool")),
     Refusal("foreign owner, cancelled", "cancel_job", {"name": "secret plan"}, ("'secret plan'", "No job of yours")),
     Refusal("foreign owner, changed", "change_job", {"name": "secret plan", "action": "pause"}, ("No job of yours",)),

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from agentool.caller import Caller, acting_as
-from agentool.errors import AgenToolError
+from agentool.errors import AgenToolError, excerpt
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.tools import shorten
 from agentoolkit.wiring import Toolkit
@@ -166,7 +166,7 @@ class JobResources:
         operation, field, prefix = ("get_execution", "execution_id", EXECUTION) if uri.startswith(EXECUTION) else ("get_job", "job_id", JOB)
         named = unquote(uri.removeprefix(prefix))
         if not uri.startswith(prefix) or not named:
-            raise MCPError(INVALID_PARAMS, f"No resource is named {uri!r}; resources/list shows them.", data={"uri": uri})
+            raise MCPError(INVALID_PARAMS, f"No resource is named {excerpt(uri)}; resources/list shows them.", data={"uri": uri})
         try:
             return json.dumps(shorten(await self._ask(operation, {field: named}, caller)), ensure_ascii=False, indent=1)
         except AgenToolError as error:

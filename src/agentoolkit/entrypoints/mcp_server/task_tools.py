@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from agentool.caller import get_caller
 from agentool.context import RunContext
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, excerpt
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
@@ -214,7 +214,11 @@ async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> 
     if keys == {"prompt"}:
         return await resolve_target(desk, str(config["prompt"]), None, None)
     if "agentool_name" in keys and keys <= {"agentool_name", "input_data"}:
-        return await resolve_target(desk, None, str(config["agentool_name"]), config.get("input_data"))
+        data = config.get("input_data")
+        if not (data is None or isinstance(data, Mapping)):
+            remedy = "Give {'operation': …} with its arguments."
+            raise InvalidInput(f"It is an object, not {excerpt(data)}.", field="config.input_data", value=data, remedy=remedy)
+        return await resolve_target(desk, None, str(config["agentool_name"]), cast("Mapping[str, Any] | None", data))
     if keys == {"command"} and isinstance(config["command"], str):
         try:
             call = shell_call(config["command"])
