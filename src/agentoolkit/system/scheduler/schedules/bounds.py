@@ -129,15 +129,12 @@ class Jittered(Rule):
         while True:
             due = self.rule.next_after(moment - window - TICK)
             if due is not None and due <= moment:
-                return self._walk(due, moment)
+                while (later := self.rule.next_after(due)) is not None and later <= moment:
+                    due = later
+                return due
             if window == self.jitter:
                 return None
             window = min(self.jitter, window * 2)
-
-    def _walk(self, due: datetime, moment: datetime) -> datetime:
-        while (later := self.rule.next_after(due)) is not None and later <= moment:
-            due = later
-        return due
 
     def nominal(self, delayed: datetime) -> datetime:
         """Return the due time of which this one is the delay."""

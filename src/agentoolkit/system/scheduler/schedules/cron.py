@@ -127,13 +127,8 @@ def wall_times(text: str, first_week: date | None = None) -> WallTimes:
     try:
         terms = DayTerms(crontab)
     except CronSimError as wrong:
-        raise _never_fires(text) from wrong
+        problem, remedy = "day-of-month and month never meet, so this never fires.", "For a month's last day use 'L'."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy=remedy) from wrong
     if weeks > 1 and first_week is not None:
         return WallTimes(terms, EveryWeeks(terms, weeks, first_week))
     return WallTimes(terms)
-
-
-def _never_fires(text: str) -> InvalidSchedule:
-    return InvalidSchedule(
-        "day-of-month and month never meet, so this never fires.", field="schedule", value=text, remedy="For a month's last day use 'L'."
-    )

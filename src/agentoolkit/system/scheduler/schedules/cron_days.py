@@ -151,15 +151,13 @@ class MatchingDays:
 
     def count(self, first: date, end: date) -> int:
         """Return how many match from ``first`` (included) to ``end`` (not included)."""
-        return self._before(end) - self._before(first) + sum(self._in_year(year) for year in range(first.year, end.year))
+        whole_years = sum(len(self._days(year, month)) for year in range(first.year, end.year) for month in self._months)
+        return self._before(end) - self._before(first) + whole_years
 
     def _before(self, end: date) -> int:
         """Count the matches of a year before one of its days."""
         whole = sum(len(self._days(end.year, month)) for month in self._months if month < end.month)
         return whole + (bisect_left(self._days(end.year, end.month), end.day) if end.month in self._months else 0)
-
-    def _in_year(self, year: int) -> int:
-        return sum(len(self._days(year, month)) for month in self._months)
 
     def _days(self, year: int, month: int) -> tuple[int, ...]:
         shape = _shape(year, month)

@@ -62,7 +62,10 @@ def normal_cron(text: str) -> str:
         InvalidSchedule: naming the cron field that is wrong.
     """
     if text.lstrip().startswith("@"):
-        return _expand_alias(text.strip())
+        alias = text.strip().casefold()
+        if alias not in ALIASES:
+            raise InvalidSchedule(f"{text.strip()[:40]!r} is not known.", field="schedule", value=text, remedy=did_you_mean(alias, ALIASES))
+        return ALIASES[alias]
     crontab, weeks = split_weeks(" ".join(text.split()))
     fields = crontab.split()
     if len(fields) != len(FIELDS):
@@ -101,13 +104,6 @@ def is_repeating(text: str) -> bool:
     return minute.startswith("*") or hour.startswith("*")
 
 
-def _expand_alias(text: str) -> str:
-    alias = text.casefold()
-    if alias not in ALIASES:
-        raise InvalidSchedule(f"{text[:40]!r} is not known.", field="schedule", value=text, remedy=did_you_mean(alias, ALIASES))
-    return ALIASES[alias]
-
-
 def _check_weeks(crontab: str, weeks: int, text: str) -> None:
     """Refuse what does not come on weekdays: weeks are counted, and months begin within them."""
     _, _, day_of_month, month, day_of_week = crontab.split()
@@ -129,7 +125,9 @@ def _normal_field(field: Field, part: str, text: str) -> str:
 
 def _checked_term(field: Field, term: str, text: str) -> str:
     if field.special and field.special.fullmatch(term):
-        return _last_weekday(term)
+        # '5#L', 'fri#L' and 'friL' are the same as '5L'.
+        day = term.removesuffix("L").removesuffix("#")
+        return f"{WEEKDAYS.index(day)}L" if term.endswith("L") and day in WEEKDAYS else term.replace("#L", "L")
     shape = _TERM.fullmatch(term.lower())
     if shape is None or (shape[1] == "*" and shape[2]):
         raise _bad_field(field, term, text, _hint(field, term))
@@ -144,12 +142,6 @@ def _checked_term(field: Field, term: str, text: str) -> str:
         raise _bad_field(field, term, text, f"steps by {shape[3][:20]}, but a step lies between 1 and {field.high}")
     # CronSim would read '7-7/2' as '7/2', which steps on to the end of the field.
     return shape[1] if shape[2] and first == last else term
-
-
-def _last_weekday(term: str) -> str:
-    """Write ``5#L``, ``fri#L`` and ``friL`` as ``5L``."""
-    day = term.removesuffix("L").removesuffix("#")
-    return f"{WEEKDAYS.index(day)}L" if term.endswith("L") and day in WEEKDAYS else term.replace("#L", "L")
 
 
 def _value(field: Field, word: str, term: str, text: str) -> int:

@@ -84,7 +84,7 @@ def describe_cron(text: str) -> str:
     days, clock = _days(text, matcher), _clock(minute, hour, matcher)
     if days == _EVERY_DAY and len(matcher.hours) == 24:
         return clock
-    return f"{days} {clock}" if _names_times(clock) else f"{clock}, {days}"
+    return f"{days} {clock}" if clock[3:5].isdigit() else f"{clock}, {days}"
 
 
 def either_day_is_enough(text: str) -> bool:
@@ -97,7 +97,7 @@ def _clock(minute: str, hour: str, matcher: DayTerms) -> str:
     minutes, hours = sorted(matcher.minutes), sorted(matcher.hours)
     if len(minutes) * len(hours) <= _MAX_CLOCKS and not hour.startswith("*"):
         return f"at {_join(f'{h:02}:{m:02}' for h in hours for m in minutes)}"
-    within = "" if len(hours) == 24 else f" of {_hours(hours)}"
+    within = "" if len(hours) == 24 else f" of hour{'s' if len(hours) > 1 else ''} {_join(_runs(hours))}"
     if len(minutes) == 60:
         return f"every minute{within}"
     if (step := _even_step(minutes, 60)) and minute.startswith("*"):
@@ -109,17 +109,9 @@ def _clock(minute: str, hour: str, matcher: DayTerms) -> str:
     return f"at minute {_join(_runs(minutes))}{within or ' of every hour'}"
 
 
-def _names_times(clock: str) -> bool:
-    return clock[3:5].isdigit()
-
-
-def _hours(hours: list[int]) -> str:
-    return f"hour{'s' if len(hours) > 1 else ''} {_join(_runs(hours))}"
-
-
 def _days(text: str, matcher: DayTerms) -> str:
     _, _, day_of_month, _, day_of_week = text.split()[:5]
-    months = "" if len(matcher.months) == 12 else _join(_runs(sorted(matcher.months), _month))
+    months = "" if len(matcher.months) == 12 else _join(_runs(sorted(matcher.months), lambda month: _MONTHS[month - 1]))
     dates = None if day_of_month == "*" else _dates(matcher, months or "the month")
     weekdays = None if day_of_week == "*" else _weekdays(matcher)
     if dates and weekdays:
@@ -146,17 +138,14 @@ def _weekdays(matcher: DayTerms) -> str:
     plain = sorted({item % 7 or 7 for item in matcher.weekdays if isinstance(item, int)})
     special = sorted(item for item in matcher.weekdays if not isinstance(item, int))
     parts = [_plain_weekdays(plain)] if plain else []
-    return _join([*parts, *(_special_weekday(day % 7, nth) for day, nth in special)])
+    places = ((_WEEKDAYS[day % 7], "last" if nth == CronSim.LAST else _ORDINALS[nth - 1]) for day, nth in special)
+    return _join([*parts, *(f"the {place} {day} of the month" for day, place in places)])
 
 
 def _plain_weekdays(days: list[int]) -> str:
     if days == [1, 2, 3, 4, 5]:
         return "every weekday (Monday to Friday)"
-    return "every day of the week" if len(days) == 7 else f"every {_join(_runs(days, _weekday))}"
-
-
-def _special_weekday(day: int, nth: int) -> str:
-    return f"the {'last' if nth == CronSim.LAST else _ORDINALS[nth - 1]} {_WEEKDAYS[day]} of the month"
+    return "every day of the week" if len(days) == 7 else f"every {_join(_runs(days, lambda day: _WEEKDAYS[day % 7]))}"
 
 
 def _even_step(values: Sequence[int], size: int) -> int | None:
@@ -176,14 +165,6 @@ def _runs(values: Sequence[int], write: Callable[[int], str] = str) -> list[str]
         else:
             runs.append([value])
     return [part for run in runs for part in ([f"{write(run[0])} to {write(run[-1])}"] if len(run) > 2 else map(write, run))]
-
-
-def _month(number: int) -> str:
-    return _MONTHS[number - 1]
-
-
-def _weekday(number: int) -> str:
-    return _WEEKDAYS[number % 7]
 
 
 def _join(parts: Iterable[str]) -> str:

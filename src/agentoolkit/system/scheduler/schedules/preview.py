@@ -48,15 +48,11 @@ class Preview:
 def preview(schedule: Schedule, *, now: datetime, count: int = 5) -> Preview:
     """Return the next ``count`` due times at or after ``now`` (aware), and warnings about the year to come."""
     zone = load_zone(schedule.timezone)
-    runs = tuple(due.astimezone(zone) for due in _next_runs(schedule, now, count))
-    return Preview(describe(schedule), schedule.timezone, runs, tuple(_warnings(schedule, now)))
-
-
-def _next_runs(schedule: Schedule, now: datetime, count: int) -> Iterator[datetime]:
-    due = schedule.first_from(now)
-    while due is not None and count > 0:
-        yield due
-        due, count = schedule.next_after(due), count - 1
+    runs, due = list[datetime](), schedule.first_from(now)
+    while due is not None and len(runs) < count:
+        runs.append(due.astimezone(zone))
+        due = schedule.next_after(due)
+    return Preview(describe(schedule), schedule.timezone, tuple(runs), tuple(_warnings(schedule, now)))
 
 
 def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
@@ -123,7 +119,7 @@ def _clock_changes(schedule: Schedule, now: datetime) -> Iterator[str]:
             continue
         if schedule.kind == "cron" and is_repeating(schedule.text):
             yield _repeating_note(schedule, shift, wall)
-        elif _is_due(schedule, instant_of(schedule.timezone, wall)):
+        elif undelayed(schedule).next_after(instant_of(schedule.timezone, wall) - TICK) == instant_of(schedule.timezone, wall):
             yield clock_note(schedule.timezone, wall) or ""
 
 
@@ -145,7 +141,3 @@ def _repeating_note(schedule: Schedule, shift: Shift, wall: datetime) -> str:
         return f"{place} does not exist in {schedule.timezone}; a repeating pattern does not run then"
     first = clock_with_offset(instant_of(schedule.timezone, wall).astimezone(load_zone(schedule.timezone)))
     return f"{place} comes twice in {schedule.timezone}; a repeating pattern runs both times, first at {first}"
-
-
-def _is_due(schedule: Schedule, instant: datetime) -> bool:
-    return undelayed(schedule).next_after(instant - TICK) == instant

@@ -100,7 +100,10 @@ def load_zone(name: str) -> tzinfo:
     """
     try:
         offset = _OFFSET.fullmatch(name)
-        return _fixed(*offset.groups()) if offset else ZoneInfo(name)
+        if offset is None:
+            return ZoneInfo(name)
+        size = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return fixed_offset(size if offset[1] == "+" else -size)
     except (LookupError, ValueError, OSError) as absent:
         raise InvalidSchedule(f"there is no time zone {name[:60]!r}.", field="timezone", value=name, remedy=_nearest_zone(name)) from absent
 
@@ -114,7 +117,8 @@ def offset_at(zone: tzinfo, utc: datetime) -> timedelta:
 def shifts_of_year(name: str, year: int) -> tuple[Shift, ...]:
     """Return the shifts of a zone within one UTC year, in order."""
     zone = load_zone(name)
-    probes = _probes(year)
+    start, end = datetime.combine(date(year, 1, 1), time()), datetime.combine(date(year, 12, 31), time(23, 59, 59))
+    probes = [*(start - timedelta(seconds=1) + _PROBE * week for week in range(53)), end]
     offsets = [offset_at(zone, probe) for probe in probes]
     spans = zip(probes, probes[1:], offsets, offsets[1:], strict=False)
     return tuple(_pin_down(zone, low, high, before) for low, high, before, after in spans if before != after)
@@ -175,11 +179,6 @@ def instead_of_offset(said: str) -> str:
     return "Name the place, e.g. 'Asia/Kolkata'."
 
 
-def _fixed(sign: str, hours: str, minutes: str) -> tzinfo:
-    size = timedelta(hours=int(hours), minutes=int(minutes))
-    return fixed_offset(size if sign == "+" else -size)
-
-
 _BY_PLACE = "Name the place, e.g. 'America/New_York', or use UTC."
 
 
@@ -204,11 +203,6 @@ def _cities() -> dict[str, str]:
 def _known_zones() -> dict[str, str]:
     names = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
     return {name.casefold(): name for name in names if name != "Factory"}
-
-
-def _probes(year: int) -> list[datetime]:
-    start, end = datetime.combine(date(year, 1, 1), time()), datetime.combine(date(year, 12, 31), time(23, 59, 59))
-    return [*(start - timedelta(seconds=1) + _PROBE * week for week in range(53)), end]
 
 
 def _pin_down(zone: tzinfo, low: datetime, high: datetime, before: timedelta) -> Shift:

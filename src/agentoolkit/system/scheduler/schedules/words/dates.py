@@ -21,7 +21,7 @@ def iso_date(cursor: Cursor, _today: date) -> Day | None:
     if token.kind != "iso" or "t" in token.text:
         return None
     cursor.place += ahead + 1
-    return Day(date_of(cursor, *map(int, token.text.split("-"))), unless_given=time())
+    return Day(date_of(cursor, *map(int, re.split(r"[-/.]", token.text))), unless_given=time())
 
 
 def calendar_date(cursor: Cursor, today: date) -> Day | None:

@@ -184,8 +184,9 @@ def _position(cursor: Cursor, today: date) -> Day | None:
         raise cursor.refusal(f"unknown day {what.text!r}", "Write e.g. 'first monday of next month'.")
     cursor.place += after + 1
     first = _month_named(cursor, today)
+    wanted, working = weekday_of(what.text), range(5) if business or what.text == "weekday" else ()
     dates = [first.replace(day=number) for number in range(1, last_day(first.year, first.month) + 1)]
-    fitting = [each for each in dates if _fits(each, "weekday" if business else what.text)]
+    fitting = [each for each in dates if what.text == "day" or (each.weekday() in (wanted, *working))]
     position = POSITIONS[place.text]
     if position > len(fitting):
         remedy = "Name a day that it has, e.g. 'last friday of next month'."
@@ -205,10 +206,6 @@ def _month_to_come(cursor: Cursor, today: date, month: int) -> date:
     if (year := take_year(cursor)) is not None:
         return date(year, month, 1)
     return date(today.year + (month < today.month), month, 1)
-
-
-def _fits(each: date, what: str) -> bool:
-    return what == "day" or (each.weekday() < 5 if what == "weekday" else each.weekday() == weekday_of(what))
 
 
 def _weekday(cursor: Cursor, today: date) -> Day | None:

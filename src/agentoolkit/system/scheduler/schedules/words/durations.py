@@ -78,7 +78,9 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
         if not size:
             cursor.place -= 1
             _refuse_unit(cursor, count)
-        count += _HALF if _takes_half(cursor) else 0
+        if cursor.sees("and", "a", "half") and not is_unit(cursor.peek(3).text):
+            cursor.place += 3
+            count += _HALF
         if smallest is not None and size >= smallest:
             raise cursor.refusal("units go from the largest to the smallest, each once", "Write e.g. '1 hour 30 minutes'.")
         smallest, unsaid = size, None
@@ -127,10 +129,6 @@ def _number(cursor: Cursor) -> Fraction:
         cursor.next()
         return Fraction(value + more)
     return Fraction(value)
-
-
-def _takes_half(cursor: Cursor) -> bool:
-    return cursor.sees("and", "a", "half") and not is_unit(cursor.peek(3).text) and cursor.take("and", "a", "half")
 
 
 def _another_part(cursor: Cursor) -> bool:

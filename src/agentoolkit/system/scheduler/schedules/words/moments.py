@@ -26,7 +26,9 @@ def relative(cursor: Cursor, timezone: str) -> datetime:
     """Take ``30 minutes`` after an ``in`` and return the instant, in UTC; ``2 days at 9am`` names a day instead."""
     if cursor.peek(1).text == "business":
         return _business_days(cursor, timezone)
-    length = _ahead(cursor)
+    if cursor.peek().text in ("-", "+") or cursor.peek().kind == "offset":
+        raise cursor.refusal("a length of time carries no sign", "Write e.g. 'in 5 minutes'.")
+    length = _checked(cursor, duration(cursor))
     if length.is_whole_days and starts_clock(cursor):
         chosen = months_from(cursor, length.months)
         days = timedelta(seconds=int(length.seconds))
@@ -137,12 +139,6 @@ def _business_days(cursor: Cursor, timezone: str) -> datetime:
     cursor.remark("business days are Monday to Friday")
     later = add_business_days(cursor.now.date(), int(count))
     return placed(cursor, Day(later), only_clock(cursor) if starts_clock(cursor) else None, timezone)
-
-
-def _ahead(cursor: Cursor) -> Length:
-    if cursor.peek().text in ("-", "+") or cursor.peek().kind == "offset":
-        raise cursor.refusal("a length of time carries no sign", "Write e.g. 'in 5 minutes'.")
-    return _checked(cursor, duration(cursor))
 
 
 def _checked(cursor: Cursor, length: Length) -> Length:

@@ -64,7 +64,8 @@ def _crontab(words: list[str], text: str) -> str:
     weekdays, date, clock = "*", "* *", "0 0"
     for place, word in enumerate(words):
         if _DAYS.fullmatch(word.rstrip(",")) and place == 0:
-            weekdays = _weekdays(word.rstrip(","))
+            spans = (span.partition("..") for span in word.rstrip(",").casefold().split(","))
+            weekdays = ",".join(f"{first[:3]}-{last[:3]}" if last else first[:3] for first, _, last in spans)
         elif shape := _DATE.fullmatch(word):
             date = _date(shape, text)
         elif (shape := _TIME.fullmatch(word)) and place == len(words) - 1:
@@ -74,12 +75,6 @@ def _crontab(words: list[str], text: str) -> str:
     if weekdays != "*" and not date.startswith("* "):
         raise _refusal(text, words[0], "beside a day of the month has no crontab: both would have to match")
     return f"{clock} {date} {weekdays}"
-
-
-def _weekdays(said: str) -> str:
-    """Write ``Mon..Fri,Sun`` as ``mon-fri,sun``; weeks begin on Monday."""
-    spans = (span.partition("..") for span in said.casefold().split(","))
-    return ",".join(f"{first[:3]}-{last[:3]}" if last else first[:3] for first, _, last in spans)
 
 
 def _date(shape: re.Match[str], text: str) -> str:

@@ -23,7 +23,9 @@ def period(cursor: Cursor, today: date) -> Day | None:
     here = cursor.place
     says_in = cursor.take("in")
     is_short = cursor.peek().text not in MONTH_NAMES
-    first = _numbered(cursor) or _quarter(cursor, today) or _month(cursor, today) or (_year(cursor) if says_in else None)
+    first = _numbered(cursor) or _quarter(cursor, today) or _month(cursor, today)
+    if first is None and says_in and (year := take_year(cursor)) is not None:
+        first = date(year, 1, 1)
     # 'mar' alone says too little; 'in mar' and 'mar 2027' do not.
     if first is None or (cursor.place - here == 1 and is_short and month_of(cursor.peek(-1).text)):
         cursor.place = here
@@ -63,12 +65,6 @@ def _month(cursor: Cursor, today: date) -> date | None:
         return None
     cursor.place += ahead + 1
     return _to_come(today, take_year(cursor), month)
-
-
-def _year(cursor: Cursor) -> date | None:
-    """Take ``2028`` after an ``in``."""
-    year = take_year(cursor)
-    return None if year is None else date(year, 1, 1)
 
 
 def _to_come(today: date, year: int | None, month: int) -> date:

@@ -32,7 +32,9 @@ def clocks(cursor: Cursor) -> list[time]:
     """
     if part := take_part(cursor):
         if not starts_clock(cursor):
-            return [_part_time(cursor, part)]
+            moment: time = getattr(cursor.parts, part)
+            cursor.remark(f"{part!r} is read as {moment:%H:%M}")
+            return [moment]
         return [within_part(cursor, each, part) for each in clocks(cursor)]
     cursor.take("at")
     times = [_clock(cursor)]
@@ -77,12 +79,6 @@ def within_part(cursor: Cursor, said: time, part: str) -> time:
         cursor.bare_times.pop(said, None)
         return said
     raise cursor.refusal(f"{said:%H:%M} is not in the {part}", "Write the time alone, e.g. '14:00'.")
-
-
-def _part_time(cursor: Cursor, part: str) -> time:
-    moment: time = getattr(cursor.parts, part)
-    cursor.remark(f"{part!r} is read as {moment:%H:%M}")
-    return moment
 
 
 def _part_ahead(cursor: Cursor) -> int | None:

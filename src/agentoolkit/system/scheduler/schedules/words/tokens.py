@@ -161,7 +161,9 @@ class Cursor:
 
     def unexpected(self) -> InvalidSchedule:
         """Return the refusal of the next token, which fits nowhere; a word that no phrase has is named first."""
-        token = self._unknown_word() or self._slash() or self.peek()
+        rest = self.tokens[self.place :]
+        unknown = [token for token in rest if token.kind == "word" and token.text not in KNOWN_WORDS]
+        token = [*unknown, *(token for token in rest if token.kind == "slash"), self.peek()][0]
         if token is _END:
             return self.refusal(f"{self.source.strip()!r} ends too early", EXAMPLES)
         if token.kind == "slash":
@@ -178,13 +180,6 @@ class Cursor:
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
         where = f"out of place after {' '.join(each.text for each in self.tokens[: self.place])!r}" if self.place else "no time by itself"
         return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
-
-    def _unknown_word(self) -> TextToken | None:
-        here = self.tokens[self.place :] if self.place else self.tokens
-        return next((token for token in here if token.kind == "word" and token.text not in KNOWN_WORDS), None)
-
-    def _slash(self) -> TextToken | None:
-        return next((token for token in self.tokens[self.place :] if token.kind == "slash"), None)
 
 
 EXAMPLES = "Write e.g. 'in 30 minutes', 'tomorrow at 14:00', 'every weekday at 9am', 'every 5 minutes' or '0 9 * * 1-5'."
@@ -208,15 +203,7 @@ def tokenise(text: str) -> list[TextToken]:
         said = shape.sub(instead, said)
     if _NAMES_MONTH.search(said):
         said = _JOINED.sub(" ", said)
-    tokens = (TextToken(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said))
-    return [TextToken("iso", _iso(token.text)) if token.kind == "iso" else token for token in tokens]
-
-
-def _iso(date: str) -> str:
-    """Write ``2012/8/10`` as ``2012-08-10``; the year comes first, so that it has one reading."""
-    if "t" in date:
-        return date
-    return "-".join(part.zfill(2) for part in re.split(r"[-/.]", date))
+    return [TextToken(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said)]
 
 
 def _plain_character(character: str) -> str:

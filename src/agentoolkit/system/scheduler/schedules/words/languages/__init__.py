@@ -25,7 +25,9 @@ _KEPT_IN_ANSWERS = re.compile(r"\d.*|[,;()]")
 
 def in_english(text: str, language: Language) -> str | None:
     """Write a text of another language in English words; None if it has a word that the language's table has not."""
-    found = _translated(_TOKEN.findall(_folded(text)), _TABLES[language], _KEPT)
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
+    unmarked = "".join(character for character in decomposed if not unicodedata.combining(character))
+    found = _translated(_TOKEN.findall(unmarked), _TABLES[language], _KEPT)
     return None if found is None else re.sub(r"\s+", " ", " ".join(word.removesuffix(".") for word in found)).strip()
 
 
@@ -56,9 +58,3 @@ def _translated(words: Sequence[str], table: Mapping[str, str], kept: re.Pattern
 def language_name(language: Language) -> str:
     """Return the English name of a language."""
     return _NAMES[language]
-
-
-def _folded(text: str) -> str:
-    """Write a text in small letters without marks above them, ``ß`` as ``ss``."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
-    return "".join(character for character in plain if not unicodedata.combining(character))
