@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -17,7 +16,7 @@ from typing import Any
 from agentool import Injector
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
-from bench.growth import AT_ONCE, POSTGRES, ROUNDS, empty
+from bench.growth import AT_ONCE, POSTGRES, ROUNDS, clock_of, empty
 
 Call = tuple[str, Mapping[str, Any]]
 """An AgenTool and its input."""
@@ -59,16 +58,16 @@ async def fill(injector: Injector, kept: int) -> None:
 
 async def measure(database: str | None, kept: int) -> dict[str, float]:
     """Fill a toolkit, and return the median of each operation in milliseconds."""
-    injector = Injector()
+    injector, clock = Injector(), clock_of(database)
     async with Toolkit(Settings(timezone="UTC", database=database), injector=injector):
         await fill(injector, kept)
         took: dict[str, list[float]] = {name: [] for name in operations(0, kept)}
         for number in range(1, ROUNDS + 1):
             for name, calls in operations(number, kept).items():
-                began = time.perf_counter()
+                began = clock()
                 for tool, call in calls:
                     await injector.run(tool, call)
-                took[name].append((time.perf_counter() - began) * 1_000)
+                took[name].append((clock() - began) * 1_000)
     return {name: median(times) for name, times in took.items()}
 
 

@@ -37,6 +37,15 @@ async def test_only_the_latest_retired_histories_are_kept():
     assert await histories(store, "a", "b", "c") == [0, 1, 1]
 
 
+async def test_a_result_that_is_no_whole_text_is_kept():
+    """A lone surrogate in a result, which no UTF-8 has, stays in the history."""
+    store = MemoryJobStore()
+    asked = Execution("apart@now-1", "apart", "probe", START)
+    await store.insert([asked])
+    assert (await finish(store, succeed(asked, "half \ud800"))).written
+    assert [one.result for one in await store.executions("apart", 10)] == ["half \ud800"]
+
+
 async def run_job(store: JobStore, job_id: str) -> None:
     for claimed in (await store.claim([job_id], at(1))).records:
         await finish(store, succeed(claimed.execution))

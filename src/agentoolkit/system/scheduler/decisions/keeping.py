@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from pydantic_core import PydanticSerializationError, to_json
-
 from agentoolkit.system.scheduler.jobs import Execution
 
 RESULT_SIZE = 10_000_000
@@ -14,14 +9,6 @@ RESULT_SIZE = 10_000_000
 HISTORY_SIZE = 50_000_000
 """Bytes of JSON that all results have together that are kept of a job. The newest one is kept whatever its size."""
 LEFT_OUT = "its result was left out, to make room for those of newer executions"
-
-
-def size_of(result: Any) -> int:
-    """Return how many bytes of JSON a result has."""
-    try:
-        return len(to_json(result))
-    except PydanticSerializationError:  # a lone surrogate in it
-        return len(json.dumps(result, separators=(",", ":")))
 
 
 def smallest_counted(length: int, size: int) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from agentoolkit.system.scheduler.decisions.failures import COUNTED
-from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE, size_of, smallest_counted, without_result
+from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE, smallest_counted, without_result
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Position
@@ -135,7 +138,11 @@ class MemoryHistory:
 
     def _make_room(self, history: dict[str, Execution], newest: Execution) -> None:
         """Leave out the oldest results of a job when they are too much together with the newest one."""
-        if (size := size_of(newest.result)) < self._smallest:
+        try:
+            size = len(to_json(newest.result))
+        except PydanticSerializationError:  # a lone surrogate in it
+            size = len(json.dumps(newest.result, separators=(",", ":")))
+        if size < self._smallest:
             return
         large = self._large[newest.job_id]
         large[newest.execution_id] = size
