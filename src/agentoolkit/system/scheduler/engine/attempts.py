@@ -15,7 +15,6 @@ from datetime import datetime
 from itertools import islice
 
 from agentool.caller import current_caller
-from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.hiding import secrets_in, without_secrets
@@ -26,7 +25,6 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
 from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_end
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +129,7 @@ class LocalAttempts:
                     self._not_begun(active)
                     return
                 self._begun(active)
-            outcome = await run_attempt(active, self._parts.injector, self._parts.time, self._active)
+            outcome = await run_attempt(active, self._parts, self._active)
         except BaseException:
             self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
             raise
@@ -192,16 +190,15 @@ class LocalAttempts:
         self._gone(active, Outcome(ended))
 
 
-async def run_attempt(active: ActiveExecution, injector: Injector, clock: TimeSource, table: ActiveExecutions) -> Outcome:
+async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecutions) -> Outcome:
     """Call the handler of an execution, and return how it ended, whatever that was.
 
     Args:
         active: The execution; who cancels its task says before, in it, why.
-        injector: Where gate, references and handler are found.
-        clock: Where the time comes from.
+        parts: Where gate, references and handler are found, and the time comes from.
         table: What watches its deadline, and says how large a result may be.
     """
-    execution, work = active.execution, active.work
+    execution, work, injector, clock = active.execution, active.work, parts.injector, parts.time
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
     token, caller = _current.set(execution), current_caller.set((work.caller, execution.execution_id))

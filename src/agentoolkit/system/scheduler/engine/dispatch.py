@@ -48,8 +48,8 @@ class Dispatch:
         self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
         self.tasks = OwnedTasks()
         """What is written or read before executions start, and of those that other processes end."""
-        self._attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
-        self.executor = parts.executor(self._attempts, parts.concurrency)
+        self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
+        self.executor = parts.executor(self.attempts, parts.concurrency)
         self.run_now = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon).run
         self._unstarted = UnstartedExecutions(parts, self._follow)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
@@ -62,15 +62,6 @@ class Dispatch:
         self._suspended = False
         self._early: list[Order] | None = []
         """What was to start before `open`."""
-
-    @property
-    def lag(self) -> float | None:
-        """Seconds between due time and start, the worst of the last hundred executions."""
-        return self._attempts.lag
-
-    def lag_of(self, share: float) -> float | None:
-        """See `Attempts.lag_of`."""
-        return self._attempts.lag_of(share)
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""

@@ -6,7 +6,10 @@ from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
 from agentoolkit.system.scheduler.ports.executor import HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
+    KEPT,
     NOT_FINISHED,
+    RETENTION,
+    WINDOW,
     Change,
     Claimed,
     Claims,
@@ -22,8 +25,9 @@ from agentoolkit.system.scheduler.ports.records import (
     Removed,
     Retried,
     StoredJob,
+    any_job,
 )
-from agentoolkit.system.scheduler.ports.store import KEPT, RETENTION, WINDOW, JobStore, any_job
+from agentoolkit.system.scheduler.ports.store import JobStore
 
 __all__ = [
     "FINISHED",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
@@ -23,20 +23,9 @@ from agentoolkit.system.scheduler.ports.records import (
     Removed,
     Retried,
     StoredJob,
+    any_job,
 )
 from agentoolkit.system.scheduler.search import Search
-
-KEPT = 1_000
-"""Jobs that are over, and executions without a job, that are kept however old they are."""
-RETENTION = timedelta(days=30)
-"""How long others of them are kept at least, where they outlive the process."""
-WINDOW = 20_000
-"""Records that one page of a search looks at, at most, where no index holds what is looked for."""
-
-
-def any_job(job: Job) -> bool:
-    """Say of every job that it can be run."""
-    return True
 
 
 class JobStore(Protocol):
