@@ -351,6 +351,21 @@ def test_a_star_is_any_text():
     assert [bool(matching(message, pattern)) for pattern in ("*", "a.*", "a.?.c", "a.b", "a.b.c.*", "axb.c")] == [True] * 3 + [False] * 3
 
 
+@pytest.mark.parametrize("name", ["task.completed", "task.failed", "task.running"])
+async def test_code_tells_of_tasks_of_its_own(name: str):
+    """*Agent Scheduler & Background Task Queue* publishes `task.completed` itself; its source tells it from the scheduler's."""
+    async with Toolkit(Settings(timezone="UTC")) as kit:
+        bus = get_event_bus(kit.injector)
+        subscription = bus.subscribe("task.*")
+        bus.publish(event_type=name, source_agent="email-agent", payload={"task_id": "123", "status": "success"})
+        event = await subscription.next(timeout=5)
+        assert event is not None
+        assert (event.event_type, event.source_agent) == (name, "email-agent")
+        for source in ("scheduler", "Scheduler"):
+            with pytest.raises(InvalidEvent, match="the scheduler's own"):
+                bus.publish(name, source)
+
+
 @pytest.mark.parametrize("name", ["Scheduler.task.success", "SCHEDULER.x", "Task.Completed"])
 async def test_capitals_make_no_name_free(name: str):
     """Who reads it would take it for the scheduler's."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.system.events.agent import create_events_agent
-from agentoolkit.system.events.messages import EventMessage, unreserved
+from agentoolkit.system.events.messages import ALIASES, SCHEDULER, EventMessage, unreserved
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.events.subscriptions import Handler, Subscription
 
@@ -32,9 +32,11 @@ class EventBus:
         """Publish an event, to everybody or to one agent. It never waits, and may be called in a thread.
 
         Raises:
-            InvalidEvent: The name is the scheduler's, or name or payload cannot be an event's.
+            InvalidEvent: The name is the scheduler's, or name or payload cannot be an event's. Code may say ``task.completed`` and its
+                like of work of its own, as the document does: who reads it sees by ``source_agent`` that it is not the scheduler's.
         """
-        return self._service.publish(unreserved(event_type), source_agent, payload, target_agent)
+        is_of_own_work = event_type in ALIASES.values() and source_agent.casefold() != SCHEDULER
+        return self._service.publish(event_type if is_of_own_work else unreserved(event_type), source_agent, payload, target_agent)
 
     def subscribe(
         self, event_type: str = "*", callback: Handler | None = None, agent_name: str | None = None, *, name: str | None = None
