@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from agentoolkit.text import printable_json
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet takes for a formula. Source: OWASP, "CSV Injection"."""
+
+_FORMULA_WITHIN = re.compile(r"(;[ \"]*)(?=[=+@-])")
+"""Where a spreadsheet of a country that writes decimals with a comma begins another cell: it takes a semicolon for the separator."""
 
 
 def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
@@ -26,6 +30,7 @@ def csv_lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> s
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    return "" if value is None else printable_json(value)
+    text = value if isinstance(value, str) else "" if value is None else printable_json(value)
+    if isinstance(value, str) and text.startswith(_FORMULA):
+        text = f"'{text}"
+    return _FORMULA_WITHIN.sub(r"\1'", text)

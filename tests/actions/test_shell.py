@@ -206,6 +206,14 @@ def test_a_program_that_is_not_listed_is_refused():
         shell(programs=("echo",)).check("rm -rf /")
 
 
+@pytest.mark.parametrize("program", ["no-such-program", "cleanup.sh", "größe"])
+def test_a_program_that_is_allowed_and_not_there_is_said_to_be_missing(program):
+    """It is no question of what is allowed, so no setting is advised."""
+    with pytest.raises(InvalidInput, match="is allowed, and is not there") as refused:
+        shell(programs=(program,)).check([program])
+    assert "AGENTOOL_PROGRAMS" not in str(refused.value)
+
+
 def test_a_file_of_the_same_name_elsewhere_is_refused(tmp_path):
     """What counts is the file that would be run, not what it is called."""
     fake = tmp_path / "echo"

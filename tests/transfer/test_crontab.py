@@ -114,6 +114,17 @@ def test_the_input_ends_with_one_line_feed(command: str, stdin: str) -> None:
     assert only(f"0 22 * * 1-5 {command}")["input_data"]["stdin"] == stdin
 
 
+@pytest.mark.parametrize(
+    "command", ["echo '!ref:storage_kv:key'", "cat %!ref:storage_kv:key", "echo 'a !step:b.c'", "cd !ref:storage_kv:folder && ls"]
+)
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_text_that_would_become_a_reference_is_refused(command: str, shell: bool) -> None:
+    """In a crontab it means itself; here it would be looked up, so the entry is named and not taken."""
+    translation = translated(f"0 9 * * * {command}\n", shell=shell)
+    if not shell or "%" in command or "!step:" in command:
+        assert (list(translation.tasks), "would be a reference" in translation.notes[-1].told) == ([], True)
+
+
 def test_reboot_is_at_every_start() -> None:
     """What cron runs when it starts is run when the scheduler starts."""
     task = only("@reboot start -x")

@@ -146,7 +146,11 @@ def test_a_paused_job_is_scheduled_paused() -> None:
 
 @pytest.mark.parametrize(
     ("function", "options", "reason"),
-    [(lambda text: None, {}, "not a function at the top of a module"), (WORK, {"args": [object()]}, "not JSON")],
+    [
+        (lambda text: None, {}, "not a function at the top of a module"),
+        (WORK, {"args": [object()]}, "not JSON"),
+        (WORK, {"args": [["!ref:storage_kv:key"]]}, "would be a reference"),
+    ],
 )
 def test_a_call_without_an_equal_is_refused(function: Any, options: dict[str, Any], reason: str) -> None:
     """What cannot be found again by its name, or not be written as JSON, is refused."""

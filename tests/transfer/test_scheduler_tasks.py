@@ -54,6 +54,12 @@ def test_retries_are_those_of_the_source(given: int | None, kept: tuple[int | No
     assert (task.get("max_retries"), task.get("retry_backoff")) == kept
 
 
+@pytest.mark.parametrize("command", ["echo '!ref:storage_kv:key'", "echo '!step:a.b'"])
+def test_a_command_that_would_become_a_reference_is_refused(command: str) -> None:
+    """The source has no references: the text meant itself."""
+    assert "would be a reference" in translated(config={"command": command}).notes[0].told
+
+
 @pytest.mark.parametrize("given", [-1, "three", True])
 def test_retries_that_are_no_number_are_refused(given: object) -> None:
     """Nothing is guessed."""

@@ -76,7 +76,7 @@ class ShellRules(ShellSettings):
 
         Raises:
             CommandNotAllowed: The program, the folder or a variable is not allowed; all of them are named.
-            InvalidInput: The command cannot be read, or a text cannot be given to a program.
+            InvalidInput: The command cannot be read, its program is not there, or a text cannot be given to a program.
         """
         program, *arguments = words(call.command or "")
         cwd, env = self._folder(call.cwd), dict[str, str]()
@@ -108,6 +108,9 @@ class ShellRules(ShellSettings):
             found = wanted if wanted in allowed else None
         else:
             found = next((path for path in allowed if path.name == program), None)
+        if found is None and program in self.programs:
+            remedy = "Install it, or put its folder on the PATH of this process, or allow it by its whole path."
+            raise InvalidInput(f"Program {excerpt(program)} is allowed, and is not there.", field="command", value=program, remedy=remedy)
         if found is None:
             problem = f"Program {excerpt(program)} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
             remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."

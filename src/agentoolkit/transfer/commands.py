@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
-from agentoolkit.transfer.translation import Untranslatable
+from agentoolkit.transfer.translation import Untranslatable, without_references
 
 _DISCARDS_OUTPUT = re.compile(r"(?:\s*(?:&>|>&|[12]?>>?)\s*/dev/null|\s+2>&1)+$")
 _WRITES_FILE = re.compile(r"\s*(?:&>>?|1?>>?)\s*(?P<file>[^\s'\"$`;&|<>*?]+)(?:\s+2>&1)?\s*$")
@@ -116,5 +116,6 @@ def shell_syntax(line: str) -> str | None:
 
 
 def _run(words: list[str], stdin: str | None, **more: str) -> Target:
+    without_references([*words, stdin or "", *more.values()])
     given = more if stdin is None else {**more, "stdin": stdin}
     return Target(words[0], "shell", {"operation": "run", "command": words, **given})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agentool.references import has_references
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import MAX_SECONDS
@@ -60,6 +61,8 @@ def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
         given = {kind: json_copy(values, kind) for kind, values in arguments.items() if values}
     except NotJson as error:
         raise Untranslatable(f"its arguments are not JSON: {error}") from None
+    if has_references(given):
+        raise Untranslatable("a text among its arguments would be a reference here: it begins with '!ref:'")
     return {
         "operation": "schedule",
         "job_id": str(job.id),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
 import yaml
+
+from agentool.errors import excerpt
+from agentool.references import PREFIX, STEP_PREFIX
 
 
 class Untranslatable(ValueError):
@@ -34,6 +37,16 @@ class Translation(NamedTuple):
     def is_complete(self) -> bool:
         """Was every entry translated?"""
         return not any(note.refused for note in self.notes)
+
+
+def without_references(texts: Iterable[str]) -> None:
+    """Refuse texts that meant themselves where they come from, and would be looked up here.
+
+    Raises:
+        Untranslatable: One is a reference, as it is written here.
+    """
+    if found := next((text for text in texts if text.startswith(PREFIX) or STEP_PREFIX in text), None):
+        raise Untranslatable(f"{excerpt(found)} would be a reference here; put the command into a script and call that")
 
 
 def as_task_file(translation: Translation, *, ascii_only: bool = False) -> str:
