@@ -29,6 +29,7 @@ _SHORT_NAMES = """
 _ABBREVIATIONS = frozenset(_SHORT_NAMES.split())
 """People mean different places by these, even where IANA keeps a zone of that name."""
 
+_CONTINENTS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _OFFSET_SAID = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?")
 _OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)")
 
@@ -194,7 +195,7 @@ def _cities() -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for name in _known_zones().values():
         area, _, city = name.rpartition("/")
-        if area and not area.startswith(("Etc", "US", "posix", "right")):
+        if area.partition("/")[0] in _CONTINENTS:
             found.setdefault(city.casefold().replace("_", " "), set()).add(name)
     return {city: min(names) for city, names in found.items() if len(names) == 1}
 

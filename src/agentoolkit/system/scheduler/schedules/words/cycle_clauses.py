@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
 from agentoolkit.system.scheduler.schedules.words.durations import duration, is_unit
-from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed
+from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed, relative
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
@@ -40,10 +40,11 @@ def starts_hours(cursor: Cursor) -> bool:
     """Whether a span of hours comes next: ``from 9 to 17``, not ``from 1 december``."""
     if cursor.sees("between"):
         return True
-    first = cursor.peek(1)
-    if not cursor.sees("from") or not (first.kind in ("number", "clock") or first.text in ("noon", "midnight")):
+    start = 1 if cursor.sees("from") else 0
+    first, following = cursor.peek(start), cursor.peek(start + 1).text
+    if not (first.kind in ("number", "clock") or first.text in ("noon", "midnight")):
         return False
-    return cursor.peek(2).text in ("am", "pm", "to", "-", *_ENDS)
+    return (cursor.peek(start + 2).text if following in HALVES else following) in ("to", "-", *_ENDS)
 
 
 def hours_between(cursor: Cursor) -> range:
@@ -52,7 +53,7 @@ def hours_between(cursor: Cursor) -> range:
     Raises:
         InvalidSchedule: The hours are not full, or not in order.
     """
-    opener = cursor.next().text
+    opener = cursor.take_one_of("between", "from") or "from"
     first = clock(cursor)
     if not cursor.take_one_of(*(("and",) if opener == "between" else ("to", "-", *_ENDS))):
         raise cursor.unexpected()
@@ -93,6 +94,11 @@ def _end_after(cursor: Cursor, start: datetime) -> datetime:
 
 def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
     """Take a day, a time of day or both as a limit: a day alone begins at 00:00, and as an end holds to its last moment."""
+    if cursor.take("now"):
+        return cursor.now
+    if cursor.sees("in") and (cursor.peek(1).kind == "number" or is_unit(cursor.peek(2).text)):
+        cursor.next()
+        return relative(cursor, timezone)
     if cursor.peek().kind == "iso" and "t" in cursor.peek().text:
         return instant_of(timezone, datetime.fromisoformat(cursor.next().text.upper()))
     day = take_day(cursor) or _period(cursor, is_end=is_end)

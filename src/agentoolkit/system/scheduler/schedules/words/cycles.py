@@ -33,10 +33,11 @@ from agentoolkit.system.scheduler.schedules.words.cycle_days import (
     weekdays_of,
 )
 from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, at_times, minute_of_hour, starts_minute_of_hour, stepping
+from agentoolkit.system.scheduler.schedules.words.dates import day_number
 from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, starts_quantity, whole_number
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, TIMES
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, ORDINALS, TIMES
 
 _NAMED = {
     "hourly": "hour",
@@ -103,9 +104,11 @@ def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
     """Take days, months or a limit, and return the cycle with them."""
     if cursor.take_one_of("except", "but"):
         return _without_days(cursor, found)
+    if cursor.sees("from") and weekday_of(cursor.peek(1).text) is not None and cursor.peek(2).text in ("to", "through", "-"):
+        cursor.next()
     if cursor.take("on") or _starts_weekdays(cursor):
         return _with_days(cursor, found)
-    if cursor.take("in"):
+    if cursor.take_one_of("in", "of"):
         return _in_months(cursor, found)
     if (limits := take_limit(cursor, found.limits, timezone)) is not None:
         return replace(found, limits=limits)
@@ -192,8 +195,8 @@ def _thing(cursor: Cursor) -> Cycle:
         return _every_other(cursor)
     if cursor.peek().text in DAY_PARTS:
         return Cycle(days=EVERY_DAY)
-    if cursor.sees("second") and not position_comes_again(cursor):
-        _refuse_every_second(cursor)
+    if (nth := _every_nth(cursor)) is not None:
+        return nth
     if names_date_of_year(cursor):
         return Cycle(days=date_of_year(cursor))
     if days := positions(cursor):
@@ -216,11 +219,25 @@ def _of_length(cursor: Cursor, seconds: Fraction) -> Cycle:
     return Cycle(weeks=int(weeks))
 
 
-def _refuse_every_second(cursor: Cursor) -> None:
-    what = cursor.peek(1).text
-    if weekday_of(what) is not None or what in _OF_UNIT:
-        problem = f"'every second {what}' is ambiguous: every other {what}, or the second {what} of each month"
-        raise cursor.refusal(problem, f"Write 'every other {what}' or 'second {what} of the month'.")
+def _every_nth(cursor: Cursor) -> Cycle | None:
+    """Take ``every 5th minute``; None, and nothing taken, when no ordinal and unit come next.
+
+    Raises:
+        InvalidSchedule: ``every third friday`` is every three weeks or each month's third one.
+    """
+    said, what = cursor.peek().text, cursor.peek(1).text
+    number = day_number(said) if cursor.peek().kind == "ordinal" or said in ORDINALS else None
+    if number is None or number < 2 or position_comes_again(cursor):
+        return None
+    if what in ("minute", "hour", "week") or (what == "second" and said != "second"):
+        cursor.place += 2
+        return _of_length(cursor, Fraction(number * _PLAIN[what]))
+    weekday = weekday_of(what) is not None
+    if (weekday or what == "day") and cursor.peek(2).text != "of":
+        every = f"every other {what}" if number == 2 else f"every {number} weeks on {what}" if weekday else f"every {number} days"
+        problem = f"'every {said} {what}' is ambiguous: {every}, or the {said} {what} of each month"
+        raise cursor.refusal(problem, f"Write '{every}' or '{said} {what} of the month'.")
+    return None
 
 
 def _every_other(cursor: Cursor) -> Cycle:
@@ -255,7 +272,8 @@ def _with_days(cursor: Cursor, found: Cycle) -> Cycle:
     if found.days == _OF_UNIT["quarter"]:
         days = in_quarter(cursor, days)
     of_week = found.days == _OF_UNIT["week"] or found.weeks > 1
-    if (found.days == _OF_UNIT["day"] and found.every) or (of_week and days[0] != "*"):
+    is_span = any(sign in days[2] for sign in ",-")
+    if (found.days == _OF_UNIT["day"] and found.every and not is_span) or (of_week and days[0] != "*"):
         raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday at 9:00' or 'every month on the 15th'.")
     keeps_length = found.every is not None and found.days is None
     return replace(found, days=days, every=found.every if keeps_length else None)

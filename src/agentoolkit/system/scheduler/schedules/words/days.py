@@ -92,7 +92,7 @@ def _near_day(cursor: Cursor, today: date) -> Day | None:
     if cursor.take("next", "business", "day"):
         cursor.remark("business days are Monday to Friday")
         return Day(add_business_days(today, 1))
-    if cursor.sees("next", "week") and weekday_of(cursor.peek(2).text) is None:
+    if cursor.sees("next", "week") and weekday_of(cursor.peek(2 + (cursor.peek(2).text == "on")).text) is None:
         cursor.place += 2
         return Day(today + 7 * _DAY)
     if cursor.sees("next") and cursor.peek(1).text in ("month", "year", "yr"):
@@ -210,7 +210,8 @@ def _month_to_come(cursor: Cursor, today: date, month: int) -> date:
 
 def _weekday(cursor: Cursor, today: date) -> Day | None:
     if cursor.peek().text in ("next", "this") and cursor.peek(1).text == "week":
-        return _weekday_of_week(cursor, today, cursor.peek(2).text, 3, cursor.peek().text)
+        on = cursor.peek(2).text == "on"
+        return _weekday_of_week(cursor, today, cursor.peek(2 + on).text, 3 + on, cursor.peek().text)
     ahead = 1 if cursor.peek().text in ("on", "this", "next", "last", "coming") else 0
     ahead += 1 if ahead and cursor.peek(1).text in ("this", "next", "coming") else 0
     name = cursor.peek(ahead).text

@@ -36,7 +36,7 @@ from agentoolkit.system.scheduler.schedules.words.moments import (
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
-from agentoolkit.system.scheduler.schedules.words.suggestions import fixed_answer, nearest_text
+from agentoolkit.system.scheduler.schedules.words.suggestions import as_list, fixed_answer, nearest_text
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, VAGUE
@@ -63,7 +63,11 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
     except InvalidSchedule as refused:
         if refused.remedy != EXAMPLES:
             raise
-        answer = fixed_answer(text) or nearest_text(text, lambda other: _is_phrase(other, now, timezone))
+
+        def reads(other: str) -> bool:
+            return _is_phrase(other, now, timezone)
+
+        answer = fixed_answer(text) or as_list(text, reads) or nearest_text(text, reads)
         if answer is None:
             raise
         raise InvalidSchedule(answer.problem or refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
@@ -103,10 +107,11 @@ def _after_phrase(before: Upstream, text: str, now: datetime, timezone: str) -> 
     if before.job_id == START:
         remarks = ("runs once at each start of the scheduler, first at the next one; not when another process takes over",)
         return Phrase("after", before.text, remarks, needs_zone=False)
-    length = text.strip()[len("after") :].strip()
-    if length == before.job_id and _is_phrase(f"in {length}", now, timezone):
-        remedy = f"Write 'in {length}', or 'after {length} succeeded' if that is a job's name."
-        raise InvalidSchedule(f"{length!r} may be a length of time or a job.", field="schedule", value=text, remedy=remedy)
+    said = text.strip()[len("after") :].strip()
+    for what, moment in (("a length of time", f"in {said}"), ("a day", f"the day after {said}")):
+        if said == before.job_id and _is_phrase(moment, now, timezone):
+            remedy = f"Write '{moment}', or 'after {said} succeeded' if that is a job's name."
+            raise InvalidSchedule(f"{said!r} may be {what} or a job.", field="schedule", value=text, remedy=remedy)
     return Phrase("after", before.text, needs_zone=False)
 
 

@@ -81,8 +81,10 @@ def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> dateti
     """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant that far from it, in UTC."""
     start = take_day(cursor)
     if start is None and starts_clock(cursor) and not length.months:
-        given = only_clock(cursor)
-        return placed(cursor, take_day(cursor), given, timezone) + side * timedelta(seconds=int(length.seconds))
+        given, named = only_clock(cursor), take_day(cursor)
+        if named is not None and given == time() and side < 0:
+            raise cursor.refusal("midnight of a day may be its beginning or its end", "Write e.g. '31 december at 22:00'.")
+        return placed(cursor, named, given, timezone) + side * timedelta(seconds=int(length.seconds))
     if start is None or not length.is_whole_days:
         raise cursor.unexpected()
     later = add_months(start.date, side * _checked(cursor, length).months) + side * timedelta(seconds=int(length.seconds))

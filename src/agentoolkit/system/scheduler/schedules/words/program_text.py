@@ -45,7 +45,7 @@ def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
 def cron_phrase(text: str) -> Phrase:
     """Read crontab text, after which a zone may be named."""
     *fields, last = text.split()
-    names_zone = len(fields) > 4 and (_ZONE_NAME.fullmatch(last) or is_abbreviation(last))
+    names_zone = (len(fields) > 4 or (fields and fields[0].startswith("@"))) and (_ZONE_NAME.fullmatch(last) or is_abbreviation(last))
     zone = zone_named(last, "schedule") if names_zone else None
     crontab = " ".join(fields) if zone else text
     canonical = normal_cron(crontab)

@@ -94,6 +94,17 @@ def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
     return WayOut(None, f"Did you mean {reading[0]!r}?") if len(reading) == 1 else None
 
 
+def as_list(text: str, reads: Callable[[str], bool]) -> WayOut | None:
+    """Suggest ``every monday at 9; every thursday at 10`` for the same with ``and``, if both then read; None else."""
+    said = " ".join(text.casefold().split())
+    for place in (found.start() for found in re.finditer(" and ", said)):
+        left, right = said[:place], said[place + len(" and ") :]
+        both = [left, right if _AGAIN.search(right) else f"every {right}"]
+        if _AGAIN.search(left) and all(map(reads, both)):
+            return WayOut(None, f"Write '{'; '.join(both)}'.")
+    return None
+
+
 def is_slip(said: str, meant: str) -> bool:
     """Whether one letter is missing, doubled, wrong, or swapped with its neighbour; the first letters are the same."""
     if said[0] != meant[0] or abs(len(said) - len(meant)) > 1 or said == meant:

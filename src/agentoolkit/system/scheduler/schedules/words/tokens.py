@@ -52,6 +52,9 @@ _REWRITTEN = (
     (re.compile(r"(?<=[a-z])'(?=s\b)|(?<=s)'(?=\s|$)"), ""),  # valentine's, all saints'
     (re.compile(r"\b(?:st\.?(?= [a-z])|ste\.)"), "saint"),
     (re.compile(r"\bjr\."), "jr"),
+    (re.compile(r"(?<=[+-]\d\d:\d\d) \([a-z ]+\)$"), ""),  # gmt+0100 (central european standard time), as JavaScript writes it
+    (re.compile(r"\b((?:minute|hour|day|week|month|year)s?) time\b"), r"\1"),  # in 2 weeks' time
+    (re.compile(r"\b(?:this|same) time (?=tomorrow|next)"), ""),
     (
         re.compile(r"(?<= \d\d) (\d\d:\d\d:\d\d)((?: [a-z]{1,4})?) (\d{4})$"),
         r" \3 \1\2",

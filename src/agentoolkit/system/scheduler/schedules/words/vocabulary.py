@@ -57,7 +57,7 @@ HALVES = ("am", "pm")
 DAY_PARTS = ("morning", "afternoon", "evening", "night")
 QUARTERS = ("quarter", "qtr")
 VAGUE = ("about", "around", "approximately", "roughly")
-EXACT = ("sharp", "exactly", "precisely")
+EXACT = ("sharp", "exactly", "precisely", "please")
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 _OTHERS = """
