@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentoolkit.system.scheduler import SchedulerError, current_execution
+from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.jobs import Execution
 
 
 async def test_executions_are_listed_by_status(kit, scheduler, probe):
@@ -45,6 +47,27 @@ async def test_unknown_execution_is_refused(scheduler, operation):
     """An id that no record has raises KeyError and names the way to the right one."""
     with pytest.raises(KeyError, match="list_executions"):
         await scheduler(operation, execution_id="job@never")
+
+
+async def test_what_ended_by_itself_is_not_noted_as_cancelled(kit, scheduler, probe, monkeypatch):
+    """An execution that ends while it is being cancelled was not cancelled, and the audit does not say so."""
+
+    async def too_late(dispatch: Dispatch, execution: Execution, reason: str) -> bool:
+        return False
+
+    probe.blocks()
+    await scheduler.add("1 minute", job_id="job")
+    await kit.advance(minutes=1)
+    (record,) = await scheduler.history("job")
+
+    async def noted() -> list[str]:
+        await scheduler("cancel_execution", execution_id=record["execution_id"])
+        return [entry["action"] for entry in (await scheduler("audit", job_id="job"))["entries"]]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dispatch, "cancel_execution", too_late)
+        assert "cancelled_execution" not in await noted()
+    assert "cancelled_execution" in await noted()
 
 
 async def test_running_execution_can_be_cancelled(kit, scheduler, probe):

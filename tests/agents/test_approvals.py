@@ -8,15 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic_ai import Agent
 from tests.agents.conftest import SUNDAY
 from tests.agents.scripts import scripted, told
 
 from agentool import AgenToolError, Injector, InvalidInput
-from agentool.caller import OWN, Caller, acting_as
+from agentool.caller import OWN, Caller, Scope, acting_as
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.errors import NoSuchApproval, NotAllowed
+from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.settings import Settings
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
@@ -53,6 +56,9 @@ class Bank:
 def bank() -> Bank:
     """A bank that has paid nothing."""
     return Bank()
+
+
+READ_AND_WRITE: list[Scope] = ["read", "write"]
 
 
 async def schedule(kit: TestToolkit) -> None:
@@ -216,6 +222,25 @@ async def test_a_model_cannot_approve(kit: TestToolkit, bank: Bank) -> None:
         with acting_as(caller), pytest.raises(NotAllowed):
             await decide(kit, "approve", approval_id)
     assert bank.paid == []
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may"),
+    [(["read"], False), (READ_AND_WRITE, False), (["approve"], True), ([*READ_AND_WRITE, "approve"], True), (["admin"], True)],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+async def test_a_token_approves_only_with_that_scope(kit: TestToolkit, bank: Bank, scopes: list[Scope], may: bool) -> None:
+    """At the API, its owner's token with the scope approve decides; one that may only look, or write, is refused."""
+    with acting_as(Caller("maria", "rest", OWN)):
+        approval_id = await parked(kit, bank)
+    _, token = await kit.tokens.create("maria", scopes)
+    rules = AccessRules(check_token=kit.tokens.check)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(create_app(kit, access=rules)), base_url="http://127.0.0.1") as client:
+        path = f"/api/scheduler/approvals/{approval_id}/approve"
+        answer = await client.post(path, json={}, headers={"Authorization": f"Bearer {token}"})
+        await kit.clock.let_run()
+        await kit.scheduler.lifecycle.wait_idle()
+    assert (answer.status_code == 200, bank.paid) == (may, [5] if may else []), answer.text
 
 
 async def test_a_scheduled_run_cannot_approve(kit: TestToolkit, bank: Bank) -> None:

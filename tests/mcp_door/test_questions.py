@@ -183,3 +183,18 @@ async def test_who_comes_with_a_token_approves_by_its_scopes_alone(connect: Conn
         assert client.asked == []
     assert "A person lets it run" in text_of(added)
     assert shown.structured_content["info"]["state"] == "paused"
+
+
+async def test_a_token_with_the_scope_approve_lets_a_task_run(connect: Connect) -> None:
+    """Its owner's without that scope does not, and neither does a stranger's with it."""
+    approve = frozenset({*OWN, "approve"})
+    async with connect(is_local=False) as client:
+        await client.call_tool("scheduler_add_task", OUTWARD)
+    for caller, lets in (
+        (Caller("maria", "mcp", OWN), False),
+        (Caller("paul", "mcp", approve), False),
+        (Caller("maria", "mcp", approve), True),
+    ):
+        async with connect(caller=caller, is_local=False) as client:
+            resumed = await client.call_tool("scheduler_change_task", {"task_id": "fetch", "action": "resume"})
+        assert resumed.is_error is not lets, caller

@@ -215,8 +215,8 @@ class ExecutionService:
         check_write(get_caller(), self._parts.admission)
         execution = await self.get(execution_id)
         if not execution.finished:
-            await self._lifecycle.running_engine().dispatch.cancel_execution(execution, reason)
-            if (stored := await self._store.find(execution.job_id)) is not None:
+            ends = await self._lifecycle.running_engine().dispatch.cancel_execution(execution, reason)
+            if ends and (stored := await self._store.find(execution.job_id)) is not None:
                 await self._audit.note("cancelled_execution", stored, execution_id)
         return await self.get(execution_id)
 
