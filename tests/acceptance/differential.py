@@ -6,6 +6,8 @@ What may differ between the stores, and so is left out:
 - the random part of the id of an execution that somebody asked for (its order is the order of asking);
 - how far an execution has come when the answer to `backfill` or `cancel_execution` is given: a database takes some turns of the loop;
 - which of several executions that finished at the same instant counts as the last, and is pruned first (on a real clock there are none);
+- which executions of one job meet at an instant, where many that it comes after end at that instant: no job is backfilled that
+  others come after;
 - what stopping does: in memory what waits is cancelled, in a database it waits for the next start.
 """
 
@@ -142,6 +144,8 @@ class Play:
     async def _answer(self, operation: str, fields: dict[str, Any]) -> Any:
         if operation == "pass":
             return await self.world.advance(fields["seconds"])
+        if operation == "backfill" and await self.world.kit.scheduler.store.downstream(fields["job_id"]):
+            return None
         if operation == "cancel_execution":
             rows = [row for row in await self.world.rows() if row.job_id == fields["job_id"]]
             if len(rows) <= fields["place"]:
