@@ -21,7 +21,7 @@ from agentool.toolset import AgenToolset, for_agents
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
 from agentoolkit.agents.sizes import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
 from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
-from agentoolkit.testing import ManualTime
+from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 
 STAND_UP = {"name": "stand up", "when": "every weekday at 9:00", "tool": "notification", "input": {"message": "Stand up"}}
@@ -151,6 +151,13 @@ async def test_a_spec_without_options(kit: Toolkit) -> None:
     agent = Agent.from_spec({"model": "test", "capabilities": ["Scheduling"]}, custom_capability_types=[Scheduling])
     model = TestModel(call_tools=["list_jobs"])
     assert "no jobs" in told((await agent.run("go", model=model)).all_messages())[0]
+
+
+async def test_the_five_can_be_loaded_late(kit: Toolkit) -> None:
+    """With `defer_loading` a model has to search for them first."""
+    toolset = Scheduling(defer_loading=True).get_toolset()
+    assert isinstance(toolset, AgenToolset)
+    assert all(tool.definition.defer_loading for tool in toolset.flat_tools().values())
 
 
 async def test_the_full_set_by_option(kit: Toolkit) -> None:
@@ -295,6 +302,20 @@ async def test_get_job_tells_how_the_last_runs_ended(kit: Toolkit, time: ManualT
     await kit.scheduler.lifecycle.wait_idle()
     (answer,) = await talk(("get_job", {"name": "stand up"}))
     assert "last: success Mon 2026-11-30 09:00" in answer
+
+
+async def test_a_result_that_nobody_got_is_not_told_as_a_plain_success(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks whether a job ran hears that its answer could not be delivered."""
+
+    async def refusing(request: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(kit.queue, "enqueue", refusing)
+    job = {"job_name": "r", "schedule": "in 1 hour", "agentool_name": "notification", "input_data": {"operation": "send", "message": "x"}}
+    await kit.injector.run("scheduler", {"operation": "schedule", **job, "result_queue": "reports"})
+    await kit.advance(hours=3)
+    (answer,) = await talk(("get_job", {"name": "r"}))
+    assert "last: success, but could not be delivered Sun 2026-11-29 15:02" in answer
 
 
 async def test_get_job_shows_the_input_as_json(kit: Toolkit) -> None:

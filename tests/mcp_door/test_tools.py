@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,38 @@ async def test_each_tool_has_a_title_all_four_hints_and_a_schema_that_refuses_un
             assert len(tool.input_schema["properties"]) <= 8
             assert not {"anyOf", "oneOf", "allOf"} & tool.input_schema.keys()
             assert "null" not in json.dumps(tool.input_schema)
+
+
+async def test_arguments_are_flat_and_show_what_they_take(connect: Connect) -> None:
+    """Only what is handed on is an object; a text is one of a closed list, or has an example."""
+    async with connect() as client:
+        for tool in (await client.list_tools()).tools:
+            for name, about in tool.input_schema["properties"].items():
+                assert about["type"] in ("string", "integer") or name == "config", (tool.name, name)
+                assert about["type"] != "string" or {"enum", "examples"} & about.keys(), (tool.name, name)
+
+
+async def test_descriptions_are_short(connect: Connect) -> None:
+    """Purpose, use and answer in at most four sentences."""
+    async with connect() as client:
+        for tool in (await client.list_tools()).tools:
+            assert 1 <= len(re.findall(r"[.;]", tool.description or "")) <= 4, tool.name
+
+
+async def test_the_model_sets_no_owner_model_price_budget_or_approval(connect: Connect) -> None:
+    """What the caller decides is no argument of any tool."""
+    words = re.compile("owner|user|model|price|cost|budget|approv|caller|scope|agent$")
+    async with connect() as client:
+        names = {name for tool in (await client.list_tools()).tools for name in tool.input_schema["properties"]}
+    assert [name for name in names if words.search(name)] == []
+
+
+async def test_a_near_duplicate_gets_a_remark(connect: Connect) -> None:
+    """A task that does the same at the same time under another name is pointed out."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        again = await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": "rise", "when": "every day at 9:00"})
+    assert "note: 'stand up' runs the same at the same time" in text_of(again)
 
 
 @pytest.fixture

@@ -117,11 +117,17 @@ def _why(job: Mapping[str, Any]) -> str:
     return f" ({excerpt(str(job['reason']), 100)})" if job.get("reason") else ""
 
 
+def told_end(run: Mapping[str, Any], most: int = 120) -> str:
+    """Say how a run ended, why, and that nobody got what it came to, where that is so."""
+    reason = f" ({excerpt(str(run['reason']), most)})" if run["reason"] else ""
+    undelivered = ", but could not be delivered" if run["delivery"] == "failed" else ""
+    return f"{run['status']}{undelivered}{reason}"
+
+
 def _last_runs(history: Sequence[Mapping[str, Any]], zone: str) -> list[str]:
     told: list[str] = []
     for run in history:
-        reason = f" ({excerpt(str(run['reason']), 120)})" if run["reason"] else ""
         ended = day_and_time(run["finished_at"] or run["scheduled_at"], zone)
         error = f": {excerpt(str(run['error']['message']), 120)}" if run["error"] else ""
-        told.append(f"last: {run['status']}{reason} {ended}{error}")
+        told.append(f"last: {told_end(run)} {ended}{error}")
     return told

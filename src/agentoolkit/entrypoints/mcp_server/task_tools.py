@@ -280,6 +280,5 @@ async def _known(desk: TaskDesk, task_id: str) -> str:
 
 def _line(run: Mapping[str, Any], zone: str) -> str:
     at = answers.day_and_time(run["started_at"] or run["scheduled_at"], zone)
-    reason = f" ({answers.excerpt(str(run['reason']), 120)})" if run["reason"] else ""
     error = f": {answers.excerpt(str(run['error']['message']), 200)}" if run["error"] else ""
-    return f"- {at} {run['job_id']}: {run['status']}{reason}{error}, id {run['execution_id']}"
+    return f"- {at} {run['job_id']}: {answers.told_end(run)}{error}, id {run['execution_id']}"
