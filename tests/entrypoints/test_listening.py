@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -144,7 +145,12 @@ def test_a_killed_process_serves_nothing_any_more(start: Start, cli: Cli) -> Non
     assert (status["leader"], status["running"], status["scheduler_state"]) == (None, False, 0)
     findings = {found["layer"]: found for found in json.loads(cli("doctor", "--json").stdout)}
     assert (findings["leader"]["state"], findings["processes"]["told"]) == ("warning", "none besides this one")
-    execution_id = cli.data("history")["history"][0]["execution_id"]
+    assert re.search(r"running +0\n", cli("status").stdout)
+    (record,) = cli.data("history")["history"]
+    assert record["reason"] == "its process has ended; the next process that serves settles it"
+    execution_id = record["execution_id"]
+    assert "its process has ended" in cli("show", execution_id).stdout
+    assert "its process has ended" in cli("history").stdout
     assert "Its process has ended" in cli("cancel-execution", execution_id).stdout
 
 

@@ -105,11 +105,11 @@ async def executions_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
     return [execution.execution_id for execution in found.history if execution.execution_id.startswith(text)][:most]
 
 
-async def count_executions(kit: Toolkit, status: str) -> int:
-    """Return how many executions have a status."""
+async def count_executions(kit: Toolkit, status: str, unless: str = "\0") -> int:
+    """Return how many executions have a status, without those whose reason begins with a text."""
     asked = {"execution_status": status, "with_results": False, "limit": PAGE}
     pages = all_pages(lambda cursor: call(kit, History, "list_executions", **asked, cursor=cursor))
-    return sum([page.count async for page in pages])
+    return sum([sum(not one.reason.startswith(unless) for one in page.history) async for page in pages])
 
 
 async def with_view(kit: Toolkit, query: str | None, page: str, view: str | None) -> str | None:

@@ -15,6 +15,7 @@ from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
+from agentoolkit.system.scheduler.gone import GONE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, UNFINISHED, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
@@ -116,7 +117,7 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
-    return views.answer("cancel_execution", await _cancelled(ctx.deps, execution), views.execution_info(execution, ctx.deps.parts.injector))
+    return views.answer("cancel_execution", _cancelled(execution), views.execution_info(execution, ctx.deps.parts.injector))
 
 
 async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> SchedulerOutput:
@@ -184,11 +185,10 @@ def _needed(field: str, value: T | None) -> T:
     return value
 
 
-async def _cancelled(service: SchedulerService, execution: Execution) -> str:
+def _cancelled(execution: Execution) -> str:
     """Say what became of a request to cancel."""
     if execution.finished:
         return f"The execution is {execution.status}."
-    gone = service.store.shared and execution.owner and execution.owner not in {owner.owner for owner in await service.store.owners()}
-    if execution.status is ExecutionStatus.RUNNING and gone:
+    if execution.reason == GONE:
         return "Its process has ended, so it does not run any more; the next process that serves settles it."
     return f"The process that has it was asked to cancel it; it is {execution.status}."

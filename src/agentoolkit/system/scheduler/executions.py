@@ -17,6 +17,7 @@ from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
 from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id, job_id_of
+from agentoolkit.system.scheduler.gone import with_gone_marked
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
@@ -172,8 +173,9 @@ class ExecutionService:
             search = self._lookup.search(query, "executions")
             for key, value in (("status", status), ("job", job_id)):
                 search = search if value is None else search.with_term(key, str(value))
-            return await self._store.search_executions(search, limit, before, with_results)
-        found = await self._store.executions(job_id, limit, status, before, with_results)
+            page = await self._store.search_executions(search, limit, before, with_results)
+            return page._replace(executions=await with_gone_marked(self._store, page.executions))
+        found = await with_gone_marked(self._store, await self._store.executions(job_id, limit, status, before, with_results))
         if job_id and not found and before is None and status is None:
             await self._lookup.job_or_cancelled(job_id)
         last = found[-1] if len(found) == limit else None
@@ -191,7 +193,7 @@ class ExecutionService:
         await self._lifecycle.ready()
         execution = await self._store.execution(execution_id)
         if execution is not None and await self._is_visible(execution):
-            return execution
+            return (await with_gone_marked(self._store, [execution]))[0]
         raise ExecutionNotFound(
             "There is no record of this execution.",
             field="execution_id",

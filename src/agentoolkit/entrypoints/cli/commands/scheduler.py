@@ -23,7 +23,7 @@ def status(json: Json = False) -> None:
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 
     async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
-        running = await count_executions(kit, "running")
+        running = await count_executions(kit, "running", "its process has ended")
         queued = await call(kit, History, "list_executions", execution_status="queued", with_results=False)
         reasons = dict.fromkeys(one.reason for one in queued.history if one.reason)
         return await call(kit, SchedulerStatus, "status"), running, "; ".join(reasons)
