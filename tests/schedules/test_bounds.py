@@ -165,7 +165,7 @@ def test_once_takes_jitter_too() -> None:
         ("jitter", {"jitter": float("nan")}),
         ("jitter", {"jitter": float("inf")}),
         ("jitter", {"jitter": 604_801.0}),
-        ("exclude", {"exclude": ["christmas"]}),
+        ("exclude", {"exclude": ["chrismas"]}),
         ("exclude", {"exclude": ["2026-02-30"]}),
         ("exclude", {"exclude": ["2026-12-26/2026-12-24"]}),
         ("exclude", {"exclude": ["22:00-22:00"]}),

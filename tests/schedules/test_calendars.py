@@ -57,12 +57,16 @@ def test_subdivisions_have_holidays_of_their_own() -> None:
         ({"exclude": ["holidays:de-by"]}, ["2026-12-24", "2026-12-27", "2026-12-28"]),
         ({"only": ["2026-12-25", "2026-12-30/2026-12-31"]}, ["2026-12-25", "2026-12-30", "2026-12-31"]),
         ({"only": ["holidays:DE"], "exclude": ["2026-12-26"]}, ["2026-12-25", "2027-01-01", "2027-03-26"]),
+        ({"exclude": ["christmas", "boxing day"]}, ["2026-12-24", "2026-12-27", "2026-12-28"]),
+        ({"exclude": ["New Year's Eve", "weekends"]}, ["2026-12-24", "2026-12-25", "2026-12-28"]),
+        ({"only": ["easter", "good friday"]}, ["2027-03-26", "2027-03-28", "2028-04-14"]),
+        ({"only": ["thanksgiving"]}, ["2027-11-25", "2028-11-23"]),
         ({"only": ["weekends"]}, ["2026-12-26", "2026-12-27", "2027-01-02"]),
     ],
 )
 def test_days_are_left_out_or_kept_to(bounds: dict[str, object], expected: list[str]) -> None:
     """A daily job from Christmas Eve on."""
-    assert days(made("0 9 * * *", start_at="2026-12-24", **bounds), 3) == expected
+    assert days(made("0 9 * * *", start_at="2026-12-24", **bounds), len(expected)) == expected
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_it_is_said_kept_and_equal() -> None:
         ({"exclude": ["holidays:DE-ZZ"]}, "exclude", "no holidays are known of subdivision 'ZZ' of DE"),
         ({"only": ["holidays:XX"]}, "only", "no holidays are known of country 'XX'"),
         ({"only": ["22:00-06:00"]}, "only", "takes whole days"),
-        ({"only": ["christmas"]}, "only", "cannot be read"),
+        ({"only": ["chrismas"]}, "only", "cannot be read"),
         ({"only": ["2020-01-01"]}, "only", "leaves no due time"),
         ({"exclude": ["weekends"], "shift": "sideways"}, "shift", "does not fit"),
     ],
@@ -224,3 +228,9 @@ def test_a_star_beside_a_day_is_remarked(text: str) -> None:
 def test_other_day_fields_are_not(text: str) -> None:
     """A plain ``*`` restricts nothing, and two lists are warned of by the preview."""
     assert not any("other crons" in remark for remark in read_schedule(text, now=NOW).remarks)
+
+
+def test_a_day_by_its_name_is_no_calendar_of_the_settings() -> None:
+    """Beside calendars that have names, `christmas` is still the day; one that the settings call so goes before it."""
+    assert expanded(["christmas", "closed"], {"closed": ("2027-02-01",)}, "exclude") == ["christmas", "2027-02-01"]
+    assert expanded(["christmas"], {"christmas": ("2026-12-24/2026-12-26",)}, "exclude") == ["2026-12-24/2026-12-26"]

@@ -35,6 +35,8 @@ FORMS: dict[str, tuple[str, dict[str, object]]] = {
     "only some days": ("0 9 * * *", {"only": ["weekends", "2026-12-24/2026-12-31"]}),
     "moved to the next day": ("0 9 25 * *", {"exclude": ["weekends", "holidays:DE"], "shift": "next"}),
     "moved to the previous day": ("0 17 L * *", {"exclude": ["weekends", "holidays:DE"], "shift": "previous"}),
+    "only a day by its name": ("0 9 * * *", {"only": ["easter"]}),
+    "without days by their names": ("0 9 * * *", {"exclude": ["christmas", "good friday", "new year's eve"]}),
     "two places of a month": ("first and third monday of the month at 9", {}),
     "the end of the quarter": ("last business day of the quarter at 17", {}),
     "a minute of the hour": ("15 minutes past every hour on weekdays", {}),

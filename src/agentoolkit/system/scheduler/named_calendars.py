@@ -12,7 +12,7 @@ from pathlib import Path
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.schedules.calendars import dates_of_ics
+from agentoolkit.system.scheduler.schedules.calendars import WEEKENDS, dates_of_ics, is_day_name
 
 Calendars = Mapping[str, Sequence[str]]
 """Names, and what they stand for: dates, ranges of dates, ``weekends``, ``holidays:DE``, or ``ics:PATH`` of an iCalendar file."""
@@ -52,7 +52,8 @@ def _entries(text: str, calendars: Calendars, field: str) -> list[str]:
 
 def _is_named(text: str, calendars: Calendars) -> bool:
     """Whether a text is the name of a calendar, or a word that can only be meant as one."""
-    return text in calendars or (bool(calendars) and text[:1].isalpha() and ":" not in text and text != "weekends")
+    is_known = text == WEEKENDS or is_day_name(text)
+    return text in calendars or (bool(calendars) and text[:1].isalpha() and ":" not in text and not is_known)
 
 
 def _days_of_file(entry: str, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Calendars: whole days that a schedule leaves out, or keeps to: weekends, the holidays of a country, the complement of others.
+"""Calendars: whole days that a schedule leaves out, or keeps to: weekends, holidays of a country, days by name, the complement of others.
 
 Holidays come from the package `holidays` (the extra ``calendars``), a year at a time.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
 
 from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.words.day_names import DAY_NAMES
+from agentoolkit.system.scheduler.schedules.words.yearly_days import YearlyDay
 
 HOLIDAYS = re.compile(r"holidays:([A-Za-z]{2})(?:-([A-Za-z0-9]{1,5}))?")
 """``holidays:DE`` or ``holidays:DE-BY``: a country and, if need be, its subdivision."""
@@ -76,6 +78,23 @@ class Holidays(CalendarDays):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDay(CalendarDays):
+    """One day of each year that has a name: ``christmas``, ``good friday``."""
+
+    name: str
+    rule: YearlyDay
+
+    def name_of(self, day: date) -> str | None:
+        """Return its name on that day."""
+        return self.name if self.rule.in_year(day.year) == day else None
+
+    def start_after(self, wall: datetime) -> datetime | None:
+        """Return the first midnight later than ``wall`` with which it begins."""
+        years = range(wall.year, min(wall.year + 3, MAXYEAR))
+        return next((start for year in years if (start := datetime.combine(self.rule.in_year(year), time())) > wall), None)
+
+
+@dataclass(frozen=True, slots=True)
 class AllBut(CalendarDays):
     """Every day that none of the spans covers."""
 
@@ -118,10 +137,21 @@ def holidays_of(country: str, subdivision: str | None, year: int) -> Mapping[dat
     return {day: str(named) for day, named in found.items() if day.year == year}
 
 
+def is_day_name(text: str) -> bool:
+    """Whether a text is the name of a day, such as ``christmas`` or ``new year's eve``."""
+    return _plain_name(text) in DAY_NAMES
+
+
+def _plain_name(text: str) -> str:
+    return text.casefold().replace("'", "")
+
+
 def read_calendar(text: str) -> CalendarDays | None:
-    """Read ``weekends`` or ``holidays:DE-BY``; None when the text is neither."""
+    """Read ``weekends``, ``holidays:DE-BY`` or the name of a day; None when the text is none of these."""
     if text == WEEKENDS:
         return Weekends()
+    if (rule := DAY_NAMES.get(_plain_name(text))) is not None:
+        return NamedDay(text, rule)
     if shape := HOLIDAYS.fullmatch(text):
         country, subdivision = shape[1].upper(), shape[2] and shape[2].upper()
         holidays_of(country, subdivision, 2026)

@@ -22,7 +22,7 @@ LISTED = "in 'exclude'"
 _DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
-_REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26', a window '22:00-06:00', 'weekends' or 'holidays:DE'."
+_REMEDY = "Write a date '2026-12-25', dates '2026-12-24/2026-12-26', a window '22:00-06:00', 'weekends', 'holidays:DE' or 'christmas'."
 
 
 @dataclass(frozen=True, slots=True)

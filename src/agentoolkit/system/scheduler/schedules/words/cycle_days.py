@@ -255,7 +255,7 @@ def date_of_year(cursor: Cursor) -> Days:
 def _named_date(cursor: Cursor, named: Named) -> Days:
     cursor.place = named.end
     if named.rule.crontab_days is None:
-        examples = f"'{named.name} at 9:00' for the next one"
-        raise cursor.refusal(f"no crontab says {named.name!r}, {named.rule.words}", f"Write e.g. {examples}, or list the dates in 'only'.")
+        remedy = f"Write '{named.name} at 9:00' for the next one, or 'every day at 9:00' with {named.name!r} in 'only'."
+        raise cursor.refusal(f"no crontab says {named.name!r}, {named.rule.words}", remedy)
     cursor.remark(f"{named.name!r} is {named.rule.words}")
     return named.rule.crontab_days
