@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
+from contextlib import suppress
 from threading import Lock
+from typing import Any, Self
 
 from agentool.caller import get_caller
 
@@ -39,17 +42,32 @@ class LiveOutput:
             return self._kept.get(execution_id, "")
 
 
-class LiveLog(logging.Handler):
-    """Keeps what executions report by Python's ``logging``, as far as the level of the loggers lets it through."""
+class LiveLog:
+    """Hears what executions report by Python's ``logging``, inside a ``with`` block, as far as the level of the loggers lets it through.
+
+    It hears records as they are made: with a handler at the root, an application's ``basicConfig`` would do nothing.
+    """
 
     def __init__(self, output: LiveOutput) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
         self._output = output
+        self._make = logging.getLogRecordFactory()
+        self._listens = False
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record of whichever execution reports it."""
-        try:
-            self._output.write(f"{self.format(record)}\n")
-        except Exception:
-            self.handleError(record)
+    def __enter__(self) -> Self:
+        self._listens = True
+        logging.setLogRecordFactory(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._listens = False  # whoever came after it still calls it
+        if logging.getLogRecordFactory() is self:
+            logging.setLogRecordFactory(self._make)
+
+    def __call__(self, *described: Any, **named: Any) -> logging.LogRecord:
+        """Make a record, and keep what it says if an execution reports it."""
+        record = self._make(*described, **named)
+        if self._listens and get_caller().lineage:
+            with suppress(Exception):  # a message that does not fit its arguments is told by whoever writes it
+                at = time.strftime("%H:%M:%S", time.localtime(record.created))
+                self._output.write(f"{at} {record.levelname} {record.getMessage()}\n")
+        return record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -120,7 +119,7 @@ class Toolkit:
                 self._stack.callback(self._redis.close)
             self._stack.push_async_callback(self._log.close)
             self.log_package()
-            self._keep_live_output()
+            self._stack.enter_context(LiveLog(self.scheduler.parts.live))
             self._stack.push_async_callback(self.events.close)
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
@@ -149,12 +148,6 @@ class Toolkit:
     def log_package(self) -> None:
         """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""
         self._log.listen(self.injector)
-
-    def _keep_live_output(self) -> None:
-        """Let what executions log be looked at while they run."""
-        handler = LiveLog(self.scheduler.parts.live)
-        logging.getLogger().addHandler(handler)
-        self._stack.callback(logging.getLogger().removeHandler, handler)
 
     def _register(self) -> None:
         """Register every AgenTool whose name is not taken, or none if one cannot be."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +29,40 @@ JOBS: tuple[dict[str, Any], ...] = (
     {"job_name": "sleeper", "schedule": "every hour", "paused": True, **LIST},
 )
 
+START_SECONDS = 20.0
+
 OpenPage = Callable[..., Awaitable[Any]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """Where Chromium is."""
     found = os.environ.get("AGENTOOL_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
         pytest.skip("there is no Chromium. Install it (Debian: apt-get install chromium), or set AGENTOOL_TEST_CHROMIUM")
     return found
+
+
+@pytest.fixture(scope="session")
+def browser_address(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Chromium for all tests, each of which opens a profile of its own in it."""
+    profile = tmp_path_factory.mktemp("chromium")
+    options = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run"]
+    with subprocess.Popen([chromium, *options, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{_port_of(profile)}"
+        finally:
+            process.terminate()
+
+
+def _port_of(profile: Path) -> int:
+    """Return where a browser listens, as it tells in its profile."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(OSError, ValueError, IndexError):
+            return int((profile / "DevToolsActivePort").read_text().splitlines()[0])
+        time.sleep(0.05)
+    raise TimeoutError(f"Chromium did not listen within {START_SECONDS:g} s.")
 
 
 @pytest.fixture
@@ -64,13 +90,13 @@ async def kit() -> AsyncGenerator[Toolkit]:
 
 
 @pytest.fixture
-async def open_page(kit: Toolkit, chromium: str) -> AsyncGenerator[OpenPage]:
+async def open_page(kit: Toolkit, browser_address: str) -> AsyncGenerator[OpenPage]:
     """Open a browser's page on the dashboard; what it says on its console, or asks of others, fails the test."""
     said: list[str] = []
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(serving_api(kit, "127.0.0.1:0"))
         driver = await stack.enter_async_context(playwright.async_playwright())
-        browser = await driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await driver.chromium.connect_over_cdp(browser_address)
         stack.push_async_callback(browser.close)
 
         async def opened(*, width: int = 1280, scheme: str = "light", bypass_csp: bool = False) -> Any:

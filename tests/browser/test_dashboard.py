@@ -28,6 +28,7 @@ PAGES = (
     "/approvals",
     "/health",
     "/new",
+    "/login",
     "/act?do=pause&all_jobs=live",
     "/jobs/nobody",
 )

@@ -23,7 +23,7 @@ PAGES = (
     *("/", "/jobs", "/jobs?q=tag:ops", "/jobs/sync-crm", "/jobs/mail-digest", "/jobs/invoices", "/jobs/sync-crm/versions"),
     *("/jobs/sync-crm/edit", "/jobs/sync-crm/replay", "/new", "/new?like=backup", "/executions", "/executions?q=took:>20s", RUN, FAILED),
     *("/executions/backup@2030-01-02T01:00:00+00:00", "/week", "/queues", "/queues/crm-results", "/queues/crm-results/requeue?message=m-1"),
-    *("/approvals", "/approvals/apr-1", "/usage", "/health", "/act?do=spread&job=backup&job=tidy-cache", "/act?do=stop"),
+    *("/approvals", "/approvals/apr-1", "/usage", "/health", "/act?do=spread&job=backup&job=tidy-cache", "/act?do=stop", "/login"),
 )
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
 RULES = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"

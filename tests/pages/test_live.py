@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncGenerator
 from html import unescape
@@ -67,6 +68,14 @@ async def test_what_a_function_logs_is_seen(client: httpx2.AsyncClient) -> None:
     started = (await client.post(f"/api/scheduler/tasks/{job}/run")).json()["execution_id"]
     said = await heard(client, started, "one third")
     assert said.endswith("WARNING one third is done\n")
+
+
+async def test_an_applications_own_log_is_left_alone(client: httpx2.AsyncClient) -> None:
+    """No handler is added, so that its `basicConfig` works; records are made as before when the toolkit has closed."""
+    before, made = list(logging.getLogger().handlers), logging.getLogRecordFactory()
+    async with Toolkit(Settings(timezone="UTC")):
+        assert logging.getLogger().handlers == before
+    assert logging.getLogRecordFactory() is made
 
 
 @pytest.mark.parametrize("kind", ["retry", "replay"])
