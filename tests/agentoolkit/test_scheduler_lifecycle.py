@@ -382,8 +382,12 @@ def test_run_sync_on_a_database_ends_with_a_close(sqlite_database):
     before = {thread.name for thread in threading.enumerate()}
     asyncio.run(kit.scheduler.lifecycle.close())
     asyncio.run(kit.queue.close())
+    ending = {"agentool-writer", "agentool-reader", "agentool-heartbeat"}
+    for thread in threading.enumerate():
+        if thread.name in ending:
+            thread.join(1.0)  # a thread says that it has ended a moment before it has
     after = {thread.name for thread in threading.enumerate()}
-    assert before - after == {"agentool-writer", "agentool-reader", "agentool-heartbeat"}
+    assert before - after == ending
 
 
 def test_a_toolkit_used_by_run_sync_can_be_opened():
