@@ -212,7 +212,7 @@ async def test_what_is_not_known_does_not_begin(kit: Any):
     """Of two that have room, the one that is gone is answered for too, so that each gets its own answer."""
     dispatch = kit.scheduler.lifecycle.engine.dispatch
     dispatch.start(await waits_for_retry(kit, 0))
-    assert list(await dispatch._attempts.begin(["gone", "job@1"])) == [False, True]
+    assert list(await dispatch.attempts.begin(["gone", "job@1"])) == [False, True]
 
 
 async def of_rq(kit: Any) -> Any:
