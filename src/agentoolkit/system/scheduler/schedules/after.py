@@ -96,7 +96,9 @@ def upstream_in(text: str) -> Upstream | None:
     name, outcome = _split(text.strip()[len(_WORD) :].strip())
     if name.lower() in (_ANY_WORD, f"{_ANY_WORD} job"):
         return Upstream(ANY, outcome)
-    name = _unquoted(name)
+    inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as the words of such a schedule say it
+    if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in _QUOTES:
+        name = inner[1:-1]
     if not name.strip():
         raise InvalidSchedule(f"{excerpt(text)} names no job to come after.", field="schedule", value=text, remedy=_REMEDY)
     return Upstream(name, outcome)
@@ -114,10 +116,3 @@ def _split(said: str) -> tuple[str, Outcome]:
     parts = said.rsplit(maxsplit=1)
     word = parts[1].rstrip(".").lower() if len(parts) == 2 else ""
     return (parts[0], cast(Outcome, word)) if word in _OUTCOMES else (said, "succeeded")
-
-
-def _unquoted(name: str) -> str:
-    inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as the words of such a schedule say it
-    if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in _QUOTES:
-        return inner[1:-1]
-    return name

@@ -260,7 +260,11 @@ def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
         return
     if schedule.end_at is not None and schedule.end_at < now:
         raise InvalidSchedule("has passed.", field="end_at", value=schedule.end_at.isoformat(), remedy="Give a later end.")
-    guilty = next((name for name in ("exclude", "only", "end_at", "start_at") if _fires_without(schedule, name, now)), None)
+
+    def without(name: str) -> Schedule:
+        return replace(schedule, **{name: () if name in ("exclude", "only") else None})
+
+    guilty = next((name for name in ("exclude", "only", "end_at", "start_at") if without(name).first_from(now) is not None), None)
     if guilty is None:
         raise InvalidSchedule("this never fires.", field="schedule", value=text, remedy="Check day-of-month, month and day-of-week.")
     bound = getattr(schedule, guilty)
@@ -268,7 +272,3 @@ def _check_it_fires(schedule: Schedule, now: datetime, text: str) -> None:
     raise InvalidSchedule(
         f"{excerpt(value)} leaves no due time, so this never fires.", field=guilty, value=value, remedy="Widen or remove it."
     )
-
-
-def _fires_without(schedule: Schedule, name: str, now: datetime) -> bool:
-    return replace(schedule, **{name: () if name in ("exclude", "only") else None}).first_from(now) is not None

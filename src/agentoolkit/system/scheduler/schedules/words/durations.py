@@ -84,7 +84,10 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
         if smallest is not None and size >= smallest:
             raise cursor.refusal("units go from the largest to the smallest, each once", "Write e.g. '1 hour 30 minutes'.")
         smallest, unsaid = size, None
-        months += _whole_months(cursor, count, unit)
+        part = count * UNIT_MONTHS.get(unit, 0)
+        if part.denominator != 1:
+            raise cursor.refusal(f"a part of a {unit} has no certain length", "Count in days or weeks.")
+        months += int(part)
         seconds += count * UNIT_SECONDS.get(unit, 0)
         if not _another_part(cursor):
             return Length(months, seconds)
@@ -139,13 +142,6 @@ def _another_part(cursor: Cursor) -> bool:
     if is_part:
         cursor.place += ahead
     return is_part
-
-
-def _whole_months(cursor: Cursor, count: Fraction, unit: str) -> int:
-    months = count * UNIT_MONTHS.get(unit, 0)
-    if months.denominator != 1:
-        raise cursor.refusal(f"a part of a {unit} has no certain length", "Count in days or weeks.")
-    return int(months)
 
 
 def _refuse_unit(cursor: Cursor, count: Fraction) -> None:

@@ -194,7 +194,8 @@ def plain(text: str) -> str:
     """Write typographic blanks, dashes and quotes as ASCII has them."""
     if text.isascii():
         return text
-    return "".join(_plain_character(character) for character in text)
+    signs = {**_PLAIN, **{sign: {"Zs": " ", "Pd": "-"}[kind] for sign in set(text) if (kind := unicodedata.category(sign)) in ("Zs", "Pd")}}
+    return "".join(signs.get(character, character) for character in text)
 
 
 def tokenise(text: str) -> list[TextToken]:
@@ -207,13 +208,6 @@ def tokenise(text: str) -> list[TextToken]:
     if _NAMES_MONTH.search(said):
         said = _JOINED.sub(" ", said)
     return [TextToken(str(found.lastgroup), found.group()) for found in _TOKEN.finditer(said)]
-
-
-def _plain_character(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Zs":
-        return " "
-    return "-" if category == "Pd" else _PLAIN.get(character, character)
 
 
 def national_readings(text: str) -> list[tuple[int, int]]:
