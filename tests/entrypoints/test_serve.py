@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,6 +145,18 @@ def test_a_database_that_a_setting_names_is_served_while_it_is_empty(
         Path(".env").write_text("AGENTOOL_DATABASE=own.db\n")
     output = cli("serve", "--for", "0.1", *more).stdout
     assert ("own.db, 0 jobs kept there" in output, "agentool schedule NAME WHEN TOOL" in output) == (True, True)
+
+
+def test_an_empty_list_says_where_the_examples_jobs_are(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has run the example and asks for its jobs is shown the whole command; before, and where a database is named, there is none."""
+    assert "example" not in cli("list").stdout
+    cli("serve", "--for", "0.1")
+    database = re.search(r"AGENTOOL_DATABASE=(\S+) agentool list", cli("list").stdout)
+    assert database is not None
+    monkeypatch.setenv("AGENTOOL_DATABASE", database[1])
+    assert "sample_machine" in cli("list").stdout
+    monkeypatch.setenv("AGENTOOL_DATABASE", "other.db")
+    assert "example" not in cli("list").stdout
 
 
 def test_kept_jobs_are_served_without_a_file(cli: Cli) -> None:

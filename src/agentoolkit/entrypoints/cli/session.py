@@ -54,6 +54,12 @@ def names_database() -> bool:
     return read_settings().database is not None
 
 
+def kept_example() -> str | None:
+    """Return where the bundled example keeps its jobs, if it was run and no setting names another place."""
+    place = home() / "example.db"
+    return str(place) if place.exists() and not names_database() else None
+
+
 def keeps_jobs() -> bool:
     """Does the database of the command line keep jobs?"""
     return has_database() and bool(ask(JobList, "list").count)

@@ -75,7 +75,7 @@ def list_(
     from agentoolkit.entrypoints.cli.finding import find_jobs, query_of
     from agentoolkit.entrypoints.cli.job_pages import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_found, say
-    from agentoolkit.entrypoints.cli.session import visit
+    from agentoolkit.entrypoints.cli.session import command_name, kept_example, visit
 
     asked = query_of(query, status=status, tag=tag, owner=owner)
     found = visit(lambda kit: find_jobs(kit, asked, view))
@@ -83,6 +83,8 @@ def list_(
         return
     if not found.jobs:
         say("No job fits." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
+        if not (asked or view) and (example := kept_example()):
+            say(f"The bundled example's jobs are kept apart: AGENTOOL_DATABASE={example} {command_name()} list")
     else:
         print_jobs(found.jobs)
 
