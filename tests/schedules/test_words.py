@@ -265,6 +265,7 @@ def test_an_offset_as_a_zone_is_answered_with_the_zone_that_has_it(timezone: str
         ("every day at 9:00 for 2 weeks", None, "2026-12-04T15:00:00"),
         ("every 5 minutes for the next hour", None, "2026-11-20T16:00:00"),
         ("every monday at 9:00 from 1 december for 3 months", "2026-12-01T00:00:00", "2027-03-01T00:00:00"),
+        ("every day at 9:00 for 2 weeks from monday", "2026-11-23T00:00:00", "2026-12-07T00:00:00"),
         ("daily starting tomorrow at 9:00", "2026-11-21T09:00:00", None),
         ("daily at 9:00 until christmas", None, "2026-12-25T23:59:59.999999"),
         ("daily at 9:00 from january", "2027-01-01T00:00:00", None),

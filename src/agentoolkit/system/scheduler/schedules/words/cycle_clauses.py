@@ -14,7 +14,7 @@ from fractions import Fraction
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
-from agentoolkit.system.scheduler.schedules.words.durations import duration, is_unit
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit
 from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed, relative
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
@@ -32,6 +32,8 @@ class Limits:
 
     start: datetime | None = None
     end: datetime | None = None
+    length: Length | None = None
+    """How long it holds, from the start or from now: ``for 2 weeks``."""
     clock: time | None = None
     """The time of day named with the start: ``starting tomorrow at 9``."""
 
@@ -74,19 +76,22 @@ def take_limit(cursor: Cursor, limits: Limits, timezone: str) -> Limits | None:
         here = cursor.place
         start = limit_moment(cursor, timezone, is_end=False)
         names_clock = any(token.kind == "clock" or token.text in ("at", *HALVES) for token in cursor.tokens[here : cursor.place])
+        limits = replace(limits, end=_end_after(limits.length, start, cursor)) if limits.length else limits
         return replace(limits, start=start, clock=start.astimezone(cursor.now.tzinfo).time() if names_clock else None)
     if cursor.take_one_of(*_ENDS):
         return replace(limits, end=limit_moment(cursor, timezone, is_end=True))
     if cursor.take("for"):
         cursor.take("the")
         cursor.take("next")
-        return replace(limits, end=_end_after(cursor, limits.start or cursor.now))
+        length = duration(cursor, unsaid=Fraction(1)) if is_unit(cursor.peek().text) else duration(cursor)
+        if not length.months and not length.seconds:
+            raise cursor.refusal("a length of zero holds nothing", "Write e.g. 'every 5 minutes for 2 hours'.")
+        return replace(limits, length=length, end=_end_after(length, limits.start or cursor.now, cursor))
     return None
 
 
-def _end_after(cursor: Cursor, start: datetime) -> datetime:
-    """Take ``2 weeks`` and return the instant that much after the start."""
-    length = duration(cursor, unsaid=Fraction(1)) if is_unit(cursor.peek().text) else duration(cursor)
+def _end_after(length: Length, start: datetime, cursor: Cursor) -> datetime:
+    """Return the instant that much after a start."""
     local = start.astimezone(cursor.now.tzinfo)
     moved = datetime.combine(add_months(local.date(), length.months), local.time(), local.tzinfo)
     return moved.astimezone(UTC) + timedelta(seconds=int(length.seconds))

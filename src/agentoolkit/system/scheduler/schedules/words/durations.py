@@ -40,7 +40,8 @@ def is_unit(word: str) -> bool:
 def starts_quantity(cursor: Cursor) -> bool:
     """Whether a number, or a word for one, comes next."""
     token = cursor.peek()
-    return token.kind == "number" or token.text in ("a", "an", "half") or whole_number(token.text) is not None
+    is_fraction = token.kind == "slash" and is_unit(cursor.peek(1).text)
+    return token.kind == "number" or is_fraction or token.text in ("a", "an", "half") or whole_number(token.text) is not None
 
 
 def fixed_length(cursor: Cursor, length: Length) -> Fraction:
