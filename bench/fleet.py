@@ -112,7 +112,7 @@ async def ours(servers: Servers, executor: str, number: int, timeout: float, sta
 
 async def _due_together(kit: Toolkit, number: int, timeout: float, prefix: str) -> float:
     """Let jobs be claimed that are due, all at once, and return the seconds until the last outcome is written down."""
-    work = {"agentool_name": "noop", "input_data": {"operation": "run"}, "timeout": timeout, "misfire_grace_time": None}
+    work = {"agentool_name": "noop", "input_data": {"operation": "run"}, "timeout": timeout, "misfire_grace_time": 3600}
     asked = {"operation": "schedule", "schedule": "now", **work}
     async with kit.scheduler.lifecycle.claims_suspended():
         for place in range(0, number, 500):
