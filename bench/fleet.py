@@ -33,6 +33,7 @@ from bench.harness import Bar, Side, compare
 BURST = int(os.environ.get("BENCH_BURST", "10000"))
 SINGLE = int(os.environ.get("BENCH_SINGLE", "3000"))
 FORKED = 200
+PROCESSES = os.environ.get("BENCH_PROCESSES", "2")
 PATIENCE = 180.0
 WARM = 100
 """Messages before the first that counts: each process opens its connections."""
@@ -78,7 +79,7 @@ def worker(asked: Sequence[str], servers: Servers, ready: str) -> Iterator[None]
 
 
 def celery_worker(app: str, servers: Servers) -> Any:
-    asked = ["celery", "-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", "INFO", "--without-mingle", "--without-gossip"]
+    asked = ["celery", "-A", app, "worker", "--pool", "prefork", "-c", PROCESSES, "-l", "INFO", "--without-mingle", "--without-gossip"]
     return worker([*asked, "--without-heartbeat"], servers, " ready.")
 
 

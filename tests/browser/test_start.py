@@ -65,6 +65,20 @@ def started(tmp_path: Path) -> Iterator[Started]:
     started.output.close()
 
 
+def answers_to_its_documents(started: Started) -> None:
+    """*Checking Service Status* and *Running Tasks* of *Scheduler Service*: Redis, worker and Flower answer, and so does a task."""
+    ping = subprocess.run(["redis-cli", "-p", str(started.ports["redis"]), "ping"], capture_output=True, text=True, check=True)
+    assert ping.stdout == "PONG\n"
+    flower = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"http://localhost:{started.ports['flower']}"],
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    assert flower.stdout in ("200", "302")
+    broker = f"redis://127.0.0.1:{started.ports['redis']}/0"
+    variables = {**started.environment, "CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": broker}
+    asked = [sys.executable, "-m", "agentoolkit.entrypoints.send_hello_task", "--name", "Your Name"]
+    hello = subprocess.run(asked, env=variables, cwd=started.folder, capture_output=True, text=True, timeout=60, check=True)
+    assert "hello Your Name" in hello.stdout
+
+
 async def test_everything_starts_and_ends(started: Started, chromium: str):
     """It prints where pages and Flower are; Flower shows a run by its job's name; at a signal all is gone within ten seconds."""
     from playwright.async_api import async_playwright, expect
@@ -86,6 +100,7 @@ async def test_everything_starts_and_ends(started: Started, chromium: str):
             await page.screenshot(path=str(Path(folder) / "flower.png"))
         await browser.close()
     assert "success" in started.run("history", "daily_report")
+    answers_to_its_documents(started)
     processes = psutil.Process(started.process.pid).children(recursive=True)
     assert len(processes) >= 4
     started.process.send_signal(signal.SIGINT)

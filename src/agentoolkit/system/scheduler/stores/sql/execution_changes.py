@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agentoolkit.database.session import Session
+from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
 from agentoolkit.system.scheduler.decisions.failures import FAILURES
 from agentoolkit.system.scheduler.decisions.keeping import LEFT_OUT, smallest_counted
@@ -230,8 +230,13 @@ def readable_job(tx: Transaction, job_id: str) -> Job | None:
     """Return the job of an execution, if it is there and can be read."""
     columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
     row = tx.session.row(columns, {"id": job_id})
+    return read_or_none(tx, row) if row else None
+
+
+def read_or_none(tx: Transaction, row: Row) -> Job | None:
+    """Read a job's id, revision and definition, if they can be read."""
     try:
-        return tx.definitions.read(*row) if row else None
+        return tx.definitions.read(*row)
     except Exception:
         return None
 

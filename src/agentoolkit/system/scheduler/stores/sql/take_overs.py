@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.jobs import Execution, Job
 from agentoolkit.system.scheduler.ports import Claimed, any_job
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
-from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, readable_job
+from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none, readable_job
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
@@ -27,7 +27,10 @@ _CLAIM = f"""
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
-_JOB_IDS = "SELECT execution_id, job_id FROM agentool_executions JOIN r ON execution_id = r.id WHERE finished_at IS NULL"
+_UNFINISHED = """
+    SELECT e.execution_id, e.job_id, j.revision, j.definition FROM r JOIN agentool_executions e ON e.execution_id = r.id
+    LEFT JOIN agentool_jobs j ON j.job_id = e.job_id AND j.state <> 'removed' WHERE e.finished_at IS NULL
+"""
 _OWNER, _DUE = EXECUTION.names.index("owner"), EXECUTION.names.index("scheduled_at")
 _TAKE = """
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
@@ -46,9 +49,9 @@ def claim_executions(
     tx: Transaction, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
 ) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
-    unfinished: dict[str, str] = dict(tx.session.from_rows(_JOB_IDS, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)]))
-    jobs = {job_id: readable_job(tx, job_id) for job_id in {*unfinished.values()}}
-    wanted = sorted(id_ for id_, job_id in unfinished.items() if (job := jobs[job_id]) is None or can_run(job))
+    found = tx.session.from_rows(_UNFINISHED, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)])
+    jobs = {job_id: read_or_none(tx, (job_id, *job)) if job[1] else None for _, job_id, *job in found}
+    wanted = sorted(id_ for id_, job_id, *_ in found if (job := jobs[job_id]) is None or can_run(job))
     types = {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT"}
     rows = tx.session.from_rows(_CLAIM, types, [(id_, tx.owner, micros(now)) for id_ in wanted])
     executions = [_read_or_lose(tx, row, now) for row in rows]
