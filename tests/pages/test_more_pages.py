@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx2
 import pytest
@@ -16,6 +17,7 @@ from agentoolkit.entrypoints.dashboard.rendering import editable
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
 from agentoolkit.entrypoints.dashboard.week import density_of
 from agentoolkit.redaction import restored
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule
@@ -246,3 +248,28 @@ async def test_changes_name_the_door_only_where_it_says_more(kit: TestToolkit, b
     page = await browse("/jobs/made")
     changes = page.split('class="audit"')[1].split("</ol>")[0]
     assert ("by maria, rest<" in changes, "by code<" in changes) == (True, True)
+
+
+async def test_a_badge_says_how_a_job_does(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """Its name and latest outcome, as a picture that is well formed whatever the name is."""
+    await schedule(kit, "a <b> & c")
+    at = "/jobs/a-%3Cb%3E-&-c/badge.svg"
+    before = await client.get(at)
+    await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "a <b> & c"})
+    after = await client.get(at)
+    await kit.injector.run("scheduler", {"operation": "pause", "job_id": "a <b> & c"})
+    titles = [ElementTree.fromstring(answer.text)[0].text for answer in (before, after, await client.get(at))]
+    assert titles == ["a <b> & c: no run yet", "a <b> & c: success now", "a <b> & c: paused"]
+    assert after.headers["content-type"] == "image/svg+xml"
+
+
+@pytest.mark.parametrize("status", [ExecutionStatus.LOST, ExecutionStatus.MISSED])
+async def test_a_badge_is_not_green_after_a_run_without_an_end(
+    kit: TestToolkit, client: httpx2.AsyncClient, status: ExecutionStatus
+) -> None:
+    """What was lost or missed after a success has no time at which it ended, and counts all the same."""
+    await schedule(kit, "job")
+    await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "job"})
+    await kit.advance(minutes=5)
+    await kit.scheduler.store.insert([Execution("job@x", "job", "queue", kit.clock.now(), status=status)])
+    assert f"job: {status} now" in (await client.get("/jobs/job/badge.svg")).text

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from agentoolkit.entrypoints.dashboard import (
     actions,
     approvals,
+    badges,
     executions,
     exports,
     forms,
@@ -27,7 +28,24 @@ from agentoolkit.entrypoints.rest.batches import batches_of
 
 def add_pages(app: FastAPI) -> FastAPI:
     """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
-    parts = (home, actions, forms, versions, jobs, executions, lists, exports, palette, queues, approvals, week, usage, health, static)
+    parts = (
+        home,
+        badges,
+        actions,
+        forms,
+        versions,
+        jobs,
+        executions,
+        lists,
+        exports,
+        palette,
+        queues,
+        approvals,
+        week,
+        usage,
+        health,
+        static,
+    )
     for part in parts:
         app.include_router(part.router)
     app.include_router(login.router)
