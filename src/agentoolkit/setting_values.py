@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, SecretStr
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?=/|[^/]*@)")
+"""Of a database that is no file, however its slashes are written: as a path it would make folders with a password in their names."""
 _WEB_ADDRESS = re.compile(r"https?://[^\s/]+")
 
 
@@ -35,7 +37,7 @@ def checked_database(named: str) -> str:
     if named.startswith(("postgresql://", "postgres://")):
         return named
     path = named.removeprefix("sqlite:///")
-    if scheme := _SCHEME.match(path):
+    if scheme := _ADDRESS.match(path):
         raise ValueError(f"{scheme['scheme']}:// is not supported; name a SQLite file, sqlite:///file or postgresql://…")
     if not path.strip() or path == ":memory:":
         raise ValueError("it names no file; leave it out to keep everything in memory")

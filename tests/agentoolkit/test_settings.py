@@ -124,7 +124,18 @@ def test_other_paths_are_read_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://a:hush@host/db", "redis://:hush@host", "sqlite+aiosqlite:///hush", "sqlite:///", ":memory:", "hush\0"]
+    "url",
+    [
+        "mysql://a:hush@host/db",
+        "redis://:hush@host",
+        "sqlite+aiosqlite:///hush",
+        "sqlite:///",
+        ":memory:",
+        "hush\0",
+        "sqlserver:/hush",
+        "mysql:a:hush@h",
+        "oracle:hush@h/db",
+    ],
 )
 def test_a_database_of_another_kind_is_refused(url: str) -> None:
     """A URL of a scheme that is not supported makes no folder with a password in its name."""

@@ -206,6 +206,14 @@ def test_a_zone_that_has_no_name_is_said_to_be_unknown(machine: Callable[[str], 
     assert reading.remarks[0].startswith(f"no zone given: read in UTC, because this machine's zone cannot be told: TZ={rule} ")
 
 
+@pytest.mark.parametrize("name", ["Europe/Berlim", "Foo/Bar", "Berlino", ":Nowhere/At_All"])
+def test_a_misspelt_zone_of_the_machine_is_said(machine: Callable[[str], None], name: str) -> None:
+    """The C library runs such a clock in UTC without a word; whoever reads a schedule then is told."""
+    machine(name)
+    reading = read_schedule("0 9 * * *", now=NOW)
+    assert f"cannot be told: TZ={name.removeprefix(':')} names none that is known here" in reading.remarks[0]
+
+
 @pytest.mark.parametrize("told", [None, "Mars/Olympus", "Europe/Berlin", "Africa/Abidjan"])
 def test_files_that_name_another_zone_than_the_clock_has_are_not_believed(
     machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, told: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import datetime, timedelta
 
@@ -14,6 +15,9 @@ from agentoolkit.system.scheduler.schedules.zones import load_zone, zone_named
 _HALF_YEAR = 182 * 86_400
 """Seconds: long enough that one of two moments lies in summer."""
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z_+/-]*")
+"""A zone's name, and no rule of POSIX, which has a number."""
+
 
 def machine_zone() -> str:
     """Return the IANA name of this machine's zone; UTC where it cannot be told."""
@@ -22,6 +26,9 @@ def machine_zone() -> str:
 
 def machine_zone_doubt() -> str | None:
     """Say why the zone of this machine cannot be told; None if it can."""
+    asked = os.environ.get("TZ", "").removeprefix(":")
+    if _NAME.fullmatch(asked) and _asked_for(asked) is None:  # the C library then takes UTC without a word
+        return f"this machine's zone cannot be told: TZ={asked} names none that is known here"
     if _name() is not None:
         return None
     asked = f"TZ={os.environ['TZ']}" if os.environ.get("TZ") else "/etc/localtime"
