@@ -212,9 +212,8 @@ class JobStore(Protocol):
         """Return one page of executions, those due latest first: of one job or all, with one status or any.
 
         Args:
-            job_id: The job's id; None: all jobs.
+            job_id, status: The job's id, and the status they have; None: all jobs, any status.
             limit: How many at most.
-            status: The status they have; None: any.
             before: Where the page before ended; None: the first page.
             with_results: Load the results, which may be large.
         """
