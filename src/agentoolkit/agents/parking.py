@@ -81,8 +81,9 @@ class ParkedRuns:
     ) -> Exception:
         """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
         execution, now = task.execution, self.time.now()
-        if execution is None or not await self.jobs.has(execution.job_id):
-            return AgentError("A call needs approval, and this run belongs to no job that could go on.", remedy="Schedule it, or grant it.")
+        if execution is None or not task.is_whole or not await self.jobs.has(execution.job_id):
+            whose = "belongs to no job that could go on" if execution is None or task.is_whole else "is a part of something else"
+            return AgentError(f"A call needs approval, and this run {whose}.", remedy="Schedule the prompt by itself, or grant the tool.")
         digest = hashlib.sha256(f"{execution.execution_id}#{execution.attempt}".encode()).hexdigest()
         approval = Approval(
             approval_id=f"apr-{digest[:12]}",

@@ -70,7 +70,7 @@ class PydanticRunner:
         if self.batches is not None and self.batches.takes(task):
             return await self._run_by_batches(self.batches, name, rules, task)
         begun = await self._begun(name, rules, task)
-        if self.steps is None or task.execution is None:
+        if self.steps is None or task.execution is None or not task.is_whole:
             return await self._run(begun, name, rules, task)
         recorded = [RecordedSteps(self.steps.step)]
         with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order

@@ -26,6 +26,8 @@ class AgentTask:
     """With its budgets' remains in them."""
     conversation: str = "fresh"
     execution: Execution | None = None
+    is_whole: bool = False
+    """Is the execution this run and nothing else? Only then can it end and go on: a step of a sequence cannot."""
     approval: Approval | None = None
     """What was decided, where a parked run goes on."""
     instructions: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,9 @@ QUIET = "NOTHING TO REPORT"
 """What a model answers when nobody need hear of its run."""
 MAX_PREVIOUS = 20_000
 """Characters of the previous result that a run is given."""
+
+_within: ContextVar[str] = ContextVar("agentool_within_agent_run", default="")
+"""The execution whose agent runs here. What that agent starts as an execution is not within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,10 @@ class AgentService:
             GoesOnLater: It waits for a provider's batch.
         """
         execution = current_execution()
-        approval = await self.parked.decided_for(execution)
+        is_whole = execution is not None and execution.agentool_name == "agent" and _within.get() != execution.execution_id
+        approval = await self.parked.decided_for(execution) if is_whole else None
         agent = self.registry.get(approval.agent if approval else call.agent)
-        waited = _waited(execution, self.time.now())
+        waited = _waited(execution, self.time.now()) if is_whole else None
         gate = call.only_if_changed if approval is None and waited is None else None
         seen = None if gate is None else await self.gates.check(gate, execution.job_id if execution else "")
         task = AgentTask(
@@ -76,6 +81,7 @@ class AgentService:
             limits=agent.rules.limits.tightened(_asked(call, agent.rules.limits)),
             conversation=call.conversation,
             execution=execution,
+            is_whole=is_whole,
             approval=approval,
             instructions=_instructions(execution, self.time.now()),
             waited=waited,
@@ -104,6 +110,7 @@ class AgentService:
             raise
         task = replace(task, limits=_capped(task.limits, agent.rules, reserved))
         used: Ran | None = None
+        inside = _within.set(task.execution.execution_id if task.execution else "")
         try:
             ran = used = await agent.runner.run(agent.name, agent.rules, task)
         except BaseException as error:
@@ -112,6 +119,7 @@ class AgentService:
                 error.result = (used or Ran()).details()
             raise
         finally:
+            _within.reset(inside)
             if used is not None:
                 await self.ledger.book(replace(entry, tokens=used.tokens, cost=None if used.cost is None else Decimal(used.cost)))
         quiet = ran.output == QUIET or (isinstance(ran.output, str) and ran.output.strip().rstrip(".").upper() == QUIET)
@@ -120,7 +128,7 @@ class AgentService:
     def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self.time.now()
         run_id = f"call-{uuid4().hex}"
-        if execution is not None:  # where attempts are one run, each repeats what those before it have used
+        if execution is not None and task.is_whole:  # where attempts are one run, each repeats what those before it have used
             run_id = execution.execution_id if agent.rules.attempts_are_one_run else f"{execution.execution_id}#{execution.attempt}"
         job_id = execution.job_id if execution else ""
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"))
@@ -190,7 +198,7 @@ def _ran_until(error: BaseException, agent: RegisteredAgent, task: AgentTask) ->
     ran = getattr(error, "ran", None)
     if isinstance(ran, Ran):
         return ran
-    goes_on = agent.rules.attempts_are_one_run and task.execution is not None and task.execution.attempt > 1
+    goes_on = agent.rules.attempts_are_one_run and task.is_whole and task.execution is not None and task.execution.attempt > 1
     return None if goes_on else Ran()  # what ended before it began has used nothing, unless earlier attempts have
 
 
