@@ -29,7 +29,7 @@ SOONEST, LATEST = 60.0, 1_800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batches:
+class ProviderBatches:
     """The runs that wait, and the requests that are put together.
 
     Args:

@@ -26,7 +26,7 @@ from agentoolkit.agents.run_records import classed, ran_so_far
 from agentoolkit.endings import GoesOnLater
 
 if TYPE_CHECKING:
-    from agentoolkit.agents.batches import Batches
+    from agentoolkit.agents.batches import ProviderBatches
     from agentoolkit.agents.durable_runs import DurableRuns
 
 Deps = Callable[[], Any] | AbstractContextManager[Any] | None
@@ -61,7 +61,7 @@ class PydanticRunner:
     model: Model | str | None = None
     steps: DurableRuns | None = None
     """Keeps the steps of its runs, where those are durable."""
-    batches: Batches | None = None
+    batches: ProviderBatches | None = None
     """Has its requests wait for the provider's batches, where they may."""
     counts_tokens = True
 
@@ -76,7 +76,7 @@ class PydanticRunner:
         with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order
             return await self.steps.run(task.execution, lambda: self._run(begun, name, rules, task, recorded))
 
-    async def _run_by_batches(self, batches: Batches, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def _run_by_batches(self, batches: ProviderBatches, name: str, rules: AgentRules, task: AgentTask) -> Ran:
         waiting = await batches.waiting(task)
         begun = await self._begun(name, rules, task) if waiting is None else _Begun(waiting, prompt=None)
         try:

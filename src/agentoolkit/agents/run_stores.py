@@ -12,7 +12,7 @@ from agentoolkit.time_source import TimeSource
 if TYPE_CHECKING:
     from pydantic_ai.conversation_store import ConversationStore
 
-    from agentoolkit.agents.batches import Batches
+    from agentoolkit.agents.batches import ProviderBatches
     from agentoolkit.agents.durable_runs import DurableRuns
 
 
@@ -59,11 +59,11 @@ class RunStores:
         return DurableRuns(self._location, self._time)
 
     @cached_property
-    def batches(self) -> Batches:
+    def batches(self) -> ProviderBatches:
         """The provider's batches, which runs of all agents share."""
-        from agentoolkit.agents.batches import Batches
+        from agentoolkit.agents.batches import ProviderBatches
 
-        return Batches(self.conversations)
+        return ProviderBatches(self.conversations)
 
     async def close(self) -> None:
         """End what was opened for durable runs."""
