@@ -8,9 +8,11 @@ from typing import get_args
 import pytest
 
 from agentoolkit.entrypoints.cli.commands.executions import STATUSES
+from agentoolkit.entrypoints.cli.job_pages import print_jobs
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import CatchUp, ExecutionStatus, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
+from agentoolkit.system.scheduler.schemas import JobSummary
 
 from .conftest import Cli, Server
 
@@ -357,3 +359,11 @@ def test_info_says_what_a_paused_job_waits_for(cli: Cli) -> None:
     cli("pause", "greeting")
     (line,) = [line for line in cli("info", "greeting").stdout.splitlines() if line.startswith("next")]
     assert line.split(maxsplit=1)[1] == "when it is resumed"
+
+
+def test_many_that_wait_for_the_same_are_told_in_one_line(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three of them are named, and the others counted."""
+    waiting = {"state": "active", "agentool_name": "gone", "schedule_type": "interval", "schedule": "1 hour", "timezone": "UTC"}
+    made = [JobSummary(job_id=f"j{number}", job_name=f"j{number}", next_run=None, reason="it waits", **waiting) for number in range(5)]
+    print_jobs(made)
+    assert capsys.readouterr().out.splitlines()[-1] == "j0, j1, j2 and 2 other jobs: it waits."

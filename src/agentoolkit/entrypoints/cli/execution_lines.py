@@ -158,7 +158,7 @@ class LiveLog:
         if not self._counts:
             return
         counted = sorted(self._counts.items())
-        rows = [(cut_name(job_id, 40, self._console), coloured(status), str(number)) for (job_id, status), number in counted]
+        rows = [(cut_name(job_id, 40, self._console.width), coloured(status), str(number)) for (job_id, status), number in counted]
         self._console.print()
         print_table(rows, ("job", "outcome", "times"))
 

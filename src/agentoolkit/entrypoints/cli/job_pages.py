@@ -24,18 +24,21 @@ from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.jobs import Policies
 from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
 from agentoolkit.system.scheduler.search import status_word
+from agentoolkit.text import counted
 
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
 _USUAL = {**asdict(Policies()), "jitter": 0.0}
 
+NAMED = 3
+"""Jobs that are named where many wait for the same."""
 _HAVE_A_NEXT_TIME = {"active", "paused"}
 """States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
 
 
 def print_jobs(jobs: Sequence[JobSummary]) -> None:
     """Print a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
-    shown, now = console(), present()
-    narrow = shown.width < NARROW
+    columns, now = console().width, present()
+    narrow = columns < NARROW
     rows: list[Sequence[str | Text]] = []
     for job in jobs:
         due = moment_of(job.next_run) if job.state in _HAVE_A_NEXT_TIME else None
@@ -43,12 +46,16 @@ def print_jobs(jobs: Sequence[JobSummary]) -> None:
         distance = relative(due, now) if due else ""
         times = (distance,) if narrow else (long_time(due, seconds=True) if due else "", distance)
         state = coloured(status_word(job.state)), coloured(job.last_outcome or "")
-        name = cut_name(job.job_id, 18 if narrow else 24, shown)
+        name = cut_name(job.job_id, 18 if narrow else 24, columns)
         rows.append((name, *state, *times, job.agentool_name, long_time(once) if once else job.schedule))
     print_table(rows, ("job", "state", "last", "next", *([] if narrow else [""]), "tool", "schedule"))
+    waiting: dict[str, list[str]] = {}
     for job in jobs:
         if job.state == "active" and job.reason:
-            say(f"{job.job_id}: {job.reason}.")
+            waiting.setdefault(job.reason, []).append(job.job_id)
+    for reason, job_ids in waiting.items():
+        more = f" and {counted(len(job_ids) - NAMED, 'other job')}" if len(job_ids) > NAMED else ""
+        say(f"{', '.join(job_ids[:NAMED])}{more}: {reason}.")
 
 
 def job_facts(details: JobDetails) -> dict[str, object]:

@@ -180,9 +180,9 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def cut_name(name: str, width: int, shown: Console) -> str:
-    """Shorten a name to a width on a terminal. Elsewhere it stays whole, so that a program can use it."""
-    return name if shown.width >= PIPE_WIDTH else cut(name, width)
+def cut_name(name: str, width: int, columns: int) -> str:
+    """Shorten a name to a width on a terminal of so many columns. Elsewhere it stays whole, so that a program can use it."""
+    return name if columns >= PIPE_WIDTH else cut(name, width)
 
 
 def moment_of(iso: str | None) -> datetime | None:
