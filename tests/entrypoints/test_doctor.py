@@ -154,11 +154,13 @@ def test_a_misspelt_variable_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPa
 
 
 def test_secrets_are_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the password of a database nor the path of a ping address is printed."""
+    """Neither the password of a database or a broker nor the path of a ping address is printed."""
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://me:hush@127.0.0.1:1/nothing")
     monkeypatch.setenv("AGENTOOL_DATABASE", "postgresql://me:hush@127.0.0.1:1/nothing")
     monkeypatch.setenv("AGENTOOL_PING_URL", "https://pings.example/very-secret")
     output = cli("doctor", code=1).stdout
     assert "https://pings.example/…" in output
+    assert "amqp://127.0.0.1/…" in output
     assert "hush" not in output
     assert "very-secret" not in output
 

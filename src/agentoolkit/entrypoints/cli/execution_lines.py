@@ -127,6 +127,8 @@ class LiveLog:
         if not event.execution.finished:
             return
         line = ExecutionLine.of_event(event.execution)
+        if event.elsewhere and execution.status is ExecutionStatus.SUCCESS:
+            line = line._replace(told="on a worker")  # which has told nobody here what it returned
         self._counts[line.job_id, line.status] += line.times
         if self._early is None:
             self._print(line)

@@ -98,9 +98,9 @@ def judge_clock(drift: float) -> Finding:
 
 def _shown(setting: Setting, value: object) -> str:
     """Show a value; of what may hold secrets, only names."""
-    if setting.name == "ping_url" and isinstance(value, SecretStr):
+    if isinstance(value, SecretStr):
         address = urlsplit(value.get_secret_value())
-        return f"{address.scheme}://{address.hostname}/…"  # its path is its password
+        return f"{address.scheme}://{address.hostname}/…"  # its user, or its path, may be its password
     if setting.is_secret:
         return ", ".join(sorted(cast("Mapping[str, object]", value))) or "none"
     if isinstance(value, tuple):
