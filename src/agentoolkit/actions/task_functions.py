@@ -31,7 +31,8 @@ def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F
     """
 
     def register(function: F) -> F:
-        agentool_of_functions(name, {"run": function}, _first_lines(function), injector=injector)
+        description = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        agentool_of_functions(name, {"run": function}, description, injector=injector)
         register_task_type(name, name, _run_input, injector=injector)
         return function
 
@@ -92,10 +93,6 @@ def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(function, partial):
         function = cast("partial[Any]", function).func
     return function
-
-
-def _first_lines(function: object) -> str:
-    return (inspect.getdoc(function) or "").partition("\n\n")[0]
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
