@@ -181,3 +181,10 @@ def test_bounds_that_leave_nothing_are_found_in_time(text: str, bounds: dict[str
     start = time.thread_time()
     answer(text, **bounds, shift=shift)  # type: ignore[arg-type]
     assert time.thread_time() - start < 20 * LIMIT
+
+
+@pytest.mark.parametrize("text", ["\u00b8", "\u0327", "\u00a8", "\u0327 \u0308", "\u200b", "\u00ad"])
+def test_a_text_of_accents_alone_is_refused(text: str) -> None:
+    """Of which nothing is left once accents are taken off."""
+    with pytest.raises(InvalidSchedule):
+        read_schedule(text, now=datetime(2030, 1, 1, tzinfo=UTC), timezone="UTC")

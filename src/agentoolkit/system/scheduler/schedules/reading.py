@@ -172,7 +172,7 @@ def _other_language(text: str, now: datetime, kind: Kind | None, timezone: str, 
 
 def _translations(text: str, languages: Sequence[Language]) -> Iterator[tuple[Language, str]]:
     for language in languages:
-        if not is_after(text) and (english := in_english(text, language)) not in (None, text):
+        if not is_after(text) and (english := in_english(text, language)) not in (None, "", text):
             yield language, english
 
 
