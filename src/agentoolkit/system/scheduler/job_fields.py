@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Annotated, Any, cast
+from unicodedata import category
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -22,12 +23,17 @@ MAX_DESCRIPTION_LENGTH = 2_000
 MAX_TAGS = 50
 MAX_SECONDS = 10 * 366 * 86_400
 """Ten years, in seconds."""
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode's categories of what would make two lines of one name, in a log or an answer to a model."""
 
 
-def _not_blank(text: str) -> str:
+def _one_line(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
-    return storable(text)
+    for place, character in enumerate(storable(text)):
+        if category(character) in _BREAKS:
+            raise ValueError(f"a line break or another control character at position {place}; leave it out")
+    return text
 
 
 def _text(check: Callable[[str], str]) -> BeforeValidator:
@@ -45,13 +51,13 @@ def _joined(value: object) -> object:
 
 Text = Annotated[str, _text(storable)]
 """Text that every store and every file can hold."""
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
 # The same, where None says that it was not given.
 MaybeText = Annotated[str | None, _text(storable)]
 Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
 """One schedule, or several in a list or with ``;`` between them."""
 MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
-MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_not_blank)]
+MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
 
 
 class JobFields(BaseModel):
