@@ -163,7 +163,9 @@ def celery_sender(servers: Servers) -> Any:
     from celery import Celery
 
     app = Celery("bare", broker=servers.broker)
-    app.conf.update(task_serializer="json", task_default_queue_type="quorum" if servers.queue_type == "quorum" else "classic")
+    app.conf.update(
+        task_default_queue="bare", task_serializer="json", task_default_queue_type="quorum" if servers.queue_type == "quorum" else "classic"
+    )
     return lambda noted, number: app.send_task("bare.noted" if noted else "bare.counted", (number,), ignore_result=True)
 
 
@@ -175,9 +177,11 @@ def rq_sender(servers: Servers) -> Any:
     return lambda noted, number: queue.enqueue_call(functions[noted], (number,), result_ttl=0)
 
 
-async def celery_rows(servers: Servers, name: str) -> bool:
+async def celery_rows(servers: Servers, name: str, bare_broker: str) -> bool:
+    """Compare with bare Celery, on a broker's address of its own: both declare a queue of the usual name, each of its kind."""
+    apart = replace(servers, broker=bare_broker)
     mine = partial(celery_worker, "agentoolkit.entrypoints.celery_app", servers)
-    theirs = partial(celery_worker, "bench.bare_engines:app", servers)
+    theirs = partial(celery_worker, "bench.bare_engines:app", apart)
     met: list[bool] = []
     for title, number, timeout, bars in (
         ("single messages", SINGLE, 300.0, (0.8, 0.8)),
@@ -186,7 +190,7 @@ async def celery_rows(servers: Servers, name: str) -> bool:
         us = Side("agentool: claimed, finished, kept", partial(ours, servers, "celery", number, timeout, mine))
         for noted, bar in zip((False, True), bars, strict=True):
             what = "a row committed each" if noted else "a counter, no history"
-            peer = Side(f"bare Celery: {what}", partial(bare, servers, celery_sender(servers), number, noted=noted, start=theirs))
+            peer = Side(f"bare Celery: {what}", partial(bare, apart, celery_sender(apart), number, noted=noted, start=theirs))
             met.append(await compare(f"{name}, {number:,} {title}, PostgreSQL", "executions/s", us, peer, Bar("at least", bar), rounds=2))
     return all(met)
 
@@ -214,10 +218,11 @@ async def run() -> bool:
         server = stack.enter_context(redis_running(folder))
         servers = Servers(stack.enter_context(postgres_running()).url, server, server)
         if "redis" in wanted:
-            met.append(await celery_rows(servers, "Celery on Redis"))
+            met.append(await celery_rows(servers, "Celery on Redis", server))
         if "rabbitmq" in wanted:
-            broker = stack.enter_context(stack.enter_context(rabbitmq_running(folder)).virtual_host())
-            met.append(await celery_rows(replace(servers, broker=broker, queue_type="quorum"), "Celery on RabbitMQ, quorum"))
+            rabbit = stack.enter_context(rabbitmq_running(folder))
+            broker, other = (stack.enter_context(rabbit.virtual_host()) for _ in range(2))
+            met.append(await celery_rows(replace(servers, broker=broker, queue_type="quorum"), "Celery on RabbitMQ, quorum", other))
         if "rq" in wanted:
             met.append(await rq_rows(servers))
     return all(met)
