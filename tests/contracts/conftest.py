@@ -31,6 +31,12 @@ def postgres(request: pytest.FixtureRequest) -> JobStore:
     return SqlJobStore(Database(dialect_for(url), MIGRATIONS), ManualTime(START))
 
 
+@pytest.fixture
+def postgres_url(emptied_postgres_url: str) -> str:
+    """What a store finds that another one opened before it: migrations are tried elsewhere."""
+    return emptied_postgres_url
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
 """Each makes a store that holds nothing."""
 
