@@ -29,9 +29,9 @@ CLOSE_SECONDS = 5.0
 
 
 class _Gathering(NamedTuple):
-    """Work that many ask for in one round of an event loop, until it is handed to the writer."""
+    """Work that many ask for in one round of an event loop, until it is handed to its thread."""
 
-    writer: DatabaseThread
+    thread: DatabaseThread
     item: Item
 
 
@@ -118,25 +118,34 @@ class Database:
             undo: For work that must not happen if its caller is cancelled: it is left out if it was not begun, and else
                 done again with the fact that this function makes of fact and answer; None: there is nothing to undo.
         """
-        loop = asyncio.get_running_loop()
-        key = (work, undo, loop)
-        gathering = self._gathered.get(key)
-        if gathering is None:
-            gathering = self._gathered[key] = _Gathering(self._thread(self._writer), Item(work, [], [], order, undo))
-            loop.call_soon(self._hand_over, key)
-        future = loop.create_future()
-        gathering.item.facts.append(fact)
-        gathering.item.futures.append(future)
+        gathering, future = self._gather(self._writer, Item(work, [], [], order, undo), fact)
         try:
             return await future
         except asyncio.CancelledError:
             if undo is not None and future.done() and not future.cancelled() and future.exception() is None:
-                gathering.writer.undo(gathering.item, [(fact, future.result())])
+                gathering.thread.undo(gathering.item, [(fact, future.result())])
             raise
 
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
         return await self._thread(self._reader).do(work, LockOrder.NONE)
+
+    async def read_together(self, work: BulkWork, fact: Any) -> Any:
+        """Do work that only reads together with all who ask for the same at the same time. See `write_together`."""
+        return await self._gather(self._reader, Item(work, [], [], LockOrder.NONE), fact)[1]
+
+    def _gather(self, thread: DatabaseThread | None, item: Item, fact: Any) -> tuple[_Gathering, asyncio.Future[Any]]:
+        """Add a fact to the work of this kind that is handed over at the end of this turn."""
+        loop = asyncio.get_running_loop()
+        key = (item.work, item.undo, loop)
+        gathering = self._gathered.get(key)
+        if gathering is None:
+            gathering = self._gathered[key] = _Gathering(self._thread(thread), item)
+            loop.call_soon(self._hand_over, key)
+        future = loop.create_future()
+        gathering.item.facts.append(fact)
+        gathering.item.futures.append(future)
+        return gathering, future
 
     def _detach(self) -> list[DatabaseThread]:
         threads = [thread for thread in (self._writer, self._reader) if thread is not None]
@@ -149,7 +158,7 @@ class Database:
 
     def _hand_over(self, key: tuple[object, ...]) -> None:
         gathering = self._gathered.pop(key)
-        gathering.writer.put(gathering.item)
+        gathering.thread.put(gathering.item)
 
     def _thread(self, thread: DatabaseThread | None) -> DatabaseThread:
         if thread is None:

@@ -132,7 +132,7 @@ class ExecutionService:
         is_new = await self._store.insert([asked], note=self._audit.entry("started", stored, stored, name))
         if is_new and owner == self._store.owner:
             engine.dispatch.start(Claimed(job, asked))
-        return await self.get(name)
+        return asked if is_new else await self.get(name)
 
     async def _check_asked_runs(self) -> None:
         """Refuse a caller whose jobs ran as often as they may in a day because somebody asked. Raises `LimitExceeded`."""

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from agentool.caller import Caller
-from agentoolkit.database.session import Session
+from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import instant, micros
 from agentoolkit.system.scheduler.ports import AuditEntry
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
-_ADD = """
-    INSERT INTO agentool_audit (number, at, owner, job_id, execution_id, action, caller, states)
-    VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM agentool_audit), :at, :owner, :job_id, :execution_id, :action, :caller, :states)
-"""
+_COLUMNS = {
+    "at": "BIGINT",
+    "owner": "TEXT",
+    "job_id": "TEXT",
+    "execution_id": "TEXT",
+    "action": "TEXT",
+    "caller": "TEXT",
+    "states": "TEXT",
+}
+_ADD = f"""
+    INSERT INTO agentool_audit (number, {", ".join(_COLUMNS)})
+    SELECT l.number + r.place, {", ".join(f"r.{name}" for name in _COLUMNS)}
+    FROM r, (SELECT COALESCE(MAX(number), 0) AS number FROM agentool_audit) AS l
+"""  # noqa: S608  column names of ours
 _READ = "SELECT at, owner, job_id, execution_id, action, caller, states FROM agentool_audit"
 
 
 @writes
 def note(tx: Transaction, entry: AuditEntry) -> None:
     """See `JobStore.note`."""
-    add_note(tx.session, entry)
+    add_notes(tx.session, [entry])
 
 
 @reads
@@ -33,13 +44,15 @@ def entries(tx: Transaction, job_id: str | None, owner: str | None, limit: int) 
     return [_entry(*row) for row in tx.session.rows(sql, {**given, "limit": limit})]
 
 
-def add_note(session: Session, entry: AuditEntry | None) -> None:
-    """Keep a note, if there is one, in this transaction."""
-    if entry is None:
-        return
-    row = {"at": micros(entry.at), "owner": entry.owner, "job_id": entry.job_id, "execution_id": entry.execution_id}
-    states = json.dumps([entry.before, entry.after])
-    session.run(_ADD, {**row, "action": entry.action, "caller": json.dumps(entry.caller.to_json()), "states": states})
+def add_notes(session: Session, entries: Iterable[AuditEntry | None]) -> None:
+    """Keep the notes that there are in this transaction, in order."""
+    rows = [(place, *_row(entry)) for place, entry in enumerate(filter(None, entries), 1)]
+    session.from_rows(_ADD, {"place": "BIGINT", **_COLUMNS}, rows)
+
+
+def _row(entry: AuditEntry) -> Row:
+    caller, states = json.dumps(entry.caller.to_json()), json.dumps([entry.before, entry.after])
+    return (micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, caller, states)
 
 
 def _entry(at: int, owner: str, job_id: str, execution_id: str, action: str, caller: str, states: str) -> AuditEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
@@ -21,23 +22,28 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
 )
 from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
-from agentoolkit.system.scheduler.stores.sql.audit import add_note
+from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
-from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, reads, writes
 
 _INSERT = f"""
-    INSERT INTO agentool_executions ({EXECUTION.selected}, sequence) VALUES ({", ".join(f":{name}" for name in EXECUTION.names)}, :sequence)
-    ON CONFLICT (execution_id) DO NOTHING
+    INSERT INTO agentool_executions ({EXECUTION.selected}, sequence)
+    SELECT {", ".join(map(EXECUTION.value, EXECUTION.names))}, r.sequence
+    FROM r WHERE TRUE ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id
 """  # noqa: S608  column names of ours
-_COUNT = "UPDATE agentool_jobs SET sequence = :sequence WHERE job_id = :job_id"
+_INSERTED = {**EXECUTION.types, "sequence": "BIGINT"}
+_KNOWN = "SELECT e.execution_id FROM r JOIN agentool_executions e ON e.execution_id = r.execution_id"
+_PLACES = "SELECT j.job_id, j.sequence FROM r JOIN agentool_jobs j ON j.job_id = r.job_id ORDER BY j.job_id"
+_COUNT = "UPDATE agentool_jobs SET sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id"
+_JOB_ID = {"job_id": "TEXT"}
 # Two queries, because each has an index of its own.
-_LAST_PLACE = """
-    SELECT MAX(place) FROM (
-        SELECT MAX(sequence) AS place FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL
-        UNION ALL SELECT MAX(sequence) AS place FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NULL) AS places
+_LAST_PLACES = """
+    SELECT r.job_id, (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NOT NULL),
+        (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL)
+    FROM r
 """
 FIRST_HOMELESS_PLACE = -1_000_000_000_000
 """Where the places of executions without a job begin, so that all of them are below zero."""
@@ -90,13 +96,19 @@ _LEAVE_OUT = """
 """
 
 
-@writes
-def insert(tx: Transaction, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None) -> list[str]:
+class _Insertion(NamedTuple):
+    """What one caller wants to be inserted."""
+
+    executions: Sequence[Execution]
+    messages: Sequence[Message]
+    note: AuditEntry | None
+
+
+async def insert(
+    store: Transactions, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None
+) -> Sequence[str]:
     """See `JobStore.insert`."""
-    new = {execution.execution_id: execution for execution in executions if _insert(tx, execution)}
-    put_out(tx.session, [(new[message.execution_id], message, tx.deliverer) for message in messages if message.execution_id in new])
-    add_note(tx.session, note if new else None)
-    return list(new)
+    return await store.write_together(_insert, _Insertion(executions, messages, note))
 
 
 @writes
@@ -162,10 +174,10 @@ def acknowledge_cancel(tx: Transaction, execution_id: str) -> None:
     tx.session.run("UPDATE agentool_executions SET cancel_requested = 2 WHERE execution_id = :id", {"id": execution_id})
 
 
-def last_place(session: Session, job_id: str) -> int | None:
-    """Return the place of the newest execution of a job, or of what is called so; None: there is none."""
-    row = session.row(_LAST_PLACE, {"job_id": job_id})
-    return row[0] if row else None
+def last_places(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
+    """Return the place of the newest execution of each job, or of what is called so, that has one."""
+    rows = session.from_rows(_LAST_PLACES, _JOB_ID, [(job_id,) for job_id in job_ids])
+    return {job_id: max(known) for job_id, *places in rows if (known := [place for place in places if place is not None])}
 
 
 def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
@@ -246,17 +258,45 @@ def noted(execution: Execution, message: Message | None) -> Execution:
     return execution if message is None else execution._replace(delivery=DeliveryStatus.PENDING)
 
 
-def _insert(tx: Transaction, execution: Execution) -> bool:
-    session, job = tx.session, {"job_id": execution.job_id}
-    lock = " FOR UPDATE" if session.dialect == "postgres" else ""
-    row = session.row("SELECT sequence FROM agentool_jobs WHERE job_id = :job_id" + lock, job)  # noqa: S608  a constant of ours
-    last = row[0] if row else last_place(session, execution.job_id)
-    sequence = FIRST_HOMELESS_PLACE if last is None else last + 1
-    if session.run(_INSERT, {**EXECUTION.parameters(execution), "sequence": sequence}) == 0:
-        return False
-    session.run(_COUNT, {**job, "sequence": sequence})
-    if execution.finished and execution.result is not None:
-        _make_room(tx, [(execution.execution_id, EXECUTION.parameters(execution)["result"])])
-    if execution.finished and not 0 < sequence <= tx.history_length:
-        prune(tx, [(execution.job_id, "")])
-    return True
+def _insert(tx: Transaction, wanted: Sequence[_Insertion]) -> list[list[str]]:
+    """Write what is new of what all want, and tell each what of its own that is."""
+    first: dict[str, tuple[int, Execution]] = {}
+    for number, one in enumerate(wanted):
+        for execution in one.executions:
+            first.setdefault(execution.execution_id, (number, execution))
+    new = _insert_new(tx, [execution for _, execution in first.values()])
+    mine: list[list[str]] = [[] for _ in wanted]
+    for execution_id, (number, _) in first.items():
+        if execution_id in new:
+            mine[number].append(execution_id)
+    messages = [message for one in wanted for message in one.messages if message.execution_id in new]
+    put_out(tx.session, [(new[message.execution_id], message, tx.deliverer) for message in messages])
+    add_notes(tx.session, [one.note for one, ids in zip(wanted, mine, strict=True) if ids])
+    return mine
+
+
+def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, Execution]:
+    """Write those that are not there yet, each in the next place of its job, and return them by their ids."""
+    session = tx.session
+    last = _lock_places(session, sorted({execution.job_id for execution in executions}))
+    known = {row[0] for row in session.from_rows(_KNOWN, {"execution_id": "TEXT"}, [(one.execution_id,) for one in executions])}
+    rows: list[Row] = []
+    for execution in executions:
+        if execution.execution_id not in known:
+            last[execution.job_id] = last.get(execution.job_id, FIRST_HOMELESS_PLACE - 1) + 1
+            rows.append((*EXECUTION.row(execution), last[execution.job_id]))
+    written = {row[0] for row in session.from_rows(_INSERT, _INSERTED, rows)}
+    new = {execution.execution_id: execution for execution in executions if execution.execution_id in written}
+    places = {execution.job_id: last[execution.job_id] for execution in new.values()}
+    session.from_rows(_COUNT, {**_JOB_ID, "sequence": "BIGINT"}, list(places.items()))
+    ended = {execution.execution_id: execution for execution in new.values() if execution.finished}
+    _make_room(tx, [(id_, EXECUTION.parameters(one)["result"]) for id_, one in ended.items() if one.result is not None])
+    prune(tx, [(job_id, "") for job_id in {one.job_id for one in ended.values()} if not 0 < places[job_id] <= tx.history_length])
+    return new
+
+
+def _lock_places(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
+    """Return the newest place of each job that has one, and let nobody else give out the next until the transaction ends."""
+    lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
+    found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))
+    return {**found, **last_places(session, [job_id for job_id in job_ids if job_id not in found])}

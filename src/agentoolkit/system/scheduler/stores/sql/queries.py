@@ -24,15 +24,22 @@ from agentoolkit.system.scheduler.stores.sql.records import (
     time_or_first,
     unreadable_state,
 )
-from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, reads
 
 JOB = f"SELECT job_id, revision, definition, {STATE.selected}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
 # Three questions, each with an index of its own: one with OR would read the whole table.
-_FIND = (
-    "job_id = :key AND state <> 'removed'",
-    "live = 1 AND job_name = :key",
-    "live = 0 AND job_name = :key AND state <> 'removed' ORDER BY created_at DESC LIMIT 1",
-)
+_FIND = f"""
+    SELECT r.key, j.job_id, j.revision, j.definition, {", ".join(f"j.{name}" for name in STATE.names)}, j.job_name, j.created_at
+    FROM r JOIN agentool_jobs j ON j.job_id = COALESCE(
+        (SELECT f.job_id FROM agentool_jobs f WHERE f.job_id = r.key AND f.state <> 'removed'),
+        (SELECT f.job_id FROM agentool_jobs f WHERE f.live = 1 AND f.job_name = r.key LIMIT 1),
+        (SELECT f.job_id FROM agentool_jobs f WHERE f.live = 0 AND f.job_name = r.key AND f.state <> 'removed'
+            ORDER BY f.created_at DESC LIMIT 1))
+"""  # noqa: S608  column names of ours
+_KEY = {"key": "TEXT"}
+_EXECUTION = f"""
+    SELECT {", ".join(f"e.{name}" for name in EXECUTION.names)} FROM r JOIN agentool_executions e ON e.execution_id = r.key
+"""  # noqa: S608  column names of ours
 _FIND_CANCELLED = (
     "job_id = :key AND state = 'removed'",
     "live = 0 AND job_name = :key AND state = 'removed' ORDER BY created_at DESC LIMIT 1",
@@ -58,16 +65,9 @@ _LOOKED_AT = 1_000
 """Records among which damaged ones are looked for."""
 
 
-@reads
-def find(tx: Transaction, id_or_name: str) -> StoredJob | None:
+async def find(store: Transactions, id_or_name: str) -> StoredJob | None:
     """See `JobStore.find`."""
-    row = _first(tx.session, _FIND, id_or_name)
-    if row is None:
-        return None
-    try:
-        return _stored(tx, row)
-    except Exception as error:
-        raise DamagedJob(_known(tx, row), repr(error)) from error
+    return await store.read_together(_find, id_or_name)
 
 
 @reads
@@ -140,12 +140,9 @@ def changes_since(tx: Transaction, seen: int) -> tuple[list[Change], int]:
     return [_change(row) for row in rows], max([seen, *(row[4] for row in rows)])
 
 
-@reads
-def execution(tx: Transaction, execution_id: str) -> Execution | None:
+async def execution(store: Transactions, execution_id: str) -> Execution | None:
     """See `JobStore.execution`."""
-    sql = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :execution_id"  # noqa: S608  column names of ours
-    row = tx.session.row(sql, {"execution_id": execution_id})
-    return execution_or_damaged(row) if row else None
+    return await store.read_together(_execution, execution_id)
 
 
 @reads
@@ -217,6 +214,27 @@ def damaged(tx: Transaction, limit: int) -> list[str]:
     found += [f"outcome {row[0]!r}: its message cannot be read" for row in messages if message_or_none(row) is None]
     found += damaged_owners(tx.session)
     return found[:limit]
+
+
+def _find(tx: Transaction, keys: Sequence[str]) -> list[StoredJob | Exception | None]:
+    rows = tx.session.from_rows(_FIND, _KEY, [(key,) for key in dict.fromkeys(keys)])
+    found = {row[0]: _stored_or_damaged(tx, row[1:]) for row in rows}
+    return [found.get(key) for key in keys]
+
+
+def _execution(tx: Transaction, execution_ids: Sequence[str]) -> list[Execution | None]:
+    rows = tx.session.from_rows(_EXECUTION, _KEY, [(execution_id,) for execution_id in dict.fromkeys(execution_ids)])
+    found = {row[0]: execution_or_damaged(row) for row in rows}
+    return [found.get(execution_id) for execution_id in execution_ids]
+
+
+def _stored_or_damaged(tx: Transaction, row: Row) -> StoredJob | DamagedJob:
+    try:
+        return _stored(tx, row)
+    except Exception as error:
+        damaged = DamagedJob(_known(tx, row), repr(error))
+        damaged.__cause__ = error
+        return damaged
 
 
 def _first(session: Session, wheres: tuple[str, ...], key: str) -> Row | None:

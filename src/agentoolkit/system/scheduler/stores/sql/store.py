@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
+from agentoolkit.database.worker import BulkWork
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
 from agentoolkit.system.scheduler.ports import KEPT, RETENTION, AuditEntry, Change, Owner
@@ -28,7 +29,7 @@ from agentoolkit.system.scheduler.stores.sql import (
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
 from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
-from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
+from agentoolkit.system.scheduler.stores.sql.transactions import Together, Transaction
 from agentoolkit.time_source import TimeSource
 
 __all__ = ["NotLeading", "SqlJobStore"]
@@ -36,6 +37,7 @@ __all__ = ["NotLeading", "SqlJobStore"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 
 class SqlJobStore:
@@ -73,6 +75,7 @@ class SqlJobStore:
         self._ownership = Ownership(time)
         self._definitions = Definitions()
         self._heartbeat: Heartbeat | None = None
+        self._together: dict[Together[Any, Any], BulkWork] = {}
         self._seen = 0
         self.owner = self._ownership.owner
         self._deliverer = self.owner if delivers else ""
@@ -125,6 +128,14 @@ class SqlJobStore:
         """Do work in a transaction, and return when it is committed."""
         return await self._database.write(lambda session: work(self._transaction(session)))
 
+    async def read_together(self, statement: Together[F, T], fact: F) -> T:
+        """Do work that only reads, in one statement for all who ask for the same now."""
+        return _answer(await self._database.read_together(self._bound(statement), fact))
+
+    async def write_together(self, statement: Together[F, T], fact: F) -> T:
+        """Do work in a transaction, in one statement for all who ask for the same now, and return when it is committed."""
+        return _answer(await self._database.write_together(self._bound(statement), fact))
+
     async def open(self) -> None:
         if self._heartbeat is None:
             await self._database.open()
@@ -173,6 +184,12 @@ class SqlJobStore:
             """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
 
+    def _bound(self, statement: Together[Any, Any]) -> BulkWork:
+        """Return the same work for the same statement: what is the same is done together."""
+        if statement not in self._together:
+            self._together[statement] = lambda session, facts: statement(self._transaction(session), facts)
+        return self._together[statement]
+
     def _transaction(self, session: Session) -> Transaction:
         limits = self._history_length, self._history_size
         return Transaction(session, self._definitions, self._ownership, self.owner, self._deliverer, *limits)
@@ -181,3 +198,9 @@ class SqlJobStore:
         self._ownership.beat(session)
         row = session.row("SELECT value FROM agentool_counters WHERE name = 'revision'")
         return row[0] if row else 0
+
+
+def _answer(answer: T | Exception) -> T:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

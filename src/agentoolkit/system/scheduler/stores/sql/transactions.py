@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from types import CoroutineType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
@@ -13,6 +13,7 @@ from agentoolkit.system.scheduler.stores.sql.ownership import Ownership
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F")
 
 
 class Transaction(NamedTuple):
@@ -28,12 +29,20 @@ class Transaction(NamedTuple):
     history_size: int
 
 
+Together = Callable[[Transaction, Sequence[F]], Sequence[T | Exception]]
+"""A statement for all who ask for the same at the same time: it answers each in order, or says why not with an exception."""
+
+
 class Transactions(Protocol):
     """A store that runs work in transactions."""
 
     async def read(self, work: Callable[[Transaction], T]) -> T: ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T: ...
+
+    async def read_together(self, statement: Together[F, T], fact: F) -> T: ...
+
+    async def write_together(self, statement: Together[F, T], fact: F) -> T: ...
 
 
 def reads(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
