@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from datetime import date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +34,7 @@ REPEATING = (
 AROUND = timedelta(days=2)
 
 
+@cache
 def transitions() -> list[tuple[str, datetime]]:
     return [(zone, change) for zone, (start, end) in ZONES.items() for change in changes(zone, start, end)]
 

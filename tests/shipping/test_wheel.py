@@ -65,7 +65,7 @@ def test_the_sdist_can_be_built_from(packages: Path) -> None:
     (sdist,) = packages.glob("*.tar.gz")
     with tarfile.open(sdist) as packed:
         names = {name.partition("/")[2] for name in packed.getnames()}
-    assert {"pyproject.toml", "README.md", "src/agentool/__init__.py", "tests/packaging/test_wheel.py", "docs/howto/tasks.md"} <= names
+    assert {"pyproject.toml", "README.md", "src/agentool/__init__.py", "tests/shipping/test_wheel.py", "docs/howto/tasks.md"} <= names
 
 
 def test_the_command_works_without_any_extra(installed: Path, tmp_path: Path) -> None:
