@@ -12,16 +12,16 @@ import pytest
 
 from agentoolkit.database.session import Session
 from agentoolkit.database.worker import DatabaseThread
-from agentoolkit.entrypoints.rest.batches import AT_ONCE
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit, toolkit
 
 from .conftest import LIST, Api
 
-MANY = 2 * AT_ONCE
-MAX_STATEMENTS = 150
-"""For two portions; one for each item would be a thousand. SQLite takes 512 rows at once, then half as many, and so on."""
+PORTION = 64
+MANY = 2 * PORTION
+MAX_STATEMENTS = 60
+"""For two portions."""
 
 
 class Counted:
@@ -35,7 +35,9 @@ class Counted:
 
 
 @pytest.fixture
-async def kit(tmp_path: Path) -> AsyncGenerator[TestToolkit]:
+async def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[TestToolkit]:
+    for module in ("bulk", "batches"):
+        monkeypatch.setattr(f"agentoolkit.entrypoints.rest.{module}.AT_ONCE", PORTION)
     settings = Settings.from_values({"timezone": "UTC", "database": f"sqlite:///{tmp_path / 'jobs.db'}"})
     async with toolkit(settings=settings) as opened:
         yield opened
@@ -98,7 +100,7 @@ async def test_tasks_are_created_in_portions(api: Api, counted: Counted) -> None
     made = await api("POST", "/batch/tasks", json={"tasks": tasks(MANY)})
     assert (made["created"], made["failed"]) == (MANY, 0)
     assert counted.statements < MAX_STATEMENTS
-    assert set(counted.seen) <= {0, AT_ONCE, MANY}
+    assert set(counted.seen) <= {0, PORTION, MANY}
 
 
 async def test_what_is_refused_of_a_portion_is_refused_alone(api: Api, counted: Counted) -> None:
@@ -108,6 +110,18 @@ async def test_what_is_refused_of_a_portion_is_refused_alone(api: Api, counted: 
     made = await api("POST", "/batch/tasks", json={"tasks": wanted})
     assert (made["created"], made["failed"], made["failures"][0]["id"]) == (19, 1, "task 3")
     assert counted.commits < 10
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "delete"])
+async def test_jobs_are_changed_in_portions(api: Api, counted: Counted, action: str) -> None:
+    """Each of the changes that a request makes to many."""
+    await api("POST", "/batch/tasks", json={"tasks": tasks(MANY)})
+    if action == "resume":
+        await bulk(api, action="pause", query="tool:queue")
+    counted.statements = counted.commits = 0
+    done = await bulk(api, action=action, query="tool:queue")
+    assert (done["done"], done["failed"]) == (MANY, 0)
+    assert (counted.statements < MAX_STATEMENTS, counted.commits < 10) == (True, True), (counted.statements, counted.commits)
 
 
 async def test_executions_are_retried_in_portions(api: Api, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:

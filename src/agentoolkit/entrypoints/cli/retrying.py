@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 
 MAX_RETRIED = 10_000
 """Executions of one query."""
-AT_ONCE = 500
+AT_ONCE = 512
 """Executions that are started together."""
 
 

@@ -13,8 +13,8 @@ from starlette.datastructures import State
 from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.problems import problem_of
 
-AT_ONCE = 500
-"""Items of one batch that are worked on at the same time: they share the commits of the database."""
+AT_ONCE = 512
+"""Items of one batch that are worked on at the same time: they share the commits and the statements of the database."""
 KEPT = 100
 """Batches that are remembered."""
 MAX_NAMED = 100

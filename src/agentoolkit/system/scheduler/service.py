@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.job_writer import JobWriter
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
@@ -230,8 +230,7 @@ class SchedulerService:
         job, caller = stored.job, get_caller()
         why = f"cancelled by {caller.name}{f': {reason}' if reason else ''}"
         removed = await self._writer.remove(stored, why)
-        running = await self.store.executions(job.job_id, HISTORY_LENGTH, ExecutionStatus.RUNNING, with_results=False)
-        return Cancelled(job, why, removed.cancelled, running)
+        return Cancelled(job, why, removed.cancelled, removed.running)
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
         """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record.

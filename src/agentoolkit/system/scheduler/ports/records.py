@@ -152,6 +152,8 @@ class Removed(NamedTuple):
     removed: bool
     cancelled: Sequence[Execution] = ()
     """Executions of it that waited and are cancelled now."""
+    running: Sequence[Execution] = ()
+    """Executions of it that still run, those due latest first, without their results."""
 
     def __bool__(self) -> bool:
         return self.removed

@@ -229,13 +229,16 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             return Removed(False)
         self._jobs.cancel(stored, at, reason)
         cancelled: list[Execution] = []
+        running: list[Execution] = []
         for waiting in self._history.unfinished(job_id):
-            if waiting.status is not ExecutionStatus.RUNNING:
+            if waiting.status is ExecutionStatus.RUNNING:
+                running.append(waiting)
+            else:
                 ended = waiting._replace(status=ExecutionStatus.CANCELLED, reason="its job was cancelled", finished_at=at)
                 self._history.finish(ended)
                 cancelled.append(ended)
         self._retire(job_id)
-        return Removed(True, cancelled)
+        return Removed(True, cancelled, sorted(running, key=lambda each: (each.scheduled_at, each.execution_id), reverse=True))
 
     def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""

@@ -1,9 +1,8 @@
-"""The statements that change executions: added, begun, finished, retried, cancelled."""
+"""The statements that change executions: begun, finished, retried, cancelled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
@@ -14,7 +13,6 @@ from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
     NOT_FINISHED,
-    AuditEntry,
     Ending,
     Finished,
     Message,
@@ -22,31 +20,12 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
 )
 from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
-from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
-from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, reads, writes
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
-_INSERT = f"""
-    INSERT INTO agentool_executions ({EXECUTION.selected}, sequence)
-    SELECT {", ".join(map(EXECUTION.value, EXECUTION.names))}, r.sequence
-    FROM r WHERE TRUE ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id
-"""  # noqa: S608  column names of ours
-_INSERTED = {**EXECUTION.types, "sequence": "BIGINT"}
-_KNOWN = "SELECT e.execution_id FROM r JOIN agentool_executions e ON e.execution_id = r.execution_id"
-_PLACES = "SELECT j.job_id, j.sequence FROM r JOIN agentool_jobs j ON j.job_id = r.job_id ORDER BY j.job_id"
-_COUNT = "UPDATE agentool_jobs SET sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id"
-_JOB_ID = {"job_id": "TEXT"}
-# Two queries, because each has an index of its own.
-_LAST_PLACES = """
-    SELECT r.job_id, (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NOT NULL),
-        (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL)
-    FROM r
-"""
-FIRST_HOMELESS_PLACE = -1_000_000_000_000
-"""Where the places of executions without a job begin, so that all of them are below zero."""
 _STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
 _BEGIN = """
     UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL FROM r
@@ -94,21 +73,6 @@ _LEAVE_OUT = """
         FROM agentool_executions WHERE job_id = :job_id AND finished_at IS NOT NULL AND LENGTH(result) >= :smallest) AS counted
     WHERE own + newer > :most)
 """
-
-
-class _Insertion(NamedTuple):
-    """What one caller wants to be inserted."""
-
-    executions: Sequence[Execution]
-    messages: Sequence[Message]
-    note: AuditEntry | None
-
-
-async def insert(
-    store: Transactions, executions: Sequence[Execution], messages: Sequence[Message] = (), note: AuditEntry | None = None
-) -> Sequence[str]:
-    """See `JobStore.insert`."""
-    return await store.write_together(_insert, _Insertion(executions, messages, note))
 
 
 @writes
@@ -174,12 +138,6 @@ def acknowledge_cancel(tx: Transaction, execution_id: str) -> None:
     tx.session.run("UPDATE agentool_executions SET cancel_requested = 2 WHERE execution_id = :id", {"id": execution_id})
 
 
-def last_places(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
-    """Return the place of the newest execution of each job, or of what is called so, that has one."""
-    rows = session.from_rows(_LAST_PLACES, _JOB_ID, [(job_id,) for job_id in job_ids])
-    return {job_id: max(known) for job_id, *places in rows if (known := [place for place in places if place is not None])}
-
-
 def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     first: dict[str, Ending] = {ending.execution.execution_id: ending for ending in reversed(endings)}
     ended = {id_: noted(ending.execution, ending.message) for id_, ending in first.items()}
@@ -191,7 +149,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
-    _make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
+    make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
@@ -220,7 +178,7 @@ def _answers(executions: Sequence[Execution], done: set[str]) -> list[bool]:
     return answers
 
 
-def _make_room(tx: Transaction, written: Iterable[tuple[str, str]]) -> None:
+def make_room(tx: Transaction, written: Iterable[tuple[str, str]]) -> None:
     """Leave out the oldest results of jobs whose results are too much together.
 
     Args:
@@ -256,47 +214,3 @@ def read_or_none(tx: Transaction, row: Row) -> Job | None:
 def noted(execution: Execution, message: Message | None) -> Execution:
     """Return an execution with its delivery pending, if there is a message of it."""
     return execution if message is None else execution._replace(delivery=DeliveryStatus.PENDING)
-
-
-def _insert(tx: Transaction, wanted: Sequence[_Insertion]) -> list[list[str]]:
-    """Write what is new of what all want, and tell each what of its own that is."""
-    first: dict[str, tuple[int, Execution]] = {}
-    for number, one in enumerate(wanted):
-        for execution in one.executions:
-            first.setdefault(execution.execution_id, (number, execution))
-    new = _insert_new(tx, [execution for _, execution in first.values()])
-    mine: list[list[str]] = [[] for _ in wanted]
-    for execution_id, (number, _) in first.items():
-        if execution_id in new:
-            mine[number].append(execution_id)
-    messages = [message for one in wanted for message in one.messages if message.execution_id in new]
-    put_out(tx.session, [(new[message.execution_id], message, tx.deliverer) for message in messages])
-    add_notes(tx.session, [one.note for one, ids in zip(wanted, mine, strict=True) if ids])
-    return mine
-
-
-def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, Execution]:
-    """Write those that are not there yet, each in the next place of its job, and return them by their ids."""
-    session = tx.session
-    last = _lock_places(session, sorted({execution.job_id for execution in executions}))
-    known = {row[0] for row in session.from_rows(_KNOWN, {"execution_id": "TEXT"}, [(one.execution_id,) for one in executions])}
-    rows: list[Row] = []
-    for execution in executions:
-        if execution.execution_id not in known:
-            last[execution.job_id] = last.get(execution.job_id, FIRST_HOMELESS_PLACE - 1) + 1
-            rows.append((*EXECUTION.row(execution), last[execution.job_id]))
-    written = {row[0] for row in session.from_rows(_INSERT, _INSERTED, rows)}
-    new = {execution.execution_id: execution for execution in executions if execution.execution_id in written}
-    places = {execution.job_id: last[execution.job_id] for execution in new.values()}
-    session.from_rows(_COUNT, {**_JOB_ID, "sequence": "BIGINT"}, list(places.items()))
-    ended = {execution.execution_id: execution for execution in new.values() if execution.finished}
-    _make_room(tx, [(id_, EXECUTION.parameters(one)["result"]) for id_, one in ended.items() if one.result is not None])
-    prune(tx, [(job_id, "") for job_id in {one.job_id for one in ended.values()} if not 0 < places[job_id] <= tx.history_length])
-    return new
-
-
-def _lock_places(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
-    """Return the newest place of each job that has one, and let nobody else give out the next until the transaction ends."""
-    lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
-    found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))
-    return {**found, **last_places(session, [job_id for job_id in job_ids if job_id not in found])}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros
@@ -15,8 +16,8 @@ from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
 from agentoolkit.system.scheduler.search.labels import labels_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
-from agentoolkit.system.scheduler.stores.sql.execution_changes import last_places
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of, state_parameters
+from agentoolkit.system.scheduler.stores.sql.inserting import last_places
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, writes
 
 _COLUMNS = ("job_id", "job_name", "definition", *STATE.names, "live", "sequence", "revision", "created_at", "follows")
@@ -28,7 +29,11 @@ _INSERT = f"""
 """  # noqa: S608  names of ours
 _DELETE = "DELETE FROM agentool_jobs WHERE job_id IN (SELECT r.job_id FROM r)"
 _CHANGED = ("job_name", "definition", *STATE.names, "live", "revision", "created_at", "follows")
-_REPLACE = f"UPDATE agentool_jobs SET {', '.join(f'{name} = :{name}' for name in _CHANGED)} WHERE job_id = :job_id"  # noqa: S608
+_REPLACED = {name: _INSERTED[name] for name in ("job_id", *_CHANGED)}
+_REPLACE = f"""
+    UPDATE agentool_jobs SET {", ".join(f"{name} = {_VALUE.get(name, f'r.{name}')}" for name in _CHANGED)}
+    FROM r WHERE agentool_jobs.job_id = r.job_id
+"""  # noqa: S608  names of ours
 # One query for each, because an OR, or a list, may make the database read a whole index.
 _TAKEN = """
     SELECT r.place, j.job_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id WHERE j.live <> 0
@@ -38,15 +43,27 @@ _TAKEN = """
 """
 _NAMES = {"place": "BIGINT", "job_id": "TEXT", "job_name": "TEXT"}
 _LABEL = "INSERT INTO agentool_job_labels (job_id, kind, value) SELECT r.job_id, r.kind, r.value FROM r"
-_STANDS = f"SELECT {STATE.selected} FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"  # noqa: S608  column names of ours
+_UNLABEL = "DELETE FROM agentool_job_labels WHERE job_id IN (SELECT r.job_id FROM r)"
+_STANDS = f"""
+    SELECT j.job_id, {", ".join(f"j.{name}" for name in STATE.names)} FROM r JOIN agentool_jobs j ON j.job_id = r.job_id
+    WHERE j.state <> 'removed' ORDER BY j.job_id
+"""  # noqa: S608  column names of ours
+_JOB_ID = {"job_id": "TEXT"}
 _UPSTREAM = "SELECT follows FROM agentool_jobs WHERE job_id = :job_id AND state <> 'removed'"
 _REMOVE = """
-    UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = :revision, reason = :reason, ended_at = :at
-    WHERE job_id = :job_id AND state <> 'removed'
+    UPDATE agentool_jobs SET state = 'removed', live = 0, next_run_at = NULL, revision = r.revision, reason = r.reason, ended_at = r.at
+    FROM r WHERE agentool_jobs.job_id = r.job_id AND agentool_jobs.state <> 'removed' RETURNING agentool_jobs.job_id
 """
+_REMOVED = {"job_id": "TEXT", "revision": "BIGINT", "reason": "TEXT", "at": "BIGINT"}
 _CANCEL_WAITING = f"""
-    UPDATE agentool_executions SET status = 'cancelled', reason = 'its job was cancelled', finished_at = :at
-    WHERE job_id = :job_id AND finished_at IS NULL AND status IN ('queued', 'retrying') RETURNING {EXECUTION.selected}
+    UPDATE agentool_executions SET status = 'cancelled', reason = 'its job was cancelled', finished_at = r.at
+    FROM r WHERE agentool_executions.job_id = r.job_id AND agentool_executions.finished_at IS NULL
+    AND agentool_executions.status IN ('queued', 'retrying')
+    RETURNING {", ".join(f"agentool_executions.{name}" for name in EXECUTION.names)}
+"""  # noqa: S608  column names of ours
+_STILL_RUNNING = f"""
+    SELECT {", ".join("NULL" if name == "result" else f"e.{name}" for name in EXECUTION.names)}
+    FROM r JOIN agentool_executions e ON e.job_id = r.job_id WHERE e.finished_at IS NULL ORDER BY e.scheduled_at DESC, e.execution_id DESC
 """  # noqa: S608  column names of ours
 
 
@@ -71,40 +88,47 @@ async def add(store: Transactions, job: Job, state: JobState, note: AuditEntry |
     return await store.write_together(_add, _Addition(job, state, note))
 
 
-@writes
-def replace(tx: Transaction, job: Job, state: JobState, before: JobState, note: AuditEntry | None = None) -> bool:
+class _Replacement(NamedTuple):
+    """What somebody wants a job to be that stood so before."""
+
+    job: Job
+    state: JobState
+    before: JobState
+    note: AuditEntry | None
+
+
+async def replace(store: Transactions, job: Job, state: JobState, before: JobState, note: AuditEntry | None = None) -> bool:
     """See `JobStore.replace`."""
-    parameters = _parameters(tx.session, job, state)  # first, as in `_add`: it locks
-    if not _is_unchanged(tx.session, job.job_id, before):
-        return False
-    _check(tx.session, job, but=job.job_id, is_done=state.status is JobStatus.DONE)
-    tx.session.run(_REPLACE, {**parameters, "version": before.version + 1})
-    tx.session.run("DELETE FROM agentool_job_labels WHERE job_id = :job_id", {"job_id": job.job_id})
-    _label(tx.session, [job])
-    add_notes(tx.session, [note])
-    return True
+    return await store.write_together(_replace, _Replacement(job, state, before, note))
 
 
 @writes
 def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
     """See `JobStore.exchange`."""
     revision = _next_revision(tx.session)  # first, as in `_add`: it locks
-    if not _is_unchanged(tx.session, old.job.job_id, old.state):
+    if _stands(tx.session, [old.job.job_id]).get(old.job.job_id) != old.state:
         return Removed(False)
-    _check(tx.session, job, but=old.job.job_id)
-    _remove(tx.session, old.job.job_id, at, "replaced", revision)
-    cancelled = _cancel_waiting(tx.session, old.job.job_id, at)
+    if others := [job_id for job_id in _taken(tx.session, [job])[0] if job_id != old.job.job_id]:
+        raise _exists(job, others[0])
+    _check_circle(tx.session, job, {})
+    cancelled = _remove(tx.session, [_Removal(old.job.job_id, at, "replaced", None)], revision)[0].cancelled
     _insert(tx, [_New(job, state, revision)])
     add_notes(tx.session, [note])
     return Removed(True, cancelled)
 
 
-@writes
-def remove(tx: Transaction, job_id: str, at: datetime, reason: str = "", note: AuditEntry | None = None) -> Removed:
+class _Removal(NamedTuple):
+    """A job that somebody wants to be gone."""
+
+    job_id: str
+    at: datetime
+    reason: str
+    note: AuditEntry | None
+
+
+async def remove(store: Transactions, job_id: str, at: datetime, reason: str = "", note: AuditEntry | None = None) -> Removed:
     """See `JobStore.remove`."""
-    removed = _remove(tx.session, job_id, at, reason, _next_revision(tx.session))
-    add_notes(tx.session, [note] if removed else [])
-    return Removed(removed, _cancel_waiting(tx.session, job_id, at))
+    return await store.write_together(_remove_all, _Removal(job_id, at, reason, note))
 
 
 def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
@@ -135,7 +159,7 @@ def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
 def _insert(tx: Transaction, new: Sequence[_New]) -> None:
     ids = [(one.job.job_id,) for one in new]
     last = last_places(tx.session, [job_id for (job_id,) in ids])
-    tx.session.from_rows(_DELETE, {"job_id": "TEXT"}, ids)
+    tx.session.from_rows(_DELETE, _JOB_ID, ids)
     rows: list[Row] = []
     for job, state, revision in new:
         # Earlier runs under its id count, all of them as one full history, so that each further outcome looks whether it is too long.
@@ -153,30 +177,91 @@ def _label(session: Session, jobs: Sequence[Job]) -> None:
     session.from_rows(_LABEL, {"job_id": "TEXT", "kind": "TEXT", "value": "TEXT"}, rows)
 
 
-def _remove(session: Session, job_id: str, at: datetime, reason: str, revision: int) -> bool:
-    return session.run(_REMOVE, {"job_id": job_id, "revision": revision, "reason": reason, "at": micros(at)}) == 1
+def _replace(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
+    """Replace the jobs of all, as if one after the other: those that share an id or a name are not written at once."""
+    answers: list[bool | Exception] = []
+    portion: list[_Replacement] = []
+    names: set[str] = set()
+    for one in wanted:
+        if not names.isdisjoint(mine := {one.job.job_id, one.job.job_name}):
+            answers += _replace_portion(tx, portion)
+            portion, names = [], set()
+        portion.append(one)
+        names |= mine
+    return answers + _replace_portion(tx, portion)
 
 
-def _cancel_waiting(session: Session, job_id: str, at: datetime) -> list[Execution]:
-    return [execution_or_damaged(row) for row in session.rows(_CANCEL_WAITING, {"job_id": job_id, "at": micros(at)})]
+def _replace_portion(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
+    first = _next_revision(tx.session, len(wanted)) - len(wanted) + 1  # first, as in `_add`: it locks
+    stands = _stands(tx.session, [one.job.job_id for one in wanted])
+    taken = _taken(tx.session, [one.job for one in wanted])
+    answers: list[bool | Exception] = []
+    new: dict[str, _New] = {}
+    for revision, (one, there) in enumerate(zip(wanted, taken, strict=True), first):
+        if stands.get(one.job.job_id) != one.before:
+            answers.append(False)
+            continue
+        try:
+            others = [] if one.state.status is JobStatus.DONE else [job_id for job_id in there if job_id != one.job.job_id]
+            if others:
+                raise _exists(one.job, others[0])
+            _check_circle(tx.session, one.job, new)
+        except (JobExists, InvalidSchedule) as error:
+            answers.append(error)
+            continue
+        answers.append(True)
+        new[one.job.job_id] = _New(one.job, one.state._replace(version=one.before.version + 1), revision)
+    tx.session.from_rows(_REPLACE, _REPLACED, [_changed_row(one) for one in new.values()])
+    tx.session.from_rows(_UNLABEL, _JOB_ID, [(job_id,) for job_id in new])
+    _label(tx.session, [one.job for one in new.values()])
+    add_notes(tx.session, [one.note for one, answer in zip(wanted, answers, strict=True) if answer is True])
+    return answers
 
 
-def _is_unchanged(session: Session, job_id: str, before: JobState) -> bool:
-    lock = " FOR UPDATE" if session.dialect == "postgres" else ""
-    row = session.row(_STANDS + lock, {"job_id": job_id})
-    return row is not None and state_of(row) == before
+def _changed_row(new: _New) -> Row:
+    """Return the columns `_REPLACED`."""
+    job, state, revision = new
+    said = (job.job_id, job.job_name, definition_of(job), *STATE.row(state), int(state.status is not JobStatus.DONE))
+    return (*said, revision, micros(job.created_at), job.upstream_id or "")
 
 
-def _check(session: Session, job: Job, but: str = "", *, is_done: bool = False) -> None:
-    """Refuse a job whose id or name is taken by another one that can fire, or that would come after itself."""
-    for job_id in () if is_done else _taken(session, [job])[0]:
-        if job_id != but:
-            raise _exists(job, job_id)
-    _check_circle(session, job, {})
+def _remove_all(tx: Transaction, wanted: Sequence[_Removal]) -> list[Removed]:
+    revision = _next_revision(tx.session, len(wanted))
+    answers = _remove(tx.session, wanted, revision - len(wanted) + 1)
+    add_notes(tx.session, [one.note for one, removed in zip(wanted, answers, strict=True) if removed])
+    return answers
+
+
+def _remove(session: Session, wanted: Sequence[_Removal], revision: int) -> list[Removed]:
+    """Remove jobs and what waits of them, each with a revision of its own from this one on; of the same job only the first."""
+    first: dict[str, int] = {}
+    for place, one in enumerate(wanted):
+        first.setdefault(one.job_id, place)
+    rows = [(job_id, revision + place, wanted[place].reason, micros(wanted[place].at)) for job_id, place in first.items()]
+    removed = {job_id for (job_id,) in session.from_rows(_REMOVE, _REMOVED, rows)}
+    cancelled = _by_job(session.from_rows(_CANCEL_WAITING, {"job_id": "TEXT", "at": "BIGINT"}, [(row[0], row[-1]) for row in rows]))
+    running = _by_job(session.from_rows(_STILL_RUNNING, _JOB_ID, [(job_id,) for job_id in first]))
+    return [
+        Removed(id_ in removed and first[id_] == place, cancelled[id_] if first[id_] == place else [], running[id_])
+        for place, id_ in enumerate(one.job_id for one in wanted)
+    ]
+
+
+def _by_job(rows: Sequence[Row]) -> defaultdict[str, list[Execution]]:
+    found: defaultdict[str, list[Execution]] = defaultdict(list)
+    for execution in map(execution_or_damaged, rows):
+        found[execution.job_id].append(execution)
+    return found
+
+
+def _stands(session: Session, job_ids: Sequence[str]) -> dict[str, JobState]:
+    """Return where jobs stand, and let nobody else change that until the transaction ends."""
+    lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
+    return {job_id: state_of(stands) for job_id, *stands in session.from_rows(_STANDS + lock, _JOB_ID, [(each,) for each in job_ids])}
 
 
 def _check_circle(session: Session, job: Job, new: Mapping[str, _New]) -> None:
-    """Refuse a job that would come after itself, by way of new ones too. Raises `InvalidSchedule`."""
+    """Refuse a job that would come after itself, by way of those that are written with it too. Raises `InvalidSchedule`."""
     check_circle(job, lambda job_id: new[job_id].job.upstream_id if job_id in new else _upstream_of(session, job_id))
 
 
@@ -191,11 +276,6 @@ def _taken(session: Session, jobs: Sequence[Job]) -> list[list[str]]:
 
 def _exists(job: Job, job_id: str) -> JobExists:
     return JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
-
-
-def _parameters(session: Session, job: Job, state: JobState) -> dict[str, Any]:
-    named = {"job_id": job.job_id, "job_name": job.job_name, "created_at": micros(job.created_at), "follows": job.upstream_id}
-    return {**named, **state_parameters(state), "definition": definition_of(job), "revision": _next_revision(session)}
 
 
 def _next_revision(session: Session, number: int = 1) -> int:

@@ -40,6 +40,9 @@ _KEY = {"key": "TEXT"}
 _EXECUTION = f"""
     SELECT {", ".join(f"e.{name}" for name in EXECUTION.names)} FROM r JOIN agentool_executions e ON e.execution_id = r.key
 """  # noqa: S608  column names of ours
+_DOWNSTREAM = """
+    SELECT r.key, j.job_id FROM r JOIN agentool_jobs j ON j.follows = r.key WHERE j.live = 1 ORDER BY j.job_id
+"""
 _FIND_CANCELLED = (
     "job_id = :key AND state = 'removed'",
     "live = 0 AND job_name = :key AND state = 'removed' ORDER BY created_at DESC LIMIT 1",
@@ -119,11 +122,9 @@ def last_outcomes(tx: Transaction, job_ids: Sequence[str]) -> Mapping[str, Execu
     return {job_id: ExecutionStatus(status) for job_id, status in rows if status in _OUTCOMES}
 
 
-@reads
-def downstream(tx: Transaction, job_id: str) -> list[str]:
+async def downstream(store: Transactions, job_id: str) -> Sequence[str]:
     """See `JobStore.downstream`."""
-    sql = "SELECT job_id FROM agentool_jobs WHERE follows = :job_id AND live = 1 ORDER BY job_id"
-    return [row[0] for row in tx.session.rows(sql, {"job_id": job_id})]
+    return await store.read_together(_downstream, job_id)
 
 
 @reads
@@ -226,6 +227,14 @@ def _execution(tx: Transaction, execution_ids: Sequence[str]) -> list[Execution 
     rows = tx.session.from_rows(_EXECUTION, _KEY, [(execution_id,) for execution_id in dict.fromkeys(execution_ids)])
     found = {row[0]: execution_or_damaged(row) for row in rows}
     return [found.get(execution_id) for execution_id in execution_ids]
+
+
+def _downstream(tx: Transaction, job_ids: Sequence[str]) -> list[list[str]]:
+    rows = tx.session.from_rows(_DOWNSTREAM, _KEY, [(job_id,) for job_id in dict.fromkeys(job_ids)])
+    found: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+    for job_id, follower in rows:
+        found[job_id].append(follower)
+    return [found[job_id] for job_id in job_ids]
 
 
 def _stored_or_damaged(tx: Transaction, row: Row) -> StoredJob | DamagedJob:

@@ -157,11 +157,6 @@ def state_of(row: Sequence[Any]) -> JobState:
     return JobState(*STATE.facts(row))
 
 
-def state_parameters(state: JobState) -> dict[str, Any]:
-    """Return the columns `STATE`, and whether the job can still fire."""
-    return {**STATE.parameters(state), "live": int(state.status is not JobStatus.DONE)}
-
-
 def unreadable_state(error: Exception) -> JobState:
     """Return where a job stands whose row cannot be read."""
     return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")

@@ -19,6 +19,7 @@ from agentoolkit.system.scheduler.stores.sql import (
     audit,
     claims,
     execution_changes,
+    inserting,
     job_changes,
     outgoing,
     purging,
@@ -103,7 +104,7 @@ class SqlJobStore:
     search_executions = searching.search_executions
     claim = claims.claim
     follow = claims.follow
-    insert = execution_changes.insert
+    insert = inserting.insert
     claim_executions = take_overs.claim_executions
     begin = execution_changes.begin
     finish = execution_changes.finish
