@@ -10,7 +10,7 @@ test:             ## all tests
 	uv run pytest
 
 quick:            ## the inner loop: the framework and the toolkit's documented surface, in less than a minute
-	uv run pytest -q -x -n auto tests/agentool tests/agentoolkit
+	uv run pytest -q -x -n 4 tests/agentool tests/agentoolkit
 
 house:            ## files, functions, names and trips in figures
 	uv run python tools/house.py

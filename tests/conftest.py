@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 import pytest
 
+from .order import is_measured, place
 from .servers import RabbitMq, rabbitmq_running, redis_running
 
 if TYPE_CHECKING:
@@ -90,6 +92,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("postgres_url")
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def emptied_database_url(request: pytest.FixtureRequest) -> str:
+    """The same for tests that are about something else than opening a new database: PostgreSQL has this version's tables already."""
+    return str(request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "emptied_postgres_url"))
+
+
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Fail if the test leaves a thread or an open file behind."""
@@ -123,6 +131,19 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit
     """The RabbitMQ that is reachable here, else one that is started."""
     with rabbitmq_running(tmp_path_factory.mktemp("rabbitmq")) as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coverage_where_it_counts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Measure no coverage by the files that ``make coverage`` does not run either."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage and not is_measured(request.path) and coverage.Coverage.current()
+    if not measuring:
+        yield
+        return
+    measuring.stop()
+    yield
+    measuring.start()
 
 
 Figure = Callable[[int, str], None]
@@ -197,7 +218,9 @@ def _database_on(server: str) -> Iterator[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms out, unless ``AGENTOOL_FULL=1`` asks for them."""
+    """Leave the long forms out, unless ``AGENTOOL_FULL=1`` asks for them. In several processes the longest files come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.path))
     if os.environ.get("AGENTOOL_FULL"):
         return
     left_out = [item for item in items if item.get_closest_marker("long_form")]

@@ -11,6 +11,12 @@ from .stage import Stage
 
 
 @pytest.fixture
+def postgres_url(emptied_postgres_url: str) -> str:
+    """A database that has its tables already: migrations are tried elsewhere."""
+    return emptied_postgres_url
+
+
+@pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """Processes on one SQLite file."""
     stage = Stage(tmp_path, str(tmp_path / "agentool.db"))

@@ -16,9 +16,9 @@ FROM, TO = "2029-12-31T00:00:00+00:00", "2030-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
-async def life(database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
     """A process that never read the job before it was damaged."""
-    life = Life(database_url)
+    life = Life(emptied_database_url)
     await life.open()
     await life.ask("schedule", job_id="damaged", schedule="0 9 * * *", **RUN)
     await life.kit.database.write(lambda session: session.run("UPDATE agentool_jobs SET definition = '{half'"))

@@ -15,8 +15,8 @@ SOON = ROUND_SECONDS * (TAKE_OVER_ROUNDS + 2)
 
 
 @pytest.fixture
-async def life(database_url: str, nothing_left: None) -> AsyncIterator[Life]:
-    life = Life(database_url)
+async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+    life = Life(emptied_database_url)
     await life.open()
     await life.ask("schedule", job_id="extract", schedule="1 hour", **RUN)
     await life.ask("schedule", job_id="load", schedule="after extract", **RUN)

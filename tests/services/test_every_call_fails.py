@@ -6,12 +6,16 @@ import logging
 import os
 from collections import Counter
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 
 from .scenario import START, Faults, Scenario
+
+if TYPE_CHECKING:
+    from tests.postgres import MigratedPostgres
 
 STEP = 1 if os.environ.get("AGENTOOL_FULL") else 23
 """In the short form every so many-th call fails, each time beginning with another."""
@@ -46,35 +50,27 @@ def wrong(scenario: Scenario) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["refused", "unknown"])
+@pytest.mark.parametrize("system", ["sqlite", "postgres"])
 async def test_every_call_may_fail_once(
-    database_url: str, tmp_path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog, nothing_left: None, figure
+    system: str, request: pytest.FixtureRequest, tmp_path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog, nothing_left: None, figure
 ):
     """Whichever call fails, refused or done without an answer: every due time has one true row, every result one delivery."""
     caplog.set_level(logging.CRITICAL)
-    is_sqlite = not database_url.startswith("postgresql")
+    postgres: MigratedPostgres | None = request.getfixturevalue("migrated_postgres") if system == "postgres" else None
     problems: dict[str, list[str]] = {}
     number = 1
     while True:
-        if is_sqlite:
+        if postgres is None:
             database = str(tmp_path / f"{number}.db")
         else:
-            database = database_url
-            await forget_everything(database)
+            database = postgres.url
+            postgres.empty()
         scenario = await carried_out(database, number, kind, monkeypatch)
         if found := wrong(scenario):
             problems[f"call {number}, a {scenario.faults.failed}"] = found
         if scenario.faults.calls < number:
             break
         number += STEP
-    figure(
-        6, f"{'SQLite' if is_sqlite else 'PostgreSQL'}, {kind}: {len(problems)} of {(number + STEP - 1) // STEP} failed calls cost anything"
-    )
+    tried = (number + STEP - 1) // STEP
+    figure(6, f"{'PostgreSQL' if postgres else 'SQLite'}, {kind}: {len(problems)} of {tried} failed calls cost anything")
     assert problems == {}
-
-
-async def forget_everything(url: str) -> None:
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")

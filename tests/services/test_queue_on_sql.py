@@ -48,27 +48,27 @@ def message(number: int, **more: object) -> QueueMessage:
 
 
 @asynccontextmanager
-async def opened(database_url: str) -> AsyncIterator[SqlQueueBackend]:
-    backend = SqlQueueBackend(Database(dialect_for(database_url, "normal"), MIGRATIONS))
+async def opened(emptied_database_url: str) -> AsyncIterator[SqlQueueBackend]:
+    backend = SqlQueueBackend(Database(dialect_for(emptied_database_url, "normal"), MIGRATIONS))
     await backend.open()
     yield backend
     await backend.close()
 
 
 @pytest.fixture
-async def backends(database_url: str, nothing_left: None) -> AsyncIterator[list[SqlQueueBackend]]:
+async def backends(emptied_database_url: str, nothing_left: None) -> AsyncIterator[list[SqlQueueBackend]]:
     """Three back ends on one database, as three processes have them."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(opened(database_url)) for _ in range(3)]
+        yield [await stack.enter_async_context(opened(emptied_database_url)) for _ in range(3)]
 
 
 async def take(backend: SqlQueueBackend, seconds: float = 0, limit: int = 1) -> list[QueueMessage]:
     return list((await backend.take("q", Lease("t", limit, 10), at(seconds))).messages)
 
 
-def kill(database_url: str, point: str) -> None:
+def kill(emptied_database_url: str, point: str) -> None:
     """Start another process and see it die at a point."""
-    ran = subprocess.run([sys.executable, str(CHILD), database_url, point], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, str(CHILD), emptied_database_url, point], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (-signal.SIGKILL, "")
 
 
@@ -164,12 +164,12 @@ async def _passes(backend: SqlQueueBackend, number: int) -> None:
         await backend.status("q", START)
 
 
-async def test_taking_does_not_wait_for_another_taker(postgres_url: str):
+async def test_taking_does_not_wait_for_another_taker(emptied_postgres_url: str):
     """On PostgreSQL, what an open transaction has locked is passed over."""
-    async with opened(postgres_url) as backend:
+    async with opened(emptied_postgres_url) as backend:
         for number in (1, 2):
             await backend.add(message(number), None)
-        dialect = dialect_for(postgres_url)
+        dialect = dialect_for(emptied_postgres_url)
         connection = dialect.connect(writes=True)
         cursor = connection.cursor()
         cursor.execute("BEGIN")
@@ -178,9 +178,9 @@ async def test_taking_does_not_wait_for_another_taker(postgres_url: str):
         connection.close()
 
 
-async def test_a_refused_nack_leaves_the_others_in_one_transaction(database_url: str):
+async def test_a_refused_nack_leaves_the_others_in_one_transaction(emptied_database_url: str):
     """An answer that is an error undoes no other: all of them are done in a transaction or two."""
-    async with opened(database_url) as backend:
+    async with opened(emptied_database_url) as backend:
         await asyncio.gather(*(backend.add(message(number), None) for number in range(50)))
         taken = await take(backend, limit=50)
         writer = backend._database._writer
@@ -194,9 +194,9 @@ async def test_a_refused_nack_leaves_the_others_in_one_transaction(database_url:
         assert (await backend.status("q", START)).counts == Counts(ready=50)
 
 
-async def test_clearing_misses_nothing_that_is_taken_meanwhile(postgres_url: str):
+async def test_clearing_misses_nothing_that_is_taken_meanwhile(emptied_postgres_url: str):
     """Whatever was there when it began is gone, though others take and return all the time."""
-    async with opened(postgres_url) as backend, opened(postgres_url) as other:
+    async with opened(emptied_postgres_url) as backend, opened(emptied_postgres_url) as other:
         for _ in range(5):
             await asyncio.gather(*(backend.add(message(number), None) for number in range(300)))
             stop = asyncio.Event()
@@ -217,15 +217,15 @@ async def test_clearing_misses_nothing_that_is_taken_meanwhile(postgres_url: str
             await backend.delete("q", START)
 
 
-async def test_a_queue_that_another_keeps_locked_stops_no_other(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+async def test_a_queue_that_another_keeps_locked_stops_no_other(emptied_postgres_url: str, monkeypatch: pytest.MonkeyPatch):
     """A foreign lock on one queue is an error for those who ask for it, all at once, and the others go on."""
     import psycopg
 
     monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.3)
-    async with opened(postgres_url) as backend:
+    async with opened(emptied_postgres_url) as backend:
         for name in ("free", "locked"):
             await backend.add(message(0, queue_name=name), None)
-        with psycopg.connect(postgres_url) as foreign:
+        with psycopg.connect(emptied_postgres_url) as foreign:
             foreign.execute("SELECT * FROM agentool_queues WHERE queue_name = 'locked' FOR UPDATE")
             async with asyncio.timeout(5):
                 names = ("free", "locked") * 20
@@ -238,29 +238,29 @@ async def test_a_queue_that_another_keeps_locked_stops_no_other(postgres_url: st
 # Killed processes
 
 
-async def test_the_lease_of_a_killed_process_runs_out(database_url: str):
+async def test_the_lease_of_a_killed_process_runs_out(emptied_database_url: str):
     """What a process had taken when it was killed comes back when its lease is over, and counts as a failed attempt."""
-    async with opened(database_url) as backend:
+    async with opened(emptied_database_url) as backend:
         await backend.add(MESSAGE, None)
-        await asyncio.to_thread(kill, database_url, "taken")
+        await asyncio.to_thread(kill, emptied_database_url, "taken")
         assert (await backend.message("q", MESSAGE.message_id, at(1))).token == LEASE.token
         assert await take(backend, 9) == []
         assert [found.attempts for found in await take(backend, 10)] == [1]
 
 
-async def test_what_a_killed_process_was_taking_was_not_taken(database_url: str):
+async def test_what_a_killed_process_was_taking_was_not_taken(emptied_database_url: str):
     """A process that dies before its commit has taken nothing: the message is ready, and its attempts are none."""
-    async with opened(database_url) as backend:
+    async with opened(emptied_database_url) as backend:
         await backend.add(MESSAGE, None)
-        await asyncio.to_thread(kill, database_url, "taking")
+        await asyncio.to_thread(kill, emptied_database_url, "taking")
         assert [(found.state, found.attempts) for found in await take(backend)] == [(State.IN_FLIGHT, 0)]
 
 
 @pytest.mark.parametrize("point", ["adding", "added"])
-async def test_a_delivery_repeated_after_a_kill_has_its_effect_once(database_url: str, point: str):
+async def test_a_delivery_repeated_after_a_kill_has_its_effect_once(emptied_database_url: str, point: str):
     """Whether the killed process had committed or not, a second delivery of the same id leaves one message."""
-    await asyncio.to_thread(kill, database_url, point)
-    async with opened(database_url) as backend:
+    await asyncio.to_thread(kill, emptied_database_url, point)
+    async with opened(emptied_database_url) as backend:
         assert (await backend.add(MESSAGE, TOMORROW)).duplicate == (point == "added")
         assert await take(backend, limit=5) == [MESSAGE._replace(arrival=1, state=State.IN_FLIGHT, token="t", leased_until=at(10))]
 
@@ -268,9 +268,9 @@ async def test_a_delivery_repeated_after_a_kill_has_its_effect_once(database_url
 # The toolkit
 
 
-async def test_the_toolkit_keeps_messages_where_it_has_a_database(database_url: str, nothing_left: None):
+async def test_the_toolkit_keeps_messages_where_it_has_a_database(emptied_database_url: str, nothing_left: None):
     """A message that one toolkit enqueued is dequeued by the next."""
-    settings = Settings(database=database_url, durability="normal")
+    settings = Settings(database=emptied_database_url, durability="normal")
     async with Toolkit(settings) as kit:
         await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": 1})
     async with Toolkit(settings) as kit:
@@ -278,9 +278,9 @@ async def test_the_toolkit_keeps_messages_where_it_has_a_database(database_url: 
     assert [found["message"] for found in taken.data["messages"]] == [1]
 
 
-async def test_the_queue_may_be_the_first_that_is_used(database_url: str, nothing_left: None):
+async def test_the_queue_may_be_the_first_that_is_used(emptied_database_url: str, nothing_left: None):
     """The queue opens the database by itself, before anything else of the toolkit is open."""
-    kit = Toolkit(Settings(database=database_url, durability="normal"))
+    kit = Toolkit(Settings(database=emptied_database_url, durability="normal"))
     await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": 1})
     async with kit:
         size = await kit.injector.run("queue", {"operation": "size", "queue_name": "q"})
@@ -290,10 +290,10 @@ async def test_the_queue_may_be_the_first_that_is_used(database_url: str, nothin
 # Damaged rows
 
 
-async def test_one_damaged_row_costs_one_message(database_url: str):
+async def test_one_damaged_row_costs_one_message(emptied_database_url: str):
     """A message with an unknown state, an impossible time or a payload that is no JSON: the others are listed and taken."""
     damages = ("state = 'weird'", "expires_at = 9223372036854775807, state = 'dead'", "body = '{'")
-    async with Toolkit(Settings(database=database_url, durability="normal")) as kit:
+    async with Toolkit(Settings(database=emptied_database_url, durability="normal")) as kit:
 
         async def ask(operation: str, **fields: Any) -> Any:
             return (await kit.injector.run("queue", {"operation": operation, "queue_name": "q", **fields})).data
@@ -310,9 +310,9 @@ async def test_one_damaged_row_costs_one_message(database_url: str):
         assert sum('"queued"' in line for line in lines) >= 2
 
 
-async def test_one_damaged_value_costs_one_key(database_url: str):
+async def test_one_damaged_value_costs_one_key(emptied_database_url: str):
     """A value that is no JSON is an error that says what to do; it can be replaced, and others are found."""
-    async with Toolkit(Settings(database=database_url, durability="normal")) as kit:
+    async with Toolkit(Settings(database=emptied_database_url, durability="normal")) as kit:
 
         async def ask(operation: str, key: str, **fields: Any) -> Any:
             return await kit.injector.run("storage_kv", {"operation": operation, "key": key, **fields})
@@ -352,9 +352,9 @@ class Explained:
         self._driver.execute(sql, parameters)
 
 
-async def test_no_statement_reads_a_whole_table(database_url: str, monkeypatch: pytest.MonkeyPatch):
+async def test_no_statement_reads_a_whole_table(emptied_database_url: str, monkeypatch: pytest.MonkeyPatch):
     """Whatever is done with messages, they are found through an index, also while there are few."""
-    dialect, plans = dialect_for(database_url, "normal"), []
+    dialect, plans = dialect_for(emptied_database_url, "normal"), []
     connect, explain = dialect.connect, "EXPLAIN QUERY PLAN " if dialect.name == "sqlite" else "EXPLAIN "
     backend = SqlQueueBackend(Database(dialect, MIGRATIONS), dead_letters=1, remembered_ids=1)
     await backend.open()

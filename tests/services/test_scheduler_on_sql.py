@@ -24,8 +24,8 @@ from .scenario import START
 
 
 @pytest.fixture
-async def life(database_url: str, nothing_left: None) -> AsyncIterator[Life]:
-    life = Life(database_url)
+async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+    life = Life(emptied_database_url)
     await life.open()
     yield life
     await life.close()
@@ -293,10 +293,10 @@ async def test_the_very_same_job_scheduled_twice_at_once_is_there_once(life: Lif
 # Starting and closing
 
 
-async def test_closed_while_it_starts_nothing_is_left(database_url: str, nothing_left: None):
+async def test_closed_while_it_starts_nothing_is_left(emptied_database_url: str, nothing_left: None):
     """Whoever closes a scheduler that is just starting gets one that has ended, database and threads included."""
-    life = Life(database_url)
-    kit = TestToolkit(Settings(database=database_url, timezone="UTC"), life.clock, Injector())
+    life = Life(emptied_database_url)
+    kit = TestToolkit(Settings(database=emptied_database_url, timezone="UTC"), life.clock, Injector())
     opening = asyncio.ensure_future(kit.scheduler.lifecycle.open())
     await asyncio.sleep(0)
     await kit.scheduler.lifecycle.close()
@@ -304,9 +304,9 @@ async def test_closed_while_it_starts_nothing_is_left(database_url: str, nothing
     assert (opening.exception(), kit.database.is_open, kit.scheduler.lifecycle.engine) == (None, False, None)
 
 
-async def test_closing_is_bounded_though_the_database_hangs(database_url: str):
+async def test_closing_is_bounded_though_the_database_hangs(emptied_database_url: str):
     """A scheduler whose writes are not answered any more ends within its time, without having told anybody."""
-    life = Life(database_url)
+    life = Life(emptied_database_url)
     await life.open()
     life.naps = True
     for number in range(5):
@@ -326,9 +326,9 @@ async def test_closing_is_bounded_though_the_database_hangs(database_url: str):
     assert took < 2
 
 
-async def test_cancelled_while_it_opens_nothing_is_left(database_url: str, nothing_left: None):
+async def test_cancelled_while_it_opens_nothing_is_left(emptied_database_url: str, nothing_left: None):
     """A toolkit whose opening was cancelled has ended all that it had begun."""
-    kit = TestToolkit(Settings(database=database_url, timezone="UTC"), ManualTime(START), Injector())
+    kit = TestToolkit(Settings(database=emptied_database_url, timezone="UTC"), ManualTime(START), Injector())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0), kit:
             pass
@@ -401,8 +401,8 @@ async def test_toolkit_opens_after_a_start_that_failed(life: Life, monkeypatch: 
 
 
 @pytest.fixture
-async def away(postgres_url: str) -> AsyncIterator[tuple[Life, Proxy]]:
-    proxy = Proxy(postgres_url)
+async def away(emptied_postgres_url: str) -> AsyncIterator[tuple[Life, Proxy]]:
+    proxy = Proxy(emptied_postgres_url)
     life = Life(proxy.url)
     await life.open()
     yield life, proxy

@@ -1,0 +1,30 @@
+"""In which order the files are tested, and which of them coverage is measured by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MEASURED = ("agentool", "agentoolkit", "contracts", "schedules", "services")
+"""The folders that ``make coverage`` runs; what the others run besides costs nearly twice the time while it is measured."""
+LONGEST = (
+    *("contracts/test_executor.py", "browser/test_pictures.py", "acceptance/test_differential.py", "services/test_every_call_fails.py"),
+    *("contracts/test_queue_backend.py", "interleavings/test_interleavings.py", "entrypoints/test_processes.py", "browser/test_start.py"),
+    *("acceptance/test_ended.py", "contracts/test_workers.py", "browser/test_dashboard.py", "entrypoints/test_usage.py"),
+    *("services/test_scheduler_on_sql.py", "services/test_sharing.py", "acceptance/test_namespaces.py", "agents/test_approvals.py"),
+    *("entrypoints/test_listening.py", "entrypoints/test_transcripts.py", "agents/test_durable.py", "acceptance/test_killed.py"),
+    *("interleavings/test_life.py", "acceptance/test_storm.py", "acceptance/test_soak.py", "mcp_door/test_processes.py"),
+    *("browser/test_left_open.py", "mcp_door/test_clients.py", "mcp_door/test_scheduled_restart.py", "shipping/test_wheel.py"),
+)
+"""The files that take longest: where several processes test, none is to be left with one of them when the others have nothing to do."""
+_ROOT = Path(__file__).parent
+
+
+def is_measured(path: Path) -> bool:
+    """Is a test file one of those that coverage is measured by?"""
+    return path.relative_to(_ROOT).parts[0] in MEASURED
+
+
+def place(path: Path) -> int:
+    """Return where a file stands: the longest come first, the others as they were found."""
+    name = path.relative_to(_ROOT).as_posix()
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
