@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from time import thread_time
+from typing import Any, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
+from agentool.errors import InvalidInput
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import BOUNDS, Reading, firings, read_schedule
 
 MAX_FIRINGS = 10_000
 """Firings that one simulation returns."""
+
+T = TypeVar("T")
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,6 +48,7 @@ def simulate(
     *,
     timezone: str | None = None,
     limit: int = MAX_FIRINGS,
+    seconds: float | None = None,
 ) -> list[Firing]:
     """Return every firing from `start` (included) to `end` (not included), in order, as if all were scheduled at `start`.
 
@@ -53,12 +58,15 @@ def simulate(
         end: Aware.
         timezone: IANA name of the zone of tasks that name none; this machine's by default.
         limit: Firings after which to stop.
+        seconds: Of processor time after which it is refused; None: however long it takes.
 
     Raises:
         InvalidSchedule: A schedule cannot be read.
+        InvalidInput: It takes longer than `seconds`.
     """
+    until = None if seconds is None else thread_time() + seconds
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
-    streams = [_firings_of(task, start, end, timezone) for task in wanted if not task.get("paused")]
+    streams = [_within(_firings_of(task, start, end, timezone), until) for task in _within(wanted, until) if not task.get("paused")]
     return list(islice(heapq.merge(*streams, key=_order), limit))
 
 
@@ -67,6 +75,15 @@ def busiest_minute(found: Iterable[Firing]) -> tuple[datetime, int] | None:
     counted = Counter(firing.due.astimezone(UTC).replace(second=0, microsecond=0) for firing in found)
     minute, number = max(counted.items(), key=lambda item: (item[1], -item[0].timestamp()), default=(_LONG_AGO, 0))
     return (minute, number) if number > 1 else None
+
+
+def _within(items: Iterable[T], until: float | None) -> Iterator[T]:
+    """Yield items until this thread has worked for long enough. A list of times, or a delay, makes each of them cost more."""
+    for item in items:
+        if until is not None and thread_time() > until:
+            problem = "Simulating these tasks takes longer than one request may."
+            raise InvalidInput(problem, field="tasks", remedy="Give fewer tasks, a shorter range or a smaller limit.")
+        yield item
 
 
 def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:

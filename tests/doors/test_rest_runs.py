@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from threading import get_ident
+from contextlib import suppress
+from itertools import count
+from threading import Barrier, BrokenBarrierError, get_ident
 from typing import Any
 from urllib.parse import quote
 
@@ -255,6 +257,33 @@ async def test_a_simulation_holds_up_nothing(api: Api, monkeypatch: pytest.Monke
     await api("POST", "/simulate", json={"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"})
     assert threads
     assert get_ident() not in threads
+
+
+async def test_a_simulation_that_takes_too_long_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sentence that says what to do, after the processor time that one request may take."""
+    monkeypatch.setattr("agentoolkit.simulation.thread_time", count(step=1).__next__)
+    task = {"name": "x", "schedule": "every hour", **LIST}
+    asked = {"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"}
+    refused = await api("POST", "/simulate", status=422, json=asked)
+    assert (refused["field"], refused["detail"].endswith("Give fewer tasks, a shorter range or a smaller limit.")) == ("tasks", True)
+    assert len((await api("POST", "/simulate", json={**asked, "end": "2030-01-01T01:30:00Z"}))["due_times"]) == 1
+
+
+async def test_simulations_wait_for_each_other(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are asked for at once, one thread works on them."""
+    both, met = Barrier(2), list[bool]()
+
+    def simulate(*_: Any, **__: Any) -> list[Any]:
+        with suppress(BrokenBarrierError):
+            both.wait(0.05)
+            met.append(True)
+        both.reset()
+        return []
+
+    monkeypatch.setattr("agentoolkit.simulation.simulate", simulate)
+    asked = {"tasks": [{"name": "x", "schedule": "every hour", **LIST}], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"}
+    await asyncio.gather(*(api("POST", "/simulate", json=asked) for _ in range(2)))
+    assert not met
 
 
 async def test_processes_are_listed(api: Api) -> None:

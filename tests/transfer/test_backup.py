@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agentool import InvalidInput
+from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, Message
@@ -508,3 +509,19 @@ async def test_what_a_handler_said_is_taken_as_it_is(tmp_path: Path) -> None:
     before, after = await moved(tmp_path / "a.db", tmp_path / "b.db")
     assert before == after
     assert "\\ud800" in before[1]
+
+
+async def test_an_import_is_written_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with a commit for each job and each execution."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit)
+        many = [DONE._replace(execution_id=f"hourly@{number}", finished_at=NOW + timedelta(seconds=number)) for number in range(90)]
+        await kit.scheduler.store.insert(many)
+        lines = await exported(kit)
+    commits: list[int] = []
+    transaction = DatabaseThread._transaction
+    monkeypatch.setattr(DatabaseThread, "_transaction", lambda thread, batch: commits.append(thread._writes) or transaction(thread, batch))
+    async with opened(tmp_path / "b.db") as kit:
+        commits.clear()
+        assert (await import_lines(held(kit), lines, NOW)).executions == 90
+        assert sum(commits) < 10

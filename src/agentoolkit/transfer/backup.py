@@ -6,11 +6,12 @@ a message in a queue, an id that a queue remembers, or a value. A file is read w
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.json_values import is_json
@@ -28,6 +29,9 @@ VERSION = 3
 """Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
 
 _ALL = 1_000_000_000
+_PORTION = 512
+
+T = TypeVar("T")
 
 
 class Everything(NamedTuple):
@@ -186,8 +190,8 @@ class _Importer:
 
     async def add(self) -> Arrived:
         contents = self._contents
-        jobs = [await self._add_job(stored) for stored in contents.jobs]
-        executions = [await self._add_execution(execution) for execution in contents.executions]
+        jobs = await _in_portions(self._add_job, contents.jobs)
+        executions = await _in_portions(self._add_execution, contents.executions)
         added = [execution.execution_id for execution, new in zip(contents.executions, executions, strict=True) if new]
         outcomes = [execution_id in contents.outcomes for execution_id in added]
         restored = await self._held.queues.restore(contents.queue_contents(self._now), self._now)
@@ -211,6 +215,14 @@ class _Importer:
                 execution = execution._replace(status=ExecutionStatus.QUEUED, owner="", retry_at=None)
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
+
+
+async def _in_portions(add: Callable[[T], Awaitable[bool]], items: Sequence[T]) -> list[bool]:
+    """Add items in their order, many at once: those of a portion share a commit."""
+    added: list[bool] = []
+    for first in range(0, len(items), _PORTION):
+        added += await asyncio.gather(*map(add, items[first : first + _PORTION]))
+    return added
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
+from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, Field
+from starlette.datastructures import State
 
 from agentool.describe import describe
 from agentoolkit.entrypoints.rest.asking import Asking
@@ -16,9 +21,16 @@ from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 from agentoolkit.system.scheduler.job_fields import fields_of_job
 from agentoolkit.system.scheduler.schedules import BOUNDS, Kind
 
+if TYPE_CHECKING:
+    from agentoolkit.simulation import Firing
+
 router = guarded_router("planning")
 
 MAX_SIMULATED = timedelta(days=366)
+MAX_SECONDS = 3.0
+"""Of processor time for one simulation. A thousand plain crontabs and ten thousand due times take a tenth of it."""
+_WAIT_SECONDS = 10.0
+"""How long a simulation waits for another one: each takes Python's lock from whatever is due meanwhile."""
 
 
 class PreviewRequest(fields_of_job(*BOUNDS, base=Body)):
@@ -87,18 +99,44 @@ async def preview_schedule(preview: PreviewRequest, tools: Asking) -> TaskReadin
 
 
 @router.post("/simulate", openapi_extra=needing("read"))
-async def simulate_tasks(simulation: SimulationRequest, tools: Asking) -> Simulation:
-    """Return every due time of tasks in a range, as if they were scheduled at its start."""
-    from agentoolkit.simulation import simulate
-
+async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: Request) -> Simulation:
+    """Return every due time of tasks in a range, as if they were scheduled at its start. One simulation is made at a time."""
     if not timedelta(0) < simulation.end - simulation.start <= MAX_SIMULATED:
         raise ApiError(422, "invalid-range", "The range must be longer than nothing, and a year at most.", field="end")
     try:
-        found = await asyncio.to_thread(simulate, simulation.tasks, simulation.start, simulation.end, limit=simulation.limit + 1)
+        async with _turn(request.app.state):
+            found = await _simulated(simulation)
     except OverflowError as error:
         raise ApiError(422, "invalid-range", "Nothing is known of that time.", field="start") from error
+    except TimeoutError as error:
+        raise ApiError(429, "busy", "Other simulations are under way.", remedy="Ask again in a few seconds.") from error
     due_times = [DueTime(due=one.due, name=one.name, agentool_name=one.tool) for one in found[: simulation.limit]]
     return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit)
+
+
+async def _simulated(asked: SimulationRequest) -> Sequence[Firing]:
+    from agentoolkit.simulation import simulate
+
+    work = partial(simulate, asked.tasks, asked.start, asked.end, limit=asked.limit + 1, seconds=MAX_SECONDS)
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        await asyncio.wait([working])  # also where the request was given up: the thread works on, and nobody else may begin
+
+
+@asynccontextmanager
+async def _turn(state: State) -> AsyncGenerator[None]:
+    """Wait until no other simulation of this application is under way. Raises `TimeoutError`."""
+    if not hasattr(state, "simulating"):
+        state.simulating = asyncio.Lock()
+    lock: asyncio.Lock = state.simulating
+    async with asyncio.timeout(_WAIT_SECONDS):
+        await lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @router.get("/agentools")
