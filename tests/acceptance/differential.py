@@ -138,6 +138,7 @@ class Play:
             await self.world.advance(30)
             self.seen.append(["at the end", await self._everything(), self._heard()])
         finally:
+            await kit.scheduler.lifecycle.close(0.2)  # its handlers wait for time that stands still, and all is seen
             await self.world.close()
         return self.seen
 
