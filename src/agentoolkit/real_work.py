@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentool.errors import AgenToolError
-from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.engine.attempts import execution_in
 from agentoolkit.system.scheduler.events import Event, Listener
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.threads import functions_awaited
@@ -111,7 +111,7 @@ def _sleeps_awaited() -> bool:
     loop = asyncio.get_running_loop()
     timers: list[Any] = getattr(loop, "_scheduled", [])
     soon = loop.time() + SHORT_SLEEP_SECONDS
-    return any(timer.when() <= soon and not timer.cancelled() and timer._context.run(current_execution) is not None for timer in timers)
+    return any(timer.when() <= soon and not timer.cancelled() and execution_in(timer._context) is not None for timer in timers)
 
 
 def _programs_awaited() -> bool:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Literal
 
 import pytest
@@ -501,3 +502,52 @@ def test_a_program_ends_though_a_handler_does_not(work, caplog):
     program_thread.start()
     program_thread.join(10)
     assert (ended, "stubborn" in caplog.text, "orderly" in caplog.text) == (["orderly", "program"], True, False)
+
+
+async def test_a_handler_of_another_toolkit_is_not_left_behind(caplog):
+    """Only handlers of the scheduler that stops are given up: one that cleans up in another toolkit on this event loop goes on."""
+    tasks, may_end = list[asyncio.Task[None]](), asyncio.Event()
+
+    async def cleans_up(ctx: RunContext) -> None:
+        tasks.append(asyncio.current_task())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    async with toolkit() as kit:
+        create_agentool("thorough", EndlessInput, {"go": cleans_up}, injector=kit.injector)
+        job = {"schedule": "now", "agentool_name": "thorough", "input_data": {"operation": "go"}}
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", **job})
+        await kit.advance(seconds=1)
+        (record,) = (await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "job"})).data["history"]
+        await kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": record["execution_id"]})
+        await asyncio.sleep(0)
+        async with toolkit():
+            pass
+        assert (tasks[0] in asyncio.all_tasks(), "left behind" in caplog.text) == (True, False)
+        may_end.set()
+
+
+@pytest.mark.parametrize(
+    "step", ["leadership.Leadership.stop", "dispatch.Dispatch.stop", "engine.leave_handlers_behind", "delivery.Deliveries.stop"]
+)
+async def test_the_lead_is_given_up_whatever_fails_to_stop(step, monkeypatch):
+    """Other processes go on at once, though a step of the stop fails."""
+    released = list[str]()
+
+    async def fails(*_: object) -> None:
+        raise RuntimeError("unexpected")
+
+    with suppress(RuntimeError):
+        async with toolkit() as kit:
+            store = kit.scheduler.parts.store
+            release = store.release_all
+
+            async def release_all() -> None:
+                released.append("all")
+                await release()
+
+            monkeypatch.setattr(store, "release_all", release_all)
+            monkeypatch.setattr(f"agentoolkit.system.scheduler.engine.{step}", fails)
+    assert released == ["all"]

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import datetime
 from itertools import islice
 
@@ -46,6 +46,11 @@ def current_execution() -> Execution | None:
     The id is the same for every attempt at one due time, so it can serve as an idempotency key.
     """
     return _current.get()
+
+
+def execution_in(context: Context) -> Execution | None:
+    """Return the execution that runs in a context, also in one that is entered at this moment."""
+    return context.get(_current)
 
 
 class HandlerTimeout(TimeoutError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from agentoolkit.system.scheduler.engine.claiming import Claiming
@@ -58,19 +59,19 @@ class Engine:
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered, give up the lead."""
-        await self.leadership.stop(seconds * 0.05)
-        self.claiming.stop()
-        if self.clock.running:
-            self.clock.shutdown(wait=False)
-        await self.claiming.wait_idle(seconds * 0.05)
-        await self.dispatch.stop(seconds * 0.5, seconds * 0.15)
-        await leave_handlers_behind()
-        await self.deliveries.stop(seconds * 0.1)
-        if self._opened:
-            try:  # others may lead and start what waits, also if this process goes on; who is not told notices in time
-                await asyncio.wait_for(self._parts.store.release_all(), seconds * 0.05)
+        async with AsyncExitStack() as then:  # what fails to end keeps neither messages nor the lead
+            then.push_async_callback(self._release_all, seconds * 0.05)
+            then.push_async_callback(self.deliveries.stop, seconds * 0.1)
+            await self.leadership.stop(seconds * 0.05)
+            self.claiming.stop()
+            if self.clock.running:
+                self.clock.shutdown(wait=False)
+            await self.claiming.wait_idle(seconds * 0.05)
+            await self.dispatch.stop(seconds * 0.5, seconds * 0.15)
+            try:
+                await leave_handlers_behind(self.dispatch.executor.started)
             except Exception:
-                log_failure(logger, "The store was not told that this process stops")
+                log_failure(logger, "A handler that ignores its cancellation may keep this program from ending")
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def wait_idle(self) -> None:
@@ -91,6 +92,14 @@ class Engine:
         self._suspensions -= 1
         if self._suspensions == 0 and self.clock.running:
             self.clock.resume()
+
+    async def _release_all(self, seconds: float) -> None:
+        """Let other processes lead and start what waits, also if this one goes on. Who is not told notices in time."""
+        if self._opened:
+            try:
+                await asyncio.wait_for(self._parts.store.release_all(), seconds)
+            except Exception:
+                log_failure(logger, "The store was not told that this process stops")
 
     def _open_after(self, turns: int) -> None:
         """Let work begin after some turns of the event loop: whoever opened the scheduler registers AgenTools in the first one."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.engine.attempts import execution_in
+from agentoolkit.system.scheduler.jobs import Execution
 
 logger = logging.getLogger(__name__)
 
@@ -16,14 +18,22 @@ _TURNS = 5
 """Turns of the event loop that what was just cancelled, and what it has begun, get to end or to wait again."""
 
 
-async def leave_handlers_behind() -> None:
-    """Let ``asyncio.run`` not wait for the handlers that are left on this event loop, nor for tasks that they have begun."""
+async def leave_handlers_behind(is_ours: Callable[[Context], bool]) -> None:
+    """Let ``asyncio.run`` wait neither for handlers that ignore their cancellation, nor for tasks that they have begun.
+
+    Args:
+        is_ours: Tells whether what runs in a context is a handler of the scheduler that stops, or was begun by one.
+    """
     for _ in range(_TURNS):
         await asyncio.sleep(0)
-    executions = {task: context.run(current_execution) for task in asyncio.all_tasks() if (context := _context_of(task)) is not None}
-    stubborn = {found.execution_id for task, found in executions.items() if found is not None and task.cancelling()}
-    for task, found in executions.items():
-        if found is not None and found.execution_id in stubborn:
+    executions: dict[asyncio.Task[Any], Execution] = {}
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        context = _context_of(task)
+        if context is not None and is_ours(context) and (execution := execution_in(context)) is not None:
+            executions[task] = execution
+    stubborn = {execution.execution_id for task, execution in executions.items() if task.cancelling()}
+    for task, execution in executions.items():
+        if execution.execution_id in stubborn:
             _leave_behind(task)
     for execution_id in sorted(stubborn):
         logger.warning("The handler of %s ignores its cancellation and is left behind", execution_id)

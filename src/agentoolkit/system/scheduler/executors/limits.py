@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Sequence
-from contextvars import copy_context
+from contextvars import Context, ContextVar, copy_context
 from itertools import count
 
 from agentoolkit.system.scheduler.ports import Order
 
 Entry = tuple[int, int, Order]
 """An order with its urgency and arrival, in front so that smaller goes first."""
+
+
+_let_in_by: ContextVar[Limits | None] = ContextVar("agentool_let_in_by", default=None)
 
 
 class Room:
@@ -36,6 +39,7 @@ class Limits:
         self._concurrency = concurrency
         self._context = copy_context()
         """What is let in runs in a copy of this, not in that of whoever has just left."""
+        self._context.run(_let_in_by.set, self)
         self._arrival = count()
         self._waiting: list[Entry] = []
         """A heap, with what was withdrawn still in it."""
@@ -72,6 +76,10 @@ class Limits:
     def withdraw(self, execution_id: str) -> bool:
         """See `ports.Executor.withdraw`."""
         return self._waiting_ids.pop(execution_id, None) is not None
+
+    def started(self, context: Context) -> bool:
+        """See `ports.Executor.started`."""
+        return context.get(_let_in_by) is self
 
     def admitted(self, execution_id: str) -> Order:
         """Return the order of an execution that has room."""

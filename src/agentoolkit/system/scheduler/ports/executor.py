@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from contextvars import Context
 from typing import NamedTuple, Protocol
 
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, ExecutorName, Priority
@@ -117,6 +118,10 @@ class Executor(Protocol):
 
     def abandon(self, execution_id: str) -> None:
         """Give an execution's room to others though its handler has not ended, and cancel it no more."""
+        ...
+
+    def started(self, context: Context) -> bool:
+        """Does what runs in a context run here: a handler, or what one has begun?"""
         ...
 
     async def drain(self, seconds: float, grace: float) -> None:
