@@ -37,7 +37,7 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
 def words(error: Exception) -> str:
     """Say what went wrong without naming the framework."""
     if isinstance(error, InvalidInput) and error.problems:
-        said = " ".join(part for part in (sentence(error.problems), error.remedy) if part)
+        said = " ".join(part for part in (sentence(error.problems), error.remedy, *map(words, error.also)) if part)
     else:
         said = str(error) or type(error).__name__
     return said if len(said) <= MAX_REFUSAL else f"{said[:MAX_REFUSAL]}…"

@@ -220,3 +220,14 @@ async def test_a_query_that_cannot_be_read_is_the_schedulers_refusal(scheduler, 
     with pytest.raises(SchedulerError) as refused:
         await scheduler(operation, query=query)
     assert isinstance(refused.value, ValueError)
+
+
+async def test_all_that_is_wrong_is_told_at_once(scheduler):
+    """Schedule, target and gate are looked at each by itself, of a new job and of a change alike; nobody corrects in rounds."""
+    await scheduler("schedule", job_id="x", **GOOD)
+    wrong = {"schedule": "whenever", "agentool_name": "nobody", "gate": {"agentool_name": "dor", "input_data": {}}}
+    for operation, fields in (("schedule", {**GOOD, "job_id": "y", **wrong}), ("update", {"job_id": "x", **wrong})):
+        error = await refusal(scheduler, operation, fields)
+        assert isinstance(error, InvalidSchedule)
+        assert [each.field for each in (error, *error.also)] == ["schedule", "agentool_name", "gate"]
+        assert all(word in str(error) for word in ("whenever", "nobody", "dor"))

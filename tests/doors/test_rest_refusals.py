@@ -81,3 +81,15 @@ async def test_dots_are_no_id(kit: TestToolkit, task_id: str) -> None:
         empty = await client.post("/bulk", json={"action": "run", "ids": [""]})
     assert (refused.status_code, refused.json()["field"]) == (422, "job_id")
     assert empty.status_code == 422
+
+
+async def test_all_that_is_wrong_with_a_task_is_told_at_once(kit: TestToolkit) -> None:
+    """A field that there is not, a schedule that cannot be read and a tool that nobody has: in one answer."""
+    task = {"name": "x", "schedule": "whenever", "agentool_name": "nobody", "input_data": {}, "pirority": "high"}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=create_app(kit)), base_url="http://127.0.0.1/api/scheduler") as client:
+        refused = (await client.post("/tasks", json=task)).json()
+        assert [error["field"] for error in refused["errors"]] == ["pirority", "schedule", "agentool_name"]
+        assert all(word in refused["detail"] for word in ("pirority", "whenever", "nobody"))
+        del task["pirority"]
+        refused = (await client.post("/tasks", json=task)).json()
+        assert [error["field"] for error in refused["errors"]] == ["schedule", "agentool_name"]

@@ -30,11 +30,11 @@ def _lacks(error: BaseException | None) -> Iterator[tuple[str, str]]:
     """Find what is not allowed, in an error with what it also tells, or in what caused it. The remedy names the variable."""
     while error is not None:
         remedy, value = str(getattr(error, "remedy", "") or ""), getattr(error, "value", None)
+        for other in error.also if isinstance(error, AgenToolError) else ():
+            yield from _lacks(other)
         if isinstance(error, PermissionError) and (found := _VARIABLE.search(remedy)):
             values = cast("list[object]", value) if isinstance(value, list) else [value]
             yield from ((found[1], _allowable(found[1], str(each))) for each in values)
-            for other in error.also if isinstance(error, AgenToolError) else ():
-                yield from _lacks(other)
             return
         error = error.__cause__
 

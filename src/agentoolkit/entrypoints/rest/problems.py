@@ -76,9 +76,12 @@ def problem_of(error: Exception) -> Problem:
     return _problem(500, "internal-error", "The server failed; its log says why.")
 
 
-def problem_response(error: Exception) -> Response:
-    """Return the answer to a request that raised."""
+def problem_response(error: Exception, also: AgenToolError | None = None) -> Response:
+    """Return the answer to a request that raised, with what else is wrong with it."""
     problem = problem_of(error)
+    if also is not None:
+        problem.detail = f"{problem.detail} {also}"
+        problem.errors = [*problem.errors, *_all_faults(also)]
     headers = getattr(error, "headers", None)
     content = problem.model_dump(mode="json", exclude_none=True)
     return Response(json.dumps(content, ensure_ascii=True), problem.status, headers, MEDIA_TYPE)
@@ -89,9 +92,19 @@ def _refusal(error: AgenToolError) -> Problem:
     kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(error).__name__).lower()
     if status >= 500:
         logger.error("A request failed: %s", error)
-    errors = [FieldError(field=found.field, problem=found.problem) for found in error.problems] if isinstance(error, InvalidInput) else []
+    errors = _all_faults(error) if error.also else _problems_of(error)
     value = None if error.value is None or error.value is UNSHOWN else str(error.value)[:MAX_VALUE]
     return _problem(status, kind, str(error), field=error.field, value=value, remedy=error.remedy, errors=errors)
+
+
+def _all_faults(error: AgenToolError) -> list[FieldError]:
+    """Name each field that an error is about, and what else was refused with it."""
+    own = _problems_of(error) or [FieldError(field=error.field or "", problem=error.problem)]
+    return [*own, *(found for other in error.also for found in _all_faults(other))]
+
+
+def _problems_of(error: AgenToolError) -> list[FieldError]:
+    return [FieldError(field=found.field, problem=found.problem) for found in error.problems] if isinstance(error, InvalidInput) else []
 
 
 def _status(error: AgenToolError) -> int:

@@ -17,7 +17,9 @@ from starlette.types import Scope
 from agentool.caller import Scope as CallerScope
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.idempotency import answered_once
+from agentoolkit.entrypoints.rest.models import NewTask
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
+from agentoolkit.entrypoints.rest.refused_tasks import also_refused
 
 Named = Annotated[str, Path(min_length=1, max_length=1_000)]
 """A part of a path that names something."""
@@ -42,6 +44,8 @@ class GuardedRoute(NamingRoute):
 
         takes_query = bool(self.dependant.query_params)  # of those that take some, the model refuses others
 
+        takes_task = self.body_field is not None and self.body_field.field_info.annotation is NewTask
+
         async def guarded(request: Request) -> Response:
             try:
                 if not is_admitted(request.scope):
@@ -54,7 +58,9 @@ class GuardedRoute(NamingRoute):
                     unknown = next(iter(request.query_params))
                     raise ApiError(422, "invalid-request", f"{unknown!r} is no parameter here.", field=unknown, remedy="Leave it out.")
                 return await answered_once(request, handle)
-            except (RequestValidationError, Exception) as error:
+            except RequestValidationError as error:
+                return problem_response(error, await also_refused(request, error) if takes_task else None)
+            except Exception as error:
                 return problem_response(error)
 
         return guarded

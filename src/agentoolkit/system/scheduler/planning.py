@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from agentool.caller import get_caller
 from agentool.core.injector import Injector
+from agentool.errors import Refusals
 from agentoolkit.system.scheduler.checks import (
     check_gate,
     check_lookalikes,
@@ -31,7 +32,9 @@ REQUIRED = ("schedule", "agentool_name", "input_data")
 _SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", *BOUNDS})
 """The fields that make a schedule."""
 _POLICIES = frozenset(field.name for field in fields(Policies))
-_DEFINITION = frozenset({"job_name", "agentool_name", "input_data", "result_queue", "error_queue", "description", "tags"})
+_QUEUES = ("result_queue", "error_queue")
+_CALLED = ("agentool_name", "input_data", *_QUEUES)
+_DEFINITION = frozenset({"job_name", "description", "tags", *_CALLED})
 
 
 class Plan(NamedTuple):
@@ -69,11 +72,12 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     if missing := [field for field in REQUIRED if field not in given]:
         raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
-    reading = read_when(given, id_, now, habits)
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
-    job = Job(job_id=id_, schedule=reading.schedule, policies=_policies(Policies(), given), created_at=now, **told)
+    policies = _policies(Policies(), given)
+    reading, told["input_data"] = _checked(lambda: read_when(given, id_, now, habits), told, policies, injector)
+    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
-    return Plan(_checked(job, injector), JobState(status, reading.schedule.first_from(now)), reading)
+    return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)
 
 
 def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan:
@@ -85,9 +89,15 @@ def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datet
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
     job, given = stored.job, changes.given()
-    reading = _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
-    changed = replace(job, schedule=reading.schedule, policies=_policies(job.policies, given), **_definition(given))
-    return Plan(_checked(changed, injector), _state_after(stored, changed, changes.paused, now), reading)
+    told = {**{name: getattr(job, name) for name in _CALLED}, **_definition(given)}
+    policies = _policies(job.policies, given)
+
+    def read() -> Reading:
+        return _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
+
+    reading, told["input_data"] = _checked(read, told, policies, injector)
+    changed = replace(job, schedule=reading.schedule, policies=policies, **told)
+    return Plan(changed, _state_after(stored, changed, changes.paused, now), reading)
 
 
 def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan | None:
@@ -182,11 +192,23 @@ def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
     return replace(before, **told)
 
 
-def _checked(job: Job, injector: Injector) -> Job:
-    """Refuse a job that could not run, and return it with an input of its own."""
-    input_data = checked_input(job.agentool_name, job.input_data, injector)
-    check_lookalikes("input_data", input_data)
-    check_references(job.schedule, input_data)
-    check_gate(injector, job.policies.gate)
-    check_queues(injector, result_queue=job.result_queue, error_queue=job.error_queue)
-    return replace(job, input_data=input_data)
+def _checked(
+    read: Callable[[], Reading], told: Mapping[str, Any], policies: Policies, injector: Injector
+) -> tuple[Reading, dict[str, Any]]:
+    """Read when a job is due, and refuse one that could not run: all that is wrong at once. Return an input of its own with it."""
+    refusals = Refusals()
+    readings: list[Reading] = []
+    inputs: list[dict[str, Any]] = []
+    with refusals.collect():
+        readings.append(read())
+    with refusals.collect():
+        inputs.append(checked_input(told["agentool_name"], told["input_data"], injector))
+        check_lookalikes("input_data", inputs[0])
+        for reading in readings:
+            check_references(reading.schedule, inputs[0])
+    with refusals.collect():
+        check_gate(injector, policies.gate)
+    with refusals.collect():
+        check_queues(injector, **{name: told.get(name) for name in _QUEUES})
+    refusals.raise_all()
+    return readings[0], inputs[0]
