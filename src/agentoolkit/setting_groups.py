@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from agentoolkit.agent_settings import AgentSource
-from agentoolkit.setting_values import LocalPath, ProgramName, checked_broker, checked_redis, checked_web_address
+from agentoolkit.setting_values import LocalPath, Network, ProgramName, checked_broker, checked_redis, checked_web_address
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -218,6 +218,12 @@ class RestSettings(SettingsGroup):
     tokens: Literal["auto", "always"] = Field(
         default="auto", description="When a token is needed: 'auto': unless the address is a loopback one; or 'always'"
     )
+    proxies: tuple[Network, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="Proxies that are believed who asks, and whether by HTTPS (X-Forwarded-For and -Proto): addresses and networks",
+        examples=["10.0.0.0/8"],
+    )
+    session_days: float = Field(default=7.0, gt=0, le=365, description="Days that who signs in to the pages stays signed in at most")
     body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
 
 

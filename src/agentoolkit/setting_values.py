@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,11 @@ def checked_web_address(url: SecretStr) -> SecretStr:
     return url
 
 
+def checked_network(named: str) -> str:
+    """Return an address or a network of addresses. Raises `ValueError`."""
+    return str(ip_network(named) if "/" in named else ip_address(named))
+
+
 def checked_broker(url: SecretStr) -> SecretStr:
     """Return the address of a broker. Raises `ValueError`, without quoting it."""
     return _with_scheme(url, "redis", "rediss", "amqp", "amqps")
@@ -71,4 +77,5 @@ def _with_scheme(url: SecretStr, *schemes: str) -> SecretStr:
 
 
 LocalPath = Annotated[Path, AfterValidator(absolute)]
+Network = Annotated[str, AfterValidator(checked_network)]
 ProgramName = Annotated[str, AfterValidator(checked_program)]

@@ -102,13 +102,25 @@ class Tokens:
 
     async def check(self, text: str, door: Door = "rest") -> Caller | None:
         """Return whom a token speaks for; None: it is unknown, expired or revoked."""
+        token = await self.find(text)
+        return await self._speak_for(token, door) if token else None
+
+    async def caller_of(self, token_id: str, door: Door = "rest") -> Caller | None:
+        """As `check`, by the id of a token that was shown before."""
+        token = await self._store.get(token_id)
+        return await self._speak_for(token, door) if token and token.is_valid(self._time.now()) else None
+
+    async def find(self, text: str) -> Token | None:
+        """Return what is known of a token; None: it is unknown, expired or revoked."""
         prefix, _, rest = text.partition("_")
         token_id, _, secret = rest.partition("_")
         token = await self._store.get(token_id) if prefix == PREFIX and token_id.isalnum() else None
         is_right = hmac.compare_digest(_digest(secret), token.digest if token else _digest(""))
+        return token if token and is_right and token.is_valid(self._time.now()) else None
+
+    async def _speak_for(self, token: Token, door: Door) -> Caller:
+        """Note that a token is used, and return whom it speaks for."""
         now = self._time.now()
-        if token is None or not is_right or not token.is_valid(now):
-            return None
         if token.used_at is None or now - token.used_at >= _USED_EVERY:
             await self._store.put(replace(token, used_at=now))
         return Caller(token.name, door, token.scopes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -19,6 +20,7 @@ from agentoolkit.live_output import LiveLog
 from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event
 from agentoolkit.ping import Ping
+from agentoolkit.sessions import MemorySessions, Sessions, SqlSessions
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.memory import MemoryKeyValueStore
 from agentoolkit.storage.kv.sql import SqlKeyValueStore
@@ -90,6 +92,7 @@ class Toolkit:
         self._log = LogService(self.settings.log, self._time)
         self.events = self._make_events()
         self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
+        self.sessions = self._make_sessions()
         self._parts = ToolParts(
             self.settings,
             self.injector,
@@ -239,6 +242,10 @@ class Toolkit:
 
             return RedisEventStore(self._redis, keep)
         return MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep)
+
+    def _make_sessions(self) -> Sessions:
+        store = MemorySessions() if self.database is None else SqlSessions(self.database)
+        return Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
 
     def _replace(self, *names: str, in_use: bool) -> None:
         """Make room for what is kept in the database, unless what lives in memory holds something already."""

@@ -12,6 +12,7 @@ import pytest
 
 from agentoolkit.entrypoints.rest import access, create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
+from agentoolkit.entrypoints.rest.guesses import Guesses
 from agentoolkit.testing import TestToolkit
 from agentoolkit.tokens import TokenNotFound
 
@@ -50,9 +51,53 @@ async def test_a_wrong_token_is_refused(client: httpx2.AsyncClient, header: str)
 
 async def test_who_guesses_is_refused(client: httpx2.AsyncClient) -> None:
     """After twenty wrong tokens of one address in a minute: 429, with when to come again."""
-    answers = [await client.get("/tasks", headers={"Authorization": "Bearer x"}) for _ in range(21)]
+    answers = [await client.get("/tasks", headers={"Authorization": f"Bearer {number}"}) for number in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]
     assert answers[-1].headers["retry-after"] == "60"
+
+
+async def test_guesses_that_come_together_are_counted(kit: TestToolkit) -> None:
+    """Each before it is looked at: of a hundred at once, twenty are."""
+    looked_at: list[str] = []
+
+    async def check(token: str) -> None:
+        looked_at.append(token)
+        await asyncio.sleep(0)
+
+    transport = httpx2.ASGITransport(app=create_app(kit, access=AccessRules(check_token=check)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/scheduler") as client:
+        asked = (client.get("/tasks", headers={"Authorization": f"Bearer {number}"}) for number in range(100))
+        statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert (len(looked_at), statuses.count(401), statuses.count(429)) == (20, 20, 80)
+
+
+async def test_a_token_that_goes_on_being_sent_is_one_guess(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """A program whose token has expired locks nobody else at its address out."""
+    for _ in range(50):
+        assert (await client.get("/tasks", headers={"Authorization": "Bearer expired"})).status_code == 401
+    assert (await client.get("/tasks", headers=await bearer(kit, "maria", "read"))).status_code == 200
+
+
+async def test_who_was_let_in_before_is_not_locked_out(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """By somebody who guesses behind the same proxy; who comes for the first time is."""
+    known, other = await bearer(kit, "maria", "read"), await bearer(kit, "paul", "read")
+    assert (await client.get("/tasks", headers=known)).status_code == 200
+    for number in range(20):
+        await client.get("/tasks", headers={"Authorization": f"Bearer {number}"})
+    assert (await client.get("/tasks", headers=known)).status_code == 200
+    assert (await client.get("/tasks", headers=other)).status_code == 429
+
+
+async def test_a_check_that_fails_is_no_guess(kit: TestToolkit) -> None:
+    """Nobody is locked out since the database could not be read."""
+    guesses = Guesses()
+
+    async def fail(_: str) -> None:
+        raise OSError
+
+    for number in range(100):
+        with pytest.raises(OSError):
+            await guesses.check({"client": ("10.0.0.1", 1)}, str(number), fail)
 
 
 async def test_scopes_hold(client: httpx2.AsyncClient, kit: TestToolkit) -> None:

@@ -34,6 +34,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     (*search.SEARCH_TABLES, search.fill_search_tables),
     tools.AGENT_DAYS,
     scheduler.CHEAPER_COUNTS,
+    tools.SESSIONS,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

@@ -102,3 +102,8 @@ TOKENS: Sequence[str] = (
     )
     """,
 )
+
+SESSIONS: Sequence[str] = (
+    "CREATE TABLE agentool_sessions (digest TEXT PRIMARY KEY, token_id TEXT NOT NULL, expires_at BIGINT NOT NULL)",
+    "CREATE INDEX agentool_sessions_expiry ON agentool_sessions (expires_at)",
+)

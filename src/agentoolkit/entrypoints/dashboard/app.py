@@ -49,7 +49,6 @@ def add_pages(app: FastAPI) -> FastAPI:
     for part in parts:
         app.include_router(part.router)
     app.include_router(login.router)
-    app.include_router(login.guarded)
     app.state.pages = login.SignIn()
     return app
 

@@ -1,62 +1,77 @@
-"""``/login``: a browser, which sends no bearer token by itself, keeps one as a cookie."""
+"""``/login`` and ``/logout``: a browser, which sends no bearer token by itself, keeps a session as a cookie."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agentoolkit.entrypoints.dashboard.page import answer, form_of, page_router
+from agentoolkit.entrypoints.dashboard.page import answer, form_of, go_to
 from agentoolkit.entrypoints.dashboard.rendering import render
-from agentoolkit.entrypoints.rest.access import COOKIE, AccessRules, note_failure
+from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.session_cookie import forget_session, keep_session, session_of
 
 LOGIN = "/login"
-KEPT_SECONDS = 30 * 86_400
-"""How long a browser keeps a token; it may expire before."""
+LOGOUT = "/logout"
 
 router = APIRouter(include_in_schema=False)
-guarded = page_router("login")
+"""What is open to who has no session; `access.Access` checks where each request comes from all the same."""
 
 
 @router.get(LOGIN)
 async def ask_token(request: Request, next: str = "/") -> Response:
     """Ask for a token."""
-    return answer(request, render("login.html", title="Sign in", following=_local(next), problem=""), 200)
+    return _login_page(request, _local(next))
 
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
-    """Keep a token that is good, and go where its holder wanted to go."""
+    """Begin a session for the holder of a good token, and go where that one wanted to go."""
     given = dict(await form_of(request))
     rules: AccessRules = request.app.state.access
-    token, following = given.get("token", "").strip(), _local(given.get("next", "/"))
-    if rules.check_token is None or await rules.check_token(token) is None:
-        note_failure(request.scope)
-        problem = "The token is not known, was revoked, or has expired."
-        return answer(request, render("login.html", title="Sign in", following=following, problem=problem), 401)
-    signed = RedirectResponse(following, 303, headers={"Cache-Control": "no-store"})
-    signed.set_cookie(COOKIE, token, KEPT_SECONDS, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    following, sessions = _local(given.get("next", "/")), rules.sessions
+    if sessions is None:
+        return _login_page(request, following, "Nobody can sign in here: the server keeps no sessions.", 403)
+    try:
+        secret = await rules.guesses.check(request.scope, given.get("token", "").strip(), sessions.begin)
+    except ApiError as error:
+        return _login_page(request, following, error.problem.detail, error.status_code, error.headers)
+    if secret is None:
+        return _login_page(request, following, "The token is not known, was revoked, or has expired.", 401)
+    signed = go_to(following)
+    keep_session(signed, request, secret, sessions.lifetime)
     return signed
 
 
-@guarded.post("/logout", openapi_extra={"x-scope": "read"})
-async def sign_out() -> Response:
-    """Let the browser forget its token."""
-    left = RedirectResponse(LOGIN, 303, headers={"Cache-Control": "no-store"})
-    left.delete_cookie(COOKIE)
+@router.post(LOGOUT)
+async def sign_out(request: Request) -> Response:
+    """End a session, and let the browser forget it, also one that has ended already."""
+    rules: AccessRules = request.app.state.access
+    if rules.sessions is not None:
+        await rules.sessions.end(session_of(request))
+    left = go_to(LOGIN)
+    forget_session(left, request)
     return left
+
+
+def _login_page(
+    request: Request, following: str, problem: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    page = answer(request, render("login.html", title="Sign in", following=following, problem=problem), status)
+    page.headers.update(headers or {})
+    return page
 
 
 class SignIn:
     """What the guard of an application does for who has no token yet. See `access.Pages`."""
 
     def are_public(self, scope: Scope) -> bool:
-        """The page that asks for a token, and what it looks like."""
-        return scope["path"] == LOGIN or scope["path"].startswith("/static/")
+        """The page that asks for a token, and what it looks like; and the way out, for who has a session no more."""
+        return scope["path"] in (LOGIN, LOGOUT) or scope["path"].startswith("/static/")
 
     def refusal(self, scope: Scope, error: ApiError) -> Response | None:
         """Ask a person who wants to see a page for a token, and go on to that page then."""
@@ -65,7 +80,9 @@ class SignIn:
         if error.status_code != 401 or not wants_page or scope["path"].startswith("/api/"):
             return None
         wanted = f"{scope['path']}?{request.url.query}" if request.url.query else scope["path"]
-        return RedirectResponse(f"{LOGIN}?{urlencode({'next': wanted})}", 303, headers={"Cache-Control": "no-store"})
+        asking = go_to(f"{LOGIN}?{urlencode({'next': wanted})}")
+        asking.headers.update({name: value for name, value in (error.headers or {}).items() if name == "Set-Cookie"})
+        return asking
 
 
 def _local(path: str) -> str:

@@ -18,11 +18,12 @@ from agentool.caller import Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
-from agentoolkit.entrypoints.rest.access import COOKIE, AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
+from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import NamingRoute
+from agentoolkit.entrypoints.rest.session_cookie import session_of
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -84,7 +85,7 @@ class View:
             "clock": self.clock,
             "path": self.request.url.path,
             "status": await self.scheduler("status"),
-            "signed_in": COOKIE in self.request.cookies,
+            "signed_in": bool(session_of(self.request)),
             "troubles_count": await self._count_troubles(),
             "notice": f"{done.past} {done.items[0] if done.noun != 'scheduler' else 'the scheduler'}." if done else "",
         }

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -22,7 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentool.caller import Caller
 from agentool.caller import Scope as CallerScope
+from agentoolkit.entrypoints.rest.guesses import Guesses
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
+from agentoolkit.entrypoints.rest.session_cookie import forgetting, session_of
+from agentoolkit.sessions import Sessions
 
 MAX_BODY = 2_000_000
 """Bytes of a request's body, unless set otherwise."""
@@ -30,14 +31,8 @@ BODY_SECONDS = 30.0
 """How long the next part of a body may take to come."""
 LOCAL = Caller("local", door="rest")
 """Who asks on a loopback address without a token."""
-MAX_FAILURES = 20
-FAILURE_SECONDS = 60.0
-"""An address with so many wrong tokens in so many seconds is refused."""
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _STATE = "agentool_caller"
-_FAILED = "agentool_failed"
-COOKIE = "agentool_token"
-"""Where a browser keeps a token that somebody has signed in with."""
 
 CheckToken = Callable[[str], Awaitable[Caller | None]]
 """Returns whose a token is; None: nobody's."""
@@ -54,6 +49,9 @@ class AccessRules:
     token_needed: bool = True
     """False only on a loopback address."""
     check_token: CheckToken | None = None
+    sessions: Sessions | None = None
+    """Of those who sign in to the pages; None: nobody can."""
+    guesses: Guesses = field(default_factory=Guesses, compare=False)
     max_body: int = MAX_BODY
 
 
@@ -63,8 +61,6 @@ class Access:
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
         self._rules = rules
-        self._failures: deque[tuple[float, str]] = deque(maxlen=MAX_FAILURES * 100)
-        """When somebody came with a wrong token, and from where."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,34 +69,17 @@ class Access:
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return
-        address = (scope.get("client") or ("", 0))[0]
-
-        def note_failure() -> None:
-            self._failures.append((time.monotonic(), address))
-
         pages: Pages | None = getattr(scope["app"].state, "pages", None)
         try:
-            self._check_failures(address)
             if pages is not None and pages.are_public(scope):
                 check_source(Request(scope), self._rules)
-                scope.setdefault("state", {})[_FAILED] = note_failure
             else:
                 await admit(scope, self._rules)
         except ApiError as error:
-            if error.status_code == 401 and has_credentials(scope):
-                note_failure()
             refused = pages.refusal(scope, error) if pages is not None else None
             await (refused or problem_response(error))(scope, receive, send)
             return
         await self._app(scope, limited(receive, self._rules.max_body), send)
-
-    def _check_failures(self, address: str) -> None:
-        """Refuse an address that tries one token after the other."""
-        while self._failures and self._failures[0][0] < time.monotonic() - FAILURE_SECONDS:
-            self._failures.popleft()
-        if sum(failed == address for _, failed in self._failures) >= MAX_FAILURES:
-            headers = {"Retry-After": str(int(FAILURE_SECONDS))}
-            raise ApiError(429, "too-many-failures", "Too many wrong tokens came from this address.", headers=headers)
 
 
 class Pages(Protocol):
@@ -113,18 +92,6 @@ class Pages(Protocol):
     def refusal(self, scope: Scope, error: ApiError) -> Response | None:
         """Return the answer to a refused request; None: a problem, as that of any other."""
         ...
-
-
-def note_failure(scope: Scope) -> None:
-    """Count a token that was wrong. Raises `ApiError` at the next request of an address that has too many."""
-    note: Callable[[], None] | None = scope.get("state", {}).get(_FAILED)
-    if note is not None:
-        note()
-
-
-def has_credentials(scope: Scope) -> bool:
-    """Did a request come with a token, right or wrong?"""
-    return bool(_given_token(Request(scope)))
 
 
 async def admit(scope: Scope, rules: AccessRules) -> None:
@@ -210,33 +177,35 @@ async def _in_time(receive: Receive) -> Message:
 
 
 async def _caller(request: Request, rules: AccessRules) -> Caller:
-    scheme, _, token = _given_token(request).partition(" ")
-    if not scheme or (not rules.token_needed and "authorization" not in request.headers):
-        if rules.token_needed:
-            raise _no_token("This server needs a token.")
+    """Return who asks, by the bearer token of a request, else by the session of a browser."""
+    token, session = _bearer_token(request), session_of(request)
+    if token is not None:
+        caller = await rules.guesses.check(request.scope, token, rules.check_token) if rules.check_token else None
+        return caller or _refuse("The token is not known, was revoked, or has expired.")
+    if not rules.token_needed:
         return LOCAL
-    caller = await rules.check_token(token.strip()) if scheme.lower() == "bearer" and rules.check_token else None
-    if caller is None:
-        raise _no_token("The token is not known, was revoked, or has expired.")
-    return caller
+    if not session:
+        return _refuse("This server needs a token.")
+    caller = await rules.guesses.check(request.scope, session, rules.sessions.check) if rules.sessions else None
+    return caller or _refuse("The session is over: sign in again.", forgetting(request))
 
 
-def _given_token(request: Request) -> str:
-    """Return what a request says of who asks: its header, else the cookie of who has signed in."""
-    header, cookie = request.headers.get("authorization", ""), request.cookies.get(COOKIE, "")
-    return header or (f"Bearer {cookie}" if cookie else "")
+def _bearer_token(request: Request) -> str | None:
+    """Return the token in a request's header; None: there is none, as where a proxy asks for a password itself."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _no_token(detail: str) -> ApiError:
+def _refuse(detail: str, headers: Mapping[str, str] | None = None) -> NoReturn:
     remedy = "Send 'Authorization: Bearer TOKEN'; `agentool token create` makes one."
-    return ApiError(401, "no-token", detail, remedy=remedy, headers={"WWW-Authenticate": 'Bearer realm="agentool"'})
+    raise ApiError(401, "no-token", detail, remedy=remedy, headers={"WWW-Authenticate": 'Bearer realm="agentool"', **(headers or {})})
 
 
 def caller_of(scope: MutableMapping[str, Any]) -> Caller:
     """Return who asks. Raises `ApiError` if nobody was let in."""
     caller = scope.get("state", {}).get(_STATE)
     if caller is None:
-        raise _no_token("Nobody was let in.")
+        _refuse("Nobody was let in.")
     return caller
 
 

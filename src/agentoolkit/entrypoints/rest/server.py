@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -103,7 +103,7 @@ async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
     host, port = split_address(address)
     app = add_pages(create_app(kit, access=access_rules(kit, host)))
     try:
-        async with serving(app, host, port) as at:
+        async with serving(app, host, port, kit.settings.rest.proxies) as at:
             try:
                 yield at
             finally:
@@ -120,20 +120,32 @@ def access_rules(kit: Toolkit, host: str) -> AccessRules:
         origins=settings.origins,
         token_needed=settings.tokens == "always" or not is_loopback(host),
         check_token=kit.tokens.check,
+        sessions=kit.sessions,
         max_body=settings.body_size,
     )
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
+async def serving(app: ASGIApp, host: str, port: int, proxies: Sequence[str] = ()) -> AsyncGenerator[str]:
     """Serve inside an ``async with`` block, which is given the address.
+
+    Args:
+        app: What is served.
+        host, port: Where; port 0 is any that is free.
+        proxies: Addresses and networks of proxies that are believed who asks, and by which scheme.
 
     Raises:
         ConfigurationError: The address cannot be used.
     """
     listening = _listen(host, port)
     config = uvicorn.Config(
-        app, http=BoundedHeads, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
+        app,
+        http=BoundedHeads,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        forwarded_allow_ips=list(proxies),
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listening]), name="agentool-http")

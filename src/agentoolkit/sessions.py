@@ -1,0 +1,131 @@
+"""Sessions of browsers: a secret of its own stands for the token that somebody signed in with. Only a digest of it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from agentool.caller import Caller
+from agentoolkit.database.database import Database, Session
+from agentoolkit.database.times import instant, micros
+from agentoolkit.time_source import TimeSource
+from agentoolkit.tokens import Tokens
+
+
+class BrowserSession(NamedTuple):
+    """What is known of a session; not its secret."""
+
+    digest: str
+    token_id: str
+    expires_at: datetime
+
+
+class SessionStore(Protocol):
+    """Keeps sessions."""
+
+    async def put(self, session: BrowserSession, now: datetime) -> None:
+        """Add a session, and forget those that have expired."""
+        ...
+
+    async def get(self, digest: str) -> BrowserSession | None:
+        """Return a session."""
+        ...
+
+    async def remove(self, digest: str) -> None:
+        """Forget a session, if there is such a one."""
+        ...
+
+
+class Sessions:
+    """Begins sessions, tells whose one is, and ends them.
+
+    Args:
+        store: Where they are kept.
+        tokens: What people sign in with. A session ends with its token.
+        time: Where the time comes from.
+        lifetime: How long a session lasts.
+    """
+
+    def __init__(self, store: SessionStore, tokens: Tokens, time: TimeSource, lifetime: timedelta) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._time = time
+        self.lifetime = lifetime
+
+    async def begin(self, token: str) -> str | None:
+        """Begin a session and return its secret, which nobody can read again; None: the token is unknown, expired or revoked."""
+        found = await self._tokens.find(token)
+        if found is None:
+            return None
+        secret, now = secrets.token_urlsafe(32), self._time.now()
+        await self._store.put(BrowserSession(_digest(secret), found.token_id, now + self.lifetime), now)
+        return secret
+
+    async def check(self, secret: str) -> Caller | None:
+        """Return whom a session speaks for; None: it is unknown or over, or its token is."""
+        session = await self._store.get(_digest(secret))
+        if session is None or self._time.now() >= session.expires_at:
+            return None
+        return await self._tokens.caller_of(session.token_id)
+
+    async def end(self, secret: str) -> None:
+        """Let a session be good for nothing any more."""
+        if await self._store.get(_digest(secret)):  # anybody may say a secret; only a right one costs a write
+            await self._store.remove(_digest(secret))
+
+
+class MemorySessions:
+    """Sessions that last as long as the process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, BrowserSession] = {}
+
+    async def put(self, session: BrowserSession, now: datetime) -> None:
+        self._kept = {digest: kept for digest, kept in self._kept.items() if now < kept.expires_at}
+        self._kept[session.digest] = session
+
+    async def get(self, digest: str) -> BrowserSession | None:
+        return self._kept.get(digest)
+
+    async def remove(self, digest: str) -> None:
+        self._kept.pop(digest, None)
+
+
+_FORGET = "DELETE FROM agentool_sessions WHERE expires_at <= :now"
+_PUT = "INSERT INTO agentool_sessions (digest, token_id, expires_at) VALUES (:digest, :token_id, :expires_at)"
+_GET = "SELECT digest, token_id, expires_at FROM agentool_sessions WHERE digest = :digest"
+_REMOVE = "DELETE FROM agentool_sessions WHERE digest = :digest"
+
+
+class SqlSessions:
+    """Sessions in a `Database`, which its first use opens and its maker closes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, session: BrowserSession, now: datetime) -> None:
+        def put(database: Session) -> None:
+            database.run(_FORGET, {"now": micros(now)})
+            database.run(_PUT, {**session._asdict(), "expires_at": micros(session.expires_at)})
+
+        await self._database.open()
+        await self._database.write(put)
+
+    async def get(self, digest: str) -> BrowserSession | None:
+        await self._database.open()
+        row = await self._database.read(lambda database: database.row(_GET, {"digest": digest}))
+        return BrowserSession(row[0], row[1], instant(row[2])) if row else None
+
+    async def remove(self, digest: str) -> None:
+        def remove(database: Session) -> None:
+            database.run(_REMOVE, {"digest": digest})
+
+        await self._database.open()
+        await self._database.write(remove)
+
+
+def _digest(secret: str) -> str:
+    """Hash a secret. It has 256 random bits, so a slow hash would add nothing."""
+    return hashlib.sha256(secret.encode()).hexdigest()
