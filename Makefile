@@ -1,5 +1,7 @@
 .PHONY: api site house quick tools install serve test check lint types imports coverage bench growth docs format
 
+unexport PYTHONDONTWRITEBYTECODE # each process that a test starts would compile what it imports
+
 install:          ## everything a contributor needs
 	uv sync
 
