@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Literal, final
 
 from agentool.errors import AgenToolError
 
 NOTHING_TO_REPORT = "nothing to report"
 """Reason of a success whose result is kept and delivered to nobody: its output has a field ``nothing_to_report`` that is true."""
+
+MIN_PAUSE = 1.0
+"""Seconds between two calls of a handler that goes on later, at least."""
+MAX_WAITED = timedelta(days=7)
+"""How long after its first call such a handler is called again."""
 
 
 class EndedEarly(AgenToolError):
@@ -32,12 +38,15 @@ class EndedEarly(AgenToolError):
 class GoesOnLater(AgenToolError):
     """Raised by a handler whose work goes on elsewhere: its execution waits, and it is called again. That is no failed attempt.
 
+    An execution that still waits seven days after its first call has failed. So has one that `run_now` began, or that
+    a handler began itself: whoever waits for it hears at once what it waits for.
+
     Args:
         reason: What is waited for.
-        after: Seconds until the handler is called again.
+        after: Seconds until the handler is called again; one at least, a day at most.
     """
 
     def __init__(self, reason: str, after: float) -> None:
-        super().__init__(reason)
+        super().__init__(reason, remedy=f"Schedule it: run_now calls a handler once, a schedule for {MAX_WAITED.days} days.")
         self.reason = reason
         self.retry_after = after

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentool import Injector, InvalidInput
+from agentoolkit.endings import GoesOnLater
 from agentoolkit.observability.metrics import MetricConflict, MetricNotFound, Metrics, Registry, TooManySeries, create_metrics_agent
 from agentoolkit.observability.metrics.collecting import OTHERS, SchedulerFigures
 from agentoolkit.observability.metrics.forms import as_prometheus
@@ -264,6 +265,15 @@ async def test_retries_are_counted(kit: TestToolkit, probe: Any, scheduler: Any)
     found = await figures(kit)
     assert found['agentool_execution_retries_total{agentool="probe"}'] == 2
     assert found['agentool_executions_total{agentool="probe",status="failed"}'] == 1
+
+
+async def test_looks_at_what_goes_on_elsewhere_are_no_retries(kit: TestToolkit, probe: Any, scheduler: Any):
+    """An attempt that only waits has not failed, and is not counted as one that another follows."""
+    probe.raises = GoesOnLater("the mill grinds", 10)
+    await scheduler.add("now")
+    await kit.advance(minutes=1)
+    assert len(probe.calls) > 5
+    assert not [name for name in await figures(kit) if name.startswith("agentool_execution_retries_total")]
 
 
 async def test_jobs_are_counted_by_state(kit: TestToolkit, probe: Any, scheduler: Any):

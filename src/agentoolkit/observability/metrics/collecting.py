@@ -7,6 +7,7 @@ from datetime import datetime
 
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
+from agentoolkit.system.scheduler.decisions.retry import only_waits
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
 
@@ -45,7 +46,7 @@ class SchedulerFigures:
             if execution.duration is not None:
                 duration = self._durations.get(execution.agentool_name) or self._duration(execution.agentool_name)
                 duration.observe(execution.duration)
-        elif execution.status is ExecutionStatus.RETRYING:
+        elif execution.status is ExecutionStatus.RETRYING and not only_waits(execution):
             labels = {"agentool": self._label(execution.agentool_name)}
             self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
         if execution.started_at is not None and (execution.status is ExecutionStatus.RUNNING or event.elsewhere):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentool.errors import AgenToolError
-from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly
+from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
@@ -38,10 +38,14 @@ def record_success(
 
 
 def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
-    """Record what a handler raised. One that ended early is recorded as it says."""
+    """Record what a handler raised. One that ended early is recorded as it says, one that goes on later as if this were its last call."""
     if isinstance(error, EndedEarly):
         ended = execution._replace(status=ExecutionStatus(error.status), reason=error.reason, finished_at=now, duration=duration)
         return ended._replace(result=part_done(error))
+    if isinstance(error, GoesOnLater):  # looked at often, and nothing went wrong: without a traceback
+        goes_on = ErrorRecord(type(error).__name__, _cut(str(error), MAX_MESSAGE_LENGTH))
+        told = f"not called again, though it goes on later: {error.reason}"
+        return execution._replace(status=ExecutionStatus.FAILED, reason=told, finished_at=now, duration=duration, error=goes_on)
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     try:
         text = str(error)

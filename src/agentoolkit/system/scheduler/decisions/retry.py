@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
-from agentoolkit.endings import GoesOnLater
+from agentoolkit.endings import MAX_WAITED, MIN_PAUSE, GoesOnLater
 from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.decisions.recovery import CUT_SHORT
 from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Policies
@@ -27,17 +27,43 @@ HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResul
 def plan_retry(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
     """Return an execution whose attempt failed, or only waits, as one with another to come; None if this was the last."""
     uncounted = sum(past.error is not None and past.error.type in _UNCOUNTED for past in execution.attempts)
-    is_waiting = isinstance(error, GoesOnLater)
-    if not is_waiting and (execution.attempt - uncounted > policies.max_retries or not is_worth_retrying(error, policies)):
+    counted = len(execution.attempts) - uncounted + 1
+    if isinstance(error, GoesOnLater):
+        if now - _waits_since(execution, now) >= MAX_WAITED:
+            return None
+        delay = max(retry_delay(execution, error, policies, now, counted), MIN_PAUSE)
+        return _again(execution, error.reason, now + timedelta(seconds=delay))
+    if counted > policies.max_retries or not is_worth_retrying(error, policies):
         return None
-    delay = retry_delay(execution, error, policies, now)
-    failed = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
+    reason = f"attempt {execution.attempt} of {execution.attempt - counted + policies.max_retries + 1} {execution.reason}"
+    return _again(execution, reason, now + timedelta(seconds=retry_delay(execution, error, policies, now, counted)))
+
+
+def only_waits(execution: Execution) -> bool:
+    """Did the latest attempt of this execution wait for something elsewhere, so that it has not failed?"""
+    return bool(execution.attempts) and _is_wait(execution.attempts[-1])
+
+
+def _is_wait(attempt: Attempt) -> bool:
+    return attempt.error is not None and attempt.error.type == GoesOnLater.__name__
+
+
+def _waits_since(execution: Execution, now: datetime) -> datetime:
+    return next((past.started_at for past in execution.attempts if _is_wait(past) and past.started_at), now)
+
+
+def _again(execution: Execution, reason: str, at: datetime) -> Execution:
+    """Keep an attempt, and let another come. Waits in a row are kept as one, from the first to the last: they may be thousands."""
+    before = execution.attempts
+    attempt = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
+    if _is_wait(attempt) and only_waits(execution):
+        before, attempt = before[:-1], attempt._replace(started_at=before[-1].started_at)
     return execution._replace(
         status=ExecutionStatus.RETRYING,
-        reason=error.reason if is_waiting else f"attempt {execution.attempt} of {policies.max_retries + 1 + uncounted} {execution.reason}",
-        retry_at=now + timedelta(seconds=delay),
+        reason=reason,
+        retry_at=at,
         attempt=execution.attempt + 1,
-        attempts=(*execution.attempts, failed),
+        attempts=(*before, attempt),
         started_at=None,
         finished_at=None,
         duration=None,
@@ -65,11 +91,14 @@ def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
     return not isinstance(error, HOPELESS)
 
 
-def retry_delay(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> float:
-    """Return the seconds to wait: what the error names (``retry_after``), else the back-off, spread by up to a half."""
+def retry_delay(execution: Execution, error: BaseException, policies: Policies, now: datetime, counted: int) -> float:
+    """Return the seconds to wait: what the error names (``retry_after``), else the back-off, spread by up to a half.
+
+    It doubles with each attempt that counted, of which there are `counted`.
+    """
     if (named := _named_delay(error, now)) is not None:
         return named
-    delay = min(policies.retry_backoff * 2.0 ** (execution.attempt - 1), MAX_DELAY)
+    delay = min(policies.retry_backoff * 2.0 ** (counted - 1), MAX_DELAY)
     share = crc32(f"{execution.execution_id}#{execution.attempt}".encode()) / 2**32
     return delay * (1 - share / 2)
 
