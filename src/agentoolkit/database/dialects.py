@@ -44,8 +44,20 @@ _PORTIONS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
-_UNWANTED = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
-"""Ways to read all of a table, which PostgreSQL keeps to if it made a plan when the table was small; and compiling such a plan."""
+_UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""Ways to read all of a table or of an index before the first row is there, and compiling such a plan.
+
+PostgreSQL keeps to them if it made a plan when the table was small.
+"""
+
+_SESSION: dict[str, str | int] = {
+    "timezone": "UTC",
+    "lock_timeout": round(LOCK_SECONDS * 1000),
+    "statement_timeout": round(STATEMENT_SECONDS * 1000),
+    "idle_in_transaction_session_timeout": round(IDLE_SECONDS * 1000),
+    "max_parallel_workers_per_gather": 0,
+    **dict.fromkeys(_UNWANTED, "off"),
+}
 
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within 30 s."""
@@ -164,12 +176,8 @@ class Postgres:
         connection: Any = None
         try:
             connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
-            connection.execute("SET timezone = 'UTC'")
-            connection.execute(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}")
-            connection.execute(f"SET statement_timeout = {round(STATEMENT_SECONDS * 1000)}")
-            connection.execute(f"SET idle_in_transaction_session_timeout = {round(IDLE_SECONDS * 1000)}")
-            for way in _UNWANTED:
-                connection.execute(f"SET {way} = off")
+            for name, value in _SESSION.items():
+                connection.execute(f"SET {name} = {value}")
             if not writes:
                 connection.execute("SET default_transaction_read_only = on")
         except self._psycopg.Error as error:

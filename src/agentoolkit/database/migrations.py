@@ -35,6 +35,8 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     tools.AGENT_DAYS,
     scheduler.CHEAPER_COUNTS,
     tools.SESSIONS,
+    scheduler.LIVE_IDS_APART,
+    scheduler.COUNTS_BY_STATEMENT,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

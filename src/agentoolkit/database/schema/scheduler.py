@@ -202,3 +202,49 @@ CHEAPER_COUNTS: Sequence[str] = (
             END
     """,
 )
+
+LIVE_IDS_APART: Sequence[str] = (
+    # Its condition is no other index's: PostgreSQL took it for pages, which it then read and sorted whole.
+    "DROP INDEX agentool_jobs_live_id",
+    "CREATE INDEX agentool_jobs_live_id ON agentool_jobs (job_id) WHERE live * 1 = 1",
+)
+
+COUNTS_BY_STATEMENT: Sequence[str] = (
+    # One transaction at a time writes jobs, so one row for each status makes nobody wait. Rows that were added up had left holes to read.
+    "postgres: DROP TRIGGER agentool_jobs_added_or_deleted ON agentool_jobs",
+    "postgres: DROP TRIGGER agentool_jobs_changed ON agentool_jobs",
+    "postgres: DROP FUNCTION agentool_count_job()",
+    "postgres: TRUNCATE agentool_job_counts",
+    "postgres: ALTER TABLE agentool_job_counts ADD PRIMARY KEY (state)",
+    """postgres: INSERT INTO agentool_job_counts (state, number)
+            SELECT each.state, (SELECT COUNT(*) FROM agentool_jobs j WHERE j.state = each.state)
+            FROM (VALUES ('active'), ('paused'), ('done'), ('broken'), ('removed')) AS each (state)
+    """,
+    """postgres: CREATE FUNCTION agentool_count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF TG_OP = 'INSERT' THEN
+                    UPDATE agentool_job_counts c SET number = c.number + come.number
+                    FROM (SELECT state, COUNT(*) AS number FROM after GROUP BY state) come WHERE c.state = come.state;
+                ELSIF TG_OP = 'DELETE' THEN
+                    UPDATE agentool_job_counts c SET number = c.number - gone.number
+                    FROM (SELECT state, COUNT(*) AS number FROM before GROUP BY state) gone WHERE c.state = gone.state;
+                ELSE
+                    UPDATE agentool_job_counts c SET number = c.number + changed.number FROM (
+                        SELECT state, SUM(one) AS number FROM (
+                            SELECT state, 1 AS one FROM after UNION ALL SELECT state, -1 FROM before) each
+                        GROUP BY state HAVING SUM(one) <> 0) changed WHERE c.state = changed.state;
+                END IF;
+                RETURN NULL;
+            END $$
+    """,
+    *(
+        f"""postgres: CREATE TRIGGER agentool_jobs_{name} AFTER {event} ON agentool_jobs REFERENCING {tables}
+            FOR EACH STATEMENT EXECUTE FUNCTION agentool_count_jobs()
+    """
+        for name, event, tables in (
+            ("added", "INSERT", "NEW TABLE AS after"),
+            ("changed", "UPDATE", "OLD TABLE AS before NEW TABLE AS after"),
+            ("deleted", "DELETE", "OLD TABLE AS before"),
+        )
+    ),
+)

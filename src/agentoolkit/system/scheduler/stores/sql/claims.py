@@ -21,7 +21,7 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, wr
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
 
-HAS_DOWNSTREAM = f"EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live = 1)"  # noqa: S608
+HAS_DOWNSTREAM = f"EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live <> 0)"  # noqa: S608
 """Whether a job comes after the one of an execution: the one question that every outcome asks."""
 
 _STANDS = f"job_id, revision, sequence, {STATE.selected}"
@@ -225,6 +225,6 @@ def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:
 def _jobs_after(session: Session, job_ids: Sequence[str]) -> list[Row]:
     lock = " FOR UPDATE" if session.dialect == "postgres" else ""
     sql = f"""
-        SELECT {_STANDS}, follows FROM agentool_jobs WHERE live = 1 AND follows IN ({EACH[session.dialect]}) ORDER BY job_id{lock}
+        SELECT {_STANDS}, follows FROM agentool_jobs WHERE live <> 0 AND follows IN ({EACH[session.dialect]}) ORDER BY job_id{lock}
     """  # noqa: S608  column names of ours
     return session.rows(sql, {"ids": json.dumps(job_ids)})

@@ -12,7 +12,7 @@ from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.records import STATE, state_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
 
-_STANDS = f"SELECT job_id, revision, definition, {STATE.selected} FROM agentool_jobs WHERE live = 1 AND job_id IN"  # noqa: S608  columns of ours
+_STANDS = f"SELECT job_id, revision, definition, {STATE.selected} FROM agentool_jobs WHERE live <> 0 AND job_id IN"  # noqa: S608  columns of ours
 _COUNTED = frozenset(status.value for status in COUNTED)
 _PAUSE = "UPDATE agentool_jobs SET state = :state, reason = :reason WHERE job_id = :job_id AND state = 'active'"
 _OUTCOMES = """

@@ -22,13 +22,6 @@ _HOMELESS = """
 """
 _YOUNG = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ({of}) AS those WHERE ended >= :before LIMIT :kept) AS young"
 _OLD = "SELECT id FROM ({of}) AS those WHERE ended < :before ORDER BY ended DESC, id LIMIT :most OFFSET :kept"
-_FOLD = """
-    WITH gone AS (DELETE FROM agentool_job_counts RETURNING state, number)
-    INSERT INTO agentool_job_counts (state, number) SELECT state, SUM(number) FROM gone GROUP BY state
-"""
-_MANY = "SELECT 1 FROM agentool_job_counts LIMIT 1 OFFSET :most"
-MAX_COUNTS = 1_000
-"""Rows that are added up whenever somebody asks how many jobs have which status."""
 MAX_AT_ONCE = 500
 """Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
 
@@ -60,9 +53,3 @@ def _old(session: Session, all_: str, candidates: str, before: int, kept: int) -
 def _delete(session: Session, table: str, key: str, ids: list[str]) -> None:
     sql = f"DELETE FROM {table} WHERE {key} IN ({EACH[session.dialect]})"  # noqa: S608  names of ours
     session.run(sql, {"ids": json.dumps(ids)})
-
-
-def fold_counts(session: Session) -> None:
-    """Add up the counts of jobs, where each change of them left a row of its own, if there are very many."""
-    if session.dialect == "postgres" and session.row(_MANY, {"most": MAX_COUNTS}):
-        session.run(_FOLD)

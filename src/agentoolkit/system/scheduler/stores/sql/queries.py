@@ -49,7 +49,7 @@ _FIND_CANCELLED = (
 )
 _SIMILAR = tuple(
     f"SELECT {name} FROM agentool_jobs WHERE {live} AND {name} {beyond} :key ORDER BY {name} {order} LIMIT :limit"  # noqa: S608
-    for name, live in (("job_id", "live + 0 = 1"), ("job_name", "live = 1"))
+    for name, live in (("job_id", "live * 1 = 1"), ("job_name", "live = 1"))
     for beyond, order in ((">=", "ASC"), ("<", "DESC"))
 )
 _CHANGE = "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs"
@@ -111,7 +111,7 @@ def list_jobs(tx: Transaction, status: JobStatus | None = None, limit: int = 100
 @reads
 def count_jobs(tx: Transaction) -> Mapping[JobStatus, int]:
     """See `JobStore.count_jobs`."""
-    counted = tx.session.rows("SELECT state, SUM(number) FROM agentool_job_counts GROUP BY state")
+    counted = tx.session.rows("SELECT state, number FROM agentool_job_counts")
     return {_STATUS_OF[state]: int(number) for state, number in counted if state in _STATUS_OF and number}
 
 

@@ -17,7 +17,6 @@ from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none, readable_job
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
-from agentoolkit.system.scheduler.stores.sql.purging import fold_counts
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
@@ -65,10 +64,7 @@ def claim_executions(
 @writes
 def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
     """See `JobStore.take_over`."""
-    leads = tx.ownership.leads(tx.session)
-    if leads:
-        fold_counts(tx.session)  # here, because the leader comes here every few seconds
-    alive = tx.ownership.alive(tx.session) if leads else None
+    alive = tx.ownership.alive(tx.session) if tx.ownership.leads(tx.session) else None
     taken = [of for row in _abandoned(tx, held, alive) if (of := _take(tx, row, now)) is not None]
     return _with_downstream(tx, taken)
 
