@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,13 +14,17 @@ from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
 from agentoolkit.system.scheduler.search import Subject, read_search
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, searching
 
 from .job_store_steps import START, at, begin, claim, make, none_held, succeed
 from .owners import sql
 
 JOBS, EXECUTIONS = 3_000, 20_000
 GROWING = ("agentool_jobs", "agentool_executions", "agentool_job_labels")
+TOUCHED = 2_500
+"""Rows that one statement may touch: fewer than there are jobs."""
+STEPS = 12
+"""Steps of SQLite's machine for each of them."""
 INHERENT = (
     "SELECT job_id, state, next_run_at, paused_until, revision FROM agentool_jobs WHERE state",  # all that is due, at the lead
     "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL",  # all that is unfinished, at a take-over
@@ -39,8 +44,14 @@ QUERIES: Mapping[Subject, Sequence[str]] = {
 """Searches by every term, alone and together."""
 
 
+class Watch(Protocol):
+    """Looks at each statement in the place where it is run."""
+
+    def explain(self, session: Session, statement: str, parameters: Any) -> None: ...
+
+
 class Plans:
-    """Explains each statement in the place where it is run."""
+    """Tells statements whose plan reads a whole table."""
 
     def __init__(self, growing: tuple[str, ...] = GROWING) -> None:
         self.growing = growing
@@ -48,9 +59,7 @@ class Plans:
         self.statements: set[str] = set()
 
     def explain(self, session: Session, statement: str, parameters: Any) -> None:
-        if not re.match(r"\s*(WITH|SELECT|UPDATE|DELETE|INSERT)", statement) or "agentool_" not in statement:
-            return
-        if any(statement.strip().startswith(known) for known in INHERENT):
+        if not _is_watched(statement):
             return
         self.statements.add(re.sub(r"\s+", " ", statement)[:90])
         prefix = "EXPLAIN QUERY PLAN " if session.dialect == "sqlite" else "EXPLAIN "
@@ -62,13 +71,57 @@ class Plans:
                 self.bad.append(f"{line.strip()}: {' '.join(statement.split())[:160]}")
 
 
+class Touched:
+    """Tells statements that touch many rows, when they are run as PostgreSQL and SQLite then run them."""
+
+    def __init__(self) -> None:
+        self.bad: list[str] = []
+
+    def explain(self, session: Session, statement: str, parameters: Any) -> None:
+        if not _is_watched(statement):
+            return
+        session._cursor.execute("SAVEPOINT touched")
+        count = _steps if session.dialect == "sqlite" else _rows
+        number = count(session._cursor, statement, parameters)
+        session._cursor.execute("ROLLBACK TO SAVEPOINT touched")
+        if number > TOUCHED:
+            self.bad.append(f"{number:,}: {' '.join(statement.split())[:160]}")
+
+
+def _is_watched(statement: str) -> bool:
+    if not re.match(r"\s*(WITH|SELECT|UPDATE|DELETE|INSERT)", statement) or "agentool_" not in statement:
+        return False
+    return not any(statement.strip().startswith(known) for known in INHERENT)
+
+
+def _rows(cursor: Any, statement: str, parameters: Any) -> int:
+    """Count the rows that PostgreSQL reads from tables and indexes."""
+    cursor.execute("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement, parameters)
+    return sum(_rows_of(root["Plan"]) for root in cursor.fetchone()[0])
+
+
+def _rows_of(node: Mapping[str, Any]) -> int:
+    own = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] if "Relation Name" in node else 0
+    return int(own) + sum(map(_rows_of, node.get("Plans", ())))
+
+
+def _steps(cursor: Any, statement: str, parameters: Any) -> int:
+    """Count the steps that SQLite takes, as rows."""
+    hundreds = itertools.count()
+    cursor.connection.set_progress_handler(lambda: next(hundreds) < 0, 100)
+    cursor.execute(statement, parameters)
+    cursor.fetchall()
+    cursor.connection.set_progress_handler(None, 0)
+    return next(hundreds) * 100 // STEPS
+
+
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     """Watch the statements of all sessions; nothing is explained before `plans.watch`."""
     return Plans()
 
 
-def watch(plans: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
+def watch(plans: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("rows", "row", "run"):
         monkeypatch.setattr(Session, name, _explaining(plans, getattr(Session, name)))
     from_rows = Session.from_rows
@@ -81,7 +134,7 @@ def watch(plans: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "from_rows", explained)
 
 
-def _explaining(plans: Plans, original: Any) -> Any:
+def _explaining(plans: Watch, original: Any) -> Any:
     def explained(session: Session, statement: str, parameters: Any = None) -> Any:
         plans.explain(session, session._sql(statement), parameters or {})
         return original(session, statement, parameters)
@@ -90,8 +143,14 @@ def _explaining(plans: Plans, original: Any) -> Any:
 
 
 @pytest.fixture
-async def full(first: SqlJobStore) -> SqlJobStore:
-    """A store with thousands of jobs and executions, and statistics of them."""
+def knows_all() -> bool:
+    """Does the database have statistics? Else it has none, as SQLite never has and PostgreSQL right after an import."""
+    return True
+
+
+@pytest.fixture
+async def full(first: SqlJobStore, knows_all: bool) -> SqlJobStore:
+    """A store with thousands of jobs and executions, and statistics."""
     jobs = [make(f"job{number}", result_queue="results") for number in range(3)]
     for job in jobs:
         await first.add(job, JobState(next_run_at=at(1)))
@@ -103,7 +162,9 @@ async def full(first: SqlJobStore) -> SqlJobStore:
     await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at")
     await sql(first, _copies("agentool_executions", "execution_id", "job_id", "", EXECUTIONS))
     await sql(first, "UPDATE agentool_executions SET status = 'failed' WHERE execution_id LIKE '%99'")
-    await sql(first, "ANALYZE")
+    if knows_all:
+        await sql(first, "ANALYZE")
+    await first.changes()
     return first
 
 
@@ -182,6 +243,25 @@ async def test_no_statement_reads_a_table_that_grows(full: SqlJobStore, plans: P
     await use(full)
     assert plans.bad == []
     assert len(plans.statements) > 30
+
+
+@pytest.mark.parametrize("knows_all", [True, False])
+async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
+    """What a statement reads is in keeping with its answer or with `WINDOW`, also where there are no statistics."""
+    monkeypatch.setattr(searching, "WINDOW", 200)
+    touched = Touched()
+    watch(touched, monkeypatch)
+    await use(full)
+    assert touched.bad == []
+
+
+async def test_a_statement_that_touches_many_rows_is_noticed(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
+    """A page that an index answers, but not in its order, is seen though its plan names no table that is read whole."""
+    touched = Touched()
+    watch(touched, monkeypatch)
+    page = "SELECT execution_id FROM agentool_executions ORDER BY scheduled_at + 0, execution_id LIMIT 10"
+    await full._database.read(lambda session: session.rows(page))
+    assert len(touched.bad) == 1
 
 
 async def test_a_statement_that_reads_a_table_is_noticed(full: SqlJobStore, plans: Plans, monkeypatch: pytest.MonkeyPatch):

@@ -37,6 +37,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     tools.SESSIONS,
     scheduler.LIVE_IDS_APART,
     scheduler.COUNTS_BY_STATEMENT,
+    search.LABELS_IN_ORDER,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

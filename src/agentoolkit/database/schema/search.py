@@ -27,6 +27,11 @@ SEARCH_TABLES: Sequence[str] = (
     WHERE cause <> 'schedule'
     """,
 )
+LABELS_IN_ORDER: Sequence[str] = (
+    # Labels are found by how they begin, whatever the database's collation is.
+    "postgres: DROP INDEX agentool_job_labels_value",
+    'postgres: CREATE INDEX agentool_job_labels_value ON agentool_job_labels (kind, value COLLATE "C", job_id)',
+)
 _LABEL = "INSERT INTO agentool_job_labels (job_id, kind, value) VALUES (:job_id, :kind, :value)"
 _COST = "UPDATE agentool_executions SET cost = :cost WHERE execution_id = :execution_id"
 

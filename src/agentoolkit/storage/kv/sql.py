@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.order import LockOrder
+from agentoolkit.database.prefixes import after_prefix
 from agentoolkit.database.times import micros, moment
 from agentoolkit.json_values import is_json
 from agentoolkit.storage.kv.ports import Changed, KeptValue, StoredValue, ValueChange
@@ -147,15 +148,6 @@ def _keys(session: Session, namespace: str, prefix: str, limit: int, now: dateti
     until = "" if end is None else f"AND {key} < :end"
     sql = f"SELECT v.key FROM agentool_values v WHERE v.namespace = :namespace AND {key} >= :prefix {until} AND {_UNEXPIRED}"  # noqa: S608
     return [found for (found,) in session.rows(f"{sql} ORDER BY {key} LIMIT :limit", asked)]
-
-
-def after_prefix(prefix: str) -> str | None:
-    """Return the first text after all that begin with a prefix, in the order of code points; None: there is none."""
-    rest = prefix.rstrip("\U0010ffff")
-    if not rest:
-        return None
-    code = ord(rest[-1]) + 1
-    return rest[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
 
 
 def _unless_expired(value: StoredValue | None, now: datetime) -> StoredValue | None:

@@ -28,9 +28,11 @@ class Values:
 
     Args:
         dialect: Of which database system the statement is.
+        table: Which it asks.
     """
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, table: str) -> None:
+        self.table = table
         self.like = "LIKE" if dialect == "sqlite" else "ILIKE"
         """Compares text whatever the case of its ASCII letters."""
         self.parameters: dict[str, object] = {}
@@ -84,8 +86,7 @@ def _conditions(search: Search, values: Values, of: Callable[[Term, Values], str
 
 
 def _of_owner(search: Search, values: Values) -> list[str]:
-    owned = "job_id IN (SELECT job_id FROM agentool_job_labels WHERE kind = 'owned' AND value = {})"
-    return [] if search.owner is None else [owned.format(values.add(search.owner))]
+    return [] if search.owner is None else [_labelled(("owned",), [("=", search.owner)], values)]
 
 
 def _of_job(term: Term, values: Values) -> str:
@@ -136,9 +137,11 @@ def _has_label(kinds: Sequence[str], texts: Sequence[str], values: Values) -> st
 
 
 def _labelled(kinds: Sequence[str], comparisons: Sequence[tuple[str, str]], values: Values) -> str:
-    each = _any([f"value {sign} {values.add(text)}{_ESCAPE if sign == 'LIKE' else ''}" for sign, text in comparisons])
-    of_kinds = " OR ".join(f"kind = '{kind}'" for kind in kinds)
-    return f"job_id IN (SELECT job_id FROM agentool_job_labels WHERE ({of_kinds}) AND {each})"  # noqa: S608  kinds are ours
+    """Say it of each job that is looked at. With OFFSET no database turns that into a look at all labels of a kind."""
+    each = _any([f"l.value {sign} {values.add(text)}{_ESCAPE if sign == 'LIKE' else ''}" for sign, text in comparisons])
+    of_kinds = _any([f"l.kind = '{kind}'" for kind in kinds])
+    of_job = f"SELECT 1 FROM agentool_job_labels l WHERE l.job_id = {values.table}.job_id"  # noqa: S608  names of ours
+    return f"EXISTS ({of_job} AND {of_kinds} AND {each} LIMIT 1 OFFSET 0)"
 
 
 _ESCAPE = " ESCAPE '\\'"

@@ -20,15 +20,13 @@ from agentoolkit.system.scheduler.stores.sql.conditions import (
     compared,
     execution_conditions,
     job_conditions,
-    label_conditions,
     time_conditions,
 )
+from agentoolkit.system.scheduler.stores.sql.few_jobs import few_jobs, without_labels
 from agentoolkit.system.scheduler.stores.sql.queries import INDEXED_OUTCOMES, JOB, STORED_STATUS, as_far_as_known
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, WITHOUT_RESULT, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
 
-FEW_JOBS = 100
-"""Jobs whose whole histories are read, rather than everything that is due since."""
 SLOW = 1.0
 """Seconds from which on executions are in the index on how long they took."""
 
@@ -66,8 +64,9 @@ class ListedAt(NamedTuple):
 @reads
 def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
     """See `JobStore.search_jobs`."""
-    values = Values(tx.session.dialect)
-    walk = Walk(tx, JOBS, _job_bases(tx, search, values), job_conditions(search, values), values.parameters)
+    values, few = Values(tx.session.dialect, JOBS.table), few_jobs(tx.session, search)
+    conditions = job_conditions(search if few is None else without_labels(search), values)
+    walk = Walk(tx, JOBS, _job_bases(tx, search, few, values), conditions, values.parameters)
 
     def load(ids: Sequence[str]) -> dict[str, StoredJob]:
         rows = tx.session.rows(f"{JOB} WHERE job_id IN ({EACH[tx.session.dialect]})", {"ids": json.dumps(ids)})
@@ -86,8 +85,9 @@ def search_executions(
     tx: Transaction, search: Search, limit: int, before: Position | None = None, with_results: bool = True
 ) -> FoundExecutions:
     """See `JobStore.search_executions`."""
-    values = Values(tx.session.dialect)
-    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, values), execution_conditions(search, values), values.parameters)
+    values, few = Values(tx.session.dialect, EXECUTIONS.table), few_jobs(tx.session, search)
+    conditions = execution_conditions(search if few is None else without_labels(search), values)
+    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, few, values), conditions, values.parameters)
     columns = EXECUTION.selected if with_results else WITHOUT_RESULT
 
     def load(ids: Sequence[str]) -> dict[str, Execution]:
@@ -171,11 +171,12 @@ class Walk:
         return [ListedAt(*row) for row in self._tx.session.rows(sql, parameters)]
 
 
-def _job_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
+def _job_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
     statuses = search.job_statuses
-    if (ids := _few_jobs(tx, search)) is not None:
+    if few is not None:
         states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(statuses)])
-        return [Base(f"{_among(tx, ids, values)} AND state IN ({states})", is_ordered=False)]
+        # COALESCE keeps SQLite, which has no statistics, from reading all of a status instead of these.
+        return [Base(f"{_among(tx, few, values)} AND COALESCE(state, '') IN ({states})", is_ordered=False)]
     if statuses >= LIVE:
         return [Base("live + 0 = 1"), *map(_of_status, sorted(statuses - LIVE))]
     return list(map(_of_status, sorted(statuses)))
@@ -185,10 +186,10 @@ def _of_status(status: JobStatus) -> Base:
     return Base(f"state = '{STORED_STATUS.get(status, status.value)}'")
 
 
-def _execution_bases(tx: Transaction, search: Search, values: Values) -> list[Base]:
+def _execution_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
     """Return the parts of the history that hold all that fits: the smallest that an index has for one of the terms."""
-    if (ids := _few_jobs(tx, search)) is not None:
-        among = _among(tx, ids, values)
+    if few is not None:
+        among = _among(tx, few, values)
         return [Base(f"{among} AND finished_at IS {null}", is_ordered=False) for null in ("NOT NULL", "NULL")]
     if (trigger := search.only("trigger")) and "schedule" not in trigger.values:
         found = [Base(f"cause = {values.add(cause)} AND cause <> 'schedule'") for cause in set(trigger.values)]
@@ -221,19 +222,6 @@ def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
     sql = f"SELECT COUNT(*) FROM (SELECT 1 AS one FROM agentool_executions WHERE {where} LIMIT {WINDOW + 1}) AS those"  # noqa: S608
     (number,) = tx.session.row(sql, values.parameters) or (0,)
     return Base(where, is_ordered=False) if number <= WINDOW else None
-
-
-def _few_jobs(tx: Transaction, search: Search) -> list[str] | None:
-    """Return the ids of the jobs that the labels leave, if the labels are asked for and leave few."""
-    values = Values(tx.session.dialect)
-    conditions = label_conditions(search, values)
-    if not conditions:
-        return None
-    where = " AND ".join(["kind = 'owned'", *conditions])
-    rows = tx.session.rows(f"SELECT job_id FROM agentool_job_labels WHERE {where} LIMIT {FEW_JOBS + 1}", values.parameters)  # noqa: S608
-    named = search.only("job")  # an execution may have outlived its job, whose labels are gone
-    ids = {job_id for (job_id,) in rows} | {value for value in (named.values if named else ()) if isinstance(value, str)}
-    return sorted(ids) if len(rows) <= FEW_JOBS else None
 
 
 def _among(tx: Transaction, ids: Sequence[str], values: Values) -> str:
