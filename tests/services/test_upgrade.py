@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.search import read_search
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
@@ -80,3 +80,24 @@ async def test_what_was_there_before_searches_is_found(database_url: str, nothin
     damaged = await store.search_jobs(read_search("job:bad", "jobs", me="code", now=START), 9)
     await store.close()
     assert (set(found.values()), [stored.job.job_id for stored in damaged.jobs]) == ({1}, ["bad"])
+
+
+async def test_jobs_that_an_older_version_counted_are_counted_on(database_url: str, nothing_left: None):
+    """Rows of changes that nobody had added up become numbers, which statements about many jobs at once change too."""
+    old = Database(dialect_for(database_url), MIGRATIONS[:19])
+    await old.open()
+    for number in range(3):
+        statement = _OLD_ROWS[0].replace("'job', 'job'", f"'job{number}', 'job{number}'")
+        await old.write(lambda session, sql=statement: session.run(sql, {"definition": _DEFINITION}))
+    await old.write(lambda session: session.run("UPDATE agentool_jobs SET state = 'paused' WHERE job_id = 'job2'"))
+    await old.close()
+    store = SqlJobStore(Database(dialect_for(database_url), MIGRATIONS), ManualTime(START))
+    await store.open()
+    before = await store.count_jobs()
+    await store._database.write(lambda session: session.run("UPDATE agentool_jobs SET state = 'broken' WHERE state = 'active'"))
+    after = await store.count_jobs()
+    await store._database.write(lambda session: session.run("DELETE FROM agentool_jobs WHERE job_id <> 'job0'"))
+    left = await store.count_jobs()
+    await store.close()
+    assert before == {JobStatus.ACTIVE: 2, JobStatus.PAUSED: 1}
+    assert (after, left) == ({JobStatus.BROKEN: 2, JobStatus.PAUSED: 1}, {JobStatus.BROKEN: 1})
