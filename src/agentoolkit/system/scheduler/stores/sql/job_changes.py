@@ -34,12 +34,13 @@ _REPLACE = f"""
     UPDATE agentool_jobs SET {", ".join(f"{name} = {_VALUE.get(name, f'r.{name}')}" for name in _CHANGED)}
     FROM r WHERE agentool_jobs.job_id = r.job_id
 """  # noqa: S608  names of ours
-# One query for each, because an OR, or a list, may make the database read a whole index.
+# One question for each, because an OR, or a list, may make a database read a whole index, as a join may make SQLite that has statistics.
 _TAKEN = """
-    SELECT r.place, j.job_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_id WHERE j.live <> 0
-    UNION ALL SELECT r.place, j.job_id FROM r JOIN agentool_jobs j ON j.job_id = r.job_name WHERE j.live <> 0
-    UNION ALL SELECT r.place, j.job_id FROM r JOIN agentool_jobs j ON j.job_name = r.job_id WHERE j.live = 1
-    UNION ALL SELECT r.place, j.job_id FROM r JOIN agentool_jobs j ON j.job_name = r.job_name WHERE j.live = 1
+    SELECT r.place, (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_id),
+        (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_name),
+        (SELECT j.job_id FROM agentool_jobs j WHERE j.live = 1 AND j.job_name = r.job_id),
+        (SELECT j.job_id FROM agentool_jobs j WHERE j.live = 1 AND j.job_name = r.job_name)
+    FROM r
 """
 _NAMES = {"place": "BIGINT", "job_id": "TEXT", "job_name": "TEXT"}
 _LABEL = "INSERT INTO agentool_job_labels (job_id, kind, value) SELECT r.job_id, r.kind, r.value FROM r"
@@ -268,10 +269,8 @@ def _check_circle(session: Session, job: Job, new: Mapping[str, _New]) -> None:
 def _taken(session: Session, jobs: Sequence[Job]) -> list[list[str]]:
     """Return for each job the ids of those that can fire and have its id or name."""
     found = session.from_rows(_TAKEN, _NAMES, [(place, job.job_id, job.job_name) for place, job in enumerate(jobs)])
-    taken: dict[int, list[str]] = {place: [] for place in range(len(jobs))}
-    for place, job_id in found:
-        taken[place].append(job_id)
-    return list(taken.values())
+    taken = {place: [job_id for job_id in ids if job_id is not None] for place, *ids in found}
+    return [taken[place] for place in range(len(jobs))]
 
 
 def _exists(job: Job, job_id: str) -> JobExists:

@@ -41,7 +41,7 @@ _EXECUTION = f"""
     SELECT {", ".join(f"e.{name}" for name in EXECUTION.names)} FROM r JOIN agentool_executions e ON e.execution_id = r.key
 """  # noqa: S608  column names of ours
 _DOWNSTREAM = """
-    SELECT r.key, j.job_id FROM r JOIN agentool_jobs j ON j.follows = r.key WHERE j.live = 1 ORDER BY j.job_id
+    SELECT r.key, j.job_id FROM r JOIN agentool_jobs j ON j.follows = r.key WHERE j.live <> 0 ORDER BY j.job_id
 """
 _FIND_CANCELLED = (
     "job_id = :key AND state = 'removed'",
