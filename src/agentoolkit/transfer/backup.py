@@ -20,6 +20,7 @@ from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
+from agentoolkit.system.scheduler.event_loops import in_portions
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import JobStore, Message, StoredJob
 from agentoolkit.transfer import checks, records
@@ -29,6 +30,8 @@ VERSION = 3
 """Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
 
 _ALL = 1_000_000_000
+AT_ONCE = 200
+"""Records that are written before others on the event loop have their turn: a few milliseconds."""
 _PORTION = 512
 
 T = TypeVar("T")
@@ -60,19 +63,19 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     What was damaged in the database is left out: a job's definition, a message's payload, a value.
     """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
-    for stored in await held.jobs.jobs():
-        if stored.job.readable:
-            yield _line(records.job_record(stored))
-    for execution in reversed(await held.jobs.executions(None, _ALL)):
-        yield _line(records.execution_record(execution))
-    for message in await held.jobs.messages(_ALL):
-        yield _line(records.message_record(message))
+    async for kind in _each_kind(held, now):
+        async for portion in in_portions(kind, AT_ONCE):
+            for record in portion:
+                yield _line(record)
+
+
+async def _each_kind(held: Everything, now: datetime) -> AsyncIterator[Iterable[dict[str, Any]]]:
+    yield (records.job_record(stored) for stored in await held.jobs.jobs() if stored.job.readable)
+    yield map(records.execution_record, reversed(await held.jobs.executions(None, _ALL)))
+    yield map(records.message_record, await held.jobs.messages(_ALL))
     for status in await held.queues.queues(now):
-        for record in _queue_records(await held.queues.contents(status.queue.queue_name, now), now):
-            yield _line(record)
-    for value in await held.values.everything(now):
-        if is_json(value.entry.text):
-            yield _line(records.value_record(value))
+        yield _queue_records(await held.queues.contents(status.queue.queue_name, now), now)
+    yield (records.value_record(value) for value in await held.values.everything(now) if is_json(value.entry.text))
 
 
 def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.event_loops import in_portions
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.time_source import Cancellable
 
@@ -24,6 +25,8 @@ TAKE_OVER_ROUNDS = 10
 """Rounds between two looks for executions left behind. Counted, because the wall clock may be set back."""
 TIDY_ROUNDS = 7_200
 """Rounds between two tidyings: an hour."""
+ALARMS_AT_ONCE = 1_000
+"""Alarms that are set before others on the event loop have their turn: a few milliseconds."""
 
 
 class Leadership:
@@ -110,20 +113,23 @@ class Leadership:
         """From now on this clock rings."""
         upcoming = await self._store.upcoming()
         self._dispatch.lead(True)
-        for job_id, at in upcoming:
-            self._claiming.set_alarm(job_id, at)
+        async for portion in in_portions(upcoming, ALARMS_AT_ONCE):
+            for job_id, at in portion:
+                if not self._clock.has_alarm(job_id):  # one that was set meanwhile is newer
+                    self._claiming.set_alarm(job_id, at)
         if starts:
             for claimed in await self._store.follow(scheduler_start(self._time.now())):
                 self._dispatch.take_over(claimed)
 
     async def _take_in_changes(self) -> None:
         """Set the alarms of jobs that other processes changed, and let what waits here of one run as it is defined now."""
-        for job_id, at in await self._store.changes():
-            self._claiming.set_alarm(job_id, at)
-            if self._dispatch.active.waiting_of(job_id):
-                with suppress(DamagedJob):
-                    if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
-                        self._dispatch.redefine(stored.job)
+        async for portion in in_portions(await self._store.changes(), ALARMS_AT_ONCE):
+            for job_id, at in portion:
+                self._claiming.set_alarm(job_id, at)
+                if self._dispatch.active.waiting_of(job_id):
+                    with suppress(DamagedJob):
+                        if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
+                            self._dispatch.redefine(stored.job)
 
     async def _cancel_requested(self) -> None:
         """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -264,7 +264,7 @@ class JobStore(Protocol):
         """Forget the request to cancel this execution: it was acted on."""
         ...
 
-    async def upcoming(self) -> Sequence[Change]:
+    async def upcoming(self) -> Iterable[Change]:
         """Return every job that is due some time, and when."""
         ...
 

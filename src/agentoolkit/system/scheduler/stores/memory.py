@@ -49,7 +49,7 @@ _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to 
 
 
 class MemoryJobStore(MemoryQueries, OneProcess):
-    """Jobs, executions and messages in dictionaries. No method suspends, so each is one transaction by itself.
+    """Jobs, executions and messages in dictionaries. No method but a search suspends, so each is one transaction by itself.
 
     Args:
         retired_jobs: How many jobs that are over are kept.

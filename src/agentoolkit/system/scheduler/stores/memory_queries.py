@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
@@ -53,7 +53,10 @@ class MemoryQueries:
             last = self._history.last_finished(stored.job.job_id)
             return job_fits(search, *stored, last.status if last else None)
 
-        return FoundJobs(*page_of(self._jobs.in_order(search.job_statuses, after), fits, created, limit))
+        def records(start: Position | None) -> Iterator[StoredJob]:
+            return self._jobs.in_order(search.job_statuses, start)
+
+        return FoundJobs(*await page_of(records, after, fits, created, limit))
 
     async def count_jobs(self) -> Mapping[JobStatus, int]:
         return self._jobs.count()
@@ -93,12 +96,13 @@ class MemoryQueries:
             stored = self._jobs.get(execution.job_id) or self._jobs.cancelled.get(execution.job_id)
             return execution_fits(search, execution, stored.job if stored else None)
 
-        found, following = page_of(self._history.newest(before), fits, place_of, limit)
+        found, following = await page_of(self._history.newest, before, fits, place_of, limit)
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
 
-    async def upcoming(self) -> Sequence[Change]:
+    async def upcoming(self) -> Iterable[Change]:
         due = (JobStatus.ACTIVE, JobStatus.PAUSED)
-        return [Change(stored.job.job_id, stored.state.due_at) for stored in self._jobs.values() if stored.state.status in due]
+        held = list(self._jobs.values())  # what is due is told as it was now, however slowly it is asked for
+        return (Change(stored.job.job_id, stored.state.due_at) for stored in held if stored.state.status in due)
 
     async def outbox(self, limit: int) -> Sequence[Message]:
         return list(islice(self._outbox.values(), limit))
