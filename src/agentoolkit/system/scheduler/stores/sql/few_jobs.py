@@ -24,7 +24,7 @@ def few_jobs(session: Session, search: Search) -> list[str] | None:
     """Return the ids of the jobs that the labels leave; None: no label is asked for, or each of them is that of many jobs."""
     labels = [(term.key, term.texts) for term in search.terms if _asks_for_label(term)]
     if search.owner is not None:
-        labels.append(("owned", [search.owner]))
+        labels.append(("owned", (search.owner,)))
     if not labels:
         return None
     candidates = next((ids for kind, texts in labels if (ids := _labelled(session, kind, texts)) is not None), None)
@@ -62,7 +62,8 @@ def _beginning(session: Session, kind: str, text: str) -> Sequence[str] | None:
     end = after_prefix(beginning)
     if end is None:
         return None
-    value, asked = _VALUE[session.dialect], {"kind": kind, "text": beginning, "end": end, "most": 2 * FEW_JOBS + 1}
+    value, most = _VALUE[session.dialect], 2 * FEW_JOBS + 1  # a job's id and name may both begin so
+    asked = {"kind": kind, "text": beginning, "end": end, "most": most}
     condition = f"{value} = :text" if beginning == text else f"{value} >= :text AND {value} < :end"
     rows = session.rows(f"SELECT job_id FROM agentool_job_labels WHERE kind = :kind AND {condition} LIMIT :most", asked)  # noqa: S608
-    return [job_id for (job_id,) in rows] if len(rows) < asked["most"] else None  # a job's id and name may both begin so
+    return [job_id for (job_id,) in rows] if len(rows) < most else None
