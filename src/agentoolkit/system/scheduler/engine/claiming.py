@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
+from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
@@ -30,7 +30,7 @@ class Claiming:
         dispatch: Given every execution that is to run, and every record of a due time that does not.
     """
 
-    def __init__(self, store: JobStore, time: TimeSource, clock: Clock, dispatch: Dispatch) -> None:
+    def __init__(self, store: JobStore, time: TimeSource, clock: Alarms, dispatch: Dispatch) -> None:
         self._store = store
         self._time = time
         self._clock = clock

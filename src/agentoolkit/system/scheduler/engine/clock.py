@@ -21,12 +21,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[r
 from apscheduler.schedulers.base import STATE_RUNNING  # pyright: ignore[reportMissingTypeStubs]
 from apscheduler.triggers.base import BaseTrigger  # pyright: ignore[reportMissingTypeStubs]
 
+from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS
 from agentoolkit.time_source import Cancellable, TimeSource
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 1.0
-"""How long the clock waits after a round that went wrong."""
 
 
 class RingsOnce(BaseTrigger):

@@ -14,9 +14,9 @@ from contextlib import suppress
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
+from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, LocalAttempts, expired
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
-from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
@@ -37,7 +37,7 @@ _STOPPED_FIRST = "the scheduler stopped before it started"
 class Dispatch:
     """Takes executions from their claim to their outcome."""
 
-    def __init__(self, parts: Parts, clock: Clock, deliveries: Deliveries) -> None:
+    def __init__(self, parts: Parts, clock: Alarms, deliveries: Deliveries) -> None:
         self._parts = parts
         self._store = parts.store
         self._time = parts.time

@@ -7,8 +7,8 @@ import logging
 from contextlib import AsyncExitStack
 from datetime import datetime
 
+from agentoolkit.system.scheduler.engine.alarms import alarms_of
 from agentoolkit.system.scheduler.engine.claiming import Claiming
-from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
@@ -35,7 +35,7 @@ class Engine:
         self._parts = parts
         self.loop = asyncio.get_running_loop()
         self.deliveries = Deliveries(parts.store, parts.injector, parts.time, delivers=parts.claims)
-        self.clock = Clock(parts.time)
+        self.clock = alarms_of(parts.time, may_lead=parts.claims)
         self.dispatch = Dispatch(parts, self.clock, self.deliveries)
         self.claiming = Claiming(parts.store, parts.time, self.clock, self.dispatch)
         self.clock.on_due = self.claiming.ring

@@ -7,8 +7,8 @@ import logging
 from contextlib import suppress
 
 from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
+from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.claiming import Claiming
-from agentoolkit.system.scheduler.engine.clock import Clock
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
@@ -32,7 +32,7 @@ ALARMS_AT_ONCE = 1_000
 class Leadership:
     """A round at start, and one every half second where other processes can use the store too."""
 
-    def __init__(self, parts: Parts, clock: Clock, claiming: Claiming, dispatch: Dispatch, deliveries: Deliveries) -> None:
+    def __init__(self, parts: Parts, clock: Alarms, claiming: Claiming, dispatch: Dispatch, deliveries: Deliveries) -> None:
         self._store = parts.store
         self._time = parts.time
         self._claims = parts.claims

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from agentoolkit.system.scheduler.engine.clock import RETRY_SECONDS, Clock
+from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, JobStore
@@ -28,7 +28,7 @@ class Retries(dict[str, Execution]):
         start: Called with each execution whose retry is due.
     """
 
-    def __init__(self, store: JobStore, time: TimeSource, clock: Clock, start: Callable[[Claimed], None]) -> None:
+    def __init__(self, store: JobStore, time: TimeSource, clock: Alarms, start: Callable[[Claimed], None]) -> None:
         super().__init__()
         self._store = store
         self._time = time
