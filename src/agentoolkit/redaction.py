@@ -6,11 +6,13 @@ takes back what it took.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
+from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 
@@ -53,6 +55,11 @@ _USER = re.compile(r"[^\s/:@?#]++(?=@)")
 _TOKEN_LENGTH = 20
 """Characters from which on a user's name is taken for a token."""
 
+_MAX_IN_URL = 2_000
+"""Characters of a secret that is looked for as a part of a URL."""
+_SHORTEST_LINE = 16
+"""Characters of a line that is looked for by itself."""
+
 _PLAIN = frozenset({bool, int, float, type(None)})
 """What is most of a job's record, and hides nothing."""
 _MAX_REMEMBERED = 100
@@ -85,13 +92,29 @@ def redacted(value: Any) -> Any:
         return {key: REDACTED if is_secret(str(key)) else item if type(item) in _PLAIN else redacted(item) for key, item in items}
     if isinstance(value, (list, tuple)):
         items = cast("list[Any]", value)
-        return [REDACTED if _is_secret_option(before) else redacted(item) for before, item in zip(("", *items), items, strict=False)]
+        return [REDACTED if is_secret_option(before) else redacted(item) for before, item in zip(("", *items), items, strict=False)]
     return value
 
 
-def _is_secret_option(word: object) -> bool:
+def is_secret_option(word: object) -> bool:
     """Is the word after this one of a command a secret? ``--token abc``."""
     return isinstance(word, str) and word.startswith("-") and "=" not in word and not word[-1:].isspace() and is_secret(word)
+
+
+def written_forms(secret: str) -> Iterator[str]:
+    """Yield a text in the forms in which programs write it: in JSON, in JSON within JSON, by `repr`, in a URL, line by line."""
+    in_json = json.dumps(secret)[1:-1]
+    yield from (secret, in_json, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(in_json)[1:-1], repr(secret)[1:-1])
+    if len(secret) <= _MAX_IN_URL:
+        yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
+    yield from (line for part in secret.splitlines() if len(line := part.strip()) >= _SHORTEST_LINE)
+
+
+def without_texts(text: str, secrets: Sequence[str]) -> str:
+    """Return text with each of these replaced; one that is part of another comes after it."""
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def restored(edited: Any, original: Any) -> Any:

@@ -279,6 +279,19 @@ def test_a_variable_that_is_not_named_is_refused():
 # Limits
 
 
+async def test_whoever_listens_hears_what_is_beyond_the_limit():
+    """The end of what a program writes, which tells most, is told as it comes; a character that comes in two pieces is one."""
+    heard = list[str]()
+    script = (
+        "import os, time; [os.write(1, b'x' * 99) for _ in range(100)]; os.write(1, 'ü'.encode()[:1]); time.sleep(0.05);"
+        "os.write(1, 'ü'.encode()[1:]); os.write(2, '€'.encode()[:2])"
+    )
+    limits = {"executable": Path(PYTHON), "cwd": Path.cwd(), "env": {}, "stdin": None, "timeout": 20.0, "output_limit": 1000}
+    ended = await run_command(Command(**limits, arguments=["-S", "-c", script], heard=heard.append))
+    said = "".join(heard)
+    assert (len(ended.stdout), said.count("x"), said.count("ü"), said.count("�")) == (1000, 9900, 1, 1)
+
+
 async def test_output_beyond_the_limit_is_dropped_and_counted():
     """Of each stream the beginning is kept, and the answer says how much is not."""
     output = await shell(output_limit=1000)([PYTHON, "-c", "print('x' * 99_999)"])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import sys
-from typing import Any
+import time
+from typing import Any, Literal
+from urllib.parse import quote
 
 import pytest
 
+from agentool import BaseOperationInput, RunContext, create_agentool
+from agentoolkit.endings import EndedEarly, GoesOnLater
 from agentoolkit.settings import Settings
 from agentoolkit.testing import TestToolkit, toolkit
+from agentoolkit.wiring import Toolkit
 
 SECRET = "S3CR3T-VALUE"
 
@@ -24,6 +31,48 @@ def complain(value: Any) -> None:
     raise ValueError(f"{value} is wrong")
 
 
+def end_early(value: Any) -> None:
+    """Say what is given as the reason why nothing was done."""
+    raise EndedEarly("skipped", f"no account {value}")
+
+
+def go_on(value: Any) -> None:
+    """Say what is given as what is waited for."""
+    raise GoesOnLater(f"waits for {value}", 60.0)
+
+
+def use_as_key(value: Any) -> dict[str, Any]:
+    """Return an object that has what is given as a key."""
+    return {value: 1, "inside": [{value: {value: 2}}]}
+
+
+def write_as(value: Any) -> list[str]:
+    """Return what is given as programs write it."""
+    as_json = json.dumps({"key": value})
+    by_line = "".join(f"  | {line}\n" for line in value.splitlines())
+    return [repr(value), as_json, json.dumps({"body": as_json}), json.dumps(value, ensure_ascii=False), f"/?key={quote(value)}", by_line]
+
+
+class GateInput(BaseOperationInput):
+    operation: Literal["refuse", "fail"]
+    key: str
+
+
+async def gate_refuse(ctx: RunContext, key: str) -> dict[str, Any]:
+    """Answer as a gate that does not pass."""
+    return {"passed": False, "reason": f"{key} is used up"}
+
+
+async def gate_fail(ctx: RunContext, key: str) -> None:
+    raise ValueError(f"{key} is wrong")
+
+
+def say_and_wait(value: Any) -> None:
+    """Log what is given, and go on until nobody waits any more."""
+    logging.getLogger("work").warning("the key is %s", value)
+    time.sleep(0.5)
+
+
 def call(name: str, value: str) -> tuple[str, dict[str, Any]]:
     return "function", {"operation": "call", "function": f"{__name__}:{name}", "args": [value]}
 
@@ -32,10 +81,10 @@ def command(*words: str) -> tuple[str, dict[str, Any]]:
     return "shell", {"operation": "run", "command": [sys.executable, "-S", "-c", *words]}
 
 
-async def record_of(kit: TestToolkit, key: str, value: Any, target: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+async def record_of(kit: TestToolkit, key: str, value: Any, target: tuple[str, dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """Return the record of an execution whose input refers to a value under this key."""
     await kit.injector.run("storage_kv", {"operation": "set", "key": key, "value": value})
-    job = {"agentool_name": target[0], "input_data": target[1]}
+    job = {"agentool_name": target[0], "input_data": target[1], **fields}
     await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "in 1 minute", **job})
     await kit.advance(minutes=1)
     (record,) = (await kit.injector.run("scheduler", {"operation": "get_history", "job_id": "job"})).data["history"]
@@ -67,8 +116,83 @@ async def test_what_is_secret_by_its_name_is_hidden(settings: Settings, made: An
     assert (SECRET in json.dumps(record), "[redacted]" in json.dumps(record)) == (False, True)
 
 
+PEM = '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ"\\ü\nEFAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n'
+
+
+def words_of(value: Any) -> list[str]:
+    return [line for line in PEM.splitlines() if line[:20] in json.dumps(value)]
+
+
+async def test_a_secret_is_hidden_however_it_is_written(settings: Settings):
+    """By `repr`, in JSON, in JSON within JSON, in a URL, and with something before each of its lines."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "private_key", PEM, call("write_as", "!ref:storage_kv:private_key"))
+    assert (record["status"], words_of(record), "MII" in json.dumps(record)) == ("success", [], False)
+
+
+@pytest.mark.parametrize("name", ["end_early", "go_on", "use_as_key"])
+async def test_reasons_and_keys_show_no_secret(settings: Settings, name: str):
+    """Nor does the reason of a handler that ended early, nor a key of what it returned."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "api_key", SECRET, call(name, "!ref:storage_kv:api_key"))
+    assert (SECRET in json.dumps(record), "[redacted]" in json.dumps(record)) == (False, True)
+
+
+@pytest.mark.parametrize("operation", ["refuse", "fail"])
+async def test_a_gate_shows_no_secret(settings: Settings, operation: str):
+    """Whether it does not pass or fails: what its input refers to is in no record."""
+    async with toolkit(settings=settings) as kit:
+        create_agentool("keeper", GateInput, {"refuse": gate_refuse, "fail": gate_fail}, injector=kit.injector)
+        gate = {"agentool_name": "keeper", "input_data": {"operation": operation, "key": "!ref:storage_kv:api_key"}}
+        record = await record_of(kit, "api_key", SECRET, call("give_back", "done"), gate=gate)
+    assert (SECRET in json.dumps(record), "[redacted]" in json.dumps(record)) == (False, True)
+
+
+REFERENCE = "!ref:storage_kv:prod/db"
+
+
+@pytest.mark.parametrize("given", [{"password": REFERENCE}, {"credentials": {"keys": [REFERENCE]}}, ["--token", REFERENCE]])
+async def test_what_is_secret_by_its_field_is_hidden(settings: Settings, given: Any):
+    """The name of the field that a reference is in counts as its own does, and so does the option of a command before it."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "prod/db", SECRET, ("function", {**call("give_back", "")[1], "args": [given]}))
+    assert (record["status"], SECRET in json.dumps(record)) == ("success", False)
+
+
+async def test_within_a_secret_object_what_has_a_secrets_name_is_hidden(settings: Settings):
+    """Its other values are words like 'admin', which results hold for other reasons."""
+    async with toolkit(settings=settings) as kit:
+        value = {"user": "admin", "stage": "test", "password": SECRET}
+        record = await record_of(kit, "credentials", value, call("give_back", "!ref:storage_kv:credentials"))
+    assert record["result"]["result"] == {"got": {"user": "admin", "stage": "test", "password": "[redacted]"}}
+
+
+WRITES = "import sys, time; k = sys.argv[1]; print(k[:5], end='', flush=True); print(k[5:], 'written', flush=True); time.sleep(60)"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [(command(WRITES, "!ref:storage_kv:api_key"), "written"), (call("say_and_wait", "!ref:storage_kv:api_key"), "the key is")],
+    ids=["program", "log"],
+)
+async def test_output_shows_no_secret_while_it_is_written(settings: Settings, target: tuple[str, dict[str, Any]], words: str):
+    """Neither what a program writes nor what a function logs."""
+    async with Toolkit(settings) as kit:
+        await kit.injector.run("storage_kv", {"operation": "set", "key": "api_key", "value": SECRET})
+        job = {"agentool_name": target[0], "input_data": target[1]}
+        await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "every day at 9:00", **job})
+        run = (await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "job", "run_key": "one"})).data["execution_id"]
+        output = ""
+        async with asyncio.timeout(10):
+            while words not in output:
+                await asyncio.sleep(0.01)
+                output = (await kit.injector.run("scheduler", {"operation": "get_execution", "execution_id": run})).data["output"] or ""
+        await kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": run})
+    assert ("[redacted]" in output, SECRET in output) == (True, False)
+
+
 async def test_parts_of_a_secret_object_are_hidden(settings: Settings):
-    """Each text in it is one."""
+    """Each text in it is one, where none of them has a secret's name."""
     async with toolkit(settings=settings) as kit:
         value = {"user": "maria", "words": [SECRET, "abc"]}
         record = await record_of(kit, "credentials", value, call("give_back", "!ref:storage_kv:credentials"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import AsyncGenerator
 from html import unescape
@@ -22,7 +23,8 @@ TALKS = "import sys, time; print('half of it', flush=True); sys.stdin.read(); ti
 
 @pytest.fixture
 async def kit() -> AsyncGenerator[Toolkit]:
-    async with Toolkit(Settings(timezone="UTC", functions=("tests.pages",), programs=(sys.executable,))) as opened:
+    settings = Settings(timezone="UTC", functions=("tests.pages",), programs=(sys.executable,), http_allow=("127.0.0.1",))
+    async with Toolkit(settings) as opened:
         yield opened
 
 
@@ -62,12 +64,16 @@ async def test_output_is_seen_while_it_is_written(client: httpx2.AsyncClient) ->
 
 
 async def test_what_a_function_logs_is_seen(client: httpx2.AsyncClient) -> None:
-    """Also one that runs in a thread; nothing of it is kept for another execution."""
+    """Also one that runs in a thread; nothing of it is kept for another execution that runs beside it."""
     call = {"operation": "call", "function": "tests.pages.work:log_and_wait"}
-    job = await schedule(client, name="logger", agentool_name="function", input_data=call)
-    started = (await client.post(f"/api/scheduler/tasks/{job}/run")).json()["execution_id"]
-    said = await heard(client, started, "one third")
-    assert said.endswith("WARNING one third is done\n")
+    logger = await schedule(client, name="logger", agentool_name="function", input_data=call)
+    command = {"operation": "run", "command": [sys.executable, "-c", TALKS]}
+    talker = await schedule(client, name="talker", agentool_name="shell", input_data=command)
+    started = [(await client.post(f"/api/scheduler/tasks/{job}/run")).json()["execution_id"] for job in (talker, logger)]
+    said = await heard(client, started[1], "one third")
+    assert said[8:] == " WARNING one third is done\n"
+    assert "one third" not in await heard(client, started[0], "half of it")
+    await client.post(f"/api/scheduler/executions/{started[0]}/cancel")
 
 
 async def test_an_applications_own_log_is_left_alone(client: httpx2.AsyncClient) -> None:
@@ -92,8 +98,14 @@ async def test_repeats_are_linked_both_ways(client: httpx2.AsyncClient, kind: st
 
 
 async def test_health_tells_how_late_and_what_waits(client: httpx2.AsyncClient) -> None:
-    """Median and 99th percentile of the lateness, and the outbox."""
-    job = await schedule(client, name="broken", **FAILS)
-    await client.post(f"/api/scheduler/tasks/{job}/run", json={"wait": True})
-    page = (await client.get("/health")).text
-    assert "0 outcomes wait for their queue" in page
+    """Median, 99th percentile and worst of the lateness, once something was due, and how many outcomes are in the outbox."""
+    before = (await client.get("/health")).text
+    assert ("nothing ran yet" in before, "0 outcomes wait for their queue" in before) == (True, True)
+    nowhere = {**FAILS, "schedule": "now", "error_queue": "http://127.0.0.1:9/closed"}
+    job = await schedule(client, name="broken", **nowhere)
+    async with asyncio.timeout(10):
+        while "1 outcome waits for its queue" not in (page := (await client.get("/health")).text):
+            await client.get(f"/api/scheduler/tasks/{job}")  # a turn of the event loop
+    late = re.search(r"<dt>Late by</dt><dd>(.+) at the median, (.+) at the 99th percentile of .+; (.+) at most", page)
+    assert late is not None, page
+    assert all(re.fullmatch(r"[\d.]+ m?s", figure) for figure in late.groups()), late.groups()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ class _Capture(asyncio.SubprocessProtocol):
         self._limit = limit
         self._context, self._heard = context, heard
         self._kept = {1: bytearray(), 2: bytearray()}
+        self._decoders = {fd: getincrementaldecoder("utf-8")(errors="replace") for fd in self._kept}
         self._open = {1, 2}
         self._transport: asyncio.SubprocessTransport | None = None
 
@@ -106,10 +108,9 @@ class _Capture(asyncio.SubprocessProtocol):
             self._transport = transport
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._tell(fd, data)
         room = self._limit - len(self._kept[fd])
         self._kept[fd] += data[:room]
-        if self._heard is not None and room > 0:
-            self._context.run(self._heard, data[:room].decode(errors="replace"))
         if beyond := len(data) - room if room < len(data) else 0:
             self.dropped += beyond
             # Output without end, read at full speed only to be dropped, would take the event loop from all others.
@@ -119,6 +120,7 @@ class _Capture(asyncio.SubprocessProtocol):
                 asyncio.get_running_loop().call_later(_DRAIN_PAUSE, _resume, pipe)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._tell(fd, b"", final=True)
         self._open.discard(fd)
         if not self._open and not self.closed.done():
             self.closed.set_result(None)
@@ -126,6 +128,11 @@ class _Capture(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         if not self.exited.done():
             self.exited.set_result(None)
+
+    def _tell(self, fd: int, data: bytes, *, final: bool = False) -> None:
+        """Tell who listens what was written, also beyond the limit. A character may come in two pieces."""
+        if self._heard is not None and fd in self._decoders and (text := self._decoders[fd].decode(data, final)):
+            self._context.run(self._heard, text)
 
     def text(self, fd: int) -> str:
         return self._kept[fd].decode(errors="replace")

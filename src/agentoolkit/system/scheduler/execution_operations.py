@@ -10,7 +10,6 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.core.injector import get_injector
 from agentool.operations import Handler
-from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
@@ -106,7 +105,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
     execution = await ctx.deps.executions.get(execution_id)
     info = views.execution_info(execution, ctx.deps.parts.injector)
     if execution.status in UNFINISHED:
-        info = info.model_copy(update={"output": redacted_text(ctx.deps.parts.live.of(execution_id))})
+        info = info.model_copy(update={"output": ctx.deps.parts.live.of(execution_id)})
     return views.answer("get_execution", f"The execution is {execution.status}.", info)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from agentool.references import PREFIX, Resolved
-from agentoolkit.redaction import REDACTED, is_secret
+from agentoolkit.redaction import is_secret, is_secret_option, without_texts, written_forms
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution
 
 _SHORTEST = 4
@@ -14,34 +14,49 @@ _SHORTEST = 4
 
 
 def secrets_in(given: Any, filled: Any) -> frozenset[str]:
-    """Return the texts that references with a secret's name became, as ``!ref:storage_kv:api_key``.
+    """Return the texts that secret references became, in every form in which they may be written.
+
+    Secret is a reference by its own name, as ``!ref:storage_kv:api_key``, or by that of its field, as in ``{"password": "!ref:…"}``.
 
     Args:
         given: The input of a job.
         filled: The same with its references replaced.
     """
-    return frozenset(_secrets(given, filled)) if isinstance(filled, Resolved) else frozenset()
+    if not isinstance(filled, Resolved):
+        return frozenset()
+    return frozenset(form for text in _secrets(given, filled) if len(text) >= _SHORTEST for form in written_forms(text))
 
 
-def without_secrets(execution: Execution, secrets: frozenset[str]) -> Execution:
-    """Return the record of an execution without these texts, in its result and its error."""
-    longest_first = sorted(secrets, key=len, reverse=True)
-    result, error = _hidden(execution.result, longest_first), execution.error
+def without_secrets(execution: Execution, secrets: Sequence[str]) -> Execution:
+    """Return the record of an execution without these texts, in its result, its error and its reason; the longest come first."""
+    error = execution.error
     if error is not None:
-        error = ErrorRecord(error.type, _hidden(error.message, longest_first), _hidden(error.traceback, longest_first))
-    return execution._replace(result=result, error=error)
+        error = ErrorRecord(error.type, without_texts(error.message, secrets), without_texts(error.traceback, secrets))
+    return execution._replace(result=_hidden(execution.result, secrets), error=error, reason=without_texts(execution.reason, secrets))
 
 
-def _secrets(given: Any, filled: Any) -> Iterator[str]:
+def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str]:
+    """Yield what became of references that are secret; all are under a secret's name."""
     if isinstance(given, str):
-        if given.startswith(PREFIX) and is_secret(given.rpartition(":")[2]):
-            yield from (text for text in _texts(filled) if len(text) >= _SHORTEST)
+        if given.startswith(PREFIX) and filled != given and (is_named or is_secret(given.rpartition(":")[2])):
+            yield from list(_named_texts(filled)) or _texts(filled)
     elif isinstance(given, Mapping):
         for key, value in cast("Mapping[str, Any]", given).items():
-            yield from _secrets(value, filled[key])
+            yield from _secrets(value, filled[key], is_named=is_named or is_secret(str(key)))
     elif isinstance(given, (list, tuple)):
-        for value, became in zip(cast("list[Any]", given), filled, strict=True):
-            yield from _secrets(value, became)
+        items = cast("list[Any]", given)
+        for before, value, became in zip(("", *items), items, filled, strict=False):
+            yield from _secrets(value, became, is_named=is_named or is_secret_option(before))
+
+
+def _named_texts(value: Any) -> Iterator[str]:
+    """Yield the texts under secret names. The user and the host of an object with a password are none."""
+    if isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from _texts(item) if is_secret(key) else _named_texts(item)
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _named_texts(item)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -53,11 +68,9 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _hidden(value: Any, secrets: list[str]) -> Any:
+def _hidden(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, REDACTED)
-        return value
+        return without_texts(value, secrets)
     if isinstance(value, dict):
-        return {key: _hidden(item, secrets) for key, item in cast("dict[str, Any]", value).items()}
+        return {without_texts(key, secrets): _hidden(item, secrets) for key, item in cast("dict[str, Any]", value).items()}
     return [_hidden(item, secrets) for item in cast("list[Any]", value)] if isinstance(value, list) else value

@@ -61,8 +61,8 @@ class ActiveExecution:
     cancel_reason: str = ""
     timed_out: bool = False
     given_up: bool = False
-    secrets: frozenset[str] = frozenset()
-    """What references with a secret's name stood for: its record does not show it."""
+    secrets: Sequence[str] = ()
+    """What references with a secret's name stood for, the longest first: neither its record nor its output shows it."""
     names: frozenset[str] = frozenset()
     """The jobs and concurrency keys that whoever waits for it holds, its own included: it may not wait for these."""
     outcome: asyncio.Future[Outcome] | None = None

@@ -12,10 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import datetime
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from agentool.caller import current_caller
+from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
+from agentoolkit.endings import GoesOnLater
+from agentoolkit.live_output import secrets_here
+from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.hiding import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
@@ -34,7 +40,6 @@ MIN_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
-
 
 MEASURED = 1_000
 """Starts whose lateness is remembered."""
@@ -142,6 +147,8 @@ class LocalAttempts:
             active.phase = _WRITING
             if active.secrets:
                 outcome = outcome._replace(execution=without_secrets(outcome.execution, active.secrets))
+                if isinstance(outcome.error, GoesOnLater):  # its reason is the next record's
+                    outcome.error.reason = without_texts(outcome.error.reason, active.secrets)
             self._recorder.put(active, outcome)
 
     def forget(self, execution_ids: Sequence[str]) -> None:
@@ -211,12 +218,15 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
     began = time.perf_counter()
     try:
         gate, data = work.policies.gate, work.input_data
-        if gate is not None and execution.trigger not in ("run_now", "requested") and (closed := await ask(gate, injector)):
+        if (
+            gate is not None
+            and execution.trigger not in ("run_now", "requested")
+            and (closed := await ask(gate, injector, partial(_fill, active, injector)))
+        ):
             return Outcome(outcomes.record_skip(execution, closed, clock.now(), time.perf_counter() - began))
         for value in data.values():  # most inputs hold nothing to resolve or to copy, and every execution asks
             if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
-                data = await resolve_references(data, injector)  # a copy, so that a handler cannot change its job
-                active.secrets = secrets_in(work.input_data, data)
+                data = await _fill(active, injector, data)  # a copy, so that a handler cannot change its job
                 break
         output = await injector.run(work.agentool_name, data)
     except asyncio.CancelledError as error:
@@ -235,6 +245,15 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
         active.deadline = None
         current_caller.reset(caller)
         _current.reset(token)
+
+
+async def _fill(active: ActiveExecution, injector: Injector, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Look up what an input refers to, and note what of it nobody may see."""
+    filled = await resolve_references(given, injector)
+    if secrets := secrets_in(given, filled):
+        active.secrets = sorted(secrets.union(active.secrets), key=len, reverse=True)
+        secrets_here.set(active.secrets)
+    return filled
 
 
 def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:

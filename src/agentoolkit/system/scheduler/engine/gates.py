@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from agentool.core.injector import Injector
 from agentool.errors import excerpt
-from agentool.references import resolve_references
 from agentoolkit.system.scheduler.errors import GateFailed
 from agentoolkit.system.scheduler.jobs import Gate
 
@@ -16,15 +15,20 @@ ANSWERS = ("passed", "value", "result")
 REASONS = ("reason", "message")
 
 
-async def ask(gate: Gate, injector: Injector) -> str:
+async def ask(gate: Gate, injector: Injector, fill: Callable[[Mapping[str, Any]], Awaitable[Any]]) -> str:
     """Return why an execution is not to run; empty if it is.
+
+    Args:
+        gate: The AgenTool that is asked, and its input.
+        injector: Where it is found.
+        fill: Looks up what the input refers to.
 
     Raises:
         GateFailed: The gate raised, or answered with neither a bool nor one of the fields `ANSWERS`.
     """
     name = gate["agentool_name"]
     try:
-        answer: Any = await injector.run(name, await resolve_references(gate["input_data"], injector))
+        answer: Any = await injector.run(name, await fill(gate["input_data"]))
     except Exception as error:
         raise GateFailed(f"Gate {name!r} failed: {error}", field="gate", value=gate) from error
     nothing = object()
