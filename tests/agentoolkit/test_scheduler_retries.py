@@ -171,3 +171,19 @@ async def test_id_is_the_same_for_every_attempt(kit, scheduler, probe):
     (record,) = await scheduler.history("job")
     assert (record["execution_id"], record["attempt"]) == ("job@2030-01-01T00:00:00+00:00", 3)
     assert datetime.fromisoformat(record["finished_at"]) > datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
+
+
+async def test_retries_that_are_due_together_are_asked_of_the_store_once(kit, scheduler, probe, monkeypatch):
+    """What comes due with them waits for one answer of the store, however many there are."""
+    probe.raises = RateLimited()
+    probe.raises.retry_after = 60
+    for number in range(30):
+        await scheduler.add("now", job_id=f"job{number}", max_retries=1)
+    await kit.advance()
+    asked: list[str] = []
+    store = kit.scheduler.lifecycle.engine.dispatch._store
+    for name in ("execution", "find", "queue_retries"):
+        method = getattr(store, name)
+        monkeypatch.setattr(store, name, lambda *args, _name=name, _method=method: asked.append(_name) or _method(*args))
+    await kit.advance(seconds=60)
+    assert (len(probe.calls), asked) == (60, ["queue_retries"])

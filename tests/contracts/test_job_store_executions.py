@@ -348,9 +348,9 @@ async def test_what_is_claimed_by_ids_keeps_their_order(store: JobStore):
     assert [each.execution.execution_id for each in await store.claim_executions(ids, at(1))] == ids
 
 
-async def _waits_for_its_retry(store: JobStore) -> Execution:
-    await add(store)
-    begun = await begin(store, await claim_one(store))
+async def _waits_for_its_retry(store: JobStore, name: str = "job") -> Execution:
+    await add(store, name)
+    begun = await begin(store, (await claim(store, 1, name))[0])
     waiting = begun._replace(status=ExecutionStatus.RETRYING, attempt=2, retry_at=at(5), started_at=None)
     assert await store.retry(waiting)
     return waiting
@@ -359,20 +359,34 @@ async def _waits_for_its_retry(store: JobStore) -> Execution:
 async def test_a_due_retry_is_queued(store: JobStore):
     """Its retry time is gone then, it can be begun, and queued again it still says that it waits."""
     waiting = await _waits_for_its_retry(store)
-    assert await store.queue_retry(waiting)
-    queued = await store.execution(waiting.execution_id)
-    assert queued == waiting._replace(status=ExecutionStatus.QUEUED, retry_at=None)
-    assert await store.queue_retry(waiting)
+    id_ = waiting.execution_id
+    ((job, given),) = await store.queue_retries([id_])
+    queued = await store.execution(id_)
+    assert queued == given == waiting._replace(status=ExecutionStatus.QUEUED, retry_at=None)
+    assert job is not None
+    assert job.job_id == waiting.job_id
+    assert [of.execution for of in await store.queue_retries([id_])] == [queued]
     assert await start(store, queued._replace(status=ExecutionStatus.RUNNING, started_at=at(5)))
 
 
+async def test_many_due_retries_are_queued_in_the_order_asked_for(store: JobStore):
+    """All in one call, as their alarms ring together; those that it cannot queue are left out."""
+    waiting = [await _waits_for_its_retry(store, name) for name in ("b", "c", "a")]
+    await begin(store, waiting[1])
+    asked = [execution.execution_id for execution in waiting]
+    queued = await store.queue_retries(["b@never", *asked])
+    assert [of.execution.execution_id for of in queued] == [asked[0], asked[2]]
+    assert await store.queue_retries([]) == []
+
+
 async def test_what_has_begun_is_not_queued_again(store: JobStore):
-    """Nor is what has another attempt by now, or was never there."""
+    """Nor is what has ended, or whose job is gone."""
     waiting = await _waits_for_its_retry(store)
-    assert not await store.queue_retry(waiting._replace(attempt=3))
-    assert not await store.queue_retry(waiting._replace(execution_id="job@never"))
     await begin(store, waiting)
-    assert not await store.queue_retry(waiting)
+    assert await store.queue_retries([waiting.execution_id]) == []
+    other = await _waits_for_its_retry(store, "other")
+    await store.remove("other", at(4))
+    assert await store.queue_retries([other.execution_id]) == []
 
 
 async def test_executions_are_read_by_their_ids(store: JobStore):

@@ -44,7 +44,7 @@ class Claiming:
 
     def ring(self, ids: Sequence[str]) -> None:
         """Wake the executions whose retry is due, then claim the jobs that are. Returns at once; `wait_idle` waits."""
-        woken: Sequence[asyncio.Task[None]] = ()
+        woken = None
         if retries := [id_ for id_ in ids if "@" in id_]:  # the ids of executions; no job's id has an @
             woken = self._dispatch.wake(retries)
             ids = [id_ for id_ in ids if "@" not in id_]
@@ -59,7 +59,7 @@ class Claiming:
         if early:
             self.claim(early)
 
-    def claim(self, job_ids: Sequence[str], after: Sequence[asyncio.Task[None]] = ()) -> asyncio.Task[None]:
+    def claim(self, job_ids: Sequence[str], after: asyncio.Task[None] | None = None) -> asyncio.Task[None]:
         """Claim these jobs' due times, after what is older than they are. The task ends when they are with the executor."""
         return self._rounds.start(self._claim(job_ids, after))
 
@@ -76,9 +76,9 @@ class Claiming:
         """Wait until every claim under way has ended, or for so long."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim(self, job_ids: Sequence[str], after: Sequence[asyncio.Task[None]]) -> None:
-        if after:
-            await asyncio.wait(after)
+    async def _claim(self, job_ids: Sequence[str], after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
         # In portions, so that the first executions run while the next are claimed.
         for start in range(0, len(job_ids), MAX_AT_ONCE):
             portion = job_ids[start : start + MAX_AT_ONCE]

@@ -117,10 +117,10 @@ class Dispatch:
         else:
             self.start(claimed)
 
-    def wake(self, execution_ids: Sequence[str]) -> list[asyncio.Task[None]]:
-        """Start executions whose retry is due. The tasks end when they are with the executor."""
-        waiting = [execution for execution_id in execution_ids if (execution := self._retries.get(execution_id))]
-        return [self.tasks.start(self._retries.wake(execution)) for execution in waiting]
+    def wake(self, execution_ids: Sequence[str]) -> asyncio.Task[None] | None:
+        """Start executions whose retry is due. The task ends when they are with the executor; without any, there is none."""
+        waiting = [execution_id for execution_id in execution_ids if execution_id in self._retries]
+        return self.tasks.start(self._retries.wake(waiting)) if waiting else None
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, as a worker does that was sent them, and run them until their outcomes are written.

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.failures import log_failure
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Claimed, JobStore
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
-
-_WAITING = (ExecutionStatus.RETRYING, ExecutionStatus.QUEUED)
-"""Queued, where writing so failed after it was done."""
 
 
 class Retries(dict[str, Execution]):
     """Executions that wait for a retry, by their ids, each with an alarm.
 
     Args:
-        store: Where it is looked up how an execution stands when its alarm rings.
+        store: Where executions are queued whose alarm rings.
         time: Where the time comes from.
         clock: Rings for each of them.
         start: Called with each execution whose retry is due.
@@ -49,18 +46,16 @@ class Retries(dict[str, Execution]):
             self._clock.set_alarm(execution_id, None)
         self.clear()
 
-    async def wake(self, waiting: Execution) -> None:
-        """Start an execution whose alarm has rung, if it still waits for us."""
-        execution_id = waiting.execution_id
+    async def wake(self, execution_ids: Sequence[str]) -> None:
+        """Start the executions whose alarms have rung, if they still wait for us; what we lost is seen to by whoever has it now."""
         try:
-            execution = await self._store.execution(execution_id)
-            stored = await self._store.find(execution.job_id) if execution else None
-            if execution is None or stored is None or execution.owner != self._store.owner:
-                pass  # whoever has it now sees to it
-            elif execution.status in _WAITING and await self._store.queue_retry(execution):
-                self._start(Claimed(stored.job, execution._replace(status=ExecutionStatus.QUEUED, retry_at=None)))
+            for claimed in await self._store.queue_retries(execution_ids):
+                self._start(claimed)
         except Exception:
-            log_failure(logger, "Waking %s failed; trying again in %s s", execution_id, RETRY_SECONDS)
-            self.keep(waiting, self._time.now() + timedelta(seconds=RETRY_SECONDS))
+            log_failure(logger, "Waking %d executions failed; trying again in %s s", len(execution_ids), RETRY_SECONDS)
+            again = self._time.now() + timedelta(seconds=RETRY_SECONDS)
+            for waiting in [self[execution_id] for execution_id in execution_ids if execution_id in self]:
+                self.keep(waiting, again)
         else:
-            self.pop(execution_id, None)
+            for execution_id in execution_ids:
+                self.pop(execution_id, None)

@@ -232,8 +232,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def queue_retry(self, execution: Execution) -> bool:
-        """Let an execution of ours, whose retry is due, wait for room. Return whether it still waited."""
+    async def queue_retries(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
+        """Let executions of ours, whose retries are due, wait for room. Return those that still waited, in this order, with their jobs."""
         ...
 
     async def release(self, execution: Execution) -> bool:

@@ -144,10 +144,14 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             return Retried(False, self._finish(ending) if ending is not None else NOT_FINISHED)
         return Retried(self._change(execution))
 
-    async def queue_retry(self, execution: Execution) -> bool:
-        before = self._history.current.get(execution.execution_id)
-        waits = before is not None and before.status is not _RUNNING and before.attempt == execution.attempt
-        return waits and self._change(execution._replace(status=ExecutionStatus.QUEUED, retry_at=None))
+    async def queue_retries(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
+        queued: list[Claimed] = []
+        for execution in [found for id_ in execution_ids if (found := self._history.current.get(id_))]:
+            if execution.status is not _RUNNING and (stored := self._jobs.get(execution.job_id)) is not None:
+                waits = execution._replace(status=ExecutionStatus.QUEUED, retry_at=None)
+                self._history.current[execution.execution_id] = waits
+                queued.append(Claimed(stored.job, waits))
+        return queued
 
     async def release(self, execution: Execution) -> bool:
         return self._change(release(execution, execution.started_at or execution.scheduled_at))

@@ -52,10 +52,6 @@ _POSTPONE = f"""
         retry_at = :retry_at, attempts = :attempts, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
-_QUEUE_RETRY = """
-    UPDATE agentool_executions SET status = 'queued', retry_at = NULL
-    WHERE execution_id = :id AND owner = :owner AND attempt = :attempt AND status IN ('queued', 'retrying')
-"""
 _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND finished_at IS NULL AND status IN ('queued', 'retrying')"
 _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
@@ -98,12 +94,6 @@ def retry(tx: Transaction, execution: Execution, ending: Ending | None = None) -
     if job_is_gone(execution, time_or_first(row[0]) if row else None):
         return Retried(False, _finish(tx, [ending])[0] if ending is not None else NOT_FINISHED)
     return Retried(_postpone(tx.session, execution, tx.owner, tx.deliverer))
-
-
-@writes
-def queue_retry(tx: Transaction, execution: Execution) -> bool:
-    """See `JobStore.queue_retry`."""
-    return tx.session.run(_QUEUE_RETRY, {"id": execution.execution_id, "owner": tx.owner, "attempt": execution.attempt}) == 1
 
 
 @writes

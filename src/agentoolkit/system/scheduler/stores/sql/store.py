@@ -106,10 +106,10 @@ class SqlJobStore:
     follow = claims.follow
     insert = inserting.insert
     claim_executions = take_overs.claim_executions
+    queue_retries = take_overs.queue_retries
     begin = execution_changes.begin
     finish = execution_changes.finish
     retry = execution_changes.retry
-    queue_retry = execution_changes.queue_retry
     release = execution_changes.release
     release_all = execution_changes.release_all
     take_over = take_overs.take_over

@@ -17,13 +17,18 @@ from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none, readable_job
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
 _CLAIM = f"""
     UPDATE agentool_executions SET owner = r.new_owner FROM r
     WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
+    RETURNING {EXECUTION.selected}
+"""  # noqa: S608  column names of ours
+_QUEUE_RETRIES = f"""
+    UPDATE agentool_executions SET status = 'queued', retry_at = NULL FROM r
+    WHERE execution_id = r.id AND owner = r.of AND status IN ('queued', 'retrying')
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
 _UNFINISHED = """
@@ -59,6 +64,16 @@ def claim_executions(
     taken = [of for row in _of_the_ended(tx, others, now) if (of := _take(tx, row, now)) is not None] if others else []
     place = {execution_id: number for number, execution_id in enumerate(execution_ids)}
     return _with_downstream(tx, sorted([*claimed, *taken], key=lambda of: place[of.execution.execution_id]))
+
+
+@writes
+def queue_retries(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed]:
+    """See `JobStore.queue_retries`. One whose job is gone or cannot be read, or that is damaged itself, is left to `take_over`."""
+    found = tx.session.from_rows(_UNFINISHED, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)])
+    jobs = {id_: job for id_, job_id, *of in found if of[1] and (job := read_or_none(tx, (job_id, *of))) is not None}
+    rows = tx.session.from_rows(_QUEUE_RETRIES, {"id": "TEXT", "of": "TEXT"}, [(id_, tx.owner) for id_ in sorted(jobs)])
+    queued = {execution.execution_id: execution for row in rows if not (execution := execution_or_damaged(row)).finished}
+    return [Claimed(jobs[id_], queued[id_]) for id_ in dict.fromkeys(execution_ids) if id_ in queued]
 
 
 @writes
