@@ -89,7 +89,7 @@ class Operation:
         """Put the fields of each base into an instance of it; they were validated as fields of the input model."""
         arguments = dict(given)
         for parameter, base in self.bases.items():
-            held = {name: arguments.pop(name) for name in base.model_fields if name in arguments}
+            held = {name: arguments.pop(name) for name in base.__pydantic_fields__.keys() & arguments.keys()}  # quicker than each by itself
             arguments[parameter] = base.model_construct(_fields_set=set(held), **held)
         return arguments
 

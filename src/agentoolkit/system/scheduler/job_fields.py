@@ -166,8 +166,8 @@ class JobFields(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return the fields that were given, by their names."""
-        values = self.__dict__
-        return {name: values[name] for name in JobFields.model_fields if name in self.model_fields_set and values[name] is not None}
+        values, told = self.__dict__, self.__pydantic_fields_set__
+        return {name: values[name] for name in JobFields.__pydantic_fields__ if name in told and values[name] is not None}
 
 
 def fields_of_job(*names: str, base: type[BaseModel]) -> type[BaseModel]:
