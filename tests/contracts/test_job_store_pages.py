@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agentool.caller import Caller
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position, StoredJob
@@ -211,3 +212,15 @@ async def test_tied_due_times_are_listed_in_pages(store: JobStore):
     second = list(await store.executions(None, 3, before=Position(first[-1].scheduled_at, first[-1].execution_id)))
     assert [found.job_id for found in (*first, *second)] == [f"job{number}" for number in (4, 3, 2, 1, 0)]
     assert first[0].scheduled_at > START
+
+
+async def test_what_is_due_next_is_in_the_order_of_due_times(store: JobStore):
+    """Of active jobs alone, of all owners or of one; a due time that was advanced counts, and of equal ones the id."""
+    for job_id, minutes, owner in (("late", 9, "maria"), ("b", 3, "paul"), ("a", 3, "maria"), ("soon", 1, "paul")):
+        await store.add(make(job_id, created_by=Caller(owner)), JobState(next_run_at=at(minutes)))
+    await store.add(make("never"), JobState())
+    await store.add(make("paused"), JobState(JobStatus.PAUSED, at(1), paused_until=at(2)))
+    assert named(list(await store.due_next(3))) == ["soon", "a", "b"]
+    assert named(list(await store.due_next(9, "maria"))) == ["a", "late"]
+    await change(store, make("soon", created_by=Caller("paul")), JobState(next_run_at=at(10)))
+    assert named(list(await store.due_next(9))) == ["a", "b", "late", "soon"]

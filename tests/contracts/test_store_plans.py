@@ -221,6 +221,8 @@ async def _look(store: SqlJobStore) -> None:
         await store.list_jobs(status, 10)
         await store.list_jobs(status, 10, Position(START, "job1"))
     await store.count_jobs()
+    await store.due_next(10)
+    await store.due_next(10, "maria")
     await store.downstream("job0")
     await store.changes()
     await store.execution("job0@x")

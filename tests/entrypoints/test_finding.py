@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from agentoolkit.entrypoints.cli import app
+from agentoolkit.entrypoints.cli.completion import complete_execution, complete_job
 
 from .conftest import Cli
 
@@ -201,6 +203,13 @@ def test_the_shell_completes_ids_and_values(cli: Cli, failed: str, monkeypatch: 
         monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
         monkeypatch.setenv("_AGENTOOL_COMPLETE", "complete_bash")
         assert CliRunner().invoke(app, [], prog_name="agentool").stdout.split() == [offered]
+
+
+def test_completion_makes_no_database(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of jobs and of executions: who only looks leaves nothing behind."""
+    place = tmp_path / "none.db"
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(place))
+    assert (complete_job("w"), complete_execution("wrong@2030"), complete_execution("w"), place.exists()) == ([], [], [], False)
 
 
 def test_help_has_a_short_option(cli: Cli) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints.dashboard.home import LOOKED_AT
 from agentoolkit.entrypoints.dashboard.moments import span
 from agentoolkit.testing import TestToolkit
 
@@ -181,8 +181,21 @@ async def test_the_first_load_is_small(kit: TestToolkit, client: httpx2.AsyncCli
 
 
 async def test_home_names_what_is_due_first_of_very_many(kit: TestToolkit, browse: Browse) -> None:
-    """However many older jobs are due later."""
-    for number in range(LOOKED_AT + 1):
-        await schedule(kit, f"yearly-{number}", "on 1 december at 9:00")
-    await schedule(kit, "soon", "in 5 minutes")
-    assert "Next: soon in 5 min." in await browse("/")
+    """However many older jobs are due later, also within the same minute."""
+    when = (kit.clock.now() + timedelta(seconds=50)).isoformat()
+    for number in range(600):
+        await schedule(kit, f"later-{number}", when)
+    await schedule(kit, "soon", "in 5 seconds")
+    assert "Next: soon in 5 s." in await browse("/")
+
+
+async def test_home_names_what_is_due_first_before_what_is_paused(kit: TestToolkit, browse: Browse) -> None:
+    """However many jobs are paused; those fill what is left of the list."""
+    for number in range(600):
+        await schedule(kit, f"paused-{number}", "every hour")
+    for number in range(600):
+        await kit.injector.run("scheduler", {"operation": "pause", "job_id": f"paused-{number}"})
+    await schedule(kit, "some-day", "on 1 december 2031 at 9:00")
+    page = await browse("/")
+    assert "Next: some-day" in page
+    assert page.index("/jobs/some-day") < page.index("/jobs/paused-0")

@@ -38,6 +38,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     scheduler.LIVE_IDS_APART,
     scheduler.COUNTS_BY_STATEMENT,
     search.LABELS_IN_ORDER,
+    scheduler.DUE_NEXT,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

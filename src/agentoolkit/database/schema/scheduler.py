@@ -182,6 +182,11 @@ AUDIT: Sequence[str] = (
     "CREATE INDEX agentool_audit_owner ON agentool_audit (owner, number)",
 )
 
+DUE_NEXT: Sequence[str] = (
+    # Its condition is written so that only the question of what is due next takes it.
+    "CREATE INDEX agentool_jobs_due ON agentool_jobs (next_run_at, job_id) WHERE state || '' = 'active'",
+)
+
 FAILURES: Sequence[str] = ("ALTER TABLE agentool_jobs ADD COLUMN failures_from BIGINT",)
 
 CHEAPER_COUNTS: Sequence[str] = (

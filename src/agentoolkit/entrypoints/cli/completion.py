@@ -29,10 +29,12 @@ def complete_execution(incomplete: str) -> Sequence[str]:
     """Return the ids of executions that begin so; of jobs, as long as no job is named whole."""
     from agentool.errors import AgenToolError
     from agentoolkit.entrypoints.cli.finding import executions_beginning
-    from agentoolkit.entrypoints.cli.session import visit
+    from agentoolkit.entrypoints.cli.session import has_database, visit
 
     job, at, _ = incomplete.partition("@")
+    if not at:
+        return [f"{id_}@" for id_ in complete_job(job)]
     try:
-        return visit(lambda kit: executions_beginning(kit, incomplete, MOST)) if at else [f"{id_}@" for id_ in complete_job(job)]
+        return visit(lambda kit: executions_beginning(kit, incomplete, MOST)) if has_database() else []
     except AgenToolError:
         return []

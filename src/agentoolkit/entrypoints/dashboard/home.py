@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -18,10 +17,6 @@ LANES = 8
 """Jobs on the timeline."""
 SHOWN = 12
 """Jobs on the home page."""
-SOON = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
-"""How far is looked ahead, one after the other, until there are enough jobs."""
-LOOKED_AT = 500
-"""Jobs among which the next ones are looked for."""
 
 router = page_router("home")
 
@@ -33,7 +28,7 @@ async def get_home(view: Viewing) -> Response:
     remember_troubles(view, len(troubles))
     due = read_moment(jobs[0]["next_run"]) if jobs else None
     next_ = f"Next: {jobs[0]['job_id']} {view.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
-    rows, lanes = await all_of(rows_of(view, jobs[:SHOWN]), _lanes(view, jobs[:LANES]))
+    rows, lanes = await all_of(rows_of(view, jobs), _lanes(view, jobs[:LANES]))
     return await view.page(
         "home.html",
         title="Attention" if troubles else "All quiet",
@@ -45,14 +40,10 @@ async def get_home(view: Viewing) -> Response:
 
 
 async def _soonest(view: View) -> list[dict[str, Any]]:
-    """Return jobs, those first that are due first: found among those due soon, however many there are of others."""
-    jobs: list[dict[str, Any]] = []
-    for window in (*SOON, None):
-        wanted = {"query": f"status:scheduled until:{(view.clock.now + window).isoformat()}"} if window else {}
-        jobs = (await view.scheduler("list", limit=LOOKED_AT, **wanted))["jobs"]
-        if len(jobs) >= SHOWN:
-            break
-    return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))
+    """Return jobs: those that are due next, those due first at first, then others such as paused ones, until the page is full."""
+    due, some = await all_of(view.scheduler("list_upcoming", limit=SHOWN), view.scheduler("list", limit=2 * SHOWN))
+    jobs = {job["job_id"]: job for job in (*due["jobs"], *some["jobs"])}.values()
+    return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))[:SHOWN]
 
 
 async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:

@@ -74,6 +74,11 @@ class JobLookup:
         search = self.search(query, "jobs", owner)
         return await self._store.search_jobs(search if status is None else search.with_term("status", status.value), limit, after)
 
+    async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
+        """Return those of the jobs that the caller may see which are due next. See `JobStore.due_next`."""
+        await self._lifecycle.ready()
+        return await self._store.due_next(limit, self.scope(owner))
+
     def search(self, query: str, subject: Subject, owner: str | None = None) -> Search:
         """Read a query; it finds what the caller may see. Raises `InvalidInput`."""
         return replace(read_search(query, subject, me=get_caller().name, now=self._time.now()), owner=self.scope(owner))

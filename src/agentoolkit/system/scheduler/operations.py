@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,10 @@ from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
-from agentoolkit.system.scheduler.paging import PAGE, cursor_of, position_of
+from agentoolkit.system.scheduler.paging import PAGE, UPCOMING, cursor_of, position_of
+from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import Bounds, Kind
-from agentoolkit.system.scheduler.schemas import AuditList, JobList, PlannedJob, Scheduled, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
@@ -169,11 +171,19 @@ async def scheduler_list(
         InvalidInput: The query cannot be read.
     """
     found = await ctx.deps.lookup.page(job_status, limit or PAGE, position_of(cursor), owner, query)
-    outcomes = await ctx.deps.store.last_outcomes([stored.job.job_id for stored in found.jobs])
-    jobs = [views.job_summary(stored, ctx.deps.parts.injector, outcomes.get(stored.job.job_id)) for stored in found.jobs]
+    jobs = await _summaries(ctx.deps, found.jobs)
     following = cursor_of(found.following)
     more = " There may be more: ask again with the cursor." if following else ""
     return views.answer("list", f"{counted(len(jobs), 'job')}.{more}", JobList(jobs=jobs, count=len(jobs), cursor=following))
+
+
+async def scheduler_list_upcoming(ctx: Context, limit: int = UPCOMING, owner: str | None = None) -> SchedulerOutput:
+    """List the active jobs that are due next, those due first at first; a caller without the scope ``admin`` sees its own.
+
+    The cost does not depend on how many others there are.
+    """
+    jobs = await _summaries(ctx.deps, await ctx.deps.lookup.due_next(limit, owner))
+    return views.answer("list_upcoming", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -229,6 +239,7 @@ HANDLERS: dict[str, Handler] = {
     "pause": scheduler_pause,
     "resume": scheduler_resume,
     "list": scheduler_list,
+    "list_upcoming": scheduler_list_upcoming,
     "get_job": scheduler_get_job,
     "preview": scheduler_preview,
     "update": scheduler_update,
@@ -236,6 +247,12 @@ HANDLERS: dict[str, Handler] = {
     **execution_operations.HANDLERS,
     **lifecycle_operations.HANDLERS,
 }
+
+
+async def _summaries(service: SchedulerService, found: Sequence[StoredJob]) -> list[JobSummary]:
+    """Return jobs as lists have them, with how each one's last execution ended."""
+    outcomes = await service.store.last_outcomes([stored.job.job_id for stored in found])
+    return [views.job_summary(stored, service.parts.injector, outcomes.get(stored.job.job_id)) for stored in found]
 
 
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:

@@ -10,6 +10,9 @@ from agentoolkit.system.scheduler.ports import Position
 PAGE = 1_000
 """Jobs in one page, unless somebody asks for fewer or more."""
 
+UPCOMING = 12
+"""Jobs that are told of those that are due next, unless somebody asks for fewer or more."""
+
 
 def cursor_of(position: Position | None) -> str | None:
     """Return the cursor that continues after a position; None: there is no further page."""

@@ -21,6 +21,7 @@ SchedulerOperation = Literal[
     "resume",
     "run_now",
     "list",
+    "list_upcoming",
     "get_job",
     "get_history",
     "start",

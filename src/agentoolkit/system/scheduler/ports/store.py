@@ -211,11 +211,7 @@ class JobStore(Protocol):
     ) -> Sequence[Execution]:
         """Return one page of executions, those due latest first: of one job or all, with one status or any.
 
-        Args:
-            job_id, status: The job's id, and the status they have; None: all jobs, any status.
-            limit: How many at most.
-            before: Where the page before ended; None: the first page.
-            with_results: Load the results, which may be large.
+        It has `limit` at most, and goes on after `before`, where the page before ended. Results, which may be large, can be left out.
         """
         ...
 
@@ -266,6 +262,10 @@ class JobStore(Protocol):
 
     async def upcoming(self) -> Iterable[Change]:
         """Return every job that is due some time, and when."""
+        ...
+
+    async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
+        """Return at most `limit` active jobs with a due time, of an owner or of all, those due first at first."""
         ...
 
     async def changes(self) -> Sequence[Change]:

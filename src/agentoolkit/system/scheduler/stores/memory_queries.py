@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from heapq import nsmallest
 from itertools import islice
 
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
@@ -13,7 +16,7 @@ from agentoolkit.system.scheduler.search import Search
 from agentoolkit.system.scheduler.search.matching import execution_fits, job_fits
 from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory, place_of
 from agentoolkit.system.scheduler.stores.memory_jobs import MemoryJobs, created
-from agentoolkit.system.scheduler.stores.memory_search import page_of
+from agentoolkit.system.scheduler.stores.memory_search import PORTION, page_of
 
 NOTES = 10_000
 """Notes of who did what that are kept."""
@@ -103,6 +106,16 @@ class MemoryQueries:
         due = (JobStatus.ACTIVE, JobStatus.PAUSED)
         held = list(self._jobs.values())  # what is due is told as it was now, however slowly it is asked for
         return (Change(stored.job.job_id, stored.state.due_at) for stored in held if stored.state.status in due)
+
+    async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
+        held, soonest = list(self._jobs.values()), list[tuple[datetime, str, StoredJob]]()
+        for first in range(0, len(held), PORTION):
+            portion = (stored for stored in held[first : first + PORTION] if owner in (None, stored.job.owner))
+            active = (stored for stored in portion if stored.state.status is JobStatus.ACTIVE)
+            due = ((at, stored.job.job_id, stored) for stored in active if (at := stored.state.next_run_at) is not None)
+            soonest = nsmallest(limit, [*soonest, *due])
+            await asyncio.sleep(0)
+        return [stored for _, _, stored in soonest]
 
     async def outbox(self, limit: int) -> Sequence[Message]:
         return list(islice(self._outbox.values(), limit))

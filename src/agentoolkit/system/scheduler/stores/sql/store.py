@@ -95,6 +95,7 @@ class SqlJobStore:
     last_outcomes = queries.last_outcomes
     downstream = queries.downstream
     upcoming = queries.upcoming
+    due_next = searching.due_next
     execution = queries.execution
     executions = queries.executions
     executions_by_id = queries.executions_by_id
