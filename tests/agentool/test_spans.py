@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
@@ -11,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from agentool import AgenTool, BaseOperationInput, Injector, InvalidInput, InvalidOutput, RunContext, create_agentool
+from agentool.core.injector import _tracer
 
 
 class RelayInput(BaseOperationInput):
@@ -26,12 +28,14 @@ async def lie(ctx: RunContext) -> int:
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    """Where spans end up. The global provider can be set only once, so the tracer is replaced instead."""
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Where spans end up. The global provider can be set only once, so it is put in its place."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr("agentool.core.injector._tracer", provider.get_tracer("test"))
-    return exporter
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
+    _tracer.cache_clear()
+    yield exporter
+    _tracer.cache_clear()
 
 
 @pytest.fixture

@@ -162,3 +162,7 @@ class Background:
         self._end = asyncio.Event()
         started.set_result(asyncio.get_running_loop())
         await self._end.wait()
+
+
+shared = Background()
+"""That of every `run_sync` in this process."""

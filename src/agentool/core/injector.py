@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry import trace
-
 from agentool.context import RunContext
-from agentool.core.background import Background
 from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt, values_unshown
 from agentool.references import Resolved
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
     from agentool.agentool import AgenTool
     from agentool.base import BaseOperationInput
     from agentool.operations import Operation
 
     Tool = TypeVar("Tool", bound=AgenTool[Any])
 
-_tracer = trace.get_tracer("agentool")
+_names_tracing = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
+"""Does a variable ask OpenTelemetry for a tracer provider?"""
 
 
 class Injector:
@@ -134,7 +136,9 @@ class Injector:
         operation = agentool.operation(validated)
         context = RunContext(agentool.deps, self, name)
         if _is_traced():
-            with trace.use_span(_tracer.start_span(f"{name}.{operation.name}"), end_on_exit=True):
+            from opentelemetry.trace import use_span
+
+            with use_span(_tracer().start_span(f"{name}.{operation.name}"), end_on_exit=True):
                 return await _call(operation, context, validated)
         output = await operation.handler(context, **operation.arguments(validated))
         if not isinstance(output, operation.output_classes):
@@ -150,10 +154,14 @@ class Injector:
         Raises:
             ConfigurationError: An event loop is running here.
         """
+        import asyncio
+
+        from agentool.core.background import shared
+
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return _background.run(self.run(name, data))
+            return shared.run(self.run(name, data))
         raise ConfigurationError("run_sync was called inside an event loop.", remedy="Write `await injector.run(name, data)`.")
 
     def catalog(self) -> Sequence[AgenTool[Any]]:
@@ -201,8 +209,19 @@ class Injector:
 
 
 def _is_traced() -> bool:
-    """Has anybody set a tracer provider? A span for nobody would cost as much as all the rest of a call."""
-    return type(_tracer) is not trace.ProxyTracer or trace._TRACER_PROVIDER is not None  # pyright: ignore[reportPrivateUsage]
+    """Has anybody set a tracer provider? A span for nobody would cost as much as all the rest of a call.
+
+    OpenTelemetry is looked up, not imported: who sets a provider has it loaded.
+    """
+    trace = sys.modules.get("opentelemetry.trace")
+    return _names_tracing or (trace is not None and trace._TRACER_PROVIDER is not None)
+
+
+@cache
+def _tracer() -> Tracer:
+    from opentelemetry import trace
+
+    return trace.get_tracer("agentool")
 
 
 async def _call(operation: Operation, context: RunContext[Any], validated: BaseOperationInput) -> Any:
@@ -232,9 +251,8 @@ def _invalid_output(name: str, operation: Operation, output: object) -> InvalidO
     return InvalidOutput(f"{name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
 
 
-# Global state lives here and nowhere else: the event loop of `run_sync`, and the injector that `get_injector` gives where
+# Global state lives here and nowhere else, but for the event loop of `run_sync`: the injector that `get_injector` gives where
 # none is activated.
-_background = Background()
 _default: Injector | None = None
 _activations: ContextVar[tuple[tuple[Injector], ...]] = ContextVar("agentool_injectors", default=())
 
