@@ -7,7 +7,8 @@ from pathlib import Path
 MEASURED = ("agentool", "agentoolkit", "contracts", "schedules", "services")
 """The folders that ``make coverage`` runs; what the others run besides costs nearly twice the time while it is measured."""
 LONGEST = (
-    *("contracts/test_executor.py", "browser/test_pictures.py", "acceptance/test_differential.py", "services/test_every_call_fails.py"),
+    *("browser/test_pictures.py", "contracts/test_executor.py", "fleet/test_faults.py", "fleet/test_many.py"),
+    *("fleet/test_command_lines.py", "acceptance/test_differential.py", "services/test_every_call_fails.py"),
     *("contracts/test_queue_backend.py", "interleavings/test_interleavings.py", "entrypoints/test_processes.py", "browser/test_start.py"),
     *("acceptance/test_ended.py", "contracts/test_workers.py", "browser/test_dashboard.py", "entrypoints/test_usage.py"),
     *("services/test_scheduler_on_sql.py", "services/test_sharing.py", "acceptance/test_namespaces.py", "agents/test_approvals.py"),
