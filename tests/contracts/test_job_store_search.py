@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from agentool.caller import Caller
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
 from agentoolkit.system.scheduler.search import Search, read_search
+from agentoolkit.system.scheduler.stores.sql import few_jobs
 
 from .job_store_steps import START, add, at, begin, change, claim, finish, make, succeed
 
 MARIA, BEN = Caller("maria", "rest"), Caller("ben", "rest")
+
+
+@pytest.fixture(params=[few_jobs.FEW_JOBS, 0], ids=["few", "many"])
+def labelled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that few jobs have lead to these; those of many are asked of each job that is looked at."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", request.param)
 
 
 async def fill(store: JobStore) -> None:
@@ -85,6 +94,7 @@ EXECUTIONS = {
 }
 
 
+@pytest.mark.usefixtures("labelled")
 async def test_executions_that_fit(store: JobStore) -> None:
     """The newest first, whichever index answers."""
     await fill(store)
@@ -125,6 +135,7 @@ JOBS = {
 }
 
 
+@pytest.mark.usefixtures("labelled")
 async def test_jobs_that_fit(store: JobStore) -> None:
     """The oldest first; those that are over only where they are asked for."""
     await fill(store)
@@ -147,6 +158,7 @@ async def test_pages_of_a_search_are_all_that_fits(store: JobStore) -> None:
         assert (found, place) == (wanted, None)
 
 
+@pytest.mark.usefixtures("labelled")
 async def test_an_owner_sees_nothing_of_others(store: JobStore) -> None:
     """Whatever the terms say; a name that differs in its case is another owner's."""
     await fill(store)

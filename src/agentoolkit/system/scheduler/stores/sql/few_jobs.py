@@ -22,9 +22,9 @@ _VALUE = {"sqlite": "value", "postgres": 'value COLLATE "C"'}
 
 def few_jobs(session: Session, search: Search) -> list[str] | None:
     """Return the ids of the jobs that the labels leave; None: no label is asked for, or each of them is that of many jobs."""
-    labels = [(term.key, term.texts) for term in search.terms if _asks_for_label(term)]
+    labels = [(term.key, [text[:MAX_LABEL] for text in term.texts]) for term in search.terms if _asks_for_label(term)]
     if search.owner is not None:
-        labels.append(("owned", (search.owner,)))
+        labels.append(("owned", [search.owner]))
     if not labels:
         return None
     candidates = next((ids for kind, texts in labels if (ids := _labelled(session, kind, texts)) is not None), None)
@@ -50,7 +50,7 @@ def _labelled(session: Session, kind: str, texts: Iterable[str]) -> list[str] | 
     """Return the jobs with a label that begins as one of the texts does, up to its first wildcard; None: they may be many."""
     found: set[str] = set()
     for text in texts:
-        rows = _beginning(session, kind, text[:MAX_LABEL])
+        rows = _beginning(session, kind, text)
         if rows is None:
             return None
         found.update(rows)
