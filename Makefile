@@ -41,6 +41,8 @@ bench:            ## ours beside its peers, in one run, as ratios
 growth:           ## what each operation of the scheduler costs as its store grows; `make bench growth` is this alone
 	uv run --group bench python -m bench.growth
 	uv run --group bench python -m bench.growing_tools
+	uv run --group bench python -m bench.growth_pages
+	uv run --group bench python -m bench.growth_pauses
 
 docs:             ## run every block of every page, and compare the generated pages with the program
 	uv run pytest -q tests/docs tests/schedules/test_conformance_page.py tests/entrypoints/test_reference.py

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import __main__ as comparisons
-from bench import day, growing_tools, growth, workers
+from bench import day, growing_tools, growth, growth_pages, growth_pauses, workers
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/performance.md"
 
@@ -29,11 +29,26 @@ async def _growth() -> None:
     await growing_tools.measure_all(["memory", "sqlite", "postgres"], [100, 10_000, 100_000], growth.POSTGRES)
 
 
+async def _pages() -> None:
+    await growth_pages.main([])
+    await growth_pages.main(["--stale"])
+
+
+async def _pauses() -> None:
+    await growth_pauses.main([])
+
+
 async def _workers() -> None:
     await workers.run(growth.POSTGRES)
 
 
-TABLES: dict[str, Callable[[], Awaitable[object]]] = {"day": _day, "growth": _growth, "workers": _workers}
+TABLES: dict[str, Callable[[], Awaitable[object]]] = {
+    "day": _day,
+    "growth": _growth,
+    "pages": _pages,
+    "pauses": _pauses,
+    "workers": _workers,
+}
 """They print tables of the page's own kind; all others print text."""
 
 
