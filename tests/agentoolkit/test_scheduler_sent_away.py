@@ -21,7 +21,7 @@ from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import Claimed, Order, Portion, Route
+from agentoolkit.system.scheduler.ports import Claimed, Ending, Order, Portion, Route
 from agentoolkit.wiring import Toolkit
 
 LIST = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
@@ -268,3 +268,54 @@ async def test_a_worker_leaves_alone_what_it_has_no_tool_for(kit: Any, courier: 
         row = await kit.scheduler.store.execution(courier.sent[0])
         assert (row.owner, row.status) == (owner, ExecutionStatus.QUEUED)
         assert not worker.scheduler.lifecycle.running_engine().dispatch.holds(courier.sent[0])
+
+
+async def start_run(kit: Any, courier: Courier) -> str:
+    """Let the job run once, by a worker that has the message and does nothing; return its execution's id."""
+    await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "job", "run_key": "once"})
+    await until(lambda: bool(courier.sent))
+    return courier.sent[0]
+
+
+async def told_of(kit: Any, ends: Callable[[str], Any], courier: Courier) -> list[str]:
+    """Return what listeners are told of an execution that was sent, after this process has ended it and looked for it no more."""
+    execution_id = await start_run(kit, courier)
+    told: list[str] = []
+    kit.scheduler.subscribe(lambda event: event.execution is not None and told.append(event.type))
+    executor = kit.scheduler.lifecycle.engine.dispatch.executor
+    await ends(execution_id)
+    await until(lambda: executor._watching is None and not executor._sending and executor.running == 0)
+    await until(lambda: not list(kit.scheduler.lifecycle.engine.dispatch.tasks))
+    return told
+
+
+async def test_what_was_cancelled_here_is_told_once(kit: Any, courier: Courier):
+    """The process that sent an execution, and ends it before a worker has begun it, does not tell of it as another's work too."""
+
+    async def ends(execution_id: str) -> None:
+        await kit.injector.run("scheduler", {"operation": "cancel_execution", "execution_id": execution_id})
+
+    assert await told_of(kit, ends, courier) == ["scheduler.task.cancelled"]
+
+
+async def test_what_ends_with_its_job_is_told_once(kit: Any, courier: Courier):
+    """So it is where its job is cancelled."""
+
+    async def ends(execution_id: str) -> None:
+        await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "job"})
+
+    assert await told_of(kit, ends, courier) == ["scheduler.task.cancelled"]
+
+
+async def test_what_was_lost_with_its_worker_is_told_once(kit: Any, courier: Courier):
+    """So it is where a worker's process has ended, and what it ran is lost."""
+
+    async def ends(execution_id: str) -> None:
+        store = kit.scheduler.store
+        now = datetime.now(UTC)
+        row = await store.execution(execution_id)
+        lost = row._replace(status=ExecutionStatus.LOST, finished_at=now, reason="its process ended")
+        await store.finish([Ending(lost)])
+        kit.scheduler.lifecycle.engine.dispatch.take_over(Claimed((await store.find("job")).job, lost))
+
+    assert await told_of(kit, ends, courier) == ["scheduler.task.failure"]

@@ -131,6 +131,8 @@ class JobWriter:
 
     def _announce(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
+            if engine := self._lifecycle.engine:
+                engine.dispatch.leave(execution)
             self._events.execution_changed(execution)
 
 

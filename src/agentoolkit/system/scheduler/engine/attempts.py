@@ -154,6 +154,8 @@ class LocalAttempts:
     def forget(self, execution_ids: Sequence[str]) -> None:
         """See `ports.Attempts.forget`."""
         left = [active for execution_id in execution_ids if (active := self._active.get(execution_id)) is not None]
+        if not left:
+            return
         for active in left:
             self._active.remove(active)
         if self._parts.announcer.is_heard:

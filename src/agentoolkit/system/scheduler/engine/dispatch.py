@@ -51,7 +51,7 @@ class Dispatch:
         self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self.run_now = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon).run
-        self._unstarted = UnstartedExecutions(parts, self._follow)
+        self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
@@ -105,6 +105,7 @@ class Dispatch:
         """Go on with an execution that another process, or an earlier engine, left behind."""
         job, execution = claimed
         if execution.finished:
+            self.leave(execution)
             self._events.execution_changed(execution, job.owner if job else "")
             self._deliveries.wake()
             return
@@ -116,6 +117,12 @@ class Dispatch:
             self._retries.keep(execution, execution.retry_at)
         else:
             self.start(claimed)
+
+    def leave(self, execution: Execution) -> None:
+        """Look no more for the end of an execution that was sent away: this process has ended it, and tells of it itself."""
+        if (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
+            self.executor.abandon(execution.execution_id)
+            self._gone(active, Outcome(execution))
 
     def wake(self, execution_ids: Sequence[str]) -> asyncio.Task[None] | None:
         """Start executions whose retry is due. The task ends when they are with the executor; without any, there is none."""
@@ -270,8 +277,7 @@ class Dispatch:
         self._gone(active, outcome)
         if written is None:
             return
-        if written.in_doubt:
-            self.in_doubt = True
+        self.in_doubt = self.in_doubt or written.in_doubt
         if written.kept:
             execution = written.execution
             self._events.execution_changed(execution, active.work.caller.name)

@@ -16,11 +16,13 @@ class UnstartedExecutions:
 
     Args:
         parts: Store, time and events.
+        ended: Called with each that has ended so.
         follow: Called with what comes after one, and whether it left a message.
     """
 
-    def __init__(self, parts: Parts, follow: Callable[[Sequence[Claimed], bool], None]) -> None:
+    def __init__(self, parts: Parts, ended: Callable[[Execution], None], follow: Callable[[Sequence[Claimed], bool], None]) -> None:
         self._parts = parts
+        self._ended = ended
         self._follow = follow
 
     async def end(self, execution: Execution, work: Work | None, reason: str, seen: ExecutionStatus | None = None) -> bool:
@@ -29,6 +31,7 @@ class UnstartedExecutions:
         message = outcome_message(work, ended) if work is not None else None
         (finished,) = await self._parts.store.finish([Ending(ended, message, seen)])
         if finished.written:
+            self._ended(ended)
             self._parts.announcer.execution_changed(ended)
             self._follow(finished.downstream, message is not None)
         return finished.written

@@ -86,6 +86,11 @@ class RemoteExecutor(LocalExecutor):
             if self._watching is None:
                 self._watching = self._own(self._watch())
 
+    def abandon(self, execution_id: str) -> None:
+        """See `ports.Executor.abandon`. It is sent no more."""
+        super().abandon(execution_id)
+        self._over(execution_id)
+
     async def drain(self, seconds: float, grace: float) -> None:
         """See `ports.Executor.drain`. What was sent goes on where it runs."""
         self.close()
