@@ -305,3 +305,21 @@ async def test_a_server_that_was_away_ends_nobody(postgres_url: str):
     assert [taken.execution.owner for taken in await judges.take_over(START, none_held)] == [judges.owner]
     for store in (judges, runs):
         await store.close()
+
+
+async def test_who_reads_and_does_not_beat_notices_a_silence_once(postgres_url: str):
+    """Where its own heartbeat rests, each look at the others is no new contact: who ended elsewhere still counts as ended in time."""
+    ended, judges = (SqlJobStore(Database(dialect_for(postgres_url), MIGRATIONS), ManualTime(START)) for _ in range(2))
+    for store in (judges, ended):
+        await store.open()
+        store._heartbeat.stop()
+    await sql(judges, "UPDATE agentool_owners SET heartbeat_at = heartbeat_at - 60000000, host = 'elsewhere'")
+    judges._ownership._beaten_at -= 60_000_000
+    seen: list[int] = []
+    for _ in range(3):
+        seen.append(len(await judges.owners()))
+        judges._ownership._beaten_at -= 12_000_000  # twelve seconds pass
+        judges._ownership._heard_since -= 12_000_000
+    assert seen == [2, 2, 1]
+    for store in (judges, ended):
+        await store.close()

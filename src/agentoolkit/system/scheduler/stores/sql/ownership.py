@@ -53,6 +53,7 @@ class Ownership:
         self.place = process_place()
         self.pid = os.getpid()
         self._beaten_at = 0
+        """When this process has told the database last that it is alive."""
         self._heard_since = 0
         """When the server was reached again after it was not; 0: it always was."""
 
@@ -66,7 +67,9 @@ class Ownership:
     def beat(self, session: Session) -> None:
         """Say that this process is alive, and keep the lead if it has it."""
         now = self.now(session)
-        self._note_contact(session, now)
+        if self._was_away(session, now):
+            self._heard_since = now
+        self._beaten_at = now
         me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
         session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
         session.run(_BEAT, me)  # after the lease, as in every transaction that has both
@@ -124,7 +127,9 @@ class Ownership:
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""
         now = self.now(session)
-        self._note_contact(session, now)
+        # Once in a silence: whoever only reads, and does not beat, would else renew it with each look.
+        if self._was_away(session, now) and self._heard_since <= self._beaten_at:
+            self._heard_since = now
         rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
         return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
 
@@ -150,11 +155,9 @@ class Ownership:
         host, pid, heartbeat_at = row
         return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
-    def _note_contact(self, session: Session, now: int) -> None:
-        """Notice that a server was away: all were silent then, and none of them has ended for that."""
-        if session.dialect == "postgres" and self._beaten_at and now - self._beaten_at > _micros(3 * HEARTBEAT_SECONDS):
-            self._heard_since = now
-        self._beaten_at = now
+    def _was_away(self, session: Session, now: int) -> bool:
+        """Was the server away since our latest beat? All were silent then, and none of them has ended for that."""
+        return session.dialect == "postgres" and 0 < self._beaten_at < now - _micros(3 * HEARTBEAT_SECONDS)
 
     def _has_ended(self, host: str, pid: object, heartbeat_at: object, now: int) -> bool:
         if now - max(_whole(heartbeat_at), self._heard_since) > _micros(OWNER_SECONDS):
