@@ -8,16 +8,20 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentool import ConfigurationError
+from agentoolkit.interrupts import is_interrupt
+from agentoolkit.settings import Settings
 from agentoolkit.system.events import EventMessage, get_event_bus
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import toolkit
+from agentoolkit.wiring import Toolkit
 
 from .conftest import SECONDS, Cli, Server, wait_until
 
@@ -103,6 +107,72 @@ async def test_a_subscriber_of_the_bus_ends_nothing_but_its_call(error: BaseExce
             kit.events.publish("mine.done", "tests")
             await kit.events.wait_idle()
     assert heard == ["mine.done"] * 4
+
+
+def run_plainly(program: Coroutine[Any, Any, None]) -> None:
+    """Run a program on an event loop that does not care for Ctrl-C, and end what it has begun."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(program)
+    finally:
+        for task in (tasks := asyncio.all_tasks(loop)):
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.close()
+
+
+LISTENERS = {
+    "scheduler": lambda kit, press: kit.scheduler.subscribe(lambda event: press()),
+    "bus": lambda kit, press: kit.events.subscribe("scheduler.*", press),
+    "notification": lambda kit, press: kit.injector.get("notification").deps.subscribe(lambda notification: press()),
+}
+
+
+@pytest.mark.parametrize("where", LISTENERS)
+@pytest.mark.parametrize("run", [asyncio.run, run_plainly])
+def test_ctrl_c_ends_the_program_whoever_listens(run: Callable[[Coroutine[Any, Any, None]], None], where: str) -> None:
+    """A person's Ctrl-C is not lost in the listener in which it arrives. `asyncio.run` takes the first to cancel the program."""
+    presses, pressed, went_on = 2 if run is asyncio.run else 1, list[int](), list[str]()
+
+    def press() -> None:
+        while len(pressed) < presses:
+            pressed.append(1)
+            signal.raise_signal(signal.SIGINT)
+
+    async def press_here(event: EventMessage) -> None:
+        press()
+
+    async def program() -> None:
+        async with Toolkit(Settings(timezone="UTC"), stop_seconds=1) as kit:
+            LISTENERS[where](kit, press_here if where == "bus" else press)
+            notify = {"agentool_name": "notification", "input_data": {"operation": "send", "message": "m", "targets": ["event"]}}
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "a", "schedule": "now", **notify})
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is not None and task.uncancel() == 0 and presses == 2:
+                    await asyncio.sleep(0.3)  # which the second ends
+                    went_on.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(program())
+    assert went_on == []
+
+
+def test_an_interrupt_that_code_raises_itself_is_its_own() -> None:
+    """Within `asyncio.run` a person's Ctrl-C is told from what a handler raises, by where it comes from."""
+    told = list[bool]()
+
+    async def program() -> None:
+        for press in (lambda: signal.raise_signal(signal.SIGINT), lambda: signal.default_int_handler(signal.SIGINT, None)) * 2:
+            try:
+                press()
+            except KeyboardInterrupt as error:
+                told.append(is_interrupt(error))
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(program())
+    assert told == [False, True, False]
 
 
 @pytest.mark.parametrize("listener", [5, "print", [print], object(), lambda: None, lambda event, more: None])

@@ -22,6 +22,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
+from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.listeners import check_listener
 from agentoolkit.settings import NotificationSettings
 from agentoolkit.text import in_one_line
@@ -170,6 +171,8 @@ class Notifier:
             except BaseException as error:  # also what means to end somebody: a listener keeps nobody from being told
                 if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                     raise
+                if is_interrupt(error):
+                    raise_from_loop(error)
                 failed.append(error)
         if failed:
             raise RuntimeError(str(failed[0]) or type(failed[0]).__name__) from failed[0]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.system.events.messages import EventMessage, matching
 from agentoolkit.threads import FunctionThreads
 
@@ -185,7 +186,9 @@ class Subscription:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             self._failed(message)
-        except BaseException:  # also what means to end somebody: a handler ends nothing but its own call
+        except BaseException as error:  # also what means to end somebody: a handler ends nothing but its own call
+            if is_interrupt(error):
+                raise_from_loop(error)
             self._failed(message)
 
     async def _called(self, message: EventMessage) -> None:

@@ -8,6 +8,7 @@ from inspect import iscoroutine, iscoroutinefunction
 from typing import Literal, NamedTuple
 
 from agentool.errors import ConfigurationError
+from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.listeners import check_listener
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
@@ -100,7 +101,9 @@ class EventPublisher:
         for listener in self._listeners:
             try:
                 answer: object = listener(event)
-            except BaseException:  # also what means to end somebody: a listener ends neither the clock nor what runs
+            except BaseException as error:  # also what means to end somebody: a listener ends neither the clock nor what runs
+                if is_interrupt(error):
+                    raise_from_loop(error)
                 logger.exception("A listener failed on %s", event.type)
             else:
                 if answer is not None and iscoroutine(answer):

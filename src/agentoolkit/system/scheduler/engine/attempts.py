@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +18,7 @@ from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.endings import GoesOnLater
+from agentoolkit.interrupts import is_interrupt
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
@@ -291,12 +290,10 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
 
 
 def _ends_the_loop(error: BaseException) -> bool:
-    """Is this not the handler's doing: a coroutine that is thrown away, or a person's Ctrl-C that no event loop has caught?"""
+    """Is this not the handler's doing: a coroutine that is thrown away, or a person's Ctrl-C?"""
     if isinstance(error, GeneratorExit):
         try:
             return asyncio.current_task() is None
         except RuntimeError:
             return True
-    if isinstance(error, KeyboardInterrupt):
-        return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return False
+    return is_interrupt(error)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
@@ -91,7 +92,7 @@ class Recorder:
     def put(self, active: ActiveExecution, outcome: Outcome) -> None:
         """Have it written down how an attempt ended, in this turn of the event loop or soon."""
         if outcome.error is not None:
-            self._own(self._tell(active, outcome, self._write(active, outcome)))
+            self._own(self._tell(active, outcome, partial(self._write, active, outcome)))
             return
         if not self._ended:
             self._own(self._write_ended())
@@ -106,16 +107,16 @@ class Recorder:
         except Exception:
             log_failure(logger, "Writing %d outcomes to the store failed; trying each by itself", len(ended))
             for active, outcome, ending in ended:
-                self._own(self._tell(active, outcome, self._finish(ending, refused=True)))
+                self._own(self._tell(active, outcome, partial(self._finish, ending, refused=True)))
             return
         for (active, outcome, ending), finished in zip(ended, answers, strict=True):
             self._written(active, outcome, Written(ending.execution, finished.written, ending.message is not None, finished.downstream))
 
-    async def _tell(self, active: ActiveExecution, outcome: Outcome, writing: Coroutine[Any, Any, Written]) -> None:
+    async def _tell(self, active: ActiveExecution, outcome: Outcome, write: Callable[[], Awaitable[Written]]) -> None:
         """Tell what was written of an attempt by itself, also if that came to nothing."""
         written = None
         try:
-            written = await writing
+            written = await write()
         finally:
             self._written(active, outcome, written)
 
