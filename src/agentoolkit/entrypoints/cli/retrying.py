@@ -11,7 +11,6 @@ from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
-from agentoolkit.system.scheduler.execution_ids import retry_key
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 
 MAX_RETRIED = 10_000
@@ -49,7 +48,7 @@ async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecut
 
         async def start(execution: ExecutionInfo) -> None:
             try:
-                fields = {"job_id": execution.job_id, "run_key": retry_key(execution.execution_id)}
+                fields = {"job_id": execution.job_id, "execution_id": execution.execution_id}
                 retried.started.append((await call(kit, ExecutionInfo, "start_run", **fields)).execution_id)
             except AgenToolError as error:
                 retried.refusals.append(f"{execution.execution_id}: {error}")

@@ -13,7 +13,6 @@ from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.errors import ExecutionFailed
-from agentoolkit.system.scheduler.execution_ids import retry_key
 
 router = guarded_router("runs")
 
@@ -74,7 +73,7 @@ async def start_retry(tools: Tools, execution_id: str) -> dict[str, Any]:
 
 async def start_again(tools: Tools, job_id: str, execution_id: str) -> dict[str, Any]:
     """Start an execution of a job in place of one that is known to have been."""
-    return await tools.scheduler("start_run", job_id=job_id, run_key=retry_key(execution_id))
+    return await tools.scheduler("start_run", job_id=job_id, execution_id=execution_id)
 
 
 async def _run_and_wait(tools: Tools, task_id: str, input_data: dict[str, Any] | None, replay_of: str | None = None) -> TaskExecution:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
@@ -9,10 +10,13 @@ from secrets import token_hex
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _asked = count()
+_NOW = "now-"
 _RETRY = "retry-"
 _REPLAY = "-replay-"
 _MAX_MARK = 180
 _DIGEST = 32
+_REPEATS = re.compile(rf"(?:{_RETRY}|{_NOW}[0-9a-f]{{32}}{_REPLAY})(?P<mark>.+)", re.DOTALL)
+_IS_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST}}}")
 
 
 def execution_id(job_id: str, due: datetime) -> str:
@@ -30,25 +34,32 @@ def asked_execution_id(job_id: str, now: datetime, replay_of: str = "") -> str:
     """
     micros = (now - _EPOCH) // timedelta(microseconds=1)
     replayed = f"{_REPLAY}{_mark_of(replay_of)}" if replay_of else ""
-    return f"{job_id}@now-{micros:016x}{next(_asked) & 0xFFFF:04x}{token_hex(6)}{replayed}"
+    return f"{job_id}@{_NOW}{micros:016x}{next(_asked) & 0xFFFF:04x}{token_hex(6)}{replayed}"
 
 
-def retry_key(execution_id: str) -> str:
-    """Return the key under which an execution is retried: it tells which one it was, unless that is too long."""
-    return f"{_RETRY}{_mark_of(execution_id)}"
+def requested_execution_id(job_id: str, key: str) -> str:
+    """Compute the id of the execution that is asked for under a key."""
+    return f"{job_id}@requested-{key}"
+
+
+def retry_execution_id(job_id: str, origin: str) -> str:
+    """Compute the id of the execution in place of another one; it tells which one that was, unless that is too long."""
+    return f"{job_id}@{_RETRY}{_mark_of(origin)}"
 
 
 def origin_of(execution_id: str) -> str | None:
-    """Return the id of the execution that another one repeats, as a retry or a replay; None: none, or it cannot be told."""
+    """Return the id of the execution that another one repeats, as a retry or a replay; None: none, or it cannot be told.
+
+    No text of a caller stands at the beginning of an id, so none is taken for the mark of a retry or a replay.
+    """
     job_id, _, rest = execution_id.partition("@")
-    kind = f"requested-{_RETRY}" if rest.startswith(f"requested-{_RETRY}") else _REPLAY
-    _, found, mark = rest.partition(kind)
-    return f"{job_id}@{mark.replace('~', '@')}" if found and not (len(mark) == _DIGEST and mark.isalnum()) else None
+    found = _REPEATS.fullmatch(rest)
+    return f"{job_id}@{found['mark']}" if found and not _IS_DIGEST.fullmatch(found["mark"]) else None
 
 
 def _mark_of(execution_id: str) -> str:
     """Return what is left of an execution's id in that of one that repeats it: all but the job, or a digest if that is long."""
-    mark = execution_id.partition("@")[2].replace("@", "~")
+    mark = execution_id.partition("@")[2]
     return mark if len(mark) <= _MAX_MARK else sha256(mark.encode()).hexdigest()[:_DIGEST]
 
 

@@ -119,13 +119,17 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
     return views.answer("cancel_execution", _cancelled(execution), views.execution_info(execution, ctx.deps.parts.injector))
 
 
-async def scheduler_start_run(ctx: Context, job_id: str, run_key: str) -> SchedulerOutput:
+async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = None, execution_id: str | None = None) -> SchedulerOutput:
     """Run a job once more as soon as there is room, and do not wait for it. The same key never starts a second run.
+
+    With the id of an execution instead of a key the job runs in its place, once; the new execution tells what it repeats.
 
     Raises:
         JobNotFound: There is no such job.
+        ExecutionNotFound: There is no record of what is repeated, or no longer.
+        InvalidJob: Neither a key nor an execution of the job is given, or both are.
     """
-    execution = await ctx.deps.executions.start(job_id, run_key)
+    execution = await ctx.deps.executions.start(job_id, run_key, execution_id)
     return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution, ctx.deps.parts.injector))
 
 

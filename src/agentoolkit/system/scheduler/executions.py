@@ -16,7 +16,13 @@ from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, 
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
-from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id, job_id_of
+from agentoolkit.system.scheduler.execution_ids import (
+    asked_execution_id,
+    execution_id,
+    job_id_of,
+    requested_execution_id,
+    retry_execution_id,
+)
 from agentoolkit.system.scheduler.gone import with_gone_marked
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
@@ -115,17 +121,24 @@ class ExecutionService:
         await self._lifecycle.ready()
         await self._lifecycle.running_engine().dispatch.run_claimed(execution_ids)
 
-    async def start(self, job_id: str, key: str) -> Execution:
-        """Let a job run once more as soon as there is room, without waiting for it; the same key never starts a second one.
+    async def start(self, job_id: str, key: str | None = None, origin: str | None = None) -> Execution:
+        """Let a job run once more as soon as there is room, without waiting for it.
+
+        Args:
+            job_id: The job's id or name.
+            key: The same key never starts a second execution.
+            origin: Instead of a key: the execution in whose place it runs, which is repeated once.
 
         Raises:
             JobNotFound: There is no such job.
+            ExecutionNotFound: There is no record of what is repeated, or no longer.
+            InvalidJob: Neither a key nor an execution of the job is given, or both are.
             LimitExceeded: The caller has asked for as many runs in a day as its jobs may have.
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
-        name = f"{job.job_id}@requested-{checked_id(key)}"
+        name = await self._started_name(job.job_id, key, origin)
         if not get_caller().is_admin and await self._store.execution(name) is None:
             await self._check_asked_runs()
         asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
@@ -133,6 +146,19 @@ class ExecutionService:
         if is_new and owner == self._store.owner:
             engine.dispatch.start(Claimed(job, asked))
         return asked if is_new else await self.get(name)
+
+    async def _started_name(self, job_id: str, key: str | None, origin: str | None) -> str:
+        """Return the id of what `start` starts."""
+        if (key is None) == (origin is None):
+            remedy = "A key is any text of yours; the same one never starts a second run."
+            raise InvalidJob("Give either a key or the execution that is repeated.", field="run_key", value=key, remedy=remedy)
+        if key is not None:
+            return requested_execution_id(job_id, checked_id(key))
+        repeated = await self.get(origin or "")
+        if repeated.job_id != job_id:
+            remedy = f"Name the job {repeated.job_id!r}, or an execution of this one."
+            raise InvalidJob(f"It is no execution of the job {job_id!r}.", field="execution_id", value=origin, remedy=remedy)
+        return retry_execution_id(job_id, repeated.execution_id)
 
     async def _check_asked_runs(self) -> None:
         """Refuse a caller whose jobs ran as often as they may in a day because somebody asked. Raises `LimitExceeded`."""

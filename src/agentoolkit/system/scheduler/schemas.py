@@ -50,7 +50,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time, or words, at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
-    execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now: the one that it repeats")
+    execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now, start_run: what is repeated")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     owner: MaybeText = Field(None, description="For list and audit: only what is this owner's", examples=["maria"])
