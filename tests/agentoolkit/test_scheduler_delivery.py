@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agentoolkit.system.scheduler.engine import delivery
-from agentoolkit.system.scheduler.engine.delivery import ATTEMPTS
+from agentoolkit.system.scheduler.engine.delivery import ATTEMPTS, Deliveries
+from agentoolkit.system.scheduler.ports import Message
+from agentoolkit.time_source import SystemTime
 
 QUEUES = {"result_queue": "results", "error_queue": "errors"}
 
@@ -261,3 +264,40 @@ async def test_a_queue_with_settings_of_its_own_is_left_so(kit, scheduler):
     await scheduler.add("1 minute", job_id="job", result_queue="results")
     (queue,) = (await kit.injector.run("queue", {"operation": "list_queues"})).data["queues"]
     assert queue["max_size"] == 3
+
+
+# Deliveries that are cut short
+
+
+class Outbox:
+    """A store with one message in it, and what it is posted by."""
+
+    survives_restart = True
+
+    def __init__(self) -> None:
+        self.messages = [Message("job@1", "https://example.org/hook", {})]
+        self.posted = list[str]()
+
+    async def outbox(self, limit: int) -> list[Message]:
+        return self.messages[:limit]
+
+    async def run(self, name: str, call: dict[str, Any]) -> None:
+        self.posted.append(call["url"])
+
+    async def delivered(self, execution_id: str) -> None:
+        self.messages.clear()
+
+
+async def test_what_was_cancelled_before_it_began_is_posted_by_the_next_round() -> None:
+    """A task that never had a turn holds nothing back."""
+    outbox: Any = Outbox()
+    deliveries = Deliveries(outbox, outbox, SystemTime())
+    deliveries.wake()
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await deliveries.wait_idle(posted=True)
+    assert outbox.posted == []
+    deliveries.wake()
+    await deliveries.wait_idle(posted=True)
+    assert outbox.posted == ["https://example.org/hook"]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler.deliveries import delivery, is_address, shown
@@ -100,6 +101,7 @@ class Deliveries:
                 id_ = message.execution_id
                 if is_address(message.queue_name) and id_ not in self._posting:  # it may be slow, and the queues do not wait for it
                     self._posting[id_] = asyncio.get_running_loop().create_task(self._post(message))
+                    self._posting[id_].add_done_callback(partial(self._posted, id_))
             await self._deliver_to_queues([message for message in due if not is_address(message.queue_name)])
             if len(messages) < limit:
                 break
@@ -126,11 +128,12 @@ class Deliveries:
         except Exception:
             log_failure(logger, "Noting a delivery failed")
             self._retry_after(1.0)
-        finally:
-            del self._posting[message.execution_id]
-        if message.execution_id in self._next_tries:
-            # The next round sets the timer, and must not find this one under way.
-            asyncio.get_running_loop().call_soon(self.wake)
+
+    def _posted(self, execution_id: str, _: asyncio.Task[None]) -> None:
+        """A delivery to a web address has ended, or was cancelled before it began; the next round sets the timer of its next try."""
+        del self._posting[execution_id]
+        if execution_id in self._next_tries:
+            self.wake()
 
     async def _deliver(self, message: Message) -> None:
         name, call = delivery(message.queue_name, message.payload, message.execution_id)
