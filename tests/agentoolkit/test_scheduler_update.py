@@ -460,3 +460,15 @@ async def test_name_that_is_taken_is_refused_as_such(scheduler, taken, schedule)
     await scheduler.add(taken, job_id="one", job_name="report")
     with pytest.raises(JobExists):
         await scheduler.add(schedule, job_id="two", job_name="report")
+
+
+async def test_resume_of_another_version_is_refused(scheduler):
+    """Whoever lets a job fire again as it has read it does not let it fire as somebody else has changed it meanwhile."""
+    await scheduler.add("1 hour", job_id="job")
+    await scheduler("pause", job_id="job")
+    read = (await scheduler("get_job", job_id="job"))["info"]["version"]
+    await scheduler("update", job_id="job", description="another")
+    with pytest.raises(SchedulerError, match=f"no longer version {read}"):
+        await scheduler("resume", job_id="job", version=read)
+    assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "paused"
+    assert (await scheduler("resume", job_id="job", version=read + 1))["state"] == "active"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mcp_types as types
 import pytest
 from mcp import Client
 from tests.mcp_door.conftest import Connect, text_of
 from tests.mcp_door.test_tools import STAND_UP
 
-from agentool.caller import ADMIN, OWN, Caller
+from agentool.caller import ADMIN, OWN, Caller, acting_as
 from agentoolkit.entrypoints.mcp_server.host import LoopHost
 from agentoolkit.entrypoints.mcp_server.server import create_server
 from agentoolkit.testing import TestToolkit
@@ -116,6 +118,26 @@ async def test_what_is_approved_is_what_was_asked_for(connect: Connect, kit: Tes
         edited = await client.call_tool("scheduler_change_task", again)
         shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
     assert not text_of(edited).startswith("The user approved it.")
+    assert shown.structured_content["info"]["state"] == "paused"
+
+
+async def test_what_changes_just_before_it_is_approved_is_not(connect: Connect, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The yes is for the version that was shown, also where another call changes it between the last look and the approval."""
+    evil = {"operation": "update", "job_id": "fetch", "input_data": {**FETCH, "url": "https://evil.example/"}}
+    scheduler = kit.injector.get("scheduler").deps
+    resume = scheduler.resume
+
+    async def changed_first(*args: Any, **named: Any) -> Any:
+        with acting_as(Caller("other", door="rest", scopes=OWN | {"admin"})):
+            await kit.injector.run("scheduler", evil)
+        return await resume(*args, **named)
+
+    monkeypatch.setattr(scheduler, "resume", changed_first)
+    async with connect([YES]) as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "fetch"})
+    assert "changed while the user was asked" in text_of(added)
+    assert added.is_error
     assert shown.structured_content["info"]["state"] == "paused"
 
 

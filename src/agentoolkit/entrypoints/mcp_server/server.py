@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -104,11 +104,16 @@ class Door:
             return await self._approved(ctx, params, answer)
         return _result(answer)
 
-    async def _run(self, ctx: Context, name: str, arguments: object, caller: Caller | None = None) -> ToolReply:
-        async def call(kit: Toolkit) -> ToolReply:
-            return await self._tools.call(name, arguments)
+    async def _run(self, ctx: Context, name: str, arguments: object) -> ToolReply:
+        return await self._hosted(ctx, name, lambda: self._tools.call(name, arguments), self._caller())
 
-        with acting_as(caller or self._caller()):
+    async def _hosted(self, ctx: Context, name: str, answer: Callable[[], Awaitable[ToolReply]], caller: Caller) -> ToolReply:
+        """Have a call answered where the scheduler is, and tell the client every few seconds that it goes on."""
+
+        async def call(kit: Toolkit) -> ToolReply:
+            return await answer()
+
+        with acting_as(caller):
             task = asyncio.ensure_future(self._host.call(call))
         try:
             seconds = 0
@@ -148,13 +153,7 @@ class Door:
             return _result(ToolReply(f"{answer.text}\nThe user did not approve it now.", answer.data))
         caller = self._caller()
         person = Caller(caller.name, caller.door, caller.scopes | APPROVE, caller.depth, caller.lineage)
-        now = await self._run(ctx, "scheduler_get_task", {"task_id": shown["job_id"]})
-        if now.is_error or (now.data or {})["info"]["version"] != shown["version"]:
-            return _result(
-                ToolReply("It changed while the user was asked, and was not approved. Look at it, and call again.", is_error=True)
-            )
-        resumed = await self._run(ctx, "scheduler_change_task", {"task_id": shown["job_id"], "action": "resume"}, person)
-        return _result(ToolReply(f"The user approved it. {resumed.text}", resumed.data, resumed.is_error))
+        return _result(await self._hosted(ctx, params.name, lambda: self._tools.approve(shown["job_id"], shown["version"]), person))
 
 
 def can_ask(ctx: Context) -> bool:

@@ -151,6 +151,14 @@ Answers with how it stands now."""
     return TaskOutput(text=text, data=done)
 
 
+async def approve_task(desk: TaskDesk, job_id: str, version: int) -> TaskOutput:
+    """Let a task run that waits for approval. Raises `SchedulerError`, for `version`, if it is not as it was shown any more."""
+    done = await desk.scheduler("resume", job_id=job_id, version=version)
+    zone = (await desk.scheduler("get_job", job_id=job_id))["info"]["timezone"]
+    text = answers.told_state("Resumed", job_id, zone, desk.now(), done["next_run"])
+    return TaskOutput(text=text, data=done)
+
+
 async def preview(ctx: Context, when: str, timezone: str | None = None, count: int = 5) -> TaskOutput:
     """Say what a schedule means and when it would fire, and schedule nothing. Use it when words could be read in two ways."""
     desk = ctx.deps

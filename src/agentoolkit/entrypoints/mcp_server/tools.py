@@ -16,7 +16,7 @@ from agentool.hints import Hints
 from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
-from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
+from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk, approve_task
 
 NAME = "scheduler"
 MAX_TEXT = 32_000
@@ -90,6 +90,7 @@ class TaskTools:
     """
 
     def __init__(self, desk: TaskDesk) -> None:
+        self._desk = desk
         self._home = Injector()
         description = "Tasks of a scheduler, for MCP clients."
         made = create_agentool(
@@ -124,6 +125,15 @@ class TaskTools:
             shown = operation.example if isinstance(error, InvalidInput) or error.correctable else None
             return ToolReply(cut_text(with_example(error, name, shown)), is_error=True)
         return ToolReply(cut_text(output.text), shorten(output.data), question=output.question)
+
+    async def approve(self, job_id: str, version: int) -> ToolReply:
+        """Approve a task as the current caller, a person, in the version that was shown to them, and in no other."""
+        try:
+            output = await approve_task(self._desk, job_id, version)
+        except AgenToolError as error:
+            changed = "It changed while the user was asked, and was not approved. Look at it, and call again."
+            return ToolReply(changed if error.field == "version" else cut_text(str(error)), is_error=True)
+        return ToolReply(f"The user approved it. {output.text}", output.data)
 
 
 def cut_text(text: str) -> str:

@@ -143,13 +143,14 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
     return views.answer("pause", views.stands(result), result)
 
 
-async def scheduler_resume(ctx: Context, job_id: str) -> SchedulerOutput:
+async def scheduler_resume(ctx: Context, job_id: str, version: int | None = None) -> SchedulerOutput:
     """Let a paused job fire again, from now on.
 
     Raises:
         JobNotFound: There is no such job.
+        SchedulerError: The job was changed since `version`.
     """
-    result = views.job_ref(await ctx.deps.resume(job_id))
+    result = views.job_ref(await ctx.deps.resume(job_id, version))
     return views.answer("resume", views.stands(result), result)
 
 

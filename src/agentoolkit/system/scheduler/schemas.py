@@ -54,7 +54,7 @@ class SchedulerInput(JobFields, BaseOperationInput):
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
     owner: MaybeText = Field(None, description="For list and audit: only what is this owner's", examples=["maria"])
-    version: int | None = Field(None, description="For update: the version that was read, so that no other change is overwritten")
+    version: int | None = Field(None, description="For update and resume: the version that was read, so that no other change is missed")
     limit: int | None = Field(
         None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"
     )

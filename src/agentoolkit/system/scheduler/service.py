@@ -245,8 +245,8 @@ class SchedulerService:
         self.check_write()
         return await self._change_state(job_id, lambda job, state: state if is_waiting(state) else state.paused(until, reason))
 
-    async def resume(self, job_id: str) -> StoredJob:
-        """Let a paused job fire again, from now on."""
+    async def resume(self, job_id: str, version: int | None = None) -> StoredJob:
+        """Let a paused job fire again, from now on. Raises `SchedulerError` if it was changed since `version`."""
 
         def resume(job: Job, state: JobState) -> JobState:
             if state.status is JobStatus.ACTIVE:
@@ -256,7 +256,7 @@ class SchedulerService:
             return state.resumed()._replace(next_run_at=job.schedule.first_from(now), failures_from=now)
 
         self.check_write()
-        return await self._change_state(job_id, resume)
+        return await self._change_state(job_id, resume, version)
 
     async def preview(self, asked: JobFields) -> Reading:
         """Read a schedule, with its bounds, without scheduling anything."""
@@ -272,16 +272,18 @@ class SchedulerService:
             return asked
         return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule or "")})
 
-    async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState]) -> StoredJob:
+    async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState], version: int | None = None) -> StoredJob:
         for _ in range(_TRIES):
             job, state = stored = await self._caught_up(job_id)
+            if version not in (None, state.version):
+                break
             changed = state if state.status is JobStatus.DONE else change(job, state)
             if changed == state:
                 return stored
             action = "paused" if changed.status is JobStatus.PAUSED else "resumed"
             if written := await self._writer.change(stored, job, changed, action):
                 return written
-        raise changed_meanwhile(job_id, None)
+        raise changed_meanwhile(job_id, version)
 
     async def _caught_up(self, job_id: str) -> StoredJob:
         """Return a job when what it was due for is claimed: a change counts from now, whatever a slow store left undone."""
