@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-LOADING = 50_000
-"""New objects after which garbage is collected: a command makes very many as it is loaded, and they all stay."""
+LOADING = 500_000
+"""New objects after which garbage is collected: a command makes very many as it is loaded and for ten thousand jobs, and they all stay."""
 
 _usual = gc.get_threshold()
 
