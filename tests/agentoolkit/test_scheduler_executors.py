@@ -134,3 +134,49 @@ async def test_a_withdrawn_order_takes_nobodys_turn():
     entered.leave("first")
     await _turns()
     assert entered.entered == ["first", "third"]
+
+
+async def test_reserved_room_is_nobodys_else():
+    """What room is reserved for counts, in all and under its limits, until it is given back; the next is let in then."""
+    entered = _Entered()
+    limit = Limit("one", 1)
+    assert entered.reserve(Order("reserved", limits=[limit]))
+    entered.submit(Order("next", limits=[limit]))
+    await _turns()
+    assert entered.entered == []
+    entered.unreserve("reserved")
+    await _turns()
+    assert entered.entered == ["next"]
+
+
+async def test_what_has_begun_keeps_the_room_reserved_for_it():
+    """It takes the place of its reservation, with limits of its own, and leaves as any other."""
+    entered = _Entered()
+    assert entered.reserve(Order("job@1", limits=[Limit("job:job", 1)]))
+    entered.submit(Order("job@2", limits=[Limit("job:job", 2), Limit("key", 1)]))
+    entered.admit_begun(Order("job@1", limits=[Limit("job:job", 2), Limit("key", 1)]))
+    await _turns()
+    assert (entered.running, entered.waiting) == (1, 1)
+    entered.leave("job@1")
+    await _turns()
+    assert (entered.entered, entered.running) == (["job@2"], 1)
+    entered.leave("job@2")
+    assert entered._rooms == {}
+
+
+@pytest.mark.parametrize("why", ["full", "limit", "reserved", "waiting", "closed"])
+async def test_no_room_is_reserved_where_one_would_wait(why: str):
+    """Nor before one that waits already, nor twice for one execution."""
+    entered = _Entered()
+    limit = Limit("one", 1)
+    if why == "full":
+        entered._concurrency = 0
+    elif why == "closed":
+        entered.close()
+    elif why == "reserved":
+        assert entered.reserve(Order("x"))
+    else:
+        entered.submit(Order("first", limits=[limit]))
+        if why == "limit":
+            await _turns()
+    assert not entered.reserve(Order("x", limits=[limit]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job, Policies
 
 MAX_INTERRUPTIONS = 3
 """Attempts at one execution that may end with their process; after that it is held to be what ends it."""
@@ -14,6 +14,16 @@ _STOPPED = ErrorRecord("SchedulerStopped", "The scheduler was stopped while the 
 
 CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
 """Errors of attempts that say nothing about the handler."""
+
+
+def begins_as_claimed(policies: Policies) -> bool:
+    """May an execution be written down as begun by the claim itself, where there is room for it?
+
+    A process that is killed between its claim and its handler's first line leaves it running, though nothing was done.
+    With ``on_interrupt: fail`` it would be lost for that. Of a concurrency key it is not known before the claim
+    whether it has room.
+    """
+    return policies.on_interrupt == "retry" and policies.concurrency_key is None
 
 
 def recover(execution: Execution, job: Job | None, owner: str, now: datetime, cancelled: str | None = None) -> Execution:

@@ -123,7 +123,7 @@ class LocalAttempts:
             raise
         for execution_id, active in starting.items():
             if begun[execution_id]:
-                self._begun(active)
+                self.note_begun(active)
             else:
                 self._not_begun(active)
         return [begun.get(execution_id, False) for execution_id in execution_ids]
@@ -137,7 +137,7 @@ class LocalAttempts:
                 if not await self._recorder.begin_again(active.execution):
                     self._not_begun(active)
                     return
-                self._begun(active)
+                self.note_begun(active)
             outcome = await run_attempt(active, self._parts, self._active)
         except BaseException:
             self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
@@ -188,7 +188,8 @@ class LocalAttempts:
             execution = await self._parts.store.execution(active.execution.execution_id)
         self._gone(active, None if execution is None else Outcome(execution))
 
-    def _begun(self, active: ActiveExecution) -> None:
+    def note_begun(self, active: ActiveExecution) -> None:
+        """It was written down that an execution begins: tell so, and how late it is."""
         active.phase = _RUNNING
         execution = active.execution
         self._parts.announcer.execution_changed(execution, active.work.caller.name)

@@ -23,6 +23,7 @@ from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.retries import Retries
+from agentoolkit.system.scheduler.engine.sent import SentExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job
@@ -52,6 +53,7 @@ class Dispatch:
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self.run_now = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon).run
         self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
+        self._sent = SentExecutions(parts, self.active, self.executor, self.start, self._unstarted, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
@@ -65,7 +67,7 @@ class Dispatch:
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
-        return execution_id in self.active or execution_id in self._retries or execution_id in self._missing_tools
+        return any(execution_id in kept for kept in (self.active, self._retries, self._missing_tools, self._sent))
 
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
@@ -79,11 +81,15 @@ class Dispatch:
                     self._cancel_soon(replaced.execution_id, f"replaced by {execution.execution_id} (overlap: cancel_running)")
             route = self._parts.route_of(job.policies, job.job_name)
             if self._parts.lack_of(job.agentool_name, route):
-                self._missing_tools.keep(claimed)
+                if execution.status is not ExecutionStatus.RUNNING:
+                    self._missing_tools.keep(claimed)
                 return
             active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies), route=route)
             self.active[execution.execution_id] = active
-            if self._early is None:
+            if execution.status is ExecutionStatus.RUNNING:
+                self.attempts.note_begun(active)
+                self.executor.run_begun(active.order)
+            elif self._early is None:
                 self.executor.submit(active.order)
             else:
                 self._early.append(active.order)
@@ -130,26 +136,8 @@ class Dispatch:
         return self.tasks.start(self._retries.wake(waiting)) if waiting else None
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
-        """Claim executions by their ids, as a worker does that was sent them, and run them until their outcomes are written.
-
-        What another process has claimed, cancelled or ended meanwhile is passed over, and so is what has no AgenTool here:
-        whoever sent it sends it again, so that another worker may have it.
-        """
-        over: list[asyncio.Future[Outcome]] = []
-        try:
-            for job, execution in await self._store.claim_executions(execution_ids, self._time.now(), self._can_run):
-                if job is None and not execution.finished:
-                    await self._unstarted.end(execution, None, "its job is gone", execution.status)
-                    continue
-                self.start(Claimed(job, execution))
-                if (active := self.active.get(execution.execution_id)) is not None:
-                    active.outcome = asyncio.get_running_loop().create_future()
-                    over.append(active.outcome)
-        except BaseException:
-            self.in_doubt = True  # what was claimed, and not started, is ours
-            raise
-        if over:
-            await asyncio.wait(over)
+        """See `SentExecutions.run`."""
+        await self._sent.run(execution_ids, self._can_run)
 
     def _can_run(self, job: Job) -> bool:
         """Can this process carry out what a job asks for? Called in the store's thread."""
@@ -161,7 +149,7 @@ class Dispatch:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""
         active = self.active.get(execution_id)
         if active is None:
-            return False
+            return self._sent.cancel(execution_id, reason)
         if active.phase is _WAITING:
             withdrawn = self.executor.withdraw(execution_id)
             if active.outcome is None or (active.goes_away and not withdrawn):
@@ -235,9 +223,12 @@ class Dispatch:
         if not self._store.survives_restart:
             await self._unstarted.end_all(_STOPPED_FIRST)
 
+    def _doubt(self) -> None:
+        self.in_doubt = True
+
     def _look_again(self) -> None:
         """Other processes have ended executions: the store holds what comes after them, what they retry, and their messages."""
-        self.in_doubt = True
+        self._doubt()
         self._deliveries.wake()
 
     def _cancel_soon(self, execution_id: str, reason: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
 
-from agentoolkit.system.scheduler.ports import Order
+from agentoolkit.system.scheduler.ports import Limit, Order
 
 Entry = tuple[int, int, Order]
 """An order with its urgency and arrival, in front so that smaller goes first."""
@@ -46,6 +46,8 @@ class Limits:
         self._waiting_ids: dict[str, int] = {}
         """What waits, parked or not, with its arrival."""
         self._admitted: dict[str, Order] = {}
+        self._reserved: dict[str, Order] = {}
+        """What holds room, though it is not known yet whether it runs here."""
         self._rooms: dict[str, Room] = {}
         self._admits = False
         """Will waiting executions be let in in this turn of the event loop?"""
@@ -89,18 +91,28 @@ class Limits:
         """Begin executions that have room now; each keeps it until `leave`."""
         raise NotImplementedError
 
+    def reserve(self, order: Order) -> bool:
+        """See `ports.Executor.reserve`."""
+        execution_id = order.execution_id
+        if self._waiting_ids or self._is_full or execution_id in self._reserved or self._without_room(order.limits):
+            return False
+        self._hold(order.limits)
+        self._reserved[execution_id] = order
+        return True
+
+    def unreserve(self, execution_id: str) -> None:
+        """See `ports.Executor.unreserve`."""
+        self._let_go(self._reserved.pop(execution_id, None))
+
+    def admit_begun(self, order: Order) -> None:
+        """Let in what has begun already, in the place of what was reserved for it."""
+        self.unreserve(order.execution_id)  # in one turn of the event loop, so that nobody comes between
+        self._hold(order.limits)
+        self._admitted[order.execution_id] = order
+
     def leave(self, execution_id: str) -> None:
         """Give an execution's room to others."""
-        if (order := self._admitted.pop(execution_id, None)) is not None:
-            for limit in order.limits:
-                room = self._rooms[limit.name]
-                room.held -= 1
-                if room.parked:
-                    self._unpark(room)
-                if room.held == 0 and not room.parked:
-                    del self._rooms[limit.name]
-        if self._waiting and not self._admits:
-            self._admit_soon()
+        self._let_go(self._admitted.pop(execution_id, None))
 
     def close(self) -> None:
         """Let nobody in any more, and forget who waits."""
@@ -110,8 +122,23 @@ class Limits:
         for room in self._rooms.values():
             room.parked.clear()
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._admitted) + len(self._reserved) >= self._concurrency
+
+    def _let_go(self, order: Order | None) -> None:
+        for limit in order.limits if order is not None else ():
+            room = self._rooms[limit.name]
+            room.held -= 1
+            if room.parked:
+                self._unpark(room)
+            if room.held == 0 and not room.parked:
+                del self._rooms[limit.name]
+        if self._waiting and not self._admits:
+            self._admit_soon()
+
     def _admit_soon(self) -> None:
-        if len(self._admitted) < self._concurrency or self._waiting[0][2].at_once:
+        if not self._is_full or self._waiting[0][2].at_once:
             self._admits = True
             asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
@@ -119,7 +146,7 @@ class Limits:
         """Let in what has room, all at once: beginning costs much less together."""
         self._admits = False
         waiting, admitted, entered = self._waiting, self._admitted, list[str]()
-        while waiting and (len(admitted) < self._concurrency or waiting[0][2].at_once):
+        while waiting and (not self._is_full or waiting[0][2].at_once):
             entry = heapq.heappop(waiting)
             _, arrival, order = entry
             execution_id = order.execution_id
@@ -133,19 +160,28 @@ class Limits:
     def _has_room(self, entry: Entry) -> bool:
         """Take what an order holds while it runs; where a limit has no room, park it there."""
         limits, rooms = entry[2].limits, self._rooms
-        for limit in limits:
-            room = rooms.get(limit.name)
-            if room is not None and limit.waits and room.held >= room.capacity:
-                heapq.heappush(room.parked, entry)
-                for other in limits:  # whose room it leaves unused, so that the next may try
-                    if (unused := rooms.get(other.name)) is not None:
-                        self._unpark(unused)
-                return False
-        for limit in limits:
-            if (room := rooms.get(limit.name)) is None:
-                room = rooms[limit.name] = Room(limit.capacity)
-            room.held += 1
+        if (full := self._without_room(limits)) is not None:
+            heapq.heappush(full.parked, entry)
+            for other in limits:  # whose room it leaves unused, so that the next may try
+                if (unused := rooms.get(other.name)) is not None:
+                    self._unpark(unused)
+            return False
+        self._hold(limits)
         return True
+
+    def _without_room(self, limits: Sequence[Limit]) -> Room | None:
+        """Return the first of these limits that somebody has to wait for."""
+        for limit in limits:
+            room = self._rooms.get(limit.name)
+            if room is not None and limit.waits and room.held >= room.capacity:
+                return room
+        return None
+
+    def _hold(self, limits: Sequence[Limit]) -> None:
+        for limit in limits:
+            if (room := self._rooms.get(limit.name)) is None:
+                room = self._rooms[limit.name] = Room(limit.capacity)
+            room.held += 1
 
     def _unpark(self, room: Room) -> None:
         """Let as many try again as there is room for: to look at all of them whenever one ends would cost too much."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Sequence
 
 from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_done
 from agentoolkit.system.scheduler.executors.limits import Limits
-from agentoolkit.system.scheduler.ports import Attempts
+from agentoolkit.system.scheduler.ports import Attempts, Order
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,11 @@ class LocalExecutor(Limits):
             for task in self._tasks.values():
                 task.cancel()
 
+    def run_begun(self, order: Order) -> None:
+        """See `ports.Executor.run_begun`."""
+        self.admit_begun(order)
+        self._run_soon(order.execution_id)
+
     def start(self, execution_ids: Sequence[str]) -> None:
         """See `Limits.start`."""
         self._starting.start(self._start(execution_ids, self._attempts.begin(execution_ids)))
@@ -68,12 +73,14 @@ class LocalExecutor(Limits):
         except Exception:
             logger.exception("%d executions were not started", len(ids))
         finally:
-            loop = asyncio.get_running_loop()
             for execution_id, begins in zip(ids, begun, strict=True):
                 if begins:
-                    self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=loop)
+                    self._run_soon(execution_id)
                 else:
                     self._leave(execution_id, None)
+
+    def _run_soon(self, execution_id: str) -> None:
+        self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=asyncio.get_running_loop(), context=self._context.copy())
 
     async def _run(self, execution_id: str) -> None:
         try:

@@ -68,6 +68,10 @@ class RemoteExecutor(LocalExecutor):
         room = Limit(f"executor:{executor}", self._capacity[executor], waits=not order.at_once)
         super().submit(order._replace(limits=(*order.limits, room)))
 
+    def reserve(self, order: Order) -> bool:
+        """See `ports.Executor.reserve`. Who sends to workers is sent nothing."""
+        return False
+
     def start(self, execution_ids: Sequence[str]) -> None:
         """See `Limits.start`."""
         here: list[str] = []

@@ -10,6 +10,8 @@ from agentoolkit.system.scheduler.ports.records import (
     NOT_FINISHED,
     RETENTION,
     WINDOW,
+    Begins,
+    CanRun,
     Change,
     Claimed,
     Claims,
@@ -26,6 +28,7 @@ from agentoolkit.system.scheduler.ports.records import (
     Retried,
     StoredJob,
     any_job,
+    none_begins,
 )
 from agentoolkit.system.scheduler.ports.store import JobStore
 
@@ -39,6 +42,8 @@ __all__ = [
     "Action",
     "Attempts",
     "AuditEntry",
+    "Begins",
+    "CanRun",
     "Change",
     "Claimed",
     "Claims",
@@ -62,4 +67,5 @@ __all__ = [
     "Route",
     "StoredJob",
     "any_job",
+    "none_begins",
 ]

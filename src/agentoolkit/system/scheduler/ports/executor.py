@@ -108,6 +108,18 @@ class Executor(Protocol):
         """Run an execution as soon as there is room, in all and under each of its limits. Returns at once."""
         ...
 
+    def reserve(self, order: Order) -> bool:
+        """Hold room for an execution until `run_begun` or `unreserve`, if nobody waits. Tell whether there is room."""
+        ...
+
+    def unreserve(self, execution_id: str) -> None:
+        """Give back what `reserve` holds for an execution, if it does."""
+        ...
+
+    def run_begun(self, order: Order) -> None:
+        """Run an execution that was written down as begun already, in the room that is reserved for it."""
+        ...
+
     def withdraw(self, execution_id: str) -> bool:
         """Take out an execution that still waits. Tell whether it did; if not, it may have begun."""
         ...

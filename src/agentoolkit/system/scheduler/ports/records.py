@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,9 +17,20 @@ WINDOW = 20_000
 """Records that one page of a search looks at, at most, where no index holds what is looked for."""
 
 
+CanRun = Callable[[Job], bool]
+"""Can this process run a job's executions?"""
+Begins = Callable[[str, Job], bool]
+"""Does an execution, by its id and job, have room as soon as it is claimed?"""
+
+
 def any_job(job: Job) -> bool:
     """Say of every job that it can be run."""
     return True
+
+
+def none_begins(execution_id: str, job: Job) -> bool:
+    """Say of every execution that it waits for room when it was claimed."""
+    return False
 
 
 class StoredJob(NamedTuple):

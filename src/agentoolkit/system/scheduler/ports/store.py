@@ -9,6 +9,8 @@ from typing import Protocol
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports.audit import AuditEntry
 from agentoolkit.system.scheduler.ports.records import (
+    Begins,
+    CanRun,
     Change,
     Claimed,
     Claims,
@@ -24,6 +26,7 @@ from agentoolkit.system.scheduler.ports.records import (
     Retried,
     StoredJob,
     any_job,
+    none_begins,
 )
 from agentoolkit.system.scheduler.search import Search
 
@@ -108,10 +111,7 @@ class JobStore(Protocol):
         ...
 
     async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
-        """Return one page of jobs, the oldest first: those created after a position, with one status.
-
-        Without a status: all that can still fire or be repaired (see `jobs.LIVE`).
-        """
+        """Return one page of jobs, the oldest first: created after a position, with one status; None: any of `jobs.LIVE`."""
         ...
 
     async def search_jobs(self, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
@@ -167,12 +167,13 @@ class JobStore(Protocol):
         ...
 
     async def claim_executions(
-        self, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+        self, execution_ids: Sequence[str], now: datetime, can_run: CanRun = any_job, begins: Begins = none_begins
     ) -> Sequence[Claimed]:
         """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
 
         Those whose job we cannot run stay whose they are. Return the others in the order asked for, with their jobs, as
-        `take_over` does. Of several processes that claim one execution, or claim it twice, one gets it once.
+        `take_over` does. Of several processes that claim one execution, or claim it twice, one gets it once. What waited
+        and `begins` is marked as started too. Both are asked in the store's thread, and again if the transaction is.
         """
         ...
 

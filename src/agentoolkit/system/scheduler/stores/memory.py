@@ -27,6 +27,8 @@ from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
     AuditEntry,
+    Begins,
+    CanRun,
     Change,
     Claimed,
     Claims,
@@ -37,8 +39,10 @@ from agentoolkit.system.scheduler.ports import (
     Retried,
     StoredJob,
     any_job,
+    none_begins,
 )
 from agentoolkit.system.scheduler.schedules.after import ANY
+from agentoolkit.system.scheduler.stores.memory_history import may_start
 from agentoolkit.system.scheduler.stores.memory_queries import MemoryQueries
 from agentoolkit.system.scheduler.stores.one_process import OneProcess
 
@@ -118,11 +122,17 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return new
 
     async def claim_executions(
-        self, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+        self, execution_ids: Sequence[str], now: datetime, can_run: CanRun = any_job, begins: Begins = none_begins
     ) -> Sequence[Claimed]:
-        waiting = [found for id_ in execution_ids if (found := self._history.get(id_)) and _may_start(found, now)]
-        claimed = [Claimed(stored.job if (stored := self._jobs.get(found.job_id)) else None, found) for found in waiting]
-        return [each for each in claimed if each.job is None or can_run(each.job)]
+        claimed: list[Claimed] = []
+        for execution in [found for id_ in execution_ids if (found := self._history.get(id_)) and may_start(found, now)]:
+            job = stored.job if (stored := self._jobs.get(execution.job_id)) else None
+            if job is not None and not can_run(job):
+                continue
+            if job is not None and begins(execution.execution_id, job):
+                execution = self._history.current[execution.execution_id] = execution.begun(now)
+            claimed.append(Claimed(job, execution))
+        return claimed
 
     async def begin(self, executions: Sequence[Execution]) -> Sequence[bool]:
         begun: list[bool] = []
@@ -294,9 +304,3 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         execution = self._history.get(execution_id)
         if execution is not None and execution.finished:
             self._history.change_finished(execution._replace(delivery=delivery))
-
-
-def _may_start(execution: Execution, now: datetime) -> bool:
-    """Does an execution wait, for room or for a retry that is due?"""
-    is_due = execution.retry_at is not None and execution.retry_at <= now
-    return execution.status is ExecutionStatus.QUEUED or (execution.status is ExecutionStatus.RETRYING and is_due)

@@ -162,3 +162,9 @@ class MemoryHistory:
 def place_of(execution: Execution) -> tuple[datetime, str]:
     """Return where an execution stands in a list."""
     return execution.scheduled_at, execution.execution_id
+
+
+def may_start(execution: Execution, now: datetime) -> bool:
+    """Does an execution wait, for room or for a retry that is due?"""
+    is_due = execution.retry_at is not None and execution.retry_at <= now
+    return execution.status is ExecutionStatus.QUEUED or (execution.status is ExecutionStatus.RETRYING and is_due)

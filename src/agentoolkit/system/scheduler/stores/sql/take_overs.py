@@ -11,8 +11,8 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
-from agentoolkit.system.scheduler.jobs import Execution, Job
-from agentoolkit.system.scheduler.ports import Claimed, any_job
+from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none, readable_job
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
@@ -21,7 +21,10 @@ from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_e
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
 _CLAIM = f"""
-    UPDATE agentool_executions SET owner = r.new_owner FROM r
+    UPDATE agentool_executions SET owner = r.new_owner, status = CASE r.begins WHEN 1 THEN 'running' ELSE status END,
+        started_at = CASE r.begins WHEN 1 THEN r.claimed_at ELSE started_at END,
+        retry_at = CASE r.begins WHEN 1 THEN NULL ELSE retry_at END
+    FROM r
     WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
     RETURNING {EXECUTION.selected}
@@ -50,14 +53,14 @@ _LOSE = f"""
 
 @writes
 def claim_executions(
-    tx: Transaction, execution_ids: Sequence[str], now: datetime, can_run: Callable[[Job], bool] = any_job
+    tx: Transaction, execution_ids: Sequence[str], now: datetime, can_run: CanRun = any_job, begins: Begins = none_begins
 ) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
     found = tx.session.from_rows(_UNFINISHED, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)])
     jobs = {job_id: read_or_none(tx, (job_id, *job)) if job[1] else None for _, job_id, *job in found}
-    wanted = sorted(id_ for id_, job_id, *_ in found if (job := jobs[job_id]) is None or can_run(job))
-    types = {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT"}
-    rows = tx.session.from_rows(_CLAIM, types, [(id_, tx.owner, micros(now)) for id_ in wanted])
+    wanted = {id_: job for id_, job_id, *_ in sorted(found) if (job := jobs[job_id]) is None or can_run(job)}
+    asked = [(id_, tx.owner, micros(now), int(job is not None and begins(id_, job))) for id_, job in wanted.items()]
+    rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT", "begins": "BIGINT"}, asked)
     executions = [_read_or_lose(tx, row, now) for row in rows]
     claimed = [Claimed(None if execution.finished else jobs[execution.job_id], execution) for execution in executions]
     others = set(wanted) - {execution.execution_id for execution in executions}
