@@ -94,7 +94,8 @@ class Limits:
     def reserve(self, order: Order) -> bool:
         """See `ports.Executor.reserve`."""
         execution_id = order.execution_id
-        if self._waiting_ids or self._is_full or execution_id in self._reserved or self._without_room(order.limits):
+        known = execution_id in self._reserved or execution_id in self._admitted
+        if known or self._waiting_ids or self._is_full or self._without_room(order.limits) is not None:
             return False
         self._hold(order.limits)
         self._reserved[execution_id] = order
