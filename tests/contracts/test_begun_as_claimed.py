@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from agentool import Injector
+from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
@@ -106,6 +106,14 @@ async def test_its_worker_hears_that_it_is_to_end(first: SqlJobStore, second: Sq
     assert [request.execution_id for request in await second.cancel_requests()] == [begun.execution_id]
 
 
+class NoopInput(BaseOperationInput):
+    operation: Literal["run"]
+
+
+async def noop_run(ctx: RunContext[None]) -> None:
+    """Do nothing, so that all of a portion ends in one turn of the event loop."""
+
+
 class Commits:
     """How often threads that write have committed, of one database."""
 
@@ -129,12 +137,12 @@ async def test_a_portion_costs_two_commits(
 ):
     """However many executions a message holds: one claims and begins them, one writes their outcomes."""
     injector = Injector()
+    create_agentool("noop", NoopInput, {"run": noop_run}, injector=injector)
     async with Toolkit(Settings(database=database_url, timezone="UTC"), injector=injector, runs_jobs=False) as worker:
         store = worker.scheduler.store
-        data = {"operation": "list_queues"}
-        jobs = [make(f"job{place}", agentool_name="queue", input_data=data, **policies) for place in range(number)]
+        jobs = [make(f"job{place}", agentool_name="noop", **policies) for place in range(number)]
         await asyncio.gather(*(store.add(job, JobState(next_run_at=at(1))) for job in jobs))
-        waiting = [Execution(f"{job.job_id}@1", job.job_id, "queue", START) for job in jobs]
+        waiting = [Execution(f"{job.job_id}@1", job.job_id, "noop", START) for job in jobs]
         await store.insert(waiting)
         counted = Commits(worker, monkeypatch)
         await worker.scheduler.executions.run_claimed([execution.execution_id for execution in waiting])
