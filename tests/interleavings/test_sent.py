@@ -176,7 +176,7 @@ async def test_a_stop_before_the_answer_gives_it_back(sent: Sent, end: str):
     await sent.wait("x")
     await sent.until_claimed()
     ending = sent.world.begin(getattr(sent.worker.service, end)(1.0))
-    while not ending.done():  # noqa: ASYNC110  others are let on meanwhile
+    while not ending.done():
         await turns()
         if not sent.world.gate.let_on():
             await asyncio.sleep(0.01)

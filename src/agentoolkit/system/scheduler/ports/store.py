@@ -223,10 +223,7 @@ class JobStore(Protocol):
         ...
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
-        """Let an execution of ours wait for its next attempt. If its job is gone, write `ending` instead.
-
-        A job is gone if there is none of this id, or if it was created after the attempt began.
-        """
+        """Let an execution of ours wait for its next attempt; if its job is gone, or was made anew since, write `ending` instead."""
         ...
 
     async def queue_retries(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
