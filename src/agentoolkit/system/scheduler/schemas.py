@@ -21,7 +21,6 @@ SchedulerOperation = Literal[
     "resume",
     "run_now",
     "list",
-    "list_upcoming",
     "get_job",
     "get_history",
     "start",
@@ -37,6 +36,7 @@ SchedulerOperation = Literal[
     "start_run",
     "audit",
     "list_workers",
+    "list_upcoming",
 ]
 
 
