@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.options import Allow
 
 
@@ -33,5 +34,6 @@ def worker(
     """Carry out jobs for a scheduler elsewhere, as a worker of Celery or RQ, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.working import WorkerOptions, run_celery_worker, run_rq_worker
 
+    collect_as_usual()
     options = WorkerOptions(tuple(queues or ()), app, pool, concurrency)
     (run_rq_worker if rq else run_celery_worker)(options, allow or [])
