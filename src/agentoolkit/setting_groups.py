@@ -227,6 +227,10 @@ class RestSettings(SettingsGroup):
     body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
 
 
+CELERY_TASK = "agentool.run_executions"
+"""The task by which workers of Celery run executions. Nobody else sends it: who may run what, the scheduler decides."""
+
+
 class CelerySettings(SettingsGroup):
     """Workers of Celery: where their messages are, and how they travel."""
 
@@ -241,6 +245,11 @@ class CelerySettings(SettingsGroup):
         description="Where results of your own Celery tasks are kept; those of jobs are in the store",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["CELERY_RESULT_BACKEND"]},
+    )
+    tasks: tuple[str, ...] = Field(
+        default=("*",),
+        description="Which tasks of your own may be sent, by their names or patterns of them",
+        examples=[("reports.*", "greet")],
     )
     queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")
     visibility_timeout: float = Field(

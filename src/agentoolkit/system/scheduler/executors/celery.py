@@ -12,12 +12,12 @@ from typing import get_args
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from agentoolkit.setting_groups import CelerySettings
+from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
 from agentoolkit.system.scheduler.executors.couriers import COMMON_QUEUE, GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.ports import Portion
 
-TASK = "agentool.run_executions"
+TASK = CELERY_TASK
 """The one task that Celery knows of us. Its argument is a list of execution ids."""
 DELIVERIES = 20
 """Times that a quorum queue delivers a message before it drops it. The execution is sent again then, or was lost already."""
