@@ -92,7 +92,7 @@ async def schedule_job(
         UnknownTarget: There is no such AgenTool.
         JobExists: Another job has this id or name.
     """
-    added = await ctx.deps.add(job, job_id, replace_existing=replace, assumed=(assume_jobs or ()) if dry_run else None)
+    added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run, assumed=assume_jobs or ())
     result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
     if dry_run:

@@ -56,6 +56,7 @@ class Cancelled(NamedTuple):
 
 
 _PLAIN_HABITS = ReadingHabits()
+Names = Collection[str]
 
 
 class SchedulerService:
@@ -98,7 +99,7 @@ class SchedulerService:
         return self._habits.timezone or machine_zone()
 
     async def add(
-        self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, assumed: Collection[str] | None = None
+        self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, dry_run: bool = False, assumed: Names = ()
     ) -> Added:
         """Schedule a job; the very same one again changes nothing.
 
@@ -106,15 +107,16 @@ class SchedulerService:
             asked: The fields of the job.
             job_id: Its id; made from its name if not given.
             replace_existing: A different job of this id or name becomes the one that is asked for, in one step.
-            assumed: Tell what would be so, and leave it at that: ids and names of jobs that are taken to be there. None: do it.
+            dry_run: Tell what would be so, and leave it at that.
+            assumed: Ids and names of jobs that a dry run takes to be there.
 
         Raises:
             JobExists: The id or name belongs to a different job.
             InvalidSchedule, InvalidJob, UnknownTarget: See `planning.plan`.
         """
         asked = with_defaults(asked, self.parts.error_queue, self.parts.pause_after_failures)
-        asked = await self._with_upstream(asked, assumed or ())
-        if replace_existing and (replaced := await self._redefined(asked, job_id, assumed)):
+        asked = await self._with_upstream(asked, assumed if dry_run else ())
+        if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run, assumed=assumed)):
             return replaced
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
@@ -122,10 +124,10 @@ class SchedulerService:
         planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
-            return await self._as_it_is(there, planned.reading, writes=assumed is None)
+            return await self._as_it_is(there, planned.reading, writes=not dry_run)
         await self._writer.check_former(planned.job)
         planned = await self._admitted(planned)
-        if assumed is not None:
+        if dry_run:
             await self._writer.check_circle(planned.job, assumed)
             return Added(*planned, created=True)
         try:
@@ -136,7 +138,7 @@ class SchedulerService:
             raise
         return Added(*planned, created=True)
 
-    async def _redefined(self, asked: JobFields, job_id: str | None, assumed: Collection[str] | None) -> Added | None:
+    async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added | None:
         """Make an existing job the one that is asked for; None if there is none of this id or name. A dry run says what to assume."""
         for _ in range(_TRIES):
             stored = await self._named(asked, job_id)
@@ -147,7 +149,7 @@ class SchedulerService:
             if planned is None:
                 words = preview(stored.job.schedule, now=self.now(), count=0).words
                 return Added(*stored, Reading(stored.job.schedule, words, ()), created=False)
-            if changed := await self._changed(stored, planned, assumed):
+            if changed := await self._changed(stored, planned, dry_run=dry_run, assumed=assumed):
                 return changed
         raise changed_meanwhile(job_id or asked.job_name or "", None)
 
@@ -204,12 +206,12 @@ class SchedulerService:
         """Refuse a caller that may change nothing here. Raises `NotPermitted`."""
         check_write(get_caller(), self.parts.admission)
 
-    async def _changed(self, before: StoredJob, planned: Plan, assumed: Collection[str] | None = None) -> Added | None:
+    async def _changed(self, before: StoredJob, planned: Plan, *, dry_run: bool = False, assumed: Names = ()) -> Added | None:
         """Write a changed job; None if it fired, or was changed, since it was read."""
         job, state, reading = await self._admitted(planned, before)
         job = dataclass_replace(job, created_by=narrowed(job.created_by, get_caller()), changed_by=get_caller())
         await self._writer.check_name(job)
-        if assumed is not None:
+        if dry_run:
             await self._writer.check_circle(job, assumed)
             return Added(job, state, reading, created=False, changed=True)
         changed = await self._writer.change(before, job, state, "changed")
@@ -263,7 +265,7 @@ class SchedulerService:
         now = self.now()
         return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
 
-    async def _with_upstream(self, asked: JobFields, assumed: Collection[str] = ()) -> JobFields:
+    async def _with_upstream(self, asked: JobFields, assumed: Names = ()) -> JobFields:
         """Return fields that name the job it comes after, if it does, by its id."""
         await self.lifecycle.ready()
         asked = await with_calendars(asked, self._calendars)

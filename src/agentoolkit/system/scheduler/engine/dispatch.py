@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.sent import SentExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
 from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Dispatch:
         """What is written or read before executions start, and of those that other processes end."""
         self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
         self.executor = parts.executor(self.attempts, parts.concurrency)
-        self.run_now = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon).run
+        self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
         self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
         self._sent = SentExecutions(parts, self.active, self.executor, self.start, self._unstarted, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
@@ -134,6 +134,10 @@ class Dispatch:
         """Start executions whose retry is due. The task ends when they are with the executor; without any, there is none."""
         waiting = [execution_id for execution_id in execution_ids if execution_id in self._retries]
         return self.tasks.start(self._retries.wake(waiting)) if waiting else None
+
+    async def run_now(self, work: Work, execution: Execution) -> Outcome:
+        """See `AwaitedExecutions.run`."""
+        return await self._awaited.run(work, execution)
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """See `SentExecutions.run`."""
