@@ -86,7 +86,7 @@ class Recorder:
             (begun,) = await self._store.begin([execution])
             return begun
 
-        begun, in_doubt = await self._until_written(begin, execution, refused=True)
+        begun, in_doubt = await self._write_again(begin, execution)
         return begun or in_doubt
 
     def put(self, active: ActiveExecution, outcome: Outcome) -> None:
@@ -146,32 +146,41 @@ class Recorder:
             (finished,) = await self._store.finish([ending])
             return finished
 
-        finished, in_doubt = await self._until_written(finish, ending.execution, refused=refused)
+        write = self._write_again if refused else self._until_written
+        finished, in_doubt = await write(finish, ending.execution)
         finished = FINISHED if in_doubt else finished or NOT_FINISHED
         return Written(ending.execution, finished.written, ending.message is not None, finished.downstream, in_doubt)
 
-    async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution, *, refused: bool = False) -> tuple[T, bool]:
+    async def _until_written(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
         """Write to the store until it accepts it. Return its answer, and whether an earlier answer was lost.
 
-        The answer is falsy if the execution is not ours to write any more. A commit whose answer was lost was one all the
-        same: then a further try finds it written already, by us. `refused`: the store has refused it once.
+        The answer is falsy if the execution is not ours to write any more.
+        """
+        try:
+            return await write(), False
+        except Exception:
+            log_failure(logger, "Writing to the store failed; trying again in %.2g s", MIN_DELAY)
+        return await self._write_again(write, execution)
+
+    async def _write_again(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
+        """Do so with what the store has refused once.
+
+        A commit whose answer was lost was one all the same: then this try finds it written already, by us.
         """
         delay = MIN_DELAY
         while True:
-            if refused:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, MAX_DELAY)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, MAX_DELAY)
             try:
                 answer = await write()
-                if answer or not refused:
+                if answer:
                     return answer, False
                 found = await self._store.execution(execution.execution_id)
                 return answer, found is not None and _fence(found) == _fence(execution)
             except Exception:
-                if refused and self._stopping and delay >= STOPPING_DELAY:
+                if self._stopping and delay >= STOPPING_DELAY:
                     raise
                 log_failure(logger, "Writing to the store failed; trying again in %.2g s", delay)
-            refused = True
 
     def _own(self, writing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(writing, name=RECORDING, context=self._context.copy())
