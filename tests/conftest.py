@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -18,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from .order import is_measured, place
+from .order import place
 from .servers import RabbitMq, rabbitmq_running, redis_running
 
 if TYPE_CHECKING:
@@ -131,19 +130,6 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit
     """The RabbitMQ that is reachable here, else one that is started."""
     with rabbitmq_running(tmp_path_factory.mktemp("rabbitmq")) as server:
         yield server
-
-
-@pytest.fixture(scope="module", autouse=True)
-def coverage_where_it_counts(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Measure no coverage by the files that ``make coverage`` does not run either."""
-    coverage = sys.modules.get("coverage")
-    measuring = coverage and not is_measured(request.path) and coverage.Coverage.current()
-    if not measuring:
-        yield
-        return
-    measuring.stop()
-    yield
-    measuring.start()
 
 
 Figure = Callable[[int, str], None]

@@ -1,11 +1,9 @@
-"""In which order the files are tested, and which of them coverage is measured by."""
+"""In which order the files are tested."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-MEASURED = ("agentool", "agentoolkit", "contracts", "schedules", "services")
-"""The folders that ``make coverage`` runs; what the others run besides costs nearly twice the time while it is measured."""
 LONGEST = (
     *("browser/test_pictures.py", "contracts/test_executor.py", "fleet/test_faults.py", "fleet/test_many.py"),
     *("fleet/test_command_lines.py", "acceptance/test_differential.py", "services/test_every_call_fails.py"),
@@ -18,11 +16,6 @@ LONGEST = (
 )
 """The files that take longest: where several processes test, none is to be left with one of them when the others have nothing to do."""
 _ROOT = Path(__file__).parent
-
-
-def is_measured(path: Path) -> bool:
-    """Is a test file one of those that coverage is measured by?"""
-    return path.relative_to(_ROOT).parts[0] in MEASURED
 
 
 def place(path: Path) -> int:
