@@ -247,8 +247,8 @@ class CelerySettings(SettingsGroup):
         json_schema_extra={"also": ["CELERY_RESULT_BACKEND"]},
     )
     tasks: tuple[str, ...] = Field(
-        default=("*",),
-        description="Which tasks of your own may be sent, by their names or patterns of them",
+        default=("agentool.hello",),
+        description="Which tasks may be sent to Celery's workers, by their names or patterns of them; none of yours until they are named",
         examples=[("reports.*", "greet")],
     )
     queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")

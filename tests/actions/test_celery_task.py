@@ -107,3 +107,11 @@ async def test_what_the_list_names_is_sent(client: CeleryClient, app: App):
     injector.get("celery_task").deps.__dict__["app"] = app
     sent = await injector.run("celery_task", {"operation": "send", "task": "report.daily"})
     assert (sent.state, [what for what, _ in app.done]) == ("SENT", ["sent"])
+
+
+async def test_no_task_may_be_sent_until_it_is_named():
+    """By default a job may greet a worker, and send none of an application's own tasks."""
+    client = CeleryClient(CelerySettings.model_validate({"broker": BROKER}))
+    client.check("agentool.hello")
+    with pytest.raises(InvalidInput, match="AGENTOOL_CELERY_TASKS"):
+        client.check("greet")

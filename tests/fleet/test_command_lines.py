@@ -91,7 +91,8 @@ def test_check_if_redis_is_running(redis: Redis):
 
 async def test_a_task_of_ones_own_is_scheduled_by_its_name(redis: Redis, folder: Path, celery: None):
     """*Adding New Tasks*: what `@app.task` named is a job; its result, or its failure, is that of the execution."""
-    settings = Settings.from_values({"timezone": "UTC", "celery_broker": redis.url, "celery_result_backend": redis.url})
+    celery_settings = {"celery_broker": redis.url, "celery_result_backend": redis.url, "celery_tasks": ("greet",)}
+    settings = Settings.from_values({"timezone": "UTC", **celery_settings})
     async with Toolkit(settings) as kit:
         for name, whom in (("fine", "World"), ("wrong", "")):
             work = {"agentool_name": "celery_task", "input_data": {"operation": "send", "task": "greet", "kwargs": {"name": whom}}}
