@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,14 @@ async def test_a_subscriber_of_the_bus_ends_nothing_but_its_call(error: BaseExce
     assert heard == ["mine.done"] * 4
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C does as in a terminal, also where the tests are run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run_plainly(program: Coroutine[Any, Any, None]) -> None:
     """Run a program on an event loop that does not care for Ctrl-C, and end what it has begun."""
     loop = asyncio.new_event_loop()
@@ -128,6 +136,7 @@ LISTENERS = {
 }
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("where", LISTENERS)
 @pytest.mark.parametrize("run", [asyncio.run, run_plainly])
 def test_ctrl_c_ends_the_program_whoever_listens(run: Callable[[Coroutine[Any, Any, None]], None], where: str) -> None:
@@ -159,6 +168,7 @@ def test_ctrl_c_ends_the_program_whoever_listens(run: Callable[[Coroutine[Any, A
     assert went_on == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_code_raises_itself_is_its_own() -> None:
     """Within `asyncio.run` a person's Ctrl-C is told from what a handler raises, by where it comes from."""
     told = list[bool]()
