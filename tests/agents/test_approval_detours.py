@@ -78,7 +78,7 @@ async def test_what_is_called_must_be_told(kit: TestToolkit, tool: str, data: di
 
 async def test_a_task_type_of_the_applications_own_waits(kit: TestToolkit) -> None:
     """Nobody can tell from its name what it calls."""
-    kit.injector.get("sequence").deps.types.add("fetch", lambda args: ("http", dict(args)))
+    kit.injector.get("sequence").deps.types.add("fetch", lambda args: ("http", dict(args)), "fetch")
     data = {"operation": "run", "task_definitions": [{"type": "fetch", "args": {"operation": "request", "url": "https://example.org/"}}]}
     with pytest.raises(NotPermitted):
         await call(kit, "run_now", MARIA, agentool_name="sequence", input_data=data)
