@@ -50,15 +50,6 @@ _UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_m
 PostgreSQL keeps to them if it made a plan when the table was small.
 """
 
-_SESSION: dict[str, str | int] = {
-    "timezone": "UTC",
-    "lock_timeout": round(LOCK_SECONDS * 1000),
-    "statement_timeout": round(STATEMENT_SECONDS * 1000),
-    "idle_in_transaction_session_timeout": round(IDLE_SECONDS * 1000),
-    "max_parallel_workers_per_gather": 0,
-    **dict.fromkeys(_UNWANTED, "off"),
-}
-
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within 30 s."""
 
@@ -67,6 +58,18 @@ _REMEDIES = {
     sqlite3.SQLITE_READONLY: "Let this user write the file and its folder, or name another by AGENTOOL_DATABASE.",
     sqlite3.SQLITE_BUSY: "Another program has kept it locked for long: end that one.",
 }
+
+
+def _session() -> dict[str, str | int]:
+    """Return what each connection to PostgreSQL sets."""
+    return {
+        "timezone": "UTC",
+        "lock_timeout": round(LOCK_SECONDS * 1000),
+        "statement_timeout": round(STATEMENT_SECONDS * 1000),
+        "idle_in_transaction_session_timeout": round(IDLE_SECONDS * 1000),
+        "max_parallel_workers_per_gather": 0,
+        **dict.fromkeys(_UNWANTED, "off"),
+    }
 
 
 class Sqlite:
@@ -176,7 +179,7 @@ class Postgres:
         connection: Any = None
         try:
             connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
-            for name, value in _SESSION.items():
+            for name, value in _session().items():
                 connection.execute(f"SET {name} = {value}")
             if not writes:
                 connection.execute("SET default_transaction_read_only = on")
