@@ -52,9 +52,15 @@ def test_the_history_is_shown_as_text(cli: Cli, served: str, words: tuple[str, .
 
 @pytest.mark.parametrize("words", [("list",), ("info", "greeting"), ("info", "greeting", "--json")])
 def test_a_definition_is_shown_as_text(cli: Cli, words: tuple[str, ...]) -> None:
-    """Descriptions, tags and inputs too."""
-    cli.greeting("greeting", "1 hour", "kwargs=" + '{"name": "\x9b2J"}', "--description", HOSTILE, "--tag", HOSTILE)
+    """Descriptions and inputs too."""
+    cli.greeting("greeting", "1 hour", "kwargs=" + '{"name": "\x9b2J"}', "--description", HOSTILE)
     assert is_shown(cli(*words).output)
+
+
+def test_a_tag_is_one_line(cli: Cli) -> None:
+    """A tag that would move the cursor, or begin a line, is refused, and shown as text in the refusal."""
+    told = cli.greeting("greeting", "1 hour", "--tag", HOSTILE, code=2).stderr
+    assert ("tag" in told, "leave it out" in told, is_shown(told)) == (True, True, True)
 
 
 def test_an_error_is_one_line(cli: Cli) -> None:

@@ -27,16 +27,16 @@ def missing_settings(errors: Iterable[BaseException]) -> list[str]:
 
 
 def _lacks(error: BaseException | None) -> Iterator[tuple[str, str]]:
-    """Find what is not allowed, in an error with what it also tells, or in what caused it. The remedy names the variable."""
+    """Find what is not allowed, in an error and then in what it also tells, or in what caused it. The remedy names the variable."""
     while error is not None:
         remedy, value = str(getattr(error, "remedy", "") or ""), getattr(error, "value", None)
-        for other in error.also if isinstance(error, AgenToolError) else ():
-            yield from _lacks(other)
-        if isinstance(error, PermissionError) and (found := _VARIABLE.search(remedy)):
+        found = _VARIABLE.search(remedy) if isinstance(error, PermissionError) else None
+        if found is not None:
             values = cast("list[object]", value) if isinstance(value, list) else [value]
             yield from ((found[1], _allowable(found[1], str(each))) for each in values)
-            return
-        error = error.__cause__
+        for other in error.also if isinstance(error, AgenToolError) else ():
+            yield from _lacks(other)
+        error = None if found is not None else error.__cause__
 
 
 def _allowable(variable: str, value: str) -> str:
