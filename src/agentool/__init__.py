@@ -3,8 +3,9 @@
 Each name is loaded when it is first asked for: a command that only explains itself needs none of them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from agentool.lazy_names import names_at_home
 
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool, create_agentool
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(__all__, "agentool.errors"),
     "AgenTool": "agentool.agentool",
     "BaseOperationInput": "agentool.base",
     "Injector": "agentool.core.injector",
@@ -36,15 +38,8 @@ _HOMES = {
     "create_agentool": "agentool.agentool",
     "get_injector": "agentool.core.injector",
 }
-"""The modules of the names; errors are all in one."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(_HOMES.get(name, "agentool.errors")), name)
-    globals()[name] = found
-    return found
+__getattr__ = names_at_home(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

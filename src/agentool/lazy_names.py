@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -18,5 +19,18 @@ def lazy_names(package: str, *modules: str) -> Callable[[str], Any]:
                 if name in found:
                     return found[name]
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
+
+
+def names_at_home(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__``, which finds each of these names in the module that is its home."""
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(homes[name]), name)
+        setattr(sys.modules[package], name, found)  # so that it is looked for once
+        return found
 
     return find

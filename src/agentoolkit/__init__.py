@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from agentool.lazy_names import names_at_home
 
 if TYPE_CHECKING:
     from agentoolkit.entrypoints.background import background
     from agentoolkit.entrypoints.scheduled_tool import scheduled_tool
     from agentoolkit.wiring import Toolkit
 
-_PLACES = {
+_HOMES = {
     "Toolkit": "agentoolkit.wiring",
     "background": "agentoolkit.entrypoints.background",
     "scheduled_tool": "agentoolkit.entrypoints.scheduled_tool",
 }
-"""Names that are imported when they are first asked for."""
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module 'agentoolkit' has no attribute {name!r}")
-
+__getattr__ = names_at_home(__name__, _HOMES)
 
 __all__ = ["Toolkit", "background", "scheduled_tool"]

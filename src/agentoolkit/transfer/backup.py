@@ -6,21 +6,20 @@ a message in a queue, an id that a queue remembers, or a value. A file is read w
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
 
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.json_values import is_json
+from agentoolkit.portions import done_in_portions, in_portions
 from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.event_loops import in_portions
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import JobStore, Message, StoredJob
 from agentoolkit.transfer import checks, records
@@ -193,8 +192,8 @@ class _Importer:
 
     async def add(self) -> Arrived:
         contents = self._contents
-        jobs = await _in_portions(self._add_job, contents.jobs)
-        executions = await _in_portions(self._add_execution, contents.executions)
+        jobs = await done_in_portions(self._add_job, contents.jobs, _PORTION)
+        executions = await done_in_portions(self._add_execution, contents.executions, _PORTION)
         added = [execution.execution_id for execution, new in zip(contents.executions, executions, strict=True) if new]
         outcomes = [execution_id in contents.outcomes for execution_id in added]
         restored = await self._held.queues.restore(contents.queue_contents(self._now), self._now)
@@ -218,14 +217,6 @@ class _Importer:
                 execution = execution._replace(status=ExecutionStatus.QUEUED, owner="", retry_at=None)
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
-
-
-async def _in_portions(add: Callable[[T], Awaitable[bool]], items: Sequence[T]) -> list[bool]:
-    """Add items in their order, many at once: those of a portion share a commit."""
-    added: list[bool] = []
-    for first in range(0, len(items), _PORTION):
-        added += await asyncio.gather(*map(add, items[first : first + _PORTION]))
-    return added
 
 
 def _line(record: Mapping[str, Any]) -> str:

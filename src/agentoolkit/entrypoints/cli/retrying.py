@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
+from agentoolkit.portions import done_in_portions
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 
@@ -54,8 +54,7 @@ async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecut
                 retried.refusals.append(f"{execution.execution_id}: {error}")
             advance()
 
-        for first in range(0, len(chosen), AT_ONCE):
-            await asyncio.gather(*map(start, chosen[first : first + AT_ONCE]))
+        await done_in_portions(start, chosen, AT_ONCE)
     return retried
 
 

@@ -1,7 +1,8 @@
 """The REST API: an application of its own, or a router to mount in yours. Needs the extra ``agentool[http]``."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from agentool.lazy_names import names_at_home
 
 if TYPE_CHECKING:
     from agentoolkit.entrypoints.rest.app import create_app, scheduler_router
@@ -22,8 +23,4 @@ _HOMES = {
     "EventMessage": "agentoolkit.system.events",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = names_at_home(__name__, _HOMES)

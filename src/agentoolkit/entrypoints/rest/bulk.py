@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Literal
@@ -20,6 +19,7 @@ from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
+from agentoolkit.portions import done_in_portions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 router = guarded_router("bulk")
@@ -90,7 +90,8 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
     """Schedule many tasks. Each is checked by itself; those that are refused hold up no other."""
     made = CreatedTasks(task_ids=[None] * len(new.tasks), created=0, unchanged=0, failed=0, failures=[])
 
-    async def create(place: int, task: NewTask) -> None:
+    async def create(numbered: tuple[int, NewTask]) -> None:
+        place, task = numbered
         try:
             reading = await schedule_task(tools, task)
         except (AgenToolError, ApiError) as error:
@@ -104,8 +105,7 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
         else:
             made.unchanged += 1
 
-    for first in range(0, len(new.tasks), AT_ONCE):
-        await asyncio.gather(*(create(first + place, task) for place, task in enumerate(new.tasks[first : first + AT_ONCE])))
+    await done_in_portions(create, enumerate(new.tasks), AT_ONCE)
     return made
 
 

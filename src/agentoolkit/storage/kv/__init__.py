@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agentoolkit.lazy_names import lazy_names
+from agentool.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from agentoolkit.storage.kv.agent import create_storage_kv_agent

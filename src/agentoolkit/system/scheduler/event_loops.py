@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
-from itertools import islice
 from typing import Any, TypeVar
 
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -40,15 +39,6 @@ class OwnedTasks(set[asyncio.Task[None]]):
         self.add(task)
         task.add_done_callback(self.discard)
         return task
-
-
-async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
-    """Yield items in lists of at most `size`; between two of them others on the event loop have their turn."""
-    rest = iter(items)
-    while portion := list(islice(rest, size)):
-        yield portion
-        if len(portion) == size:
-            await asyncio.sleep(0)
 
 
 def all_end() -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import nsmallest
 from itertools import islice
 
+from agentoolkit.portions import in_portions
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Change, FoundExecutions, FoundJobs, Message, Position, StoredJob
@@ -108,13 +108,12 @@ class MemoryQueries:
         return (Change(stored.job.job_id, stored.state.due_at) for stored in held if stored.state.status in due)
 
     async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
-        held, soonest = list(self._jobs.values()), list[tuple[datetime, str, StoredJob]]()
-        for first in range(0, len(held), PORTION):
-            portion = (stored for stored in held[first : first + PORTION] if owner in (None, stored.job.owner))
-            active = (stored for stored in portion if stored.state.status is JobStatus.ACTIVE)
+        soonest: list[tuple[datetime, str, StoredJob]] = []
+        async for portion in in_portions(list(self._jobs.values()), PORTION):
+            owned = (stored for stored in portion if owner in (None, stored.job.owner))
+            active = (stored for stored in owned if stored.state.status is JobStatus.ACTIVE)
             due = ((at, stored.job.job_id, stored) for stored in active if (at := stored.state.next_run_at) is not None)
             soonest = nsmallest(limit, [*soonest, *due])
-            await asyncio.sleep(0)
         return [stored for _, _, stored in soonest]
 
     async def outbox(self, limit: int) -> Sequence[Message]:

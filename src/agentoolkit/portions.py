@@ -1,0 +1,28 @@
+"""Work on many things, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
+    """Yield items in lists of at most `size`; between two of them others on the event loop have their turn."""
+    rest = iter(items)
+    while portion := list(islice(rest, size)):
+        yield portion
+        if len(portion) == size:
+            await asyncio.sleep(0)
+
+
+async def done_in_portions(do: Callable[[T], Awaitable[R]], items: Iterable[T], size: int) -> list[R]:
+    """Do something with each item, `size` at once, so that those of a portion share a commit. Return the answers in their order."""
+    done: list[R] = []
+    async for portion in in_portions(items, size):
+        done += await asyncio.gather(*map(do, portion))
+    return done
