@@ -91,11 +91,9 @@ async def test_a_portion_is_claimed_and_begun_in_one_write(sent: Sent, policies:
     assert (sent.rows(), sent.calls["claim_executions"], sent.calls["begin"]) == ([("success", 1)] * 3, 1, begins)
 
 
-async def test_what_has_no_room_waits(sent: Sent):
-    """A worker with room for one begins one with its claim, and the second when the first has ended."""
-    await sent.wait("x", "y")
-    sent.worker.service.engine.dispatch.executor._concurrency = 1
-    sent.world.gate.held_jobs |= {"x", "y"}
+async def _one_runs_after_the_other(sent: Sent, *held: str) -> None:
+    """Send two executions; the second is queued while the first is held at work, and both succeed at their first attempt."""
+    sent.world.gate.held_jobs |= set(held)
     sent.send()
     for _ in range(50):
         await turns()
@@ -104,21 +102,20 @@ async def test_what_has_no_room_waits(sent: Sent):
     sent.world.gate.held_jobs.clear()
     await sent.world.settle()
     assert sent.rows() == [("success", 1)] * 2
+
+
+async def test_what_has_no_room_waits(sent: Sent):
+    """A worker with room for one begins one with its claim, and the second when the first has ended."""
+    await sent.wait("x", "y")
+    sent.worker.service.engine.dispatch.executor._concurrency = 1
+    await _one_runs_after_the_other(sent, "x", "y")
 
 
 async def test_executions_of_one_job_keep_its_limit(sent: Sent):
     """Of two executions of a job that come in one message, one is at work at a time."""
     await sent.wait("x", max_instances=1)
     await sent.world.do(sent.leader.ask("start_run", job_id="x", run_key="again"))
-    sent.world.gate.held_jobs.add("x")
-    sent.send()
-    for _ in range(50):
-        await turns()
-        sent.world.gate.let_on()
-    assert (sorted(sent.rows()), sent.world.running["worker"]) == ([("queued", 1), ("running", 1)], 1)
-    sent.world.gate.held_jobs.clear()
-    await sent.world.settle()
-    assert sent.rows() == [("success", 1)] * 2
+    await _one_runs_after_the_other(sent, "x")
 
 
 async def test_the_start_is_told_once(sent: Sent):
