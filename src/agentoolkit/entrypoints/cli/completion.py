@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentoolkit.wiring import Toolkit
 
 MOST = 50
 """Ids that are offered."""
@@ -14,27 +18,28 @@ def completing(values: str) -> Callable[[str], Sequence[str]]:
 
 
 def complete_job(incomplete: str) -> Sequence[str]:
-    """Return the ids of jobs that begin so. Completion says nothing of what is wrong: a database that cannot be read has none."""
-    from agentool.errors import AgenToolError
+    """Return the ids of jobs that begin so."""
     from agentoolkit.entrypoints.cli.finding import jobs_beginning
-    from agentoolkit.entrypoints.cli.session import has_database, visit
 
-    try:
-        return visit(lambda kit: jobs_beginning(kit, incomplete, MOST)) if has_database() else []
-    except AgenToolError:
-        return []
+    return _found(lambda kit: jobs_beginning(kit, incomplete, MOST))
 
 
 def complete_execution(incomplete: str) -> Sequence[str]:
     """Return the ids of executions that begin so; of jobs, as long as no job is named whole."""
-    from agentool.errors import AgenToolError
     from agentoolkit.entrypoints.cli.finding import executions_beginning
-    from agentoolkit.entrypoints.cli.session import has_database, visit
 
     job, at, _ = incomplete.partition("@")
     if not at:
         return [f"{id_}@" for id_ in complete_job(job)]
+    return _found(lambda kit: executions_beginning(kit, incomplete, MOST))
+
+
+def _found(find: Callable[[Toolkit], Awaitable[Sequence[str]]]) -> Sequence[str]:
+    """Look into the database. Of what is wrong completion says nothing: one that is not there, or cannot be read, has nothing."""
+    from agentool.errors import AgenToolError
+    from agentoolkit.entrypoints.cli.session import has_database, visit
+
     try:
-        return visit(lambda kit: executions_beginning(kit, incomplete, MOST)) if has_database() else []
+        return visit(find) if has_database() else []
     except AgenToolError:
         return []
