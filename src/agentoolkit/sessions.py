@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -11,7 +10,7 @@ from agentool.caller import Caller
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import instant, micros
 from agentoolkit.time_source import TimeSource
-from agentoolkit.tokens import Tokens
+from agentoolkit.tokens import Tokens, digest_of
 
 
 class BrowserSession(NamedTuple):
@@ -60,20 +59,21 @@ class Sessions:
         if found is None:
             return None
         secret, now = secrets.token_urlsafe(32), self._time.now()
-        await self._store.put(BrowserSession(_digest(secret), found.token_id, now + self.lifetime), now)
+        await self._store.put(BrowserSession(digest_of(secret), found.token_id, now + self.lifetime), now)
         return secret
 
     async def check(self, secret: str) -> Caller | None:
         """Return whom a session speaks for; None: it is unknown or over, or its token is."""
-        session = await self._store.get(_digest(secret))
+        session = await self._store.get(digest_of(secret))
         if session is None or self._time.now() >= session.expires_at:
             return None
         return await self._tokens.caller_of(session.token_id)
 
     async def end(self, secret: str) -> None:
         """Let a session be good for nothing any more."""
-        if await self._store.get(_digest(secret)):  # anybody may say a secret; only a right one costs a write
-            await self._store.remove(_digest(secret))
+        digest = digest_of(secret)
+        if await self._store.get(digest):  # anybody may say a secret; only a right one costs a write
+            await self._store.remove(digest)
 
 
 class MemorySessions:
@@ -124,8 +124,3 @@ class SqlSessions:
 
         await self._database.open()
         await self._database.write(remove)
-
-
-def _digest(secret: str) -> str:
-    """Hash a secret. It has 256 random bits, so a slow hash would add nothing."""
-    return hashlib.sha256(secret.encode()).hexdigest()
