@@ -18,6 +18,16 @@ def is_interrupt(error: BaseException) -> bool:
     return signal.getsignal(signal.SIGINT) is signal.default_int_handler or _comes_from_runner(error)
 
 
+def ends_the_loop(error: BaseException) -> bool:
+    """Is this not the doing of the code that ran: a coroutine that is thrown away, or a person's Ctrl-C?"""
+    if isinstance(error, GeneratorExit):
+        try:
+            return asyncio.current_task() is None
+        except RuntimeError:
+            return True
+    return is_interrupt(error)
+
+
 def raise_from_loop(error: BaseException) -> None:
     """Let an error end the event loop as soon as what runs now is done, so that whoever called is left as it should be."""
 

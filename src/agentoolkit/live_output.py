@@ -105,7 +105,7 @@ _factory: _RecordFactory | None = None
 _factory_lock = Lock()
 
 
-class LiveLog:
+class LogListener:
     """Hears what executions report by Python's ``logging``, inside a ``with`` block, as far as the level of the loggers lets it through."""
 
     def __init__(self, output: LiveOutput) -> None:

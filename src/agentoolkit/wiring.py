@@ -16,7 +16,7 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_b
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.live_output import LiveLog
+from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event
 from agentoolkit.ping import Ping
@@ -93,18 +93,7 @@ class Toolkit:
         self.events = self._make_events()
         self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
         self.sessions = self._make_sessions()
-        self._parts = ToolParts(
-            self.settings,
-            self.injector,
-            self._time,
-            self.scheduler,
-            self.queue,
-            self.values,
-            self._log,
-            self.events,
-            self.database,
-            self._environment,
-        )
+        self._parts = self._make_parts()
         self.scheduler.subscribe(log_event)
         self.scheduler.subscribe(EventFeed(self.events))
         self._registered: list[str] = []
@@ -122,7 +111,7 @@ class Toolkit:
                 self._stack.callback(self._redis.close)
             self._stack.push_async_callback(self._log.close)
             self.log_package()
-            self._stack.enter_context(LiveLog(self.scheduler.parts.live))
+            self._stack.enter_context(LogListener(self.scheduler.parts.live))
             self._stack.push_async_callback(self.events.close)
             self._stack.push_async_callback(close_builtin_tools, self._parts)
             self._stack.push_async_callback(self.queue.close)
@@ -254,6 +243,20 @@ class Toolkit:
             raise ConfigurationError(problem, remedy="Open the Toolkit with its database before the first call.")
         for name in names:
             self.injector.unregister(name)
+
+    def _make_parts(self) -> ToolParts:
+        return ToolParts(
+            self.settings,
+            self.injector,
+            self._time,
+            self.scheduler,
+            self.queue,
+            self.values,
+            self._log,
+            self.events,
+            self.database,
+            self._environment,
+        )
 
     def _make_ping(self) -> Ping | None:
         url = self.settings.ping.url

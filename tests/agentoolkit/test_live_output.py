@@ -9,7 +9,7 @@ import pytest
 
 from agentool.caller import CODE, acting_as
 from agentoolkit import live_output
-from agentoolkit.live_output import MAX_EXECUTIONS, MAX_KEPT, LiveLog, LiveOutput
+from agentoolkit.live_output import MAX_EXECUTIONS, MAX_KEPT, LiveOutput, LogListener
 
 PASSWORD = "hunter2-hunter2"
 
@@ -81,7 +81,7 @@ def test_each_execution_sees_its_own() -> None:
 def test_nothing_stays_in_logging(order: tuple[int, ...]) -> None:
     """In whatever order those that listened end, records are made as before them."""
     before = logging.getLogRecordFactory()
-    logs = [LiveLog(LiveOutput()).__enter__() for _ in order]
+    logs = [LogListener(LiveOutput()).__enter__() for _ in order]
     for place in order:
         logs[place].__exit__(None, None, None)
     assert logging.getLogRecordFactory() is before
@@ -90,9 +90,9 @@ def test_nothing_stays_in_logging(order: tuple[int, ...]) -> None:
 def test_who_still_listens_hears() -> None:
     """Also after one that began before it has ended."""
     first, second = LiveOutput(), LiveOutput()
-    earlier = LiveLog(first).__enter__()
+    earlier = LogListener(first).__enter__()
     with acting_as(CODE.inside("job@1")):
-        with LiveLog(second):
+        with LogListener(second):
             earlier.__exit__(None, None, None)
             logging.getLogger("work").warning("half of it")
         logging.getLogger("work").warning("all of it")
@@ -103,11 +103,11 @@ def test_an_applications_own_factory_stays() -> None:
     """One that was set meanwhile is not taken away, and still makes records when nobody listens any more."""
     before = logging.getLogRecordFactory()
     try:
-        with LiveLog(LiveOutput()):
+        with LogListener(LiveOutput()):
             inner = logging.getLogRecordFactory()
             own = lambda *described, **named: inner(*described, **named)  # noqa: E731
             logging.setLogRecordFactory(own)
-        with LiveLog(LiveOutput()):
+        with LogListener(LiveOutput()):
             pass
         assert logging.getLogRecordFactory() is own
         logging.getLogger("work").warning("still made")

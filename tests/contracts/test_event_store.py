@@ -16,7 +16,7 @@ from agentoolkit.system.events.backends.memory import MemoryEventStore
 from agentoolkit.system.events.backends.redis import RedisEventStore
 from agentoolkit.system.events.backends.sql import SqlEventStore
 from agentoolkit.system.events.messages import EventMessage, EventRecord
-from agentoolkit.system.events.ports import Bounds, EventStore
+from agentoolkit.system.events.ports import EventStore, KeptIds
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 KEEP = 5
@@ -74,13 +74,13 @@ async def test_the_newest_are_kept(store: EventStore):
     """Older ones are gone, and the bounds say so; ids go on."""
     for number in range(4):
         await store.append([message(number), message(number)])
-    assert await store.bounds() == Bounds(4, 8)
+    assert await store.bounds() == KeptIds(4, 8)
     assert [each.event_id for each in await store.read(0, 10)] == [4, 5, 6, 7, 8]
 
 
 async def test_nothing_is_kept_at_first(store: EventStore):
     """The bounds of an empty store meet."""
-    assert (await store.bounds(), list(await store.read(0, 10))) == (Bounds(1, 0), [])
+    assert (await store.bounds(), list(await store.read(0, 10))) == (KeptIds(1, 0), [])
 
 
 async def test_no_id_is_given_twice(store: EventStore):

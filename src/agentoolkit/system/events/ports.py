@@ -12,7 +12,7 @@ KEEP = 10_000
 """Events that are kept, the newest ones, unless set otherwise."""
 
 
-class Bounds(NamedTuple):
+class KeptIds(NamedTuple):
     """Which events are kept."""
 
     oldest: int
@@ -35,7 +35,7 @@ class EventStore(Protocol):
         """Return the events after an id, the oldest first, at most so many."""
         ...
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> KeptIds:
         """Return which events are kept."""
         ...
 

@@ -15,7 +15,7 @@ from typing import Any
 from agentoolkit.listeners import check_listener
 from agentoolkit.system.events.loops import BusLoop
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
-from agentoolkit.system.events.ports import Bounds, EventStore
+from agentoolkit.system.events.ports import EventStore, KeptIds
 from agentoolkit.system.events.readers import Readers
 from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Handler, Subscription
 from agentoolkit.time_source import TimeSource
@@ -148,7 +148,7 @@ class EventService:
         await self._readers.note()
         return await self.store.read(after, limit)
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> KeptIds:
         """Return which events are kept."""
         return await self.store.bounds()
 

@@ -9,7 +9,7 @@ from itertools import islice
 from threading import Lock
 
 from agentoolkit.system.events.messages import EventMessage, EventRecord, message_of
-from agentoolkit.system.events.ports import KEEP, Bounds
+from agentoolkit.system.events.ports import KEEP, KeptIds
 
 
 class MemoryEventStore:
@@ -41,9 +41,9 @@ class MemoryEventStore:
             found = list(islice(self._kept, passed, passed + limit))
         return [message_of(record, event_id) for event_id, record in found]
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> KeptIds:
         with self._lock:
-            return Bounds(self._newest - len(self._kept) + 1, self._newest)
+            return KeptIds(self._newest - len(self._kept) + 1, self._newest)
 
     async def cursor(self, name: str) -> int | None:
         return self._cursors.get(name)

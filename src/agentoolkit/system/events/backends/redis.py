@@ -12,7 +12,7 @@ from typing import Any
 
 from agentoolkit.redis_server import RedisServer
 from agentoolkit.system.events.messages import EventMessage, EventRecord
-from agentoolkit.system.events.ports import KEEP, Bounds
+from agentoolkit.system.events.ports import KEEP, KeptIds
 
 STREAM = "agentool:events"
 CURSORS = "agentool:events:cursors"
@@ -53,12 +53,12 @@ class RedisEventStore:
         entries = await self._server.run(lambda client: client.xrange(STREAM, f"({max(after, 0)}-0", "+", count=limit))
         return [_message(_number(key), fields["event"]) for key, fields in entries]
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> KeptIds:
         def ends(client: Any) -> Sequence[Any]:
             return client.pipeline().xrange(STREAM, count=1).xrevrange(STREAM, count=1).execute()
 
         oldest, newest = await self._server.run(ends)
-        return Bounds(_number(oldest[0][0]), _number(newest[0][0])) if newest else Bounds(1, 0)
+        return KeptIds(_number(oldest[0][0]), _number(newest[0][0])) if newest else KeptIds(1, 0)
 
     async def cursor(self, name: str) -> int | None:
         found = await self._server.run(lambda client: client.hget(CURSORS, name))

@@ -13,7 +13,7 @@ from agentoolkit.database.database import Database, Session
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.times import instant, micros
 from agentoolkit.system.events.messages import EventMessage, EventRecord
-from agentoolkit.system.events.ports import KEEP, Bounds
+from agentoolkit.system.events.ports import KEEP, KeptIds
 
 _COLUMNS = {
     "event_id": "BIGINT",
@@ -69,7 +69,7 @@ class SqlEventStore:
         rows = await database.read(lambda session: session.rows(_READ, {"after": after, "limit": limit}))
         return [_message(row) for row in rows]
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> KeptIds:
         return await (await self._opened()).read(_bounds)
 
     async def cursor(self, name: str) -> int | None:
@@ -104,11 +104,11 @@ def _append(session: Session, messages: Sequence[EventRecord | EventMessage], ke
     return newest
 
 
-def _bounds(session: Session) -> Bounds:
+def _bounds(session: Session) -> KeptIds:
     counted = session.row(_NEWEST)
     newest = int(counted[0]) if counted else 0
     oldest = session.row("SELECT event_id FROM agentool_events ORDER BY event_id LIMIT 1")
-    return Bounds(int(oldest[0]) if oldest else newest + 1, newest)
+    return KeptIds(int(oldest[0]) if oldest else newest + 1, newest)
 
 
 def _row(message: EventRecord | EventMessage) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.endings import GoesOnLater
-from agentoolkit.interrupts import is_interrupt
+from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
@@ -234,19 +234,23 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
     except asyncio.CancelledError as error:
         return _stopped(active, error, clock.now(), time.perf_counter() - began, stopping=table.stopping)
     except BaseException as error:
-        if _ends_the_loop(error):
+        if ends_the_loop(error):
             raise
         return _failed(execution, error, clock.now(), time.perf_counter() - began)
     else:
-        now, took, late = clock.now(), time.perf_counter() - began, "ended after its timeout" if active.timed_out else ""
-        try:
-            return Outcome(outcomes.record_success(execution, output, now, took, late, table.result_size))
-        except Exception as error:  # the result's own code, as it was read
-            return _failed(execution, error, now, took, "its result could not be recorded")
+        return _succeeded(active, output, clock.now(), time.perf_counter() - began, table.result_size)
     finally:
         active.deadline = None
         current_caller.reset(caller)
         _current.reset(token)
+
+
+def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float, result_size: int) -> Outcome:
+    late = "ended after its timeout" if active.timed_out else ""
+    try:
+        return Outcome(outcomes.record_success(active.execution, output, now, took, late, result_size))
+    except Exception as error:  # the result's own code, as it was read
+        return _failed(active.execution, error, now, took, "its result could not be recorded")
 
 
 async def _fill(active: ActiveExecution, injector: Injector, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,13 +292,3 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"
     return Outcome(outcomes.record_failure(execution, error, now, took, reason=reason), error)
-
-
-def _ends_the_loop(error: BaseException) -> bool:
-    """Is this not the handler's doing: a coroutine that is thrown away, or a person's Ctrl-C?"""
-    if isinstance(error, GeneratorExit):
-        try:
-            return asyncio.current_task() is None
-        except RuntimeError:
-            return True
-    return is_interrupt(error)

@@ -27,7 +27,7 @@ _ENDS = ("until", "till")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CycleBounds:
     """From when and until when something comes again (aware); None where nothing was said."""
 
     start: datetime | None = None
@@ -69,7 +69,7 @@ def hours_between(cursor: Cursor) -> range:
     return range(first.hour, last.hour)
 
 
-def take_limit(cursor: Cursor, limits: Limits, timezone: str) -> Limits | None:
+def take_limit(cursor: Cursor, limits: CycleBounds, timezone: str) -> CycleBounds | None:
     """Take ``starting monday``, ``until friday`` or ``for 2 weeks``; None, and nothing taken, when no limit comes next."""
     if cursor.take_one_of(*_STARTS):
         cursor.take_one_of("on", "from", "at")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import time
 from fractions import Fraction
 
-from agentoolkit.system.scheduler.schedules.words.cycle_clauses import Limits
+from agentoolkit.system.scheduler.schedules.words.cycle_clauses import CycleBounds
 from agentoolkit.system.scheduler.schedules.words.cycle_days import EVERY_DAY, Days
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 
@@ -45,7 +45,7 @@ class Cycle:
     spoken: bool = True
     weeks: int = 1
     count: int = 1
-    limits: Limits = field(default_factory=Limits)
+    limits: CycleBounds = field(default_factory=CycleBounds)
     minute: int | None = None
     unless_given: str = "0 0"
 
