@@ -106,7 +106,7 @@ async def replace(store: Transactions, job: Job, state: JobState, before: JobSta
 @writes
 def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
     """See `JobStore.exchange`."""
-    revision = _next_revision(tx.session)  # first, as in `_add`: it locks
+    revision = _take_revisions(tx.session, 1)  # first, as in `_add`: it locks
     if _stands(tx.session, [old.job.job_id]).get(old.job.job_id) != old.state:
         return Removed(False)
     if others := [job_id for job_id in _taken(tx.session, [job])[0] if job_id != old.job.job_id]:
@@ -135,7 +135,7 @@ async def remove(store: Transactions, job_id: str, at: datetime, reason: str = "
 def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
     """Add the jobs of all; refuse those whose id or name is taken, also by one before it, and those that close a circle."""
     # First the next revisions: their row is locked, so that another process cannot add the same between look and write.
-    first = _next_revision(tx.session, len(wanted)) - len(wanted) + 1
+    first = _take_revisions(tx.session, len(wanted))
     taken = _taken(tx.session, [one.job for one in wanted])
     answers: list[int | Exception] = []
     new: dict[str, _New] = {}
@@ -193,7 +193,7 @@ def _replace(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exc
 
 
 def _replace_portion(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
-    first = _next_revision(tx.session, len(wanted)) - len(wanted) + 1  # first, as in `_add`: it locks
+    first = _take_revisions(tx.session, len(wanted))  # first, as in `_add`: it locks
     stands = _stands(tx.session, [one.job.job_id for one in wanted])
     taken = _taken(tx.session, [one.job for one in wanted])
     answers: list[bool | Exception] = []
@@ -227,8 +227,7 @@ def _changed_row(new: _New) -> Row:
 
 
 def _remove_all(tx: Transaction, wanted: Sequence[_Removal]) -> list[Removed]:
-    revision = _next_revision(tx.session, len(wanted))
-    answers = _remove(tx.session, wanted, revision - len(wanted) + 1)
+    answers = _remove(tx.session, wanted, _take_revisions(tx.session, len(wanted)))
     add_notes(tx.session, [one.note for one, removed in zip(wanted, answers, strict=True) if removed])
     return answers
 
@@ -277,11 +276,11 @@ def _exists(job: Job, job_id: str) -> JobExists:
     return JobExists(f"Job {job_id!r} exists.", field="job_id", value=job.job_id)
 
 
-def _next_revision(session: Session, number: int = 1) -> int:
-    """Take as many revisions, and return the last of them."""
+def _take_revisions(session: Session, number: int) -> int:
+    """Take as many revisions, and return the first of them."""
     sql = "UPDATE agentool_counters SET value = value + :number WHERE name = 'revision' RETURNING value"
     row = session.row(sql, {"number": number})
-    return row[0] if row else 0
+    return row[0] - number + 1 if row else 0
 
 
 def _upstream_of(session: Session, job_id: str) -> str | None:
