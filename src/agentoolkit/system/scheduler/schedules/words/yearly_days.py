@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import month_end
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, WEEKDAY_NAMES
+from agentoolkit.text import counted
 
 MON, THU, SAT, SUN = 0, 3, 5, 6
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", -1: "last"}
@@ -87,7 +88,7 @@ class NthWeekday:
     @property
     def words(self) -> str:
         """``the fourth Thursday of November in the United States``."""
-        later = f"{self.later} day{'s' if self.later > 1 else ''} after " if self.later else ""
+        later = f"{counted(self.later, 'day')} after " if self.later else ""
         day = f"the {_ORDINALS[self.nth]} {WEEKDAY_NAMES[self.weekday].capitalize()} of {MONTH_NAMES[self.month - 1].capitalize()}"
         return f"{later}{day}{self.where and f' {self.where}'}"
 
@@ -113,7 +114,7 @@ class FromEaster:
         easter = "Orthodox Easter" if self.orthodox else "Easter"
         if not self.later:
             return f"{easter} Sunday"
-        return f"{abs(self.later)} day{'s' if abs(self.later) > 1 else ''} {'after' if self.later > 0 else 'before'} {easter}"
+        return f"{counted(abs(self.later), 'day')} {'after' if self.later > 0 else 'before'} {easter}"
 
 
 def _easter(year: int) -> date:
