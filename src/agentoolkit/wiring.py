@@ -223,7 +223,7 @@ class Toolkit:
         there = self.injector.get("events").deps if "events" in self.injector else None
         if isinstance(there, EventService):
             return there
-        return EventService(self._make_event_store(self.settings.events.keep), self._time)
+        return EventService(self._make_event_store(self.settings.events.keep), self._time, self.injector)
 
     def _make_event_store(self, keep: int) -> EventStore:
         if self._redis is not None and self.settings.events.backend == "redis":

@@ -338,6 +338,21 @@ async def test_each_toolkit_logs_what_happens_in_it():
     assert [[record.message for record in answer.records] for answer in told] == [["one"], ["two"]]
 
 
+async def test_events_that_cannot_be_written_are_told_to_the_log_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    """Whoever publishes, and wherever: another open toolkit's log has nothing of it."""
+
+    async def fail(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    async with toolkit() as one, toolkit() as two:
+        monkeypatch.setattr(one.events.store, "append", fail)
+        one.events.publish("report.sent", "test")
+        await asyncio.sleep(0.01)
+        told = [await kit.injector.run("logging", {"operation": "read", "level": "ERROR"}) for kit in (one, two)]
+        monkeypatch.undo()
+    assert [len(answer.records) for answer in told] == [1, 0]
+
+
 async def test_a_toolkit_that_was_never_opened_hears_nothing():
     """What the package reports before a toolkit is opened starts no thread in it: nobody would end that one."""
     threads = set(threading.enumerate())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints.rest import access, create_app
+from agentoolkit.entrypoints.rest import access, create_app, guesses
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.guesses import Guesses
 from agentoolkit.testing import TestToolkit
@@ -49,8 +50,9 @@ async def test_a_wrong_token_is_refused(client: httpx2.AsyncClient, header: str)
     assert (await client.get("/tasks", headers={"Authorization": header})).status_code == 401
 
 
-async def test_who_guesses_is_refused(client: httpx2.AsyncClient) -> None:
+async def test_who_guesses_is_refused(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """After twenty wrong tokens of one address in a minute: 429, with when to come again."""
+    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
     answers = [await client.get("/tasks", headers={"Authorization": f"Bearer {number}"}) for number in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]
     assert answers[-1].headers["retry-after"] == "60"

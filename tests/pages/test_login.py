@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
 from agentoolkit.entrypoints.dashboard import add_pages
-from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.entrypoints.rest import create_app, guesses
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.server import serving
 from agentoolkit.settings import Settings
@@ -71,8 +72,9 @@ async def test_nobody_is_sent_elsewhere(client: httpx2.AsyncClient, kit: TestToo
     assert (await sign_in(client, token, following)).headers["location"] == "/"
 
 
-async def test_who_guesses_is_refused(client: httpx2.AsyncClient, kit: TestToolkit) -> None:
+async def test_who_guesses_is_refused(client: httpx2.AsyncClient, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong tokens are counted, whether they come by the form or as a cookie; the page says when to come again."""
+    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
     for number in range(MAX_FAILURES - 1):
         assert (await sign_in(client, f"agt_wrong{number}")).status_code == 401
     await client.get("/api/scheduler/tasks", headers={"Cookie": "agentool_session=wrong"})

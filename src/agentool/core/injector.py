@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -183,6 +183,12 @@ class Injector:
             yield self
         finally:
             _activations.set(tuple(other for other in _activations.get() if other is not activation))
+
+    def make_context(self) -> Context:
+        """Make a context for work that outlives whoever starts it: this injector is current there, and nothing else is set."""
+        context = Context()
+        context.run(_activations.set, ((self,),))
+        return context
 
     def _built(self, name: str) -> AgenTool[Any]:
         with self._lock:

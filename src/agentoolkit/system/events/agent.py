@@ -30,7 +30,7 @@ def create_events_agent(service: EventService | None = None, *, injector: Inject
     injector = injector or get_injector()
     if service is None and NAME in injector:
         return injector.get(NAME)
-    service = service or EventService(MemoryEventStore(), SystemTime())
+    service = service or EventService(MemoryEventStore(), SystemTime(), injector)
     return create_agentool(NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
 
 

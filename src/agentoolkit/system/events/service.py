@@ -7,11 +7,11 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from contextvars import Context
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from agentool.core.injector import Injector
 from agentoolkit.listeners import check_listener
 from agentoolkit.system.events.loops import BusLoop
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
@@ -37,13 +37,15 @@ class EventService:
     Args:
         store: Where events are kept.
         time: Where the time comes from.
+        injector: The one that is current in its work: what it reports belongs to that one's log.
     """
 
-    def __init__(self, store: EventStore, time: TimeSource) -> None:
+    def __init__(self, store: EventStore, time: TimeSource, injector: Injector) -> None:
         self.store = store
         self.dropped = 0
         """Events that were never written down, because the store could not keep up."""
         self._time = time
+        self._injector = injector
         self._pending: deque[EventRecord | EventMessage | Subscription] = deque()
         """What is to be written down, and who subscribed meanwhile: such a one is told of what comes after it."""
         self._subscriptions: list[Subscription] = []
@@ -202,10 +204,10 @@ class EventService:
     def _start_pump(self) -> None:
         loop = self.loop.take()
         if self._pump is None or self._pump.done() or self._pump.get_loop() is not loop:
-            self._pump = loop.create_task(self._write_pending(), name="event-bus", context=Context())
+            self._pump = loop.create_task(self._write_pending(), name="event-bus", context=self._injector.make_context())
         wants_poll = self.store.shared and bool(self._subscriptions)
         if wants_poll and (self._poller is None or self._poller.done() or self._poller.get_loop() is not loop):
-            self._poller = loop.create_task(self._poll(), name="event-bus-poll", context=Context())
+            self._poller = loop.create_task(self._poll(), name="event-bus-poll", context=self._injector.make_context())
 
     async def _write_pending(self) -> None:
         while self._pending:
