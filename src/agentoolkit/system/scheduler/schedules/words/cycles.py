@@ -205,7 +205,7 @@ def _thing(cursor: Cursor) -> Cycle:
         return Cycle(every=_seconds(cursor, duration(cursor, unsaid=Fraction(1))))
     unit = cursor.take_one_of(*_PLAIN, "month", "quarter", "year")
     if unit:
-        return _unit(unit)
+        return _of_length(cursor, Fraction(_PLAIN[unit])) if unit == "fortnight" else _unit(unit)
     if starts_quantity(cursor):
         return _of_length(cursor, _seconds(cursor, duration(cursor)))
     return Cycle(days=weekdays(cursor))
