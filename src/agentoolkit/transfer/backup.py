@@ -106,7 +106,16 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
     contents = _Contents()
     for number, line in enumerate(lines, 1):
         if line.strip():
-            contents.take(number, _record(number, line))
+            try:
+                record = checks.json_in(f"Line {number}", line)
+            except InvalidInput as error:
+                remedy = "Correct the line, or leave it out; nothing was added."
+                raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
+            if not isinstance(record, dict):
+                raise InvalidInput(
+                    f"Line {number} is not a JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
+                )
+            contents.take(number, cast("dict[str, Any]", record))
     if not contents.version:
         raise InvalidInput("The file is empty.", field="file", remedy="Give a file that `agentool export` wrote.")
     return await _Importer(held, contents, now).add()
@@ -167,18 +176,16 @@ class _Contents:
         found = {each.queue.queue_name: each for each in self.queues}
         for name in [*(message.queue_name for message in self.messages), *(each.queue_name for each in self.remembered)]:
             found.setdefault(name, QueueContents(queued.Queue(name, queued.QueueSettings(), now), (), ()))
-        return [self._filled(each, now) for each in found.values()]
-
-    def _filled(self, contents: QueueContents, now: datetime) -> QueueContents:
-        name = contents.queue.queue_name
-        messages = [message for message in self.messages if message.queue_name == name]
-        dead = [message for message in messages if message.state is queued.State.DEAD]
-        alive = [queued.waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
-        remembered = [(each.message_id, each.until) for each in self.remembered if each.queue_name == name and each.until > now]
-        if self.version < 3:
-            dead.sort(key=lambda message: message.died_at or now)
-            remembered = [(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW)) for message in messages]
-        return contents._replace(messages=(*alive, *dead), remembered=remembered)
+        for name, contents in found.items():
+            messages = [message for message in self.messages if message.queue_name == name]
+            dead = [message for message in messages if message.state is queued.State.DEAD]
+            alive = [queued.waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
+            remembered = [(each.message_id, each.until) for each in self.remembered if each.queue_name == name and each.until > now]
+            if self.version < 3:
+                dead.sort(key=lambda message: message.died_at or now)
+                remembered = [(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW)) for message in messages]
+            found[name] = contents._replace(messages=(*alive, *dead), remembered=remembered)
+        return list(found.values())
 
 
 class _Importer:
@@ -223,16 +230,3 @@ def _line(record: Mapping[str, Any]) -> str:
     line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate is in no encoding: such a line is written with escapes.
     return line if checks.is_encodable(line) else json.dumps(record, separators=(",", ":"))
-
-
-def _record(number: int, line: str) -> dict[str, Any]:
-    try:
-        record = checks.json_in(f"Line {number}", line)
-    except InvalidInput as error:
-        remedy = "Correct the line, or leave it out; nothing was added."
-        raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
-    if not isinstance(record, dict):
-        raise InvalidInput(
-            f"Line {number} is not a JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
-        )
-    return cast("dict[str, Any]", record)

@@ -45,7 +45,12 @@ def damaged(name: str, error: ValidationError) -> InvalidInput:
 def check_values(field: str, value: object) -> None:
     """Refuse a time without an offset, and a text that some store cannot hold, anywhere in a record."""
     if isinstance(value, str):
-        _check_text(field, value)
+        try:
+            storable(value)
+        except ValueError as error:
+            raise InvalidInput(
+                f"{excerpt(value)} has {error}.", field=field, value=value, remedy="Write a text that can be kept."
+            ) from error
     elif isinstance(value, datetime):
         if value.tzinfo is None:
             remedy = f"Write '{value.isoformat()}+00:00' if it is one of UTC."
@@ -67,13 +72,6 @@ def _entries(value: object) -> list[tuple[object, object]]:
     else:
         named = []
     return [(name, entry) for name, entry in named if name not in _SAID]
-
-
-def _check_text(field: str, text: str) -> None:
-    try:
-        storable(text)
-    except ValueError as error:
-        raise InvalidInput(f"{excerpt(text)} has {error}.", field=field, value=text, remedy="Write a text that can be kept.") from error
 
 
 def check_name(field: str, text: str) -> None:

@@ -33,16 +33,17 @@ def cron_text(fields: Iterable[Any]) -> str:
 
 
 def _days(by_name: Mapping[str, Any]) -> tuple[str, str]:
-    day, weekday = by_name["day"].expressions, by_name["day_of_week"].expressions
-    weekdays = _weekdays(weekday)
-    if any(type(expression).__name__ == _POSITION for expression in day):
-        if weekdays != "*":
-            raise Untranslatable(_BOTH)
-        return "*", _positions(day, str(by_name["day"]))
-    day_text = _numbers(day, "day")
-    if day_text != "*" and weekdays != "*":
+    day, weekdays = by_name["day"].expressions, _weekdays(by_name["day_of_week"].expressions)
+    positions = [expression for expression in day if type(expression).__name__ == _POSITION]
+    numbers = "" if positions else _numbers(day, "day")
+    if numbers != "*" and weekdays != "*":
         raise Untranslatable(_BOTH)
-    return day_text, weekdays
+    if not positions:
+        return numbers, weekdays
+    if len(positions) < len(day):
+        raise Untranslatable(f"its day is {by_name['day']}, which mixes numbers and weekdays")
+    named = [((expression.weekday + 1) % 7, expression.option_num) for expression in positions]
+    return "*", ",".join(f"{weekday}L" if place >= 5 else f"{weekday}#{place + 1}" for weekday, place in named)
 
 
 _BOTH = "day and day_of_week are both set: it fires on days that match both, and a crontab on days that match either"
@@ -72,10 +73,3 @@ def _weekdays(expressions: Sequence[Any]) -> str:
     if len(days) == 7:
         return "*"
     return ",".join(str(number) for number in sorted((day + 1) % 7 for day in days))
-
-
-def _positions(expressions: Sequence[Any], said: str) -> str:
-    if any(type(expression).__name__ != _POSITION for expression in expressions):
-        raise Untranslatable(f"its day is {said}, which mixes numbers and weekdays")
-    named = [((expression.weekday + 1) % 7, expression.option_num) for expression in expressions]
-    return ",".join(f"{weekday}L" if place >= 5 else f"{weekday}#{place + 1}" for weekday, place in named)

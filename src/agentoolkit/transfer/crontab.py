@@ -149,8 +149,16 @@ class _Reader:
             raise Untranslatable("the zone set above it cannot be read")
         kind = "after" if upstream_in(entry["schedule"]) else "cron"
         read_schedule(entry["schedule"], now=self.now, kind=kind, timezone=self._timezone or "UTC")
-        user, command = self._split_user(entry["command"])
-        target = self._target(where, *_split_at_percent(command))
+        user, command = "", entry["command"]
+        if self.system:
+            if (found := _USER.fullmatch(command)) is None:
+                raise Untranslatable("it has a user and no command, or no user")
+            user, command = found["user"], found["command"]
+        # As in cron, the first bare % ends the command. What follows is its standard input, which ends with a line feed.
+        bare, *lines = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
+        text = "\n".join(lines)
+        stdin = (text if text.endswith("\n") or not text else f"{text}\n") if lines else None
+        target = self._target(where, bare, stdin)
         name = self._name(PurePath(target.program).stem)
         about = {"description": self._comment} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
@@ -159,13 +167,6 @@ class _Reader:
             self.note(where, f"it ran as {user}; here it runs as the user of `agentool serve`")
         if self.options.notify and self._variables.get("MAILTO", ""):
             self.tasks.append(failure_notification(self._name(f"{name}-failed"), name, self.options.notify))
-
-    def _split_user(self, command: str) -> tuple[str, str]:
-        if not self.system:
-            return "", command
-        if (found := _USER.fullmatch(command)) is None:
-            raise Untranslatable("it has a user and no command, or no user")
-        return found["user"], found["command"]
 
     def _target(self, where: str, command: str, stdin: str | None) -> Target:
         output = without_output(command, files=self.options.log)
@@ -178,10 +179,3 @@ class _Reader:
         if output.told:
             self.note(where, output.told)
         return target._replace(logs=output.to_log)
-
-
-def _split_at_percent(command: str) -> tuple[str, str | None]:
-    """Split as cron does: the first bare % ends the command; what follows is its standard input, which ends with a line feed."""
-    bare, *lines = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
-    text = "\n".join(lines)
-    return bare, (text if text.endswith("\n") or not text else f"{text}\n") if lines else None

@@ -63,18 +63,6 @@ def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise Untranslatable(f"its arguments are not JSON: {error}") from None
     if has_references(given):
         raise Untranslatable("a text among its arguments would be a reference here: it begins with '!ref:'")
-    return {
-        "operation": "schedule",
-        "job_id": str(job.id),
-        "job_name": str(job.id),
-        **_when(job.trigger),
-        "agentool_name": "function",
-        "input_data": {"operation": "call", "function": function, **given},
-        **_policies(job, defaults),
-    }
-
-
-def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
     if policies["misfire_grace_time"] is None:
         # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
@@ -82,7 +70,17 @@ def _policies(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     # A paused job has no next run; one of a scheduler that was never started has no such attribute.
     paused = {"paused": True} if getattr(job, "next_run_time", _UNKNOWN) is None else {}
     described = {"description": str(job.name)} if job.name and job.name != job.id else {}
-    return {**policies, **paused, **described}
+    return {
+        "operation": "schedule",
+        "job_id": str(job.id),
+        "job_name": str(job.id),
+        **_when(job.trigger),
+        "agentool_name": "function",
+        "input_data": {"operation": "call", "function": function, **given},
+        **policies,
+        **paused,
+        **described,
+    }
 
 
 def _when(trigger: Any) -> dict[str, Any]:

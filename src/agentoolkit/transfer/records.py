@@ -85,17 +85,13 @@ def job_from(record: Mapping[str, Any]) -> StoredJob:
     """Read what `job_record` wrote. Raises `InvalidInput`."""
     job = checks.read(JOB_RECORD, "job", record["job"])
     checks.check_values("job", record["job"])
-    state = checks.read(_STATE, "standing", _in_our_words(record.get("standing")))
+    state = record.get("standing")
+    if isinstance(state, Mapping):
+        ours = {filed_name: name for name, filed_name in _FILED.items()}
+        state = {ours.get(name, name): value for name, value in cast("Mapping[str, object]", state).items()}
+    stored = StoredJob(job, checks.read(_STATE, "standing", state))
     checks.check_job(job)
-    return StoredJob(job, state)
-
-
-def _in_our_words(filed: object) -> object:
-    """Return where a job stands with the names of `JobState`: files have a name of their own for one of them."""
-    if not isinstance(filed, Mapping):
-        return filed
-    ours = {filed_name: name for name, filed_name in _FILED.items()}
-    return {ours.get(name, name): value for name, value in cast("Mapping[str, object]", filed).items()}
+    return stored
 
 
 def execution_from(record: Mapping[str, Any]) -> Execution:

@@ -18,6 +18,7 @@ from agentoolkit.transfer.translation import Note, Translation, Untranslatable, 
 _MAX_RETRIES = 3
 """Where a task says nothing: "Max Retries: 3 (configurable per task)"."""
 _RETRY_BACKOFF = 1.0
+"""Seconds; the source's pauses grow too."""
 _OVER = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -79,7 +80,12 @@ def _translated(task: object, now: datetime) -> dict[str, Any] | None:
     described = {"description": fields["description"]} if fields.get("description") else {}
     priority = str(fields.get("priority") or "").lower()
     ranked = {"priority": priority} if priority in get_args(Priority) else {}
-    return {"type": kind, "schedule": text, **_target(fields), **described, **ranked, **_retries(fields.get("max_retries"))}
+    target = _target(fields)
+    retries = _MAX_RETRIES if fields.get("max_retries") is None else fields["max_retries"]
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise Untranslatable(f"its max_retries is {retries!r} and not a number of retries")
+    retried = {"max_retries": retries, "retry_backoff": _RETRY_BACKOFF} if retries else {}
+    return {"type": kind, "schedule": text, **target, **described, **ranked, **retried}
 
 
 def _target(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,12 +99,3 @@ def _target(fields: Mapping[str, Any]) -> dict[str, Any]:
         return shell_call(held["command"]).fields("")
     keys = ", ".join(sorted(held)) or "nothing"
     raise Untranslatable(f"its config holds {keys}, and no 'command': write its agentool_name and input_data yourself")
-
-
-def _retries(wanted: object) -> dict[str, Any]:
-    """Return the retries of a task. The source retries three times, with growing pauses, where a task says nothing."""
-    if wanted is None:
-        wanted = _MAX_RETRIES
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 0:
-        raise Untranslatable(f"its max_retries is {wanted!r} and not a number of retries")
-    return {"max_retries": wanted, "retry_backoff": _RETRY_BACKOFF} if wanted else {}
