@@ -41,10 +41,14 @@ class AddressRules:
         Raises:
             AddressNotAllowed: It is an address, or a name of this machine, that is not allowed.
         """
-        if (address := _as_address(host)) is not None:
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            name = host.lower().rstrip(".")
+            if (name == "localhost" or name.endswith(".localhost")) and not self._is_named(host):
+                raise self._refused(host, "this machine") from None
+        else:
             self._allowed(host, [address])
-        elif _is_local_name(host) and not self._is_named(host):
-            raise self._refused(host, "this machine")
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """Look a host up, and return the addresses that may be connected to, in the order in which to try them.
@@ -95,21 +99,9 @@ def check_allowed(allow: Sequence[str]) -> None:
             raise ConfigurationError(problem, field="http_allow", value=entry, remedy="Write 'host', '10.0.0.5' or '10.0.0.0/8'.")
 
 
-def _as_address(host: str) -> Address | None:
-    try:
-        return ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-
-
 def _is_network(entry: str) -> bool:
     try:
         ip_network(entry, strict=False)
     except ValueError:
         return False
     return True
-
-
-def _is_local_name(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    return name == "localhost" or name.endswith(".localhost")

@@ -76,7 +76,8 @@ class AllowedFunctions:
             raise self._refusal(name, f"{excerpt(name)} is not allowed")
         found = _imported(module_name, attribute, name)
         # What an allowed module has imported from elsewhere is not thereby allowed.
-        if not self._allows(home := _home(found)):
+        function = innermost(found)
+        if not self._allows(home := getattr(function, "__module__", None) or type(function).__module__):
             raise self._refusal(name, f"{excerpt(name)} is defined in {home!r}, which is not allowed")
         if inspect.iscoroutinefunction(found):
             self._asynchronous.add(name)
@@ -138,6 +139,13 @@ def create_function_agent(
     )
 
 
+def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a partial calls in the end; another function as it is."""
+    while isinstance(function, partial):
+        function = cast("partial[Any]", function).func
+    return function
+
+
 def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
     try:
         found: object = getattr(import_module(module_name), attribute)
@@ -148,10 +156,3 @@ def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]
     if not callable(found):
         raise InvalidInput(f"{name!r} cannot be called.", field="function", value=name)
     return cast("Callable[..., Any]", found)
-
-
-def _home(function: Callable[..., Any]) -> str:
-    """Return the module that a function is defined in; of a partial, that of what it calls."""
-    while isinstance(function, partial):
-        function = cast("partial[Any]", function).func
-    return getattr(function, "__module__", None) or type(function).__module__

@@ -102,7 +102,15 @@ class HttpRules(HttpSettings):
             AddressNotAllowed: The URL names an address that is not allowed.
         """
         host = self._checked_host(call.url or "")
-        headers, content = _checked_headers(call.headers or {}), _content(call)
+        headers = dict(call.headers or {})
+        if (name := wrong_header(headers)) is not None:
+            remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
+            # Without the value, which may be a secret.
+            raise InvalidInput(f"The header {name[:_SHOWN]!r} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
+        if (name := framing_header(headers)) is not None:
+            problem = f"The header {name!r} belongs to the connection or frames the body."
+            raise InvalidInput(problem, field=f"headers.{name}", remedy="Leave it out: it is set when the request is sent.")
+        content = _content(call)
         if call.json_data is not None and not _named(headers, "Content-Type"):
             headers["Content-Type"] = "application/json"
         if (secret := self.signing.get(host)) is not None:
@@ -183,17 +191,6 @@ def create_http_agent(settings: HttpSettings | None = None, *, injector: Injecto
         examples=({"operation": "request", "method": "POST", "url": "https://example.com/hook", "json_data": {"done": True}},),
         injector=injector,
     )
-
-
-def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
-    if (name := wrong_header(given)) is not None:
-        remedy = "A name is one word; a value is plain ASCII without line breaks, and without spaces at its ends."
-        # Without the value, which may be a secret.
-        raise InvalidInput(f"The header {name[:_SHOWN]!r} cannot be sent.", field=f"headers.{name}"[:_SHOWN], remedy=remedy)
-    if (name := framing_header(given)) is not None:
-        remedy = "Leave it out: it is set when the request is sent."
-        raise InvalidInput(f"The header {name!r} belongs to the connection or frames the body.", field=f"headers.{name}", remedy=remedy)
-    return dict(given)
 
 
 def _named(headers: Mapping[str, str], name: str) -> list[str]:

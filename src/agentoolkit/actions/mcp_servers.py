@@ -123,7 +123,9 @@ class McpConnections:
 
     @asynccontextmanager
     async def _connected(self, server_name: str, seconds: float) -> AsyncGenerator[Client]:
-        _require()
+        if find_spec("mcp") is None:
+            remedy = "Install it: pip install 'agentool[mcp]'."
+            raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)
         server, limit = self.servers[server_name], AnswerLimit(self.answer_size)
         async with standard_error() as said:
             try:
@@ -153,7 +155,11 @@ class McpConnections:
             return Client(program_streams(program, said.source, limit))
         import httpx2
 
-        headers = _sendable(server_name, server.headers)
+        # A secret from a file has a line break at its end.
+        headers = {name: value.strip() for name, value in _revealed(server.headers).items()}
+        if (name := wrong_header(headers) or framing_header(headers)) is not None:
+            remedy = "Its name is one word, and not one of the connection's own; its value is plain ASCII without line breaks."
+            raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
         hooks = {"response": [partial(_bounded, limit)]}
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout, event_hooks=hooks))
         return Client(streamable_http_client(server.url or "", http_client=http))
@@ -199,15 +205,6 @@ def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items()}
 
 
-def _sendable(server_name: str, secrets: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Reveal headers, without the line break at the end that a secret from a file has. Raises `ConfigurationError`."""
-    headers = {name: value.strip() for name, value in _revealed(secrets).items()}
-    if (name := wrong_header(headers) or framing_header(headers)) is not None:
-        remedy = "Its name is one word, and not one of the connection's own; its value is plain ASCII without line breaks."
-        raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
-    return headers
-
-
 def _failure(server_name: str, server: McpServer, error: Exception, wrote: str) -> AgenToolError:
     if isinstance(error, AgenToolError):
         return error
@@ -234,9 +231,3 @@ def _innermost(error: Exception) -> Exception:
     if isinstance(error, ExceptionGroup):
         return _innermost(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
-
-
-def _require() -> None:
-    if find_spec("mcp") is None:
-        remedy = "Install it: pip install 'agentool[mcp]'."
-        raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)

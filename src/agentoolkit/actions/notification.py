@@ -128,7 +128,11 @@ class Notifier:
 
         In a further attempt of the same execution, a target where it has arrived is not sent to again.
         """
-        key = _key(notification, targets)
+        from agentoolkit.system.scheduler import current_execution
+
+        execution = current_execution()
+        # Outside of an execution nobody retries, and nothing need be remembered.
+        key = (execution.execution_id, notification, tuple(targets)) if execution is not None else None
         arrived = self._arrived.pop(key, frozenset[str]())
         output = NotificationOutput(message=notification.message, delivered=[])
         for target in targets:
@@ -196,7 +200,11 @@ async def notification_send(
         ctx.deps.check(target)
     output = await ctx.deps.deliver(Notification(message, title, notification_type), wanted)
     if output.failed:
-        raise _failure(output)
+        reasons = "; ".join(f"{target}: {reason}" for target, reason in output.failed.items())
+        arrived = f" It did arrive at {', '.join(output.delivered)}." if output.delivered else ""
+        error = NotificationFailed(f"It was not delivered to {reasons}.{arrived}", field="targets", value=list(output.failed))
+        error.result = output
+        raise error
     return output
 
 
@@ -231,14 +239,6 @@ def create_notification_agent(
     )
 
 
-def _key(notification: Notification, targets: Sequence[str]) -> object | None:
-    """Return what a further attempt at this notification is known by; None outside of an execution, which nobody retries."""
-    from agentoolkit.system.scheduler import current_execution
-
-    execution = current_execution()
-    return (execution.execution_id, notification, tuple(targets)) if execution is not None else None
-
-
 async def _show_on_desktop(notification: Notification) -> None:
     message, title, kind = notification
     urgency = "critical" if kind == "error" else "normal"
@@ -264,11 +264,3 @@ def _notify_send() -> Path:
     raise InvalidInput(
         "The program notify-send is not installed, so nothing can be shown on a desktop.", field="targets", value="desktop", remedy=remedy
     )
-
-
-def _failure(output: NotificationOutput) -> NotificationFailed:
-    reasons = "; ".join(f"{target}: {reason}" for target, reason in output.failed.items())
-    arrived = f" It did arrive at {', '.join(output.delivered)}." if output.delivered else ""
-    error = NotificationFailed(f"It was not delivered to {reasons}.{arrived}", field="targets", value=list(output.failed))
-    error.result = output
-    return error

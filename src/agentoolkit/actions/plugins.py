@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from agentool.core.injector import Injector
@@ -27,16 +27,15 @@ def register_plugins(names: Sequence[str], injector: Injector) -> None:
     """
     installed = {found.name: found for found in entry_points(group=GROUP)}
     for name in names:
-        plugin = installed.get(name) or _in_no_package(name, installed)
+        plugin = installed.get(name) or EntryPoint(name, name, GROUP)
+        if name not in installed and not _A_PLACE.fullmatch(name):
+            remedy = (
+                did_you_mean(name, installed)
+                or f"Install a package with an entry point in the group {GROUP!r}, or write 'module:function'."
+            )
+            raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)
         try:
             plugin.load()(injector)
         except (Exception, SystemExit) as error:  # a module may end the process while it is imported
             problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
             raise ConfigurationError(problem, field="plugins", value=plugin.name) from error
-
-
-def _in_no_package(name: str, installed: Iterable[str]) -> EntryPoint:
-    if _A_PLACE.fullmatch(name):
-        return EntryPoint(name, name, GROUP)
-    remedy = did_you_mean(name, installed) or f"Install a package with an entry point in the group {GROUP!r}, or write 'module:function'."
-    raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)

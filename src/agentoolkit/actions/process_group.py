@@ -67,8 +67,13 @@ class ProcessGroup:
 
     async def end_rest(self) -> None:
         """End what a program that has ended by itself left in its group; what left the group was meant to stay."""
-        if self._group_exists():
-            await self.end()
+        try:
+            os.killpg(self._leader, 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass  # it is there
+        await self.end()
 
     async def _gone(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -100,15 +105,6 @@ class ProcessGroup:
                 # Zombies still count for killpg, and in a container nobody may ever collect them.
                 return group if process.status() != psutil.STATUS_ZOMBIE else None
         return None
-
-    def _group_exists(self) -> bool:
-        try:
-            os.killpg(self._leader, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentoolkit.actions.process_group import LINGER, Program, start_program, wait_for
+from agentoolkit.actions.program_output import pause
 
 logger = logging.getLogger(__name__)
-
-_DRAIN_PAUSE = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +112,9 @@ class _Capture(asyncio.SubprocessProtocol):
         self._kept[fd] += data[:room]
         if beyond := len(data) - room if room < len(data) else 0:
             self.dropped += beyond
-            # Output without end, read at full speed only to be dropped, would take the event loop from all others.
             pipe = self._transport.get_pipe_transport(fd) if self._transport is not None else None
-            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
-                pipe.pause_reading()
-                asyncio.get_running_loop().call_later(_DRAIN_PAUSE, _resume, pipe)
+            if isinstance(pipe, asyncio.ReadTransport):
+                pause(pipe)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         self._tell(fd, b"", final=True)
@@ -143,8 +140,3 @@ def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:
     if stdin is not None and isinstance(source, asyncio.WriteTransport):
         source.write(stdin)
         source.write_eof()
-
-
-def _resume(pipe: asyncio.ReadTransport) -> None:
-    if not pipe.is_closing():
-        pipe.resume_reading()

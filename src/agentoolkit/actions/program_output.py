@@ -20,6 +20,7 @@ _KEPT = 4 * TAIL
 _FREE = 1_000_000
 """Bytes that are read as fast as they come."""
 _PAUSE = 0.005
+"""Seconds."""
 _LINGER = 0.3
 """Seconds that the last words of a program are waited for."""
 
@@ -43,9 +44,7 @@ class StandardError(asyncio.Protocol):
         self._kept = (self._kept + data)[-_KEPT:]
         self._read += len(data)
         if self._read > _FREE and self._transport is not None:
-            # Words without end, read at full speed only to be dropped, would take the event loop from all others.
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(_PAUSE, self._resume)
+            pause(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set_result(None)
@@ -57,9 +56,12 @@ class StandardError(asyncio.Protocol):
         text = self._kept.decode(errors="replace").strip()
         return f" It wrote: {text[-TAIL:]}" if text else ""
 
-    def _resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+
+def pause(pipe: asyncio.ReadTransport) -> None:
+    """Read no further for a moment. Output without end that is only dropped would take the event loop from all others."""
+    if not pipe.is_closing():
+        pipe.pause_reading()
+        asyncio.get_running_loop().call_later(_PAUSE, lambda: None if pipe.is_closing() else pipe.resume_reading())
 
 
 @asynccontextmanager

@@ -140,17 +140,15 @@ class SequenceRun:
             await self._ended[name].wait()
         try:
             async with self._room:
-                self._records[step.name] = await self._run_or_skip(step)
+                if (reason := self._why_not(step)) is not None:
+                    record = _record(step.name, step.call, "skipped", reason=reason)
+                else:
+                    record = await self._call(step.name, step.call)
+                if record.status == "failed":
+                    self._broken.add(step.name)
+                self._records[step.name] = record
         finally:
             self._ended[step.name].set()
-
-    async def _run_or_skip(self, step: PlannedStep) -> StepRecord:
-        if (reason := self._why_not(step)) is not None:
-            return _record(step.name, step.call, "skipped", reason=reason)
-        record = await self._call(step.name, step.call)
-        if record.status == "failed":
-            self._broken.add(step.name)
-        return record
 
     def _why_not(self, step: PlannedStep) -> str | None:
         """Say why a step does not run; None if it does."""
@@ -159,16 +157,15 @@ class SequenceRun:
             return None
         if step.when == "failure":
             return None if broken else "nothing that it needs failed"
-        if broken or (self.first_failure and self._on_failure != "continue"):
+        if broken:
             self._broken.add(step.name)
-            return f"{broken[0]!r} did not succeed" if broken else f"{self._first_failed} failed"
+            return f"{broken[0]!r} did not succeed"
+        if self.first_failure and self._on_failure != "continue":
+            self._broken.add(step.name)
+            return f"{self.first_failure[0].name!r} failed"
         if step.when.startswith(PREFIX) and not self._holds(step.when):
             return f"{step.when} is not true"
         return None
-
-    @property
-    def _first_failed(self) -> str:
-        return repr(self.first_failure[0].name) if self.first_failure else ""
 
     def _holds(self, reference: str) -> bool:
         try:
@@ -190,7 +187,8 @@ class SequenceRun:
             self._budget.spend(result)
             record.result = result
         except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
+            # Unless the run as a whole is cancelled, a CancelledError is the step's own doing.
+            if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() > self._cancels:
                 raise
             kind = type(error).__name__
             record.status, record.error = "failed", StepError(type=kind, message=str(error) or f"raised {kind}")
@@ -198,10 +196,6 @@ class SequenceRun:
         record.duration = stopwatch.perf_counter() - began
         del self._running[name]
         return record
-
-    def _is_cancelled(self) -> bool:
-        """Is the run as a whole cancelled? If not, a CancelledError is the step's own doing."""
-        return self._task is not None and self._task.cancelling() > self._cancels
 
     async def _compensate(self) -> None:
         # Python keeps insertion order, so the last to end is the first to be undone.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -61,32 +60,25 @@ class Services:
         result = await service.async_notify(body=message, title=title, notify_type="failure" if kind == "error" else kind, timeout=TIMEOUT)
         if not result:
             reason = " ".join(entry.message for entry in result.logs())
-            raise ServiceRefused(self._without_secrets(reason)[:_MAX_REASON_LENGTH] or result.status.name.lower())
+            secrets = {part for url in self._urls.values() for part in _parts(url.get_secret_value())}
+            for secret in sorted(secrets, key=len, reverse=True):
+                reason = reason.replace(secret, "…")
+            raise ServiceRefused(reason[:_MAX_REASON_LENGTH] or result.status.name.lower())
 
     def _opened(self, name: str) -> Apprise:
-        service = _module().Apprise()
+        try:
+            from apprise import Apprise
+        except ImportError as error:
+            remedy = "Install it: pip install 'agentool[notify]'."
+            raise MissingExtra("Notification services need apprise, which is not installed.", field="targets", remedy=remedy) from error
+        service: Any = Apprise()
         if not service.add(self._urls[name].get_secret_value()):
             problem = f"Apprise does not know the URL of service {name!r}."
             raise ConfigurationError(problem, field="notification_services", remedy="Correct it in the settings; it is not shown here.")
         return service
-
-    def _without_secrets(self, text: str) -> str:
-        secrets = {part for url in self._urls.values() for part in _parts(url.get_secret_value())}
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
 
 
 def _parts(url: str) -> Iterable[str]:
     """Return everything in a URL that may be a token, as it is written and as it is meant."""
     for part in re.split(r"[:/@?&=,]+", url.partition("://")[2]):
         yield from (form for form in (part, unquote(part)) if len(form) >= _MIN_SECRET_LENGTH)
-
-
-def _module() -> ModuleType:
-    try:
-        import apprise
-    except ImportError as error:
-        remedy = "Install it: pip install 'agentool[notify]'."
-        raise MissingExtra("Notification services need apprise, which is not installed.", field="targets", remedy=remedy) from error
-    return apprise

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, Literal, TypeVar, cast, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import create_model
 
@@ -13,6 +12,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError
+from agentoolkit.actions.function import innermost
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.threads import FunctionThreads
 
@@ -75,11 +75,11 @@ def agentool_of_functions(
     fields: dict[str, Any] = {"operation": (Literal[tuple(functions)], ...)}
     handlers: dict[str, Callable[..., Any]] = {}
     for operation, function in functions.items():
-        parameters, hints = _parameters(function), get_type_hints(_innermost(function))
+        parameters, hints = _parameters(function), get_type_hints(innermost(function))
         for found in parameters:
             fields.setdefault(found.name, (hints.get(found.name, Any) | None, None if found.default is found.empty else found.default))
         handlers[operation] = _handler(name, function, parameters, hints)
-    first = _innermost(next(iter(functions.values())))
+    first = innermost(next(iter(functions.values())))
     # Where the function is written tells the same one, defined again, from another one of this name.
     model = create_model(f"{first.__qualname__} as {name}", __base__=BaseOperationInput, __module__=first.__module__, **fields)
     return create_agentool(name, model, handlers, description=description, injector=injector)
@@ -87,12 +87,6 @@ def agentool_of_functions(
 
 def _run_input(args: dict[str, Any]) -> dict[str, Any]:
     return {"operation": "run", **args}
-
-
-def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    while isinstance(function, partial):
-        function = cast("partial[Any]", function).func
-    return function
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
