@@ -9,9 +9,9 @@ import sqlite3
 import sys
 from importlib.metadata import version
 
-from bench import bulk, burst, call, fleet, growth, idle, mcp_call, schedules, steady, toolset
+from bench import bulk, burst, call, fleet, growth, idle, mcp_call, postgres, schedules, steady, toolset
 
-PEERS = ("apscheduler", "sqlalchemy", "dbos", "croniter", "pydantic-ai-slim")
+PEERS = ("apscheduler", "sqlalchemy", "dbos", "procrastinate", "croniter", "pydantic-ai-slim")
 
 ALL = {
     "call": call.run,
@@ -21,6 +21,7 @@ ALL = {
     "memory": burst.memory,
     "durable": burst.durable,
     "queues": burst.queues,
+    "postgres": postgres.run,
     "steady": steady.run,
     "bulk": bulk.run,
     "idle": idle.run,

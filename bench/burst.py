@@ -20,7 +20,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.triggers.date import DateTrigger
 
 from agentoolkit.settings import Durability
-from bench.contestants import TALLY, Tally, add, once, raw_apscheduler, raw_job, toolkit
+from bench.contestants import TALLY, Tally, add, all_recorded, once, raw_apscheduler, raw_job, toolkit
 from bench.harness import Bar, Side, compare
 
 JOBS = 10_000
@@ -43,7 +43,7 @@ async def ours(database: str | None = None, jobs: int = JOBS, result_queue: str 
         assert datetime.now(UTC) < due, "the lead time is too short"
         rate = await tally.rate(jobs, due)
         if database is not None:
-            rate = jobs / (await _all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
+            rate = jobs / (await all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
     return rate
 
 
@@ -117,15 +117,6 @@ def fill(scheduler: object, jobs: list[object]) -> None:
     ]
     with store.engine.begin() as connection:
         connection.execute(store.jobs_t.insert(), rows)
-
-
-async def _all_recorded(kit: object, number: int, *, delivered: bool) -> float:
-    sql = "SELECT COUNT(*) FROM agentool_executions WHERE status = 'success'" + (" AND delivery = 'delivered'" if delivered else "")
-    while True:
-        (done,) = await kit.database.read(lambda session: session.row(sql))  # type: ignore[attr-defined]
-        if done == number:
-            return time.time()
-        await asyncio.sleep(0.005)
 
 
 async def memory() -> bool:

@@ -112,6 +112,16 @@ async def add(kit: Any, jobs: Sequence[tuple[Job, datetime]]) -> None:
         engine.set_alarm(job.job_id, due)
 
 
+async def all_recorded(kit: Any, number: int, *, delivered: bool = False) -> float:
+    """Wait until so many are written down as successes, and return when."""
+    sql = "SELECT COUNT(*) FROM agentool_executions WHERE status = 'success'" + (" AND delivery = 'delivered'" if delivered else "")
+    while True:
+        (done,) = await kit.database.read(lambda session: session.row(sql))
+        if done == number:
+            return time.time()
+        await asyncio.sleep(0.005)
+
+
 TALLY = Tally()
 """For APScheduler's SQL job store, which can only call what can be imported."""
 
