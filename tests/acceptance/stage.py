@@ -21,7 +21,13 @@ from typing import Any
 
 from .child import ask
 
-CHILD = Path(__file__).with_name("child.py")
+ROOT = Path(__file__).parents[2]
+CHILD = Path(__file__).relative_to(ROOT).with_name("child.py")
+ASK = """
+import asyncio, json, sys
+from tests.acceptance.child import ask
+print(json.dumps(asyncio.run(ask(sys.argv[1], json.loads(sys.argv[2])))))
+"""
 ALL_OF_THEM = {"misfire_grace_time": 3600, "coalesce": False, "max_instances": 1000}
 """Policies under which every due time runs, however late."""
 
@@ -84,6 +90,8 @@ class Stage:
         self.folder, self.database = folder, database
         self.children: list[subprocess.Popen[str]] = []
         self.in_flight = 0
+        self.release = ROOT
+        """The checkout whose code runs in processes that are started, and answers what is asked, from now on."""
 
     def schedule(self, jobs: Sequence[dict[str, Any]]) -> None:
         """Write jobs down before anything runs them."""
@@ -93,19 +101,28 @@ class Stage:
         assert not late, "scheduling took longer than the time to the first due time: nothing can be judged"
 
     def ask(self, *requests: dict[str, Any]) -> list[Any]:
-        """Ask the scheduler on the database, from this process, and return the answers' data."""
-        return asyncio.run(ask(self.database, requests))
+        """Ask the scheduler on the database, from this process if its code is wanted, and return the answers' data."""
+        if self.release == ROOT:
+            return asyncio.run(ask(self.database, requests))
+        asked = [sys.executable, "-c", ASK, self.database, json.dumps(requests)]
+        printed = subprocess.run(asked, cwd=self.release, env=self._environment(), check=True, capture_output=True, text=True).stdout
+        return json.loads(printed)
 
     def start(self, *, ready: bool = True, within: Sequence[str] = (), **orders: Any) -> subprocess.Popen[str]:
         """Start a process, by a command that it is to run within, and wait until it is open."""
         told = json.dumps({"folder": str(self.folder), "database": self.database, **orders})
         errors = (self.folder / "errors").open("a")
-        child = subprocess.Popen([*within, sys.executable, str(CHILD), told], stdout=subprocess.PIPE, stderr=errors, text=True)
+        command = [*within, sys.executable, str(self.release / CHILD), told]
+        child = subprocess.Popen(command, env=self._environment(), stdout=subprocess.PIPE, stderr=errors, text=True)
         errors.close()
         self.children.append(child)
         if ready:
             child.stdout.readline()
         return child
+
+    def _environment(self) -> dict[str, str] | None:
+        """Return the variables by which a process finds the code of another release; None: it finds this one's."""
+        return None if self.release == ROOT else {**os.environ, "PYTHONPATH": f"{self.release / 'src'}{os.pathsep}{self.release}"}
 
     def kill(self, child: subprocess.Popen[str]) -> None:
         """End a process as kill -9 does; count what it had under way."""

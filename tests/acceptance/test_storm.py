@@ -1,4 +1,4 @@
-"""Kills among starts, stops, restarts and ends: each due time ends in exactly one row, and nobody leads who does not serve."""
+"""Kills among starts, stops, restarts, ends and upgrades: each due time ends in exactly one row, and nobody leads who does not serve."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import os
 import random
 import time
 from datetime import datetime
+from pathlib import Path
 
-from .stage import Stage, Verdict, after_each, every_second, soon
+import psycopg
+
+from .stage import ROOT, Stage, Verdict, after_each, every_second, soon
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 ROUNDS, JOBS, SECONDS = (int(os.environ.get("AGENTOOL_ROUNDS", "60")), 40, 60) if FULL else (1, 10, 6)
@@ -42,7 +45,10 @@ class Storm:
 
 
 def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
-    """Let a storm go over jobs of its own until they are over, and judge what is left."""
+    """Let a storm go over jobs of its own until they are over, and judge what is left.
+
+    Whoever is started in the second half is of this release. Those of an older one go on beside it until they are struck.
+    """
     plain = [*every_second(JOBS, soon(30 if FULL else 10), SECONDS, result_queue="results"), *after_each(3)]
     jobs = [{**job, "job_id": prefix + job["job_id"], "schedule": job["schedule"].replace("after ", f"after {prefix}")} for job in plain]
     stage.schedule(jobs)
@@ -51,6 +57,8 @@ def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
     ends = datetime.fromisoformat(jobs[0]["end_at"]).timestamp()
     while time.time() < ends:
         time.sleep(storm._chance.uniform(0.2, 0.8))
+        if time.time() > ends - SECONDS / 2:
+            stage.release = ROOT
         storm.strike()
     for child in stage.children:
         if child.poll() is None:
@@ -70,3 +78,24 @@ def test_a_storm_leaves_no_wrong_row(postgres_stage: Stage, figure):
         assert verdict.clean, verdict
         assert postgres_stage.query("SELECT owner FROM agentool_leases") == []
     figure(42, f"{wrong} of {expected} rows wrong, {storm.done} kills, ends, stops and starts")
+
+
+def without_tables(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+def test_an_upgrade_in_a_storm_leaves_no_wrong_row(older_stage: Stage, older_release: Path, figure):
+    """Processes of an older release are replaced one by one, on its database, while they are killed and stopped: no row is wrong."""
+    storm = Storm(older_stage, random.Random(6))
+    wrong = expected = 0
+    for number in range(ROUNDS):
+        without_tables(older_stage.database)
+        older_stage.release = older_release
+        verdict = stormed(older_stage, storm, f"u{number}-")
+        wrong, expected = wrong + verdict.wrong, expected + verdict.expected
+        print(f"upgrade {number}: {verdict}", flush=True)
+        assert verdict.clean, verdict
+        assert older_stage.query("SELECT owner FROM agentool_leases") == []
+    figure(42, f"{wrong} of {expected} rows wrong over {ROUNDS} upgrades, {storm.done} kills, ends, stops and starts")
