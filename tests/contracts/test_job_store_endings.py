@@ -72,6 +72,25 @@ async def test_outcome_of_what_began_meanwhile_is_refused(store: JobStore):
     assert (answer.written, await store.execution(waiting.execution_id)) == (False, running)
 
 
+async def test_start_of_what_was_cancelled_meanwhile_is_refused(store: JobStore):
+    """Whoever begins what was recorded as cancelled in the meantime is told that it may not."""
+    await add(store)
+    waiting = await claim_one(store)
+    ended = waiting._replace(status=ExecutionStatus.CANCELLED, finished_at=at(2))
+    await store.finish([Ending(ended, seen=ExecutionStatus.QUEUED)])
+    assert not await start(store, waiting._replace(status=ExecutionStatus.RUNNING, started_at=at(2)))
+    assert await store.execution(waiting.execution_id) == ended
+
+
+async def test_outcome_of_what_is_tried_again_meanwhile_is_refused(store: JobStore):
+    """A cancellation of the attempt that was seen to run is not written over the one that waits by now."""
+    again, ending = await fails(store)
+    await store.retry(again, ending)
+    seen = ending.execution._replace(status=ExecutionStatus.CANCELLED)
+    (answer,) = await store.finish([Ending(seen, seen=ExecutionStatus.RUNNING)])
+    assert (answer.written, await store.execution(again.execution_id)) == (False, again)
+
+
 async def test_outcome_of_what_still_waits_is_written(store: JobStore):
     """An outcome for an execution that is as it was seen is written."""
     await add(store)
@@ -94,6 +113,33 @@ async def test_outcome_that_took_long_is_not_pruned_as_it_is_written(store: JobS
     found = await store.execution(running.execution_id)
     history = [one for one in await store.executions("job", 1_000) if one.finished]
     assert (found is not None and found.status, len(history)) == ("success", 100)
+
+
+@pytest.mark.parametrize(("status", "followed"), [(ExecutionStatus.FAILED, 1), (ExecutionStatus.CANCELLED, 0)])
+async def test_whatever_a_late_outcome_is_it_is_not_pruned_as_it_is_written(store: JobStore, status: ExecutionStatus, followed: int):
+    """A failure or a cancellation that comes after a hundred later due times is in the history, and a failure is followed."""
+    await add(store)
+    await add(store, "next", schedule="after job failed")
+    running = await begin(store, await claim_one(store, 1))
+    for minute in range(2, 203):
+        await claim(store, minute)
+    answer = await finish(store, succeed(running)._replace(status=status, finished_at=at(202.5)))
+    found = await store.execution(running.execution_id)
+    assert (found is not None and found.status, len(answer.downstream)) == (status, followed)
+
+
+async def test_a_retry_that_was_due_long_ago_is_not_pruned_as_it_ends(store: JobStore):
+    """The outcome of a second attempt at a due time before a hundred later ones is in the history."""
+    again, ending = await fails(store)
+    await store.retry(again, ending)
+    for minute in range(2, 203):
+        await claim(store, minute)
+    ((_, queued),) = await store.queue_retries([again.execution_id])
+    second = queued._replace(status=ExecutionStatus.RUNNING, started_at=at(202))
+    assert await start(store, second)
+    assert await finish(store, second._replace(status=ExecutionStatus.SUCCESS, finished_at=at(202.5)))
+    found = await store.execution(again.execution_id)
+    assert (found is not None and found.status, found is not None and found.attempt) == ("success", 2)
 
 
 async def test_history_is_kept_by_when_executions_finished(store: JobStore):

@@ -21,6 +21,9 @@ MAX_TRACEBACK_LENGTH = 50_000
 
 _TRACEBACK_FRAMES = 8
 
+_EARLY = {"skipped": ExecutionStatus.SKIPPED, "cancelled": ExecutionStatus.CANCELLED}
+"""How a handler may say that it ended early: with any other word it has failed."""
+
 
 def record_success(
     execution: Execution, output: object, now: datetime, duration: float, reason: str = "", largest: int = RESULT_SIZE
@@ -40,7 +43,7 @@ def record_success(
 def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
     """Record what a handler raised. One that ended early is recorded as it says, one that goes on later as if this were its last call."""
     if isinstance(error, EndedEarly):
-        ended = execution._replace(status=ExecutionStatus(error.status), reason=error.reason, finished_at=now, duration=duration)
+        ended = execution._replace(status=_EARLY[error.status], reason=str(error.reason), finished_at=now, duration=duration)
         return ended._replace(result=part_done(error))
     if isinstance(error, GoesOnLater):  # looked at often, and nothing went wrong: without a traceback
         goes_on = ErrorRecord(type(error).__name__, _cut(str(error), MAX_MESSAGE_LENGTH))
@@ -62,7 +65,7 @@ def part_done(error: BaseException) -> Any:
         return None
     try:
         return recordable(getattr(error, "result", None), RESULT_SIZE)
-    except UnrecordableResult:
+    except Exception:  # it cannot be recorded, or the error's own code raised
         return None
 
 

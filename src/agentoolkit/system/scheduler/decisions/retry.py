@@ -32,7 +32,7 @@ def plan_retry(execution: Execution, error: BaseException, policies: Policies, n
         if now - _waits_since(execution, now) >= MAX_WAITED:
             return None
         delay = max(retry_delay(execution, error, policies, now, counted), MIN_PAUSE)
-        return _again(execution, error.reason, now + timedelta(seconds=delay))
+        return _again(execution, str(error.reason), now + timedelta(seconds=delay))
     if counted > policies.max_retries or not is_worth_retrying(error, policies):
         return None
     reason = f"attempt {execution.attempt} of {execution.attempt - counted + policies.max_retries + 1} {execution.reason}"

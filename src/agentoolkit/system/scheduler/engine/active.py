@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
-from agentoolkit.system.scheduler.jobs import Execution, Priority, Work
+from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
 from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
 from agentoolkit.time_source import Cancellable, TimeSource
 
@@ -122,6 +122,20 @@ class ActiveExecutions(dict[str, ActiveExecution]):
     def waiting_of(self, job_id: str) -> Sequence[ActiveExecution]:
         """Return the executions of a job that wait here for room."""
         return [active for active in self.values() if active.execution.job_id == job_id and active.phase is Phase.WAITING]
+
+    def redefine(self, job: Job, timeout: float | None) -> Sequence[ActiveExecution]:
+        """Let what waits of a job run as the job is defined now. Return those that are to wait under other limits than before.
+
+        What a caller waits for runs as it was asked for.
+        """
+        others: list[ActiveExecution] = []
+        for active in self.waiting_of(job.job_id):
+            if active.execution.trigger != "run_now":
+                before = active.order.limits
+                active.work, active.timeout = job.work, timeout
+                if active.order.limits != before:
+                    others.append(active)
+        return others
 
     def remove(self, active: ActiveExecution) -> None:
         """Forget an execution; another one of that id, as its next attempt, stays."""

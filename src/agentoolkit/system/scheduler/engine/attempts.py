@@ -274,7 +274,8 @@ def _failed(execution: Execution, error: BaseException, now: datetime, took: flo
         return Outcome(outcomes.record_failure(execution, error, now, took, reason), error)
     except Exception as unreadable:  # the error's own code, as it was read
         problem = f"{type(error).__name__}, of which nothing more can be recorded: reading it raised {type(unreadable).__name__}"
-        return Outcome(outcomes.record_failure(execution, RuntimeError(problem), now, took, f"raised {type(error).__name__}"), error)
+        readable = RuntimeError(problem)
+        return Outcome(outcomes.record_failure(execution, readable, now, took, f"raised {type(error).__name__}"), readable)
 
 
 def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: datetime, took: float, *, stopping: bool) -> Outcome:

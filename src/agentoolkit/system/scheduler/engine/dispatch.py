@@ -102,10 +102,10 @@ class Dispatch:
         self._missing_tools.look()
 
     def redefine(self, job: Job) -> None:
-        """Let what waits of a job run as the job is defined now, as its retries do; what a caller waits for runs as it was asked for."""
-        for active in self.active.waiting_of(job.job_id):
-            if active.execution.trigger != "run_now":
-                active.work, active.timeout = job.work, self._parts.timeout_of(job.policies)
+        """Let what waits of a job run, and wait for room, as the job is defined now, as its retries do."""
+        for active in self.active.redefine(job, self._parts.timeout_of(job.policies)):
+            if self.executor.withdraw(active.execution.execution_id):
+                self.executor.submit(active.order)
 
     def take_over(self, claimed: Claimed) -> None:
         """Go on with an execution that another process, or an earlier engine, left behind."""

@@ -129,7 +129,10 @@ class Recorder:
             return Written(ended)
         again = None
         if error is not None and ended.status is ExecutionStatus.FAILED and not is_awaited and not active.cancel_reason:
-            again = plan_retry(ended, error, policies, self._time.now())
+            try:
+                again = plan_retry(ended, error, policies, self._time.now())
+            except Exception:  # the error's own code, as it was asked
+                log_failure(logger, "Whether %s is tried again cannot be asked of its error: it is not", ended.execution_id)
         if again is not None:
             ending, waiting = Ending(ended, outcome_message(active.work, ended)), again
             answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending), again)
