@@ -79,7 +79,7 @@ async def test_a_task_of_a_handler_may_ask_for_a_stop(kit, scheduler, probe, mon
     monkeypatch.setattr(probe, "run", asks)
     await kit.advance()
     async with asyncio.timeout(5):
-        while kit.scheduler.lifecycle._pending() is not None:
+        while kit.scheduler.lifecycle._pending() is not None:  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.01)
     assert (await scheduler.statuses("job"), kit.scheduler.lifecycle.engine is not None) == (["success"], operation == "restart")
 
@@ -95,7 +95,7 @@ async def test_a_step_of_a_sequence_may_ask_for_a_restart(kit, scheduler):
     for _ in range(2):
         await kit.advance(minutes=1)
         async with asyncio.timeout(5):
-            while kit.scheduler.lifecycle._pending() is not None or "running" in await scheduler.statuses("job"):
+            while kit.scheduler.lifecycle._pending() is not None or "running" in await scheduler.statuses("job"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert await scheduler.statuses("job") == ["success", "success"]
 
