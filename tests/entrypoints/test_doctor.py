@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.decisions.waiting import waits_for_any, waits_for_tool
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.wiring import Toolkit
 
 from .conftest import Cli
 from .test_serve import earlier
 
-FRIENDLY = ("python", "packages", "settings", "clock", "event loop", "database", "integrity", "disk", "due jobs", "outbox", "queue")
+FRIENDLY = ("python", "packages", "settings", "clock", "event loop", "database", "integrity", "disk", "due jobs", "workers")
+FRIENDLY += ("outbox", "queue")
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +132,24 @@ def test_jobs_that_nobody_would_start_are_a_warning(cli: Cli) -> None:
 
     earlier(add, seconds=70)
     assert "1 of 1 job late, the oldest is soon, due 10 seconds ago" in cli("doctor").stdout
+
+
+def test_what_no_worker_takes_is_a_warning(cli: Cli) -> None:
+    """Executions that wait for a worker are counted by what they wait for, with what to start; a healthy fleet is ok."""
+    assert states(cli)["workers"] == "ok"
+
+    async def add(kit: Toolkit) -> None:
+        now = kit.scheduler.now()
+        reasons = [waits_for_any("celery", "gpu"), waits_for_any("celery", "gpu"), waits_for_tool("render"), ""]
+        waiting = [Execution(f"job@{number}", "job", "render", now, reason=reason) for number, reason in enumerate(reasons)]
+        await kit.scheduler.store.insert(waiting)
+
+    earlier(add, seconds=60)
+    assert states(cli)["workers"] == "warning"
+    told = " ".join(cli("doctor").stdout.split())
+    assert "waits for a worker: none has taken it from queue 'gpu' of celery yet (2)" in told
+    assert "waits for a worker that has AgenTool 'render': name its plugin there by AGENTOOL_PLUGINS (1)" in told
+    assert "→ Start workers" in told
 
 
 def test_jobs_whose_tool_is_missing_are_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

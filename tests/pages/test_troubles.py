@@ -1,4 +1,4 @@
-"""The home page names each of its eight troubles, each seeded here."""
+"""The home page names each of its nine troubles, each seeded here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approvals import Approval, WaitingCall
+from agentoolkit.system.scheduler.decisions.waiting import waits_for_tool
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit
 
@@ -67,6 +68,18 @@ async def test_old_ones_are_history(kit: TestToolkit, browse: Browse) -> None:
     await keep(kit, ExecutionStatus.MISSED)
     await kit.advance(hours=25)
     assert kinds_on(await browse("/")) == []
+
+
+async def test_a_run_that_no_worker_takes(kit: TestToolkit, browse: Browse) -> None:
+    """Where no worker has its AgenTool, home says so however long ago it was due, and the job's page why it does not run now."""
+    await schedule(kit, "hourly")
+    due = kit.clock.now() - timedelta(days=2)
+    waits = Execution(f"hourly@{due.isoformat()}", "hourly", "queue", due, reason=waits_for_tool("queue"))
+    await kit.scheduler.store.insert([waits])
+    page = await browse("/")
+    assert kinds_on(page) == ["waiting"]
+    assert "waits for a worker that has AgenTool" in page
+    assert "One of its runs is queued: waits for a worker that has AgenTool" in await browse("/jobs/hourly")
 
 
 async def test_undelivered(kit: TestToolkit, browse: Browse) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -71,7 +72,7 @@ class CeleryClient:
         try:
             from celery import Celery
         except ImportError as error:
-            raise MissingExtra("Tasks of Celery need the extra 'celery'.", remedy="Install 'agentool[celery]'.") from error
+            raise _missing() from error
         app = Celery("agentool", broker=_said(self.settings.broker), backend=_said(self.settings.result_backend))
         app.conf.update(task_serializer="json", accept_content=["json"], broker_connection_timeout=10)
         return app
@@ -82,7 +83,10 @@ class CeleryClient:
         Raises:
             InvalidInput: The settings do not allow this task, or it is the one by which our own workers run executions.
             ConfigurationError: There is no broker.
+            MissingExtra: Celery is not installed.
         """
+        if find_spec("celery") is None:
+            raise _missing()
         if task == CELERY_TASK or not any(fnmatchcase(task, allowed) for allowed in self.settings.tasks):
             remedy = "It runs executions of ours: ask the scheduler." if task == CELERY_TASK else "Name it in AGENTOOL_CELERY_TASKS."
             raise InvalidInput("This task may not be sent.", field="task", value=task, remedy=remedy)
@@ -162,6 +166,10 @@ async def celery_task_send(
     if client.settings.result_backend is None:
         return CeleryTaskOutput(task=task, task_id=handle.id, state="SENT")
     return CeleryTaskOutput(task=task, task_id=handle.id, state="SUCCESS", result=await client.wait(handle))
+
+
+def _missing() -> MissingExtra:
+    return MissingExtra("Tasks of Celery need the extra 'celery'.", remedy="Install 'agentool[celery]'.")
 
 
 def check_task(client: CeleryClient, asked: CeleryTaskInput) -> None:

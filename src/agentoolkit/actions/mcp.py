@@ -12,7 +12,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentoolkit.actions.mcp_servers import McpConnections
+from agentoolkit.actions.mcp_servers import McpConnections, require_mcp
 from agentoolkit.settings import McpServer, McpSettings
 
 
@@ -112,6 +112,7 @@ def check_mcp(connections: McpConnections, call: McpInput) -> None:
     """Refuse what can be refused without connecting."""
     if call.server_name is not None:
         check_server(connections.servers, call.server_name)
+        require_mcp()
 
 
 def create_mcp_agent(

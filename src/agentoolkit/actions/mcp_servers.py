@@ -123,9 +123,7 @@ class McpConnections:
 
     @asynccontextmanager
     async def _connected(self, server_name: str, seconds: float) -> AsyncGenerator[Client]:
-        if find_spec("mcp") is None:
-            remedy = "Install it: pip install 'agentool[mcp]'."
-            raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)
+        require_mcp()
         server, limit = self.servers[server_name], AnswerLimit(self.answer_size)
         async with standard_error() as said:
             try:
@@ -231,3 +229,10 @@ def _innermost(error: Exception) -> Exception:
     if isinstance(error, ExceptionGroup):
         return _innermost(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
+
+
+def require_mcp() -> None:
+    """Refuse what needs the MCP SDK where it is not installed. Raises `MissingExtra`."""
+    if find_spec("mcp") is None:
+        remedy = "Install it: pip install 'agentool[mcp]'."
+        raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)

@@ -7,6 +7,7 @@ store and run there. Its settings are those of every other process: ``AGENTOOL_*
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from typing import Any
 
 from celery import signals
@@ -40,6 +41,14 @@ def run_executions(execution_ids: list[str]) -> None:
 def hello(name: str) -> str:
     """Greet: what `agentoolkit.entrypoints.send_hello_task` sends to see whether a worker answers."""
     return f"hello {name}"
+
+
+@signals.celeryd_init.connect
+def check_broker(**_: object) -> None:
+    """End a worker that lacks its broker's client, which Celery would trip over before anything else is set up."""
+    broker = settings.celery.broker.get_secret_value() if settings.celery.broker else ""
+    if broker.startswith("redis") and find_spec("redis") is None:
+        raise SystemExit("agentool: A broker of Redis needs the package redis. Install 'agentool[celery]'.")
 
 
 @signals.celeryd_after_setup.connect

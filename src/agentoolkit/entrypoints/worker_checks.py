@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from agentool.errors import ConfigurationError
+from agentool.core.injector import Injector
+from agentool.errors import AgenToolError, ConfigurationError
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.checks import checked_input
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.wiring import Toolkit
 
 logger = logging.getLogger(__name__)
 
 LOOKED_AT = 1_000
-"""Jobs that are looked at for AgenTools that this worker does not have."""
+"""Jobs that are looked at for what this worker could not do."""
 
 
 def check_worker(settings: Settings) -> None:
@@ -24,17 +27,26 @@ def check_worker(settings: Settings) -> None:
     if settings.database is None:
         remedy = "Set AGENTOOL_DATABASE to the PostgreSQL URL, or the SQLite file, that the scheduler uses."
         raise ConfigurationError("A worker needs the store in which its executions are.", field="database", remedy=remedy)
-    for sentence in asyncio.run(missing_tools(settings)):
+    for sentence in asyncio.run(unable_jobs(settings)):
         logger.warning(sentence)
 
 
-async def missing_tools(settings: Settings) -> list[str]:
-    """Say of each job for workers whose AgenTool is not here that it cannot run here."""
+async def unable_jobs(settings: Settings) -> list[str]:
+    """Say of each job for workers why it cannot run here: its AgenTool is not here, lacks an extra, or refuses its input."""
     async with Toolkit(settings, runs_jobs=False) as kit:
         jobs = [stored.job for stored in await kit.scheduler.store.list_jobs(limit=LOOKED_AT)]
-    default = settings.executor
-    return [
-        f"Job {job.job_name!r} cannot run here: no AgenTool is named {job.agentool_name!r}. AGENTOOL_PLUGINS names plugins."
-        for job in jobs
-        if (job.policies.executor or default) != "local" and job.readable and job.agentool_name not in kit.injector
-    ]
+        away = [job for job in jobs if (job.policies.executor or settings.executor) != "local"]
+        return [f"Job {job.job_name!r} cannot run here: {lack}" for job in away if (lack := _lack(job, kit.injector))]
+
+
+def _lack(job: Job, injector: Injector) -> str:
+    """Return what a job would fail for here; nothing: nothing that can be seen beforehand."""
+    if not job.readable:
+        return "it cannot be read. A newer version may have written it."
+    if job.agentool_name not in injector:
+        return f"no AgenTool is named {job.agentool_name!r}. AGENTOOL_PLUGINS names plugins."
+    try:
+        checked_input(job.agentool_name, job.input_data, injector)
+    except AgenToolError as error:
+        return str(error)
+    return ""

@@ -1,4 +1,4 @@
-"""What needs somebody: eight kinds of trouble, each found by what the AgenTools answer."""
+"""What needs somebody: nine kinds of trouble, each found by what the AgenTools answer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from agentoolkit.entrypoints.dashboard.moments import read_moment, span
 from agentoolkit.entrypoints.dashboard.page import View, all_of
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.text import counted
 
 WINDOW = timedelta(hours=24)
@@ -54,11 +55,12 @@ class Trouble:
 
 async def find_troubles(view: View) -> list[Trouble]:
     """Return everything that needs somebody, what is worst first."""
-    status, failed, missed, lost, recent, broken, paused, approvals = await all_of(
+    status, failed, missed, lost, queued, recent, broken, paused, approvals = await all_of(
         view.scheduler("status"),
         _executions(view, execution_status="failed"),
         _executions(view, execution_status="missed"),
         _executions(view, execution_status="lost"),
+        view.scheduler("list_executions", execution_status="queued", limit=LOOKED_AT, with_results=False),
         _executions(view),
         _jobs(view, "broken"),
         _jobs(view, "paused"),
@@ -79,6 +81,7 @@ async def find_troubles(view: View) -> list[Trouble]:
         ),
         *await _failing(view, failed),
         *_passed(lost, "lost", "executions lost", "execution lost"),
+        *_unclaimed(queued["history"]),
         *_waiting(approvals, paused),
         *_undelivered(recent),
         *_passed(missed, "missed", "due times missed", "due time missed"),
@@ -147,6 +150,14 @@ def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one
         told = f"{number:,} {one if number == 1 else many}"
         steps = (NextStep("Look", execution_address(found[0]["execution_id"])), NextStep("Run now…", f"/act?do=run&job={job_id}"))
         yield _of_job(job_id, status, status, told, found[0]["reason"], found[0]["scheduled_at"], steps=steps)
+
+
+def _unclaimed(queued: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
+    """Name the jobs whose runs no worker takes."""
+    by_job = {one["job_id"]: one for one in queued if one["reason"].startswith(WAITS)}  # the one that was due first
+    for job_id, one in list(by_job.items())[:MAX_JOBS]:
+        steps = (NextStep("Look", execution_address(one["execution_id"])),)
+        yield _of_job(job_id, "waiting", "skipped", "has a run that no worker takes", one["reason"], one["scheduled_at"], steps=steps)
 
 
 def _undelivered(executions: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from agentoolkit.entrypoints.cli.finding import find_jobs
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
+from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
@@ -35,7 +37,7 @@ async def check_records() -> AsyncIterator[Finding]:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
-            for check in (check_leader, check_owners, check_backlog, check_tools, check_damaged, check_outbox, check_queue):
+            for check in (check_leader, check_owners, check_backlog, check_workers, check_tools, check_damaged, check_outbox, check_queue):
                 yield await check(kit)
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
@@ -98,6 +100,17 @@ async def check_backlog(kit: Toolkit) -> Finding:
     if due and not is_served:
         return warning("due jobs", f"{counted(len(jobs), 'job')}, none is due yet, and no process would start it", "agentool serve")
     return ok("due jobs", f"{counted(len(jobs), 'job')}, none is late")
+
+
+async def check_workers(kit: Toolkit) -> Finding:
+    """Does what was sent to workers find one that takes it?"""
+    queued = await call(kit, History, "list_executions", execution_status="queued", limit=_MAX_READ, with_results=False)
+    waiting = Counter(record.reason for record in queued.history if record.reason.startswith(WAITS))
+    if not waiting:
+        return ok("workers", "nothing that was sent to them waits for long")
+    said = "; ".join(f"{reason} ({number})" for reason, number in waiting.most_common(_MAX_NAMED))
+    more = f"; and for {len(waiting) - _MAX_NAMED} more reasons" if len(waiting) > _MAX_NAMED else ""
+    return warning("workers", f"{said}{more}", "Start workers for these queues that have these AgenTools: agentool worker [QUEUE]")
 
 
 async def check_tools(kit: Toolkit) -> Finding:

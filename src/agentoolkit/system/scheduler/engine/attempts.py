@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from agentool.caller import current_caller
@@ -24,12 +21,14 @@ from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.hiding import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
+from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
-from agentoolkit.system.scheduler.event_loops import AttemptTask, OwnedTasks, all_end
+from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.ports import Route
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +38,6 @@ MIN_GRACE = 5.0
 """Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
-
-MEASURED = 1_000
-"""Starts whose lateness is remembered."""
 
 
 def current_execution() -> Execution | None:
@@ -69,8 +65,7 @@ class LocalAttempts:
         active: What is under way here.
         recorder: Given the outcomes.
         gone: Called with an execution that is not under way any more, and how it ended if that is known.
-        left: Called when other processes have ended executions.
-        tasks: Owns what is read of executions that other processes end.
+        elsewhere: Follows those that other processes carry out.
     """
 
     def __init__(
@@ -79,26 +74,14 @@ class LocalAttempts:
         active: ActiveExecutions,
         recorder: Recorder,
         gone: Callable[[ActiveExecution, Outcome | None], None],
-        left: Callable[[], None],
-        tasks: OwnedTasks,
+        elsewhere: ElsewhereExecutions,
     ) -> None:
         self._parts = parts
         self._active = active
         self._recorder = recorder
         self._gone = gone
-        self._left = left
-        self._tasks = tasks
-        self._lateness: deque[float] = deque(maxlen=MEASURED)
-
-    @property
-    def lag(self) -> float | None:
-        """Seconds between due time and start, the worst of the last hundred executions."""
-        return max(islice(reversed(self._lateness), 100), default=None)
-
-    def lag_of(self, share: float) -> float | None:
-        """Return the seconds that so large a share of the last thousand executions were late at most; None without any."""
-        ordered = sorted(self._lateness)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+        self._elsewhere = elsewhere
+        self._note_lateness = elsewhere.lateness.note
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""
@@ -152,41 +135,15 @@ class LocalAttempts:
 
     def forget(self, execution_ids: Sequence[str]) -> None:
         """See `ports.Attempts.forget`."""
-        left = [active for execution_id in execution_ids if (active := self._active.get(execution_id)) is not None]
-        if not left:
-            return
-        for active in left:
-            self._active.remove(active)
-        if self._parts.announcer.is_heard:
-            self._tasks.start(self._tell_of([active for active in left if active.outcome is None]))
-        for active in left:
-            if active.outcome is not None:
-                self._tasks.start(self._read_outcome(active))
-        self._left()
+        self._elsewhere.forget(execution_ids)
+
+    def unclaimed(self, routes: Mapping[str, Route], *, too_long: bool) -> None:
+        """See `ports.Attempts.unclaimed`."""
+        self._elsewhere.unclaimed(routes, too_long=too_long)
 
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
         """See `ports.Attempts.statuses`."""
         return await self._parts.store.statuses(execution_ids)
-
-    async def _tell_of(self, left: Sequence[ActiveExecution]) -> None:
-        """Tell listeners here, such as the metrics, how executions stand that another process has carried out."""
-        try:
-            rows = await self._parts.store.executions_by_id([active.execution.execution_id for active in left])
-        except Exception:
-            log_failure(logger, "How %d executions ended elsewhere is not told to listeners", len(left))
-            return
-        owners = {active.execution.execution_id: active.work.caller.name for active in left}
-        for execution in rows:
-            if execution.status is not ExecutionStatus.QUEUED:
-                self._note_lateness(execution)
-                self._parts.announcer.execution_changed(execution, owners[execution.execution_id], elsewhere=True)
-
-    async def _read_outcome(self, active: ActiveExecution) -> None:
-        """Tell whoever waits how an execution ended that another process ran."""
-        execution = None
-        with suppress(Exception):
-            execution = await self._parts.store.execution(active.execution.execution_id)
-        self._gone(active, None if execution is None else Outcome(execution))
 
     def note_begun(self, active: ActiveExecution) -> None:
         """It was written down that an execution begins: tell so, and how late it is."""
@@ -194,10 +151,6 @@ class LocalAttempts:
         execution = active.execution
         self._parts.announcer.execution_changed(execution, active.work.caller.name)
         self._note_lateness(execution)
-
-    def _note_lateness(self, execution: Execution) -> None:
-        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.append((execution.started_at - execution.scheduled_at).total_seconds())
 
     def _not_begun(self, active: ActiveExecution) -> None:
         ended = active.execution._replace(status=ExecutionStatus.CANCELLED, reason="cancelled before it started", started_at=None)

@@ -18,16 +18,17 @@ from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, LocalAttempts, expired
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
 from agentoolkit.system.scheduler.engine.delivery import Deliveries
+from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.sent import SentExecutions
+from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
-from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
-from agentoolkit.system.scheduler.ports import HERE, Claimed, Order
+from agentoolkit.system.scheduler.ports import Claimed, Order
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +48,14 @@ class Dispatch:
         self._deliveries = deliveries
         self._recorder = Recorder(parts.store, parts.time, self._written)
         self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
-        self.tasks = OwnedTasks()
-        """What is written or read before executions start, and of those that other processes end."""
-        self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self._look_again, self.tasks)
+        self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
+        unclaimed = UnclaimedExecutions(parts, self.active, self._unstarted)
+        self.elsewhere = ElsewhereExecutions(parts, self.active, self._gone, self._look_again, unclaimed)
+        self.tasks = self.elsewhere.tasks
+        """What is written or read before executions start, and of those that other processes carry out."""
+        self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.elsewhere)
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
-        self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
         self._sent = SentExecutions(parts, self.active, self.executor, self.start, self._unstarted, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
@@ -141,13 +144,7 @@ class Dispatch:
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """See `SentExecutions.run`."""
-        await self._sent.run(execution_ids, self._can_run)
-
-    def _can_run(self, job: Job) -> bool:
-        """Can this process carry out what a job asks for? Called in the store's thread."""
-        if lack := self._parts.lack_of(job.agentool_name, HERE):
-            logger.warning("An execution of job %r is left to another worker: %s", job.job_name or job.job_id, lack)
-        return not lack
+        await self._sent.run(execution_ids)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""

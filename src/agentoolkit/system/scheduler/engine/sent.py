@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from agentoolkit.system.scheduler.decisions.recovery import begins_as_claimed
+from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
+from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import Claimed, Executor, Limit, Order
+
+logger = logging.getLogger(__name__)
 
 
 class SentExecutions:
@@ -54,15 +59,16 @@ class SentExecutions:
             return True
         return False
 
-    async def run(self, execution_ids: Sequence[str], can_run: Callable[[Job], bool]) -> None:
+    async def run(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, and run them until their outcomes are written.
 
-        What another process has claimed, cancelled or ended meanwhile is passed over, and so is what has no AgenTool here:
-        whoever sent it sends it again, so that another worker may have it.
+        What another process has claimed, cancelled or ended meanwhile is passed over, and so is what cannot run here, which
+        its record says then: whoever sent it sends it again, so that another worker may have it.
         """
+        lacks: dict[str, str] = {}
         reserved = frozenset(execution_id for execution_id in execution_ids if self._reserve(execution_id))
         try:
-            claimed, failed = await self._claim(execution_ids, can_run, reserved)
+            claimed, failed = await self._claim(execution_ids, reserved, lacks)
             over = [outcome for each in claimed if (outcome := self._run(each)) is not None]
             left = [each for each in claimed if not each.execution.finished and each.execution.execution_id not in self._active]
         except BaseException:
@@ -73,16 +79,27 @@ class SentExecutions:
                 self._executor.unreserve(execution_id)
                 del self._reserved[execution_id]
         await self._give_up(left)
+        if lacks:
+            await self._refuse({id_: lacks[job_id_of(id_)] for id_ in execution_ids if job_id_of(id_) in lacks})
         if over:
             await asyncio.wait(over)
         if failed is not None:
             raise failed
 
     async def _claim(
-        self, execution_ids: Sequence[str], can_run: Callable[[Job], bool], reserved: frozenset[str]
+        self, execution_ids: Sequence[str], reserved: frozenset[str], lacks: dict[str, str]
     ) -> tuple[Sequence[Claimed], Exception | None]:
-        """Claim them, and begin those that room is reserved for. Return them, and why others may have been claimed unheard."""
+        """Claim them, and begin those that room is reserved for. Return them, and why others may have been claimed unheard.
+
+        What is missing here for jobs that cannot run is put into `lacks`.
+        """
         store, now = self._parts.store, self._parts.time.now()
+
+        def can_run(job: Job) -> bool:
+            if lack := self._lack(job):
+                lacks[job.job_id] = lack
+            return not lack
+
         try:
             return await store.claim_executions(
                 execution_ids, now, can_run, lambda id_, job: id_ in reserved and begins_as_claimed(job.policies)
@@ -92,6 +109,22 @@ class SentExecutions:
             rows = await store.executions_by_id(list(reserved))
             begun = [row for row in rows if (row.owner, row.status, row.started_at) == (store.owner, ExecutionStatus.RUNNING, now)]
             return [Claimed((await self._job_of(row)), row) for row in begun], error
+
+    def _lack(self, job: Job) -> str:
+        """Return why a job cannot run here; nothing: it can. Called in the store's thread."""
+        if not job.readable:
+            return waits_for_reader()
+        return "" if job.agentool_name in self._parts.injector else waits_for_tool(job.agentool_name)
+
+    async def _refuse(self, reasons: Mapping[str, str]) -> None:
+        """Let the records of executions that stay whose they are say why: in a write of their own, and told here once."""
+        try:
+            told = await self._parts.store.note_waiting(reasons)
+        except Exception:
+            log_failure(logger, "It is not said of %d executions that they cannot run here", len(reasons))
+            return
+        for execution_id in told:
+            logger.warning("Execution %s is left to another worker: it %s", execution_id, reasons[execution_id])
 
     async def _job_of(self, execution: Execution) -> Job | None:
         stored = await self._parts.store.find(execution.job_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_cancellation
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_cancellation, record_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.ports import Claimed, DamagedJob, Ending
 
@@ -27,7 +28,14 @@ class UnstartedExecutions:
 
     async def end(self, execution: Execution, work: Work | None, reason: str, seen: ExecutionStatus | None = None) -> bool:
         """Write that an execution is cancelled. Tell whether it was still unfinished, and still as it was seen."""
-        ended = record_cancellation(execution, reason, self._parts.time.now())
+        return await self._write(record_cancellation(execution, reason, self._parts.time.now()), work, seen)
+
+    async def fail(self, execution: Execution, work: Work, error: SchedulerError) -> bool:
+        """Write that an execution which still waits has failed. Tell whether it still did."""
+        failed = record_failure(execution, error, self._parts.time.now(), 0.0, error.problem)
+        return await self._write(failed._replace(duration=None), work, ExecutionStatus.QUEUED)
+
+    async def _write(self, ended: Execution, work: Work | None, seen: ExecutionStatus | None) -> bool:
         message = outcome_message(work, ended) if work is not None else None
         (finished,) = await self._parts.store.finish([Ending(ended, message, seen)])
         if finished.written:

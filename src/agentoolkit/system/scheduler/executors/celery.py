@@ -13,9 +13,9 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 
 from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
-from agentoolkit.system.scheduler.executors.couriers import COMMON_QUEUE, GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
+from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
-from agentoolkit.system.scheduler.ports import Portion
+from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 
 TASK = CELERY_TASK
 """The one task that Celery knows of us. Its argument is a list of execution ids."""

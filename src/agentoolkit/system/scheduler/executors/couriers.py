@@ -8,8 +8,6 @@ from math import ceil
 
 from agentoolkit.system.scheduler.ports import Portion
 
-COMMON_QUEUE = "agentool"
-"""Where executions go whose job names no queue."""
 GRACE_SECONDS = 15
 """Between a handler's own hard limit, twice its timeout, and that of the message."""
 SEND_SECONDS = 10.0

@@ -11,9 +11,9 @@ from redis import Redis
 from rq import Queue
 
 from agentoolkit.setting_groups import RedisSettings
-from agentoolkit.system.scheduler.executors.couriers import COMMON_QUEUE, SEND_SECONDS, ThreadedCourier, message_seconds
+from agentoolkit.system.scheduler.executors.couriers import SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
-from agentoolkit.system.scheduler.ports import Portion
+from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 
 FUNCTION = "agentoolkit.entrypoints.rq_worker.run_executions"
 """What RQ's workers call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
-from agentoolkit.system.scheduler.ports.executor import HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
+from agentoolkit.system.scheduler.ports.executor import COMMON_QUEUE, HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
     KEPT,
@@ -33,6 +33,7 @@ from agentoolkit.system.scheduler.ports.records import (
 from agentoolkit.system.scheduler.ports.store import JobStore
 
 __all__ = [
+    "COMMON_QUEUE",
     "FINISHED",
     "HERE",
     "KEPT",

@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, ExecutorName, Priority
 
+COMMON_QUEUE = "agentool"
+"""Where executions go whose job names no queue."""
+
 
 class Limit(NamedTuple):
     """A name that executions hold while they run, and how many of them may do so at once."""
@@ -80,6 +83,10 @@ class Attempts(Protocol):
 
     def forget(self, execution_ids: Sequence[str]) -> None:
         """Other processes had these executions, and have finished them in the store, or have given them back to it."""
+        ...
+
+    def unclaimed(self, routes: Mapping[str, Route], *, too_long: bool) -> None:
+        """No worker has begun these, which went their ways some time ago. Those that workers refuse end if it was too long ago."""
         ...
 
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:

@@ -24,8 +24,8 @@ Begins = Callable[[str, Job], bool]
 
 
 def any_job(job: Job) -> bool:
-    """Say of every job that it can be run."""
-    return True
+    """Say of every job that it can be run, if it can be read."""
+    return job.readable
 
 
 def none_begins(execution_id: str, job: Job) -> bool:

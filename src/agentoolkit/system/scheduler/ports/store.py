@@ -9,8 +9,6 @@ from typing import Protocol
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports.audit import AuditEntry
 from agentoolkit.system.scheduler.ports.records import (
-    Begins,
-    CanRun,
     Change,
     Claimed,
     Claims,
@@ -19,19 +17,17 @@ from agentoolkit.system.scheduler.ports.records import (
     FoundExecutions,
     FoundJobs,
     Message,
-    Owner,
     PendingCancel,
     Position,
     Removed,
     Retried,
     StoredJob,
-    any_job,
-    none_begins,
 )
+from agentoolkit.system.scheduler.ports.sharing import SharedStore
 from agentoolkit.system.scheduler.search import Search
 
 
-class JobStore(Protocol):
+class JobStore(SharedStore, Protocol):
     """Holds jobs, executions and messages. Every method is one transaction: all of it happens, or nothing.
 
     A change takes a `note` of who makes it, which is kept where the change is made and nowhere else.
@@ -49,30 +45,6 @@ class JobStore(Protocol):
 
     async def close(self) -> None:
         """Release what `open` acquired, the lead included. Idempotent."""
-        ...
-
-    async def lead(self, now: datetime) -> bool:
-        """Become or stay the one process that claims. Return whether this process leads now."""
-        ...
-
-    async def release_all(self) -> None:
-        """Give up the lead and our waiting executions; the next leader starts them."""
-        ...
-
-    async def leader(self) -> Owner | None:
-        """Return the process that claims, if there is one."""
-        ...
-
-    async def owners(self) -> Sequence[Owner]:
-        """Return the processes that have the store open, the oldest first; none where it is not shared."""
-        ...
-
-    async def set_stopped(self, stopped: bool) -> None:
-        """Forbid every process to claim, or allow it again. It holds until the next call."""
-        ...
-
-    async def is_stopped(self) -> bool:
-        """Return whether claiming is forbidden."""
         ...
 
     async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
@@ -163,17 +135,6 @@ class JobStore(Protocol):
         """Add executions that no schedule asked for now, and the messages of those that are new.
 
         Return the ids of the new ones. Nothing comes after an execution that is added as finished.
-        """
-        ...
-
-    async def claim_executions(
-        self, execution_ids: Sequence[str], now: datetime, can_run: CanRun = any_job, begins: Begins = none_begins
-    ) -> Sequence[Claimed]:
-        """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
-
-        Those whose job we cannot run stay whose they are. Return the others in the order asked for, with their jobs, as
-        `take_over` does. Of several processes that claim one execution, or claim it twice, one gets it once. What waited
-        and `begins` is marked as started too. Both are asked in the store's thread, and again if the transaction is.
         """
         ...
 

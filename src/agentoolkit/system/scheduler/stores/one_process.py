@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.ports import Change, Owner, PendingCancel
@@ -45,6 +45,9 @@ class OneProcess:
 
     async def acknowledge_cancel(self, execution_id: str) -> None:
         """Nobody asks: there is no other process."""
+
+    async def note_waiting(self, reasons: Mapping[str, str]) -> Sequence[str]:
+        return ()  # nothing of it is sent to workers
 
     async def changes(self) -> Sequence[Change]:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
@@ -56,6 +56,11 @@ _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND f
 _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
+_NOTE_WAITING = """
+    UPDATE agentool_executions SET reason = r.reason FROM r
+    WHERE execution_id = r.id AND status = 'queued' AND finished_at IS NULL AND agentool_executions.reason <> r.reason
+    RETURNING execution_id
+"""
 _CANCEL_REQUESTS = """
     SELECT execution_id, cancel_reason FROM agentool_executions
     WHERE owner = :owner AND cancel_requested = 1 AND finished_at IS NULL ORDER BY execution_id
@@ -108,6 +113,12 @@ def release_all(tx: Transaction) -> None:
     """See `JobStore.release_all`."""
     tx.ownership.step_down(tx.session)
     tx.session.run(_RELEASE, {"owner": tx.owner})
+
+
+@writes
+def note_waiting(tx: Transaction, reasons: Mapping[str, str]) -> list[str]:
+    """See `JobStore.note_waiting`."""
+    return [row[0] for row in tx.session.from_rows(_NOTE_WAITING, {"id": "TEXT", "reason": "TEXT"}, sorted(reasons.items()))]
 
 
 @writes

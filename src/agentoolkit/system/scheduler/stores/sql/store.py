@@ -114,6 +114,7 @@ class SqlJobStore:
     release = execution_changes.release
     release_all = execution_changes.release_all
     take_over = take_overs.take_over
+    note_waiting = execution_changes.note_waiting
     request_cancel = execution_changes.request_cancel
     cancel_requests = execution_changes.cancel_requests
     acknowledge_cancel = execution_changes.acknowledge_cancel

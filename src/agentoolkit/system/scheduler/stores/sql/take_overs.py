@@ -11,6 +11,8 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
+from agentoolkit.system.scheduler.decisions.waiting import WAITS
+from agentoolkit.system.scheduler.job_records import unreadable
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
@@ -23,7 +25,8 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, wr
 _CLAIM = f"""
     UPDATE agentool_executions SET owner = r.new_owner, status = CASE r.begins WHEN 1 THEN 'running' ELSE status END,
         started_at = CASE r.begins WHEN 1 THEN r.claimed_at ELSE started_at END,
-        retry_at = CASE r.begins WHEN 1 THEN NULL ELSE retry_at END
+        retry_at = CASE r.begins WHEN 1 THEN NULL ELSE retry_at END,
+        reason = CASE SUBSTR(reason, 1, {len(WAITS)}) WHEN '{WAITS}' THEN '' ELSE reason END
     FROM r
     WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
@@ -57,7 +60,7 @@ def claim_executions(
 ) -> list[Claimed]:
     """See `JobStore.claim_executions`."""
     found = tx.session.from_rows(_UNFINISHED, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)])
-    jobs = {job_id: read_or_none(tx, (job_id, *job)) if job[1] else None for _, job_id, *job in found}
+    jobs = {job_id: read_or_none(tx, (job_id, *job)) or unreadable(job_id, "", now) if job[1] else None for _, job_id, *job in found}
     wanted = {id_: job for id_, job_id, *_ in sorted(found) if (job := jobs[job_id]) is None or can_run(job)}
     asked = [(id_, tx.owner, micros(now), int(job is not None and begins(id_, job))) for id_, job in wanted.items()]
     rows = tx.session.from_rows(_CLAIM, {"id": "TEXT", "new_owner": "TEXT", "claimed_at": "BIGINT", "begins": "BIGINT"}, asked)

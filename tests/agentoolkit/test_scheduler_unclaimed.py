@@ -1,0 +1,125 @@
+"""Executions that no worker takes: their records say why, and what workers refuse for long ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentool import Injector
+from agentoolkit import wiring
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.executors import remote
+from agentoolkit.system.scheduler.executors.choice import Executors
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.wiring import Toolkit
+
+from .test_scheduler_sent_away import LIST, Courier, start_run, until
+
+HAS_NOT = "waits for a worker that has AgenTool 'queue': name its plugin there by AGENTOOL_PLUGINS"
+
+
+@pytest.fixture
+def courier() -> Courier:
+    return Courier()
+
+
+@pytest.fixture
+async def kit(courier: Courier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """A toolkit whose messages reach nobody by themselves, and are sent again at once; after three times that was for long."""
+    monkeypatch.setattr(wiring, "executors_of", lambda *_, **__: Executors({"celery": lambda: courier}, {}))
+    monkeypatch.setattr(remote, "SEND_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.8)
+    async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), timezone="UTC", executor="celery")) as kit:
+        asked = {"operation": "schedule", "job_id": "job", "schedule": "every hour", "error_queue": "failures"}
+        await kit.injector.run("scheduler", {**asked, **LIST, "queue": "gpu"})
+        yield kit
+
+
+async def record(kit: Any, execution_id: str, holds: Callable[[Execution], bool]) -> Execution:
+    """Wait until an execution's record is as it is to be."""
+    async with asyncio.timeout(20):
+        while not holds(row := await kit.scheduler.store.execution(execution_id)):  # noqa: ASYNC110  the database's thread tells nothing
+            await asyncio.sleep(0.01)
+    return row
+
+
+async def refuse(kit: Any, *execution_ids: str, has_tool: bool = False) -> None:
+    """Let a worker be sent them, which has no AgenTool at all if it has not this one."""
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
+        if not has_tool:
+            sent = worker.scheduler.lifecycle.running_engine().dispatch._sent
+            sent._parts = replace(worker.scheduler.parts, injector=Injector())
+        for _ in range(2):
+            await worker.scheduler.executions.run_claimed(execution_ids)
+
+
+async def test_the_record_says_that_nobody_takes_it(kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture):
+    """Where no worker takes from a queue, the record names the queue, which is told once; and it waits on, however long."""
+    execution_id = await start_run(kit, courier)
+    row = await record(kit, execution_id, lambda row: bool(row.reason))
+    assert row.reason == "waits for a worker: none has taken it from queue 'gpu' of celery yet"
+    await until(lambda: courier.sent.count(execution_id) >= 6)
+    assert (await kit.scheduler.store.execution(execution_id)).status is ExecutionStatus.QUEUED
+    assert caplog.text.count("none has taken it from queue 'gpu'") == 1
+
+
+async def test_the_record_says_which_tool_is_missing(kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture):
+    """A worker that has not the AgenTool says so in the record, and once in its log, however often it is sent it."""
+    execution_id = await start_run(kit, courier)
+    await refuse(kit, execution_id)
+    row = await kit.scheduler.store.execution(execution_id)
+    assert (row.status, row.reason, row.owner) == (ExecutionStatus.QUEUED, HAS_NOT, kit.scheduler.store.owner)
+    assert caplog.text.count("is left to another worker") == 1
+
+
+async def test_what_workers_refuse_for_long_has_failed(kit: Any, courier: Courier):
+    """It ends once, with the reason, at the process that sent it; its error queue and its listeners are told, and it is sent no more."""
+    told: list[Any] = []
+    kit.scheduler.subscribe(told.append)
+
+    def ends() -> list[str]:
+        return [event.type for event in told if event.execution is not None and event.execution.finished]
+
+    execution_id = await start_run(kit, courier)
+    await refuse(kit, execution_id)
+    row = await record(kit, execution_id, lambda row: row.finished)
+    reason = "no worker was found that has AgenTool 'queue': name its plugin there by AGENTOOL_PLUGINS"
+    assert (row.status, row.reason, row.started_at, row.error.message) == (ExecutionStatus.FAILED, reason, None, reason)
+    executor = kit.scheduler.lifecycle.engine.dispatch.executor
+    await until(lambda: executor.running == 0 and bool(ends()))
+    await kit.scheduler.lifecycle.wait_idle()
+    messages = (await kit.injector.run("queue", {"operation": "peek", "queue_name": "failures"})).data["messages"]
+    assert [message["message"]["reason"] for message in messages] == [reason]
+    assert ends() == ["scheduler.task.failure"]
+
+
+async def test_a_worker_that_has_the_tool_runs_it_after_all(kit: Any, courier: Courier):
+    """What one worker refused is another's, and nothing of the refusal is left in its record."""
+    execution_id = await start_run(kit, courier)
+    await refuse(kit, execution_id)
+    await refuse(kit, execution_id, has_tool=True)
+    row = await kit.scheduler.store.execution(execution_id)
+    assert (row.status, row.reason, row.attempt) == (ExecutionStatus.SUCCESS, "", 1)
+
+
+async def test_a_job_that_a_worker_cannot_read_is_left(kit: Any, courier: Courier):
+    """A worker of an older version ends nothing: the record says what it cannot do."""
+    execution_id = await start_run(kit, courier)
+    sql = "UPDATE agentool_jobs SET definition = REPLACE(definition, 'input_data', 'input_of_tomorrow'), revision = revision + 1000"
+    await kit.scheduler.store.write(lambda tx: tx.session.run(sql))
+    await refuse(kit, execution_id, has_tool=True)
+    row = await kit.scheduler.store.execution(execution_id)
+    assert (row.status, row.reason) == (ExecutionStatus.QUEUED, "waits for a worker that can read its job: an older one cannot")
+
+
+async def test_what_is_refused_is_read_where_one_looks(kit: Any, courier: Courier):
+    """The record of the job's history names the reason, as every list and page shows it."""
+    execution_id = await start_run(kit, courier)
+    await refuse(kit, execution_id)
+    listed = (await kit.injector.run("scheduler", {"operation": "list_executions", "job_id": "job"})).data["history"]
+    assert [one["reason"] for one in listed] == [HAS_NOT]

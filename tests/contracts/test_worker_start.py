@@ -1,0 +1,104 @@
+"""What a worker says at its start: which extra is absent, and which jobs it could not carry out."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentoolkit.entrypoints.worker_checks import unable_jobs
+from agentoolkit.settings import Settings
+from agentoolkit.wiring import Toolkit
+
+from .workers import environment_of
+
+ABSENT = "import os, sys\n\nsys.modules.update(dict.fromkeys(os.environ['ABSENT'].split(), None))\n"
+"""A module that is None cannot be imported, and is not found, as one that was never installed."""
+BROKER = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def start(folder: Path, asked: list[str], absent: str, **variables: str) -> list[str]:
+    """Start a worker where packages are absent, which ends by itself; return its lines."""
+    (folder / "sitecustomize.py").write_text(ABSENT)
+    environment = environment_of(str(folder / "jobs.db"), folder / "log", **{**BROKER, **variables}, ABSENT=absent)
+    environment["PYTHONPATH"] += f":{folder}"
+    ran = subprocess.run([sys.executable, "-m", *asked], env=environment, cwd=folder, capture_output=True, text=True, timeout=180)
+    assert ran.returncode != 0
+    return (ran.stdout + ran.stderr).strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("asked", "absent", "variables", "said"),
+    [
+        (["agentool", "worker"], "celery", {}, "A worker of Celery needs the extra 'celery'. Install 'agentool[celery]'."),
+        (["agentool", "worker"], "redis", {}, "A broker of Redis needs the package redis. Install 'agentool[celery]'."),
+        (["agentool", "worker", "--rq"], "rq", {}, "A worker of RQ needs the extra 'rq'. Install 'agentool[rq]'."),
+        (["agentool", "worker", "--rq"], "redis", {}, "A worker of RQ needs the extra 'rq'. Install 'agentool[rq]'."),
+        (["agentool", "worker"], "psycopg", {"AGENTOOL_DATABASE": "postgresql://127.0.0.1:1/jobs"}, "pip install 'agentool[postgres]'"),
+    ],
+)
+def test_an_absent_extra_ends_a_worker(tmp_path: Path, asked: list[str], absent: str, variables: dict[str, str], said: str):
+    """It says in one sentence which extra it needs, without a traceback."""
+    lines = start(tmp_path, asked, absent, **variables)
+    assert said in lines[-1]
+    assert not [line for line in lines if line.startswith("Traceback")]
+
+
+def test_celery_s_own_command_says_so_too(tmp_path: Path):
+    """Where Celery is there without the client of its broker, its worker ends with the same sentence."""
+    lines = start(tmp_path, ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker"], "redis")
+    assert "A broker of Redis needs the package redis." in lines[-1]
+
+
+JOBS = [
+    {"job_id": "calls", "agentool_name": "mcp", "input_data": {"operation": "list_tools", "server_name": "files"}},
+    {"job_id": "asks", "agentool_name": "celery_task", "input_data": {"operation": "send", "task": "greet"}},
+    {"job_id": "here", "agentool_name": "queue", "input_data": {"operation": "list_queues"}},
+]
+
+SERVERS = {"files": {"command": sys.executable}}
+
+
+async def scheduled(database: str, *jobs: dict[str, object]) -> Settings:
+    """Schedule jobs for workers in a database, and return what a worker of theirs is set to."""
+    shared = {"database": database, "timezone": "UTC", "executor": "celery", "celery_broker": "redis://127.0.0.1:1/0"}
+    allowed = {"celery_tasks": ("greet",), "mcp_servers": SERVERS}
+    async with Toolkit(Settings.from_values({**shared, **allowed}), runs_jobs=False) as kit:
+        for job in jobs:
+            await kit.injector.run("scheduler", {"operation": "schedule", "schedule": "every hour", **job})
+    return Settings.from_values({**shared, **allowed})
+
+
+async def test_a_worker_names_jobs_whose_extra_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each by its job, with what to install; a job that needs none is not named."""
+    settings = await scheduled(str(tmp_path / "jobs.db"), *JOBS)
+    assert await unable_jobs(settings) == []
+    for package in ("mcp", "celery"):
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, package, None)
+    said = await unable_jobs(settings)
+    assert [line.partition(" cannot run here: ")[0] for line in said] == ["Job 'calls'", "Job 'asks'"]
+    assert ["mcp" in said[0], "Install 'agentool[celery]'" in said[1]] == [True, True]
+
+
+async def test_a_worker_names_jobs_that_its_own_tools_would_refuse(tmp_path: Path):
+    """As one of an older version does, or one that allows less; and a job that it cannot read."""
+    settings = await scheduled(str(tmp_path / "jobs.db"), *JOBS)
+    less = Settings.from_values({"database": settings.database, "executor": "celery", "mcp_servers": SERVERS})
+    async with Toolkit(less, runs_jobs=False) as kit:
+        sql = "UPDATE agentool_jobs SET definition = REPLACE(definition, 'input_data', 'input_of_tomorrow') WHERE job_id = 'here'"
+        await kit.scheduler.store.write(lambda tx: tx.session.run(sql))
+    asks, unreadable = await unable_jobs(less)
+    assert asks.startswith("Job 'asks' cannot run here: ")
+    assert unreadable == "Job 'here' cannot run here: it cannot be read. A newer version may have written it."
+
+
+def test_what_is_missing_is_in_a_worker_s_log(tmp_path: Path):
+    """It is said as the worker starts, before its first execution, and keeps it from none."""
+    asyncio.run(scheduled(str(tmp_path / "jobs.db"), JOBS[0]))
+    lines = start(tmp_path, ["agentool", "worker", "--rq", "--pool", "solo"], "mcp", AGENTOOL_EXECUTOR="rq")
+    assert [line for line in lines if "Job 'calls' cannot run here" in line]
