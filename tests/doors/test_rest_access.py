@@ -11,9 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints.rest import access, create_app, guesses
+from agentoolkit.entrypoints import guesses
+from agentoolkit.entrypoints.guesses import Guesses
+from agentoolkit.entrypoints.rest import access, create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
-from agentoolkit.entrypoints.rest.guesses import Guesses
 from agentoolkit.testing import TestToolkit
 from agentoolkit.tokens import TokenNotFound
 
@@ -92,7 +93,7 @@ async def test_who_was_let_in_before_is_not_locked_out(client: httpx2.AsyncClien
 
 async def test_a_check_that_fails_is_no_guess(kit: TestToolkit) -> None:
     """Nobody is locked out since the database could not be read."""
-    guesses = Guesses()
+    guesses = Guesses(access.too_many_guesses)
 
     async def fail(_: str) -> None:
         raise OSError

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from agentoolkit.entrypoints import guesses
 from agentoolkit.entrypoints.dashboard import add_pages
-from agentoolkit.entrypoints.rest import create_app, guesses
+from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.server import serving
 from agentoolkit.settings import Settings

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentool.caller import Caller
 from agentool.caller import Scope as CallerScope
-from agentoolkit.entrypoints.rest.guesses import Guesses
+from agentoolkit.entrypoints.guesses import TOO_MANY, Guesses
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
 from agentoolkit.entrypoints.rest.session_cookie import forgetting, session_of
 from agentoolkit.sessions import Sessions
@@ -38,6 +38,11 @@ CheckToken = Callable[[str], Awaitable[Caller | None]]
 """Returns whose a token is; None: nobody's."""
 
 
+def too_many_guesses(wait: int) -> ApiError:
+    """Make the refusal of an address that guesses."""
+    return ApiError(429, "too-many-failures", TOO_MANY, headers={"Retry-After": str(wait)}, remedy=f"Come again in {wait} s.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRules:
     """How an application is guarded."""
@@ -51,7 +56,7 @@ class AccessRules:
     check_token: CheckToken | None = None
     sessions: Sessions | None = None
     """Of those who sign in to the pages; None: nobody can."""
-    guesses: Guesses = field(default_factory=Guesses, compare=False)
+    guesses: Guesses = field(default_factory=lambda: Guesses(too_many_guesses), compare=False)
     max_body: int = MAX_BODY
 
 

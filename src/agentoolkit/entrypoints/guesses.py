@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import TypeVar
-
-from starlette.types import Scope
-
-from agentoolkit.entrypoints.rest.problems import ApiError
+from typing import Any, TypeVar
 
 MAX_GUESSES = 20
 GUESS_SECONDS = 60.0
 """An address with so many different wrong secrets in so many seconds is refused."""
+TOO_MANY = "Too many wrong tokens came from this address."
 MAX_REMEMBERED = 2_000
 """Guesses of all addresses that are remembered, and secrets that were right; the newest."""
 
@@ -24,9 +21,14 @@ Guess = tuple[str, str]
 
 
 class Guesses:
-    """Looks secrets up, and counts the wrong ones of each address. One that is sent again and again is no further guess."""
+    """Looks secrets up, and counts the wrong ones of each address. One that is sent again and again is no further guess.
 
-    def __init__(self) -> None:
+    Args:
+        refusal: Makes the error of too many, from the seconds until the next may come.
+    """
+
+    def __init__(self, refusal: Callable[[int], Exception]) -> None:
+        self._refusal = refusal
         self._counted: dict[Guess, float] = {}
         """When each was made, the oldest first: those that were wrong, and those that are being looked up."""
         self._open: set[Guess] = set()
@@ -34,11 +36,16 @@ class Guesses:
         self._right: dict[Guess, None] = {}
         """Those that were right before: guessing at the same address does not lock them out."""
 
-    async def check(self, scope: Scope, secret: str, look_up: Callable[[str], Awaitable[Found | None]]) -> Found | None:
+    async def check(self, scope: Mapping[str, Any], secret: str, look_up: Callable[[str], Awaitable[Found | None]]) -> Found | None:
         """Return what a secret stands for; None: it is wrong.
 
+        Args:
+            scope: ASGI's, of the request that came with it.
+            secret: As it came.
+            look_up: Finds what it stands for.
+
         Raises:
-            ApiError: Too many wrong ones came from the same address.
+            Exception: Too many wrong ones came from the same address; the door's own error.
         """
         guess = (scope.get("client") or ("", 0))[0], sha256(secret.encode()).hexdigest()
         if guess not in self._right:
@@ -58,8 +65,7 @@ class Guesses:
         others = [one for one in self._counted if one[0] == guess[0]]
         if guess not in self._counted and len(others) >= MAX_GUESSES:
             wait = 1 if self._open.intersection(others) else math.ceil(self._counted[others[0]] + GUESS_SECONDS - now)
-            detail = "Too many wrong tokens came from this address."
-            raise ApiError(429, "too-many-failures", detail, headers={"Retry-After": str(wait)}, remedy=f"Come again in {wait} s.")
+            raise self._refusal(wait)
         self._counted.setdefault(guess, now)
         self._open.add(guess)
         _keep_newest(self._counted)

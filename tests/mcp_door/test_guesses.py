@@ -1,0 +1,43 @@
+"""Who guesses tokens at the MCP server is refused for a while."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+from starlette.responses import PlainTextResponse
+
+from agentoolkit.entrypoints import guesses
+from agentoolkit.entrypoints.mcp_server.guess_limit import GuessLimit
+
+
+async def look_up(token: str) -> str | None:
+    """One token is right."""
+    return "maria" if token == "right" else None
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
+    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    transport = httpx2.ASGITransport(app=GuessLimit(PlainTextResponse("in"), look_up))
+    return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+async def status(client: httpx2.AsyncClient, token: str) -> int:
+    return (await client.post("/mcp", headers={"Authorization": f"bearer {token}"})).status_code
+
+
+async def test_who_guesses_is_refused(client: httpx2.AsyncClient) -> None:
+    """The twenty-first wrong token of a minute is not looked up: 429, with when to come again."""
+    assert [await status(client, f"wrong{number}") for number in range(21)] == [200] * 20 + [429]
+    answer = await client.post("/mcp", headers={"Authorization": "Bearer right"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+
+
+async def test_who_was_right_before_goes_on(client: httpx2.AsyncClient) -> None:
+    """Somebody else's guesses at the same address do not lock a known token out, nor a request without one."""
+    assert await status(client, "right") == 200
+    for number in range(30):
+        await status(client, f"wrong{number}")
+    assert [await status(client, "right"), (await client.post("/mcp")).status_code] == [200, 200]
