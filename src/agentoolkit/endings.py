@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Literal, final
 
 from agentool.errors import AgenToolError
+from agentoolkit.json_values import recordable
 
 NOTHING_TO_REPORT = "nothing to report"
 """Reason of a success whose result is kept and delivered to nobody: its output has a field ``nothing_to_report`` that is true."""
@@ -50,3 +52,18 @@ class GoesOnLater(AgenToolError):
         super().__init__(reason, remedy=f"Schedule it: run_now calls a handler once, a schedule for {MAX_WAITED.days} days.")
         self.reason = reason
         self.retry_after = after
+
+
+def part_done(error: BaseException, largest: int | None = None) -> Any:
+    """Return what an error says was done before it: its ``result``, as that of a sequence has a record of each step.
+
+    Args:
+        error: What a handler raised.
+        largest: Bytes of JSON; of what is larger nothing is returned.
+    """
+    if not isinstance(error, (AgenToolError, asyncio.CancelledError)):
+        return None
+    try:
+        return recordable(getattr(error, "result", None), largest)
+    except Exception:  # it cannot be recorded, or the error's own code raised
+        return None

@@ -8,18 +8,18 @@ import logging
 import os
 import shutil
 import sys
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
+from agentoolkit.actions.notification_output import NotificationCutShort, NotificationFailed, NotificationOutput, arrived_before
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
@@ -31,8 +31,6 @@ logger = logging.getLogger("agentoolkit.notifications")
 logger.setLevel(logging.INFO)  # or the root logger's level, WARNING unless set, would drop what is to be told
 
 BUILT_IN_TARGETS = ("log", "event", "desktop")
-MAX_REMEMBERED = 1_000
-"""Notifications that arrived in part, of which is known where, should their execution be tried again."""
 MAX_MESSAGE_LENGTH = 10_000
 """Characters."""
 _LEVELS: Mapping[NotificationType, int] = {
@@ -55,20 +53,6 @@ class NotificationInput(BaseOperationInput):
     targets: list[str] | None = Field(None, description="'log' (the default), 'event', 'desktop', and names of configured services")
 
 
-class NotificationOutput(BaseModel):
-    """What was said, and where it arrived."""
-
-    message: str
-    delivered: list[str]
-    failed: dict[str, str] = Field(default={}, description="Target → why it did not arrive there")
-
-
-class NotificationFailed(AgenToolError, RuntimeError):
-    """At least one target did not take the notification. ``result``, a `NotificationOutput`, says which did and which did not."""
-
-    result: NotificationOutput | None = None
-
-
 class Notification(NamedTuple):
     """What listeners are told."""
 
@@ -81,7 +65,7 @@ Listener = Callable[[Notification], Awaitable[None] | None]
 
 
 class Notifier:
-    """Knows the targets, and where a notification that is sent again has arrived already.
+    """Knows the targets.
 
     Args:
         services: Apprise URLs by the names that calls use.
@@ -96,7 +80,6 @@ class Notifier:
             raise ConfigurationError(problem, field="notification_services", remedy="Choose another name.")
         self.services = Services(services or {})
         self._listeners: list[Listener] = []
-        self._arrived: OrderedDict[object, frozenset[str]] = OrderedDict()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a listener, async ones too, with what is sent to the target ``event``; the answer ends that.
@@ -126,27 +109,24 @@ class Notifier:
     async def deliver(self, notification: Notification, targets: Sequence[str]) -> NotificationOutput:
         """Send a notification to every target; one that fails does not keep it from the others.
 
-        In a further attempt of the same execution, a target where it has arrived is not sent to again.
-        """
-        from agentoolkit.system.scheduler import current_execution
+        In a further attempt of the same execution, a target where it has arrived is not sent to again, whatever process attempts it.
 
-        execution = current_execution()
-        # Outside of an execution nobody retries, and nothing need be remembered.
-        key = (execution.execution_id, notification, tuple(targets)) if execution is not None else None
-        arrived = self._arrived.pop(key, frozenset[str]())
-        output = NotificationOutput(message=notification.message, delivered=[])
-        for target in targets:
+        Raises:
+            NotificationCutShort: It was cancelled.
+        """
+        arrived = arrived_before(notification.message, targets)
+        output = NotificationOutput(message=notification.message, delivered=[target for target in targets if target in arrived])
+        left = [target for target in targets if target not in arrived]
+        for place, target in enumerate(left):
             try:
-                if target not in arrived:
-                    await self._send(target, notification)
+                await self._send(target, notification)
+            except asyncio.CancelledError:
+                output.failed |= dict.fromkeys(left[place:], "cut short")
+                raise NotificationCutShort(output) from None
             except Exception as error:
                 output.failed[target] = str(error) or type(error).__name__
             else:
                 output.delivered.append(target)
-        if output.failed and key is not None:
-            self._arrived[key] = frozenset(output.delivered)
-            while len(self._arrived) > MAX_REMEMBERED:
-                self._arrived.popitem(last=False)
         return output
 
     async def _send(self, target: str, notification: Notification) -> None:
@@ -192,7 +172,7 @@ async def notification_send(
     """Send a notification to every target. One that fails does not keep it from the others.
 
     Raises:
-        NotificationFailed: It did not arrive everywhere. A retry sends only where it failed.
+        NotificationFailed: It did not arrive everywhere. A retry sends only where it failed, also in another process.
         InvalidInput: A target does not exist; nothing was sent.
     """
     wanted = list(dict.fromkeys(targets or ["log"]))

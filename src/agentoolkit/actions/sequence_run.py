@@ -15,11 +15,15 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentool.references import SizeBudget
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps
+from agentoolkit.endings import part_done
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
 UNDO_SECONDS = 4.0
 """What undoing may take after a sequence was cancelled: less than a handler has before it is given up."""
+
+MAX_PART = 100_000
+"""Bytes that are kept of what a step did before it failed."""
 
 OnFailure = Literal["stop", "continue", "compensate"]
 
@@ -187,6 +191,7 @@ class SequenceRun:
             self._budget.spend(result)
             record.result = result
         except (Exception, SystemExit, asyncio.CancelledError) as error:
+            record.result = part_done(error, MAX_PART)
             # Unless the run as a whole is cancelled, a CancelledError is the step's own doing.
             if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() > self._cancels:
                 raise

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from datetime import datetime
-from typing import Any
 
-from agentool.errors import AgenToolError
-from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater
+from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
@@ -44,7 +41,7 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
     """Record what a handler raised. One that ended early is recorded as it says, one that goes on later as if this were its last call."""
     if isinstance(error, EndedEarly):
         ended = execution._replace(status=_EARLY[error.status], reason=str(error.reason), finished_at=now, duration=duration)
-        return ended._replace(result=part_done(error))
+        return ended._replace(result=part_done(error, RESULT_SIZE))
     if isinstance(error, GoesOnLater):  # looked at often, and nothing went wrong: without a traceback
         goes_on = ErrorRecord(type(error).__name__, _cut(str(error), MAX_MESSAGE_LENGTH))
         told = f"not called again, though it goes on later: {error.reason}"
@@ -55,18 +52,8 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
     except Exception as unwritable:
         text = f"(its text cannot be written: {unwritable!r})"
     record = ErrorRecord(type(error).__name__, _cut(text, MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
-    ended = execution._replace(status=ExecutionStatus.FAILED, result=part_done(error), finished_at=now, duration=duration)
+    ended = execution._replace(status=ExecutionStatus.FAILED, result=part_done(error, RESULT_SIZE), finished_at=now, duration=duration)
     return ended._replace(reason=reason or f"raised {record.type}", error=record)
-
-
-def part_done(error: BaseException) -> Any:
-    """Return what an error says was done before it: its ``result``, as that of a sequence has a record of each step."""
-    if not isinstance(error, (AgenToolError, asyncio.CancelledError)):
-        return None
-    try:
-        return recordable(getattr(error, "result", None), RESULT_SIZE)
-    except Exception:  # it cannot be recorded, or the error's own code raised
-        return None
 
 
 def _cut(text: str, most: int) -> str:

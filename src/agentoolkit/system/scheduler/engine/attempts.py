@@ -14,7 +14,7 @@ from typing import Any
 from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
-from agentoolkit.endings import GoesOnLater
+from agentoolkit.endings import GoesOnLater, part_done
 from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
@@ -236,13 +236,13 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
     cancelled = task is not None and task.cancelling() > 0
     while task is not None and task.cancelling():
         task.uncancel()
-    done = outcomes.part_done(error)
+    done = part_done(error, outcomes.RESULT_SIZE)
     if cancelled and active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, now, took)._replace(result=done), error)
     if cancelled and active.timed_out:
         timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s.")
         return Outcome(outcomes.record_failure(execution, timeout, now, took)._replace(result=done), timeout)
     if cancelled and (stopping or (all_end() and not (isinstance(task, AttemptTask) and task.cancelled_itself))):
-        return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took), Interrupted())
+        return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took)._replace(result=done), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"
     return Outcome(outcomes.record_failure(execution, error, now, took, reason=reason), error)

@@ -125,7 +125,8 @@ class Recorder:
         ended, error = outcome
         policies, is_awaited = active.work.policies, ended.trigger == "run_now"
         if isinstance(error, Interrupted) and self._store.survives_restart and not is_awaited and policies.on_interrupt == "retry":
-            await self._until_written(lambda: self._store.release(active.execution), active.execution)
+            left = active.execution._replace(result=ended.result)  # what was done of it
+            await self._until_written(lambda: self._store.release(left), left)
             return Written(ended)
         again = None
         if error is not None and ended.status is ExecutionStatus.FAILED and not is_awaited and not active.cancel_reason:

@@ -184,7 +184,7 @@ class JobStore(SharedStore, Protocol):
         ...
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
-        """Let an execution of ours wait for its next attempt; if its job is gone, or was made anew since, write `ending` instead."""
+        """Let an execution of ours wait, with its ``result`` so far, for its next attempt; if its job is gone or new, write `ending`."""
         ...
 
     async def queue_retries(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:
@@ -192,7 +192,7 @@ class JobStore(SharedStore, Protocol):
         ...
 
     async def release(self, execution: Execution) -> bool:
-        """Give up an interrupted execution of ours; the next leader starts it. Return whether it was ours."""
+        """Give up an interrupted execution of ours, with its ``result`` so far; the next leader starts it. Return whether it was ours."""
         ...
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:

@@ -49,7 +49,7 @@ _FINISH = f"""
 _COST = "UPDATE agentool_executions SET cost = r.cost FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _POSTPONE = f"""
     UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = NULL,
-        retry_at = :retry_at, attempts = :attempts, owner = :new_owner
+        retry_at = :retry_at, attempts = :attempts, result = :result, owner = :new_owner
     WHERE execution_id = :execution_id AND owner = :owner AND attempt = :attempt - 1 AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
 _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND finished_at IS NULL AND status IN ('queued', 'retrying')"
