@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pydantic import ValidationError
 
 from agentool.base import BaseOperationInput
 from agentool.context import Deps
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError, InvalidInput, are_values_shown, did_you_mean, excerpt
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, are_values_shown, did_you_mean, excerpt, sentence
 from agentool.hints import Hints
 from agentool.operations import Handler, Operation, read_operations
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 Precheck = Callable[[Any, Any], None]
 """Called with an AgenTool's deps and validated input; raises what is wrong with it."""
+Trial = Callable[[Any, Any], "tuple[Any, BaseOperationInput] | None"]
+"""Called with an AgenTool's deps and validated input; returns those of a call that refuses the same and does nothing.
+
+None: there is no such call. Its handler may raise `Tried` where it would begin to do something.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,14 @@ class AgenTool(Generic[Deps]):
     """What is raised where the input does not fit; a class of the AgenTool's own lets its callers catch one base."""
     hints: Mapping[str, Hints] = field(default_factory=dict[str, Hints])
     """For operations: what a person may be told before they are called."""
+    trial: Trial | None = None
+    """How to find out what else is refused of a call that has a field at fault; see `Trial`."""
 
     def validate(self, data: object) -> BaseOperationInput:
         """Turn a dict, a model or JSON text into this AgenTool's input model.
 
         Raises:
-            InvalidInput: The data does not fit; every problem is listed.
+            InvalidInput: The data does not fit; every problem is listed, and what is wrong with the rest is told with it.
         """
         input_type = self.input_type
         if type(data) is input_type:
@@ -54,7 +61,37 @@ class AgenTool(Generic[Deps]):
                 return input_type.model_validate_json(data)
             return input_type.__pydantic_validator__.validate_python(data)  # model_validate, without its options
         except ValidationError as error:
-            raise self.refusal.from_validation(self.name, error, input_type.model_fields) from (error if are_values_shown() else None)
+            refused = self.refusal.from_validation(self.name, error, input_type.model_fields)
+            refused.also = self._also_refused(data, refused)
+            raise refused from (error if are_values_shown() else None)
+
+    def without_faults(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
+        """Return input without the fields that were refused; None where nothing can be told of the others."""
+        faulty = {problem.field.partition(".")[0] for problem in refused.problems}
+        given = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+        if not faulty <= given.keys() or "operation" in faulty:
+            return None
+        try:
+            return self.input_type.model_validate({name: value for name, value in given.items() if name not in faulty})
+        except ValidationError:
+            return None
+
+    def _also_refused(self, data: object, refused: InvalidInput) -> tuple[AgenToolError, ...]:
+        """Return what is wrong with input besides the fields that were refused."""
+        left = self.without_faults(data, refused)
+        if left is None:
+            return ()
+        try:
+            self._check_validated(left)
+        except InvalidInput as error:
+            given = cast("Mapping[str, Any]", data)
+            problems = tuple(problem for problem in error.problems if problem.field not in given or problem.value is not None)
+            if problems == error.problems:
+                return (error,)
+            return (type(error)(sentence(problems), remedy=error.remedy, problems=problems),) if problems else ()
+        except AgenToolError as error:
+            return (error,)
+        return ()
 
     def operation(self, data: BaseOperationInput) -> Operation:
         """Return the operation that validated input asks for.
@@ -78,10 +115,13 @@ class AgenTool(Generic[Deps]):
             AgenToolError: As the precheck of this AgenTool.
         """
         validated = self.validate(data)
+        self._check_validated(validated)
+        return validated
+
+    def _check_validated(self, validated: BaseOperationInput) -> None:
         self.operation(validated).arguments(validated)
         if self.precheck is not None:
             self.precheck(self.deps, validated)
-        return validated
 
     def as_agent(self, injector: Injector | None = None) -> Agent[None, Any]:
         """Return a pydantic-ai agent that needs no model: its prompt is this AgenTool's input as JSON text, its output the AgenTool's.
@@ -109,6 +149,7 @@ def create_agentool(
     precheck: Precheck | None = None,
     refusal: type[InvalidInput] = InvalidInput,
     hints: Mapping[str, Hints] | None = None,
+    trial: Trial | None = None,
     injector: Injector | None = None,
 ) -> AgenTool[Deps]:
     """Make an AgenTool and register it.
@@ -123,6 +164,7 @@ def create_agentool(
         precheck: See `AgenTool.precheck`.
         refusal: See `AgenTool.refusal`.
         hints: See `AgenTool.hints`.
+        trial: See `AgenTool.trial`.
         injector: Where to register; the current one by default.
 
     Raises:
@@ -132,7 +174,7 @@ def create_agentool(
     operations = read_operations(input_type, handlers, refusal)
     if unknown := sorted((hints or {}).keys() - operations.keys()):
         raise ConfigurationError(f"Hints are given for {unknown}, which are no operations.", remedy=did_you_mean(unknown[0], operations))
-    agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {})
+    agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {}, trial)
     for example in examples:
         validated = agentool.validate(example)
         agentool.operation(validated).arguments(validated)

@@ -114,6 +114,10 @@ class Refusals:
             raise first
 
 
+class Tried(Exception):
+    """Raised in a trial of a call where the call itself would begin to do something: nothing of it is refused."""
+
+
 class ConfigurationError(AgenToolError):
     """The application is put together wrongly; no other input will help."""
 

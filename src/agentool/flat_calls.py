@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agentool.errors import FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
+
+if TYPE_CHECKING:
+    from agentool.core.injector import Injector
+    from agentool.describe import OperationDescription
 
 MAX_REFUSAL = 4_000
 """Characters of what a model is told went wrong, about 1,000 tokens."""
@@ -34,6 +38,18 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
     raise InvalidInput(sentence(problems), problems=problems)
 
 
+async def checked_arguments(injector: Injector, operation: OperationDescription, arguments: object) -> dict[str, Any]:
+    """Return the arguments of a call of an operation, as `check_arguments` does; a refusal tells what is wrong with the others too."""
+    fields = [field.name for field in operation.fields]
+    try:
+        return check_arguments(fields, arguments)
+    except InvalidInput as refused:
+        if refused.problems:
+            known = {name: value for name, value in cast("dict[str, Any]", arguments).items() if name in fields}
+            refused.also = await injector.refusals(operation.agentool_name, operation.call(known))
+        raise
+
+
 def words(error: Exception) -> str:
     """Say what went wrong without naming the framework."""
     if isinstance(error, InvalidInput) and error.problems:
@@ -49,4 +65,4 @@ def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | 
     return f"{words(error)}{right}"
 
 
-__all__ = ["check_arguments", "with_example", "words"]
+__all__ = ["check_arguments", "checked_arguments", "with_example", "words"]

@@ -28,7 +28,7 @@ from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean
-from agentool.flat_calls import check_arguments, with_example, words
+from agentool.flat_calls import checked_arguments, with_example, words
 
 MAX_ANSWER = 32_000
 """Characters of an answer that a model is shown, about 8,000 tokens."""
@@ -124,7 +124,8 @@ class AgenToolset(AbstractToolset[Any]):
         flat = tools[name]
         caller = caller_of(self._caller, ctx)
         try:
-            arguments = check_arguments(flat.fields, tool_args)
+            with acting_as(caller):
+                arguments = await checked_arguments(injector, flat.operation, tool_args)
             if flat.needs_approval and not ctx.tool_call_approved:
                 raise ApprovalRequired
             with acting_as(caller):

@@ -10,6 +10,9 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+AT_ONCE = 512
+"""Things that are worked on together, unless somebody says otherwise: they share the commits and the statements of the database."""
+
 
 async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
     """Yield items in lists of at most `size`; between two of them others on the event loop have their turn."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentool import AgenTool, AgenToolError, BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
+from agentool.errors import Tried
 
 
 class DoorInput(BaseOperationInput):
@@ -225,3 +226,44 @@ def test_a_model_with_an_unrouted_operation_is_refused() -> None:
 def test_output_types_are_listed_once() -> None:
     """Each type that a handler declares to return is listed, in the order of the operations."""
     assert make().output_types() == (str, None)
+
+
+# All that is refused, at once
+
+
+async def test_what_is_wrong_with_the_rest_is_told_with_a_field_that_there_is_not() -> None:
+    """A field that is missing, and what the precheck says; but not that a field is missing which was taken out as wrong."""
+    door = make(deps={"brass"}, precheck=only_known_keys)
+    told: list[str] = []
+    red = {"colour": "red"}
+    for fields in (red, {**red, "key": "iron"}, {"key": 5}, {"key": 5, **red}, {**red, "key": "brass"}):
+        with pytest.raises(InvalidInput) as refused:
+            door.check({"operation": "open", **fields})
+        first = [problem.field for problem in refused.value.problems]
+        told.append(" ".join([*first, "+", *(error.field or "" for error in refused.value.also)]).strip())
+    assert told == ["colour + key", "colour + key", "key +", "key colour +", "colour +"]
+
+
+async def test_a_trial_tells_what_only_a_try_can_show() -> None:
+    """It is made of the fields that are right, in place of the call, and only where one was refused."""
+    opened: list[tuple[str, str]] = []
+
+    async def opening(ctx: RunContext[str], key: str, width: int = 1) -> str:
+        opened.append((ctx.deps, key))
+        if key == "iron":
+            raise ForbiddenKey("This key opens nothing.", field="key", value=key)
+        if ctx.deps == "trial":
+            raise Tried
+        return "opened"
+
+    home = Injector()
+    handlers = {"open": opening, "shut": shut_door}
+    create_agentool("door", DoorInput, handlers, deps="door", trial=lambda deps, asked: ("trial", asked), injector=home)
+    assert await home.run("door", {"operation": "open", "key": "brass"}) == "opened"
+    with pytest.raises(InvalidInput) as refused:
+        await home.run("door", {"operation": "open", "key": "brass", "colour": "red"})
+    assert refused.value.also == ()
+    with pytest.raises(InvalidInput, match=r"colour: .* key: This key opens nothing\."):
+        await home.run("door", {"operation": "open", "key": "iron", "colour": "red"})
+    assert opened == [("door", "brass"), ("trial", "brass"), ("trial", "iron")]
+    assert await home.refusals("door", {"operation": "open", "key": "brass"}) == ()

@@ -231,3 +231,24 @@ async def test_all_that_is_wrong_is_told_at_once(scheduler):
         assert isinstance(error, InvalidSchedule)
         assert [each.field for each in (error, *error.also)] == ["schedule", "agentool_name", "gate"]
         assert all(word in str(error) for word in ("whenever", "nobody", "dor"))
+
+
+@pytest.mark.parametrize("operation", ["schedule", "update"])
+async def test_an_unknown_field_is_told_with_all_else(scheduler, operation):
+    """A schedule that cannot be read, a gate without its tool, a field that there is not: in one refusal, and nothing is done."""
+    await scheduler("schedule", job_name="there", **GOOD)
+    asked = {"schedule": {"job_name": "x", **GOOD}, "update": {"job_id": "there"}}[operation]
+    before = (await scheduler("list"))["jobs"]
+    wrong = {"schedule": "whenever", "gate": {"agentool_name": "nobody", "input_data": {}}, "colour": "red"}
+    refused = await refusal(scheduler, operation, {**asked, **wrong})
+    (other,) = refused.also
+    assert [refused.field, other.field, *(each.field for each in other.also)] == ["colour", "schedule", "gate"]
+    assert (await refusal(scheduler, operation, {**asked, "colour": "red"})).also == ()
+    assert (await scheduler("list"))["jobs"] == before
+
+
+async def test_all_that_is_wrong_with_an_input_is_told(scheduler):
+    """A field that there is not, and one that is missing for the operation."""
+    call = {"agentool_name": "notification", "input_data": {"operation": "send", "colour": "red"}}
+    refused = await refusal(scheduler, "schedule", {"job_name": "x", "schedule": "1 hour", **call})
+    assert [refused.field, *(other.field for other in refused.also)] == ["input_data.colour", "input_data.message"]

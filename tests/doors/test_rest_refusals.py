@@ -93,3 +93,18 @@ async def test_all_that_is_wrong_with_a_task_is_told_at_once(kit: TestToolkit) -
         del task["pirority"]
         refused = (await client.post("/tasks", json=task)).json()
         assert [error["field"] for error in refused["errors"]] == ["schedule", "agentool_name"]
+
+
+async def test_all_that_is_wrong_with_a_change_is_told_at_once(kit: TestToolkit) -> None:
+    """As with a new task; and nothing of it is changed, which a dry run says as well."""
+    changes = {"schedule": "whenever", "gate": {"agentool_name": "nobody", "input_data": {}}, "pirority": "high"}
+    app = create_app(kit)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1/api/scheduler") as client:
+        refused = (await client.patch("/tasks/daily-summary", json=changes)).json()
+        assert [error["field"] for error in refused["errors"]] == ["pirority", "schedule", "gate"]
+        unknown = (await client.patch("/tasks/daily-summary", json={"pirority": "high"})).json()
+        assert [error["field"] for error in unknown["errors"]] == ["pirority"]
+        before = (await client.get("/tasks/daily-summary")).json()
+        would = (await client.patch("/tasks/daily-summary", json={"schedule": "every day at 11:00", "dry_run": True})).json()
+        assert (would["words"].startswith("every day at 11:00"), would["changed"]) == (True, True)
+        assert (await client.get("/tasks/daily-summary")).json() == before

@@ -30,6 +30,15 @@ async def test_tasks_are_listed_in_pages(api: Api) -> None:
     assert second["cursor"] is None
 
 
+async def test_what_is_due_next_comes_first(api: Api) -> None:
+    """As many as are asked for, in the order of their due times and not of their making."""
+    for name, schedule in (("late", "0 9 1 1 *"), ("soon", "1 minute"), ("paused", "2 minutes"), ("then", "1 hour")):
+        await api("POST", "/tasks", status=201, json={**LIST, "name": name, "schedule": schedule, "enabled": name != "paused"})
+    assert [task["name"] for task in await api("GET", "/upcoming")] == ["soon", "then", "late"]
+    assert [task["name"] for task in await api("GET", "/upcoming?limit=1")] == ["soon"]
+    assert await api("GET", "/upcoming?agent_name=nobody") == []
+
+
 async def test_a_task_is_disabled_and_enabled(api: Api) -> None:
     """It is paused, with a reason that says so, and scheduled again."""
     task_id = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks
-from agentoolkit.entrypoints.taskfile import Task, TaskFileError
-from agentoolkit.system.scheduler import InvalidSchedule
+from agentoolkit.database.worker import DatabaseThread
+from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks, check_tasks
+from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule
+from agentoolkit.system.scheduler.jobs import Job
+from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.testing import TestToolkit, toolkit
 
 START = "2030-01-01T12:00:00+00:00"
@@ -148,3 +154,76 @@ async def test_a_refused_task_is_named() -> None:
     async with toolkit(START) as kit:
         with pytest.raises(TaskFileError, match=r"Task 'job' is refused: .*minute"):
             await apply(kit, schedule="99 * * * *")
+
+
+async def test_many_tasks_share_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of three hundred is written in few transactions, and so is a second one that changes them all; a third writes nothing."""
+    writes: list[int] = []
+    transaction = DatabaseThread._transaction
+
+    def counted(thread: DatabaseThread, batch: Any) -> list[Any]:
+        if thread._writes:
+            writes.append(len(batch))
+        return transaction(thread, batch)
+
+    monkeypatch.setattr(DatabaseThread, "_transaction", counted)
+
+    def file(description: str) -> list[Task]:
+        tasks = [Task(name=f"task {number}", schedule="1 hour", description=description, **CALL) for number in range(299)]
+        return [Task(name="last", schedule="after task 7", description=description, **CALL), *tasks]
+
+    settings = Settings.from_values({"timezone": "UTC", "database": f"sqlite:///{tmp_path / 'jobs.db'}"})
+    done: list[tuple[str, int]] = []
+    async with toolkit(START, settings) as kit:
+        for description in ("one", "two", "two"):
+            writes.clear()
+            applied = await apply_tasks(kit.injector, file(description))
+            marks = {task.mark for task in applied}
+            done.append((marks.pop(), len(writes)))
+            assert (len(applied), applied[0].job_id, marks) == (300, "last", set())
+    assert [mark for mark, _ in done] == ["new", "changed", "kept"]
+    assert max(commits for _, commits in done) < 20
+    assert done[2][1] <= 2  # a heartbeat may come between
+
+
+async def test_each_task_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only writing shows is said of all that it concerns, with those that are scheduled."""
+    add = MemoryJobStore.add
+
+    async def refusing(store: MemoryJobStore, job: Job, *more: Any) -> None:
+        if job.job_id in ("b", "d"):
+            raise InvalidJob("The disk is full.", field="job_id", value=job.job_id)
+        await add(store, job, *more)
+
+    monkeypatch.setattr(MemoryJobStore, "add", refusing)
+    tasks = [Task(name=name, schedule="1 hour", **CALL) for name in "abcd"]
+    async with toolkit(START) as kit:
+        with pytest.raises(TasksRefused) as refused:
+            await apply_tasks(kit.injector, tasks)
+    assert [refusal[:20] for refusal in refused.value.refusals] == ["Task 'b' is refused:", "Task 'd' is refused:"]
+    assert refused.value.advice == ("Scheduled already: a, c.",)
+
+
+async def test_two_tasks_are_two_jobs() -> None:
+    """Names of which the same id would be made are refused, and nothing is scheduled."""
+    async with toolkit(START) as kit:
+        with pytest.raises(TaskFileError, match=r"Tasks 'a b' and 'a-b' would be one job, 'a-b'"):
+            await apply_tasks(kit.injector, [Task(name=name, schedule="1 hour", **CALL) for name in ("a b", "a-b")])
+        assert (await kit.injector.run("scheduler", {"operation": "list"})).data["count"] == 0
+
+
+@pytest.mark.parametrize("described", [1, 500])
+async def test_a_task_is_told_of_those_alone_that_it_comes_after(described: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a file has: else checking it would cost their number squared."""
+    told: list[int] = []
+    add = SchedulerService.add
+
+    async def noting(service: SchedulerService, *given: Any, **more: Any) -> Any:
+        told.append(len(more["assumed"]))
+        return await add(service, *given, **more)
+
+    monkeypatch.setattr(SchedulerService, "add", noting)
+    tasks = [Task(name=f"task {number}", schedule="1 hour", **CALL) for number in range(described)]
+    async with toolkit(START) as kit:
+        await check_tasks(kit.injector, [*tasks, Task(name="last", schedule="after task 0", **CALL)])
+    assert sorted(told) == [0] * described + [1]

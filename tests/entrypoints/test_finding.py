@@ -57,6 +57,16 @@ def test_a_formula_is_not_run_by_a_spreadsheet(cli: Cli) -> None:
     assert rows_of(cli("list", "-o", "csv").stdout)[0]["description"] == "'=cmd|' /C calc'!A0"
 
 
+def test_what_is_due_next_comes_first(cli: Cli) -> None:
+    """In the order of due times, as a table and for programs; where nothing is due, that is said."""
+    assert cli("upcoming").stdout == "Nothing is due any more.\n"
+    for name, when in (("late", "1 week"), ("soon", "1 hour"), ("then", "1 day")):
+        cli.greeting(name, when)
+    assert [job["job_id"] for job in cli.data("upcoming")["jobs"]] == ["soon", "then", "late"]
+    assert [row["job_id"] for row in rows_of(cli("upcoming", "-n", "2", "-o", "csv").stdout)] == ["soon", "then"]
+    assert cli("upcoming", "--limit", "1").stdout.splitlines()[1].startswith("soon")
+
+
 def test_update_changes_what_it_names(cli: Cli) -> None:
     """The other fields stay as they are, the input included; the id stays."""
     cli.greeting("greeting", "1 hour", "--max-retries", "3")

@@ -298,3 +298,50 @@ async def test_another_owner_sees_nothing(connect: Connect) -> None:
         assert (await client.call_tool("scheduler_list_tasks", {})).structured_content["tasks"] == []
         shown = await client.call_tool("scheduler_get_task", {"task_id": "stand up"})
     assert "No job of yours is named 'stand up'" in text_of(shown)
+
+
+WRONG = {"task_id": "x", "when": "whenever", "config": {"agentool_name": "nobody"}, "colour": "red"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [
+        ("scheduler_add_task", WRONG, ["colour", "whenever", "nobody"]),
+        ("scheduler_add_task", {"colour": "red", "config": {"prompt": "x"}, "priority": "high"}, ["colour", "task_id"]),
+        ("scheduler_change_task", {"task_id": "stand up", "action": "edit", "when": "whenever", "colour": "red"}, ["colour", "whenever"]),
+        ("scheduler_change_task", {"task_id": "sit down", "action": "pause", "colour": "red"}, ["colour", "sit down"]),
+        ("scheduler_remove_task", {"task_id": "sit down", "colour": "red"}, ["colour", "sit down"]),
+        ("scheduler_preview", {"when": "whenever", "count": 3, "colour": "red"}, ["colour", "whenever"]),
+    ],
+)
+async def test_an_unknown_argument_is_told_with_all_else(
+    connect: Connect, kit: TestToolkit, tool: str, arguments: dict[str, Any], told: list[str]
+) -> None:
+    """In one answer, so that a model does not correct them in rounds; and nothing is done."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9"})
+        before = [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()]
+        answer = await client.call_tool(tool, arguments)
+    assert answer.is_error
+    assert [text for text in told if text in text_of(answer)] == told, text_of(answer)
+    assert [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()] == before
+
+
+async def test_an_unknown_argument_alone_does_nothing(connect: Connect, kit: TestToolkit) -> None:
+    """All else being right, it is refused alone: a task is not added, paused or removed by a call that is not understood."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9"})
+        before = [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()]
+        for tool, more in (
+            ("add_task", {**STAND_UP, "task_id": "other", "when": "every day at 9"}),
+            ("change_task", {"task_id": "stand up", "action": "pause"}),
+            ("change_task", {"task_id": "stand up", "action": "edit", "when": "every day at 8"}),
+            ("change_task", {"task_id": "stand up", "action": "run_now"}),
+            ("remove_task", {"task_id": "stand up"}),
+            ("stop_daemon", {}),
+        ):
+            answer = text_of(await client.call_tool(f"scheduler_{tool}", {**more, "colour": "red"}))
+            assert answer.startswith("colour: is not an argument of this tool."), answer
+            assert "stand up" not in answer.partition(" Right: ")[0], answer
+    assert [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()] == before
+    assert not (await kit.injector.run("scheduler", {"operation": "status"})).data["stopped"]

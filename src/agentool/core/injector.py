@@ -12,7 +12,17 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentool.context import RunContext
-from agentool.errors import ConfigurationError, InvalidOutput, UnknownAgenTool, did_you_mean, excerpt, values_unshown
+from agentool.errors import (
+    AgenToolError,
+    ConfigurationError,
+    InvalidInput,
+    InvalidOutput,
+    Tried,
+    UnknownAgenTool,
+    did_you_mean,
+    excerpt,
+    values_unshown,
+)
 from agentool.references import Resolved
 
 if TYPE_CHECKING:
@@ -132,7 +142,12 @@ class Injector:
             with values_unshown():
                 return await self.run(name, dict(data))
         agentool = self._agentools.get(name) or self._built(name)
-        validated = agentool.validate(data)
+        try:
+            validated = agentool.validate(data)
+        except InvalidInput as refused:
+            if not refused.also and (left := agentool.without_faults(data, refused)) is not None:
+                refused.also = await self._refused_in_trial(agentool, left)
+            raise
         operation = agentool.operation(validated)
         context = RunContext(agentool.deps, self, name)
         if _is_traced():
@@ -144,6 +159,29 @@ class Injector:
         if not isinstance(output, operation.output_classes):
             raise _invalid_output(name, operation, output)
         return output
+
+    async def refusals(self, name: str, data: object) -> tuple[AgenToolError, ...]:
+        """Return what would be refused of a call, as far as that can be told without making it. Raises `UnknownAgenTool`."""
+        agentool = self.get(name)
+        try:
+            validated = agentool.check(data)
+        except AgenToolError as error:
+            return (error,)
+        return await self._refused_in_trial(agentool, validated)
+
+    async def _refused_in_trial(self, agentool: AgenTool[Any], asked: BaseOperationInput) -> tuple[AgenToolError, ...]:
+        """Return what is refused of a call that does nothing, where its AgenTool has one for what is asked."""
+        if agentool.trial is None or (tried := agentool.trial(agentool.deps, asked)) is None:
+            return ()
+        deps, instead = tried
+        operation = agentool.operation(instead)
+        try:
+            await operation.handler(RunContext(deps, self, agentool.name), **operation.arguments(instead))
+        except AgenToolError as error:
+            return (error,)
+        except Tried:
+            pass
+        return ()
 
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.

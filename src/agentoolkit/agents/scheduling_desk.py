@@ -6,13 +6,14 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError, InvalidInput, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, Tried, excerpt
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
@@ -22,6 +23,10 @@ _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|month
 _NO_TIME_OF_DAY = "no time of day given"
 _CANDIDATES = 3
 _NAME_AN_AGENT = "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name')."
+
+
+_READS = frozenset({"list", "get_job", "preview", "status", "list_executions"})
+"""Operations of the scheduler that change nothing."""
 
 
 def find_scheduler(injector: Injector) -> SchedulerService:
@@ -39,6 +44,8 @@ class Desk:
     injector: Injector | None = None
     timezone: str | None = None
     agent: str | None = None
+    is_trial: bool = False
+    """Is it only asked what would be refused?"""
 
     @property
     def calls(self) -> Injector:
@@ -46,9 +53,13 @@ class Desk:
         return self.injector or get_injector()
 
     async def scheduler(self, operation: str, **fields: Any) -> dict[str, Any]:
-        """Call the scheduler and return the data of its answer."""
+        """Call the scheduler and return the data of its answer. Raises `Tried` on a trial, where something would be done."""
         given = {name: value for name, value in fields.items() if value is not None}
         find_scheduler(self.calls)
+        if self.is_trial and operation not in _READS:
+            if operation in ("schedule", "update"):
+                await self.calls.run("scheduler", {"operation": operation, **given, "dry_run": True})
+            raise Tried
         return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
 
     async def jobs(self) -> list[dict[str, Any]]:
@@ -67,6 +78,14 @@ class Desk:
     def zone(self) -> str:
         """Return the zone that holds where the model names none."""
         return self.timezone or find_scheduler(self.calls).timezone
+
+
+D = TypeVar("D", bound=Desk)
+
+
+def on_trial(desk: D, asked: BaseOperationInput) -> tuple[D, BaseOperationInput] | None:
+    """Return what a tool is called with that is to do nothing; see `AgenTool.trial`."""
+    return replace(desk, is_trial=True), asked
 
 
 async def check_when(desk: Desk, when: str, zone: str | None) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, Refusals
 from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
+from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, on_trial, read_end, resolve_target
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
 
 NAME = "scheduling"
@@ -34,9 +34,15 @@ async def schedule(
 Answers with the reading, zone and next runs."""
     desk = ctx.deps
     zone = timezone or desk.timezone
-    await check_when(desk, when, zone)
-    target, data = await resolve_target(desk, prompt, tool, input)
-    end = await read_end(desk, until, zone)
+    refusals, called, end = Refusals(), ("", dict[str, Any]()), None
+    with refusals.collect():
+        await check_when(desk, when, zone)
+    with refusals.collect():
+        called = await resolve_target(desk, prompt, tool, input)
+    with refusals.collect():
+        end = await read_end(desk, until, zone)
+    refusals.raise_all()
+    target, data = called
     twin = await find_twin(desk, name, when, zone, target)
     done = await desk.scheduler(
         "schedule",
@@ -152,7 +158,15 @@ def create_scheduling_tool(
     desk = Desk(calls, timezone, agent)
     description = "Schedules prompts and tools for language models."
     return create_agentool(
-        NAME, SchedulingInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, hints=HINTS, injector=home
+        NAME,
+        SchedulingInput,
+        HANDLERS,
+        deps=desk,
+        description=description,
+        examples=EXAMPLES,
+        hints=HINTS,
+        trial=on_trial,
+        injector=home,
     )
 
 

@@ -57,7 +57,7 @@ def default(ctx: typer.Context, version: Annotated[bool, typer.Option("--version
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (serve.serve, executions.run, worker.worker),
-    "Jobs": (jobs.schedule, jobs.list_, jobs.info, jobs.update, jobs.pause, jobs.resume, jobs.cancel, jobs.backfill),
+    "Jobs": (jobs.schedule, jobs.list_, jobs.upcoming, jobs.info, jobs.update, jobs.pause, jobs.resume, jobs.cancel, jobs.backfill),
     "Executions": (executions.history, executions.show, executions.logs, executions.retry, executions.cancel_execution),
     "Records": (records.audit, records.events, queues.queues, queues.dead_letters),
     "Schedules": (schedules.preview, schedules.simulate),

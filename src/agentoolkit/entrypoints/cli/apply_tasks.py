@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.missing_settings import missing_settings
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
+from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, PlannedJob, Scheduled
@@ -36,27 +37,45 @@ class Applied(NamedTuple):
     timezone: str = ""
 
 
-async def apply_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[Applied]:
-    """Make jobs of tasks, in order; but one that comes after another one of them, once that is there.
+async def apply_tasks(injector: Injector, tasks: Sequence[Task], advance: Callable[[], None] | None = None) -> Sequence[Applied]:
+    """Make jobs of tasks, in order and many together; but one that comes after another one of them, once that is there.
+
+    Args:
+        injector: Where the scheduler is.
+        tasks: What is to be scheduled.
+        advance: Called for each task that is scheduled.
 
     Raises:
         TasksRefused: Tasks are refused, all of which are named. No task is scheduled then; or, where only writing one down showed that,
             it is said which are.
     """
-    ordered = _in_order(tasks)
-    refuse(await check_tasks(injector, ordered))
     applied: dict[str, Applied] = {}
-    for task in ordered:
+
+    async def put(task: Task) -> tuple[Task, AgenToolError] | None:
         try:
-            paused = {} if task.enabled else {"paused": True}
-            scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
-            mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
-            state = await _switch(injector, task, scheduled)
-            applied[task.name] = Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run, scheduled.timezone)
+            applied[task.name] = await _apply(injector, task)
         except AgenToolError as error:
+            return task, error
+        if advance is not None:
+            advance()
+        return None
+
+    in_turn = _in_turn(tasks)
+    refuse(await check_tasks(injector, [task for together in in_turn for task in together]))
+    for together in in_turn:
+        if refused := list(filter(None, await done_in_portions(put, together, AT_ONCE))):
             advice = f"Scheduled already: {', '.join(applied) or 'none'}."
-            raise TasksRefused([task.refusal(error)], [advice], value=task.name) from error
+            raise TasksRefused([task.refusal(error) for task, error in refused], [advice], value=refused[0][0].name) from refused[0][1]
     return [applied[task.name] for task in tasks]
+
+
+async def _apply(injector: Injector, task: Task) -> Applied:
+    """Make a job of a task."""
+    paused = {} if task.enabled else {"paused": True}
+    scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
+    mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
+    state = await _switch(injector, task, scheduled)
+    return Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run, scheduled.timezone)
 
 
 def refuse(errors: Sequence[tuple[Task, AgenToolError]]) -> None:
@@ -76,27 +95,44 @@ async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str
     """Return what each task would become, by its name, and the tasks that would be refused, with the reason."""
     own = {name for task in tasks for name in (task.name, _job_id(task))}
     planned: dict[str, PlannedJob] = {}
-    errors: list[tuple[Task, AgenToolError]] = []
-    for task in tasks:
+
+    async def attempt(task: Task) -> tuple[Task, AgenToolError] | None:
+        before = set(_before(task))
         try:
-            for before in set(_before(task)) - own:
-                await run(injector, JobDetails, operation="get_job", job_id=before)
-            asked = {**task.scheduler_input(), "replace": True, "dry_run": True, "assume_jobs": sorted(own)}
+            for other in before - own:
+                await run(injector, JobDetails, operation="get_job", job_id=other)
+            # Of all the others a task is only told if it needs them: there may be thousands.
+            assumed = before if before <= own else own
+            asked = {**task.scheduler_input(), "replace": True, "dry_run": True, "assume_jobs": sorted(assumed)}
             planned[task.name] = await run(injector, PlannedJob, **asked)
         except AgenToolError as error:
-            errors.append((task, error))
-    return planned, errors
+            return task, error
+        return None
+
+    return planned, list(filter(None, await done_in_portions(attempt, tasks, AT_ONCE)))
 
 
-def _in_order(tasks: Sequence[Task]) -> Sequence[Task]:
+def _in_turn(tasks: Sequence[Task]) -> Sequence[Sequence[Task]]:
+    """Divide tasks into those that come after no other one of them, those that come after these, and so on."""
     by_name = {task.name: task for task in tasks}
-    names = {_job_id(task): task.name for task in tasks} | {name: name for name in by_name}
-    before = {task.name: [names[named] for named in _before(task) if named in names] for task in tasks}
+    by_id = {_job_id(task): task.name for task in tasks}
+    for task in tasks:
+        if (other := by_id[_job_id(task)]) != task.name:
+            problem = f"Tasks {task.name!r} and {other!r} would be one job, {_job_id(task)!r}."
+            raise TaskFileError(problem, field="name", value=other, remedy="Call one of them otherwise.")
+    names = by_id | {name: name for name in by_name}
+    sorter = TopologicalSorter({task.name: [names[named] for named in _before(task) if named in names] for task in tasks})
     try:
-        return [by_name[name] for name in TopologicalSorter(before).static_order()]
+        sorter.prepare()
     except CycleError as error:
         circle = " after ".join(map(repr, reversed(error.args[1])))
         raise TaskFileError(f"Tasks come after each other: {circle}.", field="tasks", value=error.args[1]) from error
+    in_turn: list[list[Task]] = []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        in_turn.append([by_name[name] for name in ready])
+        sorter.done(*ready)
+    return in_turn
 
 
 def _before(task: Task) -> Sequence[str]:

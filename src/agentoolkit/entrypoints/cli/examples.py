@@ -11,6 +11,7 @@ _EXAMPLES = {
     "apply": "agentool tasks apply tasks.yaml --allow my_package --prune",
     "schema": "agentool tasks schema > tasks.schema.json",
     "list": "agentool list 'status:failed tag:nightly' --output csv",
+    "upcoming": "agentool upcoming --limit 3",
     "update": "agentool update nightly --schedule 'every day at 4am' --timeout 60",
     "retry": "agentool retry --query 'status:failed since:24h'",
     "audit": "agentool audit nightly",

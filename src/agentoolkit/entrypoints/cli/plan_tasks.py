@@ -14,6 +14,7 @@ from agentool.core.injector import Injector
 from agentoolkit.entrypoints.cli.apply_tasks import refuse, run, try_tasks
 from agentoolkit.entrypoints.cli.printing import say
 from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.redaction import REDACTED, redacted
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.job_fields import JobFields
@@ -42,8 +43,8 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
     """
     planned, errors = await try_tasks(injector, tasks)
     refuse(errors)
-    steps: list[PlannedChange] = []
-    for task in tasks:
+
+    async def compare(task: Task) -> PlannedChange:
         job = planned[task.name]
         changes: dict[str, tuple[Any, Any]] = {}
         if not job.created:
@@ -53,7 +54,9 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
             if not task.enabled and about["state"] == "active":
                 changes["enabled"] = (True, False)
         action: Literal["add", "change", "keep"] = "add" if job.created else "change" if changes else "keep"
-        steps.append(PlannedChange(action, job.job_id, job.words, changes))
+        return PlannedChange(action, job.job_id, job.words, changes)
+
+    steps = await done_in_portions(compare, tasks, AT_ONCE)
     if prune:
         steps += [PlannedChange("cancel", job_id, "not in the file any more", {}) for job_id in left]
     return steps
@@ -82,16 +85,17 @@ async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> l
     """Return the jobs that an earlier state of a file has made, and that are not among these, as far as they are there."""
     kept = await injector.run("storage_kv", {"operation": "get", "namespace": NAMESPACE, "key": _key(path), "default": []})
     made: list[str] = kept.value
-    left: list[str] = []
-    for job_id in made:
-        if job_id not in job_ids:
-            try:
-                details = await run(injector, JobDetails, operation="get_job", job_id=job_id)
-            except JobNotFound:
-                continue
-            if details.info["state"] != "cancelled":
-                left.append(job_id)
-    return left
+    own = set(job_ids)
+
+    async def is_there(job_id: str) -> bool:
+        try:
+            details = await run(injector, JobDetails, operation="get_job", job_id=job_id)
+        except JobNotFound:
+            return False
+        return details.info["state"] != "cancelled"
+
+    others = [job_id for job_id in made if job_id not in own]
+    return [job_id for job_id, there in zip(others, await done_in_portions(is_there, others, AT_ONCE), strict=True) if there]
 
 
 async def remember_jobs(injector: Injector, path: Path, job_ids: Sequence[str]) -> None:
@@ -105,5 +109,5 @@ def _key(path: Path) -> str:
 
 async def cancel_jobs(injector: Injector, job_ids: Sequence[str]) -> None:
     """Cancel jobs that a file has made and names no more."""
-    for job_id in job_ids:
-        await run(injector, CancelledJob, operation="cancel", job_id=job_id, reason="not in its task file any more")
+    reason = "not in its task file any more"
+    await done_in_portions(lambda job_id: run(injector, CancelledJob, operation="cancel", job_id=job_id, reason=reason), job_ids, AT_ONCE)

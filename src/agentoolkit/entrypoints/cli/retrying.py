@@ -9,14 +9,12 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
-from agentoolkit.portions import done_in_portions
+from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 
 MAX_RETRIED = 10_000
 """Executions of one query."""
-AT_ONCE = 512
-"""Executions that are started together."""
 
 
 class RetriedExecutions(NamedTuple):

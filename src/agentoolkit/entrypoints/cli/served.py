@@ -64,8 +64,8 @@ class Served:
             TaskFileError, TasksRefused: It is refused; the tasks stay as they were then.
         """
         tasks = self.tasks if self.path is None else await asyncio.to_thread(load_tasks, self.path)
-        before = [task.model_dump() for task in self.tasks]
-        applied = await self._apply(kit, [task for task in tasks if task.model_dump() not in before])
+        before = {task.name: task.model_dump() for task in self.tasks}
+        applied = await self._apply(kit, [task for task in tasks if task.model_dump() != before.get(task.name)])
         self.tasks = tasks
         return applied
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from agentool.caller import get_caller
 from agentool.context import RunContext
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import InvalidInput, Refusals, excerpt
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
@@ -66,8 +66,13 @@ async def add_task(
 one, use scheduler_change_task. Answers with the reading, zone and next runs."""
     desk = ctx.deps
     zone = timezone or desk.timezone
-    schedule = await _schedule_text(desk, when, cron_expression, zone)
-    target, data = await _target(desk, task_type, config)
+    refusals, schedule, called = Refusals(), "", ("", dict[str, Any]())
+    with refusals.collect():
+        schedule = await _schedule_text(desk, when, cron_expression, zone)
+    with refusals.collect():
+        called = await _target(desk, task_type, config)
+    refusals.raise_all()
+    target, data = called
     twin = await find_twin(desk, task_id, schedule, zone, target)
     done = await desk.scheduler(
         "schedule",
@@ -114,9 +119,9 @@ async def remove_task(ctx: Context, task_id: str, confirm: str | None = None) ->
     job_id = await desk.find(task_id)
     info = (await desk.scheduler("get_job", job_id=job_id))["info"]
     question = f"Remove task {task_id!r} ({info['schedule_type']} '{info['schedule']}') for good? Its history stays readable."
-    desk.codes.check(
-        confirm, question, f"Task {task_id!r} was not removed.", get_caller().name, "remove", job_id, info["version"], info["created_at"]
-    )
+    if not desk.is_trial:
+        about = get_caller().name, "remove", job_id, info["version"], info["created_at"]
+        desk.codes.check(confirm, question, f"Task {task_id!r} was not removed.", *about)
     done = await desk.scheduler("cancel", job_id=job_id)
     return TaskOutput(text=answers.told_state("Removed", task_id, info["timezone"], desk.now()), data=done)
 

@@ -11,8 +11,9 @@ from agentool.agentool import create_agentool
 from agentool.core.injector import Injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, did_you_mean, excerpt
-from agentool.flat_calls import check_arguments, with_example
+from agentool.flat_calls import checked_arguments, with_example
 from agentool.hints import Hints
+from agentoolkit.agents.scheduling_desk import on_trial
 from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
@@ -94,7 +95,15 @@ class TaskTools:
         self._home = Injector()
         description = "Tasks of a scheduler, for MCP clients."
         made = create_agentool(
-            NAME, TaskInput, HANDLERS, deps=desk, description=description, examples=EXAMPLES, hints=HINTS, injector=self._home
+            NAME,
+            TaskInput,
+            HANDLERS,
+            deps=desk,
+            description=description,
+            examples=EXAMPLES,
+            hints=HINTS,
+            trial=on_trial,
+            injector=self._home,
         )
         self._operations = {operation.tool_name: operation for operation in describe(made).operations}
 
@@ -117,7 +126,7 @@ class TaskTools:
         """
         operation = self._operations[name]
         try:
-            given = check_arguments([field.name for field in operation.fields], arguments)
+            given = await checked_arguments(self._home, operation, arguments)
             output: TaskOutput = await self._home.run(NAME, operation.call(given))
         except ConfirmationNeeded:
             raise

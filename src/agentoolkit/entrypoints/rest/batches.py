@@ -12,9 +12,8 @@ from starlette.datastructures import State
 
 from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.problems import problem_of
+from agentoolkit.portions import AT_ONCE
 
-AT_ONCE = 512
-"""Items of one batch that are worked on at the same time: they share the commits and the statements of the database."""
 KEPT = 100
 """Batches that are remembered."""
 MAX_NAMED = 100

@@ -12,14 +12,14 @@ from pydantic import BaseModel, Field
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
-from agentoolkit.entrypoints.rest.batches import AT_ONCE, MAX_NAMED, Batch, batches_of
+from agentoolkit.entrypoints.rest.batches import MAX_NAMED, Batch, batches_of
 from agentoolkit.entrypoints.rest.exporting import EXECUTIONS, TASKS, all_records
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
-from agentoolkit.portions import done_in_portions
+from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 router = guarded_router("bulk")

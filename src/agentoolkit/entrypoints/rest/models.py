@@ -119,6 +119,7 @@ class TaskChanges(JobFields):
     )
 
     version: int | None = Field(default=None, ge=1, description="The version that was read, so that no other change is overwritten")
+    dry_run: bool = Field(default=False, description="Check everything, and change nothing")
 
 
 class TaskPage(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -10,25 +10,33 @@ from pydantic import ValidationError
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import tools_of
-from agentoolkit.entrypoints.rest.models import NewTask
+from agentoolkit.entrypoints.rest.models import NewTask, TaskChanges
 
 
-async def also_refused(request: Request, error: RequestValidationError) -> AgenToolError | None:
-    """Leave out the fields that a new task's body cannot have, and return what the scheduler refuses of the others, if it does."""
-    task = _without_faults(error)
+async def also_refused(request: Request, error: RequestValidationError, kind: Any) -> AgenToolError | None:
+    """Leave out the fields that a body cannot have, and return what the scheduler refuses of the others, if it does.
+
+    Args:
+        request: What was refused.
+        error: Why.
+        kind: What its body was to be: of others than a task, and changes to one, nothing more is told.
+    """
+    task = _without_faults(error, kind) if kind in (NewTask, TaskChanges) else None
     if task is None:
         return None
+    asked: dict[str, Any] = {"job_id": request.path_params.get("task_id"), "version": getattr(task, "version", None), **task.given()}
+    if isinstance(task, NewTask):
+        asked |= {**task.scheduler_input(), "job_id": task.task_id, "replace": task.replace or None}
     tools = await tools_of(request)
-    given = {name: value for name, value in task.scheduler_input().items() if name != "operation"}
     try:
-        await tools.scheduler("schedule", **{**given, "job_id": task.task_id, "replace": task.replace or None, "dry_run": True})
+        await tools.scheduler(asked.pop("operation", "update"), **asked, dry_run=True)
     except AgenToolError as refused:
         return refused
     return None
 
 
-def _without_faults(error: RequestValidationError) -> NewTask | None:
-    """Read what is left of a body without the fields at fault; None where that is no task."""
+def _without_faults(error: RequestValidationError, kind: Any) -> NewTask | TaskChanges | None:
+    """Read what is left of a body without the fields at fault; None where that is nothing of this kind."""
     places = [cast("tuple[object, ...]", each["loc"]) for each in error.errors()]
     faulty = {place[1] for place in places if len(place) > 1 and place[0] == "body"}
     body: object = error.body
@@ -36,6 +44,6 @@ def _without_faults(error: RequestValidationError) -> NewTask | None:
         return None
     left = {name: value for name, value in cast("dict[str, object]", body).items() if name not in faulty}
     try:
-        return NewTask.model_validate(left)
+        return kind.model_validate(left)
     except ValidationError:
         return None

@@ -17,7 +17,6 @@ from starlette.types import Scope
 from agentool.caller import Scope as CallerScope
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.idempotency import answered_once
-from agentoolkit.entrypoints.rest.models import NewTask
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
 from agentoolkit.entrypoints.rest.refused_tasks import also_refused
 
@@ -44,7 +43,7 @@ class GuardedRoute(NamingRoute):
 
         takes_query = bool(self.dependant.query_params)  # of those that take some, the model refuses others
 
-        takes_task = self.body_field is not None and self.body_field.field_info.annotation is NewTask
+        body: Any = self.body_field.field_info.annotation if self.body_field is not None else None
 
         async def guarded(request: Request) -> Response:
             try:
@@ -59,7 +58,7 @@ class GuardedRoute(NamingRoute):
                     raise ApiError(422, "invalid-request", f"{unknown!r} is no parameter here.", field=unknown, remedy="Leave it out.")
                 return await answered_once(request, handle)
             except RequestValidationError as error:
-                return problem_response(error, await also_refused(request, error) if takes_task else None)
+                return problem_response(error, await also_refused(request, error, body))
             except Exception as error:
                 return problem_response(error)
 

@@ -21,6 +21,7 @@ from agentoolkit.entrypoints.rest.models import (
 )
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
+from agentoolkit.system.scheduler.paging import UPCOMING
 
 PAGE = 100
 
@@ -37,6 +38,15 @@ class TaskQuery(BaseModel):
     limit: int = Field(default=PAGE, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
     query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["tag:nightly owner:me"])
+
+
+class UpcomingQuery(BaseModel):
+    """Which of the tasks that are due next a list shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_name: str | None = Field(default=None, max_length=200, description="Only this agent's")
+    limit: int = Field(default=UPCOMING, ge=1, le=1_000)
 
 
 class PauseRequest(Body):
@@ -99,6 +109,13 @@ async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> Tas
     return TaskPage(tasks=[task_of_summary(job) for job in data["jobs"]], cursor=data["cursor"])
 
 
+@router.get("/upcoming")
+async def list_upcoming(query: Annotated[UpcomingQuery, Query()], tools: Asking) -> list[ScheduledTask]:
+    """List the tasks that are due next, those due first at first."""
+    data = await tools.scheduler("list_upcoming", owner=query.agent_name, limit=query.limit)
+    return [task_of_summary(job) for job in data["jobs"]]
+
+
 @router.get("/tasks/{task_id}")
 async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
     """Return a task; also one that was cancelled, as long as it is remembered."""
@@ -108,7 +125,8 @@ async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
 @router.patch("/tasks/{task_id}")
 async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
     """Change some fields of a task and leave the others as they are."""
-    return reading_of(await tools.scheduler("update", job_id=task_id, version=changes.version, **changes.given()))
+    more = {"version": changes.version, "dry_run": changes.dry_run or None}
+    return reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more))
 
 
 @router.delete("/tasks/{task_id}")

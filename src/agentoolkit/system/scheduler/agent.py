@@ -42,10 +42,15 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
         return injector.get(NAME)
     service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
-    about: dict[str, Any] = {"description": DESCRIPTION, "examples": EXAMPLES, "refusal": InvalidJob}
+    about: dict[str, Any] = {"description": DESCRIPTION, "examples": EXAMPLES, "refusal": InvalidJob, "trial": _on_trial}
     agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, injector=injector, **about)
     create_after_agent(service.store, injector=injector)
     return agent
+
+
+def _on_trial(service: SchedulerService, asked: SchedulerInput) -> tuple[SchedulerService, SchedulerInput] | None:
+    """Return a dry run; see `AgenTool.trial`."""
+    return (service, asked.model_copy(update={"dry_run": True})) if asked.operation in ("schedule", "update") else None
 
 
 def _at_home(handler: Handler) -> Handler:

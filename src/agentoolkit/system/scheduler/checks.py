@@ -147,13 +147,18 @@ def check_fields(given: Mapping[str, object]) -> None:
 def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequence[FieldProblem]) -> InvalidJob:
     inside = tuple(replace(problem, field=f"input_data.{problem.field}") for problem in problems)
     said = sentence(inside) if inside else str(error)
-    return InvalidJob(
+    refused = InvalidJob(
         f"AgenTool {agentool_name!r} would refuse this input: {said}",
         field=None if inside else "input_data",
         value=None if inside else error.value,
         remedy=f"Correct input_data so that injector.run({agentool_name!r}, input_data) accepts it.",
         problems=inside,
     )
+    for other in error.also if inside else ():
+        is_input = isinstance(other, InvalidInput)
+        told = _about_input_data(agentool_name, other, other.problems) if is_input else _refused_by(agentool_name, other)
+        refused.also = (*refused.also, told)
+    return refused
 
 
 def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:

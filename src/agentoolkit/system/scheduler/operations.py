@@ -93,25 +93,22 @@ async def schedule_job(
         JobExists: Another job has this id or name.
     """
     added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run, assumed=assume_jobs or ())
-    result = await _scheduled(ctx.deps, added)
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
-    if dry_run:
-        done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
-        result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
-    return views.answer("schedule", views.told(done, result), result)
+    return await _told_scheduled(ctx.deps, "schedule", done, added, dry_run=dry_run)
 
 
-async def scheduler_update(ctx: Context, job_id: str, changes: JobFields, version: int | None = None) -> SchedulerOutput:
-    """Change some fields of a job and leave the others as they are.
+async def scheduler_update(
+    ctx: Context, job_id: str, changes: JobFields, version: int | None = None, dry_run: bool = False
+) -> SchedulerOutput:
+    """Change some fields of a job and leave the others as they are. With `dry_run` nothing is changed, and all is checked.
 
     Raises:
         JobNotFound: There is no such job.
         SchedulerError: The job was changed since `version`.
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
-    result = await _scheduled(ctx.deps, await ctx.deps.update(job_id, changes, version))
-    done = "Updated" if result.changed else "Nothing to change:"
-    return views.answer("update", views.told(done, result), result)
+    added = await ctx.deps.update(job_id, changes, version, dry_run=dry_run)
+    return await _told_scheduled(ctx.deps, "update", "Updated" if added.changed else "Nothing to change:", added, dry_run=dry_run)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> SchedulerOutput:
@@ -254,6 +251,15 @@ async def _summaries(service: SchedulerService, found: Sequence[StoredJob]) -> l
     """Return jobs as lists have them, with how each one's last execution ended."""
     outcomes = await service.store.last_outcomes([stored.job.job_id for stored in found])
     return [views.job_summary(stored, service.parts.injector, outcomes.get(stored.job.job_id)) for stored in found]
+
+
+async def _told_scheduled(service: SchedulerService, operation: str, done: str, added: Added, *, dry_run: bool) -> SchedulerOutput:
+    """Answer to ``schedule`` and ``update``, with what was done, or on a dry run with what would be."""
+    result = await _scheduled(service, added)
+    if dry_run:
+        done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
+        result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
+    return views.answer(operation, views.told(done, result), result)
 
 
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:

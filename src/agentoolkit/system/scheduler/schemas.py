@@ -46,14 +46,14 @@ class SchedulerInput(JobFields, BaseOperationInput):
     operation: SchedulerOperation = Field(description="The scheduler operation to perform")
     job_id: MaybeText = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
-    dry_run: bool | None = Field(None, description="For schedule: check everything and say what would be so, and schedule nothing")
+    dry_run: bool | None = Field(None, description="For schedule and update: check everything and say what would be so, and do nothing")
     assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time, or words, at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
     execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now, start_run: what is repeated")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
     execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
-    owner: MaybeText = Field(None, description="For list and audit: only what is this owner's", examples=["maria"])
+    owner: MaybeText = Field(None, description="For list, list_upcoming and audit: only what is this owner's", examples=["maria"])
     version: int | None = Field(None, description="For update and resume: the version that was read, so that no other change is missed")
     limit: int | None = Field(
         None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"

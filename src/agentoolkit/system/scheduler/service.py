@@ -160,8 +160,10 @@ class SchedulerService:
             return None
         return await self.store.find(asked.job_name) or await self.store.find(id_from_name(asked.job_name))
 
-    async def update(self, job_id: str, changes: JobFields, version: int | None = None) -> Added:
+    async def update(self, job_id: str, changes: JobFields, version: int | None = None, *, dry_run: bool = False) -> Added:
         """Change some fields of a job; all of the others stay. What changes nothing leaves the version as well.
+
+        A dry run tells what would be so, and leaves it at that.
 
         Raises:
             JobNotFound: There is no such job.
@@ -171,13 +173,13 @@ class SchedulerService:
         """
         changes = await self._with_upstream(changes)
         for _ in range(_TRIES):
-            stored = await self._caught_up(job_id)
+            stored = await (self.lookup.job(job_id) if dry_run else self._caught_up(job_id))
             if version not in (None, stored.state.version):
                 break
             planned = replan(stored, changes, self.parts.injector, self.now(), self._habits)
             if planned.job.same_as(stored.job) and planned.state == stored.state:
-                return await self._as_it_is(stored, planned.reading)
-            if changed := await self._changed(stored, planned):
+                return await self._as_it_is(stored, planned.reading, writes=not dry_run)
+            if changed := await self._changed(stored, planned, dry_run=dry_run):
                 return changed
         raise changed_meanwhile(job_id, version)
 

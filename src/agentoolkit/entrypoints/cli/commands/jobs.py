@@ -1,4 +1,4 @@
-"""Commands for jobs: schedule, list, info, update, pause, resume, cancel, backfill."""
+"""Commands for jobs: schedule, list, upcoming, info, update, pause, resume, cancel, backfill."""
 
 from __future__ import annotations
 
@@ -87,6 +87,27 @@ def list_(
             say(f"The bundled example's jobs are kept apart: AGENTOOL_DATABASE={example} {command_name()} list")
     else:
         print_jobs(found.jobs)
+
+
+def upcoming(
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many jobs.", min=1, max=10_000)] = 12,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are.")] = None,
+    output: Output = "table",
+    json: Json = False,
+) -> None:
+    """List the jobs that are due next, those due first at first."""
+    from agentoolkit.entrypoints.cli.job_pages import print_jobs
+    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.session import ask
+    from agentoolkit.system.scheduler.schemas import JobList
+
+    found = ask(JobList, "list_upcoming", limit=limit, owner=owner)
+    if print_found(found, "jobs", output, json=json):
+        return
+    if found.jobs:
+        print_jobs(found.jobs)
+    else:
+        say("Nothing is due any more.")
 
 
 def info(job: Job, json: Json = False) -> None:

@@ -44,6 +44,7 @@ def apply(file: TaskFile, prune: Prune = False, allow: Allow = None) -> None:
     from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
     from agentoolkit.entrypoints.cli.plan_tasks import cancel_jobs, jobs_left, remember_jobs
     from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.entrypoints.cli.progress import progress
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.entrypoints.cli.task_lines import task_lines
     from agentoolkit.entrypoints.taskfile import load_tasks
@@ -51,7 +52,8 @@ def apply(file: TaskFile, prune: Prune = False, allow: Allow = None) -> None:
     tasks = load_tasks(file)
 
     async def put(kit: Toolkit) -> tuple[list[Applied], list[str]]:
-        applied = list(await apply_tasks(kit.injector, tasks))
+        with progress("applied", len(tasks)) as advance:
+            applied = list(await apply_tasks(kit.injector, tasks, advance))
         own = [task.job_id for task in applied]
         left = await jobs_left(kit.injector, file, own)
         if prune:
