@@ -148,8 +148,11 @@ class Leadership:
             return
         self._dispatch.in_doubt = False  # what comes into doubt from here on is for the next round
         try:
-            for claimed in await self._store.take_over(self._time.now(), self._dispatch.holds):
-                self._dispatch.take_over(claimed)
+            while taken := await self._store.take_over(self._time.now(), self._dispatch.holds):
+                for claimed in taken:
+                    self._dispatch.take_over(claimed)
+                if self._stopped or not any(of.finished or self._dispatch.holds(of.execution_id) for _, of in taken):
+                    break  # none of them stays here, and the next answer would be the same
         except BaseException:
             self._dispatch.in_doubt = True
             raise

@@ -199,7 +199,8 @@ class JobStore(SharedStore, Protocol):
         """Take over unfinished executions that nobody works on: ours that are not `held` and, if we lead, of ended processes.
 
         Each becomes ours, to be started again or at its `retry_at`, or is written as lost (see `decisions.recovery.recover`).
-        The answer includes downstream executions of lost ones. A damaged execution is written as lost.
+        The answer includes downstream executions of lost ones. A damaged execution is written as lost. Where there are many, the
+        answer is a portion of them, the oldest first: ask again until it is empty.
         """
         ...
 

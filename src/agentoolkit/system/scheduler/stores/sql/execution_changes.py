@@ -197,13 +197,6 @@ def _postpone(session: Session, execution: Execution, owner: str, new_owner: str
     return session.run(_POSTPONE, {**EXECUTION.parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
 
 
-def readable_job(tx: Transaction, job_id: str) -> Job | None:
-    """Return the job of an execution, if it is there and can be read."""
-    columns = "SELECT job_id, revision, definition FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'"
-    row = tx.session.row(columns, {"id": job_id})
-    return read_or_none(tx, row) if row else None
-
-
 def read_or_none(tx: Transaction, row: Row) -> Job | None:
     """Read a job's id, revision and definition, if they can be read."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from itertools import chain
 from operator import itemgetter
 
@@ -13,10 +14,10 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.job_records import unreadable
-from agentoolkit.system.scheduler.jobs import Execution
-from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, any_job, none_begins
+from agentoolkit.system.scheduler.jobs import Execution, Job
+from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
-from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none, readable_job
+from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none
 from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, execution_or_damaged
@@ -41,13 +42,25 @@ _UNFINISHED = """
     SELECT e.execution_id, e.job_id, j.revision, j.definition FROM r JOIN agentool_executions e ON e.execution_id = r.id
     LEFT JOIN agentool_jobs j ON j.job_id = e.job_id AND j.state <> 'removed' WHERE e.finished_at IS NULL
 """
-_OWNER, _DUE = EXECUTION.names.index("owner"), EXECUTION.names.index("scheduled_at")
-_TAKE = """
-    UPDATE agentool_executions SET status = :status, reason = :reason, attempt = :attempt, started_at = :started_at,
-        finished_at = :finished_at, attempts = :attempts, delivery = :delivery, owner = :owner
-    WHERE execution_id = :execution_id AND owner = :before_owner AND status = :before_status AND attempt = :before_attempt
+_OWNER, _DUE, _FINISHED, _STATUS, _RETRY = map(EXECUTION.names.index, ("owner", "scheduled_at", "finished_at", "status", "retry_at"))
+_TAKEN = EXECUTION.only("execution_id", "status", "reason", "attempt", "started_at", "finished_at", "attempts", "delivery", "owner")
+_TAKEN_TYPES = {**_TAKEN.types, "before_owner": "TEXT", "before_status": "TEXT", "before_attempt": "BIGINT"}
+_TAKE = f"""
+    UPDATE agentool_executions SET {", ".join(f"{name} = {_TAKEN.value(name)}" for name in _TAKEN.names[1:])} FROM r
+    WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.before_owner
+    AND agentool_executions.status = r.before_status AND agentool_executions.attempt = r.before_attempt
+    RETURNING agentool_executions.execution_id
+"""  # noqa: S608  column names of ours
+_BY_ID = f"SELECT {EXECUTION.selected} FROM r JOIN agentool_executions ON execution_id = r.id"  # noqa: S608  column names of ours
+_CANCELLED = """
+    SELECT e.execution_id, e.cancel_reason FROM r JOIN agentool_executions e ON e.execution_id = r.id WHERE e.cancel_requested > 0
 """
-_CANCELLED = "SELECT cancel_reason FROM agentool_executions WHERE execution_id = :id AND cancel_requested > 0"
+_JOBS = """
+    SELECT j.job_id, j.revision, j.definition FROM r JOIN agentool_jobs j ON j.job_id = r.id WHERE j.state <> 'removed'
+"""
+_ID = {"id": "TEXT"}
+PORTION = 500
+"""Executions that one transaction takes over: the lead must be kept meanwhile, and others write jobs too."""
 _LOSE = f"""
     UPDATE agentool_executions SET status = 'lost', reason = :reason, finished_at = :finished_at
     WHERE execution_id = :execution_id AND {UNFINISHED}
@@ -67,7 +80,7 @@ def claim_executions(
     executions = [_read_or_lose(tx, row, now) for row in rows]
     claimed = [Claimed(None if execution.finished else jobs[execution.job_id], execution) for execution in executions]
     others = set(wanted) - {execution.execution_id for execution in executions}
-    taken = [of for row in _of_the_ended(tx, others, now) if (of := _take(tx, row, now)) is not None] if others else []
+    taken = _take(tx, _of_the_ended(tx, others, now), now) if others else []
     place = {execution_id: number for number, execution_id in enumerate(execution_ids)}
     return _with_downstream(tx, sorted([*claimed, *taken], key=lambda of: place[of.execution.execution_id]))
 
@@ -86,31 +99,30 @@ def queue_retries(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed
 def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
     """See `JobStore.take_over`."""
     alive = tx.ownership.alive(tx.session) if tx.ownership.leads(tx.session) else None
-    taken = [of for row in _abandoned(tx, held, alive) if (of := _take(tx, row, now)) is not None]
-    return _with_downstream(tx, taken)
+    return _with_downstream(tx, _take(tx, _abandoned(tx, held, alive), now))
 
 
 def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
     """Return unfinished executions that nobody works on, the oldest first: of `owner` and, if it is known who is `alive`, of who is not."""
-    whose = "SELECT execution_id, owner FROM agentool_executions WHERE finished_at IS NULL"
+    whose = "SELECT execution_id, owner, scheduled_at FROM agentool_executions WHERE finished_at IS NULL"
     if alive is None:
         rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
     else:
         rows = [row for row in tx.session.rows(whose) if row[1] == tx.owner or row[1] not in alive]
-    one = f"SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id"  # noqa: S608  column names of ours
-    found = [tx.session.row(one, {"id": execution_id}) for execution_id, of in rows if of != tx.owner or not held(execution_id)]
-    return sorted((row for row in found if row is not None), key=itemgetter(_DUE))
+    left = [(due, execution_id) for execution_id, of, due in rows if of != tx.owner or not held(execution_id)]
+    return _rows(tx, [execution_id for _, execution_id in nsmallest(PORTION, left)])
 
 
 def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
     """Return those of these executions whose process can be seen to have ended, and that do not wait for a later retry."""
-    one = f"""
-        SELECT {EXECUTION.selected} FROM agentool_executions WHERE execution_id = :id AND finished_at IS NULL
-        AND (status <> 'retrying' OR retry_at <= :now)
-    """  # noqa: S608  column names of ours
     alive = tx.ownership.alive(tx.session)
-    found = [tx.session.row(one, {"id": execution_id, "now": micros(now)}) for execution_id in execution_ids]
-    return [row for row in found if row is not None and row[_OWNER] not in alive]
+    left = [row for row in _rows(tx, execution_ids) if row[_FINISHED] is None and row[_OWNER] not in alive]
+    return [row for row in left if row[_STATUS] != "retrying" or (row[_RETRY] is not None and row[_RETRY] <= micros(now))]
+
+
+def _rows(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
+    """Return executions by their ids, the oldest first."""
+    return sorted(tx.session.from_rows(_BY_ID, _ID, [(id_,) for id_ in sorted(execution_ids)]), key=itemgetter(_DUE))
 
 
 def _with_downstream(tx: Transaction, taken: Sequence[Claimed]) -> list[Claimed]:
@@ -123,22 +135,31 @@ def _with_downstream(tx: Transaction, taken: Sequence[Claimed]) -> list[Claimed]
     return [*taken, *chain.from_iterable(after.values())] if tx.deliverer else [*taken]
 
 
-def _take(tx: Transaction, row: Row, now: datetime) -> Claimed | None:
-    """Take over an execution that was left behind. Return nothing if it is not as it was any more."""
-    execution = _read_or_lose(tx, row, now)
-    if execution.finished:
-        return Claimed(None, execution)
-    job = readable_job(tx, execution.job_id)
-    asked = tx.session.row(_CANCELLED, {"id": execution.execution_id})
-    after = recover(execution, job, tx.owner, now, asked[0] or "cancelled" if asked else None)
-    message = outcome_message(job.work, after) if job is not None and after.finished else None
-    after = noted(after, message)
-    before = {"before_owner": execution.owner, "before_status": execution.status.value, "before_attempt": execution.attempt}
-    if tx.session.run(_TAKE, {**EXECUTION.parameters(after), **before}) != 1:
-        return None
-    if message is not None:
-        put_out(tx.session, [(after, message, tx.deliverer)])
-    return Claimed(job, after)
+def _take(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
+    """Take over executions that were left behind, without those that are not as they were any more."""
+    executions = [_read_or_lose(tx, row, now) for row in rows]
+    before = {execution.execution_id: execution for execution in executions if not execution.finished}
+    jobs = _jobs_of(tx, before.values())
+    asked: dict[str, str] = dict(tx.session.from_rows(_CANCELLED, _ID, [(id_,) for id_ in before]))
+    endings: dict[str, Ending] = {}
+    for id_, execution in before.items():
+        job, reason = jobs.get(execution.job_id), asked[id_] or "cancelled" if id_ in asked else None
+        after = recover(execution, job, tx.owner, now, reason)
+        message = outcome_message(job.work, after) if job is not None and after.finished else None
+        endings[id_] = Ending(noted(after, message), message)
+    fences = {id_: (execution.owner, execution.status.value, execution.attempt) for id_, execution in before.items()}
+    changed = [(*_TAKEN.row(ending.execution), *fences[id_]) for id_, ending in endings.items()]
+    written = {id_ for (id_,) in tx.session.from_rows(_TAKE, _TAKEN_TYPES, changed)}
+    put_out(tx.session, [(of.execution, of.message, tx.deliverer) for id_, of in endings.items() if of.message and id_ in written])
+    taken = {id_: Claimed(jobs.get(of.execution.job_id), of.execution) for id_, of in endings.items() if id_ in written}
+    lost = {execution.execution_id: Claimed(None, execution) for execution in executions if execution.finished}
+    return [of for execution in executions if (of := {**lost, **taken}.get(execution.execution_id)) is not None]
+
+
+def _jobs_of(tx: Transaction, executions: Iterable[Execution]) -> dict[str, Job]:
+    """Return the jobs of executions, those that are there and can be read."""
+    rows = tx.session.from_rows(_JOBS, _ID, [(job_id,) for job_id in sorted({execution.job_id for execution in executions})])
+    return {row[0]: job for row in rows if (job := read_or_none(tx, row)) is not None}
 
 
 def _read_or_lose(tx: Transaction, row: Row, now: datetime) -> Execution:
