@@ -9,7 +9,7 @@ import pytest
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import InvalidJob
 from agentoolkit.system.scheduler.executors.limits import Limits
-from agentoolkit.system.scheduler.executors.remote import IDS_IN_A_MESSAGE, PORTION_SECONDS, Sent, portions
+from agentoolkit.system.scheduler.executors.remote import IDS_IN_A_MESSAGE, LONGEST_LOOK, PORTION_SECONDS, Sent, pause_after, portions
 from agentoolkit.system.scheduler.ports import Limit, Order, Route
 from agentoolkit.testing import toolkit
 from agentoolkit.wiring import Toolkit
@@ -89,6 +89,11 @@ def test_what_differs_travels_apart():
     sent = _sent(2, seconds=1) | _sent(2, seconds=2) | _sent(2, seconds=1, queue="gpu") | _sent(2, seconds=1, priority="high")
     found = {(portion.route.queue, portion.route.priority, portion.route.seconds, len(portion.execution_ids)) for portion in portions(sent)}
     assert found == {(None, "medium", 2, 4), ("gpu", "medium", 1, 2), (None, "high", 1, 2)}
+
+
+def test_many_are_looked_at_less_often():
+    """Where few are with the workers, their ends are noticed at once; two thousand cost a look each fifth of a second."""
+    assert [pause_after(1) < 0.03, 0.2 < pause_after(2_000) < 0.3, pause_after(1_000_000)] == [True, True, LONGEST_LOOK]
 
 
 class _Entered(Limits):

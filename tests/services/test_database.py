@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,34 @@ async def test_works_that_wait_share_a_transaction(database: Database):
 async def test_bulk_work_answers_in_order(database: Database):
     """Everybody who asks for the same bulk work gets the answer to his own fact."""
     assert await asyncio.gather(*(database.write_together(note_all, number) for number in range(50))) == [n * 10 for n in range(50)]
+
+
+class Counting:
+    """A connection that counts what its cursors are asked to execute."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection, self.asked = connection, 0
+
+    def cursor(self) -> Any:
+        cursor = self.connection.cursor()
+        execute = cursor.execute
+
+        def counted(*given: Any, **more: Any) -> Any:
+            self.asked += 1
+            return execute(*given, **more)
+
+        return SimpleNamespace(execute=counted, fetchall=cursor.fetchall, close=cursor.close)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+async def test_a_write_of_one_statement_asks_three_times(database: Database):
+    """To begin, to do it, and to commit: the room is entered by the message that begins, for each costs a worker its time."""
+    await database.write(note(1))
+    counting = database._writer._connection = Counting(database._writer._connection)
+    assert await database.write(lambda session: session.rows("SELECT 1")) == [(1,)]
+    assert counting.asked == 3
 
 
 async def test_failing_bulk_work_fails_for_one_only(database: Database):

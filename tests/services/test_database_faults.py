@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,9 +124,9 @@ class Counted(Sqlite):
 
     begun = 0
 
-    def begin(self) -> str:
+    def begin(self, cursor: Any, room: LockOrder) -> None:
         self.begun += 1
-        return super().begin()
+        super().begin(cursor, room)
 
 
 @pytest.fixture

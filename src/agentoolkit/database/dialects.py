@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentool.errors import MissingExtra
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.private import make_private
 from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect, DriverCursor
 from agentoolkit.settings import Durability
@@ -52,6 +53,15 @@ PostgreSQL keeps to them if it made a plan when the table was small.
 
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within 30 s."""
+
+# Whoever is there may take long, and is not stuck: so the wait has the limit of a statement, not that of a lock.
+_ENTER = {
+    room: f"""
+        SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, {int(room)}), set_config('lock_timeout', before, TRUE)
+        FROM (SELECT current_setting('lock_timeout') AS before OFFSET 0) was
+    """  # noqa: S608  a number of ours
+    for room in LockOrder
+}
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room on its disk.",
@@ -117,8 +127,11 @@ class Sqlite:
     def translate(self, sql: str) -> str:
         return sql
 
-    def begin(self) -> str:
-        return "BEGIN IMMEDIATE"
+    def begin(self, cursor: DriverCursor, room: LockOrder) -> None:
+        cursor.execute("BEGIN IMMEDIATE")
+
+    def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
+        """There is one writer anyway."""
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
         start = 0
@@ -193,8 +206,13 @@ class Postgres:
     def translate(self, sql: str) -> str:
         return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
-    def begin(self) -> str:
-        return "BEGIN"
+    def begin(self, cursor: Any, room: LockOrder) -> None:
+        # Not prepared, which several statements at once cannot be.
+        cursor.execute(f"BEGIN; {_ENTER[room]}" if room.is_exclusive else "BEGIN", prepare=False)
+
+    def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
+        if room.is_exclusive:
+            cursor.execute(_ENTER[room])
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
         if rows:

@@ -29,13 +29,6 @@ class CommitUnknown(DatabaseError):
     """The connection was lost during a commit: what was to be written may be there or not."""
 
 
-# Whoever is there may take long, and is not stuck: so the wait has the limit of a statement, not that of a lock.
-_ENTER = """
-    SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, :room), set_config('lock_timeout', before, TRUE)
-    FROM (SELECT current_setting('lock_timeout') AS before OFFSET 0) was
-"""
-
-
 class DriverCursor(Protocol):
     """The part of a database driver's cursor that is used here."""
 
@@ -62,8 +55,12 @@ class Dialect(Protocol):
         """Turn ``:name`` parameters into the driver's own."""
         ...
 
-    def begin(self) -> str:
-        """Return the statement that begins a writing transaction."""
+    def begin(self, cursor: DriverCursor, room: LockOrder) -> None:
+        """Begin a writing transaction, and enter a room by the same message to the server."""
+        ...
+
+    def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
+        """Wait until nobody else writes in a room, if it is an exclusive one, and keep it until the transaction ends."""
         ...
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterable[tuple[str, Any]]:
@@ -117,8 +114,7 @@ class Session:
 
     def enter(self, room: LockOrder) -> None:
         """Wait until nobody else writes in an exclusive room, and keep it until the transaction ends."""
-        if self.dialect == "postgres" and room.is_exclusive:
-            self.row(_ENTER, {"room": int(room)})
+        self._dialect.enter(self._cursor, room)
 
     def save(self) -> None:
         """Remember what is done so far, where a statement that fails ends the whole transaction: not in SQLite."""

@@ -148,18 +148,22 @@ class DatabaseThread:
         if self._connection is None:
             self._connection = self._dialect.connect(writes=self._writes)
         with closing(self._connection.cursor()) as cursor:
-            self._begin(cursor)
+            room = min(item.order for item in batch)
+            self._begin(cursor, room)
             try:
-                results = _results(Session(cursor, self._dialect, self._translated, self._kept), batch)
+                results = _results(Session(cursor, self._dialect, self._translated, self._kept), batch, room)
             except BaseException as error:
                 self._undo(error)
                 raise
             self._commit(cursor)
             return results
 
-    def _begin(self, cursor: DriverCursor) -> None:
+    def _begin(self, cursor: DriverCursor, room: LockOrder) -> None:
         try:
-            cursor.execute(self._dialect.begin() if self._writes else "BEGIN")
+            if self._writes:
+                self._dialect.begin(cursor, room)
+            else:
+                cursor.execute("BEGIN")
         except BaseException as error:
             self._undo(error)
             raise _NotBegun(error) from error
@@ -232,8 +236,8 @@ def _apart(item: Item) -> list[Item]:
     return [item._replace(facts=[fact], futures=waiting) for fact, waiting in zip(item.facts, futures, strict=True)]
 
 
-def _results(session: Session, batch: Sequence[Item]) -> list[list[Any]]:
-    """Do all the work of a batch in its order, the same work once, and answer each item in the order of its facts."""
+def _results(session: Session, batch: Sequence[Item], room: LockOrder) -> list[list[Any]]:
+    """Do all the work of a batch in its order, from the room on that it is in, the same work once; answer each item's facts in order."""
     results: list[list[Any]] = [[_LEFT_OUT] * len(item.facts) for item in batch]
     same: dict[BulkWork, list[tuple[int, int]]] = {}
     for place in sorted(range(len(batch)), key=lambda place: batch[place].order):
@@ -241,7 +245,6 @@ def _results(session: Session, batch: Sequence[Item]) -> list[list[Any]]:
         wanted = [(place, index) for index in range(len(item.facts)) if not item.is_unwanted(index)]
         if wanted:
             same.setdefault(item.work, []).extend(wanted)
-    room = LockOrder.NONE
     for work, places in same.items():
         if (order := batch[places[0][0]].order) is not room:
             session.enter(order)

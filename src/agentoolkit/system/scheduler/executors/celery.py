@@ -45,14 +45,13 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         accept_content=["json"],
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        task_send_sent_event=True,
         task_default_queue="celery",
         task_default_queue_type="classic" if is_redis else settings.queue_type,
         task_queues=[Queue("celery", _exchange("celery"), "celery", queue_arguments=_arguments(settings, is_redis=is_redis))]
         + [create_queue(settings, name, priority) for name in queues for priority in get_args(Priority)],
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=is_redis,
-        worker_send_task_events=True,
+        worker_send_task_events=False,  # each message would cost four more; Flower asks for them where it runs
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,

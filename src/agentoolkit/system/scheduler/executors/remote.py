@@ -24,6 +24,8 @@ MAX_SEND_AGAIN_SECONDS = 3_600.0
 FAILED_SEND_SECONDS = 1.0
 SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.5
 """Seconds between two looks at the store: it is looked often while executions end."""
+LOOKED_AT = 200
+"""Executions with the workers for each of which the shortest pause is as long again: a look costs as much as it looks at."""
 
 
 @dataclass(slots=True)
@@ -148,7 +150,7 @@ class RemoteExecutor(LocalExecutor):
                     logger.warning("It is not known how executions stand that were sent away, and is looked up again: %s", error)
                     pause = LONGEST_LOOK
                 else:
-                    pause = SHORTEST_LOOK if some_over else min(pause * 2, LONGEST_LOOK)
+                    pause = pause_after(len(self._sent)) if some_over else min(pause * 2, LONGEST_LOOK)
         finally:
             self._watching = None
 
@@ -180,6 +182,11 @@ class RemoteExecutor(LocalExecutor):
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return task
+
+
+def pause_after(number: int) -> float:
+    """Return the seconds until the next look, where some of those that were sent have just ended, and so many are left."""
+    return min(SHORTEST_LOOK * (1 + number / LOOKED_AT), LONGEST_LOOK)
 
 
 _WITH_WORKERS = UNFINISHED - {ExecutionStatus.RETRYING}

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from agentoolkit.database.database import Dialect, Session
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.ports import Owner
 from agentoolkit.system.scheduler.stores.sql.records import time_or_first
@@ -192,7 +193,7 @@ class Heartbeat:
         if self._connection is None:
             self._connection = self._dialect.connect(writes=True)
         with closing(self._connection.cursor()) as cursor:
-            cursor.execute(self._dialect.begin())
+            self._dialect.begin(cursor, LockOrder.NONE)
             self._ownership.beat(Session(cursor, self._dialect, {}))
             cursor.execute("COMMIT")
 
