@@ -75,7 +75,7 @@ def worker(asked: Sequence[str], servers: Servers, ready: str) -> Iterator[None]
             yield
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def celery_worker(app: str, servers: Servers) -> Any:

@@ -30,10 +30,9 @@ def courier() -> Courier:
 
 @pytest.fixture
 async def kit(courier: Courier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """A toolkit whose messages reach nobody by themselves, and are sent again at once; after three times that was for long."""
+    """A toolkit whose messages reach nobody by themselves, and are sent again soon."""
     monkeypatch.setattr(wiring, "executors_of", lambda *_, **__: Executors({"celery": lambda: courier}, {}))
     monkeypatch.setattr(remote, "SEND_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.8)
     async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), timezone="UTC", executor="celery")) as kit:
         asked = {"operation": "schedule", "job_id": "job", "schedule": "every hour", "error_queue": "failures"}
         await kit.injector.run("scheduler", {**asked, **LIST, "queue": "gpu"})
@@ -58,8 +57,11 @@ async def refuse(kit: Any, *execution_ids: str, has_tool: bool = False) -> None:
             await worker.scheduler.executions.run_claimed(execution_ids)
 
 
-async def test_the_record_says_that_nobody_takes_it(kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture):
+async def test_the_record_says_that_nobody_takes_it(
+    kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     """Where no worker takes from a queue, the record names the queue, which is told once; and it waits on, however long."""
+    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.4)
     execution_id = await start_run(kit, courier)
     row = await record(kit, execution_id, lambda row: bool(row.reason))
     assert row.reason == "waits for a worker: none has taken it from queue 'gpu' of celery yet"
@@ -77,8 +79,9 @@ async def test_the_record_says_which_tool_is_missing(kit: Any, courier: Courier,
     assert caplog.text.count("is left to another worker") == 1
 
 
-async def test_what_workers_refuse_for_long_has_failed(kit: Any, courier: Courier):
+async def test_what_workers_refuse_for_long_has_failed(kit: Any, courier: Courier, monkeypatch: pytest.MonkeyPatch):
     """It ends once, with the reason, at the process that sent it; its error queue and its listeners are told, and it is sent no more."""
+    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.4)
     told: list[Any] = []
     kit.scheduler.subscribe(told.append)
 
