@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -57,6 +58,14 @@ async def test_a_killed_child_leaves_nothing_undone(world: World, figure):
     figure(10, f"a killed child's 50 executions were running again after {again:.2f} s, each ended once")
     assert {(row.status.value, row.attempt) for row in rows} == {("success", 2)}
     assert Counter(name for name, *_ in world.lines("end")) == Counter({f"job{number}": 1 for number in range(50)})
+
+
+async def test_a_process_is_ready_before_its_first_message(world: World):
+    """Each process that a worker forks opens the store at once: a message whose process was killed may wait for it."""
+    store = world.kit.scheduler.store
+    async with asyncio.timeout(60):
+        while len(await store.owners()) < 3:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_killed_worker_leaves_nothing_undone(world: World, worker: Worker, redis_url: str, tmp_path: Path):

@@ -78,6 +78,17 @@ async def test_a_write_of_one_statement_asks_three_times(database: Database):
     assert counting.asked == 3
 
 
+async def test_an_open_of_a_migrated_database_writes_nothing(database: Database):
+    """The row that says the version is the one that the first open wrote: a process that is forked for a message waits for no disk."""
+    row = {"postgres": "SELECT xmin::text FROM agentool_schema", "sqlite": "SELECT rowid, total_changes() FROM agentool_schema"}
+    before = await database.read(lambda session: session.row(row[session.dialect]))
+    again = Database(database.dialect, MIGRATIONS)
+    await again.open()
+    after = await again.write(lambda session: session.row(row[session.dialect]))
+    await again.close()
+    assert after == before
+
+
 async def test_failing_bulk_work_fails_for_one_only(database: Database):
     """A fact that bulk work cannot digest fails alone."""
     await database.write(note(7))

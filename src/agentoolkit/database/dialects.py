@@ -192,10 +192,8 @@ class Postgres:
         connection: Any = None
         try:
             connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
-            for name, value in _session().items():
-                connection.execute(f"SET {name} = {value}")
-            if not writes:
-                connection.execute("SET default_transaction_read_only = on")
+            limits = _session() if writes else {**_session(), "default_transaction_read_only": "on"}
+            connection.execute("; ".join(f"SET {name} = {value}" for name, value in limits.items()), prepare=False)
         except self._psycopg.Error as error:
             if connection is not None:
                 connection.close()

@@ -72,5 +72,7 @@ def migrate(session: Session, migrations: Sequence[Sequence[Step]]) -> None:
                 session.run(step)
             elif system == session.dialect:
                 session.run(sql)
+        if version == len(migrations):
+            return  # nothing to commit: every process that is forked for one message comes here
         session.run("DELETE FROM agentool_schema")
         session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})

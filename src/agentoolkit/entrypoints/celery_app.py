@@ -7,7 +7,9 @@ store and run there. Its settings are those of every other process: ``AGENTOOL_*
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from importlib.util import find_spec
+from threading import Thread
 from typing import Any
 
 from celery import signals
@@ -73,6 +75,17 @@ def unable(pool: str) -> str | None:
     except AgenToolError as error:
         return str(error)
     return None
+
+
+@signals.worker_process_init.connect
+def warm_up(**_: object) -> None:
+    """Open the store in a process that was just forked, before its first message: one may wait for it already, whose process was killed."""
+    Thread(target=_open_store, name="agentool-warm-up", daemon=True).start()  # Celery kills a process that is not ready in four seconds
+
+
+def _open_store() -> None:
+    with suppress(AgenToolError):  # the first message meets it again, and says so
+        toolkit.start()
 
 
 @signals.worker_process_shutdown.connect
