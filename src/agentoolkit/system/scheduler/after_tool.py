@@ -15,7 +15,6 @@ from agentoolkit.json_values import NothingThere, value_at
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.decisions.downstream import upstream_execution_id
 from agentoolkit.system.scheduler.engine.attempts import current_execution
-from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import JobStore
 
 NAME = "after"
@@ -44,23 +43,19 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
     Raises:
         InvalidInput: Nothing runs here that comes after another execution, or there is nothing at this place.
     """
-    record = views.execution_info(await _preceding(ctx.deps, key), get_injector()).model_dump(mode="json")
-    try:
-        return AfterValue(value=value_at(record, key.split("."), "the record of an execution"))
-    except NothingThere as error:
-        raise InvalidInput(error.problem, field="key", value=key, remedy=error.remedy) from None
-
-
-async def _preceding(store: JobStore, key: str) -> Execution:
     running = current_execution()
     before = upstream_execution_id(running) if running is not None else ""
     if not before:
         remedy = "Use '!ref:after:…' in a job with a schedule like 'after extract'; to run it by hand, give input_data of its own."
         raise InvalidInput("Nothing runs here that comes after another execution.", field="key", value=key, remedy=remedy)
-    if (found := await store.execution(before)) is None:
+    if (found := await ctx.deps.execution(before)) is None:
         remedy = "The newest hundred of each job are kept: let this job run sooner after the other, or hand on a path instead."
         raise InvalidInput(f"The record of the execution before, {before!r}, is no longer kept.", field="key", value=key, remedy=remedy)
-    return found
+    record = views.execution_info(found, get_injector()).model_dump(mode="json")
+    try:
+        return AfterValue(value=value_at(record, key.split("."), "the record of an execution"))
+    except NothingThere as error:
+        raise InvalidInput(error.problem, field="key", value=key, remedy=error.remedy) from None
 
 
 def create_after_agent(store: JobStore, *, injector: Injector) -> AgenTool[JobStore]:

@@ -29,7 +29,8 @@ def plan_retry(execution: Execution, error: BaseException, policies: Policies, n
     uncounted = sum(past.error is not None and past.error.type in _UNCOUNTED for past in execution.attempts)
     counted = len(execution.attempts) - uncounted + 1
     if isinstance(error, GoesOnLater):
-        if now - _waits_since(execution, now) >= MAX_WAITED:
+        waits_since = next((past.started_at for past in execution.attempts if _is_wait(past) and past.started_at), now)
+        if now - waits_since >= MAX_WAITED:
             return None
         delay = max(retry_delay(execution, error, policies, now, counted), MIN_PAUSE)
         return _again(execution, str(error.reason), now + timedelta(seconds=delay))
@@ -46,10 +47,6 @@ def only_waits(execution: Execution) -> bool:
 
 def _is_wait(attempt: Attempt) -> bool:
     return attempt.error is not None and attempt.error.type == GoesOnLater.__name__
-
-
-def _waits_since(execution: Execution, now: datetime) -> datetime:
-    return next((past.started_at for past in execution.attempts if _is_wait(past) and past.started_at), now)
 
 
 def _again(execution: Execution, reason: str, at: datetime) -> Execution:

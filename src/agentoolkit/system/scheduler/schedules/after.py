@@ -93,7 +93,10 @@ def upstream_in(text: str) -> Upstream | None:
         return Upstream(START, "ended")
     if not is_after(text):
         return None
-    name, outcome = _split(text.strip()[len(_WORD) :].strip())
+    said = text.strip()[len(_WORD) :].strip()
+    parts = said.rsplit(maxsplit=1)
+    word = parts[1].rstrip(".").lower() if len(parts) == 2 else ""
+    name, outcome = (parts[0], cast(Outcome, word)) if word in _OUTCOMES else (said, "succeeded")
     if name.lower() in (_ANY_WORD, f"{_ANY_WORD} job"):
         return Upstream(ANY, outcome)
     inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as the words of such a schedule say it
@@ -109,10 +112,3 @@ def required_upstream(text: str) -> Upstream:
     if (found := upstream_in(text)) is None:
         raise InvalidSchedule(f"{excerpt(text)} does not begin with 'after'.", field="schedule", value=text, remedy=_REMEDY)
     return found
-
-
-def _split(said: str) -> tuple[str, Outcome]:
-    """Take an outcome from the end, if there is something before it."""
-    parts = said.rsplit(maxsplit=1)
-    word = parts[1].rstrip(".").lower() if len(parts) == 2 else ""
-    return (parts[0], cast(Outcome, word)) if word in _OUTCOMES else (said, "succeeded")

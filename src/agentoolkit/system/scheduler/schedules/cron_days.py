@@ -51,16 +51,13 @@ class DayTerms:
     def matching(self, year: int, month: int) -> tuple[int, ...]:
         """Return the days of a month that match, in order. A day field that begins with ``*`` makes both fields count."""
         first, length = monthrange(year, month)
-        dates = self._dates(first, length)
-        weekdays = {day for day in range(1, length + 1) if self._is_weekday((first + day) % 7, day, length)}
-        return tuple(sorted(dates & weekdays if self.day_and else dates | weekdays))
-
-    def _dates(self, first: int, length: int) -> set[int]:
         found = {day for day in self.days if 0 < day <= length}
         found |= {length} if CronSim.LAST in self.days else set()
         found |= {_nearest_weekday(first, length, length)} if CronSim.LAST_WEEKDAY in self.days else set()
         found |= {_nearest_weekday(first, day, length) for day in self._nearest if day <= length}
-        return found | {length - before for before in self._before_last if before < length}
+        dates = found | {length - before for before in self._before_last if before < length}
+        weekdays = {day for day in range(1, length + 1) if self._is_weekday((first + day) % 7, day, length)}
+        return tuple(sorted(dates & weekdays if self.day_and else dates | weekdays))
 
     def _is_weekday(self, weekday: int, day: int, length: int) -> bool:
         """Whether a day is one of the weekdays; Sunday is 0, or 7 as CronSim keeps it where it was written so."""

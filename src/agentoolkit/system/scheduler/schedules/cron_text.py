@@ -73,7 +73,14 @@ def normal_cron(text: str) -> str:
     canonical = " ".join(_normal_field(field, part, text) for field, part in zip(FIELDS, fields, strict=True))
     if weeks == 1:
         return canonical
-    _check_weeks(canonical, weeks, text)
+    # Weeks can be counted only on weekdays: months begin within weeks.
+    _, _, day_of_month, month, day_of_week = canonical.split()
+    if not 1 < weeks <= MAX_WEEKS:
+        problem = f"a number of weeks lies between 2 and {MAX_WEEKS}, this is {weeks}."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1 every 2 weeks'.")
+    if (day_of_month, month) != ("*", "*") or day_of_week == "*" or "L" in day_of_week or "#" in day_of_week:
+        problem = f"{excerpt(text)} counts weeks, and only weekdays fit in them."
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1 every 2 weeks'.")
     return f"{canonical} every {weeks} weeks"
 
 
@@ -102,17 +109,6 @@ def is_repeating(text: str) -> bool:
     """Whether canonical crontab text counts elapsed time: its minute or hour starts with ``*`` (Debian's cron draws the same line)."""
     minute, hour, *_ = text.split()
     return minute.startswith("*") or hour.startswith("*")
-
-
-def _check_weeks(crontab: str, weeks: int, text: str) -> None:
-    """Refuse what does not come on weekdays: weeks are counted, and months begin within them."""
-    _, _, day_of_month, month, day_of_week = crontab.split()
-    if not 1 < weeks <= MAX_WEEKS:
-        problem = f"a number of weeks lies between 2 and {MAX_WEEKS}, this is {weeks}."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1 every 2 weeks'.")
-    if (day_of_month, month) != ("*", "*") or day_of_week == "*" or "L" in day_of_week or "#" in day_of_week:
-        problem = f"{excerpt(text)} counts weeks, and only weekdays fit in them."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1 every 2 weeks'.")
 
 
 def _normal_field(field: Field, part: str, text: str) -> str:

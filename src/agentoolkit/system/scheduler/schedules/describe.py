@@ -26,7 +26,16 @@ _MAX_CLOCKS = 6
 
 def describe(schedule: Schedule) -> str:
     """Say when a schedule is due, bounds included: ``every 5 minutes, until 2026-12-31 18:00``."""
-    return ", ".join([_rule(schedule), *_bounds(schedule)])
+    said = [f"{word} {_local(schedule, moment)}" for word, moment in (("from", schedule.start_at), ("until", schedule.end_at)) if moment]
+    if schedule.exclude:
+        said.append(f"except {', '.join(schedule.exclude)}")
+    if schedule.only:
+        said.append(f"only on {', '.join(schedule.only)}")
+    if schedule.shift:
+        said.append(f"moved to the {schedule.shift} other day")
+    if schedule.jitter:
+        said.append(f"delayed by up to {schedule.jitter:g} seconds")
+    return ", ".join([_rule(schedule), *said])
 
 
 def long_date(moment: datetime) -> str:
@@ -56,19 +65,6 @@ def _rule(schedule: Schedule) -> str:
     if schedule.kind == "list":
         return "; and ".join(_rule(part) for part in schedule.parts)
     return f"once, on {long_date(datetime.fromisoformat(schedule.text))}"
-
-
-def _bounds(schedule: Schedule) -> list[str]:
-    said = [f"{word} {_local(schedule, moment)}" for word, moment in (("from", schedule.start_at), ("until", schedule.end_at)) if moment]
-    if schedule.exclude:
-        said.append(f"except {', '.join(schedule.exclude)}")
-    if schedule.only:
-        said.append(f"only on {', '.join(schedule.only)}")
-    if schedule.shift:
-        said.append(f"moved to the {schedule.shift} other day")
-    if schedule.jitter:
-        said.append(f"delayed by up to {schedule.jitter:g} seconds")
-    return said
 
 
 def _local(schedule: Schedule, moment: datetime) -> str:

@@ -161,26 +161,20 @@ def _read(text: str, field: str = "exclude") -> Span:
         if calendar := read_calendar(text):
             return calendar
         if shape := _DATES.fullmatch(text):
-            return _dates(shape[1], shape[2] or shape[1])
+            first, last = shape[1], shape[2] or shape[1]
+            if last < first:
+                raise ValueError("ends before it starts")
+            return Dates(date.fromisoformat(first), date.fromisoformat(last))
         if shape := _WINDOW.fullmatch(text):
-            return _window(time(int(shape[1]), int(shape[2])), time(int(shape[3] or 0), int(shape[4] or 0)))
+            start, end = time(int(shape[1]), int(shape[2])), time(int(shape[3] or 0), int(shape[4] or 0))
+            if start == end:
+                raise ValueError("is empty")
+            return Window(start, end)
     except InvalidSchedule as unknown:
         raise InvalidSchedule(unknown.problem, field=field, value=text, remedy=unknown.remedy) from unknown
     except ValueError as wrong:
         raise _refusal(text, str(wrong), field) from wrong
     raise _refusal(text, "cannot be read", field)
-
-
-def _dates(first: str, last: str) -> Dates:
-    if last < first:
-        raise ValueError("ends before it starts")
-    return Dates(date.fromisoformat(first), date.fromisoformat(last))
-
-
-def _window(start: time, end: time) -> Window:
-    if start == end:
-        raise ValueError("is empty")
-    return Window(start, end)
 
 
 def _refusal(text: str, problem: str, field: str) -> InvalidSchedule:

@@ -161,19 +161,15 @@ def _value(key: str, text: str, subject: Subject, me: str, now: datetime) -> Ter
             raise _wrong(f"{excerpt(text)} is no status of {subject}.", text, did_you_mean(text, known))
         return value
     if key in ("took", "cost"):
-        return _bound(key, text)
+        # ``>5m``, ``<=0.10`` or ``3``
+        found = _COMPARISON.fullmatch(text)
+        units = {**_UNITS, "": 1.0} if key == "took" else {"": 1.0}
+        if found is None or found["unit"] not in units or (key == "took" and not found["unit"]):
+            raise _wrong(f"{excerpt(text)} cannot be compared.", text, f"Write {'took:>5m' if key == 'took' else 'cost:>0.10'}.")
+        return Bound(found["sign"] or "=", float(found["number"]) * units[found["unit"]])  # type: ignore[arg-type]  as the expression has it
     if key in ("since", "until"):
         return _moment(text, now)
     return me if key == "owner" and text == "me" else text
-
-
-def _bound(key: str, text: str) -> Bound:
-    """Read ``>5m``, ``<=0.10`` or ``3``."""
-    found = _COMPARISON.fullmatch(text)
-    units = {**_UNITS, "": 1.0} if key == "took" else {"": 1.0}
-    if found is None or found["unit"] not in units or (key == "took" and not found["unit"]):
-        raise _wrong(f"{excerpt(text)} cannot be compared.", text, f"Write {'took:>5m' if key == 'took' else 'cost:>0.10'}.")
-    return Bound(found["sign"] or "=", float(found["number"]) * units[found["unit"]])  # type: ignore[arg-type]  as the expression has it
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of, weekday_of
 from agentoolkit.system.scheduler.schedules.words.dates import count_articles, day_number
-from agentoolkit.system.scheduler.schedules.words.named_days import Named, named_ahead
+from agentoolkit.system.scheduler.schedules.words.named_days import named_ahead
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import POSITIONS
 
@@ -241,7 +241,12 @@ def date_of_year(cursor: Cursor) -> Days:
     """Take ``25 december``, ``the 25th of december``, ``december 25`` or ``christmas``."""
     cursor.take("the")
     if (named := named_ahead(cursor)) is not None:
-        return _named_date(cursor, named)
+        cursor.place = named.end
+        if named.rule.crontab_days is None:
+            remedy = f"Write '{named.name} at 9:00' for the next one, or 'every day at 9:00' with {named.name!r} in 'only'."
+            raise cursor.refusal(f"no crontab says {named.name!r}, {named.rule.words}", remedy)
+        cursor.remark(f"{named.name!r} is {named.rule.words}")
+        return named.rule.crontab_days
     words = [cursor.next(), cursor.next()]
     if words[1].text == "of":
         words[1] = cursor.next()
@@ -250,12 +255,3 @@ def date_of_year(cursor: Cursor) -> Days:
     if month is None or not 1 <= number <= (29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31):
         raise cursor.refusal("there is no such date in a year", "Write e.g. 'every year on 25 december at 9:00'.")
     return (str(number), str(month), "*")
-
-
-def _named_date(cursor: Cursor, named: Named) -> Days:
-    cursor.place = named.end
-    if named.rule.crontab_days is None:
-        remedy = f"Write '{named.name} at 9:00' for the next one, or 'every day at 9:00' with {named.name!r} in 'only'."
-        raise cursor.refusal(f"no crontab says {named.name!r}, {named.rule.words}", remedy)
-    cursor.remark(f"{named.name!r} is {named.rule.words}")
-    return named.rule.crontab_days

@@ -109,7 +109,11 @@ def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
     if cursor.take("on") or _starts_weekdays(cursor):
         return _with_days(cursor, found)
     if cursor.take_one_of("in", "of"):
-        return _in_months(cursor, found)
+        days = found.days or EVERY_DAY
+        if days[1] != "*" or found.weeks > 1:
+            raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday in june at 9:00'.")
+        keeps_length = found.every is not None and found.days is None
+        return replace(found, days=(days[0], months(cursor), days[2]), every=found.every if keeps_length else None)
     if (limits := take_limit(cursor, found.limits, timezone)) is not None:
         return replace(found, limits=limits)
     raise cursor.unexpected()
@@ -120,7 +124,13 @@ def _cycle(cursor: Cursor) -> Cycle:
     if (count := _count(cursor)) is not None:
         return _times_a_unit(cursor, count)
     if _starts_end_of(cursor):
-        return _end_of(cursor)
+        # ``the end of every month`` is its last day, at 23:59 unless a time is named.
+        cursor.take("the")
+        cursor.place += 3
+        unit = cursor.take_one_of(*_LAST_OF_UNIT)
+        if unit is None:
+            raise cursor.unexpected()
+        return Cycle(days=_LAST_OF_UNIT[unit], unless_given="59 23")
     if starts_minute_of_hour(cursor):
         return Cycle(every=Fraction(3_600), minute=minute_of_hour(cursor))
     if cursor.take("fortnightly"):
@@ -147,16 +157,6 @@ def _starts_weekdays(cursor: Cursor) -> bool:
 def _starts_end_of(cursor: Cursor) -> bool:
     start = 1 if cursor.sees("the") else 0
     return (cursor.peek(start).text, cursor.peek(start + 1).text) == ("end", "of") and cursor.peek(start + 2).text in ("every", "each")
-
-
-def _end_of(cursor: Cursor) -> Cycle:
-    """Take ``the end of every month``: its last day, at 23:59 unless a time is named."""
-    cursor.take("the")
-    cursor.place += 3
-    unit = cursor.take_one_of(*_LAST_OF_UNIT)
-    if unit is None:
-        raise cursor.unexpected()
-    return Cycle(days=_LAST_OF_UNIT[unit], unless_given="59 23")
 
 
 def _count(cursor: Cursor) -> int | None:
@@ -289,11 +289,3 @@ def _without_days(cursor: Cursor, found: Cycle) -> Cycle:
         raise cursor.refusal("'except' leaves no day", "Write e.g. 'every day except sunday', or name dates in 'exclude'.")
     keeps_length = found.every is not None and found.days is None
     return replace(found, days=("*", "*", listed(sorted(left))), every=found.every if keeps_length else None)
-
-
-def _in_months(cursor: Cursor, found: Cycle) -> Cycle:
-    days = found.days or EVERY_DAY
-    if days[1] != "*" or found.weeks > 1:
-        raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday in june at 9:00'.")
-    keeps_length = found.every is not None and found.days is None
-    return replace(found, days=(days[0], months(cursor), days[2]), every=found.every if keeps_length else None)

@@ -45,7 +45,11 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
         return _with_year(cursor, today, month, number)
     if number is not None and start and (first.kind == "ordinal" or second.text in ("", "at")) and second.text != "of":
         cursor.place += start + 1
-        return _day_of_month(cursor, today, number)
+        if not 1 <= number <= 28:
+            raise cursor.refusal(f"not every month has a day {number}", "Name the month too, e.g. '31 january'.")
+        this_month = today.replace(day=number)
+        coming = this_month if this_month >= today else add_months(this_month, 1)
+        return Day(coming, unless_given=time(), else_on=add_months(coming, 1))
     return None
 
 
@@ -142,11 +146,3 @@ def _with_year(cursor: Cursor, today: date, month: int, number: int) -> Day:
         cursor.place += ahead + 1
         return on_weekday(cursor, named, wanted)
     return named
-
-
-def _day_of_month(cursor: Cursor, today: date, number: int) -> Day:
-    if not 1 <= number <= 28:
-        raise cursor.refusal(f"not every month has a day {number}", "Name the month too, e.g. '31 january'.")
-    this_month = today.replace(day=number)
-    coming = this_month if this_month >= today else add_months(this_month, 1)
-    return Day(coming, unless_given=time(), else_on=add_months(coming, 1))

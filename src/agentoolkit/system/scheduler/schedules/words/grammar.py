@@ -124,7 +124,10 @@ def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
 
 def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, parts: DayParts) -> Phrase:
     tokens = tokenise(text.strip().rstrip("."))
-    remarks = _left_aside(tokens)
+    vague = [token.text for token in tokens if token.text in VAGUE]
+    if len(vague) < len(tokens):
+        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
+    remarks = [f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague)]
     zone, offset = _take_zone(tokens, text)
     name = zone or offset or timezone
     cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, remarks, parts)
@@ -140,14 +143,6 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
         problem = f"{offset.removeprefix('UTC')} is an offset, and what comes again needs a zone"
         raise cursor.refusal(problem, instead_of_offset(offset))
     return _cycle_phrase(meaning, cursor, kind, zone)
-
-
-def _left_aside(tokens: list[TextToken]) -> list[str]:
-    """Remove words that change nothing; return a remark on those that ask for less than is given."""
-    vague = [token.text for token in tokens if token.text in VAGUE]
-    if len(vague) < len(tokens):
-        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
-    return [f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague)]
 
 
 def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
@@ -192,7 +187,12 @@ def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
     if chosen := day(cursor) or period(cursor, cursor.now.date()):
         return _on_day(cursor, chosen, timezone)
     if starts_clock(cursor):
-        return _clock_first(cursor, timezone)
+        times = clocks(cursor)
+        if starts_cycle(cursor):
+            return cycle(cursor, times, timezone)
+        given = only(cursor, times)
+        cursor.take(",")
+        return placed(cursor, day(cursor), given, timezone)
     if starts_quantity(cursor):
         return _length_first(cursor, timezone)
     raise cursor.unexpected()
@@ -218,15 +218,6 @@ def _from_now_on(cursor: Cursor, timezone: str) -> datetime | None:
 def _on_day(cursor: Cursor, chosen: Day, timezone: str) -> datetime:
     cursor.take(",")
     return placed(cursor, chosen, only_clock(cursor) if starts_clock(cursor) else None, timezone)
-
-
-def _clock_first(cursor: Cursor, timezone: str) -> datetime | Cycle:
-    times = clocks(cursor)
-    if starts_cycle(cursor):
-        return cycle(cursor, times, timezone)
-    given = only(cursor, times)
-    cursor.take(",")
-    return placed(cursor, day(cursor), given, timezone)
 
 
 def _length_first(cursor: Cursor, timezone: str) -> datetime | Cycle:

@@ -36,7 +36,10 @@ def rrule_phrase(text: str, timezone: str) -> Phrase:
     parts = _parts(text)
     days = _days(parts, text)
     minute, hour = _clock(parts, text)
-    weeks = _weeks(parts, text)
+    frequency, said = parts.get("FREQ", ""), parts.get("INTERVAL", "1")
+    if not said.isdigit() or not 1 <= int(said) <= MAX_WEEKS or (said != "1" and frequency in ("DAILY", "MONTHLY", "YEARLY")):
+        raise _refusal(text, f"INTERVAL={said}", f"with FREQ={frequency} has no crontab")
+    weeks = int(said) if frequency == "WEEKLY" else 1
     crontab = f"{minute} {hour} {days}{f' every {weeks} weeks' if weeks > 1 else ''}"
     canonical = normal_cron(crontab)
     return Phrase("cron", canonical, (f"read as cron {canonical!r}",), end_at=_until(parts, text, timezone))
@@ -107,13 +110,6 @@ def _month_days(parts: dict[str, str], text: str) -> str:
         return "*"
     terms = [("L" if int(day) == -1 else f"L{int(day) + 1}") if day.startswith("-") else day for day in _integers(said, "BYMONTHDAY", text)]
     return ",".join(terms)
-
-
-def _weeks(parts: dict[str, str], text: str) -> int:
-    frequency, said = parts.get("FREQ", ""), parts.get("INTERVAL", "1")
-    if not said.isdigit() or not 1 <= int(said) <= MAX_WEEKS or (said != "1" and frequency in ("DAILY", "MONTHLY", "YEARLY")):
-        raise _refusal(text, f"INTERVAL={said}", f"with FREQ={frequency} has no crontab")
-    return int(said) if frequency == "WEEKLY" else 1
 
 
 def _every(step: str, whole: int, text: str) -> str:

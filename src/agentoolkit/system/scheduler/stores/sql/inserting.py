@@ -76,7 +76,11 @@ def _insert(tx: Transaction, wanted: Sequence[_Insertion]) -> list[list[str]]:
 def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, Execution]:
     """Write those that are not there yet, each in the next place of its job, and return them by their ids."""
     session = tx.session
-    last = _lock_places(session, sorted({execution.job_id for execution in executions}))
+    # Until the transaction ends, nobody else may give out the place after the last one of a job.
+    job_ids = sorted({execution.job_id for execution in executions})
+    lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
+    found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))
+    last = {**found, **last_places(session, [job_id for job_id in job_ids if job_id not in found])}
     known = {row[0] for row in session.from_rows(_KNOWN, {"execution_id": "TEXT"}, [(one.execution_id,) for one in executions])}
     rows: list[Row] = []
     for execution in executions:
@@ -91,10 +95,3 @@ def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, E
     make_room(tx, [(id_, EXECUTION.parameters(one)["result"]) for id_, one in ended.items() if one.result is not None])
     prune(tx, [(job_id, "") for job_id in {one.job_id for one in ended.values()} if not 0 < places[job_id] <= tx.history_length])
     return new
-
-
-def _lock_places(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
-    """Return the newest place of each job that has one, and let nobody else give out the next until the transaction ends."""
-    lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
-    found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))
-    return {**found, **last_places(session, [job_id for job_id in job_ids if job_id not in found])}
