@@ -16,7 +16,7 @@ from agentool.errors import InvalidInput
 from agentoolkit.observability.metrics.collecting import Collect
 from agentoolkit.observability.metrics.errors import MetricNotFound
 from agentoolkit.observability.metrics.forms import CONTENT_TYPE, as_json, as_prometheus, series_as_json
-from agentoolkit.observability.metrics.registry import RESERVED, Histogram, Kind, Metric, Number, Registry, sorted_labels
+from agentoolkit.observability.metrics.registry import RESERVED, Histogram, Kind, Number, Registry, sorted_labels
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +176,15 @@ async def metrics_get(ctx: Context, name: str, labels: GivenLabels | None = None
         MetricNotFound: There is no such metric or series.
     """
     metric = (await ctx.deps.fresh()).find(name)
-    chosen = _chosen(metric, labels)
+    if labels is None:
+        chosen = as_json(metric)["series"]
+    else:
+        key = sorted_labels(labels)
+        held: Number | Histogram | None = metric.series.get(key)
+        if held is None:
+            remedy = "Leave out labels to see all series."
+            raise MetricNotFound(f"{metric.name!r} has no series with these labels.", field="labels", value=labels, remedy=remedy)
+        chosen = [series_as_json(metric, key, held)]
     value = chosen[0]["value"] if len(chosen) == 1 else None
     return MetricSeries(name=name, kind=metric.kind, help=metric.help, value=value, series=chosen)
 
@@ -236,14 +244,3 @@ EXAMPLES = (
     {"operation": "time", "name": "render_seconds", "seconds": 0.21},
     {"operation": "export", "format": "prometheus"},
 )
-
-
-def _chosen(metric: Metric, labels: GivenLabels | None) -> list[dict[str, Any]]:
-    if labels is None:
-        return as_json(metric)["series"]
-    key = sorted_labels(labels)
-    held: Number | Histogram | None = metric.series.get(key)
-    if held is None:
-        remedy = "Leave out labels to see all series."
-        raise MetricNotFound(f"{metric.name!r} has no series with these labels.", field="labels", value=labels, remedy=remedy)
-    return [series_as_json(metric, key, held)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.decisions.retry import only_waits
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -49,12 +48,9 @@ class SchedulerFigures:
         elif execution.status is ExecutionStatus.RETRYING and not only_waits(execution):
             labels = {"agentool": self._label(execution.agentool_name)}
             self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
-        if execution.started_at is not None and (execution.status is ExecutionStatus.RUNNING or event.elsewhere):
-            self._observe_lateness(execution, execution.started_at)
-
-    def _observe_lateness(self, execution: Execution, started_at: datetime) -> None:
-        if execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.observe((started_at - execution.scheduled_at).total_seconds())
+        has_begun = execution.started_at is not None and (execution.status is ExecutionStatus.RUNNING or event.elsewhere)
+        if execution.started_at is not None and has_begun and execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.observe((execution.started_at - execution.scheduled_at).total_seconds())
 
     def _forget(self) -> None:
         """Ask for the series anew: what was kept of them counts for nothing any more."""

@@ -38,16 +38,12 @@ def _lines(metric: Metric) -> Iterator[str]:
     yield f"# TYPE {metric.name} {metric.kind}"
     for labels, held in sorted(metric.series.items()):
         if isinstance(held, Histogram):
-            yield from _histogram_lines(metric, labels, held)
+            for bound, count in cumulated(held, metric.buckets):
+                yield f"{metric.name}_bucket{_labels((*labels, ('le', _number(bound))))} {count}"
+            yield f"{metric.name}_sum{_labels(labels)} {_number(held.total)}"
+            yield f"{metric.name}_count{_labels(labels)} {held.count}"
         else:
             yield f"{metric.name}{_labels(labels)} {_number(held.value)}"
-
-
-def _histogram_lines(metric: Metric, labels: Labels, held: Histogram) -> Iterator[str]:
-    for bound, count in cumulated(held, metric.buckets):
-        yield f"{metric.name}_bucket{_labels((*labels, ('le', _number(bound))))} {count}"
-    yield f"{metric.name}_sum{_labels(labels)} {_number(held.total)}"
-    yield f"{metric.name}_count{_labels(labels)} {held.count}"
 
 
 def _labels(labels: Labels) -> str:

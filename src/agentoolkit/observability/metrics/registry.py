@@ -141,7 +141,9 @@ class Registry:
     def _metric(self, wanted: Metric) -> Metric:
         metric = self._metrics.get(wanted.name)
         if metric is None:
-            self._check_room(wanted.name)
+            others = sum(not other.startswith(RESERVED) for other in self._metrics)
+            if others >= self._most_metrics and not wanted.name.startswith(RESERVED):
+                raise _too_many(f"There are {self._most_metrics:,} metrics", "name", wanted.name, "metrics_count")
             self._check_exported_names(wanted)
             metric = self._metrics[wanted.name] = wanted
         if metric.kind != wanted.kind or metric.buckets != wanted.buckets:
@@ -150,12 +152,6 @@ class Registry:
             raise MetricConflict(f"{wanted.name!r} is a {has}.", field="name", value=wanted.name, remedy=remedy)
         metric.help = metric.help or wanted.help
         return metric
-
-    def _check_room(self, name: str) -> None:
-        if name.startswith(RESERVED):
-            return
-        if sum(not other.startswith(RESERVED) for other in self._metrics) >= self._most_metrics:
-            raise _too_many(f"There are {self._most_metrics:,} metrics", "name", name, "metrics_count")
 
     def _check_exported_names(self, wanted: Metric) -> None:
         """Refuse a metric that is exported under a name that another one is exported under."""

@@ -46,7 +46,11 @@ async def fs_read(ctx: Context, path: str, encoding: Encoding = "text") -> FileC
     """
     location = ctx.deps.roots.locate(path)
     content = await asyncio.to_thread(ctx.deps.read, location)
-    return FileContent(path=location.path, content=_shown(content, encoding, path), encoding=encoding, size=len(content))
+    try:
+        shown = base64.b64encode(content).decode() if encoding == "base64" else content.decode()
+    except UnicodeDecodeError as error:
+        raise WrongKind("It is not UTF-8 text.", field="path", value=path, remedy="Read it with encoding 'base64'.") from error
+    return FileContent(path=location.path, content=shown, encoding=encoding, size=len(content))
 
 
 async def fs_write(ctx: Context, path: str, content: str, **options: Unpack[WriteOptions]) -> FileWritten:
@@ -56,7 +60,12 @@ async def fs_write(ctx: Context, path: str, content: str, **options: Unpack[Writ
         PathNotAllowed, PathNotFound, WrongKind, FileTooLarge: Nothing was changed.
     """
     location = ctx.deps.roots.locate(path)
-    given = _given(content, options.get("encoding", "text"))
+    encoding = options.get("encoding", "text")
+    try:
+        given = content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
+    except ValueError as error:  # a letter outside of ASCII is another one than a sign that base64 does not have
+        kind = "UTF-8 text" if encoding == "text" else "base64"
+        raise InvalidInput(f"It is not {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error
     created = await asyncio.to_thread(ctx.deps.write, location, given, options.get("mode", "replace"))
     return FileWritten(path=location.path, size=len(given), created=created)
 
@@ -162,23 +171,6 @@ async def _stoppable(progress: Progress, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     finally:
         progress.stop.set()
-
-
-def _given(content: str, encoding: Encoding) -> bytes:
-    try:
-        return content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
-    except ValueError as error:  # a letter outside of ASCII is another one than a sign that base64 does not have
-        kind = "UTF-8 text" if encoding == "text" else "base64"
-        raise InvalidInput(f"It is not {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error
-
-
-def _shown(content: bytes, encoding: Encoding, path: str) -> str:
-    if encoding == "base64":
-        return base64.b64encode(content).decode()
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise WrongKind("It is not UTF-8 text.", field="path", value=path, remedy="Read it with encoding 'base64'.") from error
 
 
 def _copied(source: str, destination: str, kind: Kind, progress: Progress) -> FilesCopied:

@@ -144,19 +144,15 @@ def _whole(text: str) -> float:
 
 
 def _sum(before: StoredValue | None, place: Place, by: float) -> str:
-    try:
-        return encoded(_number(before, place) + by)
-    except OverflowError as error:  # an integer beyond what a fraction can be added to
-        remedy = "Add an integer, or 'set' a smaller number first."
-        raise NotANumber(f"{place.key!r} holds a number too large for a fraction.", field="by", value=by, remedy=remedy) from error
-
-
-def _number(entry: StoredValue | None, place: Place) -> float:
-    held = 0 if entry is None else decoded(entry)
+    held = 0 if before is None else decoded(before)
     if isinstance(held, bool) or not isinstance(held, (int, float)):
         remedy = "Use another key, or 'set' a number first."
         raise NotANumber(f"{place.key!r} holds {excerpt(held)}.", field="key", value=place.key, remedy=remedy)
-    return held
+    try:
+        return encoded(held + by)
+    except OverflowError as error:  # an integer beyond what a fraction can be added to
+        remedy = "Add an integer, or 'set' a smaller number first."
+        raise NotANumber(f"{place.key!r} holds a number too large for a fraction.", field="by", value=by, remedy=remedy) from error
 
 
 def _check_namespace(namespace: str) -> None:

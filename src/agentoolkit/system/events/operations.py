@@ -55,15 +55,12 @@ async def events_listen(ctx: Context, event_type: str = "*", after: int | None =
             told = await events_read(ctx, event_type, after)
             if told.events:
                 return told.model_copy(update={"operation": "listen"})
-        return await _next_visible(ctx, event_type, await subscription.next(timeout), after)
+        message = await subscription.next(timeout)
+        events: Sequence[EventMessage] = [message] if message is not None and may_see(get_caller(), message) else []
+        newest = (await ctx.deps.bounds()).newest if not events else events[-1].event_id
+        return EventsOutput(operation="listen", events=list(events), cursor=newest if newest is not None else after)
     finally:
         ctx.deps.unsubscribe(subscription)
-
-
-async def _next_visible(ctx: Context, event_type: str, message: EventMessage | None, after: int | None) -> EventsOutput:
-    events: Sequence[EventMessage] = [message] if message is not None and may_see(get_caller(), message) else []
-    newest = (await ctx.deps.bounds()).newest if not events else events[-1].event_id
-    return EventsOutput(operation="listen", events=list(events), cursor=newest if newest is not None else after)
 
 
 def may_see(caller: Caller, message: EventMessage) -> bool:

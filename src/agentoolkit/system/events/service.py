@@ -220,7 +220,12 @@ class EventService:
                         for _ in batch:
                             self._pending.popleft()
                 else:
-                    await self._begin_next()
+                    await self._readers.note()
+                    newest = (await self.store.bounds()).newest
+                    with self._lock:
+                        subscription = self._pending.popleft()
+                    if isinstance(subscription, Subscription):
+                        subscription.begin(newest)
             except Exception:
                 logger.exception("Events could not be written down; trying again in %g s", _RETRY_SECONDS)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -242,15 +247,6 @@ class EventService:
         if self._subscriptions or await self._readers.find() or self._subscriptions:  # somebody may have begun meanwhile
             return batch
         return [each for each in batch if isinstance(each, EventMessage)]
-
-    async def _begin_next(self) -> None:
-        """Let the subscriber at the front be told of what comes from now on."""
-        await self._readers.note()
-        newest = (await self.store.bounds()).newest
-        with self._lock:
-            subscription = self._pending.popleft()
-        if isinstance(subscription, Subscription):
-            subscription.begin(newest)
 
     async def _poll(self) -> None:
         """Look whether other processes have published something, as long as somebody listens."""

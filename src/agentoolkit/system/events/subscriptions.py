@@ -152,31 +152,25 @@ class Subscription:
     async def _work(self) -> None:
         while self._cursor is None:
             await self._wait()
-        await self._resume()
+        # Go on where the subscriber of this name was.
+        if self.name is not None and (kept := await self._source.load_cursor(self.name)) is not None:
+            self._cursor = kept
+        await self._save()
         while True:
             try:
                 while await self._read():
-                    await self._handle_all()
+                    ready, self._ready = self._ready, []
+                    for message in ready:
+                        await self._handle(message)
                     await self._save()
                 await self._wait()
             except Exception:
                 logger.exception("Events could not be read; trying again in %g s", RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _resume(self) -> None:
-        """Go on where the subscriber of this name was."""
-        if self.name is not None and (kept := await self._source.load_cursor(self.name)) is not None:
-            self._cursor = kept
-        await self._save()
-
     async def _save(self) -> None:
         if self.name is not None and self._cursor is not None:
             await self._source.save_cursor(self.name, self._cursor)
-
-    async def _handle_all(self) -> None:
-        ready, self._ready = self._ready, []
-        for message in ready:
-            await self._handle(message)
 
     async def _handle(self, message: EventMessage) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -86,9 +86,6 @@ class AutoExecution:
             return Executed(message, error=error, given_back=given_back)
         except (Exception, SystemExit) as error:
             return Executed(message, error=error, given_back=await self._nack(message, error))
-        return await self._ack(message, output)
-
-    async def _ack(self, message: QueueMessage, output: Any) -> Executed:
         result, lost = None, None
         try:
             result = recordable(output)

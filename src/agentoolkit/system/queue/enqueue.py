@@ -52,7 +52,14 @@ def encoded(message: JsonValue, largest: int = MAX_MESSAGE_SIZE) -> str:
         InvalidInput: It contains something that JSON does not have; where, is said.
         MessageTooLarge: The text has more than `largest` characters.
     """
-    body = _json(message)
+    try:
+        body = json.dumps(message, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
+        try:
+            body = json.dumps(json_copy(message, "message"), separators=(",", ":"))
+        except NotJson as error:
+            raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None
     if len(body) > largest:
         remedy = f"Send at most {largest:,} (setting `queue_message_size`), or write a file and send its path."
         raise MessageTooLarge(f"It has {len(body):,} characters as JSON.", field="message", value=message, remedy=remedy)
@@ -99,14 +106,3 @@ def _instant(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         remedy = "Write ISO 8601, such as '2030-12-24T09:00:00+01:00'; without an offset it is read as UTC."
         raise InvalidInput(f"{excerpt(text)} is not a time.", field="schedule_at", value=text, remedy=remedy) from error
-
-
-def _json(message: JsonValue) -> str:
-    try:
-        return json.dumps(message, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
-        try:
-            return json.dumps(json_copy(message, "message"), separators=(",", ":"))
-        except NotJson as error:
-            raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None

@@ -81,7 +81,9 @@ async def queue_dequeue(
     """
     taking = DequeueRequest(queue_name, **options)
     if not auto_execute:
-        _refuse_without_auto_execute(agentool_name=agentool_name, delay=delay)
+        for field, value in (("agentool_name", agentool_name), ("delay", delay)):
+            if value is not None:
+                raise InvalidInput("It has a meaning only with auto_execute.", field=field, value=value, remedy="Give auto_execute true.")
         result = views.dequeued(queue_name, await ctx.deps.dequeue(taking))
         return _answer("dequeue", f"{counted(result.count, 'message')} from queue {queue_name!r}.", result)
     execution = AutoExecution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
@@ -260,9 +262,3 @@ def _target(agentool_name: str | None, taking: DequeueRequest) -> str:
         remedy = "Leave auto_ack out: auto_execute acknowledges what succeeded."
         raise InvalidInput("It contradicts auto_execute.", field="auto_ack", value=True, remedy=remedy)
     return agentool_name
-
-
-def _refuse_without_auto_execute(**given: object) -> None:
-    for field, value in given.items():
-        if value is not None:
-            raise InvalidInput("It has a meaning only with auto_execute.", field=field, value=value, remedy="Give auto_execute true.")

@@ -150,7 +150,10 @@ class Renderer:
             self._threads = ThreadPoolExecutor(self.limits.processes, thread_name_prefix="agentool-templates")
         answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, request, load)
         if "failure" in answer:
-            raise _error(answer, self.limits)
+            said, line = answer["said"].rstrip("."), answer.get("line")
+            error = _beyond_a_limit(answer["failure"], self.limits) or _wrong(answer["failure"], said, f" in line {line}" if line else "")
+            error.line = line
+            raise error
         return answer
 
     def _answer(self, request: str, load: Load) -> Message:
@@ -191,13 +194,6 @@ def _end(process: subprocess.Popen[str]) -> None:
         if pipe is not None:
             with suppress(OSError):  # what was not written before the end is of no interest
                 pipe.close()
-
-
-def _error(answer: Message, limits: TemplateSettings) -> TemplateError:
-    said, line = answer["said"].rstrip("."), answer.get("line")
-    error = _beyond_a_limit(answer["failure"], limits) or _wrong(answer["failure"], said, f" in line {line}" if line else "")
-    error.line = line
-    return error
 
 
 def _beyond_a_limit(kind: str, limits: TemplateSettings) -> TemplateError | None:

@@ -67,7 +67,18 @@ class SqlEventStore:
     async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
         database = await self._opened()
         rows = await database.read(lambda session: session.rows(_READ, {"after": after, "limit": limit}))
-        return [_message(row) for row in rows]
+        return [
+            EventMessage(
+                event_id=event_id,
+                event_type=event_type,
+                source_agent=source,
+                target_agent=target or None,
+                owner=owner,
+                payload=json.loads(payload),
+                published_at=instant(published_at),
+            )
+            for event_id, event_type, source, target, owner, payload, published_at in rows
+        ]
 
     async def bounds(self) -> KeptIds:
         return await (await self._opened()).read(_bounds)
@@ -95,7 +106,11 @@ class SqlEventStore:
 
 
 def _append(session: Session, messages: Sequence[EventRecord | EventMessage], keep: int) -> int:
-    rows = [_row(message) for message in messages]  # here, in the database's thread: the event loop has others waiting
+    # Written out here, in the database's thread: the event loop has others waiting.
+    rows = [
+        (each.event_type, each.source_agent, each.target_agent or "", each.owner, _text(each.payload), micros(each.published_at))
+        for each in messages
+    ]
     counted = session.row(_COUNT, {"number": len(rows)})
     newest = int(counted[0]) if counted else 0
     first = newest - len(rows) + 1
@@ -111,27 +126,8 @@ def _bounds(session: Session) -> KeptIds:
     return KeptIds(int(oldest[0]) if oldest else newest + 1, newest)
 
 
-def _row(message: EventRecord | EventMessage) -> tuple[Any, ...]:
-    target = message.target_agent or ""
-    payload = _text(message.payload)
-    return message.event_type, message.source_agent, target, message.owner, payload, micros(message.published_at)
-
-
 def _text(payload: dict[str, Any]) -> str:
     try:
         return to_json(payload).decode()
     except ValueError:  # a lone surrogate, which JSON text holds as an escape
         return json.dumps(payload)
-
-
-def _message(row: Sequence[Any]) -> EventMessage:
-    event_id, event_type, source, target, owner, payload, published_at = row
-    return EventMessage(
-        event_id=event_id,
-        event_type=event_type,
-        source_agent=source,
-        target_agent=target or None,
-        owner=owner,
-        payload=json.loads(payload),
-        published_at=instant(published_at),
-    )

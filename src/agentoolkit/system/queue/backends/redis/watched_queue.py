@@ -85,7 +85,12 @@ class WatchedQueue:
     def finish(self) -> list[tuple[Any, ...]]:
         """Drop what is beyond the limits, and return all that is to be written."""
         if self._died:
-            self._drop_oldest_dead()
+            excess = self._pipe.zcard(self.keys.dead) + self._more_dead - self._kept.dead_letters
+            if excess > 0:
+                gone = [*self._pipe.zrange(self.keys.dead, 0, excess - 1), *self._died][:excess]
+                self.writes += [("ZREM", key, *gone) for key in (self.keys.dead, self.keys.arrivals)]
+                self.writes.append(("HDEL", self.keys.messages, *gone))
+                self._numbers["dropped"] += excess
         if self._remembered:
             self._forget_oldest()
         if self.writes and not self._is_deleted:
@@ -240,16 +245,13 @@ class WatchedQueue:
         try:
             return message_of(text)
         except (ValueError, TypeError, OverflowError) as error:
-            self._take_out_damaged(message_id)
+            # Nothing that it says of itself tells in which set it is.
+            keys = self.keys
+            for key, id_of in ((keys.ready, placed_id), (keys.timers, timed_id)):
+                found = [member for member, _ in self._pipe.zscan_iter(key, f"*{message_id}") if id_of(member) == message_id]
+                self.writes += [("ZREM", key, member) for member in found]
+            self.writes += [("SREM", key, message_id) for key in (keys.delayed, keys.in_flight)]
             return self._put(None, damaged_message(message_id, self.queue.queue_name, error))
-
-    def _take_out_damaged(self, message_id: str) -> None:
-        """Take a message out of all sets: nothing that it says of itself tells where it is."""
-        keys = self.keys
-        for key, id_of in ((keys.ready, placed_id), (keys.timers, timed_id)):
-            found = [member for member, _ in self._pipe.zscan_iter(key, f"*{message_id}") if id_of(member) == message_id]
-            self.writes += [("ZREM", key, member) for member in found]
-        self.writes += [("SREM", key, message_id) for key in (keys.delayed, keys.in_flight)]
 
     def _put(self, before: QueueMessage | None, after: QueueMessage) -> QueueMessage:
         """Put a message where its state says, and nowhere else."""
@@ -279,14 +281,6 @@ class WatchedQueue:
         self.writes.append(("ZREM" if message.state in (State.READY, State.DEAD) else "SREM", where, member))
         if (timer := timer_of(message)) is not None:
             self.writes.append(("ZREM", self.keys.timers, timer))
-
-    def _drop_oldest_dead(self) -> None:
-        excess = self._pipe.zcard(self.keys.dead) + self._more_dead - self._kept.dead_letters
-        if excess > 0:
-            gone = [*self._pipe.zrange(self.keys.dead, 0, excess - 1), *self._died][:excess]
-            self.writes += [("ZREM", key, *gone) for key in (self.keys.dead, self.keys.arrivals)]
-            self.writes.append(("HDEL", self.keys.messages, *gone))
-            self._numbers["dropped"] += excess
 
     def _remembers(self, message_id: str, now: datetime) -> bool:
         until = self._pipe.hget(self.keys.remembered, message_id)

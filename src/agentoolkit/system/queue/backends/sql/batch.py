@@ -127,7 +127,10 @@ def _do(queue: OpenQueue, locked: _Locked, requests: Sequence[Request]) -> list[
         if isinstance(request, CreateRequest):
             answers[place], created = Created(queue.queue, created), False
         elif isinstance(request, OtherRequest):
-            answers[place] = _other(queue, request)
+            try:
+                answers[place] = QueueNotFound.among(queue.name, ()) if queue.deleted else request.work(queue)
+            except QueueError as error:
+                answers[place] = error
     return answers
 
 
@@ -139,15 +142,6 @@ def _answer(
     if places:
         for place, answer in zip(places, work([requests[place] for place in places]), strict=True):
             answers[place] = answer
-
-
-def _other(queue: OpenQueue, request: OtherRequest) -> Any:
-    if queue.deleted:
-        return QueueNotFound.among(queue.name, ())
-    try:
-        return request.work(queue)
-    except QueueError as error:
-        return error
 
 
 def restore_all(session: Session, contents: Sequence[QueueContents], kept: KeptPerQueue, now: datetime) -> Restored:

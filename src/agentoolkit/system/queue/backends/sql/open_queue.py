@@ -102,7 +102,10 @@ class OpenQueue:
         answers = [self._add(request, known, fresh) for request in requests]
         if fresh:
             statements.insert(self.session, self.name, [entry.message for entry in fresh.values() if entry.message])
-            self._remember(fresh.values(), known)
+            wanted = [(entry.message, entry.remembered_until) for entry in fresh.values() if entry.message and entry.remembered_until]
+            if wanted:
+                queues.remember(self.session, self.name, [(message.message_id, message.arrival, until) for message, until in wanted])
+                self._forget(sum(known[message.message_id].remembered_until is None for message, _ in wanted))
             queues.note_growth(self.session, self.name, self._row)
         return answers
 
@@ -216,12 +219,6 @@ class OpenQueue:
         fresh[message.message_id] = KnownMessage(message, request.remember_until)
         self._changes[message.state.value] += 1
         return AddedMessage(message, duplicate=False)
-
-    def _remember(self, fresh: Iterable[KnownMessage], known: Mapping[str, KnownMessage]) -> None:
-        wanted = [(entry.message, entry.remembered_until) for entry in fresh if entry.message and entry.remembered_until]
-        if wanted:
-            queues.remember(self.session, self.name, [(message.message_id, message.arrival, until) for message, until in wanted])
-            self._forget(sum(known[message.message_id].remembered_until is None for message, _ in wanted))
 
     def _forget(self, more: int) -> None:
         """Count ids that are remembered from now on, and forget the oldest beyond the limit."""
