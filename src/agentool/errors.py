@@ -173,7 +173,11 @@ class InvalidInput(AgenToolError, ValueError):
         """Turn pydantic's findings into one sentence that names fields, values and the way out."""
         problems = name_problems(error.errors(include_url=False, include_context=False), lambda detail: _field_problem(detail, known))
         problem = f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}"
-        return cls(problem, remedy=_right_values(problems, known), problems=problems)
+        fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
+        concerned = dict.fromkeys(problem.field.partition(".")[0] for problem in problems)
+        examples = {name: getattr(fields.get(name), "examples", None) for name in concerned}
+        said = [f"{name}: {values[0]!r}" for name, values in examples.items() if values]
+        return cls(problem, remedy=f"Give for example {', '.join(said)}." if said else None, problems=problems)
 
 
 class InvalidOutput(AgenToolError, TypeError):
@@ -207,15 +211,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
-
-
-def _right_values(problems: Iterable[FieldProblem], known: Iterable[str]) -> str | None:
-    """Show an example of each field concerned that declares one."""
-    fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
-    concerned = dict.fromkeys(problem.field.partition(".")[0] for problem in problems)
-    examples = {name: getattr(fields.get(name), "examples", None) for name in concerned}
-    said = [f"{name}: {values[0]!r}" for name, values in examples.items() if values]
-    return f"Give for example {', '.join(said)}." if said else None
 
 
 def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:

@@ -69,21 +69,20 @@ class Operation:
             given = {**values, **(data.__pydantic_extra__ or {})}
         given.pop("operation", None)
         if not (given.keys() >= self.required and given.keys() <= self.fields):
-            given = self._fitted(given, data)
+            missing = [
+                FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())
+            ]
+            foreign = [name for name in given if name not in self.fields and given[name] != _default(name, data)]
+            taken = ", ".join(sorted(self.fields)) or "no fields"
+            unused = [FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {taken}") for name in foreign]
+            if problems := (*missing, *unused):
+                raise self.refusal(
+                    sentence(problems),
+                    remedy="Give the required fields and leave out the others.",
+                    problems=problems,
+                )
+            given = {name: value for name, value in given.items() if name in self.fields}
         return self._in_bases(given) if self.bases else given
-
-    def _fitted(self, given: dict[str, Any], data: BaseOperationInput) -> dict[str, Any]:
-        missing = [FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())]
-        foreign = [name for name in given if name not in self.fields and given[name] != _default(name, data)]
-        taken = ", ".join(sorted(self.fields)) or "no fields"
-        unused = [FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {taken}") for name in foreign]
-        if problems := (*missing, *unused):
-            raise self.refusal(
-                sentence(problems),
-                remedy="Give the required fields and leave out the others.",
-                problems=problems,
-            )
-        return {name: value for name, value in given.items() if name in self.fields}
 
     def _in_bases(self, given: dict[str, Any]) -> dict[str, Any]:
         """Put the fields of each base into an instance of it; they were validated as fields of the input model."""

@@ -9,7 +9,7 @@ A mistake of the application's developer ends the run. Whoever asks is set here,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +148,13 @@ class AgenToolset(AbstractToolset[Any]):
 
     def _flat(self, injector: Injector) -> dict[str, FlatTool]:
         tools: dict[str, FlatTool] = {}
-        for operation in self._chosen(injector):
+        given = self._agentools or injector.catalog()
+        found: list[OperationDescription] = []
+        for tool in [injector.get(each) if isinstance(each, str) else each for each in given]:
+            described = describe(tool)
+            wanted = self._operations.get(tool.name)
+            found += described.operations if wanted is None else [described.operation(name) for name in wanted]
+        for operation in found:
             name = self._names(operation)
             if name in tools:
                 raise ConfigurationError(f"Two tools are named {name!r}.", remedy="Give `names` that differ.")
@@ -169,15 +175,6 @@ class AgenToolset(AbstractToolset[Any]):
             remedy = did_you_mean(min(unknown), tools)
             raise ConfigurationError(f"Approval is asked for {sorted(unknown)}, which no tool is named.", remedy=remedy)
         return tools
-
-    def _chosen(self, injector: Injector) -> Sequence[OperationDescription]:
-        given = self._agentools or injector.catalog()
-        found: list[OperationDescription] = []
-        for tool in [injector.get(each) if isinstance(each, str) else each for each in given]:
-            described = describe(tool)
-            wanted = self._operations.get(tool.name)
-            found += described.operations if wanted is None else [described.operation(name) for name in wanted]
-        return found
 
 
 def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], injector: Injector | None = None) -> Tool[Any]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from agentoolkit.time_source import Cancellable, TimeSource
 
 if TYPE_CHECKING:
-    from httpx2 import Client, Request
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -76,22 +76,17 @@ def fetch(url: str, seconds: float = SECONDS) -> None:
 
     try:
         with httpx2.Client(timeout=seconds) as client:
-            status = _status(client, client.build_request("GET", url))
+            request = client.build_request("GET", url)
+            status = 0
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = client.send(request, stream=True)
+                answer.close()
+                status, following = answer.status_code, answer.next_request
+                if following is None or following.url.scheme not in ("http", "https"):
+                    break
+                request = following
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = type(error).__name__ if isinstance(error, httpx2.InvalidURL) else str(error) or type(error).__name__
         raise OSError(reason) from None
     if not httpx2.codes.is_success(status):
         raise OSError(f"it answered {status}")
-
-
-def _status(client: Client, request: Request) -> int:
-    """Send a request, follow redirects to other web addresses, and return the last status."""
-    status = 0
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = client.send(request, stream=True)
-        answer.close()
-        status, following = answer.status_code, answer.next_request
-        if following is None or following.url.scheme not in ("http", "https"):
-            break
-        request = following
-    return status

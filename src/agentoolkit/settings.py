@@ -169,7 +169,7 @@ class Settings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise invalid_settings(error, all_settings(), variables.keys() - given.keys()) from None
-        self._from_variables = {name: self._value(setting) for name in variables if (setting := _named(name))}
+        self._from_variables = {setting.name: self._value(setting) for setting in all_settings() if setting.name in variables}
 
     @property
     def given(self) -> dict[Setting, object]:
@@ -205,7 +205,3 @@ def all_settings() -> tuple[Setting, ...]:
 def home() -> Path:
     """Return the folder of what is kept between runs: ``AGENTOOL_HOME``, else ``~/.agentool``."""
     return Path(os.path.abspath(Path(os.environ.get("AGENTOOL_HOME") or "~/.agentool").expanduser()))
-
-
-def _named(name: str) -> Setting | None:
-    return next((found for found in all_settings() if found.name == name), None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from time import thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -67,7 +69,7 @@ def simulate(
     until = None if seconds is None else thread_time() + seconds
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
     streams = [_within(_firings_of(task, start, end, timezone), until) for task in _within(wanted, until) if not task.get("paused")]
-    return list(islice(heapq.merge(*streams, key=_order), limit))
+    return list(islice(heapq.merge(*streams, key=attrgetter("due", "name")), limit))
 
 
 def busiest_minute(found: Iterable[Firing]) -> tuple[datetime, int] | None:
@@ -101,18 +103,6 @@ def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str |
         return read_schedule(task["schedule"], now=start, **given)
     except InvalidSchedule:
         # What is over by then is not an error here: it does not fire.
-        with_past = _read_long_ago(task["schedule"], given)
-        if with_past is None:
-            raise
-        return with_past
-
-
-def _read_long_ago(text: str, given: Mapping[str, Any]) -> Reading | None:
-    try:
-        return read_schedule(text, now=_LONG_AGO, **given)
-    except InvalidSchedule:
-        return None
-
-
-def _order(firing: Firing) -> tuple[datetime, str]:
-    return firing.due, firing.name
+        with suppress(InvalidSchedule):
+            return read_schedule(task["schedule"], now=_LONG_AGO, **given)
+        raise

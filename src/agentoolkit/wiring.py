@@ -84,7 +84,8 @@ class Toolkit:
         self._time = time or SystemTime()
         self._runs_jobs = runs_jobs
         self._stop_seconds = stop_seconds
-        self.database = _database(self.settings)
+        database, durability = self.settings.database, self.settings.durability
+        self.database = None if database is None else Database(dialect_for(database, durability), MIGRATIONS)
         self._redis = _redis(self.settings)
         self.scheduler = self._make_scheduler()
         self.queue = self._make_queue()
@@ -92,7 +93,8 @@ class Toolkit:
         self._log = LogService(self.settings.log, self._time)
         self.events = self._make_events()
         self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
-        self.sessions = self._make_sessions()
+        store = MemorySessions() if self.database is None else SqlSessions(self.database)
+        self.sessions = Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
         self._parts = self._make_parts()
         self.scheduler.subscribe(log_event)
         self.scheduler.subscribe(EventFeed(self.events))
@@ -209,32 +211,27 @@ class Toolkit:
             if in_memory or not isinstance(there.backend, MemoryQueueBackend):
                 return there
             self._replace("queue", in_use=there.is_open)
-        return QueueService(self._make_queue_backend(), self._time, largest_message=self.settings.queue.message_size)
-
-    def _make_queue_backend(self) -> QueueBackend:
         if self._redis is not None and self.settings.queue.backend == "redis":
             from agentoolkit.system.queue.backends.redis import RedisQueueBackend
 
-            return RedisQueueBackend(self._redis)
-        return MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
+            backend: QueueBackend = RedisQueueBackend(self._redis)
+        else:
+            backend = MemoryQueueBackend() if self.database is None else SqlQueueBackend(self.database)
+        return QueueService(backend, self._time, largest_message=self.settings.queue.message_size)
 
     def _make_events(self) -> EventService:
         """Make the event bus, or take over one that is registered already."""
         there = self.injector.get("events").deps if "events" in self.injector else None
         if isinstance(there, EventService):
             return there
-        return EventService(self._make_event_store(self.settings.events.keep), self._time, self.injector)
-
-    def _make_event_store(self, keep: int) -> EventStore:
+        keep = self.settings.events.keep
         if self._redis is not None and self.settings.events.backend == "redis":
             from agentoolkit.system.events.backends.redis import RedisEventStore
 
-            return RedisEventStore(self._redis, keep)
-        return MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep)
-
-    def _make_sessions(self) -> Sessions:
-        store = MemorySessions() if self.database is None else SqlSessions(self.database)
-        return Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
+            store: EventStore = RedisEventStore(self._redis, keep)
+        else:
+            store = MemoryEventStore(keep) if self.database is None else SqlEventStore(self.database, keep)
+        return EventService(store, self._time, self.injector)
 
     def _replace(self, *names: str, in_use: bool) -> None:
         """Make room for what is kept in the database, unless what lives in memory holds something already."""
@@ -263,12 +260,6 @@ class Toolkit:
         if url is None or not self._runs_jobs:
             return None
         return Ping(url.get_secret_value(), self.settings.ping.every, self._time, self.scheduler.lifecycle.is_well)
-
-
-def _database(settings: Settings) -> Database | None:
-    if settings.database is None:
-        return None
-    return Database(dialect_for(settings.database, settings.durability), MIGRATIONS)
 
 
 def _redis(settings: Settings) -> RedisServer | None:

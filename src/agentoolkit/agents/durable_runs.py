@@ -168,7 +168,9 @@ class DurableRuns:
             self._workflow = DBOS.workflow(name=WORKFLOW)(agent_run)
             await asyncio.to_thread(DBOS.launch)
             await DBOS.register_queue_async(self._queue)
-            await self._forget_old()
+            before = (self._time.now() - KEPT).isoformat()
+            while old := await DBOS.list_workflows_async(name=WORKFLOW, end_time=before, limit=_REMOVED_AT_ONCE):
+                await DBOS.delete_workflows_async([workflow.workflow_id for workflow in old])
         except BaseException:
             await asyncio.to_thread(DBOS.destroy)
             raise
@@ -191,11 +193,6 @@ class DurableRuns:
             else:
                 await DBOS.start_workflow_async(self._workflow)
         return begun
-
-    async def _forget_old(self) -> None:
-        before = (self._time.now() - KEPT).isoformat()
-        while old := await DBOS.list_workflows_async(name=WORKFLOW, end_time=before, limit=_REMOVED_AT_ONCE):
-            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in old])
 
 
 async def _start(ended: WorkflowStatus) -> int | None:

@@ -68,7 +68,12 @@ class ParkedRuns:
         if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
             problem = f"{caller.name!r} may not decide on approvals from here."
             raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
-        _check_edits(approval, edits)
+        # Edits of calls that do not wait would be lost without a word.
+        tools = [call.tool for call in approval.calls]
+        for tool in edits or {}:
+            if tool not in tools:
+                remedy = f"Waiting: {', '.join(sorted(set(tools)))}."
+                raise InvalidInput(f"No call of {excerpt(tool)} waits.", field="edits", value=tool, remedy=remedy)
         outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), edits, reason)
         if not await self.approvals.decide(outcome):
             await self._go_on(approval)  # decided before; whoever did may have ended before this
@@ -137,15 +142,6 @@ class ParkedRuns:
 
 def _nothing_waits(approval_id: str, problem: str) -> NoSuchApproval:
     return NoSuchApproval(problem, field="approval_id", value=approval_id, remedy="Operation 'list_approvals' shows what waits.")
-
-
-def _check_edits(approval: Approval, edits: Mapping[str, Any] | None) -> None:
-    """Refuse edits of calls that do not wait; they would be lost without a word."""
-    tools = [call.tool for call in approval.calls]
-    for tool in edits or {}:
-        if tool not in tools:
-            remedy = f"Waiting: {', '.join(sorted(set(tools)))}."
-            raise InvalidInput(f"No call of {excerpt(tool)} waits.", field="edits", value=tool, remedy=remedy)
 
 
 def _deadline_name(approval: Approval) -> str:

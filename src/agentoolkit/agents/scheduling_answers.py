@@ -62,7 +62,12 @@ def told_job(details: Mapping[str, Any], now: datetime) -> str:
         f"now: {day_and_time(now, zone)}",
         f"runs {info['agentool_name']}: {json_excerpt(info['input_data'])}",
     ]
-    return within(lines, _last_runs(details["recent_history"][:NEXT_RUNS], zone), "")
+    told: list[str] = []
+    for run in details["recent_history"][:NEXT_RUNS]:
+        ended = day_and_time(run["finished_at"] or run["scheduled_at"], zone)
+        error = f": {excerpt(str(run['error']['message']), 120)}" if run["error"] else ""
+        told.append(f"last: {told_end(run)} {ended}{error}")
+    return within(lines, told, "")
 
 
 def told_list(jobs: Sequence[Mapping[str, Any]], now: datetime, zone: str, *, detailed: bool, left: str | None) -> tuple[str, str | None]:
@@ -122,12 +127,3 @@ def told_end(run: Mapping[str, Any], most: int = 120) -> str:
     reason = f" ({excerpt(str(run['reason']), most)})" if run["reason"] else ""
     undelivered = ", but could not be delivered" if run["delivery"] == "failed" else ""
     return f"{run['status']}{undelivered}{reason}"
-
-
-def _last_runs(history: Sequence[Mapping[str, Any]], zone: str) -> list[str]:
-    told: list[str] = []
-    for run in history:
-        ended = day_and_time(run["finished_at"] or run["scheduled_at"], zone)
-        error = f": {excerpt(str(run['error']['message']), 120)}" if run["error"] else ""
-        told.append(f"last: {told_end(run)} {ended}{error}")
-    return told

@@ -106,7 +106,10 @@ class AgentService:
         try:
             reserved = await self.ledger.reserve(entry, agent.rules, task.limits)
         except BudgetReached as error:
-            await self._pause(task, error)
+            # A job's own budget stays used up, the day's until tomorrow.
+            if task.execution is not None:
+                tomorrow = (self.time.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+                await self.jobs.pause(task.execution.job_id, str(error.problem), tomorrow if error.field == "per_day" else None)
             raise
         task = replace(task, limits=_capped(task.limits, agent.rules, reserved))
         used: Ran | None = None
@@ -132,12 +135,6 @@ class AgentService:
             run_id = execution.execution_id if agent.rules.attempts_are_one_run else f"{execution.execution_id}#{execution.attempt}"
         job_id = execution.job_id if execution else ""
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"))
-
-    async def _pause(self, task: AgentTask, error: BudgetReached) -> None:
-        """Pause the job whose budget is used up: until tomorrow if it is the day's, else for good."""
-        if task.execution is not None:
-            tomorrow = (self.time.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-            await self.jobs.pause(task.execution.job_id, str(error.problem), tomorrow if error.field == "per_day" else None)
 
     async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
         previous = await self.jobs.previous_answer(execution.job_id) if call.previous_result and execution else None

@@ -139,7 +139,10 @@ class BackgroundToolkit:
 
     def run_work(self, work: Callable[[Toolkit], Awaitable[T]]) -> T:
         """Do anything with the toolkit on its event loop, as the caller of this thread, and wait for it. Raises as `run`."""
-        self._check_not_inside()
+        with suppress(RuntimeError):
+            if self.is_alive and self._thread.is_its_loop(asyncio.get_running_loop()):
+                problem = "run was called on the event loop in the background, which would wait for itself."
+                raise ConfigurationError(problem, remedy="Write `await get_injector().run(name, data)`.")
         self.start()
         return self._thread.run(self._done(work, get_caller()))
 
@@ -175,12 +178,6 @@ class BackgroundToolkit:
             self.ticks += 1
             self._ticked_at = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
-
-    def _check_not_inside(self) -> None:
-        with suppress(RuntimeError):
-            if self.is_alive and self._thread.is_its_loop(asyncio.get_running_loop()):
-                problem = "run was called on the event loop in the background, which would wait for itself."
-                raise ConfigurationError(problem, remedy="Write `await get_injector().run(name, data)`.")
 
 
 @contextmanager

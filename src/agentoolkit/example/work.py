@@ -44,12 +44,9 @@ def count_words(folder: str = ".", pattern: str = "*.md") -> dict[str, object]:
         How many ``files`` and ``words`` there are, and the five ``commonest``.
     """
     words: Counter[str] = Counter()
-    files = [path for path in sorted(Path(folder).glob(f"**/{pattern}")) if not _hidden(path)][:_MAX_FILES]
+    found = sorted(Path(folder).glob(f"**/{pattern}"))
+    files = [path for path in found if not any(part.startswith(".") for part in path.parts)][:_MAX_FILES]
     for path in files:
         with path.open(encoding="utf-8", errors="replace") as text:
             words.update(_WORD.findall(text.read(_MAX_FILE_SIZE).casefold()))
     return {"files": len(files), "words": words.total(), "commonest": [word for word, _ in words.most_common(5)]}
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

@@ -36,12 +36,13 @@ def client_configs(arguments: Sequence[str] = (), url: str | None = None) -> Map
     started: dict[str, Any] = {"url": url} if url else {"command": words[0], "args": words[1:]}
     kind: dict[str, Any] = {"type": "http" if url else "stdio", **started}
     add = f"claude mcp add --transport http {NAME} {url}" if url else f"claude mcp add {NAME} -- {shlex.join(words)}"
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in started.items()]
     return {
         "claude-code": ClientConfig("Claude Code", "a terminal", add),
         "claude-desktop": ClientConfig("Claude Desktop", "claude_desktop_config.json", _json({"mcpServers": {NAME: started}})),
         "cursor": ClientConfig("Cursor", "~/.cursor/mcp.json", _json({"mcpServers": {NAME: started}})),
         "vscode": ClientConfig("VS Code", ".vscode/mcp.json", _json({"servers": {NAME: kind}})),
-        "codex": ClientConfig("Codex", "~/.codex/config.toml", _toml(started)),
+        "codex": ClientConfig("Codex", "~/.codex/config.toml", "\n".join([f"[mcp_servers.{NAME}]", *lines])),
     }
 
 
@@ -59,8 +60,3 @@ def client_config(client: str, arguments: Sequence[str] = (), url: str | None = 
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _toml(started: Mapping[str, Any]) -> str:
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in started.items()]
-    return "\n".join([f"[mcp_servers.{NAME}]", *lines])

@@ -146,7 +146,9 @@ Answers with how it stands now."""
     changes = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
     if action == "edit":
         return await _edited(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
-    _refuse_changes(action, {**changes, "until": None if action == "pause" else until})
+    for name, value in {**changes, "until": None if action == "pause" else until}.items():
+        if value is not None:
+            raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
     if action == "run_now":
         ran = await desk.scheduler("run_now", job_id=job_id)
         told = answers.told_state("Ran", task_id, zone, desk.now())
@@ -274,12 +276,6 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     )
     text = f"{text}\nA person lets it run: `agentool resume {done['job_name']}`."
     return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
-
-
-def _refuse_changes(action: Action, changes: Mapping[str, object]) -> None:
-    for name, value in changes.items():
-        if value is not None:
-            raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
 
 
 async def _known(desk: TaskDesk, task_id: str) -> str:
