@@ -149,18 +149,25 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
     """
     call = HttpInput(operation="request", url=url, **more)
     answered = await ctx.deps.web.fetch(ctx.deps.asked(call))
-    expected = answered.status in call.expected_status if call.expected_status else 200 <= answered.status < 300
-    if not expected:
-        raise _failure(answered, url)
-    return HttpOutput(
-        status=answered.status,
-        url=answered.url,
-        headers={name: value for name, value in answered.headers.items() if name not in _NOT_KEPT},
-        text=answered.text,
-        data=_parsed(answered),
-        truncated=answered.truncated,
-        duration=answered.duration,
-    )
+    status, text = answered.status, answered.text
+    is_expected = status in call.expected_status if call.expected_status else 200 <= status < 300
+    if is_expected:
+        return HttpOutput(
+            status=status,
+            url=answered.url,
+            headers={name: value for name, value in answered.headers.items() if name not in _NOT_KEPT},
+            text=text,
+            data=_parsed(answered),
+            truncated=answered.truncated,
+            duration=answered.duration,
+        )
+    rejected = 300 <= status < 500 and status not in _PASSING
+    to = f" to {answered.headers['location'][:_SHOWN]}, which was not followed" if status < 400 and "location" in answered.headers else ""
+    problem = f"The server answered {status}{to}: {text[:_SHOWN].strip() or 'nothing more'}"
+    error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
+    error.status, error.text = status, text[:_SHOWN]
+    error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
+    raise error
 
 
 def check_request(rules: HttpRules, call: HttpInput) -> None:
@@ -230,17 +237,6 @@ def _held(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value).values()
     return cast("list[Any]", value) if isinstance(value, list) else ()
-
-
-def _failure(answered: Answered, url: str) -> HttpFailed:
-    status, text = answered.status, answered.text
-    rejected = 300 <= status < 500 and status not in _PASSING
-    to = f" to {answered.headers['location'][:_SHOWN]}, which was not followed" if status < 400 and "location" in answered.headers else ""
-    problem = f"The server answered {status}{to}: {text[:_SHOWN].strip() or 'nothing more'}"
-    error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
-    error.status, error.text = status, text[:_SHOWN]
-    error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
-    return error
 
 
 def _retry_after(said: str) -> datetime | float | None:

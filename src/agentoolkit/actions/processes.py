@@ -46,6 +46,10 @@ class ProgramResult:
     """Bytes written beyond the limit."""
     duration: float
 
+    def tail(self, length: int) -> str:
+        """Return the end of its standard error, or of its standard output where that is empty."""
+        return (self.stderr.strip() or self.stdout.strip())[-length:]
+
 
 async def run_command(command: Command) -> ProgramResult:
     """Run a program until it ends or its time is up, then end what can be found of its children.

@@ -73,7 +73,13 @@ class Sequences:
         """
         if (steps is None) == (tasks is None):
             raise InvalidInput("Either steps or task_definitions are needed.", field="steps", remedy="Give one of the two.")
-        return planned(steps if steps is not None else [self._step(task, place) for place, task in enumerate(tasks or ())])
+        made = list(steps or ())
+        for place, task in enumerate(tasks or ()):
+            where = f"task_definitions.{place}"
+            call = self._call(task, where)
+            undo = TargetCall(**self._call(task.compensate, f"{where}.compensate")) if task.compensate else None
+            made.append(Step(**call, name=task.name, needs=task.needs, when=task.when, compensate=undo))
+        return planned(made)
 
     def check(self, plan: Sequence[PlannedStep]) -> None:
         """Refuse a step whose AgenTool does not exist, or would refuse its input.
@@ -87,15 +93,6 @@ class Sequences:
                 with refusals.collect():
                     self._check_call(call, f"steps.{step.name}")
         refusals.raise_all()
-
-    def _step(self, task: TaskDefinition, place: int) -> Step:
-        return Step(
-            **self._call(task, f"task_definitions.{place}"),
-            name=task.name,
-            needs=task.needs,
-            when=task.when,
-            compensate=TargetCall(**self._call(task.compensate, f"task_definitions.{place}.compensate")) if task.compensate else None,
-        )
 
     def _call(self, task: TaskCall, where: str) -> dict[str, Any]:
         try:

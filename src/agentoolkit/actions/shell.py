@@ -232,7 +232,7 @@ def _no_folder(asked: str) -> InvalidInput:
 
 
 def _failed(command: Sequence[str] | str, exit_code: int, ended: ProgramResult) -> CommandFailed:
-    tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
+    tail = ended.tail(TAIL)
     how = f"ended with exit code {exit_code}" if exit_code > 0 else f"was ended by {_signal_name(-exit_code)}"
     failed = CommandFailed(f"It {how}: {tail or 'it wrote nothing'}", field="command", value=command)
     failed.exit_code, failed.output = exit_code, tail
@@ -247,7 +247,7 @@ def _signal_name(number: int) -> str:
 
 
 def _timed_out(wanted: Command, ended: ProgramResult) -> CommandTimedOut:
-    tail = (ended.stderr.strip() or ended.stdout.strip())[-TAIL:]
+    tail = ended.tail(TAIL)
     problem = f"It did not end within {wanted.timeout:g} s and was ended, with the children that could be found."
     error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
     error.output = tail

@@ -45,7 +45,7 @@ class CommandRunner:
         if ended.exit_code is None:
             raise AgentTimeout(f"The program of agent {name!r} did not end within {self.source.seconds:g} s.")
         if ended.exit_code != 0:
-            tail = (ended.stderr.strip() or ended.stdout.strip())[-_TAIL:]
+            tail = ended.tail(_TAIL)
             raise AgentFailed(f"The program of agent {name!r} ended with exit code {ended.exit_code}: {tail or 'it wrote nothing'}")
         return Ran(output=ended.stdout.strip(), model=self.source.command[0])
 

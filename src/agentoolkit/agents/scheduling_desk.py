@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError, InvalidInput, Tried, excerpt
+from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
@@ -110,6 +111,16 @@ async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | Non
     if any(_NO_TIME_OF_DAY in remark for remark in read["remarks"]):
         end = datetime.combine(end.date(), time(23, 59, 59), ZoneInfo(read["timezone"]))
     return end.isoformat()
+
+
+async def act_on(desk: Desk, job_id: str, name: str, action: str, until: str | None, zone: str) -> tuple[str, dict[str, Any]]:
+    """Pause, resume or run a job at once. Return what to tell the model, and the scheduler's answer."""
+    if action == "run_now":
+        ran = await desk.scheduler("run_now", job_id=job_id)
+        told = answers.told_state("Ran", name, zone, desk.now())
+        return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
+    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
+    return answers.told_state(f"{action.capitalize()}d", name, zone, desk.now(), done["next_run"]), done
 
 
 async def resolve_target(desk: Desk, prompt: str | None, tool: str | None, data: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:

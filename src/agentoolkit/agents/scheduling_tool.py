@@ -11,7 +11,7 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, Refusals
 from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, on_trial, read_end, resolve_target
+from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, on_trial, read_end, resolve_target
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
 
 NAME = "scheduling"
@@ -108,12 +108,7 @@ Answers with how the job stands now."""
         raise InvalidInput(
             f"It is not used by action {action!r}.", field=wrong, value=changes.get(wrong, until), remedy="Use action 'edit'."
         )
-    if action == "run_now":
-        ran = await desk.scheduler("run_now", job_id=job_id)
-        told = answers.told_state("Ran", name, zone, desk.now())
-        return SchedulingOutput(text=f"{told}\nresult: {answers.json_excerpt(ran['result'])}", data=ran)
-    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
-    text = answers.told_state(f"{action.capitalize()}d", name, zone, desk.now(), done["next_run"])
+    text, done = await act_on(desk, job_id, name, action, until, zone)
     return SchedulingOutput(text=text, data=done)
 
 

@@ -10,7 +10,7 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, Refusals, excerpt
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, check_when, find_job, find_twin, read_end, resolve_target
+from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, read_end, resolve_target
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.task_input import (
@@ -149,12 +149,7 @@ Answers with how it stands now."""
     for name, value in {**changes, "until": None if action == "pause" else until}.items():
         if value is not None:
             raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
-    if action == "run_now":
-        ran = await desk.scheduler("run_now", job_id=job_id)
-        told = answers.told_state("Ran", task_id, zone, desk.now())
-        return TaskOutput(text=f"{told}\nresult: {answers.json_excerpt(ran['result'])}", data=ran)
-    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
-    text = answers.told_state(f"{action.capitalize()}d", task_id, zone, desk.now(), done["next_run"])
+    text, done = await act_on(desk, job_id, task_id, action, until, zone)
     return TaskOutput(text=text, data=done)
 
 

@@ -38,16 +38,16 @@ async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
 
 def expanded(texts: Sequence[str], calendars: Calendars, field: str) -> list[str]:
     """Replace names by what they stand for; this reads files. Raises `InvalidSchedule`."""
-    return [entry for text in texts for entry in _entries(text, calendars, field)]
-
-
-def _entries(text: str, calendars: Calendars, field: str) -> list[str]:
-    if text not in calendars:
-        if _is_named(text, calendars):
+    found: list[str] = []
+    for text in texts:
+        if text in calendars:
+            found += [day for entry in calendars[text] for day in (_days_of_file(entry, text) if entry.startswith(_FILE) else [entry])]
+        elif _is_named(text, calendars):
             remedy = did_you_mean(text, calendars)
             raise InvalidSchedule(f"no calendar is called {excerpt(text)}.", field=field, value=text, remedy=remedy)
-        return [text]
-    return [day for entry in calendars[text] for day in (_days_of_file(entry, text) if entry.startswith(_FILE) else [entry])]
+        else:
+            found.append(text)
+    return found
 
 
 def _is_named(text: str, calendars: Calendars) -> bool:

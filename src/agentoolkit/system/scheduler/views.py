@@ -153,7 +153,18 @@ def job_details(
         job_name=job.job_name,
         next_run=_next_run(job, state),
         pending=pending,
-        info=_info(job, state, tools),
+        info={
+            **definition(job),
+            "created_at": job.created_at.isoformat(),
+            "created_by": job.created_by.to_json(),
+            "changed_by": job.changed_by.to_json() if job.changed_by else None,
+            "state": state.status.value,
+            "runs": state.runs,
+            "version": state.version,
+            "reason": _reason_of(job, state, tools),
+            "ended_at": local(state.ended_at, job.schedule.timezone),
+            "paused_until": local(state.paused_until, job.schedule.timezone),
+        },
         recent_history=[execution_info(execution, tools) for execution in executions],
         upstream=job.upstream_id,
         downstream=list(downstream),
@@ -227,21 +238,6 @@ def definition(job: Job) -> dict[str, Any]:
         "error_queue": job.error_queue,
         "description": job.description,
         "tags": list(job.tags),
-    }
-
-
-def _info(job: Job, state: JobState, tools: Container[str]) -> dict[str, Any]:
-    return {
-        **definition(job),
-        "created_at": job.created_at.isoformat(),
-        "created_by": job.created_by.to_json(),
-        "changed_by": job.changed_by.to_json() if job.changed_by else None,
-        "state": state.status.value,
-        "runs": state.runs,
-        "version": state.version,
-        "reason": _reason_of(job, state, tools),
-        "ended_at": local(state.ended_at, job.schedule.timezone),
-        "paused_until": local(state.paused_until, job.schedule.timezone),
     }
 
 

@@ -85,7 +85,10 @@ class RepeatingTimes(Rule):
                 due = self._walls.starting(utc + offset)
             wall = utc + offset - _SECOND
             if due is not None and due - wall > _YEAR:
-                utc, offset, wall = self._shortly_before(due, offset)
+                # Nothing matches until then, so no change of clocks on the way matters.
+                utc = due - offset - _ENOUGH
+                offset = offset_at(self._zone, utc)
+                wall = utc + offset
         return None
 
     def count(self, after: datetime, until: datetime) -> int:
@@ -96,12 +99,6 @@ class RepeatingTimes(Rule):
             number += self._walls.count(start + offset, shift.at + offset - TICK)
             start, offset = shift.at - TICK, shift.after
         return number + self._walls.count(start + offset, end + offset)
-
-    def _shortly_before(self, due: datetime, offset: timedelta) -> tuple[datetime, timedelta, datetime]:
-        """Pass over the years until ``due``: nothing matches until then, so no change of clocks on the way matters."""
-        utc = due - offset - _ENOUGH
-        offset = offset_at(self._zone, utc)
-        return utc, offset, utc + offset
 
 
 def _naive(moment: datetime) -> datetime:

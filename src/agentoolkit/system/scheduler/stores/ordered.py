@@ -101,7 +101,9 @@ class OrderedKeys(Generic[Key]):
         elif block[within := bisect_left(block, key)] != key:
             block.insert(within, key)
         if len(block) > MAX_BLOCK:
-            self._split(place)
+            half = len(block) // 2
+            self._blocks[place : place + 1] = [block[:half], block[half:]]
+            self._last[place : place + 1] = [block[half - 1], block[-1]]
 
     def _remove(self, key: Key) -> None:
         place = bisect_left(self._last, key)
@@ -115,9 +117,3 @@ class OrderedKeys(Generic[Key]):
                 self._last[place] = block[-1]
             else:
                 del self._blocks[place], self._last[place]
-
-    def _split(self, place: int) -> None:
-        block = self._blocks[place]
-        half = len(block) // 2
-        self._blocks[place : place + 1] = [block[:half], block[half:]]
-        self._last[place : place + 1] = [block[half - 1], block[-1]]

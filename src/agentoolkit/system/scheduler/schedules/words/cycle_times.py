@@ -55,6 +55,10 @@ class Cycle:
         weeks = f" every {self.weeks} weeks" if self.weeks > 1 else ""
         return [f"{each} {' '.join(self.days)}{weeks}" for each in self.minutes] if self.days else []
 
+    def on(self, days: Days) -> Cycle:
+        """Return it on these days. A length stays only where it was asked for without days."""
+        return replace(self, days=days, every=self.every if self.days is None else None)
+
 
 def crontab_of_length(seconds: Fraction) -> str | None:
     """Return the crontab text that fires every so many seconds; None when hours and days do not divide evenly."""

@@ -112,8 +112,7 @@ def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
         days = found.days or EVERY_DAY
         if days[1] != "*" or found.weeks > 1:
             raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday in june at 9:00'.")
-        keeps_length = found.every is not None and found.days is None
-        return replace(found, days=(days[0], months(cursor), days[2]), every=found.every if keeps_length else None)
+        return found.on((days[0], months(cursor), days[2]))
     if (limits := take_limit(cursor, found.limits, timezone)) is not None:
         return replace(found, limits=limits)
     raise cursor.unexpected()
@@ -275,8 +274,7 @@ def _with_days(cursor: Cursor, found: Cycle) -> Cycle:
     is_span = any(sign in days[2] for sign in ",-")
     if (found.days == _OF_UNIT["day"] and found.every and not is_span) or (of_week and days[0] != "*"):
         raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday at 9:00' or 'every month on the 15th'.")
-    keeps_length = found.every is not None and found.days is None
-    return replace(found, days=days, every=found.every if keeps_length else None)
+    return found.on(days)
 
 
 def _without_days(cursor: Cursor, found: Cycle) -> Cycle:
@@ -287,5 +285,4 @@ def _without_days(cursor: Cursor, found: Cycle) -> Cycle:
     left = (weekdays_of(found.days or EVERY_DAY) or set[int]()) - weekday_set(cursor)
     if not left:
         raise cursor.refusal("'except' leaves no day", "Write e.g. 'every day except sunday', or name dates in 'exclude'.")
-    keeps_length = found.every is not None and found.days is None
-    return replace(found, days=("*", "*", listed(sorted(left))), every=found.every if keeps_length else None)
+    return found.on(("*", "*", listed(sorted(left))))

@@ -8,6 +8,7 @@ zone    = IANA-name | "UTC" | "GMT" | "Z" | ±HH:MM
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
 
@@ -49,6 +50,13 @@ _ARTICLES = {
     "after": "a time after another job or a start",
     "list": "a list of schedules",
 }
+_REMEDIES: Mapping[Kind, str] = {
+    "cron": "Write e.g. '0 9 * * 1-5'",
+    "interval": "Write e.g. '5 minutes'",
+    "once": "Write e.g. '2026-12-25T09:00:00' or 'in 30 minutes'",
+    "after": "Write e.g. 'after extract'",
+    "list": "Write e.g. '0 9 * * 1-5; 0 12 * * 6'",
+}
 _PLAIN_DAY_PARTS = DayParts()
 
 
@@ -73,7 +81,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
         raise InvalidSchedule(answer.problem or refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
     if kind not in (None, phrase.kind, "cron" if text.strip().casefold() == REBOOT else None):
         problem = f"{text.strip()[:60]!r} is {_ARTICLES[phrase.kind]}, not {_ARTICLES[kind]}."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy=_remedy_for(kind, phrase.kind))
+        raise InvalidSchedule(problem, field="schedule", value=text, remedy=f"{_REMEDIES[kind]}, or make it {_ARTICLES[phrase.kind]}.")
     return phrase
 
 
@@ -263,15 +271,3 @@ def _clocks_of(crontabs: list[str]) -> str:
     """Write the times of day of crontabs, in order."""
     fields = (crontab.split()[:2] for crontab in crontabs)
     return " and ".join(sorted(f"{int(hour):02}:{int(minute):02}" for minute, hours in fields for hour in hours.split(",")))
-
-
-def _remedy_for(kind: Kind, found: Kind) -> str:
-    if kind == "cron":
-        return f"Write e.g. '0 9 * * 1-5', or make it {_ARTICLES[found]}."
-    if kind == "interval":
-        return f"Write e.g. '5 minutes', or make it {_ARTICLES[found]}."
-    if kind == "after":
-        return f"Write e.g. 'after extract', or make it {_ARTICLES[found]}."
-    if kind == "list":
-        return f"Write e.g. '0 9 * * 1-5; 0 12 * * 6', or make it {_ARTICLES[found]}."
-    return f"Write e.g. '2026-12-25T09:00:00' or 'in 30 minutes', or make it {_ARTICLES[found]}."

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 
-from agentoolkit.database.session import Row, Session
+from agentoolkit.database.session import Row
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
 from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -94,7 +94,11 @@ def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) ->
         ends[execution.job_id].append(execution)
     if not ends:
         return {}
-    rows = _jobs_after(tx.session, [*ends, ANY])
+    lock = " FOR UPDATE" if tx.session.dialect == "postgres" else ""
+    sql = f"""
+        SELECT {_STANDS}, follows FROM agentool_jobs WHERE live <> 0 AND follows IN ({EACH[tx.session.dialect]}) ORDER BY job_id{lock}
+    """  # noqa: S608  column names of ours
+    rows = tx.session.rows(sql, {"ids": json.dumps([*ends, ANY])})
     ends[ANY] = list(ended)
     upstream = {row[0]: row[-1] for row in rows}
     round_ = Round(tx)
@@ -220,11 +224,3 @@ class Round:
 def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:
     """Return records as they take their places: what was passed over is newest, so that the runs that catch up do not push it out."""
     return sorted(recorded, key=lambda execution: execution.finished)
-
-
-def _jobs_after(session: Session, job_ids: Sequence[str]) -> list[Row]:
-    lock = " FOR UPDATE" if session.dialect == "postgres" else ""
-    sql = f"""
-        SELECT {_STANDS}, follows FROM agentool_jobs WHERE live <> 0 AND follows IN ({EACH[session.dialect]}) ORDER BY job_id{lock}
-    """  # noqa: S608  column names of ours
-    return session.rows(sql, {"ids": json.dumps(job_ids)})

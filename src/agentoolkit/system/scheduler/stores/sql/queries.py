@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentoolkit.database.session import Row, Session
+from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros, moment
 from agentoolkit.system.scheduler.job_records import unreadable
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobStatus
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none
@@ -76,8 +76,10 @@ async def find(store: Transactions, id_or_name: str) -> StoredJob | None:
 @reads
 def find_cancelled(tx: Transaction, id_or_name: str) -> StoredJob | None:
     """See `JobStore.find_cancelled`."""
-    row = _first(tx.session, _FIND_CANCELLED, id_or_name)
-    return as_far_as_known(tx, row) if row else None
+    for where in _FIND_CANCELLED:
+        if (row := tx.session.row(f"{JOB} WHERE {where}", {"key": id_or_name})) is not None:
+            return as_far_as_known(tx, row)
+    return None
 
 
 @reads
@@ -246,23 +248,10 @@ def _stored_or_damaged(tx: Transaction, row: Row) -> StoredJob | DamagedJob:
         return damaged
 
 
-def _first(session: Session, wheres: tuple[str, ...], key: str) -> Row | None:
-    for where in wheres:
-        if (row := session.row(f"{JOB} WHERE {where}", {"key": key})) is not None:
-            return row
-    return None
-
-
 def _stored(tx: Transaction, row: Row) -> StoredJob:
-    job_id, revision, definition, *state, _, _ = row
-    where = _state_of(state)
-    return StoredJob(tx.definitions.read(job_id, revision, definition), where)
-
-
-def _state_of(stored: list[Any]) -> JobState:
-    if stored[0] == "removed":
-        return state_of([JobStatus.CANCELLED.value, *stored[1:]])
-    return state_of(stored)
+    job_id, revision, definition, status, *more, _, _ = row
+    state = state_of([JobStatus.CANCELLED.value if status == "removed" else status, *more])
+    return StoredJob(tx.definitions.read(job_id, revision, definition), state)
 
 
 def as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
