@@ -13,7 +13,12 @@ from celery import Celery
 DONE = "bench:done"
 app = Celery("bare", broker=os.environ.get("BENCH_BROKER"))
 app.conf.update(
-    task_serializer="json", accept_content=["json"], task_acks_late=True, worker_prefetch_multiplier=50, task_ignore_result=True
+    task_default_queue="bare",
+    task_serializer="json",
+    accept_content=["json"],
+    task_acks_late=True,
+    worker_prefetch_multiplier=50,
+    task_ignore_result=True,
 )
 if os.environ.get("BENCH_QUEUE_TYPE") == "quorum":
     app.conf.update(task_default_queue_type="quorum", worker_detect_quorum_queues=True)

@@ -15,6 +15,30 @@ import pytest
 from agentoolkit.entrypoints import start
 from agentoolkit.settings import Settings
 
+from .conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "ports"),
+    [
+        ("--all", ["redis", "worker", "scheduler", "flower"], {6379, 8000, 5555}),
+        ("--redis --worker --beat --flower", ["redis", "worker", "scheduler", "flower"], {6379, 8000, 5555}),
+        ("--all --redis-port 6380 --flower-port 5556", ["redis", "worker", "scheduler", "flower"], {6380, 8000, 5556}),
+        ("--worker", ["worker"], set()),
+    ],
+)
+def test_parts_are_chosen_as_the_document_on_scheduled_tools_writes_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, line: str, names: list[str], ports: set[int]
+) -> None:
+    """*Start the Scheduler System*: each of its command lines starts the parts that it names, where it says."""
+    monkeypatch.setattr(start, "_listens", lambda port: False)
+    monkeypatch.setattr(start.shutil, "which", lambda name: f"/usr/bin/{name}")
+    wanted: list[start.Wanted] = []
+    monkeypatch.setattr(start, "run_parts", lambda asked, *_: wanted.append(asked) or True)
+    cli("start", *line.split())
+    parts = list(start.parts_of(wanted[0]))
+    assert ([part.name for part in parts], {part.port for part in parts if part.port}) == (names, ports)
+
 
 def test_a_signal_ends_what_has_not_answered_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that never listens is ended at once, not after the time that it has to answer; nothing says that it started."""

@@ -84,6 +84,20 @@ def test_check_celery_worker_status(folder: Path, celery: None):
     assert ("OK" in shown, "1 node online" in shown) == (True, True)
 
 
+def test_start_a_celery_worker(folder: Path):
+    """*Start Celery worker*, as *Nagatha Assistant Task Scheduler* writes it, in its usual pool: it takes what is sent."""
+    asked = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "--loglevel=info"]
+    with running(asked, environment(), folder / "plain", " ready."):
+        assert "hello there" in run(folder, "agentoolkit.entrypoints.send_hello_task", "--name", "there")
+
+
+def test_start_celery_s_beat(folder: Path):
+    """*Start Celery beat*: it starts, and says what takes its place."""
+    asked = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "beat", "--loglevel=info"]
+    with running(asked, environment(), folder / "beat", "`agentool serve` starts what is due") as process:
+        assert process.poll() is None
+
+
 def test_check_if_redis_is_running(redis: Redis):
     """*Check if Redis is running*."""
     assert typed(f"redis-cli -u {redis.url} ping").text.strip() == "PONG"
@@ -101,6 +115,24 @@ async def test_a_task_of_ones_own_is_scheduled_by_its_name(redis: Redis, folder:
         assert done["result"]["result"] == "hello World"
         with pytest.raises(ExecutionFailed, match="nobody to greet"):
             await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "wrong"})
+
+
+async def test_run_rq_worker_with_a_specific_queue(redis: Redis, folder: Path):
+    """*Run RQ Worker*, "with a specific queue": it takes what is sent there, and leaves the common queue alone."""
+    settings = {"timezone": "UTC", "database": str(folder / "jobs.db"), "executor": "rq", "redis_url": redis.url, "functions": ("app",)}
+    asked = ["agentool", "worker", "--rq", "my_queue", "--pool", "solo"]
+    with running(asked, environment(), folder / "named", "Listening on") as process:
+        sys.path.append(str(folder))
+        async with Toolkit(Settings.from_values(settings)) as kit:
+            work = {"agentool_name": "function", "input_data": {"operation": "call", "function": "app.services:my_function"}}
+            for name, queue in (("common", None), ("named", "my_queue")):
+                await kit.injector.run("scheduler", {"operation": "schedule", "job_id": name, "schedule": "now", "queue": queue, **work})
+            async with asyncio.timeout(60):
+                while not (rows := await kit.scheduler.store.executions("named", 1)) or not rows[0].finished:  # noqa: ASYNC110  another process tells nothing
+                    await asyncio.sleep(0.05)
+            (left,) = await kit.scheduler.store.executions("common", 1)
+            assert (rows[0].result["result"]["pid"], left.status.value) == (process.pid, "queued")
+        sys.path.remove(str(folder))
 
 
 @pytest.mark.parametrize("words", [[], ["--url", "REDIS"]], ids=["plain", "url"])

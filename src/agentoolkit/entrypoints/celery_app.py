@@ -7,6 +7,7 @@ store and run there. Its settings are those of every other process: ``AGENTOOL_*
 from __future__ import annotations
 
 import inspect
+import logging
 from contextlib import suppress
 from importlib.util import find_spec
 from threading import Thread
@@ -20,6 +21,8 @@ from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.celery import TASK, create_app
+
+logger = logging.getLogger(__name__)
 
 settings = Settings()
 app = create_app(settings.celery, settings.queues)
@@ -75,6 +78,12 @@ def unable(pool: str) -> str | None:
     except AgenToolError as error:
         return str(error)
     return None
+
+
+@signals.beat_init.connect
+def tell_of_beat(**_: object) -> None:
+    """Say that Celery's beat has nothing to do here: whoever starts it expects schedules to run."""
+    logger.warning("Celery's beat starts no job of ours: `agentool serve` starts what is due, and takes its place.")
 
 
 @signals.worker_process_init.connect
