@@ -16,6 +16,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors import remote
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.views import job_summary
 from agentoolkit.wiring import Toolkit
 
 from .test_scheduler_sent_away import LIST, Courier, start_run, until
@@ -126,3 +127,12 @@ async def test_what_is_refused_is_read_where_one_looks(kit: Any, courier: Courie
     await refuse(kit, execution_id)
     listed = (await kit.injector.run("scheduler", {"operation": "list_executions", "job_id": "job"})).data["history"]
     assert [one["reason"] for one in listed] == [HAS_NOT]
+
+
+async def test_a_job_of_workers_waits_for_no_tool_here(kit: Any):
+    """What workers have, another process cannot tell: it says of its own jobs alone that they wait for an AgenTool that it has not."""
+    for name, executor in (("away", "celery"), ("here", "local")):
+        asked = {"operation": "schedule", "job_id": name, "schedule": "every hour", "executor": executor}
+        await kit.injector.run("scheduler", {**asked, **LIST})
+    away, here = [job_summary(await kit.scheduler.store.find(name), ()).reason for name in ("away", "here")]
+    assert (away, here) == ("", "AgenTool 'queue' is not registered here; what is due waits for it")

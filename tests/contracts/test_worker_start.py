@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agentoolkit.entrypoints import celery_app
 from agentoolkit.entrypoints.worker_checks import unable_jobs
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
@@ -102,3 +103,13 @@ def test_what_is_missing_is_in_a_worker_s_log(tmp_path: Path):
     asyncio.run(scheduled(str(tmp_path / "jobs.db"), JOBS[0]))
     lines = start(tmp_path, ["agentool", "worker", "--rq", "--pool", "solo"], "mcp", AGENTOOL_EXECUTOR="rq")
     assert [line for line in lines if "Job 'calls' cannot run here" in line]
+
+
+def test_the_store_is_looked_at_once(monkeypatch: pytest.MonkeyPatch):
+    """`agentool worker` asks before Celery does, and each job is named once; tasks are asked of again, for more are there by then."""
+    looked: list[Settings] = []
+    monkeypatch.setattr(celery_app, "settings", Settings(celery_broker="redis://127.0.0.1:1/0"))
+    monkeypatch.setattr(celery_app, "check_worker", looked.append)
+    celery_app._unable_to_share.cache_clear()
+    assert [celery_app.unable("prefork"), celery_app.unable("prefork"), len(looked)] == [None, None, 1]
+    celery_app._unable_to_share.cache_clear()

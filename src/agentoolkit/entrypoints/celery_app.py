@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from threading import Thread
 from typing import Any
@@ -73,6 +74,12 @@ def unable(pool: str) -> str | None:
             return f"Task {name!r} is `async def`, which Celery never awaits: it would count as done and never run. Write `def`."
     if settings.celery.broker is None:
         return "A worker needs a broker. Set AGENTOOL_CELERY_BROKER, or CELERY_BROKER_URL, to its address."
+    return _unable_to_share()
+
+
+@cache
+def _unable_to_share() -> str | None:
+    """Return what keeps a worker from its store. Looked at once: `agentool worker` asks before Celery does."""
     try:
         check_worker(settings)
     except AgenToolError as error:

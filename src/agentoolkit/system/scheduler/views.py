@@ -211,7 +211,8 @@ def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:
     if state.reason or state.status is not JobStatus.ACTIVE:
         return state.reason
     ends = calendar_end_note(job.schedule, state.next_run_at) if state.next_run_at and job.schedule.excludes else None
-    return _waits_for(job.agentool_name, tools) or ends or ends_soon(job, state)
+    goes_away = job.policies.executor not in (None, "local")  # what workers have is not known here
+    return ("" if goes_away else _waits_for(job.agentool_name, tools)) or ends or ends_soon(job, state)
 
 
 def _waits_for(agentool_name: str, tools: Container[str]) -> str:
