@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -87,9 +88,26 @@ async def test_jobs_that_run_all_the_time_stand_out_nowhere(kit: TestToolkit) ->
         "timezone": "UTC",
         "next_run": "2030-01-02T10:24:10+00:00",
     }
-    density = density_of([job], PageClock(kit.clock.now()))
+    density = await density_of([job], PageClock(kit.clock.now()))
     assert sum(density.hours.values()) == 0
     assert density.steady[0] == pytest.approx(360, rel=0.01)
+
+
+async def test_a_week_of_many_jobs_keeps_nobody_waiting(kit: TestToolkit) -> None:
+    """Others on the event loop have their turn after each job, however many there are."""
+    job = {"job_id": "a", "schedule_type": "cron", "schedule": "0 9 * * *", "timezone": "UTC", "next_run": "2030-01-03T09:00:00+00:00"}
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    density = await density_of([job] * 100, PageClock(kit.clock.now()))
+    counting.cancel()
+    assert (density.looked_at, turns >= 100) == (100, True)
 
 
 async def test_a_form_is_read_back_before_it_is_saved(kit: TestToolkit, client: httpx2.AsyncClient) -> None:

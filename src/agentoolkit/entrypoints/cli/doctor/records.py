@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 
 from agentool.errors import AgenToolError
@@ -16,7 +16,7 @@ from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.waiting import WAITS
-from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import History, JobSummary, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
 
@@ -37,7 +37,13 @@ async def check_records() -> AsyncIterator[Finding]:
             if kit.database is not None:
                 for finding in await _database(kit.database, where):
                     yield finding
-            for check in (check_leader, check_owners, check_backlog, check_workers, check_tools, check_damaged, check_outbox, check_queue):
+            yield await check_leader(kit)
+            yield await check_owners(kit)
+            jobs = (await find_jobs(kit)).jobs  # all of them, so once
+            yield await check_backlog(kit, jobs)
+            yield await check_workers(kit)
+            yield check_tools(kit, jobs)
+            for check in (check_damaged, check_outbox, check_queue):
                 yield await check(kit)
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
@@ -86,9 +92,8 @@ async def check_owners(kit: Toolkit) -> Finding:
     return ok("processes", "; ".join(said) or "none besides this one")
 
 
-async def check_backlog(kit: Toolkit) -> Finding:
-    """Is anything late?"""
-    jobs = (await find_jobs(kit)).jobs
+async def check_backlog(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
+    """Is any of these jobs late?"""
     is_served = await kit.scheduler.store.leader() is not None
     overdue = present() - (_LATE if is_served else timedelta(0))
     due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
@@ -113,9 +118,9 @@ async def check_workers(kit: Toolkit) -> Finding:
     return warning("workers", f"{said}{more}", "Start workers for these queues that have these AgenTools: agentool worker [QUEUE]")
 
 
-async def check_tools(kit: Toolkit) -> Finding:
+def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
     """Has every job its AgenTool?"""
-    lost = jobs_without_tool(kit, (await find_jobs(kit)).jobs)
+    lost = jobs_without_tool(kit, jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""

@@ -1,7 +1,8 @@
 // What pages do beyond links and forms: they stay fresh while somebody looks, copy, and remember whose zone is wanted.
 "use strict";
 
-const REFRESH_MS = 5000;
+const REFRESH_SECONDS = 5;
+const OTHER_PACES = { fast: 1, minute: 60 };
 
 async function refresh() {
   if (document.hidden || document.querySelector("dialog[open]")) return;
@@ -131,8 +132,8 @@ for (const line of document.querySelectorAll(".scroll .timeline")) {
 
 let turn = 0;
 setInterval(() => {
-  const isFast = document.querySelector("[data-pace=fast]");
+  const pace = document.querySelector("[data-pace]");
   turn += 1;
-  if (isFast || turn % (REFRESH_MS / 1000) === 0) refresh();
+  if (turn % ((pace && OTHER_PACES[pace.dataset.pace]) || REFRESH_SECONDS) === 0) refresh();
 }, 1000);
 document.addEventListener("visibilitychange", refresh);
