@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from agentoolkit.entrypoints.rest.server import serving_api
 from agentoolkit.settings import Settings
@@ -30,6 +31,12 @@ JOBS: tuple[dict[str, Any], ...] = (
 )
 
 START_SECONDS = 20.0
+HEIGHTS = {1280: 900, 360: 780}
+"""Pixels of a screen, by its width."""
+View = tuple[str, int]
+VIEWS: Sequence[View] = (("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360))
+"""Schemes of colours, and widths of screens."""
+RULES = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"
 
 OpenPage = Callable[..., Awaitable[Any]]
 
@@ -74,7 +81,7 @@ def axe() -> str:
     return found.read_text()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def kit() -> AsyncGenerator[Toolkit]:
     """A live scheduler with jobs of several kinds, one of which fails, and with dead letters."""
     settings = Settings.from_values({"timezone": "UTC", "functions": ("tests.pages",)})
@@ -89,19 +96,26 @@ async def kit() -> AsyncGenerator[Toolkit]:
         yield opened
 
 
-@pytest.fixture
-async def open_page(kit: Toolkit, browser_address: str) -> AsyncGenerator[OpenPage]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser(browser_address: str) -> AsyncGenerator[Any]:
+    """The browser, for all tests of a file: what drives it takes longer to start than most tests take."""
+    async with playwright.async_playwright() as driver:
+        connected = await driver.chromium.connect_over_cdp(browser_address)
+        yield connected
+        await connected.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(kit: Toolkit, browser: Any) -> AsyncGenerator[OpenPage]:
     """Open a browser's page on the dashboard; what it says on its console, or asks of others, fails the test."""
     said: list[str] = []
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(serving_api(kit, "127.0.0.1:0"))
-        driver = await stack.enter_async_context(playwright.async_playwright())
-        browser = await driver.chromium.connect_over_cdp(browser_address)
-        stack.push_async_callback(browser.close)
 
         async def opened(*, width: int = 1280, scheme: str = "light", bypass_csp: bool = False) -> Any:
-            view = {"width": width, "height": 900 if width > 500 else 780}
+            view = {"width": width, "height": HEIGHTS[width]}
             page = await browser.new_page(base_url=base, viewport=view, color_scheme=scheme, bypass_csp=bypass_csp, reduced_motion="reduce")
+            stack.push_async_callback(page.close)
             page.on("console", lambda message: said.append(message.text))
             page.on("pageerror", lambda error: said.append(str(error)))
             page.on("request", lambda asked: None if asked.url.startswith(base) else said.append(asked.url))
@@ -109,3 +123,18 @@ async def open_page(kit: Toolkit, browser_address: str) -> AsyncGenerator[OpenPa
 
         yield opened
     assert said == []
+
+
+async def barriers_of(page: Any, axe: str, path: str, views: Sequence[View]) -> list[tuple[str, View, str, str]]:
+    """Open a page once, and return what axe-core finds of WCAG 2.0 to 2.2, A and AA, and against its best practice, in each view."""
+    await page.goto(path)
+    await page.evaluate(axe)
+    found: list[tuple[str, View, str, str]] = []
+    for scheme, width in views:
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        result = await page.evaluate(f"axe.run(document, {{runOnly: {RULES}, resultTypes: ['violations']}})")
+        found += [(path, (scheme, width), one["id"], one["nodes"][0]["html"][:200]) for one in result["violations"]]
+        if await page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append((path, (scheme, width), "wide", ""))
+    return found

@@ -70,7 +70,16 @@ async def _seed_histories(kit: TestToolkit) -> None:
         attempts = (
             (Attempt(1, kit.clock.now() - timedelta(minutes=31), kit.clock.now() - timedelta(minutes=30.5), TIMED_OUT),) if failed else ()
         )
-        await _keep(kit, "sync-crm", number * 30 - 6, status, took=30.0 if failed else 3 + number % 7, attempts=attempts, **error)
+        await _keep(
+            kit,
+            "sync-crm",
+            number * 30 - 6,
+            status,
+            took=30.0 if failed else 3 + number % 7,
+            attempts=attempts,
+            attempt=1 + failed,
+            **error,
+        )
         await _keep(kit, "export-metrics", number * 60 - 36, ExecutionStatus.SKIPPED if number == 9 else ExecutionStatus.SUCCESS, took=0.4)
         await _keep(kit, "price-watch", number * 15, took=8 + number % 5, result=_run("0.0042", 1_800 + 40 * number))
     for days in range(12, -1, -1):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from agentoolkit.wiring import Toolkit
 
 from .conftest import OpenPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def info_of(kit: Toolkit, job_id: str) -> dict[str, Any]:

@@ -6,9 +6,13 @@ import asyncio
 import os
 from typing import Any
 
+import pytest
+
 from agentoolkit.wiring import Toolkit
 
 from .conftest import OpenPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EVENTS = 10_000 if os.environ.get("AGENTOOL_FULL") else 2_000
 REFRESHES = 200

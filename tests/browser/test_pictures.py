@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from agentoolkit.testing import TestToolkit
 
-from .conftest import OpenPage
+from .conftest import RULES, VIEWS, OpenPage, barriers_of
 from .seeding import seeded
 
 RUN = "/executions/mail-digest@2030-01-02T06:30:00+00:00"
@@ -25,8 +25,6 @@ PAGES = (
     *("/executions/backup@2030-01-02T01:00:00+00:00", "/week", "/queues", "/queues/crm-results", "/queues/crm-results/requeue?message=m-1"),
     *("/approvals", "/approvals/apr-1", "/usage", "/health", "/act?do=spread&job=backup&job=tidy-cache", "/act?do=stop", "/login"),
 )
-VIEWS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
-RULES = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"
 PICTURES = (
     ("home", "/", "light", 1280),
     ("job", "/jobs/sync-crm", "light", 1280),
@@ -39,31 +37,20 @@ LARGEST = 150_000
 """Bytes of a picture."""
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def kit() -> AsyncGenerator[TestToolkit]:
-    """A toolkit with ten jobs, their histories and their troubles."""
+    """A toolkit with ten jobs, their histories and their troubles, for all tests: they look, and change nothing."""
     async with seeded() as opened:
         yield opened
 
 
-@pytest.mark.parametrize("pages", [PAGES[:7], PAGES[7:13], PAGES[13:19], PAGES[19:]], ids=["jobs", "forms", "runs", "others"])
-@pytest.mark.parametrize(("scheme", "width"), [*VIEWS[:-1], pytest.param(*VIEWS[-1], marks=pytest.mark.long_form)])
-async def test_no_page_has_a_barrier(open_page: OpenPage, axe: str, scheme: str, width: int, pages: tuple[str, ...]) -> None:
-    """axe-core finds nothing of WCAG 2.0 to 2.2, A and AA, nor against its best practice; no page is wider than the screen.
-
-    In the short form in three views; `test_dashboard` has the fourth.
-    """
-    page = await open_page(width=width, scheme=scheme, bypass_csp=True)
-    found: list[Any] = []
-    for path in pages:
-        answer = await page.goto(path)
-        assert answer.status == 200, path
-        await page.evaluate(axe)
-        result = await page.evaluate(f"axe.run(document, {{runOnly: {RULES}}})")
-        found += [(path, one["id"], one["nodes"][0]["html"][:200]) for one in result["violations"]]
-        if await page.evaluate("document.documentElement.scrollWidth") > width:
-            found.append((path, "wide", ""))
-    assert found == []
+@pytest.mark.parametrize("path", PAGES)
+async def test_no_page_has_a_barrier(open_page: OpenPage, axe: str, path: str) -> None:
+    """axe-core finds nothing in light and dark, on a desk and a phone; no page is wider than the screen."""
+    assert await barriers_of(await open_page(bypass_csp=True), axe, path, VIEWS) == []
 
 
 @pytest.mark.parametrize("opening", ["Control+k", "?"])
@@ -82,6 +69,7 @@ async def test_home_names_all_eight_troubles(kit: TestToolkit, open_page: OpenPa
     await kit.injector.run("scheduler", {"operation": "stop", "reason": "the database moves"})
     page = await open_page()
     await page.goto("/")
+    await kit.injector.run("scheduler", {"operation": "start"})
     kinds = await page.eval_on_selector_all("[data-kind]", "items => items.map(item => item.dataset.kind)")
     assert sorted(kinds) == ["approval", "broken", "budget", "failing", "lost", "missed", "silent", "undelivered"]
     assert await page.get_by_role("heading", level=1).inner_text() == "Eight things need you"

@@ -67,3 +67,17 @@ async def test_a_head_in_time_is_answered(monkeypatch: pytest.MonkeyPatch) -> No
             assert b"a.b" in await reader.readuntil(b"event: a.b")
         writer.close()
     assert told.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_server_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its time of grace, and without an error: what is closed after it would else stay open."""
+
+    async def never(*given: object, **more: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(server, "GRACE_SECONDS", -1.9)
+    monkeypatch.setattr(server._Server, "main_loop", never)
+    async with toolkit() as kit:
+        async with server.serving(create_app(kit), "127.0.0.1", 0):
+            (serving,) = (task for task in asyncio.all_tasks() if task.get_name() == "agentool-http")
+        assert serving.cancelled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -131,7 +132,7 @@ def test_jobs_that_nobody_would_start_are_a_warning(cli: Cli) -> None:
         await kit.injector.run("scheduler", {"operation": "update", "job_id": "soon", "schedule": "1 minute"})
 
     earlier(add, seconds=70)
-    assert "1 of 1 job late, the oldest is soon, due 10 seconds ago" in cli("doctor").stdout
+    assert re.search("1 of 1 job late, the oldest is soon, due [1-9][0-9] seconds ago", cli("doctor").stdout)
 
 
 def test_what_no_worker_takes_is_a_warning(cli: Cli) -> None:

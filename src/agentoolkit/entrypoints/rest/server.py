@@ -156,8 +156,9 @@ async def serving(app: ASGIApp, host: str, port: int, proxies: Sequence[str] = (
         yield f"http://{name}:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):  # one that does not end in time is cancelled
             await asyncio.wait_for(task, GRACE_SECONDS + 2)
+        listening.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
