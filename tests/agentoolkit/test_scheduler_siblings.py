@@ -100,6 +100,19 @@ async def test_a_step_of_a_sequence_may_ask_for_a_restart(kit, scheduler):
     assert await scheduler.statuses("job") == ["success", "success"]
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55])
+async def test_a_restart_whose_caller_leaves_starts_again(kit, scheduler, probe, turns):
+    """At whichever turn of the event loop a caller of restart leaves: the scheduler runs afterwards."""
+    await scheduler.add("1 minute", job_id="job")
+    restarting = scheduler.begin("restart")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    restarting.cancel()
+    await asyncio.wait({restarting})
+    await kit.advance(minutes=1)
+    assert await scheduler.statuses("job") == ["success"]
+
+
 # A4, A5: a job that is gone, or another
 
 

@@ -105,6 +105,14 @@ async def test_halt_is_seen_by_all(first: SqlJobStore, second: SqlJobStore):
     assert not await second.is_stopped()
 
 
+async def test_a_halt_for_a_time_ends_by_itself(first: SqlJobStore, second: SqlJobStore):
+    """A halt for an hour holds for everybody, and one for no time at all is over: nobody has to end it."""
+    await first.set_stopped(True, 3_600)
+    held = await second.is_stopped()
+    await first.set_stopped(True, 0)
+    assert (held, await second.is_stopped()) == (True, False)
+
+
 # Executions of others
 
 

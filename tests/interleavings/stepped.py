@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -194,15 +194,13 @@ class Process:
 
     async def request(self, request: str) -> None:
         """Start, stop, restart, open or close it, and note what was asked for, in which order, and refused."""
-        if request == "restart":
-            await self.request("stop")
-            request = "start"
         self.log.append(request)
         place = len(self.log) - 1
-        asked = {"stop": lambda: self.service.stop(STOP_SECONDS), "close": lambda: self.service.close(STOP_SECONDS)}
+        service = self.service
+        asked = {name: partial(getattr(service, name), STOP_SECONDS) for name in ("stop", "restart", "close")}
         self.heard(request, None)
         try:
-            await asked.get(request, getattr(self.service, request))()
+            await asked.get(request, getattr(service, request))()
         except Exception as error:
             self.log[place] += f" ({error})"
             self.heard(request, error)

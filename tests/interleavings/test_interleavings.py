@@ -58,7 +58,7 @@ class Life:
             case "stop":
                 self.world.begin(self._stop_and_start())
             case "restart":
-                self.world.begin(self._insist(self._restart))
+                self.world.begin(self._insist(lambda: self.process.service.restart(STOP_SECONDS)))
             case "refused" if pause.point.endswith("before") and not pause.point.startswith("close"):
                 self.happened = pause.point
                 return DatabaseError("refused for once")
@@ -85,10 +85,6 @@ class Life:
     async def _stop_and_start(self) -> None:
         await self._insist(lambda: self.process.service.stop(STOP_SECONDS))
         await self._insist(lambda: self.process.service.start())
-
-    async def _restart(self) -> None:
-        await self.process.service.stop(STOP_SECONDS)
-        await self.process.service.start()
 
     async def _insist(self, ask: Callable[[], Awaitable[Any]]) -> None:
         for _ in range(TRIES):

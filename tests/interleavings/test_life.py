@@ -35,8 +35,8 @@ class Model:
         self.wanted, self.halted = True, False
 
     def hear(self, request: str) -> None:
-        self.wanted = request in ("start", "open")
-        if request in ("start", "stop"):
+        self.wanted = request in ("start", "restart", "open")
+        if request in ("start", "restart", "stop"):
             self.halted = request == "stop"
 
 

@@ -25,8 +25,7 @@ async def scheduler_start(ctx: Context) -> SchedulerOutput:
     """Start the scheduler after ``stop``. It starts by itself at first use."""
     check_admin(get_caller())
     await ctx.deps.lifecycle.start()
-    await ctx.deps.audit.note_of_all("resumed", "")
-    return views.answer("start", "The scheduler is running.", await _status(ctx.deps))
+    return await _resumed(ctx.deps, "start", "The scheduler is running.")
 
 
 async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
@@ -43,8 +42,8 @@ async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
     """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
     check_admin(get_caller())
-    await ctx.deps.lifecycle.stop()
-    return (await scheduler_start(ctx)).model_copy(update={"operation": "restart", "message": "The scheduler was restarted."})
+    await ctx.deps.lifecycle.restart()
+    return await _resumed(ctx.deps, "restart", "The scheduler was restarted.")
 
 
 async def scheduler_status(ctx: Context) -> SchedulerOutput:
@@ -95,6 +94,11 @@ HANDLERS: dict[str, Handler] = {
     "restart": scheduler_restart,
     "list_workers": scheduler_list_workers,
 }
+
+
+async def _resumed(service: SchedulerService, operation: str, message: str) -> SchedulerOutput:
+    await service.audit.note_of_all("resumed", "")
+    return views.answer(operation, message, await _status(service))
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:

@@ -22,8 +22,8 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import done_on
 
-FAILED_START_SECONDS = 1.0
-"""How long a start that failed takes at most to give back what it has."""
+RESTART_SECONDS = 3 * STOP_SECONDS
+"""After which all processes go on by themselves if the one that restarts them has ended meanwhile."""
 
 
 class Stage(Enum):
@@ -107,6 +107,17 @@ class Lifecycle:
         self._wanted = False
         return await self._join(self._transition(lambda: self._halt(seconds), patience=seconds / 2))
 
+    async def restart(self, seconds: float = STOP_SECONDS) -> None:
+        """Stop as `stop` does, and start again: also if the caller leaves meanwhile, or this process ends."""
+        if loop := self.elsewhere:
+            return await done_on(loop, lambda: self.restart(seconds))
+        self._wanted = False
+        halt = self._transition(lambda: self._halt(seconds, RESTART_SECONDS), patience=seconds / 2)
+        self._closed, self._wanted = False, True
+        step = self._start_step = self._transition(self._resume)
+        await self._join(halt)
+        return await self._join(step)
+
     async def close(self, seconds: float = STOP_SECONDS) -> None:
         """End this process's part and give back the store. What is due later is due when it is opened again."""
         self._closed, self._wanted = True, False
@@ -155,7 +166,7 @@ class Lifecycle:
         try:
             await engine.start()
         except BaseException:
-            await self._end(FAILED_START_SECONDS)
+            await self._end(STOP_SECONDS)
             raise
         self._stage = Stage.RUNNING
 
@@ -167,11 +178,11 @@ class Lifecycle:
         if self._wanted and self._engine is not None:
             await self._engine.leadership.tick()
 
-    async def _halt(self, seconds: float) -> None:
+    async def _halt(self, seconds: float, at_most: float | None = None) -> None:
         try:
             if not self._closed:
                 await self._parts.store.open()
-            await self._parts.store.set_stopped(True)
+            await self._parts.store.set_stopped(True, at_most)
         except BaseException:
             self._wanted = not self._closed  # nothing was stopped
             raise

@@ -28,8 +28,8 @@ class SharedStore(Protocol):
         """Return the processes that have the store open, the oldest first; none where it is not shared."""
         ...
 
-    async def set_stopped(self, stopped: bool) -> None:
-        """Forbid every process to claim, or allow it again. It holds until the next call."""
+    async def set_stopped(self, stopped: bool, seconds: float | None = None) -> None:
+        """Forbid every process to claim, or allow it again. It holds until the next call, or for so many seconds if others share the store."""
         ...
 
     async def is_stopped(self) -> bool:

@@ -31,7 +31,7 @@ class OneProcess:
     async def owners(self) -> Sequence[Owner]:
         return ()
 
-    async def set_stopped(self, stopped: bool) -> None:
+    async def set_stopped(self, stopped: bool, seconds: float | None = None) -> None:
         self._stopped = stopped
 
     async def is_stopped(self) -> bool:

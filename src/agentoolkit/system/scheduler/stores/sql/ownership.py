@@ -149,6 +149,15 @@ class Ownership:
         self.step_down(session)
         session.run("DELETE FROM agentool_owners WHERE owner = :owner", {"owner": self.owner})
 
+    def set_stopped(self, session: Session, stopped: bool, seconds: float | None) -> None:
+        """Note 0 where processes may claim, 1 where they may not, and else the instant from which on they may again."""
+        value = int(stopped) if seconds is None else self.now(session) + _micros(seconds)
+        session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", {"value": value})
+
+    def is_stopped(self, session: Session) -> bool:
+        row = session.row("SELECT value FROM agentool_counters WHERE name = 'halted'")
+        return row is not None and (row[0] == 1 or (row[0] > 1 and row[0] > self.now(session)))
+
     def _is_gone(self, session: Session, owner: str) -> bool:
         row = session.row("SELECT host, pid, heartbeat_at FROM agentool_owners WHERE owner = :owner", {"owner": owner})
         if row is None:

@@ -169,13 +169,11 @@ class SqlJobStore:
     async def owners(self) -> Sequence[Owner]:
         return await self._database.read(self._ownership.owners)
 
-    async def set_stopped(self, stopped: bool) -> None:
-        value = {"value": int(stopped)}
-        await self._database.write(lambda session: session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", value))
+    async def set_stopped(self, stopped: bool, seconds: float | None = None) -> None:
+        await self._database.write(lambda session: self._ownership.set_stopped(session, stopped, seconds))
 
     async def is_stopped(self) -> bool:
-        row = await self._database.read(lambda session: session.row("SELECT value FROM agentool_counters WHERE name = 'halted'"))
-        return bool(row and row[0])
+        return await self._database.read(self._ownership.is_stopped)
 
     async def changes(self) -> Sequence[Change]:
         changed, self._seen = await queries.changes_since(self, self._seen)
