@@ -29,7 +29,7 @@ class SharedStore(Protocol):
         ...
 
     async def set_stopped(self, stopped: bool, seconds: float | None = None) -> None:
-        """Forbid every process to claim, or allow it again. It holds until the next call, or for so many seconds if others share the store."""
+        """Forbid every process to claim, or allow it again. It holds until the next call or, in a store that is shared, so many seconds."""
         ...
 
     async def is_stopped(self) -> bool:
