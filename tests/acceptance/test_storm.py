@@ -26,7 +26,8 @@ class Storm:
         self.done = 0
 
     def start(self) -> None:
-        self._stage.start(ready=False, restless=self._chance.random())
+        """Start a process that restarts its scheduler; one of an older release does not, which killed in a restart left all stopped."""
+        self._stage.start(ready=False, restless=self._chance.random() if self._stage.release == ROOT else 0)
 
     def strike(self) -> None:
         """Kill a process or let it end, and start another; or stop the schedulers of all, and start them again."""
