@@ -135,6 +135,27 @@ async def test_run_rq_worker_with_a_specific_queue(redis: Redis, folder: Path):
         sys.path.remove(str(folder))
 
 
+@pytest.mark.parametrize("queue", [None, "my_queue"])
+async def test_the_document_s_own_worker(redis: Redis, folder: Path, queue: str | None):
+    """*Run RQ Worker*: `python -m core.worker my_queue`, the module's name adapted, takes from that queue."""
+    asked = ["agentoolkit.entrypoints.rq_worker", *([queue] if queue else [])]
+    database = str(folder / "jobs.db")
+    settings = Settings.from_values(
+        {"timezone": "UTC", "database": database, "executor": "rq", "redis_url": redis.url, "functions": ("app",)}
+    )
+    with running(asked, environment(), folder / f"core-{queue}", "Listening on"):
+        sys.path.append(str(folder))
+        async with Toolkit(settings) as kit:
+            work = {"agentool_name": "function", "input_data": {"operation": "call", "function": "app.services:my_function"}, "queue": queue}
+            job_id = f"core-{queue}"
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": job_id, "schedule": "now", **work})
+            async with asyncio.timeout(60):
+                while await TaskQueue(kit.injector).get_status(job_id) != "success":  # noqa: ASYNC110  another process tells nothing
+                    await asyncio.sleep(0.05)
+            assert (await TaskQueue(kit.injector).get_result(job_id))["pid"] != os.getpid()
+        sys.path.remove(str(folder))
+
+
 @pytest.mark.parametrize("words", [[], ["--url", "REDIS"]], ids=["plain", "url"])
 async def test_rq_worker_and_enqueue(redis: Redis, folder: Path, words: list[str]):
     """*Run RQ Worker*, *Enqueue Tasks Programmatically*: plain `rq worker` runs what `TaskQueue` was given, and says how it went."""

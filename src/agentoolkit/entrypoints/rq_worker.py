@@ -9,6 +9,7 @@ neither.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,3 +93,10 @@ def work(*, forks: bool) -> None:
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
     kind = ForkingWorker if forks else InProcessWorker
     kind(QUEUES, connection=connection).work(logging_level="INFO")
+
+
+if __name__ == "__main__":  # as the document starts its worker: ``python -m … my_queue``
+    from agentoolkit.entrypoints.cli import main
+
+    sys.argv[1:1] = ["worker", "--rq"]
+    main()
