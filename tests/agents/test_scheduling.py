@@ -395,6 +395,14 @@ async def test_a_list_by_state(kit: Toolkit) -> None:
     assert active.endswith("no jobs")
 
 
+async def test_a_cancelled_job_is_remembered(kit: Toolkit) -> None:
+    """get_job shows it with who cancelled it and when, and list_jobs lists it by its state."""
+    await talk(("schedule", STAND_UP), ("cancel_job", {"name": "stand up"}))
+    shown, listed, all_ = await talk(("get_job", {"name": "stand up"}), ("list_jobs", {"state": "cancelled"}), ("list_jobs", {}))
+    assert ("cancelled (cancelled by " in shown, ", ended " in shown) == (True, True)
+    assert ("'stand up': cancelled" in listed, "no jobs" in all_) == (True, True)
+
+
 def call(name: str) -> dict[str, Any]:
     """Return the input that schedules a job of this name."""
     return {

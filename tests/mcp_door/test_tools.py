@@ -345,3 +345,27 @@ async def test_an_unknown_argument_alone_does_nothing(connect: Connect, kit: Tes
             assert "stand up" not in answer.partition(" Right: ")[0], answer
     assert [(stored.job, stored.state) for stored in await kit.scheduler.lookup.jobs()] == before
     assert not (await kit.injector.run("scheduler", {"operation": "status"})).data["stopped"]
+
+
+async def test_a_removed_task_is_remembered(connect: Connect, kit: TestToolkit) -> None:
+    """It is shown with who removed it and when, and listed by its status; nothing else finds it."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", STAND_UP)
+        await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "stand up"})
+        shown = text_of(await client.call_tool("scheduler_get_task", {"task_id": "stand up"}))
+        listed = await client.call_tool("scheduler_list_tasks", {"status": "cancelled"})
+        changed = await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "pause"})
+    assert ("cancelled (cancelled by " in shown, ", ended Sun 2026-11-29 14:02" in shown) == (True, True)
+    assert [task["job_name"] for task in listed.structured_content["tasks"]] == ["stand up"]
+    assert changed.is_error
+    assert "No job of yours is named 'stand up'" in text_of(changed)
+
+
+async def test_a_task_that_is_done_is_listed_by_its_status(connect: Connect, kit: TestToolkit) -> None:
+    """The list of all leaves it out, as it does those that were removed."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "in 5 minutes"})
+        await kit.advance(minutes=5)
+        every = await client.call_tool("scheduler_list_tasks", {})
+        done = await client.call_tool("scheduler_list_tasks", {"status": "done"})
+    assert [len(answer.structured_content["tasks"]) for answer in (every, done)] == [0, 1]

@@ -57,8 +57,9 @@ def told_job(details: Mapping[str, Any], now: datetime) -> str:
     """Describe one job: what it does, when, how it stands, and how its last run ended."""
     info, zone = details["info"], str(details["info"]["timezone"])
     runs = f", next {day_and_time(details['next_run'], zone)}" if details["next_run"] else ""
+    over = f", ended {day_and_time(info['ended_at'], zone)}" if info["ended_at"] else ""
     lines = [
-        f"{details['job_name']!r}: {info['state']}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}.",
+        f"{details['job_name']!r}: {info['state']}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}{over}.",
         f"now: {day_and_time(now, zone)}",
         f"runs {info['agentool_name']}: {json_excerpt(info['input_data'])}",
     ]

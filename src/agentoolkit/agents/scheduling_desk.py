@@ -63,12 +63,12 @@ class Desk:
             raise Tried
         return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
 
-    async def jobs(self) -> list[dict[str, Any]]:
-        """Return all jobs that the caller may see, page by page."""
-        page = await self.scheduler("list")
+    async def jobs(self, state: str | None = None) -> list[dict[str, Any]]:
+        """Return all jobs that the caller may see, page by page: those of one state, or those that are not over."""
+        page = await self.scheduler("list", job_status=state)
         jobs: list[dict[str, Any]] = page["jobs"]
         while page.get("cursor"):
-            page = await self.scheduler("list", cursor=page["cursor"])
+            page = await self.scheduler("list", job_status=state, cursor=page["cursor"])
             jobs += page["jobs"]
         return jobs
 
@@ -159,6 +159,13 @@ async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: 
         if same and job["job_name"] != name and job["schedule_type"] != "once":
             return job["job_name"]
     return None
+
+
+async def show_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> dict[str, Any]:
+    """Return what there is to know of a job by its name or id, also of one that was cancelled. Raises `InvalidInput`, with what is near."""
+    with suppress(JobNotFound, DamagedJob):
+        return await desk.scheduler("get_job", job_id=name)
+    return await desk.scheduler("get_job", job_id=await find_job(desk, name, field, listing))
 
 
 async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 from agentool.base import BaseOperationInput, ReadableOutput
 
 Action = Literal["edit", "pause", "resume", "run_now"]
-State = Literal["active", "paused", "broken"]
+State = Literal["active", "paused", "broken", "done", "cancelled"]
 Detail = Literal["concise", "detailed"]
 
 LIST_LENGTH = 20

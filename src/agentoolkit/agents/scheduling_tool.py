@@ -11,7 +11,17 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, Refusals
 from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, on_trial, read_end, resolve_target
+from agentoolkit.agents.scheduling_desk import (
+    Desk,
+    act_on,
+    check_when,
+    find_job,
+    find_twin,
+    on_trial,
+    read_end,
+    resolve_target,
+    show_job,
+)
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
 
 NAME = "scheduling"
@@ -62,13 +72,12 @@ async def list_jobs(
     ctx: Context, state: State | None = None, limit: int = LIST_LENGTH, cursor: str | None = None, detail: Detail = "concise"
 ) -> SchedulingOutput:
     """List your jobs, one a line, with their next runs. Use it before you schedule or change one."""
-    jobs = await ctx.deps.jobs()
+    jobs = await ctx.deps.jobs(state)
     if cursor is not None:
         places = [place for place, job in enumerate(jobs) if job["job_id"] == cursor]
         if not places:
             raise InvalidInput("No list ended there.", field="cursor", value=cursor, remedy="Leave it out to begin anew.")
         jobs = jobs[places[0] + 1 :]
-    jobs = [job for job in jobs if state in (None, job["state"])]
     shown = jobs[:limit]
     left = shown[-1]["job_id"] if len(jobs) > limit else None
     text, left = answers.told_list(shown, ctx.deps.now(), ctx.deps.zone(), detailed=detail == "detailed", left=left)
@@ -77,8 +86,7 @@ async def list_jobs(
 
 async def get_job(ctx: Context, name: str) -> SchedulingOutput:
     """Show one job: what it does, when, its state, and how its last runs ended."""
-    job_id = await find_job(ctx.deps, name)
-    details = await ctx.deps.scheduler("get_job", job_id=job_id)
+    details = await show_job(ctx.deps, name)
     return SchedulingOutput(text=answers.told_job(details, ctx.deps.now()), data=details)
 
 

@@ -27,7 +27,7 @@ Operation = Literal[
 ]
 Action = Literal["edit", "pause", "resume", "run_now"]
 Priority = Literal["critical", "high", "medium", "low"]
-State = Literal["active", "paused", "broken"]
+State = Literal["active", "paused", "broken", "done", "cancelled"]
 ExecutionState = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
 Detail = Literal["concise", "detailed"]
 

@@ -10,7 +10,7 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, Refusals, excerpt
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, read_end, resolve_target
+from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, read_end, resolve_target, show_job
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.task_input import (
@@ -46,6 +46,10 @@ class TaskDesk(Desk):
     async def find(self, task_id: str) -> str:
         """Return the id of the task of this id or name. Raises `InvalidInput`, with what is near."""
         return await find_job(self, task_id, "task_id", _LISTING)
+
+    async def show(self, task_id: str) -> dict[str, Any]:
+        """Return what there is to know of a task, also of one that was removed. Raises as `find`."""
+        return await show_job(self, task_id, "task_id", _LISTING)
 
 
 Context = RunContext[TaskDesk]
@@ -109,7 +113,7 @@ async def list_tasks(
 
 async def get_task(ctx: Context, task_id: str) -> TaskOutput:
     """Show one task: what it runs, when, its state, and how its last runs ended."""
-    details = await ctx.deps.scheduler("get_job", job_id=await ctx.deps.find(task_id))
+    details = await ctx.deps.show(task_id)
     return TaskOutput(text=answers.told_job(details, ctx.deps.now()), data=details)
 
 
@@ -182,7 +186,7 @@ async def history(
 ) -> TaskOutput:
     """List past runs, the newest first: of one task or of all, with how they ended and why. Use it to explain what went wrong."""
     desk = ctx.deps
-    job_id = None if task_id is None else await _known(desk, task_id)
+    job_id = None if task_id is None else (await desk.show(task_id))["job_id"]
     page = await _page(desk, "list_executions", job_id=job_id, execution_status=execution_status, limit=limit, cursor=cursor)
     zone = desk.zone()
     lines = [f"now: {answers.day_and_time(desk.now(), zone)} ({zone})", *(_line(run, zone) for run in page["history"])]
@@ -273,13 +277,6 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
 
 
-async def _known(desk: TaskDesk, task_id: str) -> str:
-    """Return the id of a task, also of one that was removed and whose history is asked for."""
-    try:
-        return await desk.find(task_id)
-    except InvalidInput:
-        await desk.scheduler("get_job", job_id=task_id)
-        return task_id
 
 
 def _line(run: Mapping[str, Any], zone: str) -> str:
