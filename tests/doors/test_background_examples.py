@@ -61,7 +61,8 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (services / "email_service.py").write_text(code("2. Create Task Functions"))
     (services / "report_service.py").write_text(REPORT)
     (tmp_path / "tasks.yaml").write_text(code("1. Define Tasks in YAML", "yaml"))
-    for name, value in {"FUNCTIONS": "app,time", "HOME": str(tmp_path / "home"), "DATABASE": str(tmp_path / "jobs.db"), "TIMEZONE": "UTC"}.items():
+    settings = {"FUNCTIONS": "app,time", "HOME": str(tmp_path / "home"), "DATABASE": str(tmp_path / "jobs.db"), "TIMEZONE": "UTC"}
+    for name, value in settings.items():
         monkeypatch.setenv(f"AGENTOOL_{name}", value)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
@@ -246,7 +247,8 @@ async def test_schedule_formats(text: str, after: list[str]) -> None:
     """*Schedule Formats*: each example means what stands beside it; 1 January 2030 is a Tuesday."""
     async with toolkit(at="2030-01-01T00:00:00+00:00", settings=Settings.from_values({"timezone": "UTC"})) as kit:
         read = (await kit.injector.run("scheduler", {"operation": "preview", "schedule": text, "count": 2})).data
-    assert [datetime.fromisoformat(run) for run in read["next_runs"]] == [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in after]
+    runs = [datetime.fromisoformat(run) for run in read["next_runs"]]
+    assert runs == [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in after]
 
 
 def test_every_format_of_the_page_is_tried() -> None:
@@ -263,7 +265,10 @@ async def test_task_status(application: Path) -> None:
     assert len(words) == 5
 
 
-@pytest.mark.parametrize("name", ["email.processed", "aiops.alert_triggered", "task.completed", "task.failed", "system.startup", "system.shutdown"])
+NAMES = ("email.processed", "aiops.alert_triggered", "task.completed", "task.failed", "system.startup", "system.shutdown")
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_event_types(name: str) -> None:
     """*Event Types*: each of the names can be published, and heard under its pattern."""
     assert f"`{name}`" in SECTIONS["Event Types"]

@@ -146,7 +146,8 @@ async def test_the_document_s_own_worker(redis: Redis, folder: Path, queue: str 
     with running(asked, environment(), folder / f"core-{queue}", "Listening on"):
         sys.path.append(str(folder))
         async with Toolkit(settings) as kit:
-            work = {"agentool_name": "function", "input_data": {"operation": "call", "function": "app.services:my_function"}, "queue": queue}
+            call = {"operation": "call", "function": "app.services:my_function"}
+            work = {"agentool_name": "function", "input_data": call, "queue": queue}
             job_id = f"core-{queue}"
             await kit.injector.run("scheduler", {"operation": "schedule", "job_id": job_id, "schedule": "now", **work})
             async with asyncio.timeout(60):

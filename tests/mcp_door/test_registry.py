@@ -87,6 +87,6 @@ async def test_what_is_not_done_is_an_error(
 async def test_a_caller_reaches_its_own_tasks(registry: ToolRegistry) -> None:
     """Whoever calls is who the caller is set to be, also across the thread."""
     with acting_as(Caller("maria", "code", OWN)):
-        await registry.execute("scheduler_add_task", {"task_id": "hers", "when": "every hour", "config": EXAMPLES[1]["arguments"]["config"]})
+        await registry.execute("scheduler_add_task", {**EXAMPLES[1]["arguments"], "task_id": "hers"})
     with acting_as(Caller("otto", "code", OWN)):
         assert (await registry.execute("scheduler_list_tasks"))["tasks"] == []
