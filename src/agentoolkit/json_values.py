@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -130,7 +132,8 @@ def _json_text(output: object) -> bytes:
         except Exception:
             raise error from None  # there was something else: the first error names it
     # A model's own configuration, by default null, counts before the mode that is asked for.
-    if b"null" in text and _has_other_numbers(plain := _plain(output)):
+    # As a key such a number becomes "None".
+    if (b"null" in text or b'"None"' in text) and _has_other_numbers(plain := _plain(output)):
         return to_json(plain, inf_nan_mode="strings")
     return text
 
@@ -141,9 +144,11 @@ def _plain(value: Any) -> Any:
         return _plain(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Enum):
+        return _plain(value.value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [_plain(item) for item in cast("list[Any]", value)]
     return _text_of(bytes(cast("bytes", value))) if isinstance(value, (bytes, bytearray, memoryview)) else value
 
@@ -160,5 +165,5 @@ def _has_other_numbers(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, Mapping):
-        return any(_has_other_numbers(item) for item in cast("Mapping[Any, Any]", value).values())
+        return any(_has_other_numbers(item) for pair in cast("Mapping[Any, Any]", value).items() for item in pair)
     return isinstance(value, (list, tuple)) and any(_has_other_numbers(item) for item in cast("list[Any]", value))

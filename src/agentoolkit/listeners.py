@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-
 from agentool.errors import ConfigurationError, excerpt
+from agentool.signatures import signature_of
 
 
 def check_listener(listener: object) -> None:
@@ -16,10 +15,8 @@ def check_listener(listener: object) -> None:
     remedy = "Give a function that takes the event."
     if not callable(listener):
         raise ConfigurationError(f"{excerpt(listener)} cannot be called.", field="listener", value=listener, remedy=remedy)
-    try:
-        signature = inspect.signature(listener)
-    except (TypeError, ValueError):
-        return  # some written in C do not say what they take
+    if (signature := signature_of(listener)) is None:
+        return
     try:
         signature.bind(None)
     except TypeError as error:

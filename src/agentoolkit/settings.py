@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from agentoolkit.own_folder import OWN_FOLDER
 from agentoolkit.setting_groups import (
     AgentsSettings,
     CelerySettings,
@@ -204,4 +205,4 @@ def all_settings() -> tuple[Setting, ...]:
 
 def home() -> Path:
     """Return the folder of what is kept between runs: ``AGENTOOL_HOME``, else ``~/.agentool``."""
-    return Path(os.path.abspath(Path(os.environ.get("AGENTOOL_HOME") or "~/.agentool").expanduser()))
+    return Path(os.path.abspath(Path(os.environ.get("AGENTOOL_HOME") or OWN_FOLDER).expanduser()))

@@ -9,16 +9,18 @@ import re
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from agentool import Injector, InvalidInput
-from agentoolkit.actions.function import create_function_agent
+from agentoolkit.actions.function import FunctionOutput, create_function_agent
 from agentoolkit.json_values import recordable
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import ExecutionFailed
@@ -261,6 +263,26 @@ class Picture:
 def picture() -> list[Picture]:
     """Draw nothing."""
     return [Picture("dot", b"\xff\x00")]
+
+
+class Bound(Enum):
+    """Values that JSON does not have."""
+
+    NONE = math.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (deque([math.nan, 1]), ["NaN", 1]),
+        (Bound.NONE, "Infinity"),
+        ({math.inf: 1}, {"inf": 1}),
+        ([{"a": deque([Bound.NONE])}], [{"a": ["Infinity"]}]),
+    ],
+)
+def test_such_numbers_are_kept_wherever_they_stand(value: object, kept: object):
+    """In a queue, as a member of an enumeration, as a key: they are never null."""
+    assert recordable(FunctionOutput(function="a:b", result=value))["result"] == kept
 
 
 async def test_bytes_that_are_no_text_are_base64_in_the_record():

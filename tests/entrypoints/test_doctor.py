@@ -215,3 +215,23 @@ def test_tools_as_json(cli: Cli) -> None:
 def test_an_unknown_tool_is_the_users_mistake(cli: Cli) -> None:
     """A name that does not exist is refused with the nearest one."""
     assert "Did you mean 'queue'?" in cli("tools", "qeue", code=2).stderr
+
+
+@pytest.mark.parametrize(("place", "remedy"), [("home/agentool.db", "chmod 700"), ("project/jobs.db", "a folder of its own")])
+def test_a_folder_that_others_can_look_into_is_told(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, remedy: str
+) -> None:
+    """It is left as it is, and the way out is one that harms no other program."""
+    database = folder / place
+    database.parent.mkdir()
+    database.parent.chmod(0o755)
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(database))
+    (found,) = [finding for finding in json.loads(cli("doctor", "--json").stdout) if finding["layer"] == "folder"]
+    assert (found["state"], remedy in found["remedy"], str(database.parent) in found["told"]) == ("warning", True, True)
+    assert database.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_of_ones_own_is_not_told(cli: Cli) -> None:
+    """One that was made for the database is its owner's alone."""
+    cli.greeting()
+    assert "folder" not in states(cli)

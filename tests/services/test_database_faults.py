@@ -209,6 +209,17 @@ async def test_database_that_others_could_read_is_taken_from_them(sqlite_databas
     assert (modes(sqlite_database), sqlite_database.parent.stat().st_mode) == ({0o600}, folder)
 
 
+@pytest.mark.parametrize(("name", "mode"), [(".agentool", 0o700), ("project", 0o755)])
+async def test_only_our_own_folder_is_taken_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int):
+    """A folder that was there already and is readable to all is repaired where it is ours alone, as in a user's home."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / name
+    folder.mkdir()
+    folder.chmod(0o755)
+    await open_and_close(Database(Sqlite(folder / "agentool.db"), MIGRATIONS))
+    assert folder.stat().st_mode & 0o777 == mode
+
+
 async def test_another_database_in_this_process_keeps_its_locks(sqlite_database: Path):
     """Opening a file a second time ends no lock that the first has on it."""
     first, second = (Database(Sqlite(sqlite_database, "normal"), MIGRATIONS) for _ in range(2))

@@ -7,10 +7,11 @@ prefix are looked at. Source of the notation: *Agent Scheduler & Background Task
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from itertools import islice
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
@@ -20,7 +21,12 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentool.signatures import signature_of
+from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.threads import MOST, FunctionThreads
+
+MAX_ITEMS = 1_000_000
+"""Of an iterator that a function returns: it may be without end."""
 
 
 class FunctionInput(BaseOperationInput):
@@ -56,7 +62,8 @@ class AllowedFunctions:
         """Find and call a function, in a thread unless it is known to be async: importing too may take long. Raises as `find`."""
 
         def call() -> Any:
-            return self.find(name)(*args, **kwargs)
+            result = self.find(name)(*args, **kwargs)
+            return _items_of(result) if isinstance(result, Iterator) else result  # its code runs in this thread too
 
         result = call() if name in self._asynchronous else await self.threads.run(call, name)
         return await result if inspect.isawaitable(result) else result  # also what a plain wrapper around an async function returns
@@ -95,6 +102,13 @@ class AllowedFunctions:
         )
 
 
+def _items_of(iterator: Iterator[Any]) -> list[Any]:
+    items = list(islice(iterator, MAX_ITEMS + 1))
+    if len(items) > MAX_ITEMS:
+        raise UnrecordableResult(f"The function returned an iterator over more than {MAX_ITEMS:,} items.", remedy="Return a list.")
+    return items
+
+
 async def function_call(
     ctx: RunContext[AllowedFunctions], function: str, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
 ) -> FunctionOutput:
@@ -107,10 +121,8 @@ def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
     if call.function is None:
         return
     target = allowed.find(call.function)
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
-        return  # some functions written in C do not say what they take
+    if (signature := signature_of(target)) is None:
+        return
     try:
         signature.bind(*call.args or (), **call.kwargs or {})
     except TypeError as error:

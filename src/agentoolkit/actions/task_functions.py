@@ -11,7 +11,8 @@ from pydantic import create_model
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError
+from agentool.errors import ConfigurationError, excerpt
+from agentool.signatures import signature_of
 from agentoolkit.actions.function import innermost
 from agentoolkit.actions.task_types import register_task_type
 from agentoolkit.threads import FunctionThreads
@@ -75,13 +76,14 @@ def agentool_of_functions(
     fields: dict[str, Any] = {"operation": (Literal[tuple(functions)], ...)}
     handlers: dict[str, Callable[..., Any]] = {}
     for operation, function in functions.items():
-        parameters, hints = _parameters(function), get_type_hints(innermost(function))
+        parameters, hints = _parameters(function), _hints(function)
         for found in parameters:
             fields.setdefault(found.name, (hints.get(found.name, Any) | None, None if found.default is found.empty else found.default))
         handlers[operation] = _handler(name, function, parameters, hints)
     first = innermost(next(iter(functions.values())))
     # Where the function is written tells the same one, defined again, from another one of this name.
-    model = create_model(f"{first.__qualname__} as {name}", __base__=BaseOperationInput, __module__=first.__module__, **fields)
+    written = first if hasattr(first, "__qualname__") else type(first)
+    model = create_model(f"{written.__qualname__} as {name}", __base__=BaseOperationInput, __module__=written.__module__ or "", **fields)
     return create_agentool(name, model, handlers, description=description, injector=injector)
 
 
@@ -90,12 +92,26 @@ def _run_input(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
+    if (signature := signature_of(function)) is None:
+        problem = f"{excerpt(function)} does not say what it takes."
+        raise ConfigurationError(problem, field="function", remedy="Write a function around it, whose parameters have names.")
+    parameters = list(signature.parameters.values())
     for found in parameters:
         if found.kind not in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY):
             problem = f"Parameter {found.name!r} of {function!r} cannot be given by name."
             raise ConfigurationError(problem, field="function", remedy="Give it a name of its own, without '*'.")
     return parameters
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function, or of the ``__call__`` of what is called like one."""
+    inner = innermost(function)
+    told = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner).__call__
+    try:
+        return get_type_hints(told)
+    except (NameError, TypeError) as error:
+        problem = f"The annotations of {excerpt(function)} cannot be read: {error}."
+        raise ConfigurationError(problem, field="function", remedy="Import the names it uses at the top of its module.") from error
 
 
 def _handler(name: str, function: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]) -> Callable[..., Any]:
@@ -104,7 +120,8 @@ def _handler(name: str, function: Callable[..., Any], parameters: list[inspect.P
     async def run(ctx: object, **arguments: Any) -> Any:
         if inspect.iscoroutinefunction(function):
             return await function(**arguments)
-        return await threads.run(lambda: function(**arguments), name)
+        result = await threads.run(lambda: function(**arguments), name)
+        return await result if inspect.isawaitable(result) else result  # what is called like a function may be async
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     named = [found.replace(kind=found.KEYWORD_ONLY, annotation=hints.get(found.name, Any)) for found in parameters]

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from agentool.caller import Caller, acting_as
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, excerpt
 from agentoolkit.client import get_scheduler
 from agentoolkit.entrypoints.rest.models import NewTask
 from agentoolkit.entrypoints.taskfile import load_tasks
@@ -97,12 +97,10 @@ class TaskQueue:
             kwargs: JSON values.
 
         Raises:
-            InvalidInput: There is no function to call.
+            InvalidInput: There is no function to call, or none that can be imported by its name.
             SchedulerError: Outside of an event loop: it is refused.
         """
-        path = function_path or (f"{func.__module__}:{func.__qualname__}" if func is not None else None)
-        if path is None:
-            raise InvalidInput("There is no function to call.", field="function_path", remedy="Write 'package.module:function'.")
+        path = function_path or _path_of(func)
         name = f"{task_name or path.rpartition(':')[2]}-{uuid4().hex[:8]}"
         call = {"operation": "call", "function": path, "args": list(args), "kwargs": dict(kwargs or {})}
         asked = {"operation": "schedule", "job_id": name, "schedule": "now", "agentool_name": "function", "input_data": call}
@@ -132,6 +130,17 @@ class TaskQueue:
         if (scheduling := self._scheduling.get(job_id)) is not None:
             await asyncio.wait({scheduling})
         return (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
+
+
+def _path_of(function: Callable[..., Any] | None) -> str:
+    """Return ``module:function`` of a function at the top of a module. Raises `InvalidInput` for any other."""
+    remedy = "Give a function at the top of a module, or `function_path`: 'package.module:function'."
+    if function is None:
+        raise InvalidInput("There is no function to call.", field="function_path", remedy=remedy)
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if not module or not name.isidentifier():
+        raise InvalidInput(f"{excerpt(function)} cannot be imported by its name.", field="func", remedy=remedy)
+    return f"{module}:{name}"
 
 
 def _do(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> asyncio.Task[None] | None:

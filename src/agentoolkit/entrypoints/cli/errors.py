@@ -23,6 +23,14 @@ _OPTIONS = "agentool_options"
 """Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
 _FIELDS = {"status": "execution_status"}
 """Parameters of commands that are not called as the field that they set."""
+_WORDS = {
+    "Input should be a valid integer, unable to parse string as an integer": "it should be a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it should be a number",
+    "Input should be": "it should be",
+}
+"""What the reader of options says, and what is said instead."""
+_BOUNDS = {"start": "start_at", "end": "end_at"}
+"""Arguments of commands, and the fields that they set."""
 _COMMANDS = {"list_executions": "history", "get_job": "info", "cancel_execution": "cancel-execution", "cancel": "cancel", "start": "start"}
 """Commands, by the operation of the scheduler that an error sends the user to."""
 _OPERATION = re.compile(rf"\b(with|Call) operation '({'|'.join(_COMMANDS)})'")
@@ -82,9 +90,16 @@ def _report_usage(error: Any) -> int:
         error.show()
         return MISTAKE
     command = path.partition(" ")[2]
-    told = " ".join(str(error.format_message()).split())
+    told = _plain_words(" ".join(str(error.format_message()).split()))
     tell(f"{f'{command}: ' if command else ''}{told} See `{'agentool ' + command if command else 'agentool'} --help`.")
     return MISTAKE
+
+
+def _plain_words(told: str) -> str:
+    """Say as a sentence, and in the words of this program, what the reader of options has said."""
+    for theirs, ours in _WORDS.items():
+        told = told.replace(theirs, ours)
+    return told if told.endswith((".", "!", "?", ")")) else f"{told}."
 
 
 def _silence_stdout() -> None:
@@ -101,7 +116,9 @@ class ReportingCommand(TyperCommand):
             return super().invoke(ctx)
         except Exception as error:
             options = [found for found in self.get_params(ctx) if found.param_type_name == "option" and found.name]
-            setattr(error, _OPTIONS, {_FIELDS.get(str(found.name), str(found.name)): found.opts[0] for found in options})
+            named = {_FIELDS.get(str(found.name), str(found.name)): found.opts[0] for found in options}
+            named |= {_BOUNDS[str(found.name)]: str(found.metavar) for found in self.get_params(ctx) if found.name in _BOUNDS}
+            setattr(error, _OPTIONS, named)
             raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

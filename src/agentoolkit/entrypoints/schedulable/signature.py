@@ -9,7 +9,8 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from agentool.errors import ConfigurationError
+from agentool.errors import ConfigurationError, excerpt
+from agentool.signatures import signature_of
 
 WHEN = Annotated[str | None, Field(description="Run once, later: ISO 8601 or words", examples=["tomorrow at 9 AM", "2030-01-31T09:00:00"])]
 RECURRING = Annotated[str | None, Field(description="Run repeatedly: words or crontab", examples=["every weekday at 9:00", "0 9 * * 1-5"])]
@@ -76,9 +77,13 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
     """Read the signature of a tool.
 
     Raises:
-        ConfigurationError: It has an argument ``datetime`` or ``schedule`` of its own, or one that cannot be given by name.
+        ConfigurationError: It has no name or no signature, an argument ``datetime`` or ``schedule`` of its own, or one that cannot be
+            given by name.
     """
-    whole = inspect.signature(function)
+    whole = signature_of(function)
+    if whole is None or not (getattr(function, "__name__", None) and getattr(function, "__module__", None)):
+        problem = f"{excerpt(function)} does not say what it is called and what it takes."
+        raise ConfigurationError(problem, field="function", remedy="Write a function with `def` around it.")
     for name, parameter in whole.parameters.items():
         if name in ADDED:
             problem = f"Tool {function.__name__!r} has an argument {name!r} of its own, which would schedule it."

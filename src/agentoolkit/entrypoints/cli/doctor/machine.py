@@ -66,11 +66,23 @@ def check_settings() -> Iterator[Finding]:
     given = sorted(f"{setting.name}={_shown(setting, value)}" for setting, value in settings.given.items())
     yield ok("settings", f"{', '.join(given) or 'all by default'} (from {', '.join(sources) or 'no variable and no .env file'})")
     yield ok("home", str(home()))
+    yield from check_folder(settings.database or str(home() / "agentool.db"))
     known = [setting.variable for setting in all_settings()]
     for name in sorted(set(variables) - set(known) - {"AGENTOOL_HOME"}):
         if name.startswith("AGENTOOL_CONFIG__"):  # configuration, which the AgenTool `config` reads
             continue
         yield warning("settings", f"{name} is not a setting and is ignored", did_you_mean(name, known))
+
+
+def check_folder(database: str) -> Iterator[Finding]:
+    """Is the folder of the database, if that is a file, its owner's alone? The file is made so whenever it is opened."""
+    path = database.removeprefix("sqlite:///")
+    if os.name != "posix" or "://" in path:
+        return
+    folder = Path(path).expanduser().absolute().parent
+    if folder.is_dir() and folder.stat().st_mode & 0o077:
+        chmod = f"chmod 700 {folder}" if folder == home() else "Keep it in a folder of its own: AGENTOOL_DATABASE names the file."
+        yield warning("folder", f"others can look into {folder}, where the database is; into the file itself they cannot", chmod)
 
 
 async def check_time() -> Iterator[Finding]:
