@@ -55,6 +55,27 @@ async def test_template_that_is_not_there_does_not_read_as_a_job_that_is_not(kit
 
 
 @pytest.mark.parametrize(
+    ("operation", "name"),
+    [("publish", "a b"), ("publish", "scheduler.task.success"), ("publish", "report.*"), ("read", "a b"), ("listen", "a..b")],
+)
+async def test_event_that_cannot_be_is_refused_when_it_is_scheduled(kit, operation, name):
+    """Its name, or the pattern that is looked for, is checked then, and not when the time comes."""
+    call = {"operation": operation, "event_type": name}
+    error = await refusal(kit, "schedule", schedule="1 hour", agentool_name="events", input_data=call)
+    assert isinstance(error, InvalidJob)
+    assert "AgenTool 'events' would refuse this input: event_type: " in str(error)
+
+
+async def test_event_by_reference_is_taken_on_trust(kit):
+    """What it will be called is known when the reference is looked up."""
+    call = {"operation": "publish", "event_type": "!ref:storage_kv:event"}
+    answer = await kit.injector.run(
+        "scheduler", {"operation": "schedule", "schedule": "1 hour", "agentool_name": "events", "input_data": call}
+    )
+    assert answer.data["state"] == "active"
+
+
+@pytest.mark.parametrize(
     ("operation", "fields", "field"),
     [
         ("schedule", {"schedule_type": "weekly", "schedule": "1 hour"}, "schedule_type"),

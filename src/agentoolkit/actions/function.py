@@ -63,7 +63,8 @@ class AllowedFunctions:
 
         def call() -> Any:
             result = self.find(name)(*args, **kwargs)
-            return _items_of(result) if isinstance(result, Iterator) else result  # its code runs in this thread too
+            # The code of an iterator runs in this thread too.
+            return _items_of(cast("Iterator[Any]", result)) if isinstance(result, Iterator) else result
 
         result = call() if name in self._asynchronous else await self.threads.run(call, name)
         return await result if inspect.isawaitable(result) else result  # also what a plain wrapper around an async function returns

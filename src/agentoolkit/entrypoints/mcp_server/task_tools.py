@@ -277,8 +277,6 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
 
 
-
-
 def _line(run: Mapping[str, Any], zone: str) -> str:
     at = answers.day_and_time(run["started_at"] or run["scheduled_at"], zone)
     error = f": {answers.excerpt(str(run['error']['message']), 200)}" if run["error"] else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentool.agentool import AgenTool, create_agentool
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.system.events.backends.memory import MemoryEventStore
-from agentoolkit.system.events.operations import HANDLERS
+from agentoolkit.system.events.operations import HANDLERS, check_event
 from agentoolkit.system.events.schemas import EventsInput
 from agentoolkit.system.events.service import EventService
 from agentoolkit.time_source import SystemTime
@@ -31,7 +31,9 @@ def create_events_agent(service: EventService | None = None, *, injector: Inject
     if service is None and NAME in injector:
         return injector.get(NAME)
     service = service or EventService(MemoryEventStore(), SystemTime(), injector)
-    return create_agentool(NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, examples=EXAMPLES, injector=injector)
+    return create_agentool(
+        NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, precheck=check_event, examples=EXAMPLES, injector=injector
+    )
 
 
 EXAMPLES = (

@@ -8,8 +8,9 @@ from typing import Any
 from agentool.caller import Caller, get_caller
 from agentool.context import RunContext
 from agentool.operations import Handler
-from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, unreserved
-from agentoolkit.system.events.schemas import EventsOutput
+from agentool.references import PREFIX
+from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, checked_type, unreserved
+from agentoolkit.system.events.schemas import EventsInput, EventsOutput
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.events.subscriptions import PAGE, EventFilter
 
@@ -70,6 +71,16 @@ def may_see(caller: Caller, message: EventMessage) -> bool:
     if message.source_agent == SCHEDULER:
         return message.owner == caller.name
     return message.target_agent in (None, caller.name) or message.source_agent == caller.name
+
+
+def check_event(service: EventService, call: EventsInput) -> None:
+    """Refuse a name or a pattern that none can be, before the time comes. What a reference stands for is not known yet."""
+    if call.event_type is None or call.event_type.startswith(PREFIX):
+        return
+    if call.operation == "publish":
+        checked_type(unreserved(call.event_type))
+    else:
+        checked_pattern(call.event_type)
 
 
 HANDLERS: dict[str, Handler] = {"publish": events_publish, "read": events_read, "listen": events_listen}
