@@ -60,7 +60,7 @@ async def kit():
 
 
 @pytest.mark.parametrize("door", [assign, task_type("mine"), scheduled_tool()], ids=["assigned", "decorated", "schedulable"])
-@pytest.mark.parametrize("function", SILENT, ids=repr)
+@pytest.mark.parametrize("function", SILENT, ids=["sleep", "hypot", "itemgetter", "evil"])
 async def test_what_does_not_say_what_it_takes_is_no_task_type(kit, door: Callable[..., Any], function: Callable[..., Any]):
     """Its arguments could not be given by name; the way out is a function around it."""
     with pytest.raises(ConfigurationError, match=r"does not say .*what it takes\. Write a function"):
@@ -78,7 +78,16 @@ async def test_what_is_called_like_a_function_is_a_task_type(kit, function: Call
     assert (execution["status"], execution["result"]) == ("success", 4)
 
 
-@pytest.mark.parametrize("function", [functools.partial(pow, 2), lambda: 1, Doubler(), Doubler().__call__, "a".upper], ids=repr)
+UNREACHABLE = {
+    "partial": functools.partial(pow, 2),
+    "lambda": lambda: 1,
+    "object": Doubler(),
+    "method": Doubler().__call__,
+    "text": "a".upper,
+}
+
+
+@pytest.mark.parametrize("function", UNREACHABLE.values(), ids=UNREACHABLE.keys())
 async def test_what_cannot_be_imported_is_not_enqueued(kit, function: Callable[..., Any]):
     """It is refused at once: another process could not find it."""
     with pytest.raises(InvalidInput, match="cannot be imported by its name"):
