@@ -308,15 +308,18 @@ async def test_what_ends_with_its_job_is_told_once(kit: Any, courier: Courier):
     assert await told_of(kit, ends, courier) == ["scheduler.task.cancelled"]
 
 
-async def test_what_was_lost_with_its_worker_is_told_once(kit: Any, courier: Courier):
-    """So it is where a worker's process has ended, and what it ran is lost."""
+@pytest.mark.parametrize("noticed_first", [False, True])
+async def test_what_was_lost_with_its_worker_is_told_once(kit: Any, courier: Courier, noticed_first: bool):
+    """So it is where a worker's process has ended, and what it ran is lost; also if the watch sees its record before that is told."""
 
     async def ends(execution_id: str) -> None:
-        store = kit.scheduler.store
-        now = datetime.now(UTC)
-        row = await store.execution(execution_id)
-        lost = row._replace(status=ExecutionStatus.LOST, finished_at=now, reason="its process ended")
+        store, dispatch = kit.scheduler.store, kit.scheduler.lifecycle.engine.dispatch
+        row, stored = await store.execution(execution_id), await store.find("job")
+        lost = row._replace(status=ExecutionStatus.LOST, finished_at=datetime.now(UTC), reason="its process ended")
         await store.finish([Ending(lost)])
-        kit.scheduler.lifecycle.engine.dispatch.take_over(Claimed((await store.find("job")).job, lost))
+        if noticed_first:
+            dispatch.attempts.forget([execution_id])
+            await asyncio.gather(*dispatch.tasks)
+        dispatch.take_over(Claimed(stored.job, lost))
 
     assert await told_of(kit, ends, courier) == ["scheduler.task.failure"]

@@ -99,7 +99,8 @@ class ElsewhereExecutions:
             return
         owners = {active.execution.execution_id: active.work.caller.name for active in left}
         for execution in rows:
-            if execution.status is not ExecutionStatus.QUEUED:
+            ended_here = execution.finished and execution.owner == self._parts.store.owner  # which tells of it itself
+            if execution.status is not ExecutionStatus.QUEUED and not ended_here:
                 self.lateness.note(execution)
                 self._parts.announcer.execution_changed(execution, owners[execution.execution_id], elsewhere=True)
 
