@@ -48,8 +48,10 @@ async def test_processes_that_share_never_deadlock(postgres_url: str, kinds: str
 @pytest.mark.long_form
 async def test_processes_that_share_never_deadlock_in_a_minute(postgres_url: str, figure):
     """The same for a minute; and counting messages in one row costs less than a fifth."""
-    apart = (await share(postgres_url, "queue", 15)).done
-    together = (await share(postgres_url, "queue", 15, slot=3)).done
+    apart = together = 0
+    for _ in range(4):  # in turn, because others may be at work on this machine
+        apart += (await share(postgres_url, "queue", 5)).done
+        together += (await share(postgres_url, "queue", 5, slot=3)).done
     queue = await share(postgres_url, "queue,values", 60, slot=3)
     everything = await share(postgres_url, "queue,values,jobs", 60)
     figure(41, f"{len(queue.deadlocks) + len(everything.deadlocks)} deadlocks; one row for all {together}, one each {apart}")
