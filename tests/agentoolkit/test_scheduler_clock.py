@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,8 +28,8 @@ class Bell:
         self.fails = 0
         self.clock = Clock(self.time, self.ring)
 
-    def ring(self, job_ids: list[str]) -> None:
-        self.rung.append(((self.time.now() - START).total_seconds(), job_ids))
+    def ring(self, due: Mapping[str, datetime]) -> None:
+        self.rung.append(((self.time.now() - START).total_seconds(), list(due)))
         if self.fails:
             self.fails -= 1
             raise OSError("broken")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentoolkit.system.scheduler.executors.limits import Limits
-from agentoolkit.system.scheduler.ports import Attempts
+from agentoolkit.system.scheduler.ports import Attempts, Order
 
 IDS_IN_A_MESSAGE = 50
 
@@ -32,6 +32,9 @@ class ProcessExecutor(Limits):
         self._ready = asyncio.Event()
         self._listening = asyncio.get_running_loop().create_task(self._listen())
         self._sending: set[asyncio.Task[None]] = set()
+
+    def reserve(self, order: Order) -> bool:
+        return False  # nothing runs here
 
     def start(self, execution_ids: Sequence[str]) -> None:
         for place in range(0, len(execution_ids), IDS_IN_A_MESSAGE):

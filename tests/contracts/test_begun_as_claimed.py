@@ -10,10 +10,11 @@ import pytest
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
-from agentoolkit.testing import toolkit
+from agentoolkit.testing import ManualTime, toolkit
 from agentoolkit.wiring import Toolkit
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, finish, make, none_held, start, succeed
@@ -162,3 +163,69 @@ async def test_a_portion_is_run_in_memory():
         row = await store.execution("job@1")
     assert row is not None
     assert (row.status.value, row.attempt) == ("success", 1)
+
+
+async def test_a_due_time_runs_since_its_claim(store: JobStore):
+    """A job's claim can begin what it starts: its record says so as the answer does, it is not begun again, and ends as any other."""
+    await add(store)
+    (begun,) = [each.execution for each in (await store.claim(["job"], at(1), all_begin)).records]
+    assert (begun.status, begun.started_at, begun.attempt, begun.owner) == (RUNNING, at(1), 1, store.owner)
+    assert await store.execution(begun.execution_id) == begun
+    assert not await start(store, begun.begun(at(2)))
+    assert (await finish(store, succeed(begun))).written
+
+
+async def test_only_those_due_times_begin_that_have_room(store: JobStore):
+    """Of several late due times of a job, and of several jobs, those wait that it is not said of; what is passed over ends."""
+    await add(store, "a", catch_up="all", misfire_grace_time=None)
+    await add(store, "b", misfire_grace_time=10)
+    first = f"a@{at(1).isoformat()}"
+    claims = await store.claim(["a", "b"], at(3), lambda execution_id, job: execution_id == first or job.job_id == "b")
+    stands = {each.execution.execution_id: (each.execution.status.value, each.execution.started_at) for each in claims.records}
+    assert stands[first] == ("running", at(3))
+    waits = {id_: stand for id_, stand in stands.items() if id_.startswith("a@") and id_ != first}
+    assert (set(waits.values()), len(waits)) == ({("queued", None)}, 2)
+    assert ("missed", None) in stands.values()
+    kept = {row.execution_id: (row.status.value, row.started_at) for row in await store.executions(None, 100)}
+    assert kept == stands
+
+
+async def test_a_due_time_that_has_a_record_does_not_begin(store: JobStore):
+    """One that was added for it before, as by a backfill, waits on, and is nobody else's."""
+    await add(store)
+    there = Execution(f"job@{at(1).isoformat()}", "job", "probe", at(1), trigger="backfill", owner=store.owner)
+    await store.insert([there])
+    assert (await store.claim(["job"], at(1), all_begin)).records == []
+    assert await store.execution(there.execution_id) == there
+
+
+@pytest.mark.parametrize(
+    ("policies", "commits"), [({}, 2), ({"overlap": "allow"}, 2), ({"on_interrupt": "fail"}, 3)], ids=["retry", "allow", "fail"]
+)
+@pytest.mark.parametrize("number", [1, 50])
+async def test_a_firing_costs_two_commits(
+    database_url: str, nothing_left: None, number: int, policies: Any, commits: int, monkeypatch: pytest.MonkeyPatch
+):
+    """However many jobs are due together and have room: one claims and begins them, one writes their outcomes."""
+    injector, time = Injector(), ManualTime(START)
+    create_agentool("noop", NoopInput, {"run": noop_run}, injector=injector)
+    async with Toolkit(Settings(database=database_url, timezone="UTC"), injector=injector, time=time) as kit:
+        store, engine = kit.scheduler.store, kit.scheduler.lifecycle.running_engine()
+        jobs = [make(f"job{place}", agentool_name="noop", **policies) for place in range(number)]
+        await asyncio.gather(*(store.add(job, JobState(next_run_at=at(1))) for job in jobs))
+        await asyncio.gather(engine.wait_idle(), kit.events.wait_idle())
+        counted, ended, all_ended = Commits(kit, monkeypatch), set[str](), asyncio.Event()
+
+        def hear(event: Event) -> None:
+            if event.type == "scheduler.task.success":
+                ended.add(event.job_id)
+                if len(ended) == number:
+                    all_ended.set()
+
+        kit.scheduler.subscribe(hear)
+        time.jump(at(1))
+        engine.claiming.ring({job.job_id: at(1) for job in jobs})
+        await asyncio.wait_for(all_ended.wait(), 60)
+        made, rows = counted.number, await store.executions(None, 100)
+    assert ({(row.status.value, row.attempt) for row in rows}, len(rows)) == ({("success", 1)}, number)
+    assert made == commits

@@ -17,12 +17,14 @@ from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.jobs import (
     HISTORY_LENGTH,
     Execution,
+    ExecutionStatus,
     Job,
     JobState,
     JobStatus,
     Policies,
     queued_execution,
 )
+from agentoolkit.system.scheduler.ports import Begins
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
 
@@ -32,7 +34,7 @@ GRACE = 30
 """Seconds after its due time from which an execution is late where the job itself does not say."""
 
 
-_ACTIVE, _DONE = JobStatus.ACTIVE, JobStatus.DONE
+_ACTIVE, _DONE, _QUEUED = JobStatus.ACTIVE, JobStatus.DONE, ExecutionStatus.QUEUED
 
 
 class DueTimes(NamedTuple):
@@ -140,6 +142,12 @@ def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
         return ()
     days = [day for moment in dict.fromkeys((due.first, *due.times)) for day in left_out_before(schedule, moment, since)]
     return [scribe.skipped(scribe.starts(day.last), day.why)._replace(due_count=day.number) for day in sorted(days)]
+
+
+def begin_some(job: Job, decision: Decision, now: datetime, begins: Begins) -> Decision:
+    """Return a decision with those executions begun that have room as soon as they are claimed."""
+    executions = [one.begun(now) if one.status is _QUEUED and begins(one.execution_id, job) else one for one in decision.executions]
+    return Decision(executions, decision.state)
 
 
 def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 1.0
 """How long the clock waits after a round that went wrong."""
 
-OnDue = Callable[[list[str]], None]
-"""Called with the ids of all that is due; it must set each one's next alarm."""
+OnDue = Callable[[Mapping[str, datetime]], None]
+"""Called with all that is due, by its id, and when it was; it must set each one's next alarm."""
 
 
 class Alarms(Protocol):

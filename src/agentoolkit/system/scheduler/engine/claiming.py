@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
-from agentoolkit.system.scheduler.ports import Change, Claims, JobStore
+from agentoolkit.system.scheduler.execution_ids import execution_id
+from agentoolkit.system.scheduler.ports import Change, Claimed, Claims, JobStore
 from agentoolkit.time_source import TimeSource
 
 logger = logging.getLogger(__name__)
+
+Due = tuple[str, datetime | None]
+"""A job, and the instant at which it is due if that is known before it is read."""
+
+NOTHING = frozenset[str]()
 
 MAX_AT_ONCE = 500
 """Jobs claimed in one transaction."""
@@ -35,33 +41,36 @@ class Claiming:
         self._time = time
         self._clock = clock
         self._dispatch = dispatch
+        self._reserved = dispatch.reserved
         self._rounds = OwnedTasks()
-        self._early: list[str] | None = []
+        self._early: dict[str, datetime] | None = {}
         """What was due before `open`."""
+        self._unheard: list[tuple[frozenset[str], datetime]] = []
+        """Executions that a claim at an instant may have begun, though no answer came. Room is held for them until it is known."""
         self._stopped = False
         self.failing = False
         """Did the latest claim fail?"""
 
-    def ring(self, ids: Sequence[str]) -> None:
+    def ring(self, due: Mapping[str, datetime]) -> None:
         """Wake the executions whose retry is due, then claim the jobs that are. Returns at once; `wait_idle` waits."""
         woken = None
-        if retries := [id_ for id_ in ids if "@" in id_]:  # the ids of executions; no job's id has an @
+        if retries := [id_ for id_ in due if "@" in id_]:  # the ids of executions; no job's id has an @
             woken = self._dispatch.wake(retries)
-            ids = [id_ for id_ in ids if "@" not in id_]
+            due = {id_: at for id_, at in due.items() if "@" not in id_}
         if self._early is not None:
-            self._early += ids
-        elif ids:
-            self.claim(ids, woken)
+            self._early.update(due)
+        elif due:
+            self._rounds.start(self._claim(list(due.items()), woken))
 
     def open(self) -> None:
         """Let begin the claims."""
         early, self._early = self._early, None
         if early:
-            self.claim(early)
+            self.ring(early)
 
-    def claim(self, job_ids: Sequence[str], after: asyncio.Task[None] | None = None) -> asyncio.Task[None]:
-        """Claim these jobs' due times, after what is older than they are. The task ends when they are with the executor."""
-        return self._rounds.start(self._claim(job_ids, after))
+    def claim(self, job_ids: Iterable[str]) -> asyncio.Task[None]:
+        """Claim these jobs' due times. The task ends when they are with the executor."""
+        return self._rounds.start(self._claim([(job_id, None) for job_id in job_ids]))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
@@ -76,23 +85,68 @@ class Claiming:
         """Wait until every claim under way has ended, or for so long."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim(self, job_ids: Sequence[str], after: asyncio.Task[None] | None) -> None:
+    async def _claim(self, due: Sequence[Due], after: asyncio.Task[None] | None = None) -> None:
+        """Claim due times after what is older than they are."""
         if after is not None:
             await asyncio.wait([after])
         # In portions, so that the first executions run while the next are claimed.
-        for start in range(0, len(job_ids), MAX_AT_ONCE):
-            portion = job_ids[start : start + MAX_AT_ONCE]
+        for start in range(0, len(due), MAX_AT_ONCE):
+            await self._claim_together(due[start : start + MAX_AT_ONCE])
+
+    async def look_for_unheard(self) -> None:
+        """Look for what claims have begun whose answers were lost. What is not found out now is looked for in the next round."""
+        unheard, self._unheard = self._unheard, []
+        for reserved, at in unheard:
             try:
-                claims = await self._store.claim(portion, self._time.now())
-                self.failing = False
+                begun = await self._reserved.begun(reserved, at)
             except Exception:
-                claims = self._put_off(portion)
-            if self._dispatch.leading and not self._stopped:
-                for job_id, at in claims.next_times:
-                    if at is not None:  # its alarm has rung, so there is none to remove
-                        self._clock.set_alarm(job_id, at)
-            for claimed in claims.records:
-                self._dispatch.start(claimed)
+                log_failure(logger, "Looking for what a claim has begun failed; trying again soon")
+                self._unheard.append((reserved, at))
+            else:
+                await self._start(begun, reserved)
+                self._dispatch.in_doubt = True  # whoever looked meanwhile passed over what was held
+
+    async def _claim_together(self, due: Sequence[Due]) -> None:
+        """Claim due times in one transaction, set the next alarms, and start what runs."""
+        job_ids, reserved, now = [job_id for job_id, _ in due], self._hold(due), self._time.now()
+        try:
+            claims = await self._store.claim(job_ids, now, self._reserved.begins(reserved))
+            self.failing = False
+        except Exception:
+            claims = self._put_off(job_ids)
+            if reserved:
+                self._unheard.append((reserved, now))
+                reserved = NOTHING
+        except BaseException:
+            self._dispatch.in_doubt = True
+            self._reserved.let_go(reserved)
+            raise
+        if self._dispatch.leading and not self._stopped:
+            for job_id, at in claims.next_times:
+                if at is not None:  # its alarm has rung, so there is none to remove
+                    self._clock.set_alarm(job_id, at)
+        await self._start(claims.records, reserved)
+        if self._unheard:
+            await self.look_for_unheard()
+
+    async def _start(self, claimed: Sequence[Claimed], reserved: frozenset[str]) -> None:
+        """Start what runs: what has begun at once, the rest when there is room. Give back what has begun and does not start."""
+        try:
+            for each in claimed:
+                self._dispatch.start(each)
+        finally:
+            self._reserved.let_go(reserved)
+        if reserved:
+            try:
+                await self._reserved.give_up(claimed)
+            except Exception:
+                log_failure(logger, "What was begun and does not start was not given back")
+
+    def _hold(self, due: Sequence[Due]) -> frozenset[str]:
+        """Hold room for what is due, so that the claim begins it: a write less. In memory, where none is saved, it would cost."""
+        if not self._store.survives_restart:
+            return NOTHING
+        return self._reserved.hold_all([execution_id(job_id, at) for job_id, at in due if at is not None])
 
     def _put_off(self, job_ids: Sequence[str]) -> Claims:
         """Let ring again what the store refused to claim. What was written all the same is found by the store's owner."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[r
 from apscheduler.schedulers.base import STATE_RUNNING  # pyright: ignore[reportMissingTypeStubs]
 from apscheduler.triggers.base import BaseTrigger  # pyright: ignore[reportMissingTypeStubs]
 
-from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS
+from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, OnDue
 from agentoolkit.time_source import Cancellable, TimeSource
 
 logger = logging.getLogger(__name__)
@@ -62,15 +62,15 @@ class AlarmStore(BaseJobStore):
         self._at: dict[datetime, list[Alarm]] = {}
         self._instants: list[datetime] = []
 
-    def take_due(self, now: datetime) -> list[str]:
-        """Remove the alarms that are due and return their job ids, the earliest first."""
-        due: list[str] = []
+    def take_due(self, now: datetime) -> dict[str, datetime]:
+        """Remove the alarms that are due and return their instants by their job ids, the earliest first."""
+        due: dict[str, datetime] = {}
         while self._instants and self._instants[0] <= now:
             at = heapq.heappop(self._instants)
             for alarm in self._at.pop(at):
                 if self._rings(alarm, at):
                     del self._alarms[alarm.id]
-                    due.append(alarm.id)
+                    due[alarm.id] = at
         return due
 
     def set(self, alarm: Alarm) -> None:
@@ -136,10 +136,10 @@ class Clock(AsyncIOScheduler):
 
     Args:
         time: Where the time comes from.
-        on_due: Called on the event loop with the ids of all jobs that are due. It must set each one's next alarm.
+        on_due: See `alarms.OnDue`. Called on the event loop.
     """
 
-    def __init__(self, time: TimeSource, on_due: Callable[[list[str]], None] | None = None) -> None:
+    def __init__(self, time: TimeSource, on_due: OnDue | None = None) -> None:
         self._time = time
         self.on_due = on_due
         self._alarms = AlarmStore()

@@ -23,6 +23,7 @@ from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
+from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.sent import SentExecutions
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
@@ -56,7 +57,8 @@ class Dispatch:
         self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.elsewhere)
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
-        self._sent = SentExecutions(parts, self.active, self.executor, self.start, self._unstarted, self._doubt)
+        self.reserved = ReservedExecutions(parts, self.active, self.executor, self._unstarted, self._doubt)
+        self._sent = SentExecutions(parts, self.active, self.reserved, self.start, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
@@ -70,7 +72,7 @@ class Dispatch:
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
-        return any(execution_id in kept for kept in (self.active, self._retries, self._missing_tools, self._sent))
+        return any(execution_id in kept for kept in (self.active, self._retries, self._missing_tools, self.reserved))
 
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
@@ -87,8 +89,10 @@ class Dispatch:
                 if execution.status is not ExecutionStatus.RUNNING:
                     self._missing_tools.keep(claimed)
                 return
-            active = ActiveExecution(job.work, execution, self._parts.timeout_of(job.policies), route=route)
-            self.active[execution.execution_id] = active
+            active = self.active[execution.execution_id] = ActiveExecution(
+                job.work, execution, self._parts.timeout_of(job.policies), route=route
+            )
+            active.cancel_reason = self.reserved.get(execution.execution_id, "")
             if execution.status is ExecutionStatus.RUNNING:
                 self.attempts.note_begun(active)
                 self.executor.run_begun(active.order)
@@ -150,7 +154,7 @@ class Dispatch:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""
         active = self.active.get(execution_id)
         if active is None:
-            return self._sent.cancel(execution_id, reason)
+            return self.reserved.cancel(execution_id, reason)
         if active.phase is _WAITING:
             withdrawn = self.executor.withdraw(execution_id)
             if active.outcome is None or (active.goes_away and not withdrawn):

@@ -87,6 +87,7 @@ class Leadership:
             self._suspended = halted
         await self._take_in_changes()
         await self._cancel_requested()
+        await self._claiming.look_for_unheard()
         if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
         if leads:

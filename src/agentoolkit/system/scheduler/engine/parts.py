@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
-from agentoolkit.system.scheduler.jobs import ExecutorName, Policies
+from agentoolkit.system.scheduler.jobs import ExecutorName, Job, Policies
 from agentoolkit.system.scheduler.ports import HERE, Attempts, Executor, JobStore, Route
 from agentoolkit.time_source import TimeSource
 
@@ -65,6 +65,11 @@ class Parts:
         if executor == "local" or not self.sends_to:
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
+
+    def runs_here(self, job: Job) -> bool:
+        """Does this process carry out a job's executions itself?"""
+        route = self.route_of(job.policies, job.job_name)
+        return route is HERE and not self.lack_of(job.agentool_name, route)
 
     def lack_of(self, agentool_name: str, route: Route) -> str:
         """Return what is missing here for an execution to go its way, and the way out; nothing if it can go."""

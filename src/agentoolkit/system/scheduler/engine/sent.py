@@ -6,28 +6,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from agentoolkit.system.scheduler.decisions.recovery import begins_as_claimed
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.failures import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
+from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
-from agentoolkit.system.scheduler.ports import Claimed, Executor, Limit, Order
+from agentoolkit.system.scheduler.jobs import Job
+from agentoolkit.system.scheduler.ports import Claimed
 
 logger = logging.getLogger(__name__)
 
 
 class SentExecutions:
-    """Runs executions by their ids. Those that room is reserved for are in it until their claim is answered.
+    """Runs executions by their ids.
 
     Args:
         parts: Store and time.
         active: What is under way here.
-        executor: Has room for them, or lets them wait.
+        reserved: Holds room for them until their claim is answered.
         start: Called with each that was claimed.
-        unstarted: Ends those whose job is gone.
         doubt: Called when executions may be ours that nobody works on.
     """
 
@@ -35,29 +33,15 @@ class SentExecutions:
         self,
         parts: Parts,
         active: ActiveExecutions,
-        executor: Executor,
+        reserved: ReservedExecutions,
         start: Callable[[Claimed], None],
-        unstarted: UnstartedExecutions,
         doubt: Callable[[], None],
     ) -> None:
         self._parts = parts
         self._active = active
-        self._executor = executor
+        self._reserved = reserved
         self._start = start
-        self._unstarted = unstarted
         self._doubt = doubt
-        self._reserved: dict[str, str] = {}
-        """By id, why it is to be cancelled; empty: it is not. The store may have them running as ours, and nobody works on them yet."""
-
-    def __contains__(self, execution_id: str) -> bool:
-        return execution_id in self._reserved
-
-    def cancel(self, execution_id: str, reason: str) -> bool:
-        """Let an execution end as soon as its claim is answered. Tell whether it is being claimed."""
-        if execution_id in self._reserved:
-            self._reserved[execution_id] = reason
-            return True
-        return False
 
     async def run(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, and run them until their outcomes are written.
@@ -66,19 +50,16 @@ class SentExecutions:
         its record says then: whoever sent it sends it again, so that another worker may have it.
         """
         lacks: dict[str, str] = {}
-        reserved = frozenset(execution_id for execution_id in execution_ids if self._reserve(execution_id))
+        reserved = self._reserved.hold(execution_ids)
         try:
             claimed, failed = await self._claim(execution_ids, reserved, lacks)
             over = [outcome for each in claimed if (outcome := self._run(each)) is not None]
-            left = [each for each in claimed if not each.execution.finished and each.execution.execution_id not in self._active]
         except BaseException:
             self._doubt()  # what was claimed, and not started, is ours
             raise
         finally:
-            for execution_id in reserved:
-                self._executor.unreserve(execution_id)
-                del self._reserved[execution_id]
-        await self._give_up(left)
+            self._reserved.let_go(reserved)
+        await self._reserved.give_up(claimed)
         if lacks:
             await self._refuse({id_: lacks[job_id_of(id_)] for id_ in execution_ids if job_id_of(id_) in lacks})
         if over:
@@ -101,14 +82,10 @@ class SentExecutions:
             return not lack
 
         try:
-            return await store.claim_executions(
-                execution_ids, now, can_run, lambda id_, job: id_ in reserved and begins_as_claimed(job.policies)
-            ), None
-        except Exception as error:  # a commit whose answer was lost was one all the same
+            return await store.claim_executions(execution_ids, now, can_run, self._reserved.begins(reserved)), None
+        except Exception as error:
             self._doubt()
-            rows = await store.executions_by_id(list(reserved))
-            begun = [row for row in rows if (row.owner, row.status, row.started_at) == (store.owner, ExecutionStatus.RUNNING, now)]
-            return [Claimed((await self._job_of(row)), row) for row in begun], error
+            return await self._reserved.begun(reserved, now), error
 
     def _lack(self, job: Job) -> str:
         """Return why a job cannot run here; nothing: it can. Called in the store's thread."""
@@ -126,30 +103,6 @@ class SentExecutions:
         for execution_id in told:
             logger.warning("Execution %s is left to another worker: it %s", execution_id, reasons[execution_id])
 
-    async def _job_of(self, execution: Execution) -> Job | None:
-        stored = await self._parts.store.find(execution.job_id)
-        return stored.job if stored is not None and stored.job.job_id == execution.job_id else None
-
-    async def _give_up(self, left: Sequence[Claimed]) -> None:
-        """End what has no job, and give back what was begun: the scheduler stops, or has lost its AgenTool, meanwhile."""
-        try:
-            for job, execution in left:
-                if job is None:
-                    await self._unstarted.end(execution, None, "its job is gone", execution.status)
-                elif execution.status is ExecutionStatus.RUNNING:
-                    await self._parts.store.release(execution)
-        except BaseException:
-            self._doubt()
-            raise
-
-    def _reserve(self, execution_id: str) -> bool:
-        """Hold room for an execution of which nothing is known but its id: for one of each job that none runs of here."""
-        job = Limit(f"job:{job_id_of(execution_id)}", 1)
-        if execution_id in self._active or not self._executor.reserve(Order(execution_id, limits=(job,))):
-            return False
-        self._reserved[execution_id] = ""
-        return True
-
     def _run(self, claimed: Claimed) -> asyncio.Future[Outcome] | None:
         """Start an execution, and return what is done when its outcome is written; None: it does not start here."""
         job, execution = claimed
@@ -158,6 +111,5 @@ class SentExecutions:
         active: ActiveExecution | None = self._active.get(execution.execution_id)
         if active is None:
             return None
-        active.cancel_reason = active.cancel_reason or self._reserved.get(execution.execution_id, "")
         active.outcome = asyncio.get_running_loop().create_future()
         return active.outcome

@@ -62,6 +62,11 @@ class Limits:
         """How many executions wait for room."""
         return len(self._waiting_ids)
 
+    @property
+    def room(self) -> int:
+        """See `ports.Executor.room`."""
+        return 0 if self._waiting_ids else max(self._concurrency - len(self._admitted) - len(self._reserved), 0)
+
     def submit(self, order: Order) -> None:
         """See `ports.Executor.submit`."""
         arrival = next(self._arrival)
@@ -95,7 +100,7 @@ class Limits:
         """See `ports.Executor.reserve`."""
         execution_id = order.execution_id
         known = execution_id in self._reserved or execution_id in self._admitted
-        if known or self._waiting_ids or self._is_full or self._without_room(order.limits) is not None:
+        if known or not self.room or any(limit.name in self._rooms for limit in order.limits):
             return False
         self._hold(order.limits)
         self._reserved[execution_id] = order

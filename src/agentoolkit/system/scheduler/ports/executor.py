@@ -111,12 +111,20 @@ class Executor(Protocol):
         """How many executions wait for room."""
         ...
 
+    @property
+    def room(self) -> int:
+        """How many more executions have room in all; none where anybody waits."""
+        ...
+
     def submit(self, order: Order) -> None:
         """Run an execution as soon as there is room, in all and under each of its limits. Returns at once."""
         ...
 
     def reserve(self, order: Order) -> bool:
-        """Hold room for an execution until `run_begun` or `unreserve`, if nobody waits. Tell whether there is room."""
+        """Hold room for an execution until `run_begun` or `unreserve`. Tell whether there is room for it here.
+
+        There is none where anybody waits, or holds one of its limits: how many may hold that is not known yet.
+        """
         ...
 
     def unreserve(self, execution_id: str) -> None:

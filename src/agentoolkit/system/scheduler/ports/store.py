@@ -9,6 +9,7 @@ from typing import Protocol
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports.audit import AuditEntry
 from agentoolkit.system.scheduler.ports.records import (
+    Begins,
     Change,
     Claimed,
     Claims,
@@ -22,6 +23,7 @@ from agentoolkit.system.scheduler.ports.records import (
     Removed,
     Retried,
     StoredJob,
+    none_begins,
 )
 from agentoolkit.system.scheduler.ports.sharing import SharedStore
 from agentoolkit.system.scheduler.search import Search
@@ -120,10 +122,10 @@ class JobStore(SharedStore, Protocol):
         """Cancel a job and its waiting executions, and keep its history. Remember when, and why."""
         ...
 
-    async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
+    async def claim(self, job_ids: Sequence[str], now: datetime, begins: Begins = none_begins) -> Claims:
         """Decide on every due time of these jobs up to `now` (see `decisions.due.decide`), and write the records.
 
-        The records come in the order in which the jobs were asked for: what came due first starts first.
+        They come in the order in which the jobs were asked for; those that `begins` as started, see `claim_executions`.
         Each due time is given out at most once, whoever asks and however often. One that has a record already, as after a
         backfill, does not count as a run of the job (see `decisions.due.recount`).
         """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
-from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
+from agentoolkit.system.scheduler.decisions.due import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.decisions.failures import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
@@ -98,12 +98,12 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         self._add_note(note if removed else None)
         return removed
 
-    async def claim(self, job_ids: Sequence[str], now: datetime) -> Claims:
-        records: list[Claimed] = []
-        next_times: list[Change] = []
+    async def claim(self, job_ids: Sequence[str], now: datetime, begins: Begins = none_begins) -> Claims:
+        records, next_times = list[Claimed](), list[Change]()
         for job_id in job_ids:
             if stored := self._jobs.get(job_id):
-                records += self._decided(stored, decide(*stored, now, self._history.count_unfinished(job_id)))
+                decision = decide(*stored, now, self._history.count_unfinished(job_id))
+                records += self._decided(stored, decision if begins is none_begins else begin_some(stored.job, decision, now, begins))
                 stored = self._jobs.get(job_id)
             next_times.append(Change(job_id, stored.state.due_at if stored else None))
         return Claims(records, next_times)

@@ -10,10 +10,10 @@ from itertools import chain
 
 from agentoolkit.database.session import Row
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
-from agentoolkit.system.scheduler.decisions.due import Decision, decide, recount
+from agentoolkit.system.scheduler.decisions.due import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState
-from agentoolkit.system.scheduler.ports import Change, Claimed, Claims
+from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
@@ -26,7 +26,17 @@ HAS_DOWNSTREAM = f"EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (age
 
 _STANDS = f"job_id, revision, sequence, {STATE.selected}"
 _NEW = EXECUTION.only(
-    "execution_id", "job_id", "agentool_name", "scheduled_at", "cause", "status", "reason", "due_count", "finished_at", "owner"
+    "execution_id",
+    "job_id",
+    "agentool_name",
+    "scheduled_at",
+    "cause",
+    "status",
+    "reason",
+    "due_count",
+    "started_at",
+    "finished_at",
+    "owner",
 )
 """The columns that an execution can have when it is first written."""
 _NEW_TYPES = {**_NEW.types, "sequence": "BIGINT"}
@@ -67,7 +77,7 @@ Decide = Callable[[Job, JobState, int], Decision]
 
 
 @writes
-def claim(tx: Transaction, job_ids: Sequence[str], now: datetime) -> Claims:
+def claim(tx: Transaction, job_ids: Sequence[str], now: datetime, begins: Begins = none_begins) -> Claims:
     """See `JobStore.claim`."""
     session = tx.session
     if not tx.ownership.leads(session):
@@ -78,7 +88,12 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime) -> Claims:
     # What came due first starts first; to lock, databases need an order of their own.
     rows = sorted(session.rows(sql, {"ids": json.dumps(list(job_ids))}), key=lambda row: place[row[0]])
     round_ = Round(tx)
-    round_.decide(rows, lambda job, state, unfinished: decide(job, state, now, unfinished, tx.owner))
+
+    def decided(job: Job, state: JobState, unfinished: int) -> Decision:
+        decision = decide(job, state, now, unfinished, tx.owner)
+        return decision if begins is none_begins else begin_some(job, decision, now, begins)
+
+    round_.decide(rows, decided)
     records = round_.write()
     gone = [Change(job_id, None) for job_id in set(job_ids).difference(round_.changes)]
     return Claims(records, [*round_.changes.values(), *gone])

@@ -111,7 +111,7 @@ def _error_of(stored: str) -> ErrorRecord:
 
 STATE = Columns(
     (
-        Column("state", "TEXT", "status.value", read=JobStatus),
+        Column("state", "TEXT", "status._value_", read=JobStatus),
         Column("next_run_at", "BIGINT", "next_run_at", micros, moment, nullable=True),
         Column("runs", "BIGINT", "runs"),
         Column("version", "BIGINT", "version"),
@@ -130,7 +130,7 @@ EXECUTION = Columns(
         Column("agentool_name", "TEXT", "agentool_name"),
         Column("scheduled_at", "BIGINT", "scheduled_at", micros, instant),
         Column("cause", "TEXT", "trigger"),
-        Column("status", "TEXT", "status.value", read=ExecutionStatus),
+        Column("status", "TEXT", "status._value_", read=ExecutionStatus),
         Column("reason", "TEXT", "reason", plain),
         Column("due_count", "BIGINT", "due_count"),
         Column("attempt", "BIGINT", "attempt"),
@@ -139,7 +139,7 @@ EXECUTION = Columns(
         Column("duration", "DOUBLE PRECISION", "duration", nullable=True),
         Column("result", "TEXT", "result", encode, json.loads, nullable=True),
         Column("error", "TEXT", "error", encode, _error_of, nullable=True),
-        Column("delivery", "TEXT", "delivery.value", read=DeliveryStatus),
+        Column("delivery", "TEXT", "delivery._value_", read=DeliveryStatus),
         Column("retry_at", "BIGINT", "retry_at", micros, moment, nullable=True),
         Column("attempts", "TEXT", "attempts", _attempts_text, _attempts_of, nullable=True),
         Column("owner", "TEXT", "owner"),
