@@ -176,8 +176,7 @@ def create_agentool(
         raise ConfigurationError(f"Hints are given for {unknown}, which are no operations.", remedy=did_you_mean(unknown[0], operations))
     agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {}, trial)
     for example in examples:
-        validated = agentool.validate(example)
-        agentool.operation(validated).arguments(validated)
+        agentool.operation(validated := agentool.validate(example)).arguments(validated)
     return (injector or get_injector()).register(agentool)
 
 

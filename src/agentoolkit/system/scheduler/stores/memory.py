@@ -42,7 +42,7 @@ from agentoolkit.system.scheduler.ports import (
     none_begins,
 )
 from agentoolkit.system.scheduler.schedules.after import ANY
-from agentoolkit.system.scheduler.stores.memory_history import may_start
+from agentoolkit.system.scheduler.stores.memory_history import may_start, place_of
 from agentoolkit.system.scheduler.stores.memory_queries import MemoryQueries
 from agentoolkit.system.scheduler.stores.one_process import OneProcess
 
@@ -242,17 +242,15 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         if stored is None:
             return Removed(False)
         self._jobs.cancel(stored, at, reason)
-        cancelled: list[Execution] = []
-        running: list[Execution] = []
-        for waiting in self._history.unfinished(job_id):
-            if waiting.status is ExecutionStatus.RUNNING:
-                running.append(waiting)
-            else:
-                ended = waiting._replace(status=ExecutionStatus.CANCELLED, reason="its job was cancelled", finished_at=at)
-                self._history.finish(ended)
-                cancelled.append(ended)
+        unfinished = self._history.unfinished(job_id)
+        running = sorted((each for each in unfinished if each.status is _RUNNING), key=place_of, reverse=True)
+        waiting = [each for each in unfinished if each.status is not _RUNNING]
+        why = "its job was cancelled"
+        cancelled = [each._replace(status=ExecutionStatus.CANCELLED, reason=why, finished_at=at) for each in waiting]
+        for ended in cancelled:
+            self._history.finish(ended)
         self._retire(job_id)
-        return Removed(True, cancelled, sorted(running, key=lambda each: (each.scheduled_at, each.execution_id), reverse=True))
+        return Removed(True, cancelled, running)
 
     def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""

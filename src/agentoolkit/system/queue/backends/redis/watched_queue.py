@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from agentoolkit.database.times import instant, micros
+from agentoolkit.database.times import micros
 from agentoolkit.system.queue import messages
 from agentoolkit.system.queue.backends.redis.keys import (
     NAMES,
@@ -22,6 +22,7 @@ from agentoolkit.system.queue.backends.redis.keys import (
     timer_of,
     timers_until,
 )
+from agentoolkit.system.queue.backends.redis.remembered import RememberedIds
 from agentoolkit.system.queue.backends.rows import damaged_message
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
 from agentoolkit.system.queue.errors import MessageNotFound
@@ -68,11 +69,11 @@ class WatchedQueue:
         elif made is not None:
             self.queue = made
             self.writes += [("SADD", NAMES, queue_name), ("HSET", self.keys.meta, "queue", queue_text(made))]
-        self._numbers = {name: int(meta.get(name, 0)) for name in ("arrivals", "dropped", "deaths", "memories")}
+        self._numbers = {name: int(meta.get(name, 0)) for name in ("arrivals", "dropped", "deaths")}
+        self._remembered = RememberedIds(pipe, self.keys, kept.remembered_ids, int(meta.get("memories", 0)), self.writes)
         self._is_deleted = False
         self._died: list[str] = []
         self._more_dead = 0
-        self._remembered: list[str] = []
 
     def settle(self, now: datetime) -> bool:
         """Do what time alone has done until now, a page of it, and tell whether there was anything."""
@@ -91,10 +92,9 @@ class WatchedQueue:
                 self.writes += [("ZREM", key, *gone) for key in (self.keys.dead, self.keys.arrivals)]
                 self.writes.append(("HDEL", self.keys.messages, *gone))
                 self._numbers["dropped"] += excess
-        if self._remembered:
-            self._forget_oldest()
+        self._remembered.forget_oldest()
         if self.writes and not self._is_deleted:
-            counters = [part for pair in self._numbers.items() for part in pair]
+            counters = [part for pair in {**self._numbers, "memories": self._remembered.number}.items() for part in pair]
             self.writes += [("HSET", self.keys.meta, *counters), ("HINCRBY", self.keys.meta, "version", 1)]
         return self.writes
 
@@ -107,13 +107,13 @@ class WatchedQueue:
         """See `QueueBackend.add`."""
         if held := self._load([message.message_id]):
             return AddedMessage(held[0], duplicate=True)
-        if self._remembers(message.message_id, message.enqueued_at):
+        if self._remembered.knows(message.message_id, message.enqueued_at):
             return AddedMessage(None, duplicate=True)
         check_room(self.queue, self.counts(), 1)
         message = message._replace(arrival=self._next("arrivals"))
         self._put(None, message)
         if remember_until is not None:
-            self._remember(message.message_id, remember_until)
+            self._remembered.add(message.message_id, remember_until)
         return AddedMessage(message, duplicate=False)
 
     def take(self, lease: Lease, now: datetime) -> Given:
@@ -214,14 +214,13 @@ class WatchedQueue:
         """See `QueueBackend.contents`."""
         alive = [message for message in self.messages() if message.state is not State.DEAD]
         dead = self._load(self._pipe.zrange(self.keys.dead, 0, -1))
-        until = self._pipe.hgetall(self.keys.remembered)
-        remembered = [(id_, instant(int(until[id_]))) for id_ in self._pipe.zrange(self.keys.remembered_order, 0, -1)]
+        remembered = self._remembered.everything()
         return QueueContents(self.queue, (*alive, *dead), remembered, self._numbers["arrivals"], self._numbers["dropped"])
 
     def restore(self, contents: QueueContents, now: datetime) -> int:
         """See `QueueBackend.restore`."""
         held = {message.message_id for message in self._load(message.message_id for message in contents.messages)}
-        fresh = [each for each in contents.messages if each.message_id not in held and not self._remembers(each.message_id, now)]
+        fresh = [each for each in contents.messages if each.message_id not in held and not self._remembered.knows(each.message_id, now)]
         numbers = self._numbers
         arrivals = numbers["arrivals"] if self.exists else contents.arrivals
         numbered = messages.renumbered(fresh, numbers["arrivals"] if self.exists else None)
@@ -229,10 +228,10 @@ class WatchedQueue:
             self._put(None, message)
         numbers["arrivals"] = max(arrivals, *(message.arrival for message in numbered), 0)
         numbers["dropped"] += 0 if self.exists else contents.dropped
-        known = self._pipe.hgetall(self.keys.remembered)
+        known = dict(self._remembered.everything())
         for message_id, until in contents.remembered:
             if message_id not in known:
-                self._remember(message_id, until)
+                self._remembered.add(message_id, until)
         return len(fresh)
 
     def _load(self, ids: Iterable[str]) -> list[QueueMessage]:
@@ -281,25 +280,6 @@ class WatchedQueue:
         self.writes.append(("ZREM" if message.state in (State.READY, State.DEAD) else "SREM", where, member))
         if (timer := timer_of(message)) is not None:
             self.writes.append(("ZREM", self.keys.timers, timer))
-
-    def _remembers(self, message_id: str, now: datetime) -> bool:
-        until = self._pipe.hget(self.keys.remembered, message_id)
-        return until is not None and instant(int(until)) > now
-
-    def _remember(self, message_id: str, until: datetime) -> None:
-        self._remembered.append(message_id)
-        self.writes.append(("HSET", self.keys.remembered, message_id, micros(until)))
-        self.writes.append(("ZADD", self.keys.remembered_order, self._next("memories"), message_id))
-
-    def _forget_oldest(self) -> None:
-        order = self.keys.remembered_order
-        new = dict.fromkeys(self._remembered)
-        known = sum(self._pipe.zscore(order, message_id) is not None for message_id in new)
-        excess = self._pipe.zcard(order) + len(new) - known - self._kept.remembered_ids
-        if excess > 0:
-            older = [id_ for id_ in self._pipe.zrange(order, 0, excess + known - 1) if id_ not in new]
-            gone = [*older, *new][:excess]
-            self.writes += [("ZREM", order, *gone), ("HDEL", self.keys.remembered, *gone)]
 
     def _next(self, counter: str) -> int:
         self._numbers[counter] += 1

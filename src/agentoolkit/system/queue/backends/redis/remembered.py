@@ -1,0 +1,58 @@
+"""The ids of messages that a queue remembers, so that the same message is not added again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from agentoolkit.database.times import instant, micros
+from agentoolkit.system.queue.backends.redis.keys import Keys
+
+
+class RememberedIds:
+    """The ids of one queue inside one transaction: it reads at once, and adds what is to be written to the queue's writes.
+
+    Args:
+        pipe: A pipeline that watches the queue's `meta`.
+        keys: The queue's.
+        most: How many ids are kept.
+        number: How many were ever remembered: they are forgotten in this order.
+        writes: The queue's, which are sent together at the end.
+    """
+
+    def __init__(self, pipe: Any, keys: Keys, most: int, number: int, writes: list[tuple[Any, ...]]) -> None:
+        self.number = number
+        self._pipe = pipe
+        self._keys = keys
+        self._most = most
+        self._writes = writes
+        self._new: dict[str, None] = {}
+
+    def knows(self, message_id: str, now: datetime) -> bool:
+        """Is this id still remembered?"""
+        until = self._pipe.hget(self._keys.remembered, message_id)
+        return until is not None and instant(int(until)) > now
+
+    def everything(self) -> list[tuple[str, datetime]]:
+        """Return all ids, those that are forgotten first at the front, and until when they are remembered."""
+        until = self._pipe.hgetall(self._keys.remembered)
+        return [(id_, instant(int(until[id_]))) for id_ in self._pipe.zrange(self._keys.remembered_order, 0, -1)]
+
+    def add(self, message_id: str, until: datetime) -> None:
+        """Remember an id, as the newest."""
+        self.number += 1
+        self._new[message_id] = None
+        self._writes.append(("HSET", self._keys.remembered, message_id, micros(until)))
+        self._writes.append(("ZADD", self._keys.remembered_order, self.number, message_id))
+
+    def forget_oldest(self) -> None:
+        """Forget what is beyond the limit."""
+        if not self._new:
+            return
+        order = self._keys.remembered_order
+        known = sum(self._pipe.zscore(order, message_id) is not None for message_id in self._new)
+        excess = self._pipe.zcard(order) + len(self._new) - known - self._most
+        if excess > 0:
+            older = [id_ for id_ in self._pipe.zrange(order, 0, excess + known - 1) if id_ not in self._new]
+            gone = [*older, *self._new][:excess]
+            self._writes += [("ZREM", order, *gone), ("HDEL", self._keys.remembered, *gone)]
