@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.system.scheduler.engine import delivery
-from agentoolkit.system.scheduler.engine.delivery import ATTEMPTS, Deliveries
+from agentoolkit.system.scheduler.engine import outbox
+from agentoolkit.system.scheduler.engine.outbox import ATTEMPTS, Deliveries
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.time_source import SystemTime
 
@@ -131,7 +131,7 @@ async def test_busy_scheduler_does_not_use_up_the_tries(kit, scheduler, refuse):
 
 async def test_more_outcomes_than_a_batch_are_all_delivered(kit, scheduler, monkeypatch):
     """Outcomes that arrive together are all delivered at once, however many are read from the outbox at a time."""
-    monkeypatch.setattr(delivery, "BATCH", 2)
+    monkeypatch.setattr(outbox, "BATCH", 2)
     for number in range(5):
         await scheduler.add("1 minute", job_id=f"job{number}", result_queue="results")
     await kit.advance(minutes=1)
@@ -198,7 +198,7 @@ async def test_queue_that_does_not_answer_counts_as_refusing(kit, scheduler, mon
             await asyncio.Event().wait()
         return await enqueue(request)
 
-    monkeypatch.setattr(delivery, "DELIVERY_SECONDS", 0.05)
+    monkeypatch.setattr(outbox, "DELIVERY_SECONDS", 0.05)
     monkeypatch.setattr(kit.queue, "enqueue", hangs_once)
     answer = await scheduler("run_now", agentool_name="probe", input_data={"operation": "run"}, result_queue="results")
     await kit.advance(seconds=1)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.zones import shifts_of_year, zone_named
+from agentoolkit.system.scheduler.schedules.clock_changes import shifts_of_year
+from agentoolkit.system.scheduler.schedules.zones import zone_named
 
 NAMES = sorted(set(resources.files("tzdata").joinpath("zones").read_text("utf-8").split()) - {"Factory"})
 YEARS = range(1970, 2038) if os.environ.get("AGENTOOL_FULL") else (1991, 2011, 2014, 2026)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agentoolkit.system.scheduler.engine.leadership import ROUND_SECONDS, TAKE_OVER_ROUNDS
+from agentoolkit.system.scheduler.engine.rounds import ROUND_SECONDS, TAKE_OVER_ROUNDS
 
 from .lives import RUN, Life
 

@@ -1,161 +1,148 @@
-"""Calls that wait for a person. They outlive the process, and each is decided once."""
+"""Runs that wait for a person: parked with a deadline, decided once at any door, and let go on as further executions of their jobs."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from typing import Any, Literal, Protocol
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
 
-from agentoolkit.database.database import Database, Session
-from agentoolkit.database.times import micros
+from agentool.caller import get_caller
+from agentool.errors import InvalidInput, excerpt
+from agentoolkit.agent_settings import AgentRules
+from agentoolkit.agents.agent_jobs import AgentJobs
+from agentoolkit.agents.approval_records import Approval, ApprovalStore, WaitingCall, decided
+from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
+from agentoolkit.agents.registry import AgentTask, Ran
+from agentoolkit.endings import EndedEarly
+from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.time_source import TimeSource
 
-Status = Literal["pending", "approved", "denied"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingCall:
-    """One call of a tool that needs approval."""
-
-    call_id: str
-    tool: str
-    arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """A run that was parked, and what was decided."""
-
-    approval_id: str
-    owner: str
-    agent: str
-    job_id: str
-    execution_id: str
-    conversation_id: str
-    calls: tuple[WaitingCall, ...]
-    created_at: datetime
-    deadline: datetime
-    status: Status = "pending"
-    decided_by: str = ""
-    decided_at: datetime | None = None
-    edits: Mapping[str, Mapping[str, Any]] | None = None
-    """For the name of a tool: arguments that take the place of those asked for."""
-    reason: str = ""
-    """Why it was denied."""
-
-    @property
-    def run_key(self) -> str:
-        """Names the further execution in which the run goes on: there is never a second one."""
-        return f"approval-{self.approval_id}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Write it as JSON values."""
-        record = asdict(self)
-        for name in ("created_at", "deadline", "decided_at"):
-            record[name] = record[name] and record[name].isoformat()
-        return record
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Approval:
-        """Read what `to_json` wrote."""
-        read = dict(record)
-        for name in ("created_at", "deadline", "decided_at"):
-            read[name] = read[name] and datetime.fromisoformat(read[name])
-        read["calls"] = tuple(WaitingCall(**call) for call in read["calls"])
-        return cls(**read)
+_PENDING_LISTED = 100
+_GOES_ON = "@requested-approval-"
+"""Stands between a job's id and an approval's in the id of the execution in which a parked run goes on."""
 
 
-class ApprovalStore(Protocol):
-    """Keeps approvals."""
+class Parked(EndedEarly):
+    """A run that waits for a person. It has used something nevertheless."""
 
-    async def add(self, approval: Approval) -> None:
-        """Keep a new one; one of this id that is there already stays."""
-        ...
-
-    async def get(self, approval_id: str) -> Approval | None:
-        """Return one."""
-        ...
-
-    async def pending(self, limit: int) -> Sequence[Approval]:
-        """Return those that wait, the oldest first."""
-        ...
-
-    async def decide(self, decided: Approval) -> bool:
-        """Write a decision if there is none yet, and tell whether it was written."""
-        ...
+    def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any, ran: Ran) -> None:
+        super().__init__(status, reason, result)
+        self.ran = ran
 
 
-class MemoryApprovals:
-    """Approvals that last as long as the process."""
+@dataclass(frozen=True, slots=True)
+class ParkedRuns:
+    """What waits for a person.
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Approval] = {}
+    Args:
+        approvals: Where it is kept.
+        jobs: Asked for deadlines, and to let runs go on.
+        time: The time source.
+    """
 
-    async def add(self, approval: Approval) -> None:
-        self._kept.setdefault(approval.approval_id, approval)
+    approvals: ApprovalStore
+    jobs: AgentJobs
+    time: TimeSource
 
-    async def get(self, approval_id: str) -> Approval | None:
-        return self._kept.get(approval_id)
+    async def pending(self) -> list[Approval]:
+        """Return what waits and is the caller's to see, the oldest first."""
+        caller = get_caller()
+        return [approval for approval in await self.approvals.pending(_PENDING_LISTED) if caller.owns(approval.owner)]
 
-    async def pending(self, limit: int) -> Sequence[Approval]:
-        waiting = [approval for approval in self._kept.values() if approval.status == "pending"]
-        return sorted(waiting, key=lambda approval: (approval.created_at, approval.approval_id))[:limit]
+    async def decide(
+        self, approval_id: str, *, approve: bool, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""
+    ) -> Approval:
+        """Decide on a parked run, and let it go on as a further execution of its job.
 
-    async def decide(self, decided: Approval) -> bool:
-        before = self._kept.get(decided.approval_id)
-        if before is None or before.status != "pending":
-            return False
-        self._kept[decided.approval_id] = decided
-        return True
+        Raises:
+            NoSuchApproval: There is none, or it was decided already.
+            NotAllowed: The caller may not approve.
+        """
+        caller = get_caller()
+        approval = await self.approvals.get(approval_id)
+        if approval is None or not caller.owns(approval.owner):
+            raise _nothing_waits(approval_id, f"Nothing waits under {excerpt(approval_id)}.")
+        if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
+            problem = f"{caller.name!r} may not decide on approvals from here."
+            raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
+        # Edits of calls that do not wait would be lost without a word.
+        tools = [call.tool for call in approval.calls]
+        for tool in edits or {}:
+            if tool not in tools:
+                remedy = f"Waiting: {', '.join(sorted(set(tools)))}."
+                raise InvalidInput(f"No call of {excerpt(tool)} waits.", field="edits", value=tool, remedy=remedy)
+        outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), edits, reason)
+        if not await self.approvals.decide(outcome):
+            await self._go_on(approval)  # decided before; whoever did may have ended before this
+            raise _nothing_waits(approval_id, f"{approval_id!r} was decided already.")
+        await self._go_on(outcome)
+        return outcome
+
+    async def park(
+        self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: Ran
+    ) -> Exception:
+        """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
+        execution, now = task.execution, self.time.now()
+        if execution is None or not task.is_whole or not await self.jobs.has(execution.job_id):
+            whose = "belongs to no job that could go on" if execution is None or task.is_whole else "is a part of something else"
+            return AgentError(f"A call needs approval, and this run {whose}.", remedy="Schedule the prompt by itself, or grant the tool.")
+        digest = hashlib.sha256(f"{execution.execution_id}#{execution.attempt}".encode()).hexdigest()
+        approval = Approval(
+            approval_id=f"apr-{digest[:12]}",
+            owner=task.owner,
+            agent=name,
+            job_id=execution.job_id,
+            execution_id=execution.execution_id,
+            conversation_id=conversation_id,
+            calls=calls,
+            created_at=now,
+            deadline=now + timedelta(seconds=rules.approval_seconds),
+        )
+        await self.approvals.add(approval)
+        await self._set_deadline(approval)
+        waiting = ", ".join(f"{call.tool}({excerpt(dict(call.arguments))})" for call in calls)
+        reason = f"needs approval {approval.approval_id} until {approval.deadline.isoformat(timespec='minutes')}: {waiting}"
+        return Parked("cancelled", reason, {"approval_id": approval.approval_id, **ran.details()}, ran)
+
+    async def decided_for(self, execution: Execution | None) -> Approval | None:
+        """Return the approval for which this execution lets a parked run go on; None where it does not."""
+        if execution is None or _GOES_ON not in execution.execution_id:
+            return None
+        approval = await self.approvals.get(execution.execution_id.partition(_GOES_ON)[2])
+        if approval is None or approval.status == "pending":
+            raise NoSuchApproval("What this run waits for is not decided.", field="approval_id", value=execution.execution_id)
+        return approval
+
+    async def _set_deadline(self, approval: Approval) -> None:
+        """Schedule the denial. It is a job like any other, so it comes whatever becomes of this process."""
+        reason = f"nobody decided before {approval.deadline.isoformat(timespec='minutes')}"
+        await self.jobs.ask(
+            "schedule",
+            job_name=_deadline_name(approval),
+            schedule=approval.deadline.isoformat(),
+            catch_up="latest",
+            agentool_name="agent",
+            input_data={"operation": "deny", "approval_id": approval.approval_id, "reason": reason},
+            description=f"Denies what job {approval.job_id!r} waits for",
+        )
+
+    async def _go_on(self, approval: Approval) -> None:
+        """Let a parked run go on, and forget its deadline."""
+        execution = current_execution()
+        await self.jobs.ask("start_run", job_id=approval.job_id, run_key=approval.run_key)
+        if execution is None or execution.job_id != _deadline_name(approval):
+            try:
+                await self.jobs.ask("cancel", job_id=_deadline_name(approval))
+            except LookupError:
+                """It was due already, or was cancelled by somebody."""
 
 
-_ADD = """
-    INSERT INTO agentool_approvals (approval_id, owner, status, created_at, record) VALUES (:id, :owner, :status, :created_at, :record)
-    ON CONFLICT (approval_id) DO NOTHING
-"""
-_DECIDE = "UPDATE agentool_approvals SET status = :status, record = :record WHERE approval_id = :id AND status = 'pending'"
-_PENDING = "SELECT record FROM agentool_approvals WHERE status = 'pending' ORDER BY created_at, approval_id LIMIT :limit"
+def _nothing_waits(approval_id: str, problem: str) -> NoSuchApproval:
+    return NoSuchApproval(problem, field="approval_id", value=approval_id, remedy="Operation 'list_approvals' shows what waits.")
 
 
-class SqlApprovals:
-    """Approvals in a `Database`, which their first use opens and its maker closes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(self, approval: Approval) -> None:
-        row = {"owner": approval.owner, "created_at": micros(approval.created_at)}
-        await self._write(_ADD, {**_row(approval), **row})
-
-    async def get(self, approval_id: str) -> Approval | None:
-        await self._database.open()
-        sql = "SELECT record FROM agentool_approvals WHERE approval_id = :id"
-        row = await self._database.read(lambda session: session.row(sql, {"id": approval_id}))
-        return Approval.from_json(json.loads(row[0])) if row else None
-
-    async def pending(self, limit: int) -> Sequence[Approval]:
-        await self._database.open()
-        rows = await self._database.read(lambda session: session.rows(_PENDING, {"limit": limit}))
-        return [Approval.from_json(json.loads(row[0])) for row in rows]
-
-    async def decide(self, decided: Approval) -> bool:
-        return await self._write(_DECIDE, _row(decided)) == 1
-
-    async def _write(self, sql: str, row: Mapping[str, Any]) -> int:
-        def write(session: Session) -> int:
-            return session.run(sql, row)
-
-        await self._database.open()
-        return await self._database.write(write)
-
-
-def _row(approval: Approval) -> dict[str, Any]:
-    return {"id": approval.approval_id, "status": approval.status, "record": json.dumps(approval.to_json())}
-
-
-def decided(
-    approval: Approval, status: Status, by: str, now: datetime, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""
-) -> Approval:
-    """Return an approval as it is after a decision."""
-    return replace(approval, status=status, decided_by=by, decided_at=now, edits=edits, reason=reason)
+def _deadline_name(approval: Approval) -> str:
+    return f"deadline-{approval.approval_id}"

@@ -18,7 +18,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
-from agentoolkit.agents.approvals import Approval, WaitingCall
+from agentoolkit.agents.approval_records import Approval, WaitingCall
 from agentoolkit.agents.errors import AgentFailed
 from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, Ran

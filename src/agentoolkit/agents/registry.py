@@ -12,7 +12,7 @@ from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.errors import UnknownAgent
 
 if TYPE_CHECKING:
-    from agentoolkit.agents.approvals import Approval
+    from agentoolkit.agents.approval_records import Approval
     from agentoolkit.system.scheduler.jobs import Execution
 
 

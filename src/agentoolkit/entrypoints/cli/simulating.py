@@ -20,8 +20,9 @@ from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.entrypoints.taskfile import Task, TasksRefused, load_tasks
 from agentoolkit.simulation import MAX_FIRINGS, Firing, busiest_minute, simulate
 from agentoolkit.system.scheduler.schedules import upstream_in
+from agentoolkit.system.scheduler.schedules.clock_changes import shifts_between
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
-from agentoolkit.system.scheduler.schedules.zones import shifts_between, zone_named
+from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.text import counted
 
 _DAY = timedelta(days=1)

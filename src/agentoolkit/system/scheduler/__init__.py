@@ -21,7 +21,6 @@ from agentoolkit.system.scheduler.execution_operations import (
     scheduler_list_executions,
     scheduler_run_now,
 )
-from agentoolkit.system.scheduler.lifecycle_operations import scheduler_restart, scheduler_start, scheduler_status, scheduler_stop
 from agentoolkit.system.scheduler.operations import (
     manage_scheduler,
     scheduler_cancel,
@@ -36,6 +35,7 @@ from agentoolkit.system.scheduler.operations import (
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schemas import SchedulerInput, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.system.scheduler.start_stop_operations import scheduler_restart, scheduler_start, scheduler_status, scheduler_stop
 
 __all__ = [
     "DamagedJob",

@@ -15,7 +15,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.json_values import NotJson, json_copy
-from agentoolkit.system.scheduler.deliveries import delivery
+from agentoolkit.system.scheduler.delivery_calls import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
 from agentoolkit.system.scheduler.jobs import ExecutorName, Gate, Policies

@@ -15,8 +15,9 @@ from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.gone import GONE
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, UNFINISHED, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted

@@ -24,9 +24,10 @@ from agentoolkit.system.scheduler.execution_ids import (
     retry_execution_id,
 )
 from agentoolkit.system.scheduler.gone import with_gone_marked
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import firings
 from agentoolkit.system.scheduler.search import Search
 

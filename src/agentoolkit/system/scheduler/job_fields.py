@@ -13,7 +13,8 @@ from unicodedata import category
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Shift
 from agentoolkit.text import storable

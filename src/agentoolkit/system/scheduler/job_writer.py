@@ -9,7 +9,7 @@ from agentool.caller import get_caller
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
-from agentoolkit.system.scheduler.deliveries import is_address
+from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists

@@ -35,10 +35,6 @@ class Gate(TypedDict):
     input_data: dict[str, Any]
 
 
-HISTORY_LENGTH = 100
-"""Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
-
-
 class JobStatus(StrEnum):
     """Whether a job can still fire."""
 

@@ -11,13 +11,14 @@ from typing_extensions import Unpack
 from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
-from agentoolkit.system.scheduler import execution_operations, lifecycle_operations, views
+from agentoolkit.system.scheduler import execution_operations, start_stop_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, JobStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, UPCOMING, cursor_of, position_of
 from agentoolkit.system.scheduler.ports import StoredJob
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Bounds, Kind
 from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, Scheduled, SchedulerOutput
 from agentoolkit.system.scheduler.service import Added, SchedulerService
@@ -243,7 +244,7 @@ HANDLERS: dict[str, Handler] = {
     "update": scheduler_update,
     "audit": scheduler_audit,
     **execution_operations.HANDLERS,
-    **lifecycle_operations.HANDLERS,
+    **start_stop_operations.HANDLERS,
 }
 
 

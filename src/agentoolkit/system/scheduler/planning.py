@@ -20,7 +20,7 @@ from agentoolkit.system.scheduler.checks import (
     checked_id,
     checked_input,
 )
-from agentoolkit.system.scheduler.deliveries import is_address
+from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies

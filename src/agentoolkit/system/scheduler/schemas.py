@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.base import BaseOperationInput
 from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText, Text
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 
 SchedulerOperation = Literal[
     "schedule",

@@ -56,7 +56,7 @@ def serve(
     options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token)
     settings = settings_for(allow or [], memory=memory)
     if keep:
-        from agentoolkit.entrypoints.mcp_server.keeping import keep_serving
+        from agentoolkit.entrypoints.mcp_server.detached_process import keep_serving
 
         if pid := keep_serving(settings, allow or []):
             typer.echo(f"agentool: process {pid} stays behind and serves the tasks; `kill {pid}` ends it.", err=True)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from agentool.caller import Caller
 from agentool.references import PREFIX, STEP_PREFIX
-from agentoolkit.system.scheduler.deliveries import is_address
+from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import LimitExceeded, NotPermitted
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Work
 from agentoolkit.system.scheduler.ports import StoredJob

@@ -13,18 +13,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
+from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.decisions.scribe import Scribe
-from agentoolkit.system.scheduler.jobs import (
-    HISTORY_LENGTH,
-    Execution,
-    ExecutionStatus,
-    Job,
-    JobState,
-    JobStatus,
-    Policies,
-    queued_execution,
-)
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies, queued_execution
 from agentoolkit.system.scheduler.ports import Begins
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
 
@@ -158,16 +151,6 @@ def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
         return state
     following = job.schedule.next_after(max(execution.scheduled_at for execution in decision.executions))
     return state if following is None else state._replace(status=JobStatus.ACTIVE, next_run_at=following)
-
-
-def end_pause(job: Job, state: JobState, now: datetime) -> JobState:
-    """Resume a job whose pause is over. Due times within the pause were not its own."""
-    until = state.paused_until
-    if until is None or until > now:
-        return state
-    following = job.schedule.first_from(until)
-    status = JobStatus.DONE if job.schedule.is_over(until) else JobStatus.ACTIVE
-    return state._replace(status=status, next_run_at=following, paused_until=None, reason="")
 
 
 def _next_after(schedule: Schedule, due: datetime) -> datetime | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
 from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
+from agentoolkit.system.scheduler.retention import RESULT_SIZE
 from agentoolkit.time_source import Cancellable, TimeSource
 
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}

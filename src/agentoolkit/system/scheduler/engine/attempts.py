@@ -19,10 +19,10 @@ from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
-from agentoolkit.system.scheduler.decisions.hiding import secrets_in, without_secrets
+from agentoolkit.system.scheduler.decisions.secrets_in_records import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
-from agentoolkit.system.scheduler.engine.failures import log_failure
+from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder

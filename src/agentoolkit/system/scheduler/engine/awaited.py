@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
-from agentoolkit.system.scheduler.deliveries import is_address
+from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
+from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import current_execution
-from agentoolkit.system.scheduler.engine.delivery import DELIVERY_SECONDS, Deliveries
+from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import OwnedTasks

@@ -17,10 +17,10 @@ from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveEx
 from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, LocalAttempts, expired
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
-from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
-from agentoolkit.system.scheduler.engine.failures import log_failure
+from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
+from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
-from agentoolkit.system.scheduler.engine.failures import log_failure
+from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from agentool.core.injector import Injector
 from agentoolkit.live_output import LiveOutput
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
-from agentoolkit.system.scheduler.decisions.keeping import RESULT_SIZE
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
 from agentoolkit.system.scheduler.jobs import ExecutorName, Job, Policies
 from agentoolkit.system.scheduler.ports import HERE, Attempts, Executor, JobStore, Route
+from agentoolkit.system.scheduler.retention import RESULT_SIZE
 from agentoolkit.time_source import TimeSource
 
 TIMEOUT = 300.0

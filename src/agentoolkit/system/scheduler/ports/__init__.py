@@ -6,9 +6,7 @@ from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
 from agentoolkit.system.scheduler.ports.executor import COMMON_QUEUE, HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
-    KEPT,
     NOT_FINISHED,
-    RETENTION,
     WINDOW,
     Begins,
     CanRun,
@@ -36,9 +34,7 @@ __all__ = [
     "COMMON_QUEUE",
     "FINISHED",
     "HERE",
-    "KEPT",
     "NOT_FINISHED",
-    "RETENTION",
     "WINDOW",
     "Action",
     "Attempts",

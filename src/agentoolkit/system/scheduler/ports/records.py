@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
 
-KEPT = 1_000
-"""Jobs that are over, and executions without a job, that are kept however old they are."""
-RETENTION = timedelta(days=30)
-"""How long others of them are kept at least, where they outlive the process."""
 WINDOW = 20_000
 """Records that one page of a search looks at, at most, where no index holds what is looked for."""
 

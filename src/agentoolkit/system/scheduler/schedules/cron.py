@@ -12,10 +12,11 @@ from functools import lru_cache
 from cronsim import CronSimError
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of, last_shift, offset_at, shifts_between
 from agentoolkit.system.scheduler.schedules.cron_days import DayTerms, EveryWeeks, WallTimes
 from agentoolkit.system.scheduler.schedules.cron_text import is_repeating, split_weeks
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
-from agentoolkit.system.scheduler.schedules.zones import instant_of, last_shift, load_zone, offset_at, shifts_between
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 _SECOND = timedelta(seconds=1)
 _YEAR = timedelta(days=366)

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.calendars import AllBut, CalendarDays, Span, read_calendar
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of, shifts_between
 from agentoolkit.system.scheduler.schedules.rules import TICK
-from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone, shifts_between
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MOST = 366
 """How many exclusions one schedule may have."""

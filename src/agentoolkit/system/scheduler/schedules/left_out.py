@@ -8,13 +8,14 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.describe import date_text
 from agentoolkit.system.scheduler.schedules.exclusions import day_exclusions, last_listed_day, window_texts
 from agentoolkit.system.scheduler.schedules.once import OnceRule
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, nominal_due, undelayed
 from agentoolkit.system.scheduler.schedules.shifting import MAX_DAYS, Shifted
-from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MIN_DAYS = 5
 """Fewer days that are listed in `exclude` are no calendar."""

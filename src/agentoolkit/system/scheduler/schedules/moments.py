@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words import moment_in_words
 from agentoolkit.system.scheduler.schedules.words.tokens import plain
-from agentoolkit.system.scheduler.schedules.zones import instant_of, within_the_calendar
+from agentoolkit.system.scheduler.schedules.zones import within_the_calendar
 
 MAX_TEXT_LENGTH = 200
 """Characters of a schedule or a moment."""

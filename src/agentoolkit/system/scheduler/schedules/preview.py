@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from agentoolkit.system.scheduler.schedules.clock_changes import Shift, clock_note, clock_with_offset, instant_of, shifts_between
 from agentoolkit.system.scheduler.schedules.cron import wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import is_repeating
 from agentoolkit.system.scheduler.schedules.describe import clock_text, date_text, describe, either_day_is_enough
@@ -14,7 +15,7 @@ from agentoolkit.system.scheduler.schedules.interval import interval_step
 from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note, calendar_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
-from agentoolkit.system.scheduler.schedules.zones import Shift, clock_note, clock_with_offset, instant_of, load_zone, shifts_between
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MAX_RUNS_A_DAY = 1_440
 """One a minute; more than that is worth a warning."""

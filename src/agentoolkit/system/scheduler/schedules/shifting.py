@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from agentoolkit.system.scheduler.schedules.bounds import FAR, PATIENCE, Shift
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.exclusions import Exclusions
 from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
-from agentoolkit.system.scheduler.schedules.zones import instant_of, load_zone
+from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MAX_DAYS = 62
 """How far a due time is moved; one that would go further is left out."""

@@ -1,26 +1,18 @@
-"""Time zones: their names, and what a change of clocks does to a wall time.
-
-A *wall time* is a naive datetime as a clock on the wall shows it; an *instant* is a point in time. Between the two stands the zone,
-which now and then shifts: a forward shift leaves a **gap** of wall times that do not exist, a backward one a **fold** that comes twice.
-"""
+"""Time zones: their names, what is near a name that is none, and their rules."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from datetime import timezone as fixed_offset
 from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-
-_PROBE = timedelta(days=7)
-"""How far apart a zone's offset is sampled. No zone since 1970 shifted twice within this span and came back (checked in the tests)."""
 
 _SHORT_NAMES = """
     est edt cst cdt mst mdt pst pdt akst akdt hst cet cest eet eest wet west met mest bst ist jst kst msk aest aedt acst awst nzst nzdt
@@ -32,26 +24,6 @@ _ABBREVIATIONS = frozenset(_SHORT_NAMES.split())
 _CONTINENTS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _OFFSET_SAID = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?")
 _OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """One change of a zone's offset: at ``at`` (naive UTC) the offset goes from ``before`` to ``after``."""
-
-    at: datetime
-    before: timedelta
-    after: timedelta
-
-    @property
-    def leaves_gap(self) -> bool:
-        """Whether wall times are skipped (clocks go forward)."""
-        return self.after > self.before
-
-    @property
-    def edges(self) -> tuple[datetime, datetime]:
-        """First wall time skipped or doubled, and the first one after those."""
-        old, new = self.at + self.before, self.at + self.after
-        return min(old, new), max(old, new)
 
 
 def zone_named(name: str, field: str = "timezone") -> str:
@@ -109,68 +81,6 @@ def load_zone(name: str) -> tzinfo:
         raise InvalidSchedule(f"there is no time zone {name[:60]!r}.", field="timezone", value=name, remedy=_nearest_zone(name)) from absent
 
 
-def offset_at(zone: tzinfo, utc: datetime) -> timedelta:
-    """Return the zone's offset at a naive UTC time."""
-    return utc.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) - utc
-
-
-@lru_cache(maxsize=4096)
-def shifts_of_year(name: str, year: int) -> tuple[Shift, ...]:
-    """Return the shifts of a zone within one UTC year, in order."""
-    zone = load_zone(name)
-    start, end = datetime.combine(date(year, 1, 1), time()), datetime.combine(date(year, 12, 31), time(23, 59, 59))
-    probes = [*(start - timedelta(seconds=1) + _PROBE * week for week in range(53)), end]
-    offsets = [offset_at(zone, probe) for probe in probes]
-    spans = zip(probes, probes[1:], offsets, offsets[1:], strict=False)
-    return tuple(_pin_down(zone, low, high, before) for low, high, before, after in spans if before != after)
-
-
-def shifts_between(name: str, after: datetime, until: datetime) -> Iterator[Shift]:
-    """Yield the shifts with ``after`` < at ≤ ``until`` (both naive UTC), in order."""
-    for year in range(after.year, until.year + 1):
-        yield from (shift for shift in shifts_of_year(name, year) if after < shift.at <= until)
-
-
-def last_shift(name: str, until: datetime) -> Shift:
-    """Return the last shift at or before a naive UTC time that is known to follow one within a year."""
-    return [*shifts_between(name, until - timedelta(days=366), until)][-1]
-
-
-def is_in_gap(name: str, wall: datetime) -> bool:
-    """Whether clocks of this zone never show this wall time."""
-    local = wall.replace(tzinfo=load_zone(name), fold=0)
-    return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != wall
-
-
-def is_in_fold(name: str, wall: datetime) -> bool:
-    """Whether clocks of this zone show this wall time twice."""
-    local = wall.replace(tzinfo=load_zone(name), fold=0)
-    return not is_in_gap(name, wall) and local.utcoffset() != local.replace(fold=1).utcoffset()
-
-
-def instant_of(name: str, wall: datetime) -> datetime:
-    """Return the instant (aware UTC) of a wall time: the first of two, or the first instant after a gap."""
-    utc = wall.replace(tzinfo=load_zone(name), fold=0).astimezone(UTC)
-    if not is_in_gap(name, wall):
-        return utc
-    return last_shift(name, utc.replace(tzinfo=None)).at.replace(tzinfo=UTC)
-
-
-def clock_note(name: str, wall: datetime) -> str | None:
-    """Say what happens to a wall time that a change of clocks swallows or doubles; None for an ordinary one."""
-    runs_at = instant_of(name, wall).astimezone(load_zone(name))
-    if is_in_gap(name, wall):
-        return f"on {wall:%Y-%m-%d} {wall:%H:%M} does not exist in {name}; runs at {clock_with_offset(runs_at)}"
-    if is_in_fold(name, wall):
-        return f"on {wall:%Y-%m-%d} {wall:%H:%M} comes twice in {name}; runs once, the first time, at {clock_with_offset(runs_at)}"
-    return None
-
-
-def clock_with_offset(moment: datetime) -> str:
-    """Write an aware time as ``03:00+02:00``."""
-    return moment.isoformat(timespec="minutes")[11:]
-
-
 def instead_of_offset(said: str) -> str:
     """Say how a fixed offset such as ``UTC+2`` is written: its sign is the other way round in the names of the zone database."""
     offset = _OFFSET_SAID.fullmatch(said.casefold())
@@ -204,10 +114,3 @@ def _cities() -> dict[str, str]:
 def _known_zones() -> dict[str, str]:
     names = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
     return {name.casefold(): name for name in names if name != "Factory"}
-
-
-def _pin_down(zone: tzinfo, low: datetime, high: datetime, before: timedelta) -> Shift:
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-        low, high = (middle, high) if offset_at(zone, middle) == before else (low, middle)
-    return Shift(high, before, offset_at(zone, high))

@@ -8,21 +8,11 @@ from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due import Decision, begin_some, decide, recount
-from agentoolkit.system.scheduler.decisions.failures import FAILURES, pause_if_failing
-from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
+from agentoolkit.system.scheduler.decisions.pausing import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
-from agentoolkit.system.scheduler.jobs import (
-    HISTORY_LENGTH,
-    UNFINISHED,
-    DeliveryStatus,
-    Execution,
-    ExecutionStatus,
-    Job,
-    JobState,
-    JobStatus,
-)
+from agentoolkit.system.scheduler.jobs import UNFINISHED, DeliveryStatus, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,
@@ -41,6 +31,7 @@ from agentoolkit.system.scheduler.ports import (
     any_job,
     none_begins,
 )
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.memory_history import may_start, place_of
 from agentoolkit.system.scheduler.stores.memory_queries import MemoryQueries

@@ -9,9 +9,9 @@ from heapq import nsmallest
 from itertools import islice
 
 from agentoolkit.portions import in_portions
-from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, LIVE, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Change, FoundExecutions, FoundJobs, Message, Position, StoredJob
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE
 from agentoolkit.system.scheduler.search import Search
 from agentoolkit.system.scheduler.search.matching import execution_fits, job_fits
 from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory, place_of

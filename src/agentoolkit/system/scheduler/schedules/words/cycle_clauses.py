@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
@@ -20,7 +21,6 @@ from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import HALVES
-from agentoolkit.system.scheduler.schedules.zones import instant_of
 
 _STARTS = ("from", "starting", "beginning")
 _ENDS = ("until", "till")

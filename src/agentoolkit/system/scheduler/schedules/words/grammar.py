@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import REBOOT, START, Upstream, required_upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
 from agentoolkit.system.scheduler.schedules.kinds import Kind
@@ -41,7 +42,7 @@ from agentoolkit.system.scheduler.schedules.words.suggestions import as_list, fi
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, VAGUE
-from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, instead_of_offset, is_abbreviation, load_zone, zone_named
+from agentoolkit.system.scheduler.schedules.zones import instead_of_offset, is_abbreviation, load_zone, zone_named
 
 _ARTICLES = {
     "cron": "a cron schedule",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 
+from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
 from agentoolkit.system.scheduler.schedules.interval import LONGEST
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_business_days, add_months, weekday_of
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
@@ -16,7 +17,6 @@ from agentoolkit.system.scheduler.schedules.words.days import months_from
 from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit, quantity, whole_number
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock, take_part, within_part
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
-from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of
 
 _MAX_BUSINESS_DAYS = 2_610
 """Ten years of them."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, odd_steps
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text, iso_duration
 from agentoolkit.system.scheduler.schedules.words.durations import duration, fixed_length
@@ -14,7 +15,7 @@ from agentoolkit.system.scheduler.schedules.words.on_calendar import is_on_calen
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule, rrule_phrase
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, tokenise
-from agentoolkit.system.scheduler.schedules.zones import clock_note, instant_of, is_abbreviation, load_zone, zone_named
+from agentoolkit.system.scheduler.schedules.zones import is_abbreviation, load_zone, zone_named
 
 _CRON_FIELD = re.compile(r"[0-9?/,LWlw#-]+")
 _ZONE_NAME = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)+|UTC|GMT|Z", re.IGNORECASE)

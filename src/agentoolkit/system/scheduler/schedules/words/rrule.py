@@ -10,10 +10,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.cron_text import MAX_WEEKS, normal_cron
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
-from agentoolkit.system.scheduler.schedules.zones import instant_of
 
 _PART = re.compile(r"([A-Z-]+)=([^;=]+)")
 _NTH = re.compile(r"([+-]?\d)?(MO|TU|WE|TH|FR|SA|SU)")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
-from agentoolkit.system.scheduler.decisions.failures import FAILURES
-from agentoolkit.system.scheduler.decisions.keeping import LEFT_OUT, smallest_counted
+from agentoolkit.system.scheduler.decisions.pausing import FAILURES
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
@@ -19,10 +18,11 @@ from agentoolkit.system.scheduler.ports import (
     PendingCancel,
     Retried,
 )
+from agentoolkit.system.scheduler.retention import LEFT_OUT, smallest_counted
 from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
-from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
+from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 

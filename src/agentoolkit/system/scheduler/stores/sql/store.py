@@ -12,9 +12,9 @@ from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
 from agentoolkit.database.worker import BulkWork
-from agentoolkit.system.scheduler.decisions.keeping import HISTORY_SIZE
-from agentoolkit.system.scheduler.jobs import HISTORY_LENGTH, Job, JobState
-from agentoolkit.system.scheduler.ports import KEPT, RETENTION, AuditEntry, Change, Owner
+from agentoolkit.system.scheduler.jobs import Job, JobState
+from agentoolkit.system.scheduler.ports import AuditEntry, Change, Owner
+from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE, KEPT, RETENTION
 from agentoolkit.system.scheduler.stores.sql import (
     audit,
     claims,
@@ -29,7 +29,7 @@ from agentoolkit.system.scheduler.stores.sql import (
 )
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
-from agentoolkit.system.scheduler.stores.sql.ownership import Heartbeat, Ownership
+from agentoolkit.system.scheduler.stores.sql.lead_and_owners import Heartbeat, Ownership
 from agentoolkit.system.scheduler.stores.sql.transactions import Together, Transaction
 from agentoolkit.time_source import TimeSource
 
@@ -48,8 +48,8 @@ class SqlJobStore:
         database: Where; it is opened and closed with the store.
         time: The time source.
         delivers: Does this process deliver outcomes and start downstream executions? If not, the leader does so for it.
-        kept: See `ports.KEPT`.
-        retention: See `ports.RETENTION`.
+        kept: See `retention.KEPT`.
+        retention: See `retention.RETENTION`.
         history_length: Finished executions kept for each job.
         history_size: Bytes of JSON that are kept of their results together.
     """

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.job_records import unreadable
@@ -18,8 +18,8 @@ from agentoolkit.system.scheduler.jobs import Execution, Job
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none
-from agentoolkit.system.scheduler.stores.sql.failures import pause_failing
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
+from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 

@@ -1,9 +1,17 @@
-"""How much of what a job's executions returned is kept: the records are few, and what they hold may be large."""
+"""How much is kept: executions of a job, what they returned, and jobs that are over."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from agentoolkit.system.scheduler.jobs import Execution
 
+HISTORY_LENGTH = 100
+"""Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""
+KEPT = 1_000
+"""Jobs that are over, and executions without a job, that are kept however old they are."""
+RETENTION = timedelta(days=30)
+"""How long others of them are kept at least, where they outlive the process."""
 RESULT_SIZE = 10_000_000
 """Bytes of JSON that one result may have. A larger one fails its execution."""
 HISTORY_SIZE = 50_000_000

@@ -10,9 +10,9 @@ from agentoolkit.portions import in_portions
 from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
 from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.claiming import Claiming
-from agentoolkit.system.scheduler.engine.delivery import Deliveries
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
-from agentoolkit.system.scheduler.engine.failures import log_failure
+from agentoolkit.system.scheduler.engine.failure_log import log_failure
+from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.time_source import Cancellable
