@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
-from .order import place
+from .order import is_measured, place
 from .servers import RabbitMq, rabbitmq_running, redis_running
 
 if TYPE_CHECKING:
@@ -212,6 +212,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the long forms out, unless ``AGENTOOL_FULL=1`` asks for them. In several processes the longest files come first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.path))
+    for item in items:
+        if not is_measured(item.path):
+            item.add_marker("no_cover")
     if os.environ.get("AGENTOOL_FULL"):
         return
     left_out = [item for item in items if item.get_closest_marker("long_form")]
