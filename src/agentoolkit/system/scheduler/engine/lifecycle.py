@@ -206,10 +206,12 @@ class Lifecycle:
     def _transition(self, step: Callable[[], Awaitable[None]], patience: float | None = None) -> asyncio.Task[None]:
         """Make a transition after the one under way, which is ended after so many seconds if it is a start."""
         before = self._pending()
+        # Decided now: whoever asked for this may ask for a start next, before this begins.
+        timeout = patience if before is self._start_step else None
 
         async def make() -> None:
             if before is not None:
-                await asyncio.wait({before}, timeout=patience if before is self._start_step else None)
+                await asyncio.wait({before}, timeout=timeout)
                 if not before.done():
                     before.cancel()
                     await asyncio.wait({before})
