@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 import pytest
@@ -39,6 +39,33 @@ def end_early(value: Any) -> None:
 def go_on(value: Any) -> None:
     """Say what is given as what is waited for."""
     raise GoesOnLater(f"waits for {value}", 60.0)
+
+
+def go_on_without_a_word(value: Any) -> None:
+    """Say nothing of what is waited for."""
+    raise GoesOnLater(cast("str", None), 60.0)
+
+
+def go_on_for_a_thing(value: Any) -> None:
+    """Say what is waited for by an object that shows what is given."""
+    raise GoesOnLater(cast("str", [value]), 60.0)
+
+
+class Fading:
+    """What can be written twice, and never again: the record writes it once in the error and once in the reason."""
+
+    written = 0
+
+    def __str__(self) -> str:
+        self.written += 1
+        if self.written > 2:
+            raise ValueError("it was written before")
+        return "a thing"
+
+
+def go_on_for_what_fades(value: Any) -> None:
+    """Say what is waited for by an object whose text goes."""
+    raise GoesOnLater(cast("str", Fading()), 60.0)
 
 
 def use_as_key(value: Any) -> dict[str, Any]:
@@ -136,6 +163,21 @@ async def test_reasons_and_keys_show_no_secret(settings: Settings, name: str):
     async with toolkit(settings=settings) as kit:
         record = await record_of(kit, "api_key", SECRET, call(name, "!ref:storage_kv:api_key"))
     assert (SECRET in json.dumps(record), "[redacted]" in json.dumps(record)) == (False, True)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("go_on_without_a_word", "None"), ("go_on_for_a_thing", "['[redacted]']")])
+async def test_a_reason_that_is_no_text_is_written_as_one(settings: Settings, name: str, reason: str):
+    """Whoever goes on later for something that is no text waits as any other, and shows no secret."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "api_key", SECRET, call(name, "!ref:storage_kv:api_key"))
+    assert (record["status"], record["reason"]) == ("retrying", reason)
+
+
+async def test_what_cannot_be_hidden_is_not_left_running(settings: Settings):
+    """A reason's own code may raise where secrets are taken out of it: its execution is not called again, and has failed."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "api_key", SECRET, call("go_on_for_what_fades", "!ref:storage_kv:api_key"))
+    assert (record["status"], record["reason"]) == ("failed", "not called again, though it goes on later: a thing")
 
 
 @pytest.mark.parametrize("operation", ["refuse", "fail"])

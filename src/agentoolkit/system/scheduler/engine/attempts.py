@@ -122,16 +122,12 @@ class LocalAttempts:
                     return
                 self.note_begun(active)
             outcome = await run_attempt(active, self._parts, self._active)
+            if not active.given_up:
+                active.phase = _WRITING
+                self._recorder.put(active, _without_secrets(outcome, active.secrets) if active.secrets else outcome)
         except BaseException:
             self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
             raise
-        if not active.given_up:
-            active.phase = _WRITING
-            if active.secrets:
-                outcome = outcome._replace(execution=without_secrets(outcome.execution, active.secrets))
-                if isinstance(outcome.error, GoesOnLater):  # its reason is the next record's
-                    outcome.error.reason = without_texts(outcome.error.reason, active.secrets)
-            self._recorder.put(active, outcome)
 
     def forget(self, execution_ids: Sequence[str]) -> None:
         """See `ports.Attempts.forget`."""
@@ -213,6 +209,17 @@ async def _fill(active: ActiveExecution, injector: Injector, given: Mapping[str,
         active.secrets = sorted(secrets.union(active.secrets), key=len, reverse=True)
         secrets_here.set(active.secrets)
     return filled
+
+
+def _without_secrets(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
+    """Return an outcome that shows none of these texts."""
+    execution, error = without_secrets(outcome.execution, secrets), outcome.error
+    if isinstance(error, GoesOnLater):  # its reason is the next record's
+        try:
+            error.reason = without_texts(str(error.reason), secrets)
+        except Exception:  # the reason's own code: it is not called again, as its record says
+            error = None
+    return Outcome(execution, error)
 
 
 def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:
