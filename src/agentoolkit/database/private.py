@@ -19,10 +19,11 @@ def make_private(path: Path) -> None:
     or with people, and `agentool doctor` tells so. What is another user's stays as it is.
     """
     # Closing a file ends every lock that this process has on it. So only a new one is opened, and by one thread at a time.
-    with _lock, suppress(OSError, RuntimeError):  # who opens it next is told better what is wrong
+    with _lock, suppress(OSError):  # who opens it next is told better what is wrong
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.parent == own_folder():
-            _take_from_others(path.parent)
+        with suppress(OSError, RuntimeError):  # the file is private also where no home is known, or its folder cannot be changed
+            if path.parent == own_folder():
+                _take_from_others(path.parent)
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
