@@ -24,8 +24,15 @@ async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
 
 
 async def done_in_portions(do: Callable[[T], Awaitable[R]], items: Iterable[T], size: int) -> list[R]:
-    """Do something with each item, `size` at once, so that those of a portion share a commit. Return the answers in their order."""
+    """Do something with each item, `size` at once, so that those of a portion share a commit. Return the answers in their order.
+
+    Of a portion in which something fails all ends first; then the failure of its first item is raised, and no further portion begins.
+    """
     done: list[R] = []
     async for portion in in_portions(items, size):
-        done += await asyncio.gather(*map(do, portion))
+        # Whoever is told of a failure may close what the others still work on.
+        for answer in await asyncio.gather(*map(do, portion), return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            done.append(answer)
     return done

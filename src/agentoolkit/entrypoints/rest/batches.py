@@ -82,7 +82,7 @@ class Batch:
                     if len(self.failed) < MAX_NAMED:
                         self.failed.append((item, problem_of(error).detail))
 
-        await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))))
+        await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))), return_exceptions=True)  # ends after all of them
         self.finished_at = datetime.now(UTC)
 
 
