@@ -15,11 +15,13 @@ from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors import remote
 from agentoolkit.system.scheduler.executors.choice import Executors
+from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.ports import Route
 from agentoolkit.system.scheduler.views import job_summary
 from agentoolkit.wiring import Toolkit
 
-from .test_scheduler_sent_away import LIST, Courier, start_run, until
+from .test_scheduler_sent_away import LIST, Attempts, Courier, start_run, until
 
 HAS_NOT = "waits for a worker that has AgenTool 'queue': name its plugin there by AGENTOOL_PLUGINS"
 
@@ -136,3 +138,37 @@ async def test_a_job_of_workers_waits_for_no_tool_here(kit: Any):
         await kit.injector.run("scheduler", {**asked, **LIST})
     away, here = [job_summary(await kit.scheduler.store.find(name), ()).reason for name in ("away", "here")]
     assert (away, here) == ("", "AgenTool 'queue' is not registered here; what is due waits for it")
+
+
+class Unbegun(Attempts):
+    """Says of all that no worker has begun it, and notes when it is told to look why."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__()
+        self.now = now
+        self.looks: list[tuple[int, bool]] = []
+        """After how many seconds, and was it too long?"""
+
+    async def statuses(self, execution_ids: Any) -> dict[str, ExecutionStatus]:
+        return dict.fromkeys(execution_ids, ExecutionStatus.QUEUED)
+
+    def unclaimed(self, routes: Any, *, too_long: bool) -> None:
+        self.looks.append((round(self.now()), too_long))
+
+
+async def test_it_takes_an_hour_to_be_too_long(courier: Courier, monkeypatch: pytest.MonkeyPatch):
+    """Each pause is twice the one before, and what would be sent only once an hour from now on has waited for an hour too."""
+    loop, moved, began = asyncio.get_running_loop(), 0.0, 0.0
+    attempts = Unbegun(lambda: moved - began)
+    executor = RemoteExecutor(attempts, 1, {"celery": lambda: courier}, 1)
+    began = moved = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: moved)
+    executor._sent["x"] = remote.Sent(Route("celery"))
+    executor._send(executor._sent)
+    for _ in range(8):
+        moved = executor._sent["x"].again_at
+        await executor._look()
+    monkeypatch.undo()
+    await executor.drain(1, 1)
+    waited = [30, 90, 210, 450, 930, 1_890]
+    assert attempts.looks == [*((seconds, False) for seconds in waited), (3_810, True), (7_410, True)]

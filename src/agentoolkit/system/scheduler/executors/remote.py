@@ -166,10 +166,10 @@ class RemoteExecutor(LocalExecutor):
             self._over(execution_id)
         now = asyncio.get_running_loop().time()
         if late := {id_: sent for id_, sent in same.items() if statuses.get(id_) is ExecutionStatus.QUEUED and sent.again_at <= now}:
-            self._send(late)
-            for too_long in (False, True):
+            for too_long in (False, True):  # asked before they are sent: that doubles their patience
                 if routes := {id_: sent.route for id_, sent in late.items() if (sent.patience >= MAX_SEND_AGAIN_SECONDS) is too_long}:
                     self._attempts.unclaimed(routes, too_long=too_long)
+            self._send(late)
         return bool(over)
 
     def _over(self, execution_id: str) -> None:
