@@ -67,3 +67,13 @@ def part_done(error: BaseException, largest: int | None = None) -> Any:
         return recordable(getattr(error, "result", None), largest)
     except Exception:  # it cannot be recorded, or the error's own code raised
         return None
+
+
+def cut_short(error: asyncio.CancelledError, done: object) -> asyncio.CancelledError:
+    """Return a cancellation that says what was done before it, for `part_done`. It is a plain `CancelledError`.
+
+    Before Python 3.13 `asyncio.timeout` takes no other for the end of its time. A plain one stays itself, with its message.
+    """
+    plain = error if type(error) is asyncio.CancelledError else asyncio.CancelledError(*error.args)
+    vars(plain)["result"] = done
+    return plain

@@ -19,9 +19,10 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
-from agentoolkit.actions.notification_output import NotificationCutShort, NotificationFailed, NotificationOutput, arrived_before
+from agentoolkit.actions.notification_output import NotificationFailed, NotificationOutput, arrived_before
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
+from agentoolkit.endings import cut_short
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.listeners import check_listener
 from agentoolkit.settings import NotificationSettings
@@ -112,7 +113,7 @@ class Notifier:
         In a further attempt of the same execution, a target where it has arrived is not sent to again, whatever process attempts it.
 
         Raises:
-            NotificationCutShort: It was cancelled.
+            CancelledError: It was cancelled; its ``result`` says where the notification has arrived.
         """
         arrived = arrived_before(notification.message, targets)
         output = NotificationOutput(message=notification.message, delivered=[target for target in targets if target in arrived])
@@ -120,9 +121,9 @@ class Notifier:
         for place, target in enumerate(left):
             try:
                 await self._send(target, notification)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 output.failed |= dict.fromkeys(left[place:], "cut short")
-                raise NotificationCutShort(output) from None
+                raise cut_short(error, output) from None
             except Exception as error:
                 output.failed[target] = str(error) or type(error).__name__
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -25,14 +24,6 @@ class NotificationFailed(AgenToolError, RuntimeError):
     """At least one target did not take the notification. ``result``, a `NotificationOutput`, says which did and which did not."""
 
     result: NotificationOutput | None = None
-
-
-class NotificationCutShort(asyncio.CancelledError):
-    """It was cancelled while it was sent. ``result`` says where it has arrived."""
-
-    def __init__(self, result: NotificationOutput) -> None:
-        super().__init__("The notification was cut short.")
-        self.result = result
 
 
 def arrived_before(message: str, targets: Sequence[str]) -> frozenset[str]:

@@ -126,7 +126,7 @@ async def sequence_run(
 
     Raises:
         SequenceFailed: A step failed; ``result`` has the record of each, ``__cause__`` is what it raised.
-        SequenceCutShort: It was cancelled; ``result`` has the record of each step.
+        CancelledError: It was cancelled; its ``result`` has the record of each step.
         InvalidInput: The steps do not fit each other; nothing was run.
     """
     plan = ctx.deps.plan(steps, task_definitions)

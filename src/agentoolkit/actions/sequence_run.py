@@ -15,7 +15,7 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentool.references import SizeBudget
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps
-from agentoolkit.endings import part_done
+from agentoolkit.endings import cut_short, part_done
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
@@ -57,14 +57,6 @@ class SequenceOutput(BaseModel):
     duration: float = Field(description="Seconds")
 
 
-class SequenceCutShort(asyncio.CancelledError):
-    """The sequence was cancelled, as a job's timeout does. ``result`` has the record of each step and compensation."""
-
-    def __init__(self, result: SequenceOutput) -> None:
-        super().__init__("The sequence was cut short.")
-        self.result = result
-
-
 class SequenceRun:
     """Runs the steps of a plan once.
 
@@ -99,7 +91,8 @@ class SequenceRun:
         """Run every step that is to run, then what undoes them if need be.
 
         Raises:
-            SequenceCutShort: It was cancelled. What was done is undone first, if failure means that, within `UNDO_SECONDS`.
+            CancelledError: It was cancelled. What was done is undone first, if failure means that, within `UNDO_SECONDS`.
+                Its ``result`` has the record of each step and compensation.
         """
         self._task = asyncio.current_task()
         self._cancels = self._task.cancelling() if self._task else 0
@@ -109,8 +102,9 @@ class SequenceRun:
                     group.create_task(self._run_in_turn(step))
             if self.first_failure and self._on_failure == "compensate":
                 await self._compensate()
-        except asyncio.CancelledError:
-            raise await self._cut_short() from None
+        except asyncio.CancelledError as error:
+            await self._end_early()
+            raise cut_short(error, self._output()) from None
         return self._output()
 
     def _output(self) -> SequenceOutput:
@@ -121,7 +115,7 @@ class SequenceRun:
             duration=stopwatch.perf_counter() - self._began,
         )
 
-    async def _cut_short(self) -> SequenceCutShort:
+    async def _end_early(self) -> None:
         """Record the steps that did not end, and undo those that did if failure means that."""
         self._cancels = self._task.cancelling() if self._task else 0
         error = asyncio.CancelledError("cut short")
@@ -137,7 +131,6 @@ class SequenceRun:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(UNDO_SECONDS):
                     await self._compensate()
-        return SequenceCutShort(self._output())
 
     async def _run_in_turn(self, step: PlannedStep) -> None:
         for name in step.needs:
@@ -194,7 +187,7 @@ class SequenceRun:
             record.result = part_done(error, MAX_PART)
             # Unless the run as a whole is cancelled, a CancelledError is the step's own doing.
             if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() > self._cancels:
-                raise
+                raise cut_short(error, record.result) from None
             kind = type(error).__name__
             record.status, record.error = "failed", StepError(type=kind, message=str(error) or f"raised {kind}")
             self.first_failure = self.first_failure or (record, error)
