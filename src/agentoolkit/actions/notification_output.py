@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from agentool.errors import AgenToolError
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
+
+MAX_TAKEN = 1_000
+"""Records of which is known that an attempt has taken them, those taken last."""
+
+_taken: OrderedDict[int, dict[str, Any]] = OrderedDict()
+"""Records by their `id`, which is nobody else's while they are here."""
 
 
 class NotificationOutput(BaseModel):
@@ -27,19 +34,26 @@ class NotificationFailed(AgenToolError, RuntimeError):
 
 
 def arrived_before(message: str, targets: Sequence[str]) -> frozenset[str]:
-    """Return where an earlier attempt of this execution has delivered it: that is in the execution's result so far."""
+    """Return where an earlier attempt of this execution has delivered it: that is in the execution's result so far.
+
+    Each record is taken once. The same words may be sent twice in one execution, and an attempt that ended early sent them once.
+    """
     from agentoolkit.system.scheduler import current_execution
 
     execution = current_execution()
     message = without_texts(message, secrets_here.get())  # as it is in the record
     for record in () if execution is None else _records(execution.result):
-        if record["message"] == message and {*record["delivered"], *record["failed"]} == set(targets):
-            return frozenset(record["delivered"])
+        part = _as_output(record)
+        if id(record) not in _taken and part and part.message == message and {*part.delivered, *part.failed} == set(targets):
+            _taken[id(record)] = record
+            while len(_taken) > MAX_TAKEN:
+                _taken.popitem(last=False)
+            return frozenset(part.delivered)
     return frozenset()
 
 
-def _records(result: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what was recorded of notifications that arrived in part, also of those within sequences."""
+def _records(result: Any) -> Iterator[dict[str, Any]]:
+    """Yield what may be a record of a notification that arrived in part, also of those within sequences."""
     if isinstance(result, dict):
         record = cast("dict[str, Any]", result)
         if record.keys() == NotificationOutput.model_fields.keys() and record["failed"]:
@@ -48,3 +62,11 @@ def _records(result: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(result, list):
         for value in cast("list[Any]", result):
             yield from _records(value)
+
+
+def _as_output(record: dict[str, Any]) -> NotificationOutput | None:
+    """Read a record; None if it is another tool's, which has the same keys."""
+    try:
+        return NotificationOutput.model_validate(record, strict=True)
+    except ValidationError:
+        return None
