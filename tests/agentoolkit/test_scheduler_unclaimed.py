@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,21 @@ async def test_a_worker_that_has_the_tool_runs_it_after_all(kit: Any, courier: C
     await refuse(kit, execution_id, has_tool=True)
     row = await kit.scheduler.store.execution(execution_id)
     assert (row.status, row.reason, row.attempt) == (ExecutionStatus.SUCCESS, "", 1)
+
+
+@pytest.mark.parametrize("said", ["", HAS_NOT])
+async def test_what_a_worker_has_claimed_is_left_to_it(kit: Any, courier: Courier, monkeypatch: pytest.MonkeyPatch, said: str):
+    """While it waits there for room, whoever sent it says nothing of it and ends it never, whatever another worker has said."""
+    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.2)
+    execution_id = await start_run(kit, courier)
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
+        store = worker.scheduler.store
+        await store.claim_executions([execution_id], datetime.now(UTC))
+        await store.write(lambda tx: tx.session.run("UPDATE agentool_executions SET reason = :said", {"said": said}))
+        sent = courier.sent.count(execution_id)
+        await until(lambda: courier.sent.count(execution_id) >= sent + 4)
+        row = await store.execution(execution_id)
+        assert (row.status, row.reason, row.owner) == (ExecutionStatus.QUEUED, said, store.owner)
 
 
 async def test_a_job_that_a_worker_cannot_read_is_left(kit: Any, courier: Courier):

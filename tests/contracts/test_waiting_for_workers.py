@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentoolkit.system.scheduler.jobs import Execution, Job
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
-from .job_store_steps import add, at, begin, claim_one, finish, succeed
+from .job_store_steps import START, add, at, begin, claim_one, finish, start, succeed
+from .owners import sql
 
 TOOL = "waits for a worker that has AgenTool 'work'"
 
@@ -63,3 +66,37 @@ async def test_a_job_that_cannot_be_read_is_left(first: SqlJobStore, second: Sql
     found = await first.execution(execution.execution_id)
     assert found is not None
     assert (found.owner, found.finished) == (first.owner, False)
+
+
+async def test_what_a_worker_has_claimed_says_nothing(first: SqlJobStore, second: SqlJobStore):
+    """While it waits there for room, neither whoever sent it nor a worker that lacks its AgenTool says that it waits for a worker."""
+    execution = await waiting(first)
+    assert len(await second.claim_executions([execution.execution_id], at(2))) == 1
+    assert [await store.note_waiting({execution.execution_id: TOOL}) for store in (first, second)] == [[], []]
+    assert await reason_of(first, execution) == ""
+
+
+async def test_what_is_asked_for_by_a_process_that_does_not_lead_says_so_too(first: SqlJobStore, second: SqlJobStore):
+    """Of `run_now` whoever asks is who sends: a worker says of it what it lacks."""
+    await add(first)
+    asked = Execution("job@now", "job", "probe", START, trigger="run_now", owner=second.owner)
+    await second.insert([asked])
+    assert await first.note_waiting({asked.execution_id: TOOL}) == [asked.execution_id]
+
+
+@pytest.mark.parametrize(("reason", "left"), [(TOOL, ""), ("waits for a worker: none", ""), ("asked for", "asked for")])
+async def test_what_begins_waits_no_more(first: SqlJobStore, reason: str, left: str):
+    """Whatever it was said to wait for; another reason stays."""
+    execution = await waiting(first)
+    await first.note_waiting({execution.execution_id: reason})
+    assert await start(first, execution.begun(at(1)))
+    assert await reason_of(first, execution) == left
+
+
+async def test_what_another_has_said_of_a_claimed_one_is_gone_when_it_begins(first: SqlJobStore, second: SqlJobStore):
+    """A worker of an older version writes it on the record of another owner all the same."""
+    execution = await waiting(first)
+    (claimed,) = await second.claim_executions([execution.execution_id], at(2))
+    await sql(first, "UPDATE agentool_executions SET reason = :reason", reason=TOOL)
+    assert await start(second, claimed.execution.begun(at(3)))
+    assert await reason_of(first, execution) == ""

@@ -36,7 +36,8 @@ class UnclaimedExecutions:
     async def look(self, routes: Mapping[str, Route], *, too_long: bool) -> None:
         """Look at the records of executions that went these ways some time ago."""
         try:
-            rows = await self._store.executions_by_id(list(routes))
+            found = await self._store.executions_by_id(list(routes))
+            rows = [row for row in found if row.owner == self._store.owner]  # any other owner is a worker, which has claimed it
             await self._note([row for row in rows if row.status is ExecutionStatus.QUEUED and not is_waiting(row)], routes)
             for row in rows:
                 if too_long and was_refused(row):

@@ -49,5 +49,8 @@ class SharedStore(Protocol):
         ...
 
     async def note_waiting(self, reasons: Mapping[str, str]) -> Sequence[str]:
-        """Let the records of executions that wait say why, until they are claimed. Return those that did not say so before."""
+        """Let the records of executions that wait, and that no worker has claimed, say why until one does.
+
+        Return those that did not say so before.
+        """
         ...

@@ -8,6 +8,7 @@ from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
+from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
@@ -27,12 +28,14 @@ from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_f
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
 _STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
-_BEGIN = """
-    UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL FROM r
+REASON_HERE = f"CASE SUBSTR(reason, 1, {len(WAITS)}) WHEN '{WAITS}' THEN '' ELSE reason END"
+"""The reason of what a process has made its own: it waits for no worker any more."""
+_BEGIN = f"""
+    UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL, reason = {REASON_HERE} FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND agentool_executions.status IN ('queued', 'retrying')
     RETURNING agentool_executions.execution_id
-"""
+"""  # noqa: S608  a constant of ours
 _ENDED = EXECUTION.only("execution_id", "owner", "attempt", "status", "reason", "finished_at", "duration", "result", "error", "delivery")
 _ENDED_TYPES = {**_ENDED.types, "seen": "TEXT"}
 _SET_ENDED = ", ".join(f"{name} = {_ENDED.value(name)}" for name in _ENDED.names[3:])
@@ -56,9 +59,11 @@ _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND f
 _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
+# Sent has it whoever leads or, where a caller waits for it, whoever asked. Any other owner is a worker, which has claimed it.
 _NOTE_WAITING = """
     UPDATE agentool_executions SET reason = r.reason FROM r
     WHERE execution_id = r.id AND status = 'queued' AND finished_at IS NULL AND agentool_executions.reason <> r.reason
+    AND (cause = 'run_now' OR owner IN (SELECT l.owner FROM agentool_leases l WHERE l.name = 'leader'))
     RETURNING execution_id
 """
 _CANCEL_REQUESTS = """

@@ -12,12 +12,11 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
-from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.job_records import unreadable
 from agentoolkit.system.scheduler.jobs import Execution, Job
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
-from agentoolkit.system.scheduler.stores.sql.execution_changes import UNFINISHED, noted, read_or_none
+from agentoolkit.system.scheduler.stores.sql.execution_changes import REASON_HERE, UNFINISHED, noted, read_or_none
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, execution_or_damaged
@@ -27,7 +26,7 @@ _CLAIM = f"""
     UPDATE agentool_executions SET owner = r.new_owner, status = CASE r.begins WHEN 1 THEN 'running' ELSE status END,
         started_at = CASE r.begins WHEN 1 THEN r.claimed_at ELSE started_at END,
         retry_at = CASE r.begins WHEN 1 THEN NULL ELSE retry_at END,
-        reason = CASE SUBSTR(reason, 1, {len(WAITS)}) WHEN '{WAITS}' THEN '' ELSE reason END
+        reason = {REASON_HERE}
     FROM r
     WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
