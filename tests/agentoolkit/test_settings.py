@@ -192,6 +192,6 @@ def test_settings_import_no_tool() -> None:
     """The ground floor knows no room above it."""
     code = "import sys, agentoolkit.settings; print(*[name for name in sys.modules if name.startswith('agentoolkit.')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    ours = ("settings", "setting_groups", "setting_sources", "setting_values", "agent_settings")
+    ours = ("settings", "setting_groups", "setting_sources", "setting_values", "agent_settings", "own_folder")
     ground = {f"agentoolkit.{name}" for name in ours}
     assert set(loaded) <= ground

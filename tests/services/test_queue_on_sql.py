@@ -345,11 +345,11 @@ class Explained:
     def cursor(self) -> Explained:
         return Explained(self._driver.cursor(), self._explain, self._plans)
 
-    def execute(self, sql: str, parameters: Any = ()) -> None:
+    def execute(self, sql: str, parameters: Any = (), **options: Any) -> None:
         if sql.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
             self._driver.execute(self._explain + sql, parameters)
             self._plans += [row[-1] for row in self._driver.fetchall()]
-        self._driver.execute(sql, parameters)
+        self._driver.execute(sql, parameters, **options)
 
 
 async def test_no_statement_reads_a_whole_table(emptied_database_url: str, monkeypatch: pytest.MonkeyPatch):

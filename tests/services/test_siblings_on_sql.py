@@ -52,7 +52,8 @@ async def test_what_another_process_cancels_as_it_begins_is_as_its_record_says(l
         return answer
 
     owner.kit.scheduler.store.begin = meanwhile
-    await owner.kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "now", **RUN})
+    two_writes = {"schedule": "now", "on_interrupt": "fail"}  # others begin with their claim
+    await owner.kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", **two_writes, **RUN})
     for _ in range(10):
         await owner.clock.advance(seconds=0.5)
         await asyncio.sleep(0.05)

@@ -62,7 +62,8 @@ def parts_of(wanted: Wanted) -> Iterator[Part]:
         where = ("--bind", "127.0.0.1", "--port", str(wanted.redis_port), "--dir", str(home()), "--save", "")
         yield Part("redis", (program, *where), wanted.redis_port)
     if wanted.worker:
-        yield Part("worker", (*_AGENTOOL, "worker"))
+        # Flower asks for events, but not before it is there.
+        yield Part("worker", (*_AGENTOOL, "worker", *(["--task-events"] if wanted.flower else [])))
     if wanted.scheduler:
         address = f"127.0.0.1:{wanted.http_port}"
         yield Part("scheduler", (*_AGENTOOL, "serve", "--kept", "--http", address), wanted.http_port, f"http://{address}")

@@ -22,6 +22,8 @@ class WorkerOptions(NamedTuple):
     app: str | None = None
     pool: str = "prefork"
     concurrency: int | None = None
+    events: bool = False
+    """Are Celery's events of each message sent, though nobody has asked for them yet?"""
 
 
 def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
@@ -38,6 +40,8 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     if (why := unable(options.pool)) is not None:
         raise ConfigurationError(why)
     asked = ["worker", "--loglevel", "INFO", "--pool", options.pool]
+    if options.events:
+        asked += ["--task-events"]
     if options.app is not None and ":" not in options.app:
         asked += ["--include", options.app]  # for the tasks of its own that it may have
     app.worker_main(asked if options.concurrency is None else [*asked, "--concurrency", str(options.concurrency)])

@@ -61,7 +61,7 @@ class ToolHomes:
 
     def of(self, function: Callable[..., Any]) -> ToolHome:
         """Return the home of the program that a function belongs to."""
-        top = sys.modules.get(function.__module__.partition(".")[0])  # the module, or the topmost package
+        top = sys.modules.get((function.__module__ or "").partition(".")[0])  # the module, or the topmost package
         program = Path(getattr(top, "__file__", None) or function.__code__.co_filename).absolute()
         with self._lock:
             if program not in self._homes:

@@ -81,7 +81,7 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
             given by name.
     """
     whole = signature_of(function)
-    if whole is None or not (getattr(function, "__name__", None) and getattr(function, "__module__", None)):
+    if whole is None or not getattr(function, "__name__", None):
         problem = f"{excerpt(function)} does not say what it is called and what it takes."
         raise ConfigurationError(problem, field="function", remedy="Write a function with `def` around it.")
     for name, parameter in whole.parameters.items():

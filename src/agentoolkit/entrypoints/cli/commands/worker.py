@@ -29,11 +29,14 @@ def worker(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", metavar="N", help="Processes or threads of Celery; as many as cores by default.", min=1)
     ] = None,
+    events: Annotated[
+        bool, typer.Option("--task-events", "-E", help="Of Celery: send an event of each message, which Flower shows, from the beginning.")
+    ] = False,
     allow: Allow = None,
 ) -> None:
     """Carry out jobs for a scheduler elsewhere, as a worker of Celery or RQ, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.working import WorkerOptions, run_celery_worker, run_rq_worker
 
     collect_as_usual()
-    options = WorkerOptions(tuple(queues or ()), app, pool, concurrency)
+    options = WorkerOptions(tuple(queues or ()), app, pool, concurrency, events)
     (run_rq_worker if rq else run_celery_worker)(options, allow or [])
