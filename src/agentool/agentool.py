@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, cast
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from pydantic import ValidationError
 
 from agentool.base import BaseOperationInput
-from agentool.context import Deps
+from agentool.context import Deps, RunContext
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, are_values_shown, did_you_mean, excerpt, sentence
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, are_values_shown, did_you_mean, excerpt, sentence
 from agentool.hints import Hints
 from agentool.operations import Handler, Operation, read_operations
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
+
+logger = logging.getLogger(__name__)
 
 Precheck = Callable[[Any, Any], None]
 """Called with an AgenTool's deps and validated input; raises what is wrong with it."""
@@ -65,7 +68,29 @@ class AgenTool(Generic[Deps]):
             refused.also = self._also_refused(data, refused)
             raise refused from (error if are_values_shown() else None)
 
-    def without_faults(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
+    async def refused_besides(self, data: object, refused: InvalidInput, injector: Injector) -> tuple[AgenToolError, ...]:
+        """Return what a trial refuses of input besides the fields that were refused already."""
+        left = self._without_faults(data, refused)
+        found = () if left is None else await self.refused_in_trial(left, injector)
+        return tuple(other for error in found for other in _of_the_rest(error, cast("Mapping[str, Any]", data)))
+
+    async def refused_in_trial(self, asked: BaseOperationInput, injector: Injector) -> tuple[AgenToolError, ...]:
+        """Return what is refused of a call that does nothing, where there is one for what is asked."""
+        if self.trial is None or (tried := self.trial(self.deps, asked)) is None:
+            return ()
+        deps, instead = tried
+        try:
+            operation = self.operation(instead)
+            await operation.handler(RunContext(deps, injector, self.name), **operation.arguments(instead))
+        except AgenToolError as error:
+            return (error,)
+        except Tried:
+            pass
+        except Exception:  # what was refused before is told all the same
+            logger.exception("A trial of %s failed", self.name)
+        return ()
+
+    def _without_faults(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
         """Return input without the fields that were refused; None where nothing can be told of the others."""
         faulty = {problem.field.partition(".")[0] for problem in refused.problems}
         given = cast("dict[str, object]", data) if isinstance(data, dict) else {}
@@ -78,19 +103,13 @@ class AgenTool(Generic[Deps]):
 
     def _also_refused(self, data: object, refused: InvalidInput) -> tuple[AgenToolError, ...]:
         """Return what is wrong with input besides the fields that were refused."""
-        left = self.without_faults(data, refused)
+        left = self._without_faults(data, refused)
         if left is None:
             return ()
         try:
             self._check_validated(left)
-        except InvalidInput as error:
-            given = cast("Mapping[str, Any]", data)
-            problems = tuple(problem for problem in error.problems if problem.field not in given or problem.value is not None)
-            if problems == error.problems:
-                return (error,)
-            return (type(error)(sentence(problems), remedy=error.remedy, problems=problems),) if problems else ()
         except AgenToolError as error:
-            return (error,)
+            return _of_the_rest(error, cast("Mapping[str, Any]", data))
         return ()
 
     def operation(self, data: BaseOperationInput) -> Operation:
@@ -136,6 +155,16 @@ class AgenTool(Generic[Deps]):
     def output_types(self) -> tuple[Any, ...]:
         """Return the distinct types that the handlers declare to return."""
         return tuple(dict.fromkeys(operation.output_type for operation in self.operations.values()))
+
+
+def _of_the_rest(error: AgenToolError, given: Mapping[str, Any]) -> tuple[AgenToolError, ...]:
+    """Leave out that a field is missing which was given: it was refused, and so it was not in what was tried."""
+    if not isinstance(error, InvalidInput):
+        return (error,)
+    problems = tuple(problem for problem in error.problems if problem.field not in given or problem.value is not None)
+    if problems == error.problems:
+        return (error,)
+    return (type(error)(sentence(problems), remedy=error.remedy, problems=problems),) if problems else ()
 
 
 def create_agentool(

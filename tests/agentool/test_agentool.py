@@ -18,6 +18,10 @@ class DoorInput(BaseOperationInput):
     width: int = 1
 
 
+class TwoKeysInput(DoorInput):
+    colour: str | None = None
+
+
 async def open_door(ctx: RunContext, key: str, width: int = 1) -> str:
     return f"opened with {key}"
 
@@ -267,3 +271,34 @@ async def test_a_trial_tells_what_only_a_try_can_show() -> None:
         await home.run("door", {"operation": "open", "key": "iron", "colour": "red"})
     assert opened == [("door", "brass"), ("trial", "brass"), ("trial", "iron")]
     assert await home.refusals("door", {"operation": "open", "key": "brass"}) == ()
+
+
+@pytest.mark.parametrize("failure", [OSError("the lock is stuck"), KeyError("door")])
+async def test_a_trial_that_fails_hides_no_refusal(failure: Exception) -> None:
+    """What was refused before is told, and nothing of the trial's own trouble."""
+
+    async def opening(ctx: RunContext[str], key: str, width: int = 1) -> str:
+        raise failure
+
+    home = Injector()
+    handlers = {"open": opening, "shut": shut_door}
+    create_agentool("door", DoorInput, handlers, deps="door", trial=lambda deps, asked: ("trial", asked), injector=home)
+    with pytest.raises(InvalidInput, match="colour") as refused:
+        await home.run("door", {"operation": "open", "key": "brass", "colour": "red"})
+    assert refused.value.also == ()
+
+
+async def test_a_trial_calls_nothing_missing_that_was_refused() -> None:
+    """A required field that was given and did not fit is told once, as what it is; one that is missing is told too."""
+
+    async def opening(ctx: RunContext[str], key: str, colour: str) -> str:
+        raise AssertionError
+
+    home = Injector()
+    handlers = {"open": opening, "shut": shut_door}
+    create_agentool("door", TwoKeysInput, handlers, deps="door", trial=lambda deps, asked: ("trial", asked), injector=home)
+    for data, told in (({"key": 5, "colour": "red"}, []), ({"key": 5}, ["colour"])):
+        with pytest.raises(InvalidInput) as refused:
+            await home.run("door", {"operation": "open", **data})
+        assert "key: is required" not in str(refused.value)
+        assert [problem.field for error in refused.value.also for problem in error.problems] == told

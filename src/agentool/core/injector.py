@@ -17,7 +17,6 @@ from agentool.errors import (
     ConfigurationError,
     InvalidInput,
     InvalidOutput,
-    Tried,
     UnknownAgenTool,
     did_you_mean,
     excerpt,
@@ -145,8 +144,8 @@ class Injector:
         try:
             validated = agentool.validate(data)
         except InvalidInput as refused:
-            if not refused.also and (left := agentool.without_faults(data, refused)) is not None:
-                refused.also = await self._refused_in_trial(agentool, left)
+            if not refused.also:
+                refused.also = await agentool.refused_besides(data, refused, self)
             raise
         operation = agentool.operation(validated)
         context = RunContext(agentool.deps, self, name)
@@ -167,21 +166,7 @@ class Injector:
             validated = agentool.check(data)
         except AgenToolError as error:
             return (error,)
-        return await self._refused_in_trial(agentool, validated)
-
-    async def _refused_in_trial(self, agentool: AgenTool[Any], asked: BaseOperationInput) -> tuple[AgenToolError, ...]:
-        """Return what is refused of a call that does nothing, where its AgenTool has one for what is asked."""
-        if agentool.trial is None or (tried := agentool.trial(agentool.deps, asked)) is None:
-            return ()
-        deps, instead = tried
-        operation = agentool.operation(instead)
-        try:
-            await operation.handler(RunContext(deps, self, agentool.name), **operation.arguments(instead))
-        except AgenToolError as error:
-            return (error,)
-        except Tried:
-            pass
-        return ()
+        return await agentool.refused_in_trial(validated, self)
 
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.

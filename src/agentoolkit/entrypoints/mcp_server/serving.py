@@ -49,6 +49,8 @@ class ServeOptions:
     agent: str | None = None
     token: bool = False
     """Is a token asked for on a loopback address too?"""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies that are believed who asks."""
 
     @property
     def needs_token(self) -> bool:
@@ -128,7 +130,9 @@ async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None
         served = replace(options, port=listening.getsockname()[1])
         sys.stderr.write(f"agentool: MCP at {served.url}\n")
         app = http_app(server, host, served)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, forwarded_allow_ips=list(options.proxies)
+        )
         await uvicorn.Server(config).serve([listening])
 
 

@@ -53,8 +53,11 @@ def serve(
         from agentoolkit.entrypoints.mcp_server.serving import ServeOptions, serve_mcp
     except ImportError as error:
         raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
-    options = ServeOptions(owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token)
     settings = settings_for(allow or [], memory=memory)
+    proxies = tuple(map(str, settings.rest.proxies))
+    options = ServeOptions(
+        owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token, proxies=proxies
+    )
     if keep:
         from agentoolkit.entrypoints.mcp_server.detached_process import keep_serving
 
