@@ -54,7 +54,6 @@ def serve(
     except ImportError as error:
         raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
     settings = settings_for(allow or [], memory=memory)
-    proxies = tuple(map(str, settings.rest.proxies))
     options = ServeOptions(
         owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token, proxies=proxies
     )
