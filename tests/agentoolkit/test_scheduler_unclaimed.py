@@ -14,10 +14,12 @@ import pytest
 from agentool import Injector
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.executors import remote
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, ExecutorName
+from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Route
 from agentoolkit.system.scheduler.views import job_summary
 from agentoolkit.wiring import Toolkit
@@ -41,6 +43,22 @@ async def kit(courier: Courier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         asked = {"operation": "schedule", "job_id": "job", "schedule": "every hour", "error_queue": "failures"}
         await kit.injector.run("scheduler", {**asked, **LIST, "queue": "gpu"})
         yield kit
+
+
+EVERYWHERE = {"default": {}, "away": {"executor": "celery"}, "here": {"executor": "local"}}
+LACKS = "AgenTool 'queue' is not registered here; what is due waits for it"
+
+
+async def schedule_everywhere(kit: Any) -> None:
+    """Schedule a job that names no executor, one of workers, and one that runs here."""
+    for name, executor in EVERYWHERE.items():
+        asked = {"operation": "schedule", "job_id": name, "schedule": "every hour", **executor}
+        await kit.injector.run("scheduler", {**asked, **LIST})
+
+
+async def reasons(kit: Any, parts: Parts) -> dict[str, str]:
+    """Return what a list says of these jobs in a process of such parts."""
+    return {name: job_summary(await kit.scheduler.store.find(name), parts).reason for name in EVERYWHERE}
 
 
 async def record(kit: Any, execution_id: str, holds: Callable[[Execution], bool]) -> Execution:
@@ -149,11 +167,45 @@ async def test_what_is_refused_is_read_where_one_looks(kit: Any, courier: Courie
 
 async def test_a_job_of_workers_waits_for_no_tool_here(kit: Any):
     """What workers have, another process cannot tell: it says of its own jobs alone that they wait for an AgenTool that it has not."""
-    for name, executor in (("away", "celery"), ("here", "local")):
-        asked = {"operation": "schedule", "job_id": name, "schedule": "every hour", "executor": executor}
-        await kit.injector.run("scheduler", {**asked, **LIST})
-    away, here = [job_summary(await kit.scheduler.store.find(name), ()).reason for name in ("away", "here")]
-    assert (away, here) == ("", "AgenTool 'queue' is not registered here; what is due waits for it")
+    await schedule_everywhere(kit)
+    bare = replace(kit.scheduler.parts, injector=Injector())
+    assert await reasons(kit, bare) == {"default": "", "away": "", "here": LACKS}
+
+
+async def test_a_job_of_workers_may_name_its_executor_alone(kit: Any):
+    """Where jobs run here unless they say otherwise, only those that say so are of workers."""
+    await schedule_everywhere(kit)
+    bare = replace(kit.scheduler.parts, injector=Injector(), default_executor="local")
+    assert await reasons(kit, bare) == {"default": LACKS, "away": "", "here": LACKS}
+
+
+@pytest.mark.parametrize(("executor", "waiting"), [("celery", ["here"]), ("local", ["default", "here"])])
+async def test_jobs_of_workers_are_not_without_their_tool(kit: Any, executor: ExecutorName, waiting: list[str]):
+    """Of an AgenTool that is not registered here, the lookup names the jobs that run here, whatever else needs it."""
+    await schedule_everywhere(kit)
+    bare = replace(kit.scheduler.parts, injector=Injector(), default_executor=executor)
+    found = await JobLookup(bare, kit.scheduler.lifecycle).without_tool((name, "queue") for name in EVERYWHERE)
+    assert found == [(name, "queue") for name in waiting]
+
+
+async def test_a_job_that_nobody_can_read_goes_the_default_way(kit: Any):
+    """A damaged job, and one that is gone, do not keep the others from being looked at."""
+    await schedule_everywhere(kit)
+    sql = "UPDATE agentool_jobs SET definition = '{', revision = revision + 1000 WHERE job_id = 'away'"
+    await kit.scheduler.store.write(lambda tx: tx.session.run(sql))
+    bare = replace(kit.scheduler.parts, injector=Injector(), default_executor="local")
+    found = await JobLookup(bare, kit.scheduler.lifecycle).without_tool((name, "queue") for name in ("away", "gone", "here"))
+    assert found == [("away", "queue"), ("gone", "queue"), ("here", "queue")]
+
+
+async def test_what_was_sent_to_workers_waits_for_no_tool_here(kit: Any, courier: Courier):
+    """A history says nothing of an AgenTool that only workers have: not where one looks for one execution, nor for many."""
+    execution_id = await start_run(kit, courier)
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC", executor="celery"), runs_jobs=False) as visitor:
+        visitor.injector.unregister("queue")
+        asked = [("get_job", {"job_id": "job"}), ("list_executions", {"job_id": "job"}), ("get_execution", {"execution_id": execution_id})]
+        job, listed, one = [(await visitor.injector.run("scheduler", {"operation": name, **fields})).data for name, fields in asked]
+    assert [job["info"]["reason"], job["recent_history"][0]["reason"], listed["history"][0]["reason"], one["reason"]] == [""] * 4
 
 
 class Unbegun(Attempts):

@@ -163,6 +163,16 @@ def test_jobs_whose_tool_is_missing_are_a_warning(cli: Cli, monkeypatch: pytest.
     assert "Job evening cannot run: no AgenTool is named 'lamp' here." in cli("serve", "--for", "0.1").stdout
 
 
+def test_jobs_of_workers_are_no_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that workers run needs no AgenTool here: neither doctor nor serve tells of it."""
+    Path("lamps.py").write_text(LAMPS)
+    monkeypatch.setenv("AGENTOOL_PLUGINS", '["lamps:register"]')
+    cli("schedule", "evening", "every day at 18:00", "lamp", "operation=switch")
+    monkeypatch.delenv("AGENTOOL_PLUGINS")
+    monkeypatch.setenv("AGENTOOL_EXECUTOR", "celery")
+    assert (states(cli)["tools"], "cannot run" in cli("serve", "--for", "0.1").stdout) == ("ok", False)
+
+
 def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting that cannot be read is the broken layer."""
     monkeypatch.setenv("AGENTOOL_TIMEOUT", "-1")

@@ -119,7 +119,7 @@ class Serving:
         jobs = (await call(kit, JobList, "list", limit=PAGE)).jobs
         kept = [job.job_id for job in jobs]
         self._introduce(max(number, len(kept)))
-        for job_id, name in jobs_without_tool(kit, jobs):
+        for job_id, name in await jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
         self._tell_tasks(await self._served.apply(kit), kept)
         await kit.scheduler.lifecycle.wait_idle()

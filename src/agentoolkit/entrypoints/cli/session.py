@@ -71,9 +71,9 @@ def has_database() -> bool:
     return not database or "://" in database or Path(database).exists()
 
 
-def jobs_without_tool(kit: Toolkit, jobs: Iterable[JobSummary]) -> list[tuple[str, str]]:
-    """Return the id of each job whose AgenTool is not registered here, and that one's name."""
-    return [(job.job_id, job.agentool_name) for job in jobs if job.agentool_name not in kit.injector]
+async def jobs_without_tool(kit: Toolkit, jobs: Iterable[JobSummary]) -> Sequence[tuple[str, str]]:
+    """Return the id of each job that waits for its AgenTool to be registered here, and that one's name. Workers may have it."""
+    return await kit.scheduler.lookup.without_tool((job.job_id, job.agentool_name) for job in jobs)
 
 
 def command_name() -> str:

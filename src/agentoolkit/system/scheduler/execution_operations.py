@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from agentoolkit.system.scheduler.gone import GONE
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
-from agentoolkit.system.scheduler.schemas import BackfillInfo, History, RunNow, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionInfo, History, RunNow, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -65,7 +66,7 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
         JobNotFound: There is neither such a job nor a record of it.
     """
     found = await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)
-    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found.executions]
+    history = await _infos(ctx.deps, found.executions)
     result = History(job_id=job_id, history=history, count=len(history))
     return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
 
@@ -92,7 +93,7 @@ async def scheduler_list_executions(
     found = await ctx.deps.executions.history(
         job_id, limit or HISTORY_LENGTH, execution_status, place, with_results=with_results, query=query
     )
-    history = [views.execution_info(execution, ctx.deps.parts.injector) for execution in found.executions]
+    history = await _infos(ctx.deps, found.executions)
     result = History(job_id=job_id, history=history, count=len(history), cursor=cursor_of(found.following))
     return views.answer("list_executions", f"{counted(len(history), 'execution')}.", result)
 
@@ -104,7 +105,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.get(execution_id)
-    info = views.execution_info(execution, ctx.deps.parts.injector)
+    (info,) = await _infos(ctx.deps, [execution])
     if execution.status in UNFINISHED:
         info = info.model_copy(update={"output": ctx.deps.parts.live.of(execution_id)})
     return views.answer("get_execution", f"The execution is {execution.status}.", info)
@@ -117,7 +118,8 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
         ExecutionNotFound: There is no record of it, or no longer.
     """
     execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
-    return views.answer("cancel_execution", _cancelled(execution), views.execution_info(execution, ctx.deps.parts.injector))
+    (info,) = await _infos(ctx.deps, [execution])
+    return views.answer("cancel_execution", _cancelled(execution), info)
 
 
 async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = None, execution_id: str | None = None) -> SchedulerOutput:
@@ -131,7 +133,8 @@ async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = N
         InvalidJob: Neither a key nor an execution of the job is given, or both are.
     """
     execution = await ctx.deps.executions.start(job_id, run_key, execution_id)
-    return views.answer("start_run", f"The execution is {execution.status}.", views.execution_info(execution, ctx.deps.parts.injector))
+    (info,) = await _infos(ctx.deps, [execution])
+    return views.answer("start_run", f"The execution is {execution.status}.", info)
 
 
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
@@ -180,6 +183,13 @@ HANDLERS: dict[str, Handler] = {
     "start_run": scheduler_start_run,
     "backfill": scheduler_backfill,
 }
+
+
+async def _infos(service: SchedulerService, executions: Sequence[Execution]) -> list[ExecutionInfo]:
+    """Return executions as histories have them. Those that wait for an AgenTool to be registered here say so."""
+    told_nothing = [one for one in executions if one.status is ExecutionStatus.QUEUED and not one.reason]
+    waiting = set(await service.lookup.without_tool((one.job_id, one.agentool_name) for one in told_nothing))
+    return [views.execution_info(one, waits=(one.job_id, one.agentool_name) in waiting) for one in executions]
 
 
 def _needed(field: str, value: T | None) -> T:

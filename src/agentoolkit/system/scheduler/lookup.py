@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
+from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobNotFound, NotPermitted
-from agentoolkit.system.scheduler.jobs import Job, JobStatus
-from agentoolkit.system.scheduler.ports import AuditEntry, FoundJobs, Position, StoredJob
+from agentoolkit.system.scheduler.jobs import Job, JobStatus, Policies
+from agentoolkit.system.scheduler.ports import AuditEntry, DamagedJob, FoundJobs, Position, StoredJob
 from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
 _PAGE = 1_000
@@ -30,6 +31,7 @@ class JobLookup:
     """
 
     def __init__(self, parts: Parts, lifecycle: Lifecycle) -> None:
+        self._parts = parts
         self._store = parts.store
         self._time = parts.time
         self._lifecycle = lifecycle
@@ -57,6 +59,19 @@ class JobLookup:
         if stored is not None and get_caller().owns(stored.job.owner):
             return stored
         return await self.job(job_id)
+
+    async def without_tool(self, needed: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return which ids of jobs, each with the name of an AgenTool, wait for it to be registered here. See `Parts.waits_for_tool`."""
+        lost = [(job_id, name) for job_id, name in dict.fromkeys(needed) if name not in self._parts.injector]
+
+        async def waits(one: tuple[str, str]) -> bool:
+            try:
+                stored = await self._store.find(one[0])
+            except DamagedJob:
+                stored = None
+            return self._parts.waits_for_tool(one[1], stored.job.policies if stored else Policies())
+
+        return [one for one, does in zip(lost, await done_in_portions(waits, lost, AT_ONCE), strict=True) if does]
 
     async def page(
         self, status: JobStatus | None, limit: int, after: Position | None, owner: str | None = None, query: str = ""

@@ -194,7 +194,7 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     stored = await ctx.deps.lookup.job_or_cancelled(job_id)
     recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
     downstream, pending = await ctx.deps.lookup.downstream(stored.job), ctx.deps.lifecycle.engine is None
-    result = views.job_details(stored, recent, downstream, ctx.deps.parts.injector, pending=pending)
+    result = views.job_details(stored, recent, downstream, ctx.deps.parts, pending=pending)
     if stored.state.status is JobStatus.CANCELLED:
         told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
         return views.answer("get_job", told, result)
@@ -251,7 +251,7 @@ HANDLERS: dict[str, Handler] = {
 async def _summaries(service: SchedulerService, found: Sequence[StoredJob]) -> list[JobSummary]:
     """Return jobs as lists have them, with how each one's last execution ended."""
     outcomes = await service.store.last_outcomes([stored.job.job_id for stored in found])
-    return [views.job_summary(stored, service.parts.injector, outcomes.get(stored.job.job_id)) for stored in found]
+    return [views.job_summary(stored, service.parts, outcomes.get(stored.job.job_id)) for stored in found]
 
 
 async def _told_scheduled(service: SchedulerService, operation: str, done: str, added: Added, *, dry_run: bool) -> SchedulerOutput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from agentoolkit.system.scheduler.decisions.admission import ends_soon
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
@@ -110,8 +111,8 @@ def job_ref(stored: StoredJob) -> JobRef:
     return JobRef(job_id=job.job_id, state=state.status, next_run=_next_run(job, state))
 
 
-def job_summary(stored: StoredJob, tools: Container[str], last_outcome: ExecutionStatus | None = None) -> JobSummary:
-    """A job as a line of a list; `tools` are the names of the AgenTools that are registered here."""
+def job_summary(stored: StoredJob, parts: Parts, last_outcome: ExecutionStatus | None = None) -> JobSummary:
+    """A job as a line of a list; `parts` tell which AgenTools are registered here, and what is carried out here."""
     job, state = stored
     return JobSummary(
         job_id=job.job_id,
@@ -122,7 +123,7 @@ def job_summary(stored: StoredJob, tools: Container[str], last_outcome: Executio
         schedule=job.schedule.text if job.readable else "",
         timezone=job.schedule.timezone,
         next_run=_next_run(job, state),
-        reason=_reason_of(job, state, tools),
+        reason=_reason_of(job, state, parts),
         last_outcome=last_outcome,
         ended_at=local(state.ended_at, job.schedule.timezone),
         owner=job.owner,
@@ -144,9 +145,9 @@ def cancelled_job(cancelled: Cancelled) -> CancelledJob:
 
 
 def job_details(
-    stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], tools: Container[str], *, pending: bool
+    stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], parts: Parts, *, pending: bool
 ) -> JobDetails:
-    """A job with everything that is known of it; `tools` are the names of the AgenTools that are registered here."""
+    """A job with everything that is known of it; `parts` as for `job_summary`."""
     job, state = stored
     return JobDetails(
         job_id=job.job_id,
@@ -161,25 +162,27 @@ def job_details(
             "state": state.status.value,
             "runs": state.runs,
             "version": state.version,
-            "reason": _reason_of(job, state, tools),
+            "reason": _reason_of(job, state, parts),
             "ended_at": local(state.ended_at, job.schedule.timezone),
             "paused_until": local(state.paused_until, job.schedule.timezone),
         },
-        recent_history=[execution_info(execution, tools) for execution in executions],
+        recent_history=[
+            execution_info(execution, waits=parts.waits_for_tool(execution.agentool_name, job.policies)) for execution in executions
+        ],
         upstream=job.upstream_id,
         downstream=list(downstream),
     )
 
 
-def execution_info(execution: Execution, tools: Container[str]) -> ExecutionInfo:
-    """One record of a history; `tools` are the names of the AgenTools that are registered here."""
+def execution_info(execution: Execution, *, waits: bool = False) -> ExecutionInfo:
+    """One record of a history; does it wait for its AgenTool to be registered here, if it has not begun?"""
     return ExecutionInfo(
         execution_id=execution.execution_id,
         job_id=execution.job_id,
         agentool_name=execution.agentool_name,
         trigger=execution.trigger,
         status=execution.status,
-        reason=execution.reason or (_waits_for(execution.agentool_name, tools) if execution.status is ExecutionStatus.QUEUED else ""),
+        reason=execution.reason or (_waits_for(execution.agentool_name) if waits and execution.status is ExecutionStatus.QUEUED else ""),
         success=execution.status is ExecutionStatus.SUCCESS,
         scheduled_at=execution.scheduled_at.isoformat(),
         started_at=execution.started_at.isoformat() if execution.started_at else None,
@@ -207,16 +210,16 @@ def _error_info(error: ErrorRecord | None) -> ErrorInfo | None:
     return ErrorInfo(type=error.type, message=error.message, traceback=error.traceback) if error else None
 
 
-def _reason_of(job: Job, state: JobState, tools: Container[str]) -> str:
+def _reason_of(job: Job, state: JobState, parts: Parts) -> str:
     if state.reason or state.status is not JobStatus.ACTIVE:
         return state.reason
     ends = calendar_end_note(job.schedule, state.next_run_at) if state.next_run_at and job.schedule.excludes else None
-    goes_away = job.policies.executor not in (None, "local")  # what workers have is not known here
-    return ("" if goes_away else _waits_for(job.agentool_name, tools)) or ends or ends_soon(job, state)
+    waits = parts.waits_for_tool(job.agentool_name, job.policies)
+    return (_waits_for(job.agentool_name) if waits else "") or ends or ends_soon(job, state)
 
 
-def _waits_for(agentool_name: str, tools: Container[str]) -> str:
-    return "" if agentool_name in tools else f"AgenTool {agentool_name!r} is not registered here; what is due waits for it"
+def _waits_for(agentool_name: str) -> str:
+    return f"AgenTool {agentool_name!r} is not registered here; what is due waits for it"
 
 
 def _next_run(job: Job, state: JobState) -> str | None:

@@ -42,7 +42,7 @@ async def check_records() -> AsyncIterator[Finding]:
             jobs = (await find_jobs(kit)).jobs  # all of them, so once
             yield await check_backlog(kit, jobs)
             yield await check_workers(kit)
-            yield check_tools(kit, jobs)
+            yield await check_tools(kit, jobs)
             for check in (check_damaged, check_outbox, check_queue):
                 yield await check(kit)
     except AgenToolError as error:
@@ -118,14 +118,14 @@ async def check_workers(kit: Toolkit) -> Finding:
     return warning("workers", f"{said}{more}", "Start workers for these queues that have these AgenTools: agentool worker [QUEUE]")
 
 
-def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
+async def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
     """Has every job its AgenTool?"""
-    lost = jobs_without_tool(kit, jobs)
+    lost = await jobs_without_tool(kit, jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
         return warning("tools", f"not here: {said}{more}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
-    return ok("tools", "every job has its AgenTool")
+    return ok("tools", "every job that runs here has its AgenTool")
 
 
 async def check_damaged(kit: Toolkit) -> Finding:

@@ -66,6 +66,10 @@ class Parts:
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
 
+    def waits_for_tool(self, agentool_name: str, policies: Policies) -> bool:
+        """Does what is due wait for its AgenTool to be registered here? Which ones workers have is not known here."""
+        return (policies.executor or self.default_executor) == "local" and agentool_name not in self.injector
+
     def runs_here(self, job: Job) -> bool:
         """Does this process carry out a job's executions itself?"""
         route = self.route_of(job.policies, job.job_name)
