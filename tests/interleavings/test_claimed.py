@@ -234,6 +234,37 @@ async def test_a_claim_that_is_refused_or_not_answered_is_looked_for(due: Due, p
     assert (due.executor._reserved, due.executor._rooms) == ({}, {})
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE agentool_jobs SET definition = '{', revision = revision + 1000 WHERE job_id = ?",
+        "DELETE FROM agentool_jobs WHERE job_id = ?",
+        "UPDATE agentool_executions SET attempts = '{' WHERE job_id = ?",
+    ],
+    ids=["job", "no job", "record"],
+)
+async def test_what_cannot_be_read_holds_up_no_other(due: Due, damage: str):
+    """Of a claim whose answer was lost, what is damaged ends by itself: the others run, and no room is held for any of them.
+
+    Whether it is cancelled or lost says who came first: who looks for the claim, or who looks for what nobody works on.
+    """
+    await due.schedule("x", "y", "z")
+    lost: list[Pause] = []
+
+    def choose(number: int, pause: Pause) -> DatabaseError | None:
+        if pause.point != ANSWER or lost:
+            return None
+        lost.append(pause)
+        due.world.query(damage, "y")
+        return CommitUnknown("nobody knows")
+
+    due.world.gate.choose = choose
+    await due.world.advance(15.0)
+    x, y, z = due.rows()
+    assert (len(lost), x, y[0] in ("cancelled", "lost"), z) == (1, ("success", 1), True, ("success", 1))
+    assert (due.executor._reserved, due.executor._rooms, due.process.service.engine.claiming._unheard) == ({}, {}, [])
+
+
 async def test_a_store_that_stays_away_lets_the_scheduler_stop(due: Due):
     """Whoever looks for a claim whose answer was lost gives up at a stop; the next process runs it."""
     await due.schedule("x")

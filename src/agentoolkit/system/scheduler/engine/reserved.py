@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
-from agentoolkit.system.scheduler.ports import Begins, Claimed, Executor, Limit, Order, none_begins
+from agentoolkit.system.scheduler.ports import Begins, Claimed, DamagedJob, Executor, Limit, Order, none_begins
 
 
 class ReservedExecutions(dict[str, str]):
@@ -82,7 +82,7 @@ class ReservedExecutions(dict[str, str]):
         try:
             for job, execution in left:
                 if job is None:
-                    await self._unstarted.end(execution, None, "its job is gone", execution.status)
+                    await self._unstarted.end(execution, None, "its job is gone or cannot be read", execution.status)
                 elif execution.status is ExecutionStatus.RUNNING:
                     await self._parts.store.release(execution)
         except BaseException:
@@ -90,7 +90,10 @@ class ReservedExecutions(dict[str, str]):
             raise
 
     async def _job_of(self, execution: Execution) -> Job | None:
-        stored = await self._parts.store.find(execution.job_id)
+        try:
+            stored = await self._parts.store.find(execution.job_id)
+        except DamagedJob:  # it goes as one without a job does, and keeps no other from starting
+            return None
         return stored.job if stored is not None and stored.job.job_id == execution.job_id else None
 
     def _reserve(self, execution_id: str) -> bool:
