@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentoolkit.time_source import Cancellable, TimeSource
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

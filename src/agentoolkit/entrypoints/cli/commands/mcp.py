@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
-
-if TYPE_CHECKING:
-    pass
 
 mcp_app = typer.Typer(
     cls=ReportingGroup,
