@@ -75,3 +75,21 @@ async def test_due_times_go_before_what_waits_of_a_backfill(kit, scheduler, prob
     await kit.advance(minutes=1)
     live = [record["status"] for record in await scheduler.history("job") if record["trigger"] == "schedule"]
     assert set(live) <= {"queued", "running"}
+
+
+@pytest.mark.parametrize(("change", "statuses"), [("update", ["running"]), ("cancel_execution", ["cancelled"])])
+async def test_what_is_to_start_at_the_opening_follows_what_is_asked_before(kit, scheduler, probe, change, statuses):
+    """What was claimed before a scheduler lets work begin waits for the key that its job has then, or not at all if it was cancelled."""
+    probe.blocks()
+    await scheduler.add("now", job_id="other", concurrency_key="one", timeout=36000)
+    await kit.advance()
+    dispatch = kit.scheduler.lifecycle.engine.dispatch
+    dispatch._early = []
+    await scheduler.add("now", job_id="job", concurrency_key="one", timeout=36000)
+    await kit.advance()
+    (record,) = await scheduler.history("job")
+    target = {"job_id": "job", "concurrency_key": "two"} if change == "update" else {"execution_id": record["execution_id"]}
+    await scheduler(change, **target)
+    dispatch.open()
+    await kit.advance()
+    assert await scheduler.statuses("job") == statuses

@@ -29,7 +29,7 @@ from agentoolkit.system.scheduler.engine.sent import SentExecutions
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
-from agentoolkit.system.scheduler.ports import Claimed, Order
+from agentoolkit.system.scheduler.ports import Claimed
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Dispatch:
         """May executions of ours be written down that nobody works on?"""
         self._stopping = False
         self._suspended = False
-        self._early: list[Order] | None = []
+        self._early: list[ActiveExecution] | None = []
         """What was to start before `open`."""
 
     def holds(self, execution_id: str) -> bool:
@@ -99,13 +99,13 @@ class Dispatch:
             elif self._early is None:
                 self.executor.submit(active.order)
             else:
-                self._early.append(active.order)
+                self._early.append(active)
 
     def open(self) -> None:
         """Let start what is to start: whoever uses the scheduler had a turn of the event loop to register AgenTools."""
         early, self._early = self._early or (), None
-        for order in early:
-            self.executor.submit(order)
+        for active in early:
+            self.executor.submit(active.order)  # as it is now: its job may have been changed meanwhile
         self._missing_tools.look()
 
     def redefine(self, job: Job) -> None:
