@@ -52,7 +52,7 @@ def serve(
         raise MissingExtra("The MCP server needs the extra 'mcp'.", remedy="Install 'agentool[mcp]'.") from error
     settings = settings_for(allow or [], memory=memory)
     options = ServeOptions(
-        owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token, proxies=proxies
+        owner or CODE.name, http=http, host=host, port=port, timezone=timezone, agent=agent, token=token, proxies=settings.rest.proxies
     )
     if keep:
         from agentoolkit.entrypoints.mcp_server.detached_process import keep_serving
