@@ -252,4 +252,4 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
     if cancelled and (stopping or (all_end() and not (isinstance(task, AttemptTask) and task.cancelled_itself))):
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took)._replace(result=done), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"
-    return Outcome(outcomes.record_failure(execution, error, now, took, reason=reason), error)
+    return _failed(execution, error, now, took, reason)
