@@ -60,3 +60,36 @@ async def test_a_start_right_after_a_stop_leaves_the_stop_its_patience(kit, monk
     async with hanging_start(life, monkeypatch):
         await asyncio.gather(life.stop(0.1), life.start())
     assert life.engine is not None
+
+
+async def test_a_start_behind_one_that_hangs_is_given_up_with_it(kit, monkeypatch):
+    """A stop after two starts leaves neither under way."""
+    life = kit.scheduler.lifecycle
+    async with hanging_start(life, monkeypatch) as starting:
+        again = asyncio.create_task(life.start())
+        await asyncio.sleep(0)
+        await life.stop(0.1)
+        await asyncio.gather(starting, again)
+    assert life.engine is None
+
+
+async def test_a_stop_in_the_middle_of_a_restart_comes_after_its_stop(kit, monkeypatch):
+    """A stop that gives up the start of a restart does not stop the engine beside the restart that stops it."""
+    life, stop, may_end, stops = kit.scheduler.lifecycle, Engine.stop, asyncio.Event(), list[float]()
+
+    async def slow(engine: Engine, seconds: float) -> None:
+        stops.append(seconds)
+        await may_end.wait()
+        await stop(engine, seconds)
+
+    monkeypatch.setattr(Engine, "stop", slow)
+    restarting = asyncio.create_task(life.restart(1.0))
+    async with asyncio.timeout(PATIENCE):
+        while not stops:  # noqa: ASYNC110  the engine tells nobody
+            await asyncio.sleep(0)
+    stopping = asyncio.create_task(life.stop(0.02))
+    await asyncio.wait({stopping}, timeout=0.3)
+    meanwhile = list(stops)
+    may_end.set()
+    await asyncio.wait({restarting, stopping}, timeout=PATIENCE)
+    assert (meanwhile, life.engine) == ([1.0], None)

@@ -207,14 +207,17 @@ class Lifecycle:
         """Make a transition after the one under way, which is ended after so many seconds if it is a start."""
         before = self._pending()
         # Decided now: whoever asked for this may ask for a start next, before this begins.
-        timeout = patience if before is self._start_step else None
+        after_start = before is self._start_step
 
         async def make() -> None:
             if before is not None:
-                await asyncio.wait({before}, timeout=timeout)
-                if not before.done():
-                    before.cancel()
-                    await asyncio.wait({before})
+                try:
+                    await asyncio.wait({before}, timeout=patience if after_start else None)
+                finally:  # also where this is given up before it begins
+                    if after_start:
+                        before.cancel()
+                    if not before.done():
+                        await asyncio.wait({before})
             await step()
 
         if self._context is None or current_execution() is None:
