@@ -18,6 +18,7 @@ from agentool.caller import Scope
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
+from agentoolkit.entrypoints.dashboard.shared_pages import shared_pages_of
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, is_loopback, limited, needs
 from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
@@ -161,7 +162,7 @@ class PageRoute(NamingRoute):
                     await admit(request.scope, rules)
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
-                return await handle(request)
+                return await shared_pages_of(request.app.state).draw(request, handle)
             except Exception as error:
                 problem = problem_of(error)
                 refused = answer(request, render("error.html", problem=problem, title=problem.title), problem.status)

@@ -6,7 +6,7 @@ const OTHER_PACES = { fast: 1, minute: 60 };
 
 async function refresh() {
   if (document.hidden || document.querySelector("dialog[open]")) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  const answer = await fetch(location.href, { headers: { Accept: "text/html", "Agentool-Refresh": "1" } }).catch(() => null);
   if (answer && answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
   if (!answer || !answer.ok || document.hidden) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
