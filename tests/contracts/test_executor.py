@@ -152,7 +152,7 @@ async def test_a_stop_is_bounded(world: World):
     await world.kit.scheduler.lifecycle.stop(2.0)
     took = time.monotonic() - began
     row = (await world.rows())[0] if world.kind == "local" else None
-    assert (took < 5.0, row is None or row.status.value == "cancelled") == (True, True)
+    assert (took < 15.0, row is None or row.status.value == "cancelled") == (True, True)
 
 
 async def test_a_failing_attempt_is_tried_again(world: World):

@@ -323,7 +323,7 @@ async def test_closing_is_bounded_though_the_database_hangs(emptied_database_url
     hangs.set()
     await asyncio.wait({holding})
     await life.close()
-    assert took < 2
+    assert took < 10
 
 
 async def test_cancelled_while_it_opens_nothing_is_left(emptied_database_url: str, nothing_left: None):
