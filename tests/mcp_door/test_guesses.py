@@ -6,21 +6,25 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
+from mcp.server.auth.provider import AccessToken
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from agentoolkit.entrypoints import guesses
-from agentoolkit.entrypoints.mcp_server.guess_limit import GuessLimit
+from agentoolkit.entrypoints.mcp_server.guess_limit import FoundToken, GuessLimit
 
 
-async def look_up(token: str) -> str | None:
+class OneToken:
     """One token is right."""
-    return "maria" if token == "right" else None
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        return AccessToken(token=token, client_id="maria", scopes=[]) if token == "right" else None
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
     monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
-    transport = httpx2.ASGITransport(app=GuessLimit(PlainTextResponse("in"), look_up))
+    transport = httpx2.ASGITransport(app=GuessLimit(PlainTextResponse("in"), OneToken()))
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
@@ -41,3 +45,25 @@ async def test_who_was_right_before_goes_on(client: httpx2.AsyncClient) -> None:
     for number in range(30):
         await status(client, f"wrong{number}")
     assert [await status(client, "right"), (await client.post("/mcp")).status_code] == [200, 200]
+
+
+async def test_a_token_is_looked_up_once() -> None:
+    """What was found of it is what the SDK is told, for this request and this token alone."""
+    looked_up: list[str] = []
+    told: list[str | None] = []
+
+    class Counted(OneToken):
+        async def verify_token(self, token: str) -> AccessToken | None:
+            looked_up.append(token)
+            return await super().verify_token(token)
+
+    async def sdk(scope: Scope, receive: Receive, send: Send) -> None:
+        found = [await FoundToken().verify_token(token) for token in ("right", "another")]
+        told.extend(None if one is None else one.client_id for one in found)
+        await PlainTextResponse("in")(scope, receive, send)
+
+    transport = httpx2.ASGITransport(app=GuessLimit(sdk, Counted()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        await status(client, "right")
+        await client.post("/mcp")
+    assert (looked_up, told) == (["right"], ["maria", None, None, None])
