@@ -14,7 +14,7 @@ from agentoolkit.entrypoints.dashboard.moments import read_moment, span
 from agentoolkit.entrypoints.dashboard.page import View, all_of
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
-from agentoolkit.system.scheduler.decisions.waiting import WAITS
+from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
 from agentoolkit.text import counted
 
 WINDOW = timedelta(hours=24)
@@ -154,7 +154,7 @@ def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one
 
 def _unclaimed(queued: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
     """Name the jobs whose runs no worker takes."""
-    by_job = {one["job_id"]: one for one in queued if one["reason"].startswith(WAITS)}  # the one that was due first
+    by_job = {one["job_id"]: one for one in queued if tells_of_workers(one["reason"])}  # the one that was due first
     for job_id, one in list(by_job.items())[:MAX_JOBS]:
         steps = (NextStep("Look", execution_address(one["execution_id"])),)
         yield _of_job(job_id, "waiting", "skipped", "has a run that no worker takes", one["reason"], one["scheduled_at"], steps=steps)

@@ -15,7 +15,7 @@ from agentoolkit.entrypoints.cli.finding import find_jobs
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
-from agentoolkit.system.scheduler.decisions.waiting import WAITS
+from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
 from agentoolkit.system.scheduler.schemas import History, JobSummary, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
@@ -110,7 +110,7 @@ async def check_backlog(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
 async def check_workers(kit: Toolkit) -> Finding:
     """Does what was sent to workers find one that takes it?"""
     queued = await call(kit, History, "list_executions", execution_status="queued", limit=_MAX_READ, with_results=False)
-    waiting = Counter(record.reason for record in queued.history if record.reason.startswith(WAITS))
+    waiting = Counter(record.reason for record in queued.history if tells_of_workers(record.reason))
     if not waiting:
         return ok("workers", "nothing that was sent to them waits for long")
     said = "; ".join(f"{reason} ({number})" for reason, number in waiting.most_common(_MAX_NAMED))

@@ -25,14 +25,14 @@ def waits_for_any(executor: str, queue: str) -> str:
     return f"{WAITS}: none has taken it from queue {queue!r} of {executor} yet"
 
 
-def is_waiting(execution: Execution) -> bool:
-    """Does an execution wait for a worker for longer than it should?"""
-    return execution.status is ExecutionStatus.QUEUED and execution.reason.startswith(WAITS)
+def tells_of_workers(reason: str) -> bool:
+    """Is this the reason of an execution that waits for a worker for longer than it should?"""
+    return reason.startswith(WAITS)
 
 
 def was_refused(execution: Execution) -> bool:
     """Has a worker looked at it, and could not carry it out?"""
-    return is_waiting(execution) and execution.reason.startswith(_LACKED)
+    return execution.status is ExecutionStatus.QUEUED and execution.reason.startswith(_LACKED)
 
 
 def given_up(execution: Execution) -> str:

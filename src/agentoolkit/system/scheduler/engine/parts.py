@@ -59,16 +59,20 @@ class Parts:
         """Return how many seconds a handler may take; None: any."""
         return self.timeout if policies.timeout is None else policies.timeout
 
+    def executor_of(self, policies: Policies) -> ExecutorName:
+        """Return the executor of a job: its own, else the default one."""
+        return policies.executor or self.default_executor
+
     def route_of(self, policies: Policies, label: str) -> Route:
         """Return which way an execution goes."""
-        executor = policies.executor or self.default_executor
+        executor = self.executor_of(policies)
         if executor == "local" or not self.sends_to:
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
 
     def waits_for_tool(self, agentool_name: str, policies: Policies) -> bool:
         """Does what is due wait for its AgenTool to be registered here? Which ones workers have is not known here."""
-        return (policies.executor or self.default_executor) == "local" and agentool_name not in self.injector
+        return self.executor_of(policies) == "local" and agentool_name not in self.injector
 
     def runs_here(self, job: Job) -> bool:
         """Does this process carry out a job's executions itself?"""

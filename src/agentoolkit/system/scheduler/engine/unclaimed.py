@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from agentoolkit.system.scheduler.decisions.waiting import given_up, is_waiting, waits_for_any, was_refused
+from agentoolkit.system.scheduler.decisions.waiting import given_up, tells_of_workers, waits_for_any, was_refused
 from agentoolkit.system.scheduler.engine.active import ActiveExecutions
 from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -38,7 +38,7 @@ class UnclaimedExecutions:
         try:
             found = await self._store.executions_by_id(list(routes))
             rows = [row for row in found if row.owner == self._store.owner]  # any other owner is a worker, which has claimed it
-            await self._note([row for row in rows if row.status is ExecutionStatus.QUEUED and not is_waiting(row)], routes)
+            await self._note([row for row in rows if row.status is ExecutionStatus.QUEUED and not tells_of_workers(row.reason)], routes)
             for row in rows:
                 if too_long and was_refused(row):
                     await self._give_up(row)
