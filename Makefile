@@ -33,7 +33,7 @@ coverage: .coverage  ## branch coverage of the framework and of system/; the tes
 	uv run coverage report --fail-under=95
 
 .coverage: pyproject.toml $(shell find src tests -name '*.py')
-	uv run pytest -q --cov --cov-report= tests/agentool tests/agentoolkit tests/contracts tests/schedules tests/services
+	uv run pytest -q --cov --cov-report= $$(uv run python -m tests.order)
 
 bench:            ## ours beside its peers, in one run, as ratios
 	$(if $(filter growth,$(MAKECMDGOALS)),@true,uv run --group bench python -m bench)

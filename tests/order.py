@@ -16,7 +16,7 @@ LONGEST = (
 )
 """The files that take longest: where several processes test, none is to be left with one of them when the others have nothing to do."""
 MEASURED = ("agentool", "agentoolkit", "contracts", "schedules", "services")
-"""The folders whose tests are about what is measured; `make coverage` names the same."""
+"""The folders whose tests are about what is measured, which `make coverage` runs alone."""
 _ROOT = Path(__file__).parent
 
 
@@ -29,3 +29,7 @@ def place(path: Path) -> int:
     """Return where a file stands: the longest come first, the others as they were found."""
     name = path.relative_to(_ROOT).as_posix()
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+if __name__ == "__main__":
+    print(*(f"tests/{folder}" for folder in MEASURED))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -68,17 +69,24 @@ def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
     return stage.verdict(jobs, prefix)
 
 
+def unharmed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
+    """Check that a storm leaves no wrong row, and nobody's lead."""
+    verdict = stormed(stage, storm, prefix)
+    print(f"{prefix} {verdict}", flush=True)
+    assert verdict.clean, verdict
+    assert stage.query("SELECT owner FROM agentool_leases") == []
+    return verdict
+
+
+def told(verdicts: Sequence[Verdict]) -> str:
+    return f"{sum(verdict.wrong for verdict in verdicts)} of {sum(verdict.expected for verdict in verdicts)} rows wrong"
+
+
 def test_a_storm_leaves_no_wrong_row(postgres_stage: Stage, figure):
     """Over PostgreSQL: no due time is lost or doubled, no handler starts twice that was not killed, the lead is given back."""
     storm = Storm(postgres_stage, random.Random(5))
-    wrong = expected = 0
-    for number in range(ROUNDS):
-        verdict = stormed(postgres_stage, storm, f"r{number}-")
-        wrong, expected = wrong + verdict.wrong, expected + verdict.expected
-        print(f"round {number}: {verdict}", flush=True)
-        assert verdict.clean, verdict
-        assert postgres_stage.query("SELECT owner FROM agentool_leases") == []
-    figure(42, f"{wrong} of {expected} rows wrong, {storm.done} kills, ends, stops and starts")
+    verdicts = [unharmed(postgres_stage, storm, f"r{number}-") for number in range(ROUNDS)]
+    figure(42, f"{told(verdicts)}, {storm.done} kills, ends, stops and starts")
 
 
 def without_tables(url: str) -> None:
@@ -90,13 +98,9 @@ def without_tables(url: str) -> None:
 def test_an_upgrade_in_a_storm_leaves_no_wrong_row(older_stage: Stage, older_release: Path, figure):
     """Processes of an older release are replaced one by one, on its database, while they are killed and stopped: no row is wrong."""
     storm = Storm(older_stage, random.Random(6))
-    wrong = expected = 0
+    verdicts: list[Verdict] = []
     for number in range(ROUNDS):
         without_tables(older_stage.database)
         older_stage.release = older_release
-        verdict = stormed(older_stage, storm, f"u{number}-")
-        wrong, expected = wrong + verdict.wrong, expected + verdict.expected
-        print(f"upgrade {number}: {verdict}", flush=True)
-        assert verdict.clean, verdict
-        assert older_stage.query("SELECT owner FROM agentool_leases") == []
-    figure(42, f"{wrong} of {expected} rows wrong over {ROUNDS} upgrades, {storm.done} kills, ends, stops and starts")
+        verdicts.append(unharmed(older_stage, storm, f"u{number}-"))
+    figure(42, f"{told(verdicts)} over {ROUNDS} upgrades, {storm.done} kills, ends, stops and starts")

@@ -333,6 +333,23 @@ class World:
             await process.kit.database.close()
 
 
+async def some_turns(world: World, number: int = 60) -> None:
+    """Let so many steps go on, one after the other, but for those that are held."""
+    for _ in range(number):
+        await turns()
+        world.gate.let_on()
+
+
+async def until_ended(world: World, ending: asyncio.Task[Any]) -> None:
+    """Let steps go on until this has ended, then all that are held, until nothing goes on any more."""
+    while not ending.done():
+        await turns()
+        if not world.gate.let_on():
+            await asyncio.sleep(0.01)
+    world.gate.held_points.clear()
+    await world.settle()
+
+
 async def turns() -> None:
     """Let the event loop go on until it has nothing to do at once."""
     ready = asyncio.get_running_loop()._ready

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,7 +12,7 @@ import pytest
 
 from agentoolkit.database.session import CommitUnknown, DatabaseError
 
-from .stepped import START, Pause, World, patched, turns
+from .stepped import START, Pause, World, patched, some_turns, until_ended
 
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
 ANSWER = "claim after"
@@ -35,16 +34,11 @@ class Due:
             fields = {"schedule": (START + timedelta(seconds=1)).isoformat(), "misfire_grace_time": None, **RUN, **more}
             assert (await self.world.do(self.process.ask("schedule", job_id=job_id, **fields))).exception() is None
 
-    async def some_turns(self, number: int = 60) -> None:
-        for _ in range(number):
-            await turns()
-            self.world.gate.let_on()
-
     async def until_claimed(self) -> None:
         """Let them come due, and stop where the claim is committed and its answer has not come."""
         self.world.gate.held_points.add(ANSWER)
         await self.world.clock.advance(seconds=1.0)
-        await self.some_turns()
+        await some_turns(self.world)
         assert any(one.point == ANSWER for one in self.world.gate.waiting)
 
     async def go_on(self, seconds: float = 12.0) -> None:
@@ -112,7 +106,7 @@ async def test_what_has_no_room_waits(due: Due):
     due.executor._concurrency = 1
     for _ in range(2):
         await due.world.clock.advance(seconds=1.0)
-        await due.some_turns()
+        await some_turns(due.world)
     assert due.rows() == [("running", 1), ("queued", 1)]
     due.world.gate.held_jobs.clear()
     await due.go_on(1.0)
@@ -124,9 +118,9 @@ async def test_the_limit_of_a_job_holds(due: Due):
     due.world.gate.held_jobs.add("x")
     await due.schedule("x", schedule="1 second", max_instances=1, overlap="queue_one", max_runs=2)
     await due.world.clock.advance(seconds=1.0)
-    await due.some_turns()
+    await some_turns(due.world)
     await due.world.clock.advance(seconds=1.0)
-    await due.some_turns()
+    await some_turns(due.world)
     assert (due.rows(), due.world.running["a"]) == ([("running", 1), ("queued", 1)], 1)
     due.world.gate.held_jobs.clear()
     await due.go_on(2.0)
@@ -148,7 +142,7 @@ async def test_a_look_for_abandoned_work_leaves_it_alone(due: Due):
     await due.until_claimed()
     due.process.service.engine.dispatch.in_doubt = True
     await due.world.clock.advance(seconds=6.0)
-    await due.some_turns()
+    await some_turns(due.world)
     await due.go_on()
     assert (due.rows(), list(due.world.starts.values())) == ([("success", 1)], [1])
 
@@ -163,7 +157,7 @@ async def test_a_cancellation_before_the_answer_is_heard(due: Due, by: str, poli
     (execution_id,) = due.world.query("SELECT execution_id FROM agentool_executions")[0]
     asking = due.world.begin(due.world.processes[by].ask("cancel_execution", execution_id=execution_id))
     await due.world.clock.advance(seconds=2.0)
-    await due.some_turns(100)
+    await some_turns(due.world, 100)
     await due.go_on()
     assert asking.exception() is None
     assert (due.rows(), sum(due.world.starts.values())) == ([("cancelled", 1)], 0)
@@ -175,7 +169,7 @@ async def test_a_job_that_is_cancelled_before_the_answer_tells_what_runs(due: Du
     await due.schedule("x", **policies)
     await due.until_claimed()
     asking = due.world.begin(due.process.ask("cancel", job_id="x"))
-    await due.some_turns(100)
+    await some_turns(due.world, 100)
     await due.go_on()
     assert (due.rows(), len(asking.result()["running"])) == ([row], int(row[0] == "success"))
 
@@ -186,12 +180,7 @@ async def test_a_stop_before_the_answer_gives_it_back(due: Due, end: str):
     await due.schedule("x")
     await due.until_claimed()
     ending = due.world.begin(getattr(due.process.service, end)(1.0))
-    while not ending.done():
-        await turns()
-        if not due.world.gate.let_on():
-            await asyncio.sleep(0.01)
-    due.world.gate.held_points.clear()
-    await due.world.settle()
+    await until_ended(due.world, ending)
     other = due.world.add("b")
     await due.world.do(other.service.open())
     if end == "stop":
@@ -272,7 +261,7 @@ async def test_a_store_that_stays_away_lets_the_scheduler_stop(due: Due):
         CommitUnknown("nobody knows") if pause.point in ("claim after", "executions_by_id before") else None
     )
     await due.world.clock.advance(seconds=1.0)
-    await due.some_turns()
+    await some_turns(due.world)
     await due.world.do(due.process.service.close())
     due.world.gate.choose = lambda number, pause: None
     await due.world.do(due.world.add("b").service.open())
@@ -288,7 +277,7 @@ async def test_a_tool_that_is_gone_meanwhile_is_waited_for(due: Due):
     tool = injector.get("work")
     injector.unregister("work")
     due.world.gate.held_points.clear()
-    await due.some_turns()
+    await some_turns(due.world)
     assert [status for status, _ in due.rows()] == ["queued"]
     injector.register(tool)
     await due.go_on(60.0)

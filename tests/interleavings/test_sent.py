@@ -12,7 +12,7 @@ import pytest
 
 from agentoolkit.database.session import DatabaseError
 
-from .stepped import Pause, Process, World, patched, turns
+from .stepped import Pause, Process, World, patched, some_turns, until_ended
 
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
 ANSWER = "claim_executions after"
@@ -44,9 +44,7 @@ class Sent:
         """Send them, and stop where the claim is committed and its answer has not come."""
         self.send()
         self.world.gate.held_points.add(ANSWER)
-        for _ in range(50):
-            await turns()
-            self.world.gate.let_on()
+        await some_turns(self.world, 50)
         assert any(one.point == ANSWER for one in self.world.gate.waiting)
 
     async def go_on(self, seconds: float = 12.0) -> None:
@@ -95,9 +93,7 @@ async def _one_runs_after_the_other(sent: Sent, *held: str) -> None:
     """Send two executions; the second is queued while the first is held at work, and both succeed at their first attempt."""
     sent.world.gate.held_jobs |= set(held)
     sent.send()
-    for _ in range(50):
-        await turns()
-        sent.world.gate.let_on()
+    await some_turns(sent.world, 50)
     assert (sorted(sent.rows()), sent.world.running["worker"]) == ([("queued", 1), ("running", 1)], 1)
     sent.world.gate.held_jobs.clear()
     await sent.world.settle()
@@ -143,9 +139,7 @@ async def test_a_look_for_abandoned_work_leaves_it_alone(sent: Sent):
     await sent.until_claimed()
     sent.worker.service.engine.dispatch.in_doubt = True
     await sent.world.clock.advance(seconds=2.0)
-    for _ in range(50):
-        await turns()
-        sent.world.gate.let_on()
+    await some_turns(sent.world, 50)
     await sent.go_on()
     assert (sent.rows(), list(sent.world.starts.values())) == ([("success", 1)], [1])
 
@@ -159,9 +153,7 @@ async def test_a_cancellation_before_the_answer_is_heard(sent: Sent, by: str, po
     (execution_id,) = sent.world.query("SELECT execution_id FROM agentool_executions")[0]
     asking = sent.world.begin(sent.world.processes[by].ask("cancel_execution", execution_id=execution_id, reason="no more"))
     await sent.world.clock.advance(seconds=2.0)
-    for _ in range(80):
-        await turns()
-        sent.world.gate.let_on()
+    await some_turns(sent.world, 80)
     await sent.go_on()
     assert asking.exception() is None
     assert (sent.rows(), sum(sent.world.starts.values())) == ([("cancelled", 1)], 0)
@@ -173,12 +165,7 @@ async def test_a_stop_before_the_answer_gives_it_back(sent: Sent, end: str):
     await sent.wait("x")
     await sent.until_claimed()
     ending = sent.world.begin(getattr(sent.worker.service, end)(1.0))
-    while not ending.done():
-        await turns()
-        if not sent.world.gate.let_on():
-            await asyncio.sleep(0.01)
-    sent.world.gate.held_points.clear()
-    await sent.world.settle()
+    await until_ended(sent.world, ending)
     if end == "stop":
         await sent.world.do(sent.leader.service.start())
     sent.let_the_leader_run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,15 +15,12 @@ FROM, TO = "2029-12-31T00:00:00+00:00", "2030-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
-async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
+async def life(life: Life) -> Life:
     """A process that never read the job before it was damaged."""
-    life = Life(emptied_database_url)
-    await life.open()
     await life.ask("schedule", job_id="damaged", schedule="0 9 * * *", **RUN)
     await life.kit.database.write(lambda session: session.run("UPDATE agentool_jobs SET definition = '{half'"))
     await life.restart()
-    yield life
-    await life.close()
+    return life
 
 
 async def test_it_is_listed_with_the_reason(life: Life):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from agentoolkit.system.scheduler.engine.rounds import ROUND_SECONDS, TAKE_OVER_ROUNDS
@@ -15,13 +13,11 @@ SOON = ROUND_SECONDS * (TAKE_OVER_ROUNDS + 2)
 
 
 @pytest.fixture
-async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
-    life = Life(emptied_database_url)
-    await life.open()
+async def life(life: Life) -> Life:
+    """With a job that comes after another one."""
     await life.ask("schedule", job_id="extract", schedule="1 hour", **RUN)
     await life.ask("schedule", job_id="load", schedule="after extract", **RUN)
-    yield life
-    await life.close()
+    return life
 
 
 async def statuses(life: Life, job_id: str = "load") -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,14 +10,6 @@ import pytest
 from agentoolkit.actions.notification import Notification
 
 from .lives import PATIENCE, Life
-
-
-@pytest.fixture
-async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
-    life = Life(emptied_database_url)
-    await life.open()
-    yield life
-    await life.close()
 
 
 async def statuses(life: Life, job_id: str) -> list[str]:

@@ -23,14 +23,6 @@ from .proxy import Proxy
 from .scenario import START
 
 
-@pytest.fixture
-async def life(emptied_database_url: str, nothing_left: None) -> AsyncIterator[Life]:
-    life = Life(emptied_database_url)
-    await life.open()
-    yield life
-    await life.close()
-
-
 async def statuses(life: Life, job_id: str) -> list[str]:
     return [row.status.value for row in reversed(await life.kit.scheduler.store.executions(job_id, 100))]
 
