@@ -47,7 +47,7 @@ async def test_a_killed_child_leaves_nothing_undone(world: World, figure):
     """Where the process that runs fifty executions is killed, each of them is run again, and ends once."""
     async with world.kit.scheduler.lifecycle.claims_suspended():
         for number in range(50):
-            await world.add(f"job{number}", naps=0.5)
+            await world.add(f"job{number}", naps=2.0)
     await _at_work(world, 50)
     (pid,) = {pid for _, pid, *_ in world.lines("start")}
     os.kill(pid, signal.SIGKILL)
