@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -10,12 +9,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agentool.errors import AgenToolError
 from agentoolkit.live_output import secrets_here
+from agentoolkit.newest import keep_newest
 from agentoolkit.redaction import without_texts
 
 MAX_TAKEN = 1_000
 """Records of which is known that an attempt has taken them, those taken last."""
 
-_taken: OrderedDict[int, dict[str, Any]] = OrderedDict()
+_taken: dict[int, dict[str, Any]] = {}
 """Records by their `id`, which is nobody else's while they are here."""
 
 
@@ -46,8 +46,7 @@ def arrived_before(message: str, targets: Sequence[str]) -> frozenset[str]:
         part = _as_output(record)
         if id(record) not in _taken and part and part.message == message and {*part.delivered, *part.failed} == set(targets):
             _taken[id(record)] = record
-            while len(_taken) > MAX_TAKEN:
-                _taken.popitem(last=False)
+            keep_newest(_taken, MAX_TAKEN)
             return frozenset(part.delivered)
     return frozenset()
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from agentoolkit.newest import keep_newest
+
 MAX_GUESSES = 20
 GUESS_SECONDS = 60.0
 """An address with so many different wrong secrets in so many seconds is refused."""
@@ -68,7 +70,7 @@ class Guesses:
             raise self._refusal(wait)
         self._counted.setdefault(guess, now)
         self._open.add(guess)
-        _keep_newest(self._counted)
+        keep_newest(self._counted, MAX_REMEMBERED)
 
     def _note(self, guess: Guess, *, is_wrong: bool, is_right: bool) -> None:
         """Note what came of it; of what could not be looked up, nothing."""
@@ -80,9 +82,4 @@ class Guesses:
             self._counted.pop(guess, None)
         if is_right:
             self._right[guess] = None
-            _keep_newest(self._right)
-
-
-def _keep_newest(remembered: dict[Guess, float] | dict[Guess, None]) -> None:
-    while len(remembered) > MAX_REMEMBERED:
-        del remembered[next(iter(remembered))]
+            keep_newest(self._right, MAX_REMEMBERED)

@@ -25,6 +25,7 @@ from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import NamingRoute
 from agentoolkit.entrypoints.rest.session_cookie import session_of
+from agentoolkit.newest import keep_newest
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -98,8 +99,7 @@ def remember_troubles(view: View, number: int) -> None:
     known = _known_troubles(view)
     known.pop(view.tools.caller.name, None)
     known[view.tools.caller.name] = (number, view.clock.now)
-    while len(known) > MAX_VIEWERS:
-        known.pop(next(iter(known)))
+    keep_newest(known, MAX_VIEWERS)
 
 
 def _known_troubles(view: View) -> dict[str, tuple[int, datetime]]:

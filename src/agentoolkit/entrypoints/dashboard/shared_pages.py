@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from agentoolkit.entrypoints.rest.access import caller_of
 from agentoolkit.entrypoints.rest.session_cookie import session_of
+from agentoolkit.newest import keep_newest
 
 REFRESHES = "agentool-refresh"
 """The header by which the pages' script says that nobody asked for this page just now."""
@@ -37,8 +38,7 @@ class SharedPages:
         if request.method == "GET" and drawn.status_code == 200 and type(drawn) is HTMLResponse:
             self._drawn.pop(key, None)
             self._drawn[key] = began, _copy(drawn)
-            while len(self._drawn) > MAX_SHARED:
-                del self._drawn[next(iter(self._drawn))]
+            keep_newest(self._drawn, MAX_SHARED)
         return drawn
 
 

@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies, queued_execution
-from agentoolkit.system.scheduler.ports import Begins
+from agentoolkit.system.scheduler.ports import Begins, none_begins
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
@@ -139,6 +139,8 @@ def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
 
 def begin_some(job: Job, decision: Decision, now: datetime, begins: Begins) -> Decision:
     """Return a decision with those executions begun that have room as soon as they are claimed."""
+    if begins is none_begins:
+        return decision
     executions = [one.begun(now) if one.status is _QUEUED and begins(one.execution_id, job) else one for one in decision.executions]
     return Decision(executions, decision.state)
 

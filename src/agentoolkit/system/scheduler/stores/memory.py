@@ -94,7 +94,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         for job_id in job_ids:
             if stored := self._jobs.get(job_id):
                 decision = decide(*stored, now, self._history.count_unfinished(job_id))
-                records += self._decided(stored, decision if begins is none_begins else begin_some(stored.job, decision, now, begins))
+                records += self._decided(stored, begin_some(stored.job, decision, now, begins))
                 stored = self._jobs.get(job_id)
             next_times.append(Change(job_id, stored.state.due_at if stored else None))
         return Claims(records, next_times)

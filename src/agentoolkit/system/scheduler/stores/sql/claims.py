@@ -90,8 +90,7 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime, begins: Begins
     round_ = Round(tx)
 
     def decided(job: Job, state: JobState, unfinished: int) -> Decision:
-        decision = decide(job, state, now, unfinished, tx.owner)
-        return decision if begins is none_begins else begin_some(job, decision, now, begins)
+        return begin_some(job, decide(job, state, now, unfinished, tx.owner), now, begins)
 
     round_.decide(rows, decided)
     records = round_.write()
