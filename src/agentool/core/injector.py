@@ -45,8 +45,8 @@ class Injector:
         self._builders: dict[str, Callable[[], object]] = {}
         """What is made when it is first asked for."""
         self._overrides: dict[str, list[tuple[AgenTool[Any]]]] = {}
-        self._agentools: dict[str, AgenTool[Any]] = {}
-        """What answers to a name now: the last override, else what is registered."""
+        self._agentools: dict[str, tuple[AgenTool[Any], RunContext[Any]]] = {}
+        """What answers to a name now, the last override, else what is registered; and what its handlers are told besides their fields."""
         self._lock = RLock()
 
     def register(self, agentool: Tool) -> Tool:
@@ -95,9 +95,9 @@ class Injector:
             UnknownAgenTool: Nothing has this name; the nearest one is named.
         """
         try:
-            return self._agentools[name]
+            return self._agentools[name][0]
         except KeyError:
-            return self._built(name)
+            return self._built(name)[0]
 
     def names(self) -> Sequence[str]:
         """Return the names of all AgenTools, in order, without making any."""
@@ -140,7 +140,7 @@ class Injector:
         if isinstance(data, Resolved):
             with values_unshown():
                 return await self.run(name, dict(data))
-        agentool = self._agentools.get(name) or self._built(name)
+        agentool, context = self._agentools.get(name) or self._built(name)
         try:
             validated = agentool.validate(data)
         except InvalidInput as refused:
@@ -148,7 +148,6 @@ class Injector:
                 refused.also = await agentool.refused_besides(data, refused, self)
             raise
         operation = agentool.operation(validated)
-        context = RunContext(agentool.deps, self, name)
         if _is_traced():
             from opentelemetry.trace import use_span
 
@@ -213,7 +212,7 @@ class Injector:
         context.run(_activations.set, ((self,),))
         return context
 
-    def _built(self, name: str) -> AgenTool[Any]:
+    def _built(self, name: str) -> tuple[AgenTool[Any], RunContext[Any]]:
         with self._lock:
             if name in self._agentools:  # another thread has made it meanwhile
                 return self._agentools[name]
@@ -234,7 +233,7 @@ class Injector:
         if answers is None:
             self._agentools.pop(name, None)
         else:
-            self._agentools[name] = answers
+            self._agentools[name] = answers, RunContext(answers.deps, self, name)
 
 
 def _is_traced() -> bool:

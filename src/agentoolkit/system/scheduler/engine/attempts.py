@@ -86,30 +86,32 @@ class LocalAttempts:
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""
         now = self._parts.time.now()
-        starting: dict[str, ActiveExecution] = {}
-        for execution_id in execution_ids:
-            if (active := self._active.get(execution_id)) is not None:
+        starting = [self._active.get(execution_id) for execution_id in execution_ids]
+        for active in starting:
+            if active is not None:
                 active.phase = _STARTING
                 active.execution = active.execution.begun(now)
-                starting[execution_id] = active
-        return self._begin(execution_ids, starting)
+        return self._begin(starting)
 
-    async def _begin(self, execution_ids: Sequence[str], starting: Mapping[str, ActiveExecution]) -> Sequence[bool]:
+    async def _begin(self, starting: Sequence[ActiveExecution | None]) -> Sequence[bool]:
+        """Begin those that are under way: one that was taken out while it waited is not."""
+        known = [active for active in starting if active is not None]
         try:
-            begun = dict(zip(starting, await self._parts.store.begin([active.execution for active in starting.values()]), strict=True))
+            begun = await self._parts.store.begin([active.execution for active in known])
         except Exception:
-            log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(starting))
-            return [execution_id in starting for execution_id in execution_ids]
+            log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(known))
+            return [active is not None for active in starting]
         except BaseException:
-            for active in starting.values():
+            for active in known:
                 self._gone(active, None)
             raise
-        for execution_id, active in starting.items():
-            if begun[execution_id]:
+        for active, is_begun in zip(known, begun, strict=True):
+            if is_begun:
                 self.note_begun(active)
             else:
                 self._not_begun(active)
-        return [begun.get(execution_id, False) for execution_id in execution_ids]
+        answers = iter(begun)
+        return [active is not None and next(answers) for active in starting]
 
     async def run(self, execution_id: str) -> None:
         """See `ports.Attempts.run`."""

@@ -65,8 +65,7 @@ class Parts:
 
     def route_of(self, policies: Policies, label: str) -> Route:
         """Return which way an execution goes."""
-        executor = self.executor_of(policies)
-        if executor == "local" or not self.sends_to:
+        if not self.sends_to or (executor := self.executor_of(policies)) == "local":
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
 

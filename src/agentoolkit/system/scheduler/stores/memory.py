@@ -129,7 +129,9 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         begun: list[bool] = []
         for execution in executions:
             before = self._history.current.get(execution.execution_id)
-            begun.append(before is not None and before.status is not _RUNNING and self._change(execution))
+            if is_begun := before is not None and before.status is not _RUNNING:
+                self._history.current[execution.execution_id] = execution
+            begun.append(is_begun)
         return begun
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
@@ -245,22 +247,17 @@ class MemoryJobStore(MemoryQueries, OneProcess):
 
     def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
         """Write down what was decided on a job, and return what is new."""
-        job, _ = stored
+        job = stored.job
         executions, state = decision
         new = [execution for execution in executions if execution not in self._history]
         if len(new) < len(executions):
             state = recount(job, decision, new)
-        if state.status is stored.state.status:
-            self._jobs[job.job_id] = StoredJob(job, state)
-        else:
-            self._jobs.move(stored, state)
-        written: list[Claimed] = []
+        self._jobs.move(stored, state)
         for execution in new:
             self._write(execution)
-            written.append(Claimed(job, execution))
-        if state.status is _DONE:
+        if state.status is _DONE and not new:
             self._retire(job.job_id)
-        return written
+        return [Claimed(job, execution) for execution in new]
 
     def _write(self, execution: Execution) -> None:
         self._history.add(execution)
