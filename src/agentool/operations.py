@@ -13,7 +13,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -89,8 +89,22 @@ class Operation:
         arguments = dict(given)
         for parameter, base in self.bases.items():
             held = {name: arguments.pop(name) for name in base.__pydantic_fields__.keys() & arguments.keys()}  # quicker than each by itself
-            arguments[parameter] = base.model_construct(_fields_set=set(held), **held)
+            blank = _blank(base)
+            arguments[parameter] = base.model_construct(_fields_set=set(held), **held) if blank is None else blank.model_copy(update=held)
         return arguments
+
+
+_SHARED = frozenset({bool, int, float, str, bytes, type(None), tuple, frozenset})
+"""Types of defaults that all instances may hold in common."""
+
+
+@lru_cache(maxsize=256)
+def _blank(base: type[BaseModel]) -> BaseModel | None:
+    """Return an instance to which nothing was given, as what is quickly copied; None where a default is made anew each time."""
+    fields = base.__pydantic_fields__.values()
+    if base.model_config.get("extra") == "allow" or any(about.default_factory or type(about.default) not in _SHARED for about in fields):
+        return None
+    return base.model_construct()
 
 
 def _default(field: str, data: BaseOperationInput) -> Any:

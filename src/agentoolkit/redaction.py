@@ -60,6 +60,8 @@ _MAX_IN_URL = 2_000
 _SHORTEST_LINE = 16
 """Characters of a line that is looked for by itself."""
 
+_TIME = re.compile(r"[\d:+.TZ-]++")
+"""Most of a job's texts with a colon are times, which hide nothing."""
 _PLAIN = frozenset({bool, int, float, type(None)})
 """What is most of a job's record, and hides nothing."""
 _MAX_REMEMBERED = 100
@@ -140,6 +142,8 @@ def _restored(edited: Any, original: Any, hidden: Any) -> Any:
 def redacted_text(text: str) -> str:
     """Return text with ``password=…``, ``--token …``, ``Authorization: …`` and passwords and tokens in URLs replaced."""
     if ":" not in text and "=" not in text and "--" not in text and "bearer" not in text.lower():
+        return text
+    if _TIME.fullmatch(text):
         return text
     first, *others = _BEARER.sub(f"Bearer {REDACTED}", "".join(_without_named(_OPTION.sub(_without_option, text)))).split("://")
     hidden, before = [first], first

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from agentoolkit.system.scheduler import ExecutionFailed, JobExists, JobNotFound
+from agentoolkit.system.scheduler import ExecutionFailed, InvalidJob, JobExists, JobNotFound
 
 RUN = {"operation": "run"}
 
@@ -38,6 +40,25 @@ async def test_same_job_again_returns_the_one_there_is(kit, scheduler):
     second = await scheduler.add("1 hour", job_name="report")
     assert (first["created"], second["created"]) == (True, False)
     assert (second["next_run"], (await scheduler("list"))["count"]) == (first["next_run"], 1)
+
+
+@pytest.mark.parametrize("named", [{"job_id": "report"}, {"job_name": "report"}, {}])
+async def test_new_job_is_not_looked_for(kit, scheduler, monkeypatch, named):
+    """A job that is not there yet is written without a question before: the store refuses an id or a name that is taken."""
+    asked: list[str] = []
+    monkeypatch.setattr(kit.scheduler.store, "find", asked.append)
+    assert (await scheduler.add("1 hour", **named))["created"]
+    assert asked == []
+
+
+async def test_same_job_again_is_there_also_where_nothing_could_run_it(kit, scheduler):
+    """The very same job is there as it was, also where a new one would be refused because nobody carries it out."""
+    await scheduler.add("1 hour", job_id="report")
+    job, state = await kit.scheduler.store.find("report")
+    await kit.scheduler.store.replace(replace(job, policies=replace(job.policies, executor="celery")), state, state)
+    assert not (await scheduler.add("1 hour", job_id="report", executor="celery"))["created"]
+    with pytest.raises(InvalidJob):
+        await scheduler.add("1 hour", job_id="other", executor="celery")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,14 @@ from .owners import count, dies, sql
 
 MONTHS_LATER = at(60 * 24 * 90)
 
+
+async def revision(store: SqlJobStore) -> int:
+    """Return how often jobs were written."""
+    row = await store._database.read(lambda session: session.row("SELECT value FROM agentool_counters WHERE name = 'revision'"))
+    assert row is not None
+    return row[0]
+
+
 # Messages of others
 
 
@@ -55,6 +63,15 @@ async def test_job_made_again_by_another_process_is_run_as_it_is_now(first: SqlJ
     again = await add(second, input_data={"operation": "run", "number": 2})
     claims = await first.claim(["job"], at(2))
     assert [claimed.job for claimed in claims.records] == [again]
+
+
+async def test_job_that_is_there_already_is_refused_without_a_write(first: SqlJobStore, second: SqlJobStore):
+    """To refuse a job whose id is taken, nothing is written, so nobody waits for a commit."""
+    await add(first)
+    before = await revision(first)
+    with pytest.raises(JobExists):
+        await second.add(make("job"), JobState())
+    assert await revision(first) == before
 
 
 @pytest.mark.parametrize("same", ["job_id", "job_name"])

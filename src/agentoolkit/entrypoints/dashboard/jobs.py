@@ -16,7 +16,7 @@ from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, sav
 from agentoolkit.entrypoints.dashboard.marks import STRIP
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
-from agentoolkit.system.scheduler.schedules import Schedule, preview
+from agentoolkit.system.scheduler.schedules import Schedule, describe, preview
 
 PAGE = 50
 NEXT_RUNS = 10
@@ -67,7 +67,7 @@ async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]
     """Return jobs with their readings and latest executions."""
     histories = await all_of(*(view.scheduler("list_executions", job_id=job["job_id"], limit=STRIP, with_results=False) for job in jobs))
     schedules = [listed_schedule(job, _LONG_AGO) for job in jobs]
-    words = [preview(each, now=_LONG_AGO, count=0).words if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
+    words = [describe(each) if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
     return [JobRow(job, told, data["history"]) for job, told, data in zip(jobs, words, histories, strict=True)]
 
 

@@ -265,4 +265,5 @@ async def _told_scheduled(service: SchedulerService, operation: str, done: str, 
 
 async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
     result = views.scheduled(added, service.now())
-    return result.model_copy(update={"remarks": [*result.remarks, *await describe_idle_upstream(service.store, added.job.schedule.after)]})
+    result.remarks += await describe_idle_upstream(service.store, added.job.schedule.after)
+    return result

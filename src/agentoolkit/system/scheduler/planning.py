@@ -25,7 +25,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, due_after_change, preview, read_schedule
+from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, describe, due_after_change, read_schedule
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""
@@ -61,7 +61,7 @@ def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failure
 
 
 def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:
-    """Check the fields of a new job and make it.
+    """Check the fields of a new job and make it: its maker is the current caller.
 
     Raises:
         UnknownTarget: The target, or the ``queue`` AgenTool that an outcome queue needs, does not exist.
@@ -75,7 +75,7 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
     policies = _policies(Policies(), given)
     reading, told["input_data"] = _checked(lambda: read_when(given, id_, now, habits), told, policies, injector)
-    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **told)
+    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, created_by=get_caller(), **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
     return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)
 
@@ -93,7 +93,7 @@ def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datet
     policies = _policies(job.policies, given)
 
     def read() -> Reading:
-        return _unchanged(job, now) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
+        return _unchanged(job) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
 
     reading, told["input_data"] = _checked(read, told, policies, injector)
     changed = replace(job, schedule=reading.schedule, policies=policies, **told)
@@ -113,7 +113,7 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
     wanted = plan(asked, job.job_id, injector, job.created_at, habits).job
     if wanted.same_as(job):
         return None
-    reading, made_at = _unchanged(job, now), job.created_at
+    reading, made_at = _unchanged(job), job.created_at
     if not wanted.schedule.same_times(job.schedule):
         reading = read_when(asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
@@ -149,8 +149,8 @@ def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: date
     return due.paused() if paused else due.resumed()._replace(failures_from=now)
 
 
-def _unchanged(job: Job, now: datetime) -> Reading:
-    return Reading(job.schedule, preview(job.schedule, now=now, count=0).words, ())
+def _unchanged(job: Job) -> Reading:
+    return Reading(job.schedule, describe(job.schedule), ())
 
 
 def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHabits) -> Reading:
@@ -189,7 +189,7 @@ def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
     told = {name: given[name] for name in _POLICIES & given.keys()}
     if "retry_on" in told:
         told["retry_on"] = tuple(told["retry_on"])
-    return replace(before, **told)
+    return replace(before, **told) if told else before
 
 
 def _checked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace as dataclass_replace
 from datetime import datetime
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from agentoolkit.system.scheduler.checks import check_executor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import JobExists, NotPermitted, changed_meanwhile
+from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermitted, changed_meanwhile
 from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
@@ -23,7 +24,7 @@ from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, preview, upstream_in
+from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, describe, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
@@ -118,24 +119,32 @@ class SchedulerService:
         asked = await self._with_upstream(asked, assumed if dry_run else ())
         if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run, assumed=assumed)):
             return replaced
+        if not dry_run and get_caller().is_admin:
+            planned = plan(asked, job_id, self.parts.injector, self.now(), self._habits)
+            with suppress(JobExists, InvalidJob):  # the very same job may be there, also one that could not be added any more
+                return await self._new(planned)
         named = await self._named(asked, None) if job_id is None else None
         id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
         planned = plan(asked, id_, self.parts.injector, self.now(), self._habits)
-        planned = planned._replace(job=dataclass_replace(planned.job, created_by=get_caller()))
         is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
             return await self._as_it_is(there, planned.reading, writes=not dry_run)
         await self._writer.check_former(planned.job)
-        planned = await self._admitted(planned)
         if dry_run:
+            planned = await self._admitted(planned)
             await self._writer.check_circle(planned.job, assumed)
             return Added(*planned, created=True)
         try:
-            await self._writer.add(StoredJob(planned.job, planned.state))
+            return await self._new(planned)
         except JobExists:  # somebody else was quicker: if it is the very same job, it is there as wanted
             if there := await self._writer.find_same(planned.job):
                 return await self._as_it_is(there, planned.reading)
             raise
+
+    async def _new(self, planned: Plan) -> Added:
+        """Write a new job, without a look whether it is there: the store refuses an id or name that is taken."""
+        planned = await self._admitted(planned)
+        await self._writer.add(StoredJob(planned.job, planned.state))
         return Added(*planned, created=True)
 
     async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added | None:
@@ -147,8 +156,7 @@ class SchedulerService:
             self.lookup.check_owner(stored.job, job_id or asked.job_name or "")
             planned = redefine(stored, asked, self.parts.injector, self.now(), self._habits)
             if planned is None:
-                words = preview(stored.job.schedule, now=self.now(), count=0).words
-                return Added(*stored, Reading(stored.job.schedule, words, ()), created=False)
+                return Added(*stored, Reading(stored.job.schedule, describe(stored.job.schedule), ()), created=False)
             if changed := await self._changed(stored, planned, dry_run=dry_run, assumed=assumed):
                 return changed
         raise changed_meanwhile(job_id or asked.job_name or "", None)

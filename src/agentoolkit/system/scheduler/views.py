@@ -93,7 +93,7 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     if reason:  # before what would be cut: nothing of it runs, whatever the rest says
         told.remarks.insert(0, f"paused, {reason}")
     return Scheduled(
-        **told.model_dump(),
+        **dict(told),
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=_next_run(job, state),

@@ -34,32 +34,40 @@ class Preview:
     """What to show a person before they agree to a schedule.
 
     Attributes:
-        words: The schedule in plain English.
-        timezone: IANA name of its zone.
-        next_runs: The next due times, in that zone.
+        schedule: What is shown.
+        next_runs: The next due times, in its zone.
         warnings: One sentence for each thing that may surprise.
     """
 
-    words: str
-    timezone: str
+    schedule: Schedule
     next_runs: tuple[datetime, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The schedule in plain English."""
+        return describe(self.schedule)
+
+    @property
+    def timezone(self) -> str:
+        """IANA name of its zone."""
+        return self.schedule.timezone
 
 
 def preview(schedule: Schedule, *, now: datetime, count: int = 5) -> Preview:
     """Return the next ``count`` due times at or after ``now`` (aware), and warnings about the year to come."""
     zone = load_zone(schedule.timezone)
-    runs, due = list[datetime](), schedule.first_from(now)
+    runs = list[datetime]()
+    due = first = schedule.first_from(now)
     while due is not None and len(runs) < count:
         runs.append(due.astimezone(zone))
         due = schedule.next_after(due)
-    return Preview(describe(schedule), schedule.timezone, tuple(runs), tuple(_warnings(schedule, now)))
+    return Preview(schedule, tuple(runs), tuple(_warnings(schedule, first, now)))
 
 
-def _warnings(schedule: Schedule, now: datetime) -> Iterator[str]:
+def _warnings(schedule: Schedule, first: datetime | None, now: datetime) -> Iterator[str]:
     if schedule.kind == "after":
         return
-    first = schedule.first_from(now)
     if first is None:
         yield "there is no further run"
         return

@@ -9,6 +9,7 @@ from agentool.caller import Caller
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import instant, micros
 from agentoolkit.system.scheduler.ports import AuditEntry
+from agentoolkit.system.scheduler.stores.sql.definitions import encode
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
 _COLUMNS = {
@@ -51,7 +52,7 @@ def add_notes(session: Session, entries: Iterable[AuditEntry | None]) -> None:
 
 
 def _row(entry: AuditEntry) -> Row:
-    caller, states = json.dumps(entry.caller.to_json()), json.dumps([entry.before, entry.after])
+    caller, states = encode(entry.caller.to_json()), encode([entry.before, entry.after])
     return (micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, caller, states)
 
 

@@ -134,9 +134,13 @@ async def remove(store: Transactions, job_id: str, at: datetime, reason: str = "
 
 def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
     """Add the jobs of all; refuse those whose id or name is taken, also by one before it, and those that close a circle."""
-    # First the next revisions: their row is locked, so that another process cannot add the same between look and write.
+    jobs = [one.job for one in wanted]
+    taken = _taken(tx.session, jobs)
+    if all(taken):  # nothing is written, so nobody waits for a commit
+        return [_exists(job, there[0]) for job, there in zip(jobs, taken, strict=True)]
     first = _take_revisions(tx.session, len(wanted))
-    taken = _taken(tx.session, [one.job for one in wanted])
+    if tx.session.dialect == "postgres":  # another process may have added the same, until the row of the revisions was locked
+        taken = _taken(tx.session, jobs)
     answers: list[int | Exception] = []
     new: dict[str, _New] = {}
     names: dict[str, str] = {}
