@@ -17,8 +17,7 @@ JOB_RECORD = TypeAdapter(Job)
 
 def job_to_record(job: Job) -> dict[str, Any]:
     """Write a job as JSON values."""
-    callers = {"created_by": job.created_by.to_json(), "changed_by": job.changed_by.to_json() if job.changed_by else None}
-    return {**JOB_RECORD.dump_python(job, mode="json"), **callers}  # whose scopes are in order
+    return JOB_RECORD.dump_python(job, mode="json")
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:

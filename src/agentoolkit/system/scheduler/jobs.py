@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, PlainSerializer
 from typing_extensions import TypedDict
 
 from agentool.caller import CODE, Caller
@@ -135,6 +135,10 @@ class Work(NamedTuple):
     """For whom it runs."""
 
 
+_AS_JSON = PlainSerializer(Caller.to_json)
+"""A caller is written with its scopes in order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A definition: what to run, when and how."""
@@ -152,9 +156,9 @@ class Job:
     description: str = ""
     tags: tuple[str, ...] = ()
     created_at: AwareDatetime
-    created_by: Caller = CODE
+    created_by: Annotated[Caller, _AS_JSON] = CODE
     """Whose it is, and with which scopes its executions act."""
-    changed_by: Caller | None = None
+    changed_by: Annotated[Caller, _AS_JSON] | None = None
     """Who changed its definition last."""
     is_bounded: bool = False
     """Whether end and spread of its schedule were set for its owner, who gave none."""

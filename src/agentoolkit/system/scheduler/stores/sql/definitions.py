@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 
-from agentoolkit.system.scheduler.job_records import job_from_record, job_to_record
+from agentoolkit.system.scheduler.job_records import JOB_RECORD, job_from_record
 from agentoolkit.system.scheduler.jobs import Job
 
 MAX_REMEMBERED = 100_000
 """Definitions, so that jobs that come and go do not fill the memory."""
+
+_IN_COLUMNS = {"job_id"}
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
 """Write JSON text. `json.dumps` would make an encoder for each value."""
@@ -17,9 +19,7 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def definition_of(job: Job) -> str:
     """Write a job's definition as JSON text; its id has a column of its own."""
-    record = job_to_record(job)
-    del record["job_id"]
-    return encode(record)
+    return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS).decode()
 
 
 def job_of(job_id: str, definition: str) -> Job:
