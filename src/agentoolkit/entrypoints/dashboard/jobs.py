@@ -16,7 +16,8 @@ from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, sav
 from agentoolkit.entrypoints.dashboard.marks import STRIP
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
-from agentoolkit.system.scheduler.schedules import Schedule, describe, preview
+from agentoolkit.system.scheduler.schedules import Schedule, preview
+from agentoolkit.system.scheduler.schedules.describe import describe
 
 PAGE = 50
 NEXT_RUNS = 10

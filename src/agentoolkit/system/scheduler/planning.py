@@ -25,7 +25,8 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, describe, due_after_change, read_schedule
+from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, due_after_change, read_schedule
+from agentoolkit.system.scheduler.schedules.describe import describe
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
 """The fields without which there is no job."""

@@ -24,8 +24,9 @@ from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, describe, upstream_in
+from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY
+from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
 from agentoolkit.system.scheduler.upstream import resolve_upstream
 

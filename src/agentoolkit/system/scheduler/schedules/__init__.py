@@ -7,7 +7,6 @@ preview(schedule, now=…)                      →  what it will do, and what m
 
 from agentoolkit.system.scheduler.schedules.after import Upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.bounds import BOUNDS, Bounds
-from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.preview import Preview, preview
 from agentoolkit.system.scheduler.schedules.reading import Reading, ReadingHabits, read_schedule
@@ -22,7 +21,6 @@ __all__ = [
     "ReadingHabits",
     "Schedule",
     "Upstream",
-    "describe",
     "due_after_change",
     "firings",
     "preview",
