@@ -51,8 +51,8 @@ site:             ## the pages as a site with search, in site/; every link is ch
 	uv run mkdocs build --strict --quiet
 
 tools:            ## what each tool costs a model that is offered it, in tokens
-	uv run python -m agentoolkit.agents.sizes
-	uv run python -m agentoolkit.entrypoints.mcp_server.sizes
+	uv run python -m agentoolkit.agents.tool_costs
+	uv run python -m agentoolkit.entrypoints.mcp_server.tool_costs
 
 format:
 	uv run ruff check --fix .

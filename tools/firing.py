@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 from typing import Any, Literal
 
-_OF_THE_TEST = ("/testing.py", "/real_work.py")
+_OF_THE_TEST = ("/testing.py", "/waits_in_real_time.py")
 
 SOURCE = sys.argv[1] if __name__ == "__main__" else ""
 sys.path.insert(0, SOURCE)

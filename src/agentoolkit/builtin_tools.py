@@ -17,7 +17,7 @@ from agentoolkit.time_source import TimeSource
 if TYPE_CHECKING:
     from agentool.agentool import AgenTool
     from agentoolkit.database.database import Database
-    from agentoolkit.observability.metrics.agent import Metrics
+    from agentoolkit.observability.metrics.agentool import Metrics
     from agentoolkit.storage.kv.ports import KeyValueStore
     from agentoolkit.storage.kv.service import KvService
     from agentoolkit.system.events.service import EventService
@@ -50,8 +50,8 @@ Given = Callable[[ToolParts], dict[str, Any]]
 """What a creator is called with, besides the injector."""
 
 BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
-    "queue": ("agentoolkit.system.queue.agent:create_queue_agent", lambda parts: {"service": parts.queue}),
-    "events": ("agentoolkit.system.events.agent:create_events_agent", lambda parts: {"service": parts.events}),
+    "queue": ("agentoolkit.system.queue.agentool:create_queue_agent", lambda parts: {"service": parts.queue}),
+    "events": ("agentoolkit.system.events.agentool:create_events_agent", lambda parts: {"service": parts.events}),
     "function": (
         "agentoolkit.actions.function:create_function_agent",
         lambda parts: {"prefixes": parts.settings.functions, "most": parts.settings.concurrency},
@@ -78,16 +78,16 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
             "time": parts.time,
         },
     ),
-    "logging": ("agentoolkit.system.logging.agent:create_logging_agent", lambda parts: {"service": parts.log}),
-    "metrics": ("agentoolkit.observability.metrics.agent:create_metrics_agent", lambda parts: {"metrics": _metrics(parts)}),
+    "logging": ("agentoolkit.system.logging.agentool:create_logging_agent", lambda parts: {"service": parts.log}),
+    "metrics": ("agentoolkit.observability.metrics.agentool:create_metrics_agent", lambda parts: {"metrics": _metrics(parts)}),
     "config": (
-        "agentoolkit.system.config.agent:create_config_agent",
+        "agentoolkit.system.config.agentool:create_config_agent",
         lambda parts: {"files": parts.settings.config.files, "environment": parts.environment},
     ),
-    "storage_kv": ("agentoolkit.storage.kv.agent:create_storage_kv_agent", lambda parts: {"service": _values(parts)}),
-    "saved_views": ("agentoolkit.system.saved_views.agent:create_saved_views_agent", lambda parts: {"deps": _saved_views(parts)}),
-    "storage_fs": ("agentoolkit.storage.fs.agent:create_storage_fs_agent", lambda parts: {"settings": parts.settings.files}),
-    "templates": ("agentoolkit.system.templates.agent:create_templates_agent", lambda parts: {"settings": parts.settings.templates}),
+    "storage_kv": ("agentoolkit.storage.kv.agentool:create_storage_kv_agent", lambda parts: {"service": _values(parts)}),
+    "saved_views": ("agentoolkit.system.saved_views.agentool:create_saved_views_agent", lambda parts: {"deps": _saved_views(parts)}),
+    "storage_fs": ("agentoolkit.storage.fs.agentool:create_storage_fs_agent", lambda parts: {"settings": parts.settings.files}),
+    "templates": ("agentoolkit.system.templates.agentool:create_templates_agent", lambda parts: {"settings": parts.settings.templates}),
 }
 
 
@@ -114,7 +114,7 @@ def _make(name: str, parts: ToolParts) -> None:
 
 def _metrics(parts: ToolParts) -> Metrics:
     """Make the registry, and put the figures of scheduler and queue into it."""
-    from agentoolkit.observability.metrics.agent import Metrics
+    from agentoolkit.observability.metrics.agentool import Metrics
     from agentoolkit.observability.metrics.collecting import SchedulerFigures, job_figures, queue_figures
     from agentoolkit.observability.metrics.registry import Registry
 

@@ -2,6 +2,7 @@
 
 The work grows with the text and no faster: every expression begins where a run of characters does, or at a literal, and none
 takes back what it took.
+What references stood for is kept out of an execution's record by `system/scheduler/decisions/secrets_in_records`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from itertools import count
 from typing import ClassVar
 
 from agentool.core.injector import Injector
-from agentoolkit.real_work import RealWork, RealWorkHangs
 from agentoolkit.settings import Settings
 from agentoolkit.simulation import Firing, simulate
+from agentoolkit.waits_in_real_time import RealWork, RealWorkHangs
 from agentoolkit.wiring import Toolkit
 
 __all__ = ["Firing", "ManualTime", "RealWorkHangs", "TestToolkit", "simulate", "toolkit"]

@@ -33,7 +33,7 @@ from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend
 from agentoolkit.system.queue.ports import QueueBackend
 from agentoolkit.system.queue.service import QueueService
-from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.agentool import create_scheduler_agent
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
 from agentoolkit.system.scheduler.engine.parts import Parts

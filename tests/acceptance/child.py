@@ -29,7 +29,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine import attempts
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.stores.sql import lead_and_owners
+from agentoolkit.system.scheduler.stores.sql import leader_lease_and_owners as lead
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.system.scheduler.stores.sql.transactions import writes
 from agentoolkit.wiring import Toolkit
@@ -271,9 +271,9 @@ def main() -> None:
     orders = Orders(**json.loads(sys.argv[1]))
     logging.disable(logging.CRITICAL)
     if orders.lease:
-        lead_and_owners.LEASE_SECONDS = orders.lease
-        lead_and_owners.OWNER_SECONDS = orders.lease
-        lead_and_owners.HEARTBEAT_SECONDS = orders.lease / 5
+        lead.LEASE_SECONDS = orders.lease
+        lead.OWNER_SECONDS = orders.lease
+        lead.HEARTBEAT_SECONDS = orders.lease / 5
     asyncio.run(serve(orders))
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.decisions import due
-from agentoolkit.system.scheduler.decisions.due import GRACE, decide
+from agentoolkit.system.scheduler.decisions import due_or_late
+from agentoolkit.system.scheduler.decisions.due_or_late import GRACE, decide
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.schedules import read_schedule
 
@@ -194,7 +194,7 @@ def test_the_short_way_decides_as_the_long_way(case: Case, runs: int, late: int)
     state, now = JobState(next_run_at=first, runs=runs, version=3), first + timedelta(seconds=late)
     asked = (case.job, state, now, case.unfinished, "owner")
     short = decide(*asked)
-    with patch.object(due, "_start_one", return_value=None):
+    with patch.object(due_or_late, "_start_one", return_value=None):
         long = decide(*asked)
     assert (list(short.executions), short.state) == (list(long.executions), long.state)
 
@@ -204,7 +204,7 @@ def test_the_short_way_is_taken_only_in_time(late: int, unfinished: int):
     """With default policies it is taken up to the grace of thirty seconds, if nothing of the job is under way."""
     job = make("1 hour", Policies())
     first = START + timedelta(hours=1)
-    taken = due._start_one(job, JobState(next_run_at=first), first + timedelta(seconds=late), None, unfinished, "")
+    taken = due_or_late._start_one(job, JobState(next_run_at=first), first + timedelta(seconds=late), None, unfinished, "")
     assert (taken is not None) == (late <= 30 and unfinished == 0)
 
 

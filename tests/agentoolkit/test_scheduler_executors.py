@@ -9,7 +9,14 @@ import pytest
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import InvalidJob
 from agentoolkit.system.scheduler.executors.limits import Limits
-from agentoolkit.system.scheduler.executors.remote import IDS_IN_A_MESSAGE, LONGEST_LOOK, PORTION_SECONDS, Sent, pause_after, portions
+from agentoolkit.system.scheduler.executors.sending_to_workers import (
+    IDS_IN_A_MESSAGE,
+    LONGEST_LOOK,
+    PORTION_SECONDS,
+    Sent,
+    pause_after,
+    portions,
+)
 from agentoolkit.system.scheduler.ports import Limit, Order, Route
 from agentoolkit.testing import toolkit
 from agentoolkit.wiring import Toolkit

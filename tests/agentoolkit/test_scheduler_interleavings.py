@@ -13,7 +13,7 @@ from pydantic import BaseModel, model_serializer
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions
 from agentoolkit.system.scheduler.jobs import Execution, Work
-from agentoolkit.system.scheduler.stores.sql.lead_and_owners import Ownership
+from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Ownership
 from agentoolkit.testing import ManualTime
 
 RUN = {"agentool_name": "probe", "input_data": {"operation": "run"}}

@@ -19,7 +19,7 @@ from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.executors.choice import Executors
-from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
+from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, Order, Portion, Route
 from agentoolkit.wiring import Toolkit

@@ -15,9 +15,9 @@ from agentool import Injector
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.executors import remote
+from agentoolkit.system.scheduler.executors import sending_to_workers
 from agentoolkit.system.scheduler.executors.choice import Executors
-from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
+from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, ExecutorName
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Route
@@ -38,7 +38,7 @@ def courier() -> Courier:
 async def kit(courier: Courier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """A toolkit whose messages reach nobody by themselves, and are sent again soon."""
     monkeypatch.setattr(wiring, "executors_of", lambda *_, **__: Executors({"celery": lambda: courier}, {}))
-    monkeypatch.setattr(remote, "SEND_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(sending_to_workers, "SEND_AGAIN_SECONDS", 0.1)
     async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), timezone="UTC", executor="celery")) as kit:
         asked = {"operation": "schedule", "job_id": "job", "schedule": "every hour", "error_queue": "failures"}
         await kit.injector.run("scheduler", {**asked, **LIST, "queue": "gpu"})
@@ -83,7 +83,7 @@ async def test_the_record_says_that_nobody_takes_it(
     kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     """Where no worker takes from a queue, the record names the queue, which is told once; and it waits on, however long."""
-    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.4)
+    monkeypatch.setattr(sending_to_workers, "MAX_SEND_AGAIN_SECONDS", 0.4)
     execution_id = await start_run(kit, courier)
     row = await record(kit, execution_id, lambda row: bool(row.reason))
     assert row.reason == "waits for a worker: none has taken it from queue 'gpu' of celery yet"
@@ -103,7 +103,7 @@ async def test_the_record_says_which_tool_is_missing(kit: Any, courier: Courier,
 
 async def test_what_workers_refuse_for_long_has_failed(kit: Any, courier: Courier, monkeypatch: pytest.MonkeyPatch):
     """It ends once, with the reason, at the process that sent it; its error queue and its listeners are told, and it is sent no more."""
-    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.4)
+    monkeypatch.setattr(sending_to_workers, "MAX_SEND_AGAIN_SECONDS", 0.4)
     told: list[Any] = []
     kit.scheduler.subscribe(told.append)
 
@@ -135,7 +135,7 @@ async def test_a_worker_that_has_the_tool_runs_it_after_all(kit: Any, courier: C
 @pytest.mark.parametrize("said", ["", HAS_NOT])
 async def test_what_a_worker_has_claimed_is_left_to_it(kit: Any, courier: Courier, monkeypatch: pytest.MonkeyPatch, said: str):
     """While it waits there for room, whoever sent it says nothing of it and ends it never, whatever another worker has said."""
-    monkeypatch.setattr(remote, "MAX_SEND_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(sending_to_workers, "MAX_SEND_AGAIN_SECONDS", 0.2)
     execution_id = await start_run(kit, courier)
     async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
         store = worker.scheduler.store
@@ -231,7 +231,7 @@ async def test_it_takes_an_hour_to_be_too_long(courier: Courier, monkeypatch: py
     executor = RemoteExecutor(attempts, 1, {"celery": lambda: courier}, 1)
     began = moved = loop.time()
     monkeypatch.setattr(loop, "time", lambda: moved)
-    executor._sent["x"] = remote.Sent(Route("celery"))
+    executor._sent["x"] = sending_to_workers.Sent(Route("celery"))
     executor._send(executor._sent)
     for _ in range(8):
         moved = executor._sent["x"].again_at

@@ -27,9 +27,9 @@ from agentoolkit.storage.fs import (
     operations,
     rename_new,
 )
+from agentoolkit.storage.fs.allowed_paths import Roots
 from agentoolkit.storage.fs.folder import Folder
 from agentoolkit.storage.fs.folder_contents import Copying, FileEntry
-from agentoolkit.storage.fs.roots import Roots
 
 
 class Asking:

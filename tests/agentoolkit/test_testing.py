@@ -12,9 +12,9 @@ from typing import Any, Literal
 import pytest
 
 from agentool import BaseOperationInput, RunContext, create_agentool
-from agentoolkit.real_work import RealWork
 from agentoolkit.settings import Settings
 from agentoolkit.testing import RealWorkHangs, TestToolkit, toolkit
+from agentoolkit.waits_in_real_time import RealWork
 from agentoolkit.wiring import Toolkit
 
 DAYS = 30

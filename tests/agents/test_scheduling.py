@@ -19,7 +19,7 @@ from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentool.toolset import AgenToolset, for_agents
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
-from agentoolkit.agents.sizes import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
+from agentoolkit.agents.tool_costs import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
 from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit

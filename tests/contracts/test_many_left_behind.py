@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import Execution
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore, take_overs
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, execution_take_overs
 
 from .job_store_steps import START, add, at, begin, claim, none_held
 from .owners import dies
@@ -44,7 +44,7 @@ async def left_behind(first: SqlJobStore, second: SqlJobStore, number: int) -> l
 
 async def test_many_are_taken_over_in_portions_the_oldest_first(first: SqlJobStore, second: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
     """Of fifty, with portions of twenty, three answers hold all, each once and in order, and the fourth holds none."""
-    monkeypatch.setattr(take_overs, "PORTION", 20)
+    monkeypatch.setattr(execution_take_overs, "PORTION", 20)
     claimed = await left_behind(first, second, 50)
     held, sizes = list[str](), list[int]()
     for _ in range(4):
@@ -61,7 +61,7 @@ async def test_taking_over_many_costs_no_more_statements_than_a_few(
     await left_behind(first, second, 52)
     costs = list[int]()
     for portion in (2, 50):
-        monkeypatch.setattr(take_overs, "PORTION", portion)
+        monkeypatch.setattr(execution_take_overs, "PORTION", portion)
         statements()
         taken = await second.take_over(at(200), none_held)
         costs.append(statements())

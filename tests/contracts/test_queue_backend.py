@@ -17,12 +17,13 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.redis_server import RedisServer
-from agentoolkit.system.queue import messages
+from agentoolkit.system.queue import decisions
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
-from agentoolkit.system.queue.backends.redis import RedisQueueBackend
+from agentoolkit.system.queue.backends.redis import RedisQueueBackend, watched_queue
 from agentoolkit.system.queue.backends.sql import SqlQueueBackend, open_queue
+from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.errors import MessageNotFound, QueueFull, QueueNotFound, StaleReceipt
-from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State, waiting
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, QueueSettings, Receipt, State
 from agentoolkit.system.queue.ports import Lease, QueueBackend, Requeue
 
 DEAD_LETTERS = 4
@@ -525,7 +526,7 @@ async def test_dead_letters_come_in_the_order_they_died(backend: QueueBackend):
 
 async def test_those_that_die_at_one_instant_keep_their_order_across_pages(backend: QueueBackend, monkeypatch: pytest.MonkeyPatch):
     """However few are looked at together: by the instant of their death, then by arrival, whatever they died of."""
-    for module in (messages, open_queue):
+    for module in (decisions, open_queue, watched_queue):
         monkeypatch.setattr(module, "PAGE", 2)
     await limited(backend, max_retries=2)
     await add(backend, "returned and expired", ttl=10)

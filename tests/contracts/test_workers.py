@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.executors import remote
+from agentoolkit.system.scheduler.executors import sending_to_workers
 from agentoolkit.system.scheduler.executors.celery import CeleryCourier
 from agentoolkit.system.scheduler.ports import Portion, Route
 
@@ -82,7 +82,7 @@ async def test_a_killed_worker_leaves_nothing_undone(world: World, worker: Worke
 
 async def test_redis_may_lose_everything(worker: Worker, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Executions whose messages Redis forgot are sent again, and each ends once."""
-    monkeypatch.setattr(remote, "SEND_AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr(sending_to_workers, "SEND_AGAIN_SECONDS", 1.0)
     for pid in worker.pids() - {worker.process.pid}:
         psutil.Process(pid).suspend()
     worker.process.send_signal(signal.SIGSTOP)

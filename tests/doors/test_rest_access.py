@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints import guesses
-from agentoolkit.entrypoints.guesses import Guesses
+from agentoolkit.entrypoints import guess_limit
+from agentoolkit.entrypoints.guess_limit import Guesses
 from agentoolkit.entrypoints.rest import access, create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.testing import TestToolkit
@@ -53,7 +53,7 @@ async def test_a_wrong_token_is_refused(client: httpx2.AsyncClient, header: str)
 
 async def test_who_guesses_is_refused(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """After twenty wrong tokens of one address in a minute: 429, with when to come again."""
-    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    monkeypatch.setattr(guess_limit, "time", SimpleNamespace(monotonic=lambda: 7.0))
     answers = [await client.get("/tasks", headers={"Authorization": f"Bearer {number}"}) for number in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]
     assert answers[-1].headers["retry-after"] == "60"

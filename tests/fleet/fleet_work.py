@@ -10,11 +10,11 @@ from typing import Literal
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentool.core.injector import Injector
 from agentoolkit.system.scheduler import current_execution
-from agentoolkit.system.scheduler.stores.sql import lead_and_owners
+from agentoolkit.system.scheduler.stores.sql import leader_lease_and_owners as lead
 
 if lease := float(os.environ.get("FLEET_LEASE", "0")):
-    lead_and_owners.LEASE_SECONDS = lead_and_owners.OWNER_SECONDS = lease
-    lead_and_owners.HEARTBEAT_SECONDS = lease / 5
+    lead.LEASE_SECONDS = lead.OWNER_SECONDS = lease
+    lead.HEARTBEAT_SECONDS = lease / 5
 
 
 class WorkInput(BaseOperationInput):

@@ -10,8 +10,8 @@ from mcp.server.auth.provider import AccessToken
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from agentoolkit.entrypoints import guesses
-from agentoolkit.entrypoints.mcp_server.guess_limit import FoundToken, GuessLimit
+from agentoolkit.entrypoints import guess_limit
+from agentoolkit.entrypoints.mcp_server.token_lookup import FoundToken, GuessLimit
 
 
 class OneToken:
@@ -23,7 +23,7 @@ class OneToken:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
-    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    monkeypatch.setattr(guess_limit, "time", SimpleNamespace(monotonic=lambda: 7.0))
     transport = httpx2.ASGITransport(app=GuessLimit(PlainTextResponse("in"), OneToken()))
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 

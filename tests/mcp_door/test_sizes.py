@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agentoolkit.agents.sizes import tokens
+from agentoolkit.agents.tool_costs import tokens
 from agentoolkit.entrypoints.mcp_server.server import INSTRUCTIONS
-from agentoolkit.entrypoints.mcp_server.sizes import MAX_TOOL, MAX_TOOLS, listed_size, sizes
+from agentoolkit.entrypoints.mcp_server.tool_costs import MAX_TOOL, MAX_TOOLS, listed_size, sizes
 
 
 def test_the_twelve_tools_keep_their_budget() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints import guesses
+from agentoolkit.entrypoints import guess_limit
 from agentoolkit.entrypoints.dashboard import add_pages
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
@@ -75,7 +75,7 @@ async def test_nobody_is_sent_elsewhere(client: httpx2.AsyncClient, kit: TestToo
 
 async def test_who_guesses_is_refused(client: httpx2.AsyncClient, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong tokens are counted, whether they come by the form or as a cookie; the page says when to come again."""
-    monkeypatch.setattr(guesses, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    monkeypatch.setattr(guess_limit, "time", SimpleNamespace(monotonic=lambda: 7.0))
     for number in range(MAX_FAILURES - 1):
         assert (await sign_in(client, f"agt_wrong{number}")).status_code == 401
     await client.get("/api/scheduler/tasks", headers={"Cookie": "agentool_session=wrong"})

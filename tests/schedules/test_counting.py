@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.system.scheduler.decisions.due import MAX_CAUGHT_UP, DueTimes, due_times
+from agentoolkit.system.scheduler.decisions.due_or_late import MAX_CAUGHT_UP, DueTimes, due_times
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.cron import RepeatingTimes
 from agentoolkit.system.scheduler.schedules.interval import IntervalRule

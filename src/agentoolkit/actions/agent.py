@@ -19,9 +19,9 @@ from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.approval_records import Approval, MemoryApprovals, SqlApprovals
-from agentoolkit.agents.approvals import ParkedRuns
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
+from agentoolkit.agents.parked_runs import ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import (

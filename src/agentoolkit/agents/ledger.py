@@ -1,4 +1,5 @@
 """What agents have used: reserved at its worst before a run, booked as it was after it.
+A run under way is ended at its limits by `pydantic_runner`.
 
 A process that dies in a run leaves its reservation, so that a crash never makes a budget larger.
 """

@@ -13,12 +13,12 @@ from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
 from pydantic_ai.models import Model
-from pydantic_ai.tools import DeferredToolResults, RunContext, ToolApproved, ToolDenied
+from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
 
-from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_records import WaitingCall
+from agentoolkit.agents.call_approval import answers_of, calls_waiting, make_decider
 from agentoolkit.agents.errors import AgentFailed
 from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, Ran
@@ -92,7 +92,7 @@ class PydanticRunner:
     async def _begun(self, name: str, rules: AgentRules, task: AgentTask) -> _Begun:
         """Return a run of this task as it begins, with its conversation counted from zero."""
         earlier = await self._loaded(_conversation_id(name, task), rules, task)
-        prompt, answers = (task.prompt, None) if task.approval is None else (None, _answers(earlier, task.approval))
+        prompt, answers = (task.prompt, None) if task.approval is None else (None, answers_of(earlier, task.approval))
         return _Begun(replace(earlier, usage=RunUsage()), prompt, answers, earlier.usage, len(earlier.messages))
 
     async def _run(
@@ -122,7 +122,7 @@ class PydanticRunner:
                     cost_limit=task.limits.cost,
                 ),
                 cancellation_token=token,
-                capabilities=[HandleDeferredToolCalls(handler=_decider(rules)), *capabilities],
+                capabilities=[HandleDeferredToolCalls(handler=make_decider(rules)), *capabilities],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
@@ -145,7 +145,7 @@ class PydanticRunner:
             raise await self.batches.wait(result.conversation, rules, task)
         kept = await self._saved(result.conversation, begun.used_before, task)
         if isinstance(result.output, DeferredToolRequests):
-            raise await self.park(name, rules, task, conversation_id, _waiting(result.output), ran)
+            raise await self.park(name, rules, task, conversation_id, calls_waiting(result.output), ran)
         return replace(ran, output=result.output, conversation_id=conversation_id if kept else "")
 
     def takes_batches(self) -> bool:
@@ -203,38 +203,3 @@ def _conversation_id(name: str, task: AgentTask) -> str:
     if task.conversation == "continue":
         return f"{whose}/job/{execution.job_id if execution else ''}"
     return f"{whose}/named/{task.conversation}"
-
-
-def _decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
-    """Return what answers calls that need approval: granted beforehand, denied, or left for a person."""
-
-    def decide(ctx: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
-        granted: dict[str, bool | ToolDenied] = {call.tool_call_id: True for call in requests.approvals if call.tool_name in rules.granted}
-        if rules.approvals == "deny":
-            denied = ToolDenied("Nobody is there to approve this call, so it was denied. Go on without it, and say so in your answer.")
-            granted = {call.tool_call_id: granted.get(call.tool_call_id, denied) for call in requests.approvals}
-        return requests.build_results(approvals=granted) if granted else None
-
-    return decide
-
-
-def _answers(conversation: Conversation, approval: Approval) -> DeferredToolResults:
-    """Return what was decided, for each call that waits."""
-    requests = conversation.deferred_tool_requests
-    if requests is None:
-        raise AgentFailed(f"Nothing waits in the conversation {conversation.conversation_id!r} any more.")
-    decisions: dict[str, bool | ToolApproved | ToolDenied] = {}
-    for call in requests.approvals:
-        edited = (approval.edits or {}).get(call.tool_name)
-        if approval.status != "approved":
-            decisions[call.tool_call_id] = ToolDenied(f"This call was denied: {approval.reason or 'no reason given'}.")
-        else:
-            decisions[call.tool_call_id] = True if edited is None else ToolApproved(override_args=dict(edited))
-    return requests.build_results(approvals=decisions)
-
-
-def _waiting(requests: DeferredToolRequests) -> tuple[WaitingCall, ...]:
-    if requests.calls:
-        names = ", ".join(call.tool_name for call in requests.calls)
-        raise ConfigurationError(f"The agent's tools {names} are carried out elsewhere, which a scheduled run cannot wait for.")
-    return tuple(WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict()) for call in requests.approvals)

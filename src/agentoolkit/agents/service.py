@@ -13,10 +13,10 @@ from agentool.caller import get_caller
 from agentool.errors import InvalidInput
 from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.agent_jobs import AgentJobs
-from agentoolkit.agents.approvals import Parked, ParkedRuns
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.errors import AgentError, BudgetReached
 from agentoolkit.agents.ledger import Ledger, RunEntry, Used
+from agentoolkit.agents.parked_runs import Parked, ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, AgentTask, Ran, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest

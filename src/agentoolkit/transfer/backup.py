@@ -17,6 +17,7 @@ from agentoolkit.json_values import is_json
 from agentoolkit.portions import done_in_portions, in_portions
 from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
+from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
@@ -86,7 +87,7 @@ def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str,
     for message in contents.messages:
         if is_json(message.body):
             in_flight = message.state is queued.State.IN_FLIGHT
-            yield records.queued_record(queued.waiting(message._replace(token=""), now) if in_flight else message)
+            yield records.queued_record(waiting(message._replace(token=""), now) if in_flight else message)
     remembered = {message_id: until for message_id, until in contents.remembered if until > now}
     for message in contents.messages:
         remembered.setdefault(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW))
@@ -179,7 +180,7 @@ class _Contents:
         for name, contents in found.items():
             messages = [message for message in self.messages if message.queue_name == name]
             dead = [message for message in messages if message.state is queued.State.DEAD]
-            alive = [queued.waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
+            alive = [waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
             remembered = [(each.message_id, each.until) for each in self.remembered if each.queue_name == name and each.until > now]
             if self.version < 3:
                 dead.sort(key=lambda message: message.died_at or now)

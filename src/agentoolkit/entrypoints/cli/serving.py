@@ -17,7 +17,7 @@ from agentoolkit.entrypoints.cli.apply_tasks import Applied
 from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
-from agentoolkit.entrypoints.cli.served import EXAMPLE, Served
+from agentoolkit.entrypoints.cli.served_tasks import EXAMPLE, Served
 from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, names_database, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report

@@ -21,8 +21,8 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from agentool.caller import Caller, acting_as
 from agentool.errors import AgenToolError, excerpt
+from agentoolkit.entrypoints.mcp_server.answer_size import shorten
 from agentoolkit.entrypoints.mcp_server.host import Host
-from agentoolkit.entrypoints.mcp_server.tools import shorten
 from agentoolkit.wiring import Toolkit
 
 Context = ServerRequestContext[Any, Any]

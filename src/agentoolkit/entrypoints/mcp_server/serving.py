@@ -142,7 +142,7 @@ def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     if not options.needs_token:
         return server.streamable_http_app(host=options.host, transport_security=security)
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
-    from agentoolkit.entrypoints.mcp_server.guess_limit import FoundToken, GuessLimit
+    from agentoolkit.entrypoints.mcp_server.token_lookup import FoundToken, GuessLimit
 
     app = server.streamable_http_app(host=options.host, transport_security=security, auth=auth, token_verifier=FoundToken())
     app.add_middleware(GuessLimit, tokens=KeptTokens(host))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from agentool.agentool import create_agentool
 from agentool.core.injector import Injector
@@ -15,15 +14,12 @@ from agentool.flat_calls import checked_arguments, with_example
 from agentool.hints import Hints
 from agentoolkit.agents.scheduling_desk import on_trial
 from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
+from agentoolkit.entrypoints.mcp_server.answer_size import cut_text, shorten
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk, approve_task
 
 NAME = "scheduler"
-MAX_TEXT = 32_000
-"""Characters of an answer, about 8,000 tokens."""
-_MAX_VALUE = 1_000
-"""Characters of one text within the data of an answer that is cut."""
 
 HANDLERS = {
     "add_task": task_tools.add_task,
@@ -143,40 +139,3 @@ class TaskTools:
             changed = "It changed while the user was asked, and was not approved. Look at it, and call again."
             return ToolReply(changed if error.field == "version" else cut_text(str(error)), is_error=True)
         return ToolReply(f"The user approved it. {output.text}", output.data)
-
-
-def cut_text(text: str) -> str:
-    """Cut an answer to its greatest length, and say so."""
-    if len(text) <= MAX_TEXT:
-        return text
-    return f"{text[:MAX_TEXT]}… (cut: {len(text) - MAX_TEXT:,} of {len(text):,} characters left out; ask for less)"
-
-
-def shorten(data: dict[str, Any]) -> dict[str, Any]:
-    """Return data that is not longer than an answer may be: long texts, and then the last items of lists, are left out."""
-    if _size(data) <= MAX_TEXT:
-        return data
-    shortened = _cut_values(data)
-    lists = [key for key, value in shortened.items() if isinstance(value, list)]
-    while _size(shortened) > MAX_TEXT and any(shortened[key] for key in lists):
-        longest = max(lists, key=lambda key: _size(shortened[key]))
-        shortened[longest] = shortened[longest][: len(shortened[longest]) // 2]
-    return shortened if _size(shortened) <= MAX_TEXT else {"cut": True}
-
-
-def _cut_values(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= _MAX_VALUE else f"{value[:_MAX_VALUE]}…"
-    if isinstance(value, (list, tuple)):
-        return [_cut_values(item) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        pairs = cast("dict[str, Any]", value)
-        kept = {key: _cut_values(item) for key, item in pairs.items()}
-        if "result" in kept and _size(kept["result"]) > _MAX_VALUE:
-            kept["result"] = f"{json.dumps(kept['result'])[:_MAX_VALUE]}…"
-        return kept
-    return value
-
-
-def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

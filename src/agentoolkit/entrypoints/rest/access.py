@@ -1,4 +1,4 @@
-"""Who may come in: Host and Origin are checked, bodies are bounded, and a bearer token says who asks.
+"""Who may come in: foreign pages are refused, bodies are bounded, and a bearer token says who asks.
 
 On a loopback address no token is needed: whoever can reach it can run programs here anyway. Anywhere else each request
 needs one. A page of another site must not reach the API through somebody's browser, so a foreign Host or Origin is
@@ -8,11 +8,9 @@ refused on loopback too.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentool.caller import Caller
 from agentool.caller import Scope as CallerScope
-from agentoolkit.entrypoints.guesses import TOO_MANY, Guesses
+from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
+from agentoolkit.entrypoints.rest.foreign_pages import check_host, check_origin
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
 from agentoolkit.entrypoints.rest.session_cookie import forgetting, session_of
 from agentoolkit.sessions import Sessions
@@ -31,7 +30,6 @@ BODY_SECONDS = 30.0
 """How long the next part of a body may take to come."""
 LOCAL = Caller("local", door="rest")
 """Who asks on a loopback address without a token."""
-_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _STATE = "agentool_caller"
 
 CheckToken = Callable[[str], Awaitable[Caller | None]]
@@ -112,43 +110,11 @@ async def admit(scope: Scope, rules: AccessRules) -> None:
 
 def check_source(request: Request, rules: AccessRules) -> None:
     """Refuse what comes from a foreign page or name, or is too large. Raises `ApiError`."""
-    check_host(request.headers, rules)
-    check_origin(request.method, request.headers, rules)
+    check_host(request.headers, rules.hosts)
+    check_origin(request.method, request.headers, rules.origins)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > rules.max_body:
         raise too_large(rules.max_body)
-
-
-def check_host(headers: Mapping[str, str], rules: AccessRules) -> None:
-    """Refuse a name that this server is not known by: a foreign page may have let its own name point here."""
-    host = headers.get("host", "")
-    name = _name(host)
-    if is_loopback(name) or host in rules.hosts or name in rules.hosts:
-        return
-    raise ApiError(421, "foreign-host", f"This server is not {host[:100]!r}.", field="Host", remedy="AGENTOOL_REST_HOSTS names its hosts.")
-
-
-def check_origin(method: str, headers: Mapping[str, str], rules: AccessRules) -> None:
-    """Refuse what a page of another site sends."""
-    origin = headers.get("origin")
-    if origin is None:
-        if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise _foreign_origin(headers["sec-fetch-site"])
-        return
-    if origin not in rules.origins and _netloc(origin) != headers.get("host"):
-        raise _foreign_origin(origin)
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
-
-
-def _foreign_origin(origin: str) -> ApiError:
-    remedy = "AGENTOOL_REST_ORIGINS names origins whose pages may call it."
-    return ApiError(403, "foreign-origin", f"Pages of {origin[:100]!r} may not call this server.", field="Origin", remedy=remedy)
 
 
 def too_large(most: int) -> ApiError:
@@ -226,21 +192,3 @@ def needs(request: Request, scope: CallerScope) -> None:
         have = ", ".join(sorted(caller.scopes)) or "none"
         remedy = f"Use a token with the scope {scope!r}; this one has: {have}."
         raise ApiError(403, "scope-missing", f"This needs the scope {scope!r}.", field="Authorization", remedy=remedy)
-
-
-def is_loopback(name: str) -> bool:
-    """Is this a name or an address of this machine, for this machine only?"""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _name(host: str) -> str:
-    """Return the name of a Host header, without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

@@ -15,9 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
-from agentoolkit.entrypoints.rest.access import AccessRules, is_loopback
+from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.app import create_app
 from agentoolkit.entrypoints.rest.events import end_streams
+from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.wiring import Toolkit
 
 GRACE_SECONDS = 3

@@ -1,4 +1,4 @@
-"""An open folder, in which names are looked up without ever following a link.
+"""An open folder, in which names are looked up without ever following a link. Which folders are open is decided in `allowed_paths`.
 
 Everything goes by an open folder and one name in it, step by step from a root. So nobody can put a link in the way
 between the check of a path and its use: there is no such time.

@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from threading import Event
 
+from agentoolkit.storage.fs.allowed_paths import DEEPEST
 from agentoolkit.storage.fs.errors import FileTooLarge, PathTaken, WrongKind
 from agentoolkit.storage.fs.folder import Folder, Kind, Versions, kind_of, readable
-from agentoolkit.storage.fs.roots import DEEPEST
 
 _CHUNK = 1 << 20
 _MAX_NAMED = 20

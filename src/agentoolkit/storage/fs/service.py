@@ -11,10 +11,10 @@ from typing import Literal
 from agentool.errors import excerpt
 from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import folder_contents
+from agentoolkit.storage.fs.allowed_paths import Location, Roots
 from agentoolkit.storage.fs.errors import FileChanged, FileError, FileTooLarge, PathNotAllowed, PathTaken, WrongKind, explained
 from agentoolkit.storage.fs.folder import Folder, Kind, kind_of
 from agentoolkit.storage.fs.folder_contents import Copying, FileEntry, Progress
-from agentoolkit.storage.fs.roots import Location, Roots
 
 
 class FileService:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from agentool.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from agentoolkit.system.events.agent import create_events_agent
+    from agentoolkit.system.events.agentool import create_events_agent
     from agentoolkit.system.events.bus import EventBus, get_event_bus
     from agentoolkit.system.events.errors import EventError, InvalidEvent
     from agentoolkit.system.events.messages import EventMessage
@@ -26,4 +26,4 @@ __all__ = [
     "get_event_bus",
 ]
 
-__getattr__ = lazy_names(__name__, "errors", "messages", "schemas", "subscriptions", "service", "bus", "agent")
+__getattr__ = lazy_names(__name__, "errors", "messages", "schemas", "subscriptions", "service", "bus", "agentool")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentool.core.injector import Injector, get_injector
-from agentoolkit.system.events.agent import create_events_agent
+from agentoolkit.system.events.agentool import create_events_agent
 from agentoolkit.system.events.messages import ALIASES, SCHEDULER, EventMessage, unreserved
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.events.subscriptions import Handler, Subscription

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from agentool.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from agentoolkit.system.queue.agent import create_queue_agent
+    from agentoolkit.system.queue.agentool import create_queue_agent
     from agentoolkit.system.queue.errors import (
         MessageNotFound,
         MessageTooLarge,
@@ -64,4 +64,4 @@ __all__ = [
     "queue_size",
 ]
 
-__getattr__ = lazy_names(__name__, "errors", "service", "schemas", "operations", "agent")
+__getattr__ = lazy_names(__name__, "errors", "service", "schemas", "operations", "agentool")

@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.json_values import NotJson, json_copy
+from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.errors import MessageTooLarge
-from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt, waiting
+from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Restored(NamedTuple):
 class QueueBackend(Protocol):
     """Holds queues and messages. Every method is one transaction: all of it happens, or none.
 
-    What time alone does to a message (see `messages.changed`) shows in every answer, whenever it was last asked. Every
+    What time alone does to a message (see `decisions.changed`) shows in every answer, whenever it was last asked. Every
     method that takes a `queue_name` raises `QueueNotFound` where there is no such queue. Facts go in and out;
     payloads are JSON text, and nothing asks a clock.
     """
@@ -187,7 +187,7 @@ class QueueBackend(Protocol):
         ...
 
     async def nack(self, queue_name: str, receipt: Receipt, available_at: datetime, reason: str, now: datetime) -> QueueMessage:
-        """Return a message in flight to the queue, see `messages.nacked`. Check the receipt with `checks.check_in_flight`."""
+        """Return a message in flight to the queue, see `decisions.nacked`. Check the receipt with `checks.check_in_flight`."""
         ...
 
     async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:

@@ -1,6 +1,6 @@
 """The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
 
-from agentoolkit.system.scheduler.agent import create_scheduler_agent
+from agentoolkit.system.scheduler.agentool import create_scheduler_agent
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.errors import (
     ExecutionFailed,

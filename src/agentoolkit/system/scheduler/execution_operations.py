@@ -13,9 +13,9 @@ from agentool.core.injector import get_injector
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
+from agentoolkit.system.scheduler.ended_processes import GONE
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
-from agentoolkit.system.scheduler.gone import GONE
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH

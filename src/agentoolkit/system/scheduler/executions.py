@@ -13,6 +13,7 @@ from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
+from agentoolkit.system.scheduler.ended_processes import with_gone_marked
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
@@ -23,7 +24,6 @@ from agentoolkit.system.scheduler.execution_ids import (
     requested_execution_id,
     retry_execution_id,
 )
-from agentoolkit.system.scheduler.gone import with_gone_marked
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob

@@ -1,6 +1,6 @@
 """Templates in the language of Jinja2, rendered in a sandbox with limits."""
 
-from agentoolkit.system.templates.agent import create_templates_agent
+from agentoolkit.system.templates.agentool import create_templates_agent
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError, TemplateNotFound
 from agentoolkit.system.templates.schemas import TemplatesInput
 

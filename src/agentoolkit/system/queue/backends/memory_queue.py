@@ -9,21 +9,9 @@ from itertools import islice
 
 from agentoolkit.heap import LazyHeap
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
+from agentoolkit.system.queue.decisions import changed, dead_lettered, leased, nacked, next_change_at, renumbered, requeued
 from agentoolkit.system.queue.errors import MessageNotFound
-from agentoolkit.system.queue.messages import (
-    Counts,
-    Queue,
-    QueueMessage,
-    Receipt,
-    State,
-    changed,
-    dead_lettered,
-    leased,
-    nacked,
-    next_change_at,
-    renumbered,
-    requeued,
-)
+from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
 from agentoolkit.system.queue.ports import AddedMessage, DeadLetters, Lease, QueueContents, Requeue, Taken
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.queue.messages import QueueMessage, State, next_change_at
+from agentoolkit.system.queue.decisions import next_change_at
+from agentoolkit.system.queue.messages import QueueMessage, State
 
 MESSAGE_TYPES = {
     "message_id": "TEXT",

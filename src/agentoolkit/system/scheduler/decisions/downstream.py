@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-from agentoolkit.system.scheduler.decisions.due import Decision, runs_left
+from agentoolkit.system.scheduler.decisions.decision_records import Scribe
+from agentoolkit.system.scheduler.decisions.due_or_late import Decision, runs_left
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
-from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.schedules.after import ANY, START

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agentoolkit.system.scheduler.decisions.scribe import Scribe
+from agentoolkit.system.scheduler.decisions.decision_records import Scribe
 from agentoolkit.system.scheduler.jobs import Execution, Job, Policies
 
 

@@ -22,10 +22,10 @@ from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.engine.received import ReceivedExecutions
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
-from agentoolkit.system.scheduler.engine.sent import SentExecutions
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
@@ -58,7 +58,7 @@ class Dispatch:
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
         self.reserved = ReservedExecutions(parts, self.active, self.executor, self._unstarted, self._doubt)
-        self._sent = SentExecutions(parts, self.active, self.reserved, self.start, self._doubt)
+        self._sent = ReceivedExecutions(parts, self.active, self.reserved, self.start, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
@@ -147,7 +147,7 @@ class Dispatch:
         return await self._awaited.run(work, execution)
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
-        """See `SentExecutions.run`."""
+        """See `ReceivedExecutions.run`."""
         await self._sent.run(execution_ids)
 
     def cancel(self, execution_id: str, reason: str) -> bool:

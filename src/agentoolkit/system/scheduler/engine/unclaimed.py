@@ -1,4 +1,7 @@
-"""Executions that were sent to workers, and that none has claimed: their records say why they wait, and at last that nobody can."""
+"""Executions that were sent to workers, and that none has claimed: their records say why they wait, and at last that nobody can.
+
+When they are sent again is decided in `executors/sending_to_workers`.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from agentoolkit.setting_groups import CelerySettings, RedisSettings
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.executors.remote import RemoteExecutor
+from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExecutor
 from agentoolkit.system.scheduler.jobs import ExecutorName
 from agentoolkit.system.scheduler.ports import Attempts, Courier, Executor
 

@@ -123,11 +123,11 @@ class JobStore(SharedStore, Protocol):
         ...
 
     async def claim(self, job_ids: Sequence[str], now: datetime, begins: Begins = none_begins) -> Claims:
-        """Decide on every due time of these jobs up to `now` (see `decisions.due.decide`), and write the records.
+        """Decide on every due time of these jobs up to `now` (see `decisions.due_or_late.decide`), and write the records.
 
         They come in the order in which the jobs were asked for; those that `begins` as started, see `claim_executions`.
         Each due time is given out at most once, whoever asks and however often. One that has a record already, as after a
-        backfill, does not count as a run of the job (see `decisions.due.recount`).
+        backfill, does not count as a run of the job (see `decisions.due_or_late.recount`).
         """
         ...
 

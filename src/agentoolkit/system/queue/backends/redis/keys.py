@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from agentoolkit.database.times import instant, micros
 from agentoolkit.system.queue.backends.rows import MESSAGE_TYPES, read_message, row_of
-from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings, State, next_change_at
+from agentoolkit.system.queue.decisions import next_change_at
+from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings, State
 
 NAMES = "agentool:queues"
 """A set of the names of all queues."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from agentoolkit.database.times import micros
-from agentoolkit.system.queue import messages
+from agentoolkit.system.queue import decisions
 from agentoolkit.system.queue.backends.redis.keys import (
     NAMES,
     keys_of,
@@ -26,7 +26,7 @@ from agentoolkit.system.queue.backends.redis.remembered import RememberedIds
 from agentoolkit.system.queue.backends.rows import damaged_message
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
 from agentoolkit.system.queue.errors import MessageNotFound
-from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
+from agentoolkit.system.queue.messages import PAGE, Counts, Queue, QueueMessage, Receipt, State
 from agentoolkit.system.queue.ports import AddedMessage, DeadLetters, Lease, QueueContents, Requeue, Taken
 
 PORTION = 1_000
@@ -78,8 +78,8 @@ class WatchedQueue:
     def settle(self, now: datetime) -> bool:
         """Do what time alone has done until now, a page of it, and tell whether there was anything."""
         until = timers_until(micros(now) or 0)
-        due = self._load(timed_id(timer) for timer in self._pipe.zrangebylex(self.keys.timers, "-", until, 0, messages.PAGE))
-        for change in messages.after_time(due, now, self.queue.settings.max_retries):
+        due = self._load(timed_id(timer) for timer in self._pipe.zrangebylex(self.keys.timers, "-", until, 0, PAGE))
+        for change in decisions.after_time(due, now, self.queue.settings.max_retries):
             self._put(change.before, change.after)
         return bool(due)
 
@@ -121,7 +121,7 @@ class WatchedQueue:
         seconds = self.queue.settings.visibility_timeout if lease.seconds is None else lease.seconds
         until = now + timedelta(seconds=seconds)
         ready = self.peek(lease.limit)
-        taken = [self._put(message, messages.leased(message, lease.token, until)) for message in ready]
+        taken = [self._put(message, decisions.leased(message, lease.token, until)) for message in ready]
         return Given(Taken(taken, self._next_change_at([until] * bool(taken), ready)), ready)
 
     def take_out(self, limit: int) -> Given:
@@ -169,13 +169,13 @@ class WatchedQueue:
         """See `QueueBackend.nack`."""
         message = self.message(receipt.message_id)
         check_in_flight(message, receipt)
-        return self._put(message, messages.nacked(message, available_at, reason, self.queue.settings.max_retries, now))
+        return self._put(message, decisions.nacked(message, available_at, reason, self.queue.settings.max_retries, now))
 
     def dead_letter(self, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
         """See `QueueBackend.dead_letter`."""
         message = self.message(receipt.message_id)
         check_current(message, receipt)
-        return message if message.state is State.DEAD else self._put(message, messages.dead_lettered(message, reason, now))
+        return message if message.state is State.DEAD else self._put(message, decisions.dead_lettered(message, reason, now))
 
     def dead_letters(self, limit: int) -> DeadLetters:
         """See `QueueBackend.dead_letters`."""
@@ -191,7 +191,7 @@ class WatchedQueue:
             chosen = [self.message(wanted.message_id)]
             check_dead(chosen[0])
         check_room(self.queue, self.counts(), len(chosen))
-        return [self._put(message, messages.requeued(message, wanted.body, now)) for message in chosen]
+        return [self._put(message, decisions.requeued(message, wanted.body, now)) for message in chosen]
 
     def clear(self, states: Collection[State], until: int | None, after: int) -> tuple[Counts, int, int | None]:
         """Remove the next messages by arrival that are in these states. Return their numbers, until which and after which to go on."""
@@ -223,7 +223,7 @@ class WatchedQueue:
         fresh = [each for each in contents.messages if each.message_id not in held and not self._remembered.knows(each.message_id, now)]
         numbers = self._numbers
         arrivals = numbers["arrivals"] if self.exists else contents.arrivals
-        numbered = messages.renumbered(fresh, numbers["arrivals"] if self.exists else None)
+        numbered = decisions.renumbered(fresh, numbers["arrivals"] if self.exists else None)
         for message in numbered:
             self._put(None, message)
         numbers["arrivals"] = max(arrivals, *(message.arrival for message in numbered), 0)
@@ -290,4 +290,4 @@ class WatchedQueue:
         gone = {message.message_id for message in without}
         timers = self._pipe.zrange(self.keys.timers, 0, len(gone))
         rest = self._load([id_ for timer in timers if (id_ := timed_id(timer)) not in gone][:1])
-        return min([*new, *(at for message in rest if (at := messages.next_change_at(message)) is not None)], default=None)
+        return min([*new, *(at for message in rest if (at := decisions.next_change_at(message)) is not None)], default=None)

@@ -20,23 +20,9 @@ from agentoolkit.system.queue.backends.sql.requests import (
     TakeRequest,
 )
 from agentoolkit.system.queue.checks import check_current, check_dead, check_in_flight, check_room
+from agentoolkit.system.queue.decisions import MessageChange, after_time, dead_lettered, leased, nacked, renumbered, requeued, waiting
 from agentoolkit.system.queue.errors import MessageNotFound, QueueError
-from agentoolkit.system.queue.messages import (
-    PAGE,
-    Counts,
-    MessageChange,
-    Queue,
-    QueueMessage,
-    Receipt,
-    State,
-    after_time,
-    dead_lettered,
-    leased,
-    nacked,
-    renumbered,
-    requeued,
-    waiting,
-)
+from agentoolkit.system.queue.messages import PAGE, Counts, Queue, QueueMessage, Receipt, State
 from agentoolkit.system.queue.ports import AddedMessage, QueueContents, Requeue, Taken
 
 PORTION = 1_000

@@ -10,7 +10,7 @@ from itertools import chain
 
 from agentoolkit.database.session import Row
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
-from agentoolkit.system.scheduler.decisions.due import Decision, begin_some, decide, recount
+from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins

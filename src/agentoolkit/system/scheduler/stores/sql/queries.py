@@ -12,7 +12,7 @@ from agentoolkit.system.scheduler.job_records import unreadable
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobStatus
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
-from agentoolkit.system.scheduler.stores.sql.lead_and_owners import damaged_owners
+from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import damaged_owners
 from agentoolkit.system.scheduler.stores.sql.outgoing import message_or_none
 from agentoolkit.system.scheduler.stores.sql.records import (
     EXECUTION,

@@ -19,17 +19,17 @@ from agentoolkit.system.scheduler.stores.sql import (
     audit,
     claims,
     execution_changes,
+    execution_take_overs,
     inserting,
     job_changes,
     outgoing,
     purging,
     queries,
     searching,
-    take_overs,
 )
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
-from agentoolkit.system.scheduler.stores.sql.lead_and_owners import Heartbeat, Ownership
+from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Heartbeat, Ownership
 from agentoolkit.system.scheduler.stores.sql.transactions import Together, Transaction
 from agentoolkit.time_source import TimeSource
 
@@ -106,14 +106,14 @@ class SqlJobStore:
     claim = claims.claim
     follow = claims.follow
     insert = inserting.insert
-    claim_executions = take_overs.claim_executions
-    queue_retries = take_overs.queue_retries
+    claim_executions = execution_take_overs.claim_executions
+    queue_retries = execution_take_overs.queue_retries
     begin = execution_changes.begin
     finish = execution_changes.finish
     retry = execution_changes.retry
     release = execution_changes.release
     release_all = execution_changes.release_all
-    take_over = take_overs.take_over
+    take_over = execution_take_overs.take_over
     note_waiting = execution_changes.note_waiting
     request_cancel = execution_changes.request_cancel
     cancel_requests = execution_changes.cancel_requests

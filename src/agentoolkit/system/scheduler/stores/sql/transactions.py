@@ -9,7 +9,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
-from agentoolkit.system.scheduler.stores.sql.lead_and_owners import Ownership
+from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Ownership
 
 P = ParamSpec("P")
 T = TypeVar("T")

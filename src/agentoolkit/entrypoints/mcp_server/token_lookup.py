@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentoolkit.entrypoints.guesses import TOO_MANY, Guesses
+from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
 
 
 class TooManyGuesses(Exception):

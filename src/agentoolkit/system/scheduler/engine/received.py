@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.ports import Claimed
 logger = logging.getLogger(__name__)
 
 
-class SentExecutions:
+class ReceivedExecutions:
     """Runs executions by their ids.
 
     Args:

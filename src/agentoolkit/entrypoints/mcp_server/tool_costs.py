@@ -1,10 +1,10 @@
-"""``python -m agentoolkit.entrypoints.mcp_server.sizes``: what the twelve tools cost a model that is offered them."""
+"""``python -m agentoolkit.entrypoints.mcp_server.tool_costs``: what the twelve tools cost a model that is offered them."""
 
 from __future__ import annotations
 
 import json
 
-from agentoolkit.agents.sizes import show, tokens
+from agentoolkit.agents.tool_costs import show, tokens
 from agentoolkit.entrypoints.mcp_server.server import mcp_tools
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
 from agentoolkit.entrypoints.mcp_server.tools import TaskTools

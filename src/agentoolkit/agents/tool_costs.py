@@ -1,4 +1,4 @@
-"""``python -m agentoolkit.agents.sizes``: what each tool costs a model that is offered it, about four characters a token."""
+"""``python -m agentoolkit.agents.tool_costs``: what each tool costs a model that is offered it, about four characters a token."""
 
 from __future__ import annotations
 

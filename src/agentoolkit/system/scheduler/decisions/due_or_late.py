@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from agentoolkit.system.scheduler.decisions.decision_records import Scribe
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
-from agentoolkit.system.scheduler.decisions.scribe import Scribe
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies, queued_execution
 from agentoolkit.system.scheduler.ports import Begins, none_begins
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH

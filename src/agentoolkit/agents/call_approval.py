@@ -1,0 +1,51 @@
+"""Calls of a run's tools that need approval: granted beforehand, denied, left for a person, and answered by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_ai import DeferredToolRequests
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.tools import DeferredToolResults, RunContext, ToolApproved, ToolDenied
+
+from agentool.errors import ConfigurationError
+from agentoolkit.agent_settings import AgentRules
+from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.errors import AgentFailed
+
+
+def make_decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
+    """Return what answers calls that need approval: granted beforehand, denied, or left for a person."""
+
+    def decide(ctx: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
+        granted: dict[str, bool | ToolDenied] = {call.tool_call_id: True for call in requests.approvals if call.tool_name in rules.granted}
+        if rules.approvals == "deny":
+            denied = ToolDenied("Nobody is there to approve this call, so it was denied. Go on without it, and say so in your answer.")
+            granted = {call.tool_call_id: granted.get(call.tool_call_id, denied) for call in requests.approvals}
+        return requests.build_results(approvals=granted) if granted else None
+
+    return decide
+
+
+def answers_of(conversation: Conversation, approval: Approval) -> DeferredToolResults:
+    """Return what was decided, for each call that waits."""
+    requests = conversation.deferred_tool_requests
+    if requests is None:
+        raise AgentFailed(f"Nothing waits in the conversation {conversation.conversation_id!r} any more.")
+    decisions: dict[str, bool | ToolApproved | ToolDenied] = {}
+    for call in requests.approvals:
+        edited = (approval.edits or {}).get(call.tool_name)
+        if approval.status != "approved":
+            decisions[call.tool_call_id] = ToolDenied(f"This call was denied: {approval.reason or 'no reason given'}.")
+        else:
+            decisions[call.tool_call_id] = True if edited is None else ToolApproved(override_args=dict(edited))
+    return requests.build_results(approvals=decisions)
+
+
+def calls_waiting(requests: DeferredToolRequests) -> tuple[WaitingCall, ...]:
+    """Return the calls that a person must decide on. Raises `ConfigurationError` for calls that are carried out elsewhere."""
+    if requests.calls:
+        names = ", ".join(call.tool_name for call in requests.calls)
+        raise ConfigurationError(f"The agent's tools {names} are carried out elsewhere, which a scheduled run cannot wait for.")
+    return tuple(WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict()) for call in requests.approvals)

@@ -1,0 +1,61 @@
+"""Pages of other sites, which must not reach this server through somebody's browser: foreign names and origins are refused."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from agentoolkit.entrypoints.rest.problems import ApiError
+
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def check_host(headers: Mapping[str, str], hosts: Collection[str]) -> None:
+    """Refuse a name that this server is not known by: a foreign page may have let its own name point here."""
+    host = headers.get("host", "")
+    name = _name(host)
+    if is_loopback(name) or host in hosts or name in hosts:
+        return
+    raise ApiError(421, "foreign-host", f"This server is not {host[:100]!r}.", field="Host", remedy="AGENTOOL_REST_HOSTS names its hosts.")
+
+
+def check_origin(method: str, headers: Mapping[str, str], origins: Collection[str]) -> None:
+    """Refuse what a page of another site sends."""
+    origin = headers.get("origin")
+    if origin is None:
+        if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise _foreign_origin(headers["sec-fetch-site"])
+        return
+    if origin not in origins and _netloc(origin) != headers.get("host"):
+        raise _foreign_origin(origin)
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def _foreign_origin(origin: str) -> ApiError:
+    remedy = "AGENTOOL_REST_ORIGINS names origins whose pages may call it."
+    return ApiError(403, "foreign-origin", f"Pages of {origin[:100]!r} may not call this server.", field="Origin", remedy=remedy)
+
+
+def is_loopback(name: str) -> bool:
+    """Is this a name or an address of this machine, for this machine only?"""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """Return the name of a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
