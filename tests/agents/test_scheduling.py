@@ -21,6 +21,8 @@ from agentool.toolset import AgenToolset, for_agents
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
 from agentoolkit.agents.tool_costs import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
 from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
+from agentoolkit.system.scheduler.ports import FoundJobs, Position
+from agentoolkit.system.scheduler.search import Search
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 
@@ -376,6 +378,22 @@ async def test_a_long_list_goes_on_with_a_cursor(kit: Toolkit) -> None:
     (second,) = await talk(("list_jobs", {"cursor": cursor}))
     assert [len(re.findall("^- ", answer, re.MULTILINE)) for answer in (first, second)] == [20, 5]
     assert "more:" not in second
+
+
+async def test_a_page_of_a_list_reads_no_other_page(kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a list costs does not depend on how many jobs come after its page."""
+    for number in range(25):
+        await kit.injector.run("scheduler", call(f"job {number:02}"))
+    read: list[int] = []
+    search_jobs = kit.scheduler.store.search_jobs
+
+    async def counting(search: Search, limit: int, after: Position | None = None) -> FoundJobs:
+        read.append(limit)
+        return await search_jobs(search, limit, after)
+
+    monkeypatch.setattr(kit.scheduler.store, "search_jobs", counting)
+    await talk(("list_jobs", {"limit": 5}))
+    assert read == [5]
 
 
 async def test_a_list_is_bounded_however_long_its_lines(kit: Toolkit) -> None:

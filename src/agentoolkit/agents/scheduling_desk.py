@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, time
@@ -15,7 +15,7 @@ from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError, InvalidInput, Tried, excerpt
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.errors import InvalidJob, JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.service import SchedulerService
@@ -62,15 +62,6 @@ class Desk:
                 await self.calls.run("scheduler", {"operation": operation, **given, "dry_run": True})
             raise Tried
         return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
-
-    async def jobs(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Return all jobs that the caller may see, page by page: those of one state, or those that are not over."""
-        page = await self.scheduler("list", job_status=state)
-        jobs: list[dict[str, Any]] = page["jobs"]
-        while page.get("cursor"):
-            page = await self.scheduler("list", job_status=state, cursor=page["cursor"])
-            jobs += page["jobs"]
-        return jobs
 
     def now(self) -> datetime:
         """Return the scheduler's own time."""
@@ -151,10 +142,10 @@ async def _agent(desk: Desk) -> str:
 
 
 async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: str) -> str | None:
-    """Return the name of another job that runs the same tool on the same repeating schedule."""
+    """Return the name of another job that runs the same tool on the same repeating schedule: of its first thousand jobs."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
     wanted = (read["schedule"], read["timezone"], target)
-    for job in await desk.jobs():
+    for job in (await desk.scheduler("list", query=_quoted("tool", target)))["jobs"]:
         same = (job["schedule"], job["timezone"], job["agentool_name"]) == wanted
         if same and job["job_name"] != name and job["schedule_type"] != "once":
             return job["job_name"]
@@ -174,15 +165,49 @@ async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "l
         details = await desk.scheduler("get_job", job_id=name)
         if details["info"]["state"] != JobStatus.CANCELLED:
             return details["job_id"]
-    jobs: Sequence[Mapping[str, Any]] = await desk.jobs()
-    for job in jobs:
+    for job in (await desk.scheduler("list", query=_quoted("job", name)))["jobs"]:
         if name in (job["job_name"], job["job_id"]):
             return job["job_id"]
-    names = [str(job["job_name"]) for job in jobs]
+    raise await _no_such_job(desk, name, field, listing)
+
+
+async def _no_such_job(desk: Desk, name: str, field: str, listing: str) -> InvalidInput:
+    """Return the refusal of a name, with the jobs that it is part of, or those whose names are near: of the first thousand jobs."""
+    first = (await desk.scheduler("list"))["jobs"]
+    named = (await desk.scheduler("list", query=_quoted("", name)))["jobs"]
+    names = list(dict.fromkeys(str(job["job_name"]) for job in [*first, *named]))
     alike = [known for known in names if name.casefold() in known.casefold()]
     near = alike or difflib.get_close_matches(name[:200], names, n=_CANDIDATES, cutoff=0.4)
     if len(alike) > 1:
         problem = f"{excerpt(name)} fits {len(alike)} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
-        raise InvalidInput(problem, field=field, value=name, remedy="Ask the user which one, and give its whole name.")
+        return InvalidInput(problem, field=field, value=name, remedy="Ask the user which one, and give its whole name.")
     nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{listing} shows those there are."
-    raise InvalidInput(f"No job of yours is named {excerpt(name)}.", field=field, value=name, remedy=nearest)
+    return InvalidInput(f"No job of yours is named {excerpt(name)}.", field=field, value=name, remedy=nearest)
+
+
+def _quoted(key: str, text: str) -> str:
+    """Write a term of a search, which may find more than what it names: its quote is any character, and its end is left out."""
+    value = text[:200].replace('"', "?") if text.strip('" ') else "?"
+    return f'{key}:"{value}"' if key else f'"{value}"'
+
+
+async def read_page(desk: Desk, operation: str, cursor: str | None, **asked: object) -> dict[str, Any]:
+    """Return one page of a list. Raises `InvalidInput` where the cursor is none of its."""
+    try:
+        return await desk.scheduler(operation, cursor=cursor, **asked)
+    except InvalidJob as error:
+        if error.field != "cursor":
+            raise
+        problem = "No list ended there."
+        raise InvalidInput(problem, field="cursor", value=cursor, remedy="Leave it out to begin anew.") from error
+
+
+async def list_page(desk: Desk, state: str | None, limit: int, cursor: str | None, *, detailed: bool) -> tuple[str, dict[str, Any]]:
+    """Tell one page of the caller's jobs, as many as fit into an answer; return it too."""
+    page = await read_page(desk, "list", cursor, job_status=state, limit=limit)
+    text, cut = answers.told_list(page["jobs"], desk.now(), desk.zone(), detailed=detailed, left=page["cursor"])
+    if cut != page["cursor"]:  # fewer fit, so ask for as many as that, to have their cursor
+        places = [job["job_id"] for job in page["jobs"]].index(cut) + 1
+        page = await desk.scheduler("list", job_status=state, limit=places, cursor=cursor)
+        text = text.replace(repr(cut), repr(page["cursor"]))
+    return text, page

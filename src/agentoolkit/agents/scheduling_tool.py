@@ -17,6 +17,7 @@ from agentoolkit.agents.scheduling_desk import (
     check_when,
     find_job,
     find_twin,
+    list_page,
     on_trial,
     read_end,
     resolve_target,
@@ -72,16 +73,8 @@ async def list_jobs(
     ctx: Context, state: State | None = None, limit: int = LIST_LENGTH, cursor: str | None = None, detail: Detail = "concise"
 ) -> SchedulingOutput:
     """List your jobs, one a line, with their next runs. Use it before you schedule or change one."""
-    jobs = await ctx.deps.jobs(state)
-    if cursor is not None:
-        places = [place for place, job in enumerate(jobs) if job["job_id"] == cursor]
-        if not places:
-            raise InvalidInput("No list ended there.", field="cursor", value=cursor, remedy="Leave it out to begin anew.")
-        jobs = jobs[places[0] + 1 :]
-    shown = jobs[:limit]
-    left = shown[-1]["job_id"] if len(jobs) > limit else None
-    text, left = answers.told_list(shown, ctx.deps.now(), ctx.deps.zone(), detailed=detail == "detailed", left=left)
-    return SchedulingOutput(text=text, data={"jobs": shown, "cursor": left})
+    text, page = await list_page(ctx.deps, state, limit, cursor, detailed=detail == "detailed")
+    return SchedulingOutput(text=text, data={"jobs": page["jobs"], "cursor": page["cursor"]})
 
 
 async def get_job(ctx: Context, name: str) -> SchedulingOutput:

@@ -10,7 +10,18 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, Refusals, excerpt
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, act_on, check_when, find_job, find_twin, read_end, resolve_target, show_job
+from agentoolkit.agents.scheduling_desk import (
+    Desk,
+    act_on,
+    check_when,
+    find_job,
+    find_twin,
+    list_page,
+    read_end,
+    read_page,
+    resolve_target,
+    show_job,
+)
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.task_input import (
@@ -24,7 +35,6 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
     TaskOutput,
 )
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
-from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
@@ -99,15 +109,7 @@ async def list_tasks(
     ctx: Context, status: State | None = None, limit: int = LIST_LENGTH, cursor: str | None = None, detail: Detail = "concise"
 ) -> TaskOutput:
     """List your tasks, one a line, with their next runs. Use it before you schedule or change one."""
-    desk = ctx.deps
-    page = await _page(desk, "list", job_status=status, limit=limit, cursor=cursor)
-    detailed = detail == "detailed"
-    text, cut = answers.told_list(page["jobs"], desk.now(), desk.zone(), detailed=detailed, left=page["cursor"])
-    jobs = page["jobs"]
-    if cut != page["cursor"]:  # fewer fit, so ask for as many as that, to have their cursor
-        places = [job["job_id"] for job in jobs].index(cut) + 1
-        page = await desk.scheduler("list", job_status=status, limit=places, cursor=cursor)
-        text = text.replace(repr(cut), repr(page["cursor"]))
+    text, page = await list_page(ctx.deps, status, limit, cursor, detailed=detail == "detailed")
     return TaskOutput(text=text, data={"tasks": page["jobs"], "cursor": page["cursor"]})
 
 
@@ -187,7 +189,7 @@ async def history(
     """List past runs, the newest first: of one task or of all, with how they ended and why. Use it to explain what went wrong."""
     desk = ctx.deps
     job_id = None if task_id is None else (await desk.show(task_id))["job_id"]
-    page = await _page(desk, "list_executions", job_id=job_id, execution_status=execution_status, limit=limit, cursor=cursor)
+    page = await read_page(desk, "list_executions", cursor, job_id=job_id, execution_status=execution_status, limit=limit)
     zone = desk.zone()
     lines = [f"now: {answers.day_and_time(desk.now(), zone)} ({zone})", *(_line(run, zone) for run in page["history"])]
     if not page["history"]:
@@ -195,16 +197,6 @@ async def history(
     if page["cursor"]:
         lines.append(f"more: repeat with cursor {page['cursor']!r}, or narrow by execution_status")
     return TaskOutput(text=answers.within(lines, [], "", answers.MAX_LIST), data={"runs": page["history"], "cursor": page["cursor"]})
-
-
-async def _page(desk: TaskDesk, operation: str, cursor: str | None, **asked: object) -> dict[str, Any]:
-    try:
-        return await desk.scheduler(operation, cursor=cursor, **asked)
-    except InvalidJob as error:
-        if error.field != "cursor":
-            raise
-        problem = "No list ended there."
-        raise InvalidInput(problem, field="cursor", value=cursor, remedy="Leave it out to begin anew.") from error
 
 
 async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:

@@ -49,7 +49,7 @@ class JobLookup:
             return stored
         if get_caller().is_admin:
             raise self.not_found(job_id, await self._store.find_similar(job_id, MAX_SIMILAR))
-        mine = await self._live(get_caller().name)
+        mine = (await self._store.search_jobs(Search("jobs", owner=get_caller().name), _PAGE)).jobs
         raise self.not_found(job_id, [name for stored in mine for name in (stored.job.job_id, stored.job.job_name)])
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
