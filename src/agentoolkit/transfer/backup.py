@@ -7,7 +7,7 @@ a message in a queue, an id that a queue remembers, or a value. A file is read w
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -21,8 +21,9 @@ from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import JobStore, Message, StoredJob
+from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.ports import JobStore, Message, Position, StoredJob
+from agentoolkit.system.scheduler.search import Search
 from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
@@ -30,6 +31,10 @@ VERSION = 3
 """Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
 
 _ALL = 1_000_000_000
+_KEPT = sorted({*LIVE, JobStatus.DONE})
+"""Statuses of jobs that are exported: all that were not cancelled."""
+_PAGE = 500
+"""Jobs, or executions, that are read at once."""
 AT_ONCE = 200
 """Records that are written before others on the event loop have their turn: a few milliseconds."""
 _PORTION = 512
@@ -63,19 +68,48 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     What was damaged in the database is left out: a job's definition, a message's payload, a value.
     """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
-    async for kind in _each_kind(held, now):
-        async for portion in in_portions(kind, AT_ONCE):
-            for record in portion:
-                yield _line(record)
+    async for page in _pages_of_jobs(held.jobs):
+        async for line in _lines(records.job_record(stored) for stored in page if stored.job.readable):
+            yield line
+    # Kept as texts: to look through millions of records for garbage would hold up everything else.
+    executions = [[line async for line in _lines(map(records.execution_record, page))] async for page in _pages_of_executions(held.jobs)]
+    for page in reversed(executions):
+        for line in reversed(page):
+            yield line
+    async for kind in _other_kinds(held, now):
+        async for line in _lines(kind):
+            yield line
 
 
-async def _each_kind(held: Everything, now: datetime) -> AsyncIterator[Iterable[dict[str, Any]]]:
-    yield (records.job_record(stored) for stored in await held.jobs.jobs() if stored.job.readable)
-    yield map(records.execution_record, reversed(await held.jobs.executions(None, _ALL)))
+async def _lines(kind: Iterable[dict[str, Any]]) -> AsyncIterator[str]:
+    async for portion in in_portions(kind, AT_ONCE):
+        for record in portion:
+            yield _line(record)
+
+
+async def _other_kinds(held: Everything, now: datetime) -> AsyncIterator[Iterable[dict[str, Any]]]:
     yield map(records.message_record, await held.jobs.messages(_ALL))
     for status in await held.queues.queues(now):
         yield _queue_records(await held.queues.contents(status.queue.queue_name, now), now)
     yield (records.value_record(value) for value in await held.values.everything(now) if is_json(value.entry.text))
+
+
+async def _pages_of_jobs(jobs: JobStore) -> AsyncIterator[Sequence[StoredJob]]:
+    """Yield all jobs, the oldest first. A page is a question of its own, so that a million hold up nobody."""
+    search, start = Search("jobs").with_term("status", *_KEPT), None
+    while True:
+        found = await jobs.search_jobs(search, _PAGE, start)
+        yield found.jobs
+        if (start := found.following) is None:
+            return
+
+
+async def _pages_of_executions(jobs: JobStore) -> AsyncIterator[Sequence[Execution]]:
+    """Yield all executions, those due latest first."""
+    start: Position | None = None
+    while page := await jobs.executions(None, _PAGE, before=start):
+        yield page
+        start = Position(page[-1].scheduled_at, page[-1].execution_id)
 
 
 def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str, Any]]:
@@ -105,21 +139,26 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
         InvalidInput: A line is damaged, or of another format; nothing was added.
     """
     contents = _Contents()
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                record = checks.json_in(f"Line {number}", line)
-            except InvalidInput as error:
-                remedy = "Correct the line, or leave it out; nothing was added."
-                raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
-            if not isinstance(record, dict):
-                raise InvalidInput(
-                    f"Line {number} is not a JSON object.", field="file", value=line, remedy="Give a file that `agentool export` wrote."
-                )
-            contents.take(number, cast("dict[str, Any]", record))
+    async for portion in in_portions(enumerate(lines, 1), AT_ONCE):
+        for number, line in portion:
+            if line.strip():
+                contents.take(number, _record_in(number, line))
     if not contents.version:
         raise InvalidInput("The file is empty.", field="file", remedy="Give a file that `agentool export` wrote.")
     return await _Importer(held, contents, now).add()
+
+
+def _record_in(number: int, line: str) -> dict[str, Any]:
+    """Read a line. Raises `InvalidInput`, which names it."""
+    try:
+        record = checks.json_in(f"Line {number}", line)
+    except InvalidInput as error:
+        remedy = "Correct the line, or leave it out; nothing was added."
+        raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
+    if not isinstance(record, dict):
+        remedy = "Give a file that `agentool export` wrote."
+        raise InvalidInput(f"Line {number} is not a JSON object.", field="file", value=line, remedy=remedy)
+    return cast("dict[str, Any]", record)
 
 
 @dataclass(slots=True)
