@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import timedelta
 from importlib.util import find_spec
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_builtin_tools
+from agentoolkit.collector import frozen_afterwards
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
@@ -106,6 +106,11 @@ class Toolkit:
     async def __aenter__(self) -> Self:
         if not self._registered:  # a start before this one has failed
             self._register()
+        with frozen_afterwards() if self.settings.freeze else nullcontext():
+            await self._open()
+        return self
+
+    async def _open(self) -> None:
         try:
             if self.database is not None:
                 self._stack.push_async_callback(self.database.close)
@@ -126,14 +131,10 @@ class Toolkit:
             if self._ping is not None:
                 self._stack.push_async_callback(self._ping.stop)
                 self._ping.start()
-            if self.settings.freeze:
-                gc.collect()
-                gc.freeze()
         except BaseException as error:
             self._unregister()
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
-        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""

@@ -75,3 +75,22 @@ async def test_memory_is_frozen_only_where_that_is_asked_for(freeze: bool):
             assert (gc.get_freeze_count() > 0) == freeze
     finally:
         gc.unfreeze()
+
+
+async def test_opening_is_held_up_by_no_collection():
+    """While a server opens nothing is collected: a hundred thousand alarms would be looked through several times."""
+    collected: list[str] = []
+
+    def note(phase: str, info: object) -> None:
+        collected.append(phase)
+
+    gc.callbacks.append(note)
+    kit = Toolkit(Settings(timezone="UTC", freeze=True))
+    try:
+        collected.clear()
+        async with kit:
+            during = list(collected)
+    finally:
+        gc.callbacks.remove(note)
+        gc.unfreeze()
+    assert (during, gc.isenabled()) == ([], True)
