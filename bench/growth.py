@@ -17,12 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+from agentool.caller import CODE, Caller
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, JobStore
 from agentoolkit.system.scheduler.schedules import read_schedule
+from agentoolkit.system.scheduler.search import Search
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
@@ -31,12 +33,17 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 ROUNDS = 15
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/agentool_growth"
 AT_ONCE = 500
+OTHERS, GONE, CANCELLED = 2_000_000, 3_000_000, 20
+"""From which number on other owners' jobs and cancelled ones are, and how many of these."""
+OWNERS = {"one of few": 10, "one of many": 300}
+"""Owners beside the one of all other jobs, and how many jobs they have at every size: due after all others, the worst case."""
 
 
-def job(number: int) -> Job:
+def job(number: int, owner: str | None = None) -> Job:
     schedule = read_schedule("1 day", now=START, timezone="UTC").schedule
     work = {"agentool_name": "work", "input_data": {"operation": "run"}}
-    return Job(job_id=f"job-{number:06}", job_name=f"name-{number:06}", schedule=schedule, created_at=START, **work)
+    caller = CODE if owner is None else Caller(name=owner)
+    return Job(job_id=f"job-{number:06}", job_name=f"name-{number:06}", schedule=schedule, created_at=START, created_by=caller, **work)
 
 
 def execution(number: int, jobs: int) -> Execution:
@@ -49,6 +56,12 @@ async def fill(store: JobStore, jobs: int, executions: int) -> None:
     """Add jobs and executions; no job gets more of these than its history keeps."""
     for start in range(0, jobs, AT_ONCE):
         await asyncio.gather(*(store.add(job(n), JobState(next_run_at=START)) for n in range(start, min(start + AT_ONCE, jobs))))
+    for place, (owner, number) in enumerate(OWNERS.items()):
+        theirs = (job(OTHERS + place * 1_000 + n, owner) for n in range(number))
+        await asyncio.gather(*(store.add(each, JobState(next_run_at=START + timedelta(hours=1))) for each in theirs))
+    for n in range(CANCELLED):
+        await store.add(job(GONE + n), JobState(next_run_at=START))
+        await store.remove(f"job-{GONE + n}", START)
     executions = min(executions, jobs * 100)
     for start in range(0, executions, AT_ONCE * 4):
         await store.insert([execution(n, jobs) for n in range(start, min(start + AT_ONCE * 4, executions))])
@@ -88,6 +101,22 @@ OPERATIONS: dict[str, Operation] = {
     "executions, failed": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.FAILED),
     "executions, lost": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.LOST),
     "executions, running": lambda store, n, jobs: store.executions(None, 100, ExecutionStatus.RUNNING),
+    "due next, 12 jobs": lambda store, n, jobs: store.due_next(12),
+    **{
+        f"{what}, {owner}": ask
+        for owner in OWNERS
+        for what, ask in {
+            "due next": lambda store, n, jobs, owner=owner: store.due_next(12, owner),
+            "list": lambda store, n, jobs, owner=owner: store.search_jobs(Search("jobs", owner=owner), 100),
+            "executions": lambda store, n, jobs, owner=owner: store.search_executions(Search("executions", owner=owner), 100),
+            "audit": lambda store, n, jobs, owner=owner: store.entries(None, owner, 100),
+        }.items()
+    },
+    "list, a word that none has": lambda store, n, jobs: store.search_jobs(Search("jobs").with_term("", f"absent{n}"), 100),
+    "executions, a word that none has": lambda store, n, jobs: store.search_executions(Search("executions").with_term("", f"no{n}"), 100),
+    "find what was cancelled": lambda store, n, jobs: store.find_cancelled(f"name-{GONE + n % CANCELLED}"),
+    "downstream": lambda store, n, jobs: store.downstream(f"job-{n % jobs:06}"),
+    "last outcomes of 100": lambda store, n, jobs: store.last_outcomes([f"job-{each % jobs:06}" for each in range(n, n + 100)]),
     "one execution": lambda store, n, jobs: store.execution(f"job-{n % jobs:06}@{n % jobs}"),
     "changes of others": lambda store, n, jobs: store.changes(),
     "requests to cancel": lambda store, n, jobs: store.cancel_requests(),

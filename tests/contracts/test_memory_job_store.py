@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentool.caller import Caller
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus, queued_execution
 from agentoolkit.system.scheduler.ports import JobStore
-from agentoolkit.system.scheduler.stores import ordered
+from agentoolkit.system.scheduler.search import Search
+from agentoolkit.system.scheduler.stores import memory_queries, ordered
 from agentoolkit.system.scheduler.stores.memory import RETIRED_JOBS, MemoryJobStore
 
 from .job_store_steps import START, add, at, change, claim_one, finish, make, run, succeed
@@ -183,3 +186,27 @@ def test_a_queued_execution_has_all_defaults():
     """What a claim writes down is an execution of which nothing is known yet but whose it is."""
     job = make()
     assert queued_execution(job, START, "me") == Execution(execution_id("job", START), "job", job.agentool_name, START, owner="me")
+
+
+@pytest.mark.parametrize(("owner", "jobs"), [("maria", 1), ("crowd", 150), ("nobody", 0)])
+async def test_jobs_of_an_owner_are_found_without_a_look_at_others(monkeypatch: pytest.MonkeyPatch, owner: str, jobs: int):
+    """What an owner's list costs does not depend on how many jobs others have."""
+    store, seen = MemoryJobStore(), list[str]()
+    await add(store, "report", created_by=Caller("maria"))
+    for number in range(150):
+        await add(store, f"job-{number}", created_by=Caller("crowd"))
+    fits = memory_queries.job_fits
+    monkeypatch.setattr(memory_queries, "job_fits", lambda search, job, *rest: seen.append(job.job_id) or fits(search, job, *rest))
+    found = (await store.search_jobs(Search("jobs", owner=owner), 1_000)).jobs
+    assert (len(seen), len(found)) == (jobs, jobs)
+
+
+async def test_history_of_an_owner_with_few_jobs_goes_on_when_they_are_cancelled():
+    """What an owner's jobs ran is found by its name, the newest first, also of a job that was cancelled."""
+    store = MemoryJobStore()
+    for job_id, owner in (("a", "maria"), ("b", "maria"), ("other", "ben")):
+        await add(store, job_id, created_by=Caller(owner))
+        await run_job(store, job_id)
+    await store.remove("a", at(5))
+    found = (await store.search_executions(Search("executions", owner="maria"), 10)).executions
+    assert [one.job_id for one in found] == ["b", "a"]

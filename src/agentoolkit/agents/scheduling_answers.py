@@ -11,8 +11,8 @@ from agentoolkit.text import in_one_line, printable_json
 
 MAX_CHANGE = 800
 """Characters of the answer to a change, about 200 tokens."""
-MAX_LIST = 8_000
-"""Characters of a list, about 2,000 tokens."""
+MAX_LIST = 7_900
+"""Characters of the lines of a list, with its cursor about 2,000 tokens."""
 NEXT_RUNS = 3
 _EXCERPT = 300
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -108,9 +109,11 @@ class MemoryHistory:
         found = self._candidates(job_id, status, before)
         return list(islice((one for one in found if status in (None, one.status)), limit))
 
-    def newest(self, before: Position | None) -> Iterator[Execution]:
-        """Yield all executions, those due latest first."""
-        return self._candidates(None, None, before)
+    def newest(self, before: Position | None, job_ids: Sequence[str] | None = None) -> Iterator[Execution]:
+        """Yield all executions, or those of some jobs, those due latest first."""
+        if job_ids is None:
+            return self._candidates(None, None, before)
+        return merge(*(self._candidates(job_id, None, before) for job_id in job_ids), key=place_of, reverse=True)
 
     def _candidates(self, job_id: str | None, status: ExecutionStatus | None, before: Position | None) -> Iterator[Execution]:
         if job_id is None and status not in UNFINISHED:

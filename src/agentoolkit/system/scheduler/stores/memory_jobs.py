@@ -32,6 +32,8 @@ class MemoryJobs(dict[str, StoredJob]):
         self._called: OrderedKeys[str] = OrderedKeys()
         """Ids and names of jobs that can still fire."""
         self._counts: Counter[JobStatus] = Counter()
+        self._owned: defaultdict[str, OrderedKeys[tuple[datetime, str]]] = defaultdict(OrderedKeys)
+        """Each owner's jobs, cancelled ones too."""
 
     def find(self, id_or_name: str) -> StoredJob | None:
         """See `JobStore.find`."""
@@ -46,6 +48,11 @@ class MemoryJobs(dict[str, StoredJob]):
         """See `JobStore.find_similar`."""
         after = islice(self._called.from_(id_or_name, included=True), limit)
         return sorted([*after, *islice(self._called.before(id_or_name), limit)])
+
+    def of_owner(self, owner: str, after: Position | None = None) -> Iterator[StoredJob]:
+        """Yield the jobs of an owner, cancelled ones too, the oldest first: those made after a position."""
+        ids = (job_id for _, job_id in self._owned[owner].from_(after)) if owner in self._owned else ()
+        return (stored for job_id in ids if (stored := self.get(job_id) or self.cancelled.get(job_id)))
 
     def in_order(self, statuses: Iterable[JobStatus], after: Position | None = None) -> Iterator[StoredJob]:
         """Yield the jobs that have one of these statuses, the oldest first: those made after a position."""
@@ -96,6 +103,7 @@ class MemoryJobs(dict[str, StoredJob]):
             self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
         else:
             self._names[job.job_name] = job.job_id
+        self._owned[job.owner].add(created(stored))
 
     def move(self, stored: StoredJob, state: JobState) -> StoredJob:
         """Note where a job stands now."""
@@ -112,6 +120,7 @@ class MemoryJobs(dict[str, StoredJob]):
         state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
         cancelled = self.cancelled[stored.job.job_id] = StoredJob(stored.job, state)
         self._enter(cancelled)
+        self._owned[stored.job.owner].add(created(stored))
 
     def drop(self, job_id: str) -> None:
         """Take a job out, if it is there."""
@@ -122,11 +131,13 @@ class MemoryJobs(dict[str, StoredJob]):
         """Forget that there was a job of this id, if that is remembered."""
         if forgotten := self.cancelled.pop(job_id, None):
             self._leave(forgotten)
+            self._owned[forgotten.job.owner].discard(created(forgotten))
 
     def _unlink(self, stored: StoredJob) -> None:
         """Take a job out of all that leads to it, but for its id."""
         job = stored.job
         self._leave(stored)
+        self._owned[job.owner].discard(created(stored))
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
         if job.upstream_id is not None:

@@ -18,6 +18,8 @@ from agentoolkit.system.scheduler.stores.memory_history import MemoryHistory, pl
 from agentoolkit.system.scheduler.stores.memory_jobs import MemoryJobs, created
 from agentoolkit.system.scheduler.stores.memory_search import PORTION, page_of
 
+FEW_JOBS = 100
+"""Jobs of one owner whose histories are looked through, rather than the newest executions of all."""
 NOTES = 10_000
 """Notes of who did what that are kept."""
 
@@ -56,8 +58,12 @@ class MemoryQueries:
             last = self._history.last_finished(stored.job.job_id)
             return job_fits(search, *stored, last.status if last else None)
 
+        owner, statuses = search.owner, search.job_statuses
+
         def records(start: Position | None) -> Iterator[StoredJob]:
-            return self._jobs.in_order(search.job_statuses, start)
+            if owner is None:
+                return self._jobs.in_order(statuses, start)
+            return (stored for stored in self._jobs.of_owner(owner, start) if stored.state.status in statuses)
 
         return FoundJobs(*await page_of(records, after, fits, created, limit))
 
@@ -99,8 +105,16 @@ class MemoryQueries:
             stored = self._jobs.get(execution.job_id) or self._jobs.cancelled.get(execution.job_id)
             return execution_fits(search, execution, stored.job if stored else None)
 
-        found, following = await page_of(self._history.newest, before, fits, place_of, limit)
+        few = self._few_jobs(search.owner)
+        found, following = await page_of(lambda start: self._history.newest(start, few), before, fits, place_of, limit)
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
+
+    def _few_jobs(self, owner: str | None) -> list[str] | None:
+        """Return the ids of an owner's jobs, if these are few."""
+        if owner is None:
+            return None
+        ids = [stored.job.job_id for stored in islice(self._jobs.of_owner(owner), FEW_JOBS + 1)]
+        return ids if len(ids) <= FEW_JOBS else None
 
     async def upcoming(self) -> Iterable[Change]:
         due = (JobStatus.ACTIVE, JobStatus.PAUSED)
@@ -109,9 +123,9 @@ class MemoryQueries:
 
     async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
         soonest: list[tuple[datetime, str, StoredJob]] = []
-        async for portion in in_portions(list(self._jobs.values()), PORTION):
-            owned = (stored for stored in portion if owner in (None, stored.job.owner))
-            active = (stored for stored in owned if stored.state.status is JobStatus.ACTIVE)
+        held = list(self._jobs.values() if owner is None else self._jobs.of_owner(owner))
+        async for portion in in_portions(held, PORTION):
+            active = (stored for stored in portion if stored.state.status is JobStatus.ACTIVE)
             due = ((at, stored.job.job_id, stored) for stored in active if (at := stored.state.next_run_at) is not None)
             soonest = nsmallest(limit, [*soonest, *due])
         return [stored for _, _, stored in soonest]
