@@ -212,11 +212,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the long forms out, unless ``AGENTOOL_FULL=1`` asks for them. In several processes the longest files come first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.path))
-    for item in items:
-        if not is_measured(item.path):
-            item.add_marker("no_cover")
     if os.environ.get("AGENTOOL_FULL"):
         return
     left_out = [item for item in items if item.get_closest_marker("long_form")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("long_form")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure no test, nor what is opened for it, that does not count for the coverage."""
+    controller = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
+    if controller is None or is_measured(item.path):
+        return (yield)
+    controller.pause()
+    try:
+        return (yield)
+    finally:
+        controller.resume()

@@ -899,6 +899,7 @@ class QueueModel(RuleBasedStateMachine):
             self.die(held)
 
 
+@pytest.mark.no_cover  # thousands of calls over lines that the tests above go over
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_back_end_does_what_a_dictionary_would(name: str, request: pytest.FixtureRequest):
     """Whatever is done in whatever order, every message is in exactly one place, in order, with the right attempts."""
