@@ -58,17 +58,21 @@ def print_result(result: BaseModel) -> None:
     print_json(result.model_dump(mode="json"))
 
 
-def print_found(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False) -> bool:
-    """Print an answer for programs, if that is wanted, and return whether it was.
+def print_found(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False, nothing: str = "") -> bool:
+    """Print an answer for programs, if that is wanted, or that it has no rows. Return whether nothing is left to print.
 
     Args:
         found: The answer.
         rows: Its field that is a list, which CSV is made of.
         output: ``table``, ``json`` or ``csv``.
         json: The same as an output of ``json``.
+        nothing: The sentence for people where there are no rows.
     """
     if not json and output == "table":
-        return False
+        held = found[rows] if isinstance(found, Mapping) else getattr(found, rows)
+        if nothing and not held:
+            say(nothing)
+        return bool(nothing) and not held
     data: dict[str, Any] = dict(found) if isinstance(found, Mapping) else found.model_dump(mode="json")
     if json or output == "json":
         print_json(data)

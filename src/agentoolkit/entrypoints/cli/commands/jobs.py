@@ -97,17 +97,13 @@ def upcoming(
 ) -> None:
     """List the jobs that are due next, those due first at first."""
     from agentoolkit.entrypoints.cli.job_pages import print_jobs
-    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.printing import print_found
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobList
 
     found = ask(JobList, "list_upcoming", limit=limit, owner=owner)
-    if print_found(found, "jobs", output, json=json):
-        return
-    if found.jobs:
+    if not print_found(found, "jobs", output, json=json, nothing="Nothing is due any more."):
         print_jobs(found.jobs)
-    else:
-        say("Nothing is due any more.")
 
 
 def info(job: Job, json: Json = False) -> None:

@@ -18,21 +18,20 @@ def queues(
     json: Json = False,
 ) -> None:
     """List queues and what is in them; or the messages of one, without taking any of them."""
-    from agentoolkit.entrypoints.cli.printing import print_found, print_table, say
+    from agentoolkit.entrypoints.cli.printing import print_found, print_table
 
     if name is not None:
         found = _ask("peek", queue_name=name, limit=limit)
-        if not print_found(found, "messages", output, json=json):
-            _print_messages(found["messages"], "Nothing waits.")
+        if not print_found(found, "messages", output, json=json, nothing="Nothing waits."):
+            _print_messages(found["messages"])
         return
     found = _ask("list_queues", limit=limit)
-    if print_found(found, "queues", output, json=json):
+    nothing = "No queues. A job has one by --result-queue or --error-queue."
+    if print_found(found, "queues", output, json=json, nothing=nothing):
         return
-    if not found["queues"]:
-        say("No queues. A job has one by --result-queue or --error-queue.")
     columns = ("queue_name", "ready", "delayed", "in_flight", "dead", "description")
     rows = [[str(queue[column]) for column in columns] for queue in found["queues"]]
-    print_table(rows, ("queue", "ready", "delayed", "in flight", "dead", "") if rows else ())
+    print_table(rows, ("queue", "ready", "delayed", "in flight", "dead", ""))
 
 
 def dead_letters(
@@ -52,17 +51,14 @@ def dead_letters(
         say(f"Put {counted(count, 'message')} back into {name}.")
         return
     found = _ask("get_dlq", queue_name=name, limit=limit)
-    if not print_found(found, "messages", output, json=json):
-        _print_messages(found["messages"], "No dead letters.")
+    if not print_found(found, "messages", output, json=json, nothing="No dead letters."):
+        _print_messages(found["messages"])
 
 
-def _print_messages(messages: list[dict[str, Any]], otherwise: str) -> None:
-    from agentoolkit.entrypoints.cli.printing import console, cut, print_table, result_text, say
+def _print_messages(messages: list[dict[str, Any]]) -> None:
+    from agentoolkit.entrypoints.cli.printing import console, cut, print_table, result_text
 
     width = console().width
-    if not messages:
-        say(otherwise)
-        return
     columns = ("message_id", "state", "attempts", "enqueued_at", "reason")
     rows = [[*(str(message[column]) for column in columns), cut(result_text(message["message"]), width)] for message in messages]
     print_table(rows, ("id", "state", "attempts", "since", "why", "message"))
