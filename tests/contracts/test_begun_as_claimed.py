@@ -120,13 +120,19 @@ class Commits:
 
     def __init__(self, kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
         self.number = 0
-        mine, commit = kit.database._writer, DatabaseThread._commit
+        mine = kit.database._writer
 
-        def counted(thread: DatabaseThread, cursor: Any) -> None:
-            self.number += thread is mine
-            commit(thread, cursor)
+        def count(name: str) -> None:
+            original = getattr(DatabaseThread, name)
 
-        monkeypatch.setattr(DatabaseThread, "_commit", counted)
+            def counted(thread: DatabaseThread, *given: Any) -> Any:
+                self.number += thread is mine
+                return original(thread, *given)
+
+            monkeypatch.setattr(DatabaseThread, name, counted)
+
+        count("_commit")
+        count("_without_transaction")
 
 
 @pytest.mark.parametrize(

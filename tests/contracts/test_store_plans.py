@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
+from psycopg.sql import Literal
 
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
@@ -80,10 +81,10 @@ class Touched:
     def explain(self, session: Session, statement: str, parameters: Any) -> None:
         if not _is_watched(statement):
             return
-        session._cursor.execute("SAVEPOINT touched")
-        count = _steps if session.dialect == "sqlite" else _rows
+        count, alone = (_steps if session.dialect == "sqlite" else _rows), _commits_itself(session)
+        session._cursor.execute("BEGIN" if alone else "SAVEPOINT touched")
         number = count(session._cursor, statement, parameters)
-        session._cursor.execute("ROLLBACK TO SAVEPOINT touched")
+        session._cursor.execute("ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT touched")
         if number > TOUCHED:
             self.bad.append(f"{number:,}: {' '.join(statement.split())[:160]}")
 
@@ -94,10 +95,21 @@ def _is_watched(statement: str) -> bool:
     return not any(statement.strip().startswith(known) for known in INHERENT)
 
 
+def _commits_itself(session: Session) -> bool:
+    """Is a statement here a transaction by itself? See `LockOrder.EXECUTIONS`."""
+    return session.dialect == "postgres" and session._cursor.connection.info.transaction_status.name == "IDLE"
+
+
 def _rows(cursor: Any, statement: str, parameters: Any) -> int:
-    """Count the rows that PostgreSQL reads from tables and indexes."""
-    cursor.execute("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement, parameters)
-    return sum(_rows_of(root["Plan"]) for root in cursor.fetchone()[0])
+    """Count the rows that PostgreSQL reads from tables and indexes, by the plan that it makes of a prepared statement here."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)[sb]", statement)))
+    numbered = re.sub(r"%\((\w+)\)[sb]", lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
+    values = ", ".join(Literal(parameters[name]).as_string(cursor) for name in names)
+    cursor.execute("PREPARE touched AS " + numbered)
+    cursor.execute("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE touched" + (f" ({values})" if names else ""))
+    found = sum(_rows_of(root["Plan"]) for root in cursor.fetchone()[0])
+    cursor.execute("DEALLOCATE touched")
+    return found
 
 
 def _rows_of(node: Mapping[str, Any]) -> int:

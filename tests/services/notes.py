@@ -15,6 +15,14 @@ def notes(session) -> list[int]:
     return [row[0] for row in session.rows("SELECT id FROM notes ORDER BY id")]
 
 
+def note_alone(session, ids):
+    """Write by one statement, which passes over rows that others lock."""
+    sql = "SELECT r.id, (SELECT MAX(text) FROM (SELECT text FROM notes LIMIT 1 FOR UPDATE SKIP LOCKED) AS free) FROM r"
+    session.rows("SELECT 1")
+    session.write_rows(f", new AS ({sql}) INSERT INTO notes (id, text) SELECT * FROM new", {"id": "BIGINT"}, [(id_,) for id_ in ids])
+    return ids
+
+
 def fails(session) -> None:
     session.run("INSERT INTO notes (id) VALUES (999)")
     raise RuntimeError("mine")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from urllib.parse import urlsplit, urlunsplit
 
 CUTS = ("before", "after")
+_PREPARED = re.compile(rb"P.{4}(_pg3_\w+)\0[^\0]*SKIP LOCKED", re.DOTALL)
 
 
 class Proxy:
@@ -26,6 +28,8 @@ class Proxy:
         self._down = False
         self._swallows = False
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._commit_themselves: dict[socket.socket, set[bytes]] = {}
+        """The names of prepared statements that are transactions by themselves, by the connection."""
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -75,17 +79,25 @@ class Proxy:
             while data := source.recv(65_536):
                 if self._swallows:
                     continue
-                if outward and self._is_the_commit(data):
+                if outward and self._is_the_commit(data, source):
                     self._lose_answer(data, pair)
                     break
                 sink.sendall(data)
         self._cut(pair)
 
-    def _is_the_commit(self, data: bytes) -> bool:
-        if self._cut_at is None or b"COMMIT" not in data:
+    def _is_the_commit(self, data: bytes, client: socket.socket) -> bool:
+        if not self._commits_something(data, client) or self._cut_at is None:
             return False
         self._commits += 1
         return self._commits == self._cut_at
+
+    def _commits_something(self, data: bytes, client: socket.socket) -> bool:
+        """Is this the end of a transaction, or one of the statements of `LockOrder.EXECUTIONS`, by text or name?"""
+        names = self._commit_themselves.setdefault(client, set())
+        if prepared := _PREPARED.findall(data):
+            names.update(prepared)
+            return False
+        return b"COMMIT" in data or b"SKIP LOCKED" in data or any(b"\0" + name + b"\0" in data for name in names)
 
     def _lose_answer(self, data: bytes, pair: tuple[socket.socket, socket.socket]) -> None:
         client, server = pair

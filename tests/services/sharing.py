@@ -1,8 +1,8 @@
 """A process that shares a PostgreSQL database with others like it for some seconds. Started by the tests, as a script.
 
-Arguments: the database, a name of its own, the seconds, what it works on (``queue``, ``values``, ``jobs``, with commas
-between), and the row in which it counts messages (-1: one of its own). It prints as JSON how often it did what it does, and
-the deadlocks that it met, with the statement that was given up.
+Arguments: the database, a name of its own, the seconds, what it works on (``queue``, ``values``, ``jobs``, ``executions``, with
+commas between), and the row in which it counts messages (-1: one of its own). It prints as JSON how often it did what it does,
+the executions that it claimed, and the deadlocks that it met, with the statement that was given up.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ from agentoolkit.system.queue.backends.sql import SqlQueueBackend, queues
 from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.ports import Lease
 from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.ports import Ending
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.time_source import SystemTime
 from agentoolkit.wiring import Toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-AT_ONCE = {"queue": 20, "values": 5, "jobs": 8}
+AT_ONCE = {"queue": 20, "values": 5, "jobs": 8, "executions": 6}
 """How many do each kind of work in one process."""
 JOB = {"agentool_name": "storage_kv", "input_data": {"operation": "increment", "key": "runs"}}
 
@@ -61,15 +65,19 @@ class Share:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self.chance = random.Random(name)
+        self.claimed: list[str] = []
 
     async def work(self, kinds: list[str], seconds: float) -> int:
         database = Database(dialect_for(self.url), MIGRATIONS)
         await database.open()
         self.queue, self.values = SqlQueueBackend(database), SqlKeyValueStore(database)
+        self.store = SqlJobStore(Database(dialect_for(self.url), MIGRATIONS), SystemTime())
+        await self.store.open()
         async with Toolkit(Settings(database=self.url, timezone="UTC", log_level="CRITICAL")) as self.kit:
             end = asyncio.get_running_loop().time() + seconds
             workers = [self._repeat(kind, number, end) for kind in kinds for number in range(AT_ONCE[kind])]
             done = sum(await asyncio.gather(*workers))
+        await self.store.close()
         await database.close()
         return done
 
@@ -106,13 +114,34 @@ class Share:
         with suppress(SchedulerError):
             await self.kit.injector.run("scheduler", {**change, "job_id": job_id})
 
+    async def do_executions(self, number: int, done: int) -> None:
+        """Claim and finish, or cancel, executions that every process names, and each in another order."""
+        jobs = [f"x{place}" for place in range(6)]
+        if done == 0:
+            for job_id in jobs:
+                with suppress(SchedulerError):
+                    await self.kit.injector.run("scheduler", {"operation": "schedule", "schedule": "1 day", "job_id": job_id, **JOB})
+        asked = [Execution(f"{job_id}@{done // 2}", job_id, "storage_kv", NOW, trigger="requested") for job_id in jobs]
+        await self.store.insert(asked)
+        self.chance.shuffle(asked)
+        if number % 3 == 0:
+            cancelled = [each._replace(status=ExecutionStatus.CANCELLED, finished_at=NOW) for each in asked[:2]]
+            await self.store.finish([Ending(each, None, ExecutionStatus.QUEUED) for each in cancelled])
+        claimed = await self.store.claim_executions([each.execution_id for each in asked], NOW, begins=lambda execution_id, job: True)
+        self.claimed += [each.execution.execution_id for each in claimed]
+        ended = [each.execution.succeeded(NOW, 0.0, None, "") for each in claimed]
+        self.chance.shuffle(ended)
+        written = await self.store.finish([Ending(each) for each in ended])
+        assert all(each.written for each in written)
+
 
 async def main(url: str, name: str, seconds: str, kinds: str, slot: str) -> None:
     deadlocks = Deadlocks()
     if int(slot) >= 0:
         queues._own_slot = lambda session: int(slot)
-    done = await Share(url, name).work(kinds.split(","), float(seconds))
-    print(json.dumps({"done": done, "deadlocks": deadlocks.met}))
+    share = Share(url, name)
+    done = await share.work(kinds.split(","), float(seconds))
+    print(json.dumps({"done": done, "claimed": share.claimed, "deadlocks": deadlocks.met}))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from agentoolkit.database.dialects import Sqlite, dialect_for
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
 
-from .notes import MIGRATIONS, note, notes, open_and_close
+from .notes import MIGRATIONS, note, note_alone, notes, open_and_close
 from .proxy import Proxy
 
 
@@ -377,6 +377,35 @@ async def test_commit_without_an_answer_is_told_as_such(proxy: Proxy, proxied: D
     with pytest.raises(CommitUnknown):
         await proxied.write(note(1))
     assert (proxy.commits_cut, await proxied.read(notes)) == (1, [1])
+
+
+@pytest.mark.parametrize("times", [0, 9], ids=["first", "prepared"])
+async def test_statement_that_commits_itself_without_an_answer_is_told_as_such(proxy: Proxy, proxied: Database, times: int):
+    """The same where a statement is a transaction by itself, also when it is sent by its name."""
+    for number in range(times):
+        await proxied.write_together(note_alone, number, order=LockOrder.EXECUTIONS)
+    proxy.cut_commit()
+    with pytest.raises(CommitUnknown):
+        await proxied.write_together(note_alone, 9, order=LockOrder.EXECUTIONS)
+    async with asyncio.timeout(10):  # the server may be at it still
+        while len(await proxied.read(notes)) <= times:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (proxy.commits_cut, await proxied.read(notes)) == (1, [*range(times), 9])
+
+
+async def test_statement_that_reads_first_is_done_again_on_a_new_connection(postgres_url: str):
+    """A connection that was lost before the statement that writes is replaced, and nobody hears of it."""
+    import psycopg
+
+    database = Database(dialect_for(postgres_url), MIGRATIONS)
+    await database.open()
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await database.write_together(note_alone, 1, order=LockOrder.EXECUTIONS)
+    assert await database.read(notes) == [1]
+    await database.close()
 
 
 async def test_silent_server_counts_as_lost(proxy: Proxy, proxied: Database, monkeypatch: pytest.MonkeyPatch):

@@ -23,6 +23,7 @@ class Shared(NamedTuple):
 
     done: int
     deadlocks: list[str]
+    claimed: list[str]
 
 
 async def share(database_url: str, kinds: str, seconds: float, slot: int = -1, processes: int = 4) -> Shared:
@@ -35,14 +36,21 @@ async def share(database_url: str, kinds: str, seconds: float, slot: int = -1, p
     ended = [await asyncio.wait_for(process.communicate(), 120 + seconds) for process in started]
     assert [errors.decode() for _, errors in ended] == [""] * processes
     told = [json.loads(printed) for printed, _ in ended]
-    return Shared(sum(one["done"] for one in told), [deadlock for one in told for deadlock in one["deadlocks"]])
+    deadlocks, claimed = ([one for each in told for one in each[kind]] for kind in ("deadlocks", "claimed"))
+    return Shared(sum(one["done"] for one in told), deadlocks, claimed)
 
 
-@pytest.mark.parametrize("kinds", ["queue,values", "jobs", "queue,values,jobs"])
+@pytest.mark.parametrize("kinds", ["queue,values", "jobs", "executions", "queue,values,jobs,executions"])
 async def test_processes_that_share_never_deadlock(postgres_url: str, kinds: str):
     """Four that work on one queue, on the same values and on the same jobs do not wait for each other in a circle."""
-    done, deadlocks = await share(postgres_url, kinds, 3)
-    assert (deadlocks, done > 20) == ([], True)
+    shared = await share(postgres_url, kinds, 3)
+    assert (shared.deadlocks, shared.done > 20) == ([], True)
+
+
+async def test_processes_that_are_sent_the_same_executions_claim_each_once(postgres_url: str):
+    """Four that claim, finish and cancel the same executions, each in an order of its own, are given each of them once."""
+    claimed = (await share(postgres_url, "executions", 3)).claimed
+    assert (len(claimed) > 20, len(set(claimed))) == (True, len(claimed))
 
 
 @pytest.mark.long_form
@@ -53,7 +61,7 @@ async def test_processes_that_share_never_deadlock_in_a_minute(postgres_url: str
         apart += (await share(postgres_url, "queue", 5)).done
         together += (await share(postgres_url, "queue", 5, slot=3)).done
     queue = await share(postgres_url, "queue,values", 60, slot=3)
-    everything = await share(postgres_url, "queue,values,jobs", 60)
+    everything = await share(postgres_url, "queue,values,jobs,executions", 60)
     figure(41, f"{len(queue.deadlocks) + len(everything.deadlocks)} deadlocks; one row for all {together}, one each {apart}")
     assert (queue.deadlocks, everything.deadlocks) == ([], [])
     assert together >= 0.8 * apart

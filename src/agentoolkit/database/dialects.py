@@ -57,10 +57,11 @@ _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "
 # Whoever is there may take long, and is not stuck: so the wait has the limit of a statement, not that of a lock.
 _ENTER = {
     room: f"""
-        SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, {int(room)}), set_config('lock_timeout', before, TRUE)
+        SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, {room.lock}), set_config('lock_timeout', before, TRUE)
         FROM (SELECT current_setting('lock_timeout') AS before OFFSET 0) was
     """  # noqa: S608  a number of ours
     for room in LockOrder
+    if room.is_exclusive
 }
 
 _REMEDIES = {
@@ -192,7 +193,7 @@ class Postgres:
         connection: Any = None
         try:
             connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
-            limits = _session() if writes else {**_session(), "default_transaction_read_only": "on"}
+            limits = {**_session(), **({"plan_cache_mode": "force_generic_plan"} if writes else {"default_transaction_read_only": "on"})}
             connection.execute("; ".join(f"SET {name} = {value}" for name, value in limits.items()), prepare=False)
         except self._psycopg.Error as error:
             if connection is not None:
@@ -213,7 +214,10 @@ class Postgres:
             cursor.execute(_ENTER[room])
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
-        if rows:
+        if len(rows) == 1:  # as arrays they would take both sides twice as long
+            values = ", ".join(f"CAST(%({name})s AS {kind})" for name, kind in columns.items())
+            yield f"WITH r ({', '.join(columns)}) AS (SELECT {values})", dict(zip(columns, rows[0], strict=True))
+        elif rows:
             # In binary form: to write a list of long texts as text takes psycopg ten times as long.
             arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
             table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours

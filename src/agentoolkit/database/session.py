@@ -95,7 +95,7 @@ class Dialect(Protocol):
 class Session:
     """Runs statements inside a transaction that somebody else begins and ends."""
 
-    __slots__ = ("_cursor", "_dialect", "_translated", "kept")
+    __slots__ = ("_cursor", "_dialect", "_translated", "kept", "wrote")
 
     def __init__(self, cursor: DriverCursor, dialect: Dialect, translated: dict[str, str], kept: dict[str, Any] | None = None) -> None:
         self._cursor = cursor
@@ -103,6 +103,8 @@ class Session:
         self._translated = translated
         self.kept: dict[str, Any] = {} if kept is None else kept
         """What work keeps as long as the connection lasts."""
+        self.wrote = False
+        """Was the statement sent by which work in `LockOrder.EXECUTIONS` writes?"""
 
     @property
     def dialect(self) -> str:
@@ -164,6 +166,11 @@ class Session:
             if self._cursor.description:
                 returned += self._cursor.fetchall()
         return returned
+
+    def write_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """Do as `from_rows`, by the one statement that writes of work in `LockOrder.EXECUTIONS`."""
+        self.wrote = True
+        return self.from_rows(sql, columns, rows)
 
     def _sql(self, sql: str) -> str:
         if (translated := self._translated.get(sql)) is None:

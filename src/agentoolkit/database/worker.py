@@ -149,14 +149,27 @@ class DatabaseThread:
             self._connection = self._dialect.connect(writes=self._writes)
         with closing(self._connection.cursor()) as cursor:
             room = min(item.order for item in batch)
+            session = Session(cursor, self._dialect, self._translated, self._kept)
+            if self._writes and _commits_itself(batch):
+                return self._without_transaction(session, batch)
             self._begin(cursor, room)
             try:
-                results = _results(Session(cursor, self._dialect, self._translated, self._kept), batch, room)
+                results = _results(session, batch, room)
             except BaseException as error:
                 self._undo(error)
                 raise
             self._commit(cursor)
             return results
+
+    def _without_transaction(self, session: Session, batch: Sequence[Item]) -> list[Any]:
+        """Do work that ends with its one statement that writes: that is a transaction by itself."""
+        try:
+            return _results(session, batch, LockOrder.EXECUTIONS)
+        except BaseException as error:
+            self._undo(error)
+            if session.wrote and self._dialect.is_lost(error):
+                raise _commit_unknown(error) from error
+            raise
 
     def _begin(self, cursor: DriverCursor, room: LockOrder) -> None:
         try:
@@ -174,7 +187,7 @@ class DatabaseThread:
         except BaseException as error:
             self._undo(error)
             if self._writes and self._dialect.is_lost(error):
-                raise CommitUnknown(f"The connection was lost during a commit: {error}") from error
+                raise _commit_unknown(error) from error
             raise
 
     def _undo(self, error: BaseException) -> None:
@@ -228,6 +241,15 @@ class DatabaseThread:
 
 _LEFT_OUT = object()
 """The answer to a fact whose caller was cancelled before its work was begun."""
+
+
+def _commits_itself(batch: Sequence[Item]) -> bool:
+    """Is all of this the same work, and does it write by one statement? See `LockOrder.EXECUTIONS`."""
+    return batch[0].order is LockOrder.EXECUTIONS and all(item.work is batch[0].work for item in batch)
+
+
+def _commit_unknown(error: BaseException) -> CommitUnknown:
+    return CommitUnknown(f"The connection was lost during a commit: {error}")
 
 
 def _apart(item: Item) -> list[Item]:

@@ -27,7 +27,7 @@ from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
-_STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
+STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
 REASON_HERE = f"CASE SUBSTR(reason, 1, {len(WAITS)}) WHEN '{WAITS}' THEN '' ELSE reason END"
 """The reason of what a process has made its own: it waits for no worker any more."""
 _BEGIN = f"""
@@ -36,13 +36,13 @@ _BEGIN = f"""
     AND agentool_executions.attempt = r.attempt AND agentool_executions.status IN ('queued', 'retrying')
     RETURNING agentool_executions.execution_id
 """  # noqa: S608  a constant of ours
-_ENDED = EXECUTION.only("execution_id", "owner", "attempt", "status", "reason", "finished_at", "duration", "result", "error", "delivery")
-_ENDED_TYPES = {**_ENDED.types, "seen": "TEXT"}
-_SET_ENDED = ", ".join(f"{name} = {_ENDED.value(name)}" for name in _ENDED.names[3:])
+ENDED = EXECUTION.only("execution_id", "owner", "attempt", "status", "reason", "finished_at", "duration", "result", "error", "delivery")
+ENDED_TYPES = {**ENDED.types, "seen": "TEXT"}
+SET_ENDED = ", ".join(f"{name} = {ENDED.value(name)}" for name in ENDED.names[3:])
 # COALESCE keeps PostgreSQL from reading all unfinished ones, which have an index of their own, for each of many outcomes.
 UNFINISHED = "COALESCE(agentool_executions.finished_at, 0) = 0"
 _FINISH = f"""
-    UPDATE agentool_executions SET {_SET_ENDED}, retry_at = NULL
+    UPDATE agentool_executions SET {SET_ENDED}, retry_at = NULL
     FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND {UNFINISHED} AND r.seen IN ('', agentool_executions.status)
@@ -84,9 +84,9 @@ _LEAVE_OUT = """
 @writes
 def begin(tx: Transaction, executions: Sequence[Execution]) -> list[bool]:
     """See `JobStore.begin`."""
-    rows = [_STARTED.row(execution) for execution in _once(executions)]
-    begun = {row[0] for row in tx.session.from_rows(_BEGIN, _STARTED.types, rows)}
-    return _answers(executions, begun)
+    rows = [STARTED.row(execution) for execution in first_of_each(executions)]
+    begun = {row[0] for row in tx.session.from_rows(_BEGIN, STARTED.types, rows)}
+    return answers_of(executions, begun)
 
 
 @writes
@@ -147,8 +147,8 @@ def acknowledge_cancel(tx: Transaction, execution_id: str) -> None:
 def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     first: dict[str, Ending] = {ending.execution.execution_id: ending for ending in reversed(endings)}
     ended = {id_: noted(ending.execution, ending.message) for id_, ending in first.items()}
-    rows = [(*_ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
-    written = tx.session.from_rows(_FINISH, _ENDED_TYPES, rows)
+    rows = [(*ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
+    written = tx.session.from_rows(_FINISH, ENDED_TYPES, rows)
     done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
     # What executions of agents have cost is kept where an index holds it; all others have no cost.
     costs = [(id_, cost) for id_ in done if ended[id_].agentool_name == AGENT and (cost := cost_of(ended[id_])) is not None]
@@ -159,7 +159,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
-    answers = _answers([ending.execution for ending in endings], set(done))
+    answers = answers_of([ending.execution for ending in endings], set(done))
     started = after if tx.deliverer else {}  # else the leader starts them
     return [
         Finished(True, started.get(ending.execution.execution_id, ())) if is_written else NOT_FINISHED
@@ -167,7 +167,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     ]
 
 
-def _once(executions: Sequence[Execution]) -> list[Execution]:
+def first_of_each(executions: Sequence[Execution]) -> list[Execution]:
     """Return the first of those with the same id: only one of them can come true."""
     first: dict[str, Execution] = {}
     for execution in executions:
@@ -175,7 +175,7 @@ def _once(executions: Sequence[Execution]) -> list[Execution]:
     return list(first.values())
 
 
-def _answers(executions: Sequence[Execution], done: set[str]) -> list[bool]:
+def answers_of(executions: Sequence[Execution], done: set[str]) -> list[bool]:
     """Answer the first of those with the same id."""
     answers: list[bool] = []
     for execution in executions:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from agentoolkit.database.database import Database, DatabaseError
+from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
 from agentoolkit.database.worker import BulkWork
@@ -26,6 +27,7 @@ from agentoolkit.system.scheduler.stores.sql import (
     purging,
     queries,
     searching,
+    single_statements,
 )
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
 from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
@@ -106,10 +108,10 @@ class SqlJobStore:
     claim = claims.claim
     follow = claims.follow
     insert = inserting.insert
-    claim_executions = execution_take_overs.claim_executions
+    claim_executions = single_statements.claim_executions
     queue_retries = execution_take_overs.queue_retries
-    begin = execution_changes.begin
-    finish = execution_changes.finish
+    begin = single_statements.begin
+    finish = single_statements.finish
     retry = execution_changes.retry
     release = execution_changes.release
     release_all = execution_changes.release_all
@@ -138,6 +140,15 @@ class SqlJobStore:
     async def write_together(self, statement: Together[F, T], fact: F) -> T:
         """Do work in a transaction, in one statement for all who ask for the same now, and return when it is committed."""
         return _answer(await self._database.write_together(self._bound(statement), fact))
+
+    async def write_alone(self, statement: Together[F, T], fact: F) -> T:
+        """Do work that writes rows of executions by one statement, for all who ask for the same now. See `LockOrder.EXECUTIONS`."""
+        return _answer(await self._database.write_together(self._bound(statement), fact, order=LockOrder.EXECUTIONS))
+
+    @property
+    def locks_rows(self) -> bool:
+        """Does a statement lock the rows that it writes, and no more? SQLite has one writer."""
+        return self._database.dialect.name == "postgres"
 
     async def open(self) -> None:
         if self._heartbeat is None:

@@ -44,6 +44,11 @@ class Transactions(Protocol):
 
     async def write_together(self, statement: Together[F, T], fact: F) -> T: ...
 
+    async def write_alone(self, statement: Together[F, T], fact: F) -> T: ...
+
+    @property
+    def locks_rows(self) -> bool: ...
+
 
 def reads(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
     """Make a statement that only reads a method of the store."""
