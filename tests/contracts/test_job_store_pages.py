@@ -10,6 +10,7 @@ from agentool.caller import Caller
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position, StoredJob
+from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, run, succeed
 
@@ -214,13 +215,17 @@ async def test_tied_due_times_are_listed_in_pages(store: JobStore):
     assert first[0].scheduled_at > START
 
 
-async def test_what_is_due_next_is_in_the_order_of_due_times(store: JobStore):
-    """Of active jobs alone, of all owners or of one; a due time that was advanced counts, and of equal ones the id."""
+@pytest.mark.parametrize(("few", "soon"), [(1_000, 1_000), (0, 1_000), (0, 2)])
+async def test_what_is_due_next_is_in_the_order_of_due_times(store: JobStore, monkeypatch: pytest.MonkeyPatch, few: int, soon: int):
+    """Of active jobs alone, of all owners or of one, however many it has; a due time that was advanced counts, and of equal ones the id."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": few, "executions": few})
+    monkeypatch.setattr(searching, "SOON", soon)
     for job_id, minutes, owner in (("late", 9, "maria"), ("b", 3, "paul"), ("a", 3, "maria"), ("soon", 1, "paul")):
         await store.add(make(job_id, created_by=Caller(owner)), JobState(next_run_at=at(minutes)))
     await store.add(make("never"), JobState())
     await store.add(make("paused"), JobState(JobStatus.PAUSED, at(1), paused_until=at(2)))
     assert named(list(await store.due_next(3))) == ["soon", "a", "b"]
     assert named(list(await store.due_next(9, "maria"))) == ["a", "late"]
+    assert named(list(await store.due_next(1, "maria"))) == ["a"]
     await change(store, make("soon", created_by=Caller("paul")), JobState(next_run_at=at(10)))
     assert named(list(await store.due_next(9))) == ["a", "b", "late", "soon"]

@@ -17,7 +17,7 @@ from .job_store_steps import START, add, at, begin, change, claim, finish, make,
 MARIA, BEN = Caller("maria", "rest"), Caller("ben", "rest")
 
 
-@pytest.fixture(params=[few_jobs.FEW_JOBS, 0], ids=["few", "many"])
+@pytest.fixture(params=[few_jobs.FEW_JOBS, {"jobs": 0, "executions": 0}], ids=["few", "many"])
 def labelled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels that few jobs have lead to these; those of many are asked of each job that is looked at."""
     monkeypatch.setattr(few_jobs, "FEW_JOBS", request.param)

@@ -261,8 +261,9 @@ async def test_no_statement_reads_a_table_that_grows(full: SqlJobStore, plans: P
 
 @pytest.mark.parametrize("knows_all", [True, False])
 async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
-    """What a statement reads is in keeping with its answer or with `WINDOW`, also where there are no statistics."""
+    """What a statement reads is in keeping with its answer or with `WINDOW` and `SOON`, also where there are no statistics."""
     monkeypatch.setattr(searching, "WINDOW", 200)
+    monkeypatch.setattr(searching, "SOON", 200)
     touched = Touched()
     watch(touched, monkeypatch)
     await use(full)

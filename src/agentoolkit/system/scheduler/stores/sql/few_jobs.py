@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agentoolkit.database.prefixes import after_prefix
 from agentoolkit.database.session import Session
-from agentoolkit.system.scheduler.search import Search, Term
+from agentoolkit.system.scheduler.search import Search, Subject, Term
 from agentoolkit.system.scheduler.search.labels import MAX_LABEL
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.conditions import LABELS, Values, label_conditions
 
-FEW_JOBS = 100
-"""Jobs whose whole histories are read, rather than everything that is due since."""
-_VALUE = {"sqlite": "value", "postgres": 'value COLLATE "C"'}
+FEW_JOBS: Mapping[Subject, int] = {"jobs": 1_000, "executions": 100}
+"""Jobs that are read, or whose whole histories are, rather than everything that was made or is due since."""
+LABEL = {"sqlite": "value", "postgres": 'value COLLATE "C"'}
 """A label as the index on labels has it."""
 
 
@@ -27,7 +27,8 @@ def few_jobs(session: Session, search: Search) -> list[str] | None:
         labels.append(("owned", [search.owner]))
     if not labels:
         return None
-    candidates = next((ids for kind, texts in labels if (ids := _labelled(session, kind, texts)) is not None), None)
+    most = FEW_JOBS[search.subject]
+    candidates = next((ids for kind, texts in labels if (ids := _labelled(session, kind, texts, most)) is not None), None)
     if candidates is None:
         return None
     values = Values(session.dialect, "agentool_jobs")
@@ -46,23 +47,23 @@ def _asks_for_label(term: Term) -> bool:
     return term.key in LABELS and not term.is_negated
 
 
-def _labelled(session: Session, kind: str, texts: Iterable[str]) -> list[str] | None:
+def _labelled(session: Session, kind: str, texts: Iterable[str], most: int) -> list[str] | None:
     """Return the jobs with a label that begins as one of the texts does, up to its first wildcard; None: they may be many."""
     found: set[str] = set()
     for text in texts:
-        rows = _beginning(session, kind, text)
+        rows = _beginning(session, kind, text, 2 * most + 1)  # a job's id and name may both begin so
         if rows is None:
             return None
         found.update(rows)
-    return sorted(found) if len(found) <= FEW_JOBS else None
+    return sorted(found) if len(found) <= most else None
 
 
-def _beginning(session: Session, kind: str, text: str) -> Sequence[str] | None:
+def _beginning(session: Session, kind: str, text: str, most: int) -> Sequence[str] | None:
     beginning = re.split(r"[*?]", text, maxsplit=1)[0] if kind != "owned" else text
     end = after_prefix(beginning)
     if end is None:
         return None
-    value, most = _VALUE[session.dialect], 2 * FEW_JOBS + 1  # a job's id and name may both begin so
+    value = LABEL[session.dialect]
     asked = {"kind": kind, "text": beginning, "end": end, "most": most}
     condition = f"{value} = :text" if beginning == text else f"{value} >= :text AND {value} < :end"
     rows = session.rows(f"SELECT job_id FROM agentool_job_labels WHERE kind = :kind AND {condition} LIMIT :most", asked)  # noqa: S608

@@ -23,13 +23,17 @@ from agentoolkit.system.scheduler.stores.sql.conditions import (
     label_conditions,
     time_conditions,
 )
-from agentoolkit.system.scheduler.stores.sql.few_jobs import few_jobs, without_labels
+from agentoolkit.system.scheduler.stores.sql.few_jobs import LABEL, few_jobs, without_labels
 from agentoolkit.system.scheduler.stores.sql.queries import INDEXED_OUTCOMES, JOB, STORED_STATUS, as_far_as_known
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, WITHOUT_RESULT, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
 
 SLOW = 1.0
 """Seconds from which on executions are in the index on how long they took."""
+
+
+SOON = 1_000
+"""Jobs that are due next of all, among which those of an owner with many are looked for."""
 
 
 class Listing(NamedTuple):
@@ -106,12 +110,27 @@ def search_executions(
 
 @reads
 def due_next(tx: Transaction, limit: int, owner: str | None = None) -> list[StoredJob]:
-    """See `JobStore.due_next`. The jobs of an owner with few are sorted; of one with many, others are passed over."""
-    search, values = Search("jobs", owner=owner), Values(tx.session.dialect, JOBS.table)
-    if (few := few_jobs(tx.session, search)) is not None:
-        where, by = f"{_among(tx, few, values)} AND state = 'active'", "next_run_at + 0"
-    else:
-        where, by = " AND ".join([IS_ACTIVE, *label_conditions(search, values)]), "next_run_at"
+    """See `JobStore.due_next`. Where few of the jobs that are due next are the owner's, its own are sorted: others may be any number."""
+    if owner is None:
+        return _due_first(tx, IS_ACTIVE, "next_run_at", limit, Values(tx.session.dialect, JOBS.table))
+    search = Search("jobs", owner=owner)
+    if (few := few_jobs(tx.session, search)) is None:
+        values = Values(tx.session.dialect, JOBS.table)
+        soon = f"SELECT next_run_at, job_id FROM agentool_jobs WHERE {IS_ACTIVE} AND next_run_at IS NOT NULL"  # noqa: S608
+        ids = f"SELECT soon.job_id FROM ({soon} ORDER BY next_run_at, job_id LIMIT {SOON}) AS soon"  # noqa: S608
+        where = " AND ".join([f"job_id IN ({ids})", *label_conditions(search, values)])
+        found = _due_first(tx, where, "next_run_at + 0", limit, values)
+        if len(found) == limit:
+            return found
+    values = Values(tx.session.dialect, JOBS.table)
+    owned = f"kind = 'owned' AND {LABEL[tx.session.dialect]} = {values.add(owner)}"
+    mine = f"job_id IN (SELECT job_id FROM agentool_job_labels WHERE {owned})"  # noqa: S608
+    # COALESCE keeps SQLite, which has no statistics, from reading all active jobs instead of these.
+    where = f"{mine if few is None else _among(tx, few, values)} AND COALESCE(state, '') = 'active'"
+    return _due_first(tx, where, "next_run_at + 0", limit, values)
+
+
+def _due_first(tx: Transaction, where: str, by: str, limit: int, values: Values) -> list[StoredJob]:
     sql = f"{JOB} WHERE {where} AND next_run_at IS NOT NULL ORDER BY {by}, job_id LIMIT {values.add(limit)}"
     return [as_far_as_known(tx, row) for row in tx.session.rows(sql, values.parameters)]
 
