@@ -27,7 +27,7 @@ from tests.servers import postgres_running, rabbitmq_running, redis_running
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
 from bench import fleet_tool
-from bench.bare_engines import DONE
+from bench.bare_rq import DONE
 from bench.harness import Bar, Side, compare
 
 BURST = int(os.environ.get("BENCH_BURST", "10000"))
@@ -88,7 +88,9 @@ def rq_worker(servers: Servers, kind: str, *, ours: bool) -> Any:
         module = "agentoolkit.entrypoints.rq_worker"
         return worker(["rq.cli", "worker", "-c", module, "-w", f"{module}.{kind}"], servers, "Listening on")
     theirs = {"ForkingWorker": "rq.Worker", "InProcessWorker": "rq.SimpleWorker"}[kind]
-    return worker(["rq.cli", "worker", "--url", servers.redis, "-w", theirs, "-S", "json", "bare"], servers, "Listening on")
+    return worker(
+        ["rq.cli", "worker", "-c", "bench.bare_rq", "--url", servers.redis, "-w", theirs, "-S", "json", "bare"], servers, "Listening on"
+    )
 
 
 def until(holds: Any) -> float:
@@ -173,7 +175,7 @@ def rq_sender(servers: Servers) -> Any:
     from rq import Queue
 
     queue = Queue("bare", redis.Redis.from_url(servers.redis), serializer="json")
-    functions = {True: "bench.bare_engines.noted_by_rq", False: "bench.bare_engines.counted_by_rq"}
+    functions = {True: "bench.bare_rq.noted", False: "bench.bare_rq.counted"}
     return lambda noted, number: queue.enqueue_call(functions[noted], (number,), result_ttl=0)
 
 

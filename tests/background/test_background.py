@@ -14,8 +14,10 @@ from threading import Event
 from threading import enumerate as threads
 
 import pytest
+from bench import fleet_tool
 
 from agentool.caller import OWN, Caller, acting_as
+from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentoolkit import background
 from agentoolkit.entrypoints.background import BackgroundToolkit
@@ -153,6 +155,31 @@ def test_a_process_that_is_forked_off_has_its_own(kit: BackgroundToolkit) -> Non
     os.waitpid(pid, 0)
     assert os.read(read, 100) == b"jobs: 0"
     assert kit.run("scheduler", {"operation": "list"}).data["count"] == 1
+    os.close(read)
+    os.close(write)
+
+
+def test_processes_that_are_forked_off_share_what_was_prepared_and_no_identity(tmp_path: Path) -> None:
+    """What was made before is opened by each of them, under an id and a process number of its own; a tool added meanwhile is there."""
+    kit = BackgroundToolkit(settings(database=str(tmp_path / "jobs.db")))
+    kit.prepare()
+    made = kit._prepared
+    fleet_tool.register(late := Injector())
+    kit.add_tool(late.get("noop"))
+    read, write = os.pipe()
+    for _ in range(2):
+        if (pid := os.fork()) == 0:
+            try:
+                owners = kit.run_work(lambda toolkit: toolkit.scheduler.store.owners())
+                mine = [owner.owner for owner in owners if owner.pid == os.getpid()]
+                is_own = kit.kit is made and mine == [kit.kit.scheduler.store.owner] and "noop" in kit.kit.injector
+                kit.stop()
+                os.write(write, f"{mine[0]} {is_own}\n".encode())
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+    told = os.read(read, 1_000).decode().split()
+    assert (told[1::2], len(set(told[::2]))) == (["True", "True"], 2)
     os.close(read)
     os.close(write)
 

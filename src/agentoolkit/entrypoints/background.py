@@ -50,6 +50,8 @@ class BackgroundToolkit:
         self._settings = settings or Settings()
         self._runs_jobs = runs_jobs
         self._tools = Injector()
+        self._prepared: Toolkit | None = None
+        """Made, and not open: what the next start opens, here or in a process that is forked off."""
         self._forget()
 
     def _forget(self) -> None:
@@ -91,6 +93,8 @@ class BackgroundToolkit:
             ConfigurationError: Another AgenTool has its name.
         """
         self._tools.register(agentool)
+        if self._prepared is not None:
+            self._prepared.injector.register(agentool)
         if self.is_alive:
             self.kit.injector.register(agentool)
 
@@ -106,6 +110,14 @@ class BackgroundToolkit:
             if not self.is_alive:
                 self._thread.run(self._open())
                 atexit.register(self._stop_at_exit)
+
+    def prepare(self) -> None:
+        """Make the toolkit and open nothing: each process that is forked off then has it made, with all that it imports.
+
+        Raises:
+            AgenToolError: A plugin or an extra is missing.
+        """
+        self._prepared = self._make()
 
     def stop(self) -> None:
         """End the toolkit and its thread within five seconds: running handlers may end for three. A second time does nothing.
@@ -156,11 +168,14 @@ class BackgroundToolkit:
         with self.kit.injector.activate(), acting_as(caller):
             return await work(self.kit)
 
-    async def _open(self) -> None:
+    def _make(self) -> Toolkit:
         injector = Injector()
         for agentool in self._tools.catalog():
             injector.register(agentool)
-        kit = Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs, stop_seconds=_CLOSE_SECONDS)
+        return Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs, stop_seconds=_CLOSE_SECONDS)
+
+    async def _open(self) -> None:
+        kit, self._prepared = self._prepared or self._make(), None
         stack = AsyncExitStack()
         await stack.enter_async_context(kit)
         self._stack, self._kit = stack, kit

@@ -76,7 +76,12 @@ class _ExecutionsWorker:
 
 
 class ForkingWorker(_ExecutionsWorker, Worker):
-    """Forks for each message."""
+    """Forks for each message. What a fork needs is imported and made before, so a change of a plugin needs a new worker."""
+
+    def work(self, *given: Any, **more: Any) -> bool:
+        """See `rq.Worker.work`."""
+        toolkit.prepare()
+        return super().work(*given, **more)
 
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):

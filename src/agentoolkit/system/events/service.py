@@ -28,7 +28,8 @@ BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""
 CLOSE_SECONDS = 2.0
-_RETRY_SECONDS = 0.5
+_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 0.5
+"""After which a write that the store refused is tried again, doubled each time: it may only have met the end of another's use."""
 
 
 class EventService:
@@ -210,6 +211,7 @@ class EventService:
             self._poller = loop.create_task(self._poll(), name="event-bus-poll", context=self._injector.make_context())
 
     async def _write_pending(self) -> None:
+        delay = _FIRST_RETRY_SECONDS
         while self._pending:
             try:
                 batch = self._next_batch()
@@ -227,9 +229,11 @@ class EventService:
                     if isinstance(subscription, Subscription):
                         subscription.begin(newest)
             except Exception:
-                logger.exception("Events could not be written down; trying again in %g s", _RETRY_SECONDS)
-                await asyncio.sleep(_RETRY_SECONDS)
+                logger.exception("Events could not be written down; trying again in %g s", delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _RETRY_SECONDS)
                 continue
+            delay = _FIRST_RETRY_SECONDS
             self._wake_all()
 
     def _next_batch(self) -> list[EventRecord | EventMessage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -75,13 +76,13 @@ class SqlJobStore:
         self._retention = retention
         self._history_length = history_length
         self._history_size = history_size
-        self._ownership = Ownership(time)
+        self._time = time
+        self._delivers = delivers
+        self._become_owner()
         self._definitions = Definitions()
         self._heartbeat: Heartbeat | None = None
         self._together: dict[Together[Any, Any], BulkWork] = {}
         self._seen = 0
-        self.owner = self._ownership.owner
-        self._deliverer = self.owner if delivers else ""
 
     note = audit.note
     entries = audit.entries
@@ -152,6 +153,8 @@ class SqlJobStore:
 
     async def open(self) -> None:
         if self._heartbeat is None:
+            if self._ownership.pid != os.getpid():  # it was made before this process was forked off
+                self._become_owner()
             await self._database.open()
             self._seen = await self._database.write(self._enter)
             self._heartbeat = Heartbeat(self._database.dialect, self._ownership)
@@ -195,6 +198,11 @@ class SqlJobStore:
         while await self._database.write(lambda session: purging.purge(session, before, self._kept)):
             """Others may write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
+
+    def _become_owner(self) -> None:
+        self._ownership = Ownership(self._time)
+        self.owner = self._ownership.owner
+        self._deliverer = self.owner if self._delivers else ""
 
     def _bound(self, statement: Together[Any, Any]) -> BulkWork:
         """Return the same work for the same statement: what is the same is done together."""
