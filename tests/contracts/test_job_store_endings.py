@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
-from agentoolkit.system.scheduler.decisions.outcomes import record_failure
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_failure
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, JobStore

@@ -15,9 +15,9 @@ def micros(moment: datetime | None) -> int | None:
 
 def moment(stored: int | None) -> datetime | None:
     """Turn what is stored into an instant."""
-    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+    return None if stored is None else _EPOCH + stored * _MICROSECOND
 
 
 def instant(stored: int) -> datetime:
     """As `moment`, where there must be one."""
-    return _EPOCH + timedelta(microseconds=stored)
+    return _EPOCH + stored * _MICROSECOND

@@ -1,4 +1,4 @@
-"""How a handler's end becomes a record: JSON-safe results, and errors as data."""
+"""How a handler's end becomes a record, with JSON-safe results and errors as data, and the message that is forwarded of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
 
 MAX_MESSAGE_LENGTH = 10_000
@@ -70,3 +71,24 @@ def record_cancellation(execution: Execution, reason: str, now: datetime, durati
 def record_skip(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
     """Record that an execution was not to run."""
     return execution._replace(status=ExecutionStatus.SKIPPED, reason=reason, finished_at=now, duration=duration)
+
+
+def outcome_message(work: Work, execution: Execution) -> Message | None:
+    """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
+    succeeded = execution.status is ExecutionStatus.SUCCESS
+    queue_name = work.result_queue if succeeded else work.error_queue
+    if queue_name is None or execution.status is ExecutionStatus.SKIPPED or (succeeded and execution.reason == NOTHING_TO_REPORT):
+        return None
+    payload: dict[str, object] = {
+        "execution_id": execution.execution_id,
+        "job_id": execution.job_id,
+        "agentool_name": execution.agentool_name,
+        "scheduled_at": execution.scheduled_at.isoformat(),
+        "status": execution.status.value,
+    }
+    if succeeded:
+        payload["result"] = execution.result
+    else:
+        payload["reason"] = execution.reason
+        payload["error"] = {"type": execution.error.type, "message": execution.error.message} if execution.error else None
+    return Message(execution.execution_id, queue_name, payload)

@@ -166,7 +166,8 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
     execution, work, injector, clock = active.execution, active.work, parts.injector, parts.time
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    token, caller = _current.set(execution), current_caller.set((work.caller, execution.execution_id))
+    _current.set(execution)  # for good: the context is that of this attempt's task, and of what the handler begins
+    current_caller.set((work.caller, execution.execution_id))
     table.watch(active)
     began = time.perf_counter()
     try:
@@ -192,8 +193,6 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
         return _succeeded(active, output, clock.now(), time.perf_counter() - began, table.result_size)
     finally:
         active.deadline = None
-        current_caller.reset(caller)
-        _current.reset(token)
 
 
 def _succeeded(active: ActiveExecution, output: object, now: datetime, took: float, result_size: int) -> Outcome:

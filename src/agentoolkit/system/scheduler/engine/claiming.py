@@ -122,9 +122,8 @@ class Claiming:
             self._reserved.let_go(reserved)
             raise
         if self._dispatch.leading and not self._stopped:
-            for job_id, at in claims.next_times:
-                if at is not None:  # its alarm has rung, so there is none to remove
-                    self._clock.set_alarm(job_id, at)
+            for job_id, at in claims.next_times:  # the alarms of the others have rung, so there are none to remove
+                self._clock.set_alarm(job_id, at)
         await self._start(claims.records, reserved)
         if self._unheard:
             await self.look_for_unheard()

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted, Outcome
 from agentoolkit.system.scheduler.engine.failure_log import log_failure
@@ -44,14 +44,6 @@ class Written(NamedTuple):
     """May there be more that nobody was told of? The answer was lost."""
 
 
-class _Ended(NamedTuple):
-    """An attempt whose outcome is to be written down."""
-
-    active: ActiveExecution
-    outcome: Outcome
-    ending: Ending
-
-
 class Recorder:
     """Writes down how attempts begin and end: what has happened must not be forgotten because a disk was full.
 
@@ -65,7 +57,8 @@ class Recorder:
         self._store = store
         self._time = time
         self._written = written
-        self._ended: list[_Ended] = []
+        self._ended: list[tuple[ActiveExecution, Outcome, Ending]] = []
+        """Attempts whose outcomes are to be written down together."""
         self._writing: set[asyncio.Task[None]] = set()
         self._context = copy_context()
         """Outcomes are written in a copy of this, not in that of one of the handlers."""
@@ -97,7 +90,7 @@ class Recorder:
         if not self._ended:
             self._own(self._write_ended())
         ended = outcome.execution
-        self._ended.append(_Ended(active, outcome, Ending(ended, outcome_message(active.work, ended))))
+        self._ended.append((active, outcome, Ending(ended, outcome_message(active.work, ended))))
 
     async def _write_ended(self) -> None:
         """Write all that was handed over since this task was made."""
@@ -105,7 +98,7 @@ class Recorder:
             await asyncio.sleep(0)  # whoever gets their room is written down as begun in that turn, and so by the same commit
         ended, self._ended = self._ended, []
         try:
-            answers = await self._store.finish([one.ending for one in ended])
+            answers = await self._store.finish([ending for _, _, ending in ended])
         except Exception:
             log_failure(logger, "Writing %d outcomes to the store failed; trying each by itself", len(ended))
             for active, outcome, ending in ended:

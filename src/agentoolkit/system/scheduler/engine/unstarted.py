@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
-from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation, record_failure
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_cancellation, record_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work

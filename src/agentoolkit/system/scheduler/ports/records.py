@@ -95,7 +95,7 @@ class Claims(NamedTuple):
     records: Sequence[Claimed]
     """Every record written, in due order per job."""
     next_times: Sequence[Change]
-    """For every job asked about: when it is due next; None if it is not."""
+    """Of the jobs asked about, those that are due again, and when."""
 
 
 class Finished(NamedTuple):

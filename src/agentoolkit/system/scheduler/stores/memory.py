@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
-from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
@@ -95,8 +95,8 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             if stored := self._jobs.get(job_id):
                 decision = decide(*stored, now, self._history.count_unfinished(job_id))
                 records += self._decided(stored, begin_some(stored.job, decision, now, begins))
-                stored = self._jobs.get(job_id)
-            next_times.append(Change(job_id, stored.state.due_at if stored else None))
+                if (after := self._jobs.get(job_id)) and (at := after.state.due_at) is not None:
+                    next_times.append(Change(job_id, at))
         return Claims(records, next_times)
 
     async def insert(

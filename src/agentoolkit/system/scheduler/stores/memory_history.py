@@ -41,8 +41,8 @@ class MemoryHistory:
         self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._finished: dict[str, dict[str, Execution]] = {}
         """By the job's id, in the order in which they finished."""
-        self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys()
-        self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in _RARE}
+        self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys(self._is_kept)
+        self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys(self._is_kept) for status in _RARE}
 
     def get(self, execution_id: str) -> Execution | None:
         """Return one execution."""
@@ -66,12 +66,12 @@ class MemoryHistory:
 
     def add(self, execution: Execution) -> None:
         """Add a new execution."""
-        self._newest.add((execution.scheduled_at, execution.execution_id))
         if execution.status not in UNFINISHED:
             self._keep(execution)
         else:
             self.current[execution.execution_id] = execution
             self._unfinished_of[execution.job_id][execution.execution_id] = None
+        self._newest.add((execution.scheduled_at, execution.execution_id))
 
     def finish(self, execution: Execution) -> None:
         """Move an execution that ran or waited among the finished ones."""
@@ -90,7 +90,7 @@ class MemoryHistory:
         """Delete the history of a job."""
         self._large.pop(job_id, None)
         for execution in self._finished.pop(job_id, {}).values():
-            self._leave_orders(execution)
+            self._note_gone(execution)
 
     def last_finished(self, job_id: str) -> Execution | None:
         """Return the execution of a job that finished last."""
@@ -118,8 +118,7 @@ class MemoryHistory:
     def _candidates(self, job_id: str | None, status: ExecutionStatus | None, before: Position | None) -> Iterator[Execution]:
         if job_id is None and status not in UNFINISHED:
             order = self._newest if status is None or status not in _RARE else self._outcomes[status]
-            found = order.before(before)
-            return (execution for _, id_ in found if (execution := self.get(id_)) is not None)
+            return (execution for _, id_ in order.before(before) if (execution := self.get(id_)) is not None)
         some = self.unfinished(job_id)
         if job_id is not None:
             some = [*some, *self._finished.get(job_id, {}).values()]
@@ -135,7 +134,7 @@ class MemoryHistory:
         if execution.result is not None:
             self._make_room(history, execution)
         if len(history) > self._length:
-            self._leave_orders(oldest := history.pop(next(iter(history))))
+            self._note_gone(oldest := history.pop(next(iter(history))))
             if large := self._large.get(oldest.job_id):
                 large.pop(oldest.execution_id, None)
 
@@ -156,10 +155,14 @@ class MemoryHistory:
             held -= large.pop(execution_id)
             history[execution_id] = without_result(history[execution_id])
 
-    def _leave_orders(self, execution: Execution) -> None:
-        self._newest.discard(place_of(execution))
+    def _is_kept(self, place: tuple[datetime, str]) -> bool:
+        execution = self.get(place[1])
+        return execution is not None and execution.scheduled_at == place[0]
+
+    def _note_gone(self, execution: Execution) -> None:
+        self._newest.note_gone()
         if execution.status in _RARE:
-            self._outcomes[execution.status].discard(place_of(execution))
+            self._outcomes[execution.status].note_gone()
 
 
 def place_of(execution: Execution) -> tuple[datetime, str]:

@@ -94,8 +94,7 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime, begins: Begins
 
     round_.decide(rows, decided)
     records = round_.write()
-    gone = [Change(job_id, None) for job_id in set(job_ids).difference(round_.changes)]
-    return Claims(records, [*round_.changes.values(), *gone])
+    return Claims(records, [Change(job_id, at) for job_id, at in round_.next_times.items() if at is not None])
 
 
 def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) -> dict[str, list[Claimed]]:
@@ -148,20 +147,21 @@ class Round:
         """Jobs, where they stood, what was decided, and the place of their newest record before that."""
         self._records: list[Claimed] = []
         self._inserts: list[Row] = []
-        self.changes: dict[str, Change] = {}
+        self.next_times: dict[str, datetime | None] = {}
         self._stays: dict[str, Row] = {}
         self._moves: dict[str, Row] = {}
         """All three by the id of the job; the last holds those whose status changes."""
 
     def decide(self, rows: Sequence[Row], decide: Decide) -> None:
         """Decide on the jobs of these rows, which have the columns `_STANDS`."""
-        known = self._tx.definitions
-        texts = self._unknown(rows)
+        definitions = self._tx.definitions
+        known = [definitions.known(row[0], row[1]) for row in rows]
+        texts = self._texts([row[0] for row, job in zip(rows, known, strict=True) if job is None])
         unfinished = self._unfinished(rows)
-        for job_id, revision, sequence, *stands in rows:
+        for (job_id, revision, sequence, *stands), read in zip(rows, known, strict=True):
             try:
                 state = state_of(stands)
-                job = known.known(job_id, revision) or known.read(job_id, revision, texts[job_id])
+                job = read or definitions.read(job_id, revision, texts[job_id])
             except Exception as error:  # somebody damaged its row: it stops, alone, and is kept to be repaired
                 self._move(job_id, None, unreadable_state(error), sequence)
             else:
@@ -194,7 +194,7 @@ class Round:
 
     def _add(self, job: Job, before: JobState, decision: Decision, sequence: int) -> None:
         if decision.state == before and not decision.executions:
-            self.changes[job.job_id] = Change(job.job_id, before.due_at)
+            self.next_times[job.job_id] = before.due_at
             return
         recorded = decision.executions
         self._decided.append((job, before, decision, sequence))
@@ -212,12 +212,11 @@ class Round:
         else:
             self._moves[job_id] = row
             self._stays.pop(job_id, None)
-        self.changes[job_id] = Change(job_id, after.due_at)
+        self.next_times[job_id] = after.due_at
 
-    def _unknown(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Fetch the definitions that were not read before: they are most of what a job weighs."""
-        session, known = self._tx.session, self._tx.definitions
-        ids = [row[0] for row in rows if known.known(row[0], row[1]) is None]
+    def _texts(self, ids: Sequence[str]) -> dict[str, str]:
+        """Fetch the definitions of jobs that were not read before: they are most of what a job weighs."""
+        session = self._tx.session
         if not ids:
             return {}
         each = EACH[session.dialect]

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.forwarding import outcome_message
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.job_records import unreadable
 from agentoolkit.system.scheduler.jobs import Execution, Job

@@ -41,7 +41,7 @@ class Columns:
         self.selected = ", ".join(self.names)
         self._get = attrgetter(*(column.field for column in columns))
         self._writers = [
-            (place, column.write, _BLANKS[column.type] if column.nullable else None)
+            (place, column.write or _as_it_is, _BLANKS[column.type] if column.nullable else None)
             for place, column in enumerate(columns)
             if column.write or column.nullable
         ]
@@ -55,8 +55,8 @@ class Columns:
         """Return what is stored of a fact, by the names of the columns."""
         stored = list(self._get(fact))
         for place, write, _ in self._writers:
-            if write is not None and stored[place] is not None:
-                stored[place] = write(stored[place])
+            if (value := stored[place]) is not None:
+                stored[place] = write(value)
         return dict(zip(self.names, stored, strict=True))
 
     def row(self, fact: object) -> Row:
@@ -64,10 +64,7 @@ class Columns:
         stored = list(self._get(fact))
         for place, write, blank in self._writers:
             value = stored[place]
-            if value is None:
-                stored[place] = blank
-            elif write is not None:
-                stored[place] = write(value)
+            stored[place] = blank if value is None else write(value)
         return tuple(stored)
 
     def value(self, name: str) -> str:
@@ -82,9 +79,13 @@ class Columns:
         """Return the fields' values of a row. Raises `ValueError`, `KeyError` or `TypeError` if it was damaged."""
         values = list(row)
         for place, read in self._readers:
-            if values[place] is not None:
-                values[place] = read(values[place])
+            if (value := values[place]) is not None:
+                values[place] = read(value)
         return values
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def plain(text: str) -> str:
