@@ -65,7 +65,7 @@ async def blocked(folder: Path, seconds: float) -> tuple[Counter[str], float]:
     await asyncio.sleep(0.7)
     time.sleep(seconds)  # noqa: ASYNC251  the very fault
     await all_ended(kit, 20, 10)
-    delay = max(kit.scheduler.lifecycle.engine.clock.delay, kit.scheduler.lifecycle.engine.dispatch.elsewhere.lateness.worst)
+    delay = max(kit.scheduler.lifecycle.engine.clock.delay, kit.scheduler.lifecycle.engine.dispatch.active.lateness.worst)
     found = Counter(row.status.value for row in await kit.scheduler.store.executions(None, 100))
     await kit.__aexit__(None, None, None)
     return found, delay

@@ -172,6 +172,27 @@ def test_keys_are_in_order_whatever_came_and_went(steps: list[tuple[str, int]], 
         assert list(keys.from_(None)) == sorted(there)
 
 
+def test_many_keys_that_are_gone_are_passed_over_once():
+    """Whoever reads after most have gone looks at each of them; whoever reads after that does not."""
+    there, looked = {f"{number:04}" for number in range(5_010)}, list[str]()
+
+    def is_there(key: str) -> bool:
+        looked.append(key)
+        return key in there
+
+    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys(is_there)
+    for key in sorted(there):
+        keys.add(key)
+    assert len(list(keys.from_(None))) == 5_010
+    there -= {key for key in there if key < "5000"}
+    pages: list[int] = []
+    for _ in range(2):
+        looked.clear()
+        assert next(keys.from_(None)) == "5000"
+        pages.append(len(looked))
+    assert pages[0] > 5_000 > ordered.MAX_BLOCK > pages[1]
+
+
 @given(st.integers(1, 3), st.text(max_size=3), st.sampled_from(["schedule", "backfill"]))
 def test_copies_of_executions_differ_in_what_was_to_change_alone(attempt: int, owner: str, trigger: str):
     """What a start and a success change is what a copy by names changes."""

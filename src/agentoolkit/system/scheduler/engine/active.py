@@ -1,12 +1,14 @@
-"""What is under way in this process: each execution with its phase, and the one timer that watches all of their deadlines."""
+"""What is under way in this process: each execution with its phase, how late they began, and the one timer that watches all deadlines."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
@@ -17,6 +19,10 @@ from agentoolkit.time_source import Cancellable, TimeSource
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _BACKFILL_URGENCY = 4
 """Added for past due times: those of today do not wait for them."""
+
+
+MEASURED = 1_000
+"""Starts whose lateness is remembered."""
 
 
 class Phase(IntEnum):
@@ -95,6 +101,28 @@ class ActiveExecution:
             self.outcome.set_result(outcome)
 
 
+class Lateness:
+    """Seconds between due time and start, of the last executions, wherever they ran."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=MEASURED)
+
+    def note(self, execution: Execution) -> None:
+        """Remember how late an execution began, if a schedule asked for it."""
+        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
+            self._seconds.append((execution.started_at - execution.scheduled_at).total_seconds())
+
+    @property
+    def worst(self) -> float | None:
+        """The longest of the last hundred; None without any."""
+        return max(islice(reversed(self._seconds), 100), default=None)
+
+    def of(self, share: float) -> float | None:
+        """Return the seconds that so large a share of the last thousand were late at most; None without any."""
+        ordered = sorted(self._seconds)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
 class ActiveExecutions(dict[str, ActiveExecution]):
     """The executions under way in this process, by their ids. A timer for each of them would cost more than most of them take.
 
@@ -112,6 +140,7 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         self._timer: Cancellable | None = None
         self._rings_at = math.inf
         """The instant of the next ring, by the monotonic clock."""
+        self.lateness = Lateness()
         self.stopping = False
         """Does the scheduler cancel handlers because it stops?"""
 

@@ -81,7 +81,7 @@ class LocalAttempts:
         self._recorder = recorder
         self._gone = gone
         self._elsewhere = elsewhere
-        self._note_lateness = elsewhere.lateness.note
+        self._note_lateness = active.lateness.note
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""

@@ -1,47 +1,20 @@
-"""What this process hears of executions that others carry out: that none has begun them, how they ended, and how late they were."""
+"""What this process hears of executions that others carry out: that none has begun them, how late they were, and how they ended."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
 
 logger = logging.getLogger(__name__)
-
-MEASURED = 1_000
-"""Starts whose lateness is remembered."""
-
-
-class Lateness:
-    """Seconds between due time and start, of the last executions, wherever they ran."""
-
-    def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=MEASURED)
-
-    def note(self, execution: Execution) -> None:
-        """Remember how late an execution began, if a schedule asked for it."""
-        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
-            self._seconds.append((execution.started_at - execution.scheduled_at).total_seconds())
-
-    @property
-    def worst(self) -> float | None:
-        """The longest of the last hundred; None without any."""
-        return max(islice(reversed(self._seconds), 100), default=None)
-
-    def of(self, share: float) -> float | None:
-        """Return the seconds that so large a share of the last thousand were late at most; None without any."""
-        ordered = sorted(self._seconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
 class ElsewhereExecutions:
@@ -68,7 +41,6 @@ class ElsewhereExecutions:
         self._gone = gone
         self._left = left
         self._unclaimed = unclaimed
-        self.lateness = Lateness()
         self.tasks = OwnedTasks()
         """What is read and written of them."""
 
@@ -101,7 +73,7 @@ class ElsewhereExecutions:
         for execution in rows:
             ended_here = execution.finished and execution.owner == self._parts.store.owner  # which tells of it itself
             if execution.status is not ExecutionStatus.QUEUED and not ended_here:
-                self.lateness.note(execution)
+                self._active.lateness.note(execution)
                 self._parts.announcer.execution_changed(execution, owners[execution.execution_id], elsewhere=True)
 
     async def _read_outcome(self, active: ActiveExecution) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -20,8 +20,9 @@ SWEPT = 2
 class OrderedKeys(Generic[Key]):
     """Keys in order, in blocks, so that adding and removing one costs the same however many there are.
 
-    They come and go more often than they are read, so nothing is done for one that goes: whoever reads passes it over, and
-    now and then some blocks are swept. They are put in order when they are read, or when there are many new ones.
+    They come and go more often than they are read, so nothing is done for one that goes: whoever reads passes it over, once
+    where a whole block is gone, and now and then some blocks are swept. They are put in order when they are read, or when
+    there are many new ones.
 
     Args:
         is_there: Is a key there at this moment? Asked of each key that is read, put in its place or swept.
@@ -31,7 +32,7 @@ class OrderedKeys(Generic[Key]):
         self._is_there = is_there
         self._blocks: list[list[Key]] = []
         self._last: list[Key] = []
-        """The last key of each block."""
+        """The last key of each block, or what was its last."""
         self._new: list[Key] = []
         self._gone = 0
         """Keys that went since blocks were swept."""
@@ -53,14 +54,10 @@ class OrderedKeys(Generic[Key]):
     def from_(self, key: Key | None, *, included: bool = False) -> Iterator[Key]:
         """Yield the keys after one, or all, in order."""
         self._arrange()
-        if key is None:
-            for block in self._blocks:
-                yield from filter(self._is_there, block)
-            return
-        place = bisect_left(self._last, key)
+        place = 0 if key is None else bisect_left(self._last, key)
         for number, block in enumerate(self._blocks[place:]):
-            begin = (bisect_left if included else bisect_right)(block, key) if number == 0 else 0
-            yield from filter(self._is_there, block[begin:])
+            begin = (bisect_left if included else bisect_right)(block, key) if key is not None and number == 0 else 0
+            yield from self._there(block, block[begin:])
 
     def before(self, key: Key | None) -> Iterator[Key]:
         """Yield the keys before one, or all, the last first."""
@@ -69,7 +66,16 @@ class OrderedKeys(Generic[Key]):
         for number in range(place - 1, -1, -1):
             block = self._blocks[number]
             end = len(block) if key is None else bisect_left(block, key)
-            yield from filter(self._is_there, reversed(block[:end]))
+            yield from self._there(block, block[:end][::-1])
+
+    def _there(self, block: list[Key], keys: Sequence[Key]) -> Iterator[Key]:
+        """Yield those of a block's keys that are there. If these are all of its keys, and none is, it is emptied."""
+        passed = len(keys)
+        for key in filter(self._is_there, keys):
+            passed = 0
+            yield key
+        if passed == len(block):
+            block.clear()
 
     def _arrange(self) -> None:
         """Put every new key in its place that is still there."""
@@ -83,7 +89,7 @@ class OrderedKeys(Generic[Key]):
             return
         place = min(bisect_left(self._last, key), len(self._blocks) - 1)
         block = self._blocks[place]
-        if key > block[-1]:
+        if not block or key > block[-1]:
             block.append(key)
             self._last[place] = key
         elif block[within := bisect_left(block, key)] != key:  # else it went and came again
