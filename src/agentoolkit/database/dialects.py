@@ -39,8 +39,9 @@ MIGRATION_SECONDS = 3_600.0
 JOURNAL_BYTES = 16_000_000
 """What is kept of SQLite's write-ahead log after a large one was written back to the file."""
 
-_PORTIONS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows in one statement: few sizes, so that SQLite meets the same statements again."""
+_PORTIONS = (512, 500, 256, 128, 100, 64, 32, 16, 8, 4, 2, 1)
+"""Rows in one statement: few sizes, so that SQLite meets the same statements again. Among them are the usual numbers: what is asked
+for in portions, what one claim holds, and what has room at once. A statement costs as much as three rows."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
