@@ -14,7 +14,9 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import FunctionType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -150,9 +152,45 @@ class _Parameter:
     """The handler's parameter, and the base of the input model, that the field belongs to."""
 
 
+class _Reading(NamedTuple):
+    """What a handler's signature says of its operation, whatever that is called."""
+
+    fields: frozenset[str]
+    required: frozenset[str]
+    output_type: Any
+    output_classes: tuple[type, ...]
+    bases: Mapping[str, type[BaseModel]]
+
+
+_readings: WeakKeyDictionary[FunctionType, WeakKeyDictionary[type[BaseOperationInput], _Reading]] = WeakKeyDictionary()
+"""What was read of functions and models that still exist: most handlers serve one `Injector` after another."""
+
+
 def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput], refusal: type[InvalidInput]) -> Operation:
     if not inspect.iscoroutinefunction(handler):
         raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
+    described, _ = _unwrapped(handler)
+    return Operation(
+        name=name,
+        handler=handler,
+        description=inspect.cleandoc(described.__doc__ or "").partition("\n\n")[0],
+        refusal=refusal,
+        **_read_once(name, handler, input_type)._asdict(),
+    )
+
+
+def _read_once(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
+    """Read a handler's signature, which is that of the function it wraps, at most once for each function and model."""
+    function = inspect.unwrap(handler, stop=lambda wrapper: hasattr(wrapper, "__signature__"))
+    if not isinstance(function, FunctionType):  # others come and go, and not each of them can be a key
+        return _read_signature(name, handler, input_type)
+    known = _readings.setdefault(function, WeakKeyDictionary[type[BaseOperationInput], _Reading]())
+    if input_type not in known:
+        known[input_type] = _read_signature(name, handler, input_type)
+    return known[input_type]
+
+
+def _read_signature(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
     signature = inspect.signature(handler)
     function, fixed = _unwrapped(handler)
     fields = [given for given in _after_context(signature, name) if given.name not in fixed]
@@ -163,16 +201,12 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
     if twice := sorted({parameter.name for parameter in parameters if parameter.base and names.count(parameter.name) > 1}):
         raise ConfigurationError(f"The handler of operation {name!r} takes {', '.join(map(repr, twice))} by two parameters.")
     output_type = _evaluated(signature.return_annotation, function)
-    return Operation(
-        name=name,
-        handler=handler,
+    return _Reading(
         fields=frozenset(names),
         required=frozenset(parameter.name for parameter in parameters if parameter.required),
         output_type=output_type,
-        description=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0],
         output_classes=classes(output_type),
         bases=dict(parameter.base for parameter in parameters if parameter.base is not None),
-        refusal=refusal,
     )
 
 

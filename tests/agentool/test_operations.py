@@ -1,8 +1,11 @@
 """The signature of a handler is its route, its required fields and its schema."""
 
+import gc
+import inspect
 import typing
+import weakref
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
@@ -66,6 +69,49 @@ def refusal(operation: str, **fields: Any) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
         read()[operation].arguments(shelf(operation, **fields))
     return caught.value
+
+
+# How often a signature is read
+
+
+def test_a_function_is_read_once_for_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another AgenTool of the same handlers, also of such as wrap them, costs no second reading."""
+
+    async def found(ctx: RunContext, kind: Literal["book", "map"] | None = None) -> list[str]:
+        return []
+
+    @wraps(found)
+    async def wrapping(ctx: RunContext, **fields: Any) -> list[str]:
+        return await found(ctx, **fields)
+
+    first = read(look=found)["look"]
+    monkeypatch.setattr(inspect, "signature", None)
+    again = read_operations(ShelfInput, {"put": put, "look": wrapping})["look"]
+    assert (again.handler, again.fields, again.output_type) == (wrapping, first.fields, first.output_type)
+
+
+def test_a_function_is_read_anew_for_another_model() -> None:
+    """What fits one input model is checked against the next."""
+
+    class BareInput(BaseOperationInput):
+        operation: Literal["put", "look"]
+
+    read()
+    with pytest.raises(ConfigurationError, match="not a field of BareInput"):
+        read_operations(BareInput, {"put": put, "look": look})
+
+
+def test_what_was_read_keeps_no_function() -> None:
+    """A handler that was made for one AgenTool goes with it."""
+
+    async def found(ctx: RunContext, kind: Literal["book", "map"] | None = None) -> list[str]:
+        return []
+
+    read(look=found)
+    left = weakref.ref(found)
+    del found
+    gc.collect()
+    assert left() is None
 
 
 # What is checked when an AgenTool is made
