@@ -231,3 +231,17 @@ async def test_history_of_an_owner_with_few_jobs_goes_on_when_they_are_cancelled
     await store.remove("a", at(5))
     found = (await store.search_executions(Search("executions", owner="maria"), 10)).executions
     assert [one.job_id for one in found] == ["b", "a"]
+
+
+async def test_what_is_due_next_is_gone_through_once(monkeypatch: pytest.MonkeyPatch):
+    """From the second question on no job is looked at that is not told, whatever was added, fired and removed meanwhile."""
+    store = MemoryJobStore()
+    for job_id in ("a", "b", "c"):
+        await add(store, job_id)
+    before = [stored.job.job_id for stored in await store.due_next(9)]
+    monkeypatch.setattr(memory_queries, "in_portions", None)
+    await add(store, "new")
+    await run_job(store, "a")
+    await store.remove("b", at(5))
+    after = [(stored.job.job_id, stored.state.next_run_at) for stored in await store.due_next(9)]
+    assert (before, after) == (["a", "b", "c"], [("c", at(1)), ("new", at(1)), ("a", at(2))])

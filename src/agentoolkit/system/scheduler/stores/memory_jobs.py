@@ -9,13 +9,14 @@ from functools import partial
 from heapq import merge
 from itertools import islice
 
+from agentoolkit.heap import LazyHeap
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import LIVE, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Position, StoredJob
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
-_DONE = JobStatus.DONE  # an enum is slow to look into
+_ACTIVE, _DONE = JobStatus.ACTIVE, JobStatus.DONE  # an enum is slow to look into
 
 
 class MemoryJobs(dict[str, StoredJob]):
@@ -37,6 +38,8 @@ class MemoryJobs(dict[str, StoredJob]):
         self._counts: Counter[JobStatus] = Counter()
         self._owned: dict[str, OrderedKeys[tuple[datetime, str]]] = {}
         """Each owner's jobs, cancelled ones too."""
+        self._due: LazyHeap[str, tuple[datetime, str]] | None = None
+        """Active jobs by their next due times; None: nobody has asked for them yet, so that no firing pays for it."""
 
     def find(self, id_or_name: str) -> StoredJob | None:
         """See `JobStore.find`."""
@@ -56,6 +59,17 @@ class MemoryJobs(dict[str, StoredJob]):
         """Yield the jobs of an owner, cancelled ones too, the oldest first: those made after a position."""
         ids = (job_id for _, job_id in self._owned[owner].from_(after)) if owner in self._owned else ()
         return (stored for job_id in ids if (stored := self.get(job_id) or self.cancelled.get(job_id)))
+
+    def keep_due(self, portion: Iterable[StoredJob]) -> None:
+        """Keep jobs that are there by their next due times, as they stand now, and from now on those that change."""
+        self._due = LazyHeap() if self._due is None else self._due
+        for job_id in (stored.job.job_id for stored in portion):
+            if (stored := self.get(job_id)) is not None:
+                self._place(stored)
+
+    def due_first(self, limit: int) -> list[StoredJob]:
+        """Return those of the jobs that are kept by `keep_due` which are due next."""
+        return [self[job_id] for job_id in self._due.smallest(limit)] if self._due is not None else []
 
     def in_order(self, statuses: Iterable[JobStatus], after: Position | None = None) -> Iterator[StoredJob]:
         """Yield the jobs that have one of these statuses, the oldest first: those made after a position."""
@@ -107,6 +121,7 @@ class MemoryJobs(dict[str, StoredJob]):
         if job.upstream_id is not None:
             self.downstream[job.upstream_id][job.job_id] = None
         self._owned_by(job.owner).add(created(stored))
+        self._place(stored)
 
     def move(self, stored: StoredJob, state: JobState) -> StoredJob:
         """Note where a job stands now."""
@@ -115,6 +130,8 @@ class MemoryJobs(dict[str, StoredJob]):
         if state.status is not stored.state.status:
             self._leave(stored)
             self._enter(after)
+        if self._due is not None:
+            self._place(after)
         return after
 
     def cancel(self, stored: StoredJob, at: datetime, reason: str) -> None:
@@ -141,12 +158,23 @@ class MemoryJobs(dict[str, StoredJob]):
         job = stored.job
         self._leave(stored)
         self._owned_by(job.owner).note_gone()
+        if self._due is not None:
+            self._due.discard(job.job_id)
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
         if job.upstream_id is not None:
             self.downstream[job.upstream_id].pop(job.job_id, None)
             if not self.downstream[job.upstream_id]:
                 del self.downstream[job.upstream_id]
+
+    def _place(self, stored: StoredJob) -> None:
+        (job, state), due = stored, self._due
+        if due is None:
+            return
+        if state.next_run_at is not None and state.status is _ACTIVE:
+            due.put(job.job_id, (state.next_run_at, job.job_id))
+        else:
+            due.discard(job.job_id)
 
     def _enter(self, stored: StoredJob) -> None:
         status, job = stored.state.status, stored.job

@@ -35,6 +35,7 @@ class MemoryQueries:
     def __init__(self, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE) -> None:
         self._jobs = MemoryJobs()
         self._history = MemoryHistory(history_length, history_size)
+        self._all_due_kept = False
         self._outbox: dict[str, Message] = {}
         self._notes: deque[AuditEntry] = deque(maxlen=NOTES)
 
@@ -122,13 +123,22 @@ class MemoryQueries:
         return (Change(stored.job.job_id, stored.state.due_at) for stored in held if stored.state.status in due)
 
     async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
+        if owner is None:
+            return await self._due_of_all(limit)
         soonest: list[tuple[datetime, str, StoredJob]] = []
-        held = list(self._jobs.values() if owner is None else self._jobs.of_owner(owner))
-        async for portion in in_portions(held, PORTION):
+        async for portion in in_portions(list(self._jobs.of_owner(owner)), PORTION):
             active = (stored for stored in portion if stored.state.status is JobStatus.ACTIVE)
             due = ((at, stored.job.job_id, stored) for stored in active if (at := stored.state.next_run_at) is not None)
             soonest = nsmallest(limit, [*soonest, *due])
         return [stored for _, _, stored in soonest]
+
+    async def _due_of_all(self, limit: int) -> list[StoredJob]:
+        """Return the jobs that are due next. Who asks first goes through all of them, a portion at a time."""
+        if not self._all_due_kept:
+            async for portion in in_portions(list(self._jobs.values()), PORTION):
+                self._jobs.keep_due(portion)
+            self._all_due_kept = True
+        return self._jobs.due_first(limit)
 
     async def outbox(self, limit: int) -> Sequence[Message]:
         return list(islice(self._outbox.values(), limit))
