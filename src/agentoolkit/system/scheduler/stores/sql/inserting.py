@@ -26,11 +26,11 @@ _PLACES = "SELECT j.job_id, j.sequence FROM r JOIN agentool_jobs j ON j.job_id =
 _COUNT = "UPDATE agentool_jobs SET sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id"
 _JOB_ID = {"job_id": "TEXT"}
 # Two queries, because each has an index of its own.
-_LAST_PLACES = """
-    SELECT r.job_id, (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NOT NULL),
-        (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL)
-    FROM r
+LAST_PLACES = """
+    (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NOT NULL),
+    (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL)
 """
+"""The places of the newest execution of a job that is finished, and of the newest that is not."""
 FIRST_HOMELESS_PLACE = -1_000_000_000_000
 """Where the places of executions without a job begin, so that all of them are below zero."""
 
@@ -50,9 +50,10 @@ async def insert(
     return await store.write_together(_insert, _Insertion(executions, messages, note))
 
 
-def last_places(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
+def _last_places(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
     """Return the place of the newest execution of each job, or of what is called so, that has one."""
-    rows = session.from_rows(_LAST_PLACES, _JOB_ID, [(job_id,) for job_id in job_ids])
+    sql = f"SELECT r.job_id, {LAST_PLACES} FROM r"  # noqa: S608  SQL of ours
+    rows = session.from_rows(sql, _JOB_ID, [(job_id,) for job_id in job_ids])
     return {job_id: max(known) for job_id, *places in rows if (known := [place for place in places if place is not None])}
 
 
@@ -80,7 +81,7 @@ def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, E
     job_ids = sorted({execution.job_id for execution in executions})
     lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
     found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))
-    last = {**found, **last_places(session, [job_id for job_id in job_ids if job_id not in found])}
+    last = {**found, **_last_places(session, [job_id for job_id in job_ids if job_id not in found])}
     known = {row[0] for row in session.from_rows(_KNOWN, {"execution_id": "TEXT"}, [(one.execution_id,) for one in executions])}
     rows: list[Row] = []
     for execution in executions:

@@ -16,8 +16,8 @@ from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
 from agentoolkit.system.scheduler.search.labels import labels_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
-from agentoolkit.system.scheduler.stores.sql.inserting import last_places
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of
+from agentoolkit.system.scheduler.stores.sql.taken import Held, held_by, taken_by
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, writes
 
 _COLUMNS = ("job_id", "job_name", "definition", *STATE.names, "live", "sequence", "revision", "created_at", "follows")
@@ -34,15 +34,6 @@ _REPLACE = f"""
     UPDATE agentool_jobs SET {", ".join(f"{name} = {_VALUE.get(name, f'r.{name}')}" for name in _CHANGED)}
     FROM r WHERE agentool_jobs.job_id = r.job_id
 """  # noqa: S608  names of ours
-# One question for each, because an OR, or a list, may make a database read a whole index, as a join may make SQLite that has statistics.
-_TAKEN = """
-    SELECT r.place, (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_id),
-        (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_name),
-        (SELECT j.job_id FROM agentool_jobs j WHERE j.live = 1 AND j.job_name = r.job_id),
-        (SELECT j.job_id FROM agentool_jobs j WHERE j.live = 1 AND j.job_name = r.job_name)
-    FROM r
-"""
-_NAMES = {"place": "BIGINT", "job_id": "TEXT", "job_name": "TEXT"}
 _LABEL = "INSERT INTO agentool_job_labels (job_id, kind, value) SELECT r.job_id, r.kind, r.value FROM r"
 _UNLABEL = "DELETE FROM agentool_job_labels WHERE job_id IN (SELECT r.job_id FROM r)"
 _STANDS = f"""
@@ -109,11 +100,12 @@ def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: dat
     revision = _take_revisions(tx.session, 1)  # first, as in `_add`: it locks
     if _stands(tx.session, [old.job.job_id]).get(old.job.job_id) != old.state:
         return Removed(False)
-    if others := [job_id for job_id in _taken(tx.session, [job])[0] if job_id != old.job.job_id]:
+    (held,) = held_by(tx.session, [job])
+    if others := [job_id for job_id in held.taken if job_id != old.job.job_id]:
         raise _exists(job, others[0])
     _check_circle(tx.session, job, {})
     cancelled = _remove(tx.session, [_Removal(old.job.job_id, at, "replaced", None)], revision)[0].cancelled
-    _insert(tx, [_New(job, state, revision)])
+    _insert(tx, [(_New(job, state, revision), held)])
     add_notes(tx.session, [note])
     return Removed(True, cancelled)
 
@@ -135,19 +127,20 @@ async def remove(store: Transactions, job_id: str, at: datetime, reason: str = "
 def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
     """Add the jobs of all; refuse those whose id or name is taken, also by one before it, and those that close a circle."""
     jobs = [one.job for one in wanted]
-    taken = _taken(tx.session, jobs)
-    if all(taken):  # nothing is written, so nobody waits for a commit
-        return [_exists(job, there[0]) for job, there in zip(jobs, taken, strict=True)]
+    held = held_by(tx.session, jobs)
+    if all(there.taken for there in held):  # nothing is written, so nobody waits for a commit
+        return [_exists(job, there.taken[0]) for job, there in zip(jobs, held, strict=True)]
     first = _take_revisions(tx.session, len(wanted))
     if tx.session.dialect == "postgres":  # another process may have added the same, until the row of the revisions was locked
-        taken = _taken(tx.session, jobs)
+        held = held_by(tx.session, jobs)
     answers: list[int | Exception] = []
     new: dict[str, _New] = {}
+    places: list[Held] = []
     names: dict[str, str] = {}
-    for revision, (one, there) in enumerate(zip(wanted, taken, strict=True), first):
+    for revision, (one, there) in enumerate(zip(wanted, held, strict=True), first):
         job_id, job_name = one.job.job_id, one.job.job_name
         try:
-            if before := [*there, *(names[name] for name in (job_id, job_name) if name in names)]:
+            if before := [*there.taken, *(names[name] for name in (job_id, job_name) if name in names)]:
                 raise _exists(one.job, before[0])
             _check_circle(tx.session, one.job, new)
         except (JobExists, InvalidSchedule) as error:
@@ -155,25 +148,23 @@ def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
             continue
         answers.append(revision)
         new[job_id] = _New(one.job, one.state, revision)
+        places.append(there)
         names |= {job_id: job_id, job_name: job_id}
-    _insert(tx, list(new.values()))
+    _insert(tx, list(zip(new.values(), places, strict=True)))
     add_notes(tx.session, [one.note for one, answer in zip(wanted, answers, strict=True) if isinstance(answer, int)])
     return answers
 
 
-def _insert(tx: Transaction, new: Sequence[_New]) -> None:
-    ids = [(one.job.job_id,) for one in new]
-    last = last_places(tx.session, [job_id for (job_id,) in ids])
-    tx.session.from_rows(_DELETE, _JOB_ID, ids)
+def _insert(tx: Transaction, new: Sequence[tuple[_New, Held]]) -> None:
+    tx.session.from_rows(_DELETE, _JOB_ID, [(one.job.job_id,) for one, held in new if held.is_known])
     rows: list[Row] = []
-    for job, state, revision in new:
+    for (job, state, revision), (_, _, place) in new:
         # Earlier runs under its id count, all of them as one full history, so that each further outcome looks whether it is too long.
-        place = last.get(job.job_id)
         sequence = 0 if place is None else place if place > 0 else tx.history_length
         stands = (*STATE.row(state), int(state.status is not JobStatus.DONE), sequence, revision, micros(job.created_at))
         rows.append((job.job_id, job.job_name, definition_of(job), *stands, job.upstream_id or ""))
     tx.session.from_rows(_INSERT, _INSERTED, rows)
-    _label(tx.session, [job for job, _, _ in new])
+    _label(tx.session, [one.job for one, _ in new])
 
 
 def _label(session: Session, jobs: Sequence[Job]) -> None:
@@ -199,7 +190,7 @@ def _replace(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exc
 def _replace_portion(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
     first = _take_revisions(tx.session, len(wanted))  # first, as in `_add`: it locks
     stands = _stands(tx.session, [one.job.job_id for one in wanted])
-    taken = _taken(tx.session, [one.job for one in wanted])
+    taken = taken_by(tx.session, [one.job for one in wanted])
     answers: list[bool | Exception] = []
     new: dict[str, _New] = {}
     for revision, (one, there) in enumerate(zip(wanted, taken, strict=True), first):
@@ -267,13 +258,6 @@ def _stands(session: Session, job_ids: Sequence[str]) -> dict[str, JobState]:
 def _check_circle(session: Session, job: Job, new: Mapping[str, _New]) -> None:
     """Refuse a job that would come after itself, by way of those that are written with it too. Raises `InvalidSchedule`."""
     check_circle(job, lambda job_id: new[job_id].job.upstream_id if job_id in new else _upstream_of(session, job_id))
-
-
-def _taken(session: Session, jobs: Sequence[Job]) -> list[list[str]]:
-    """Return for each job the ids of those that can fire and have its id or name."""
-    found = session.from_rows(_TAKEN, _NAMES, [(place, job.job_id, job.job_name) for place, job in enumerate(jobs)])
-    taken = {place: [job_id for job_id in ids if job_id is not None] for place, *ids in found}
-    return [taken[place] for place in range(len(jobs))]
 
 
 def _exists(job: Job, job_id: str) -> JobExists:
