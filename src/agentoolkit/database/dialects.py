@@ -194,7 +194,7 @@ class Postgres:
         connection: Any = None
         try:
             connection = self._bounded.connect(self._url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
-            limits = {**_session(), **({"plan_cache_mode": "force_generic_plan"} if writes else {"default_transaction_read_only": "on"})}
+            limits = _session() if writes else {**_session(), "default_transaction_read_only": "on"}
             connection.execute("; ".join(f"SET {name} = {value}" for name, value in limits.items()), prepare=False)
         except self._psycopg.Error as error:
             if connection is not None:
