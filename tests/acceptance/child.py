@@ -29,6 +29,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine import attempts
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
+from agentoolkit.system.scheduler.stores.sql import execution_changes, single_statements
 from agentoolkit.system.scheduler.stores.sql import leader_lease_and_owners as lead
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.system.scheduler.stores.sql.transactions import writes
@@ -135,9 +136,10 @@ class CrashPoints:
                 die()
 
     def install(self) -> None:
-        self._in_transaction("claim", "in_claim", "claimed")
-        self._in_transaction("begin", "in_begin", "begun")
-        self._in_transaction("finish", "in_finish", "finished")
+        self._in_transaction(store_module.SqlJobStore, "claim", "in_claim", "claimed")
+        for of, prefix in ((execution_changes, ""), (single_statements, "_")):
+            self._in_transaction(of, f"{prefix}begin", "in_begin", "begun")
+            self._in_transaction(of, f"{prefix}finish", "in_finish", "finished")
         self._around_method(store_module.SqlJobStore, "claim", before="before_claim")
         self._around_method(attempts, "run_attempt", after="handled")
         self._around_method(store_module.SqlJobStore, "delivered", after="delivered")
@@ -161,16 +163,17 @@ class CrashPoints:
 
         setattr(of, name, wrapped)
 
-    def _in_transaction(self, name: str, inside: str, afterwards: str) -> None:
-        original = getattr(store_module.SqlJobStore, name).__wrapped__
+    def _in_transaction(self, of: Any, name: str, inside: str, afterwards: str) -> None:
+        method = getattr(of, name)
+        statement = getattr(method, "__wrapped__", method)
 
         def wrapped(*given: Any, **more: Any) -> Any:
-            result = original(*given, **more)
+            result = statement(*given, **more)
             self.passed(inside)
             self._written.add(afterwards)
             return result
 
-        setattr(store_module.SqlJobStore, name, writes(wrapped))
+        setattr(of, name, wrapped if statement is method else writes(wrapped))
 
     def _after_commit(self) -> None:
         transaction = DatabaseThread._transaction
