@@ -114,6 +114,7 @@ class Toolkit:
         try:
             if self.database is not None:
                 self._stack.push_async_callback(self.database.close)
+                self._stack.enter_context(self.database.shared())
             if self._redis is not None:
                 self._stack.callback(self._redis.close)
             self._stack.push_async_callback(self._log.close)

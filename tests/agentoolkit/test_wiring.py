@@ -142,3 +142,22 @@ def _noting(name: str, ended: list[str], end: Any, failing: str) -> Any:
             await _fail()
 
     return close
+
+
+async def test_a_toolkit_that_closes_opens_its_database_no_more(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scheduler and its queues end before its events do, of which the last is written down when all else is over."""
+    kit = Toolkit(settings(database=str(tmp_path / "jobs.db")))
+    opened: list[bool] = []
+    close = kit.queue.close
+
+    async def close_and_tell() -> None:
+        await close()
+        kit.events.publish("test.late", "test")
+
+    monkeypatch.setattr(kit.queue, "close", close_and_tell)
+    async with kit:
+        await kit.injector.run("scheduler", {**JOB, "input_data": SET})
+        assert kit.database is not None
+        connect = kit.database.dialect.connect
+        monkeypatch.setattr(kit.database.dialect, "connect", lambda writes: opened.append(writes) or connect(writes=writes))
+    assert (opened, kit.database.is_open) == ([], False)

@@ -11,7 +11,8 @@ are used directly: through SQLAlchemy Core the same transactions took four times
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -45,6 +46,7 @@ class Database:
 
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]]) -> None:
         self.dialect = dialect
+        self._is_shared = False
         self._migrations = migrations
         self._lock = Lock()
         self._writer: DatabaseThread | None = None
@@ -96,6 +98,20 @@ class Database:
             await asyncio.sleep(0)  # what was gathered in this turn is handed over before the end
         finally:
             await self._stop(threads)
+
+    @contextmanager
+    def shared(self) -> Generator[None]:
+        """Let several use it meanwhile: none of them closes it by leaving, for what others have still to write would open it again."""
+        self._is_shared = True
+        try:
+            yield
+        finally:
+            self._is_shared = False
+
+    async def leave(self) -> None:
+        """Close it, unless it is shared."""
+        if not self._is_shared:
+            await self.close()
 
     async def write(self, work: Work[T], *, order: LockOrder = LockOrder.JOBS) -> T:
         """Do work in a transaction, and return when it is committed. For `order` see `write_together`.

@@ -49,7 +49,7 @@ class SqlQueueBackend:
     What many ask for at the same time is done together, by one statement for all of them.
 
     Args:
-        database: With the migrations of this package. It is opened at first use, and closed with the back end.
+        database: With the migrations of this package. It is opened at first use, and closed with the back end unless it is shared.
         dead_letters: Kept per queue.
         remembered_ids: Kept per queue.
     """
@@ -66,7 +66,7 @@ class SqlQueueBackend:
         await self._database.open()
 
     async def close(self) -> None:
-        await self._database.close()
+        await self._database.leave()
 
     async def create(self, queue: Queue) -> Created:
         return await self._ask(CreateRequest(queue.queue_name, queue.created_at, queue))

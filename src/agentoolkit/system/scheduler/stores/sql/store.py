@@ -168,7 +168,7 @@ class SqlJobStore:
         except DatabaseError:
             logger.warning("The database did not hear that this process ends; others will notice by its silence", exc_info=True)
         finally:
-            await self._database.close()
+            await self._database.leave()
 
     async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
         revision = await job_changes.add(self, job, state, note)
