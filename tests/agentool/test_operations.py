@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from typing_extensions import TypedDict, Unpack
 
 from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext, create_agentool
@@ -385,6 +385,58 @@ async def test_handler_gets_an_instance_of_the_base_with_what_was_given() -> Non
     data = PlantInput.model_validate({"operation": "plant", "name": "fern", "pot": None, "litres": 2})
     arguments = garden()["plant"].arguments(data)
     assert await plant(RunContext(None, Injector(), "garden"), **arguments) == "fern 10 ['name'] 2"
+
+
+class MeasuredFields(BaseModel):
+    width: int = 1
+    seen: tuple[list[int], ...] = ([],)
+    _area: int = PrivateAttr(0)
+    _notes: list[int] = PrivateAttr(default_factory=list[int])
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._area = self.width * self.width
+
+    def note(self) -> tuple[int, list[int]]:
+        self._notes.append(self.width)
+        return self._area, self._notes
+
+
+class SeenFields(BaseModel):
+    height: int = 1
+    seen: tuple[list[int], ...] = ([],)
+
+
+class MeasuredInput(MeasuredFields, BaseOperationInput):
+    operation: Literal["measure"]
+
+
+class SeenInput(SeenFields, BaseOperationInput):
+    operation: Literal["see"]
+
+
+async def measure(ctx: RunContext, fields: MeasuredFields) -> tuple[int, list[int]]:
+    return fields.note()
+
+
+async def see(ctx: RunContext, fields: SeenFields) -> list[int]:
+    fields.seen[0].append(fields.height)
+    return fields.seen[0]
+
+
+async def test_instance_of_a_base_computes_its_private_attributes_from_what_was_given() -> None:
+    """`model_post_init` sees the fields of the call, and the private attributes of one call are not those of another."""
+    operation = read_operations(MeasuredInput, {"measure": measure})["measure"]
+    context = RunContext(None, Injector(), "garden")
+    inputs = [MeasuredInput(operation="measure", width=width) for width in (3, 5)]
+    assert [await measure(context, **operation.arguments(data)) for data in inputs] == [(9, [3]), (25, [5])]
+
+
+async def test_list_in_a_default_of_a_base_belongs_to_one_call() -> None:
+    """A tuple cannot change, and what it holds can: a list in a default is made anew for each call."""
+    operation = read_operations(SeenInput, {"see": see})["see"]
+    context = RunContext(None, Injector(), "garden")
+    inputs = [SeenInput(operation="see", height=height) for height in (3, 5)]
+    assert [await see(context, **operation.arguments(data)) for data in inputs] == [[3], [5]]
 
 
 def test_required_field_of_a_base_is_required() -> None:
