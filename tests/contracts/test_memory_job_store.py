@@ -245,3 +245,11 @@ async def test_what_is_due_next_is_gone_through_once(monkeypatch: pytest.MonkeyP
     await store.remove("b", at(5))
     after = [(stored.job.job_id, stored.state.next_run_at) for stored in await store.due_next(9)]
     assert (before, after) == (["a", "b", "c"], [("c", at(1)), ("new", at(1)), ("a", at(2))])
+
+
+async def test_what_is_due_next_is_told_though_it_was_asked_before_there_was_a_job():
+    """An empty store that was asked what is due next tells of the job that comes after that."""
+    store = MemoryJobStore()
+    assert list(await store.due_next(9)) == []
+    await add(store, "first")
+    assert [stored.job.job_id for stored in await store.due_next(9)] == ["first"]

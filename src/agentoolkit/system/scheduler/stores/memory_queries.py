@@ -135,6 +135,7 @@ class MemoryQueries:
     async def _due_of_all(self, limit: int) -> list[StoredJob]:
         """Return the jobs that are due next. Who asks first goes through all of them, a portion at a time."""
         if not self._all_due_kept:
+            self._jobs.keep_due(())  # where there is no job yet, those that come are kept
             async for portion in in_portions(list(self._jobs.values()), PORTION):
                 self._jobs.keep_due(portion)
             self._all_due_kept = True
