@@ -57,6 +57,10 @@ _MOVE = f"""
     FROM r WHERE agentool_jobs.job_id = r.job_id
 """  # noqa: S608  names of ours
 _PLACE = "UPDATE agentool_executions SET sequence = r.sequence FROM r WHERE agentool_executions.execution_id = r.execution_id"
+# Counted for each job, so that PostgreSQL asks the index for it, and does not read all that is unfinished.
+_UNDER_WAY = """
+    SELECT r.job_id, (SELECT COUNT(*) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL) FROM r
+"""
 # The index on the finished ones is in the order of their finish, so the hundredth is found without reading what is older.
 _PRUNE = """
     DELETE FROM agentool_executions WHERE execution_id IN (
@@ -224,14 +228,7 @@ class Round:
 
     def _unfinished(self, rows: Sequence[Row]) -> dict[str, int]:
         """Count the executions of these jobs that run or wait."""
-        if not rows:
-            return {}
-        session = self._tx.session
-        sql = f"""
-            SELECT job_id, COUNT(*) FROM agentool_executions
-            WHERE finished_at IS NULL AND job_id IN ({EACH[session.dialect]}) GROUP BY job_id
-        """  # noqa: S608  a constant of ours
-        return dict(session.rows(sql, {"ids": json.dumps([row[0] for row in rows])}))
+        return dict(self._tx.session.from_rows(_UNDER_WAY, {"job_id": "TEXT"}, [row[:1] for row in rows]))
 
 
 def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:

@@ -24,7 +24,7 @@ from agentoolkit.system.scheduler.search.matching import AGENT, cost_of
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM, prune, start_downstream
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, time_or_first
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, UNFINISHED, time_or_first
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads, writes
 
 STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
@@ -39,8 +39,6 @@ _BEGIN = f"""
 ENDED = EXECUTION.only("execution_id", "owner", "attempt", "status", "reason", "finished_at", "duration", "result", "error", "delivery")
 ENDED_TYPES = {**ENDED.types, "seen": "TEXT"}
 SET_ENDED = ", ".join(f"{name} = {ENDED.value(name)}" for name in ENDED.names[3:])
-# COALESCE keeps PostgreSQL from reading all unfinished ones, which have an index of their own, for each of many outcomes.
-UNFINISHED = "COALESCE(agentool_executions.finished_at, 0) = 0"
 _FINISH = f"""
     UPDATE agentool_executions SET {SET_ENDED}, retry_at = NULL
     FROM r
@@ -60,12 +58,12 @@ _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
 # Sent has it whoever leads or, where a caller waits for it, whoever asked. Any other owner is a worker, which has claimed it.
-_NOTE_WAITING = """
+_NOTE_WAITING = f"""
     UPDATE agentool_executions SET reason = r.reason FROM r
-    WHERE execution_id = r.id AND status = 'queued' AND finished_at IS NULL AND agentool_executions.reason <> r.reason
+    WHERE execution_id = r.id AND status = 'queued' AND {UNFINISHED} AND agentool_executions.reason <> r.reason
     AND (cause = 'run_now' OR owner IN (SELECT l.owner FROM agentool_leases l WHERE l.name = 'leader'))
     RETURNING execution_id
-"""
+"""  # noqa: S608  a condition of ours
 _CANCEL_REQUESTS = """
     SELECT execution_id, cancel_reason FROM agentool_executions
     WHERE owner = :owner AND cancel_requested = 1 AND finished_at IS NULL ORDER BY execution_id

@@ -16,10 +16,10 @@ from agentoolkit.system.scheduler.job_records import unreadable
 from agentoolkit.system.scheduler.jobs import Execution, Job
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
-from agentoolkit.system.scheduler.stores.sql.execution_changes import REASON_HERE, UNFINISHED, noted, read_or_none
+from agentoolkit.system.scheduler.stores.sql.execution_changes import REASON_HERE, noted, read_or_none
 from agentoolkit.system.scheduler.stores.sql.outgoing import put_out
 from agentoolkit.system.scheduler.stores.sql.pausing import pause_failing
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, damaged_execution, execution_of, execution_or_damaged
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, UNFINISHED, damaged_execution, execution_of, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
 _CLAIM = f"""
@@ -28,7 +28,7 @@ _CLAIM = f"""
         retry_at = CASE r.begins WHEN 1 THEN NULL ELSE retry_at END,
         reason = {REASON_HERE}
     FROM r
-    WHERE execution_id = r.id AND owner <> r.new_owner AND finished_at IS NULL
+    WHERE execution_id = r.id AND owner <> r.new_owner AND {UNFINISHED}
     AND (status = 'queued' OR (status = 'retrying' AND retry_at <= r.claimed_at))
     RETURNING {EXECUTION.selected}
 """  # noqa: S608  column names of ours
@@ -39,7 +39,7 @@ _QUEUE_RETRIES = f"""
 """  # noqa: S608  column names of ours
 _UNFINISHED = """
     SELECT e.execution_id, e.job_id, j.revision, j.definition FROM r JOIN agentool_executions e ON e.execution_id = r.id
-    LEFT JOIN agentool_jobs j ON j.job_id = e.job_id AND j.state <> 'removed' WHERE e.finished_at IS NULL
+    LEFT JOIN agentool_jobs j ON j.job_id = e.job_id AND j.state <> 'removed' WHERE COALESCE(e.finished_at, 0) = 0
 """
 _OWNER, _DUE, _FINISHED, _STATUS, _RETRY = map(EXECUTION.names.index, ("owner", "scheduled_at", "finished_at", "status", "retry_at"))
 _TAKEN = EXECUTION.only("execution_id", "status", "reason", "attempt", "started_at", "finished_at", "attempts", "delivery", "owner")

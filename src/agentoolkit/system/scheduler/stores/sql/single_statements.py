@@ -21,13 +21,14 @@ from agentoolkit.system.scheduler.search.matching import AGENT
 from agentoolkit.system.scheduler.stores.sql import execution_changes, execution_take_overs
 from agentoolkit.system.scheduler.stores.sql.claims import HAS_DOWNSTREAM
 from agentoolkit.system.scheduler.stores.sql.execution_changes import ENDED, ENDED_TYPES, REASON_HERE, SET_ENDED, STARTED, answers_of
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, execution_of
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, UNFINISHED, execution_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions
 
+_UNFINISHED = UNFINISHED.replace("agentool_executions", "e")
 _FIND = f"""
     SELECT {", ".join(f"e.{name}" for name in EXECUTION.names)}, j.revision, j.definition
     FROM r JOIN agentool_executions e ON e.execution_id = r.id LEFT JOIN agentool_jobs j ON j.job_id = e.job_id AND j.state <> 'removed'
-    WHERE e.finished_at IS NULL
+    WHERE {_UNFINISHED}
 """  # noqa: S608  column names of ours
 _CLAIMED = {
     **dict.fromkeys(("id", "owner", "status"), "TEXT"),
@@ -39,7 +40,7 @@ _CLAIMED = {
 _CLAIM = f"""
     , free AS (
         SELECT r.* FROM r JOIN agentool_executions e ON e.execution_id = r.id
-        WHERE e.owner = r.owner AND e.status = r.status AND e.attempt = r.attempt AND e.finished_at IS NULL
+        WHERE e.owner = r.owner AND e.status = r.status AND e.attempt = r.attempt AND {_UNFINISHED}
         AND EXISTS (SELECT 1 FROM agentool_jobs j WHERE j.job_id = e.job_id AND j.revision = r.revision)
         FOR UPDATE OF e SKIP LOCKED)
     UPDATE agentool_executions SET owner = free.new_owner, reason = {REASON_HERE},
@@ -51,7 +52,7 @@ _CLAIM = f"""
 _BEGIN = f"""
     , free AS (
         SELECT r.* FROM r JOIN agentool_executions e ON e.execution_id = r.execution_id
-        WHERE e.owner = r.owner AND e.attempt = r.attempt AND e.status IN ('queued', 'retrying') AND e.finished_at IS NULL
+        WHERE e.owner = r.owner AND e.attempt = r.attempt AND e.status IN ('queued', 'retrying') AND {_UNFINISHED}
         FOR UPDATE OF e SKIP LOCKED)
     UPDATE agentool_executions SET status = 'running', started_at = free.started_at, retry_at = NULL, reason = {REASON_HERE}
     FROM free WHERE agentool_executions.execution_id = free.execution_id RETURNING agentool_executions.execution_id
@@ -63,7 +64,7 @@ _FINISH = f"""
             (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id) AS place
         FROM r JOIN agentool_executions ON agentool_executions.execution_id = r.execution_id
         WHERE agentool_executions.owner = r.owner AND agentool_executions.attempt = r.attempt
-        AND agentool_executions.finished_at IS NULL AND r.seen IN ('', agentool_executions.status) AND NOT {HAS_DOWNSTREAM}
+        AND {UNFINISHED} AND r.seen IN ('', agentool_executions.status) AND NOT {HAS_DOWNSTREAM}
         FOR UPDATE OF agentool_executions SKIP LOCKED),
     pruned AS (
         DELETE FROM agentool_executions WHERE execution_id IN (
