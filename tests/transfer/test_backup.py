@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -525,3 +525,93 @@ async def test_an_import_is_written_in_portions(tmp_path: Path, monkeypatch: pyt
         commits.clear()
         assert (await import_lines(held(kit), lines, NOW)).executions == 90
         assert sum(commits) < 10
+
+
+async def test_jobs_of_an_export_are_those_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that moves to another job meanwhile is in the file once, so that no job is lost on the other side."""
+    monkeypatch.setattr("agentoolkit.transfer.backup._PAGE", 1)
+    monkeypatch.setattr("agentoolkit.transfer.backup.AT_ONCE", 1)
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, "first", job_id="a")
+        await add_job(kit, "second", job_id="b")
+        lines: list[str] = []
+        async for line in export_lines(held(kit), NOW):
+            lines.append(line)
+            if len(lines) == 2:
+                await ask(kit, "scheduler", "update", job_id="a", job_name="third")
+                await ask(kit, "scheduler", "update", job_id="b", job_name="first")
+    assert [json.loads(line)["job"]["job_name"] for line in lines[1:3]] == ["first", "second"]
+
+
+async def lines_of(path: Path, *names: str) -> list[dict[str, Any]]:
+    """Return the records of an export of hourly jobs, without the header."""
+    async with opened(path) as kit:
+        for name in names:
+            await add_job(kit, name, job_id=f"id-{name}")
+        return [json.loads(line) for line in (await exported(kit))[1:]]
+
+
+async def refusal_of(path: Path, records: Sequence[dict[str, Any]]) -> InvalidInput:
+    """Import records; return how they were refused, after a look that nothing was added."""
+    async with opened(path) as kit:
+        before = [stored.job.job_id for stored in await kit.scheduler.store.jobs()]
+        with pytest.raises(InvalidInput, match="nothing was added") as refused:
+            await import_lines(held(kit), map(json.dumps, [{"format": "agentool", "version": 3}, *records]), NOW)
+        assert [stored.job.job_id for stored in await kit.scheduler.store.jobs()] == before
+    return refused.value
+
+
+def after(record: dict[str, Any], upstream: str) -> dict[str, Any]:
+    """Return the record of a job with another schedule: after another job."""
+    schedule = record["job"]["schedule"] | {"kind": "after", "text": f"after {upstream} succeeded"}
+    return record | {"job": record["job"] | {"schedule": schedule}}
+
+
+async def test_two_lines_with_one_job_are_refused(tmp_path: Path) -> None:
+    """Which of the two is meant, nobody can tell."""
+    first, second = await lines_of(tmp_path / "a.db", "first", "second")
+    assert "Line 4: the job on line 2 has the id or name" in str(
+        await refusal_of(tmp_path / "b.db", [first, second, first | {"job": first["job"] | {"job_name": "third"}}])
+    )
+
+
+async def test_two_jobs_with_one_name_are_refused(tmp_path: Path) -> None:
+    """Only one of them could be added, and the other would be lost."""
+    first, second = await lines_of(tmp_path / "a.db", "first", "second")
+    second["job"]["job_name"] = "first"
+    assert "Line 3: the job on line 2 has the id or name 'first' too" in str(await refusal_of(tmp_path / "b.db", [first, second]))
+
+
+async def test_ended_job_may_have_the_name_of_another(tmp_path: Path) -> None:
+    """A name is free again when its job is done; an export holds both."""
+    first, second = await lines_of(tmp_path / "a.db", "first", "second")
+    first["job"]["job_name"], first["standing"]["state"] = "second", "done"
+    async with opened(tmp_path / "b.db") as kit:
+        lines = map(json.dumps, [{"format": "agentool", "version": 3}, first, second])
+        assert (await import_lines(held(kit), lines, NOW)).jobs == 2
+
+
+async def test_jobs_that_come_after_each_other_are_refused(tmp_path: Path) -> None:
+    """A circle among the jobs of a file is found before the first of them is added."""
+    first, second, third = await lines_of(tmp_path / "a.db", "first", "second", "third")
+    circle = [first, after(second, "id-third"), after(third, "id-second")]
+    assert "come after itself" in str(await refusal_of(tmp_path / "b.db", circle))
+
+
+async def test_circle_by_way_of_a_job_that_is_there_is_refused(tmp_path: Path) -> None:
+    """A job that is there stays as it is, so what it comes after counts, and not what the file says of it."""
+    first, second = await lines_of(tmp_path / "a.db", "first", "second")
+    async with opened(tmp_path / "b.db") as kit:
+        await add_job(kit, "second", job_id="id-second")
+        await add_job(kit, "first", job_id="id-first")
+        await ask(kit, "scheduler", "update", job_id="id-second", schedule="after id-first")
+        await ask(kit, "scheduler", "cancel", job_id="id-first")
+    assert "come after itself" in str(await refusal_of(tmp_path / "b.db", [second, after(first, "id-second")]))
+
+
+async def test_job_after_one_that_is_nowhere_is_taken(tmp_path: Path) -> None:
+    """What it comes after was cancelled, or is added later."""
+    (first,) = await lines_of(tmp_path / "a.db", "first")
+    async with opened(tmp_path / "b.db") as kit:
+        lines = map(json.dumps, [{"format": "agentool", "version": 3}, after(first, "gone")])
+        assert (await import_lines(held(kit), lines, NOW)).jobs == 1

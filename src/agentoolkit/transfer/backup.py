@@ -19,11 +19,11 @@ from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
+from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.decisions.recovery import recover
-from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Message, Position, StoredJob
-from agentoolkit.system.scheduler.search import Search
 from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
@@ -31,10 +31,8 @@ VERSION = 3
 """Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
 
 _ALL = 1_000_000_000
-_KEPT = sorted({*LIVE, JobStatus.DONE})
-"""Statuses of jobs that are exported: all that were not cancelled."""
 _PAGE = 500
-"""Jobs, or executions, that are read at once."""
+"""Executions that are read at once."""
 AT_ONCE = 200
 """Records that are written before others on the event loop have their turn: a few milliseconds."""
 _PORTION = 512
@@ -68,9 +66,9 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     What was damaged in the database is left out: a job's definition, a message's payload, a value.
     """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
-    async for page in _pages_of_jobs(held.jobs):
-        async for line in _lines(records.job_record(stored) for stored in page if stored.job.readable):
-            yield line
+    # All in one read: of two, a job that is changed in between could be missing, or make a circle.
+    async for line in _lines(records.job_record(stored) for stored in await held.jobs.jobs() if stored.job.readable):
+        yield line
     # Kept as texts: to look through millions of records for garbage would hold up everything else.
     executions = [[line async for line in _lines(map(records.execution_record, page))] async for page in _pages_of_executions(held.jobs)]
     for page in reversed(executions):
@@ -92,16 +90,6 @@ async def _other_kinds(held: Everything, now: datetime) -> AsyncIterator[Iterabl
     for status in await held.queues.queues(now):
         yield _queue_records(await held.queues.contents(status.queue.queue_name, now), now)
     yield (records.value_record(value) for value in await held.values.everything(now) if is_json(value.entry.text))
-
-
-async def _pages_of_jobs(jobs: JobStore) -> AsyncIterator[Sequence[StoredJob]]:
-    """Yield all jobs, the oldest first. A page is a question of its own, so that a million hold up nobody."""
-    search, start = Search("jobs").with_term("status", *_KEPT), None
-    while True:
-        found = await jobs.search_jobs(search, _PAGE, start)
-        yield found.jobs
-        if (start := found.following) is None:
-            return
 
 
 async def _pages_of_executions(jobs: JobStore) -> AsyncIterator[Sequence[Execution]]:
@@ -136,7 +124,8 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
     had taken are ready again.
 
     Raises:
-        InvalidInput: A line is damaged, or of another format; nothing was added.
+        InvalidInput: A line is damaged, or of another format; two jobs have one id or name, or one would come after itself.
+            Nothing was added.
     """
     contents = _Contents()
     async for portion in in_portions(enumerate(lines, 1), AT_ONCE):
@@ -173,6 +162,8 @@ class _Contents:
     messages: list[queued.QueueMessage] = field(default_factory=list[queued.QueueMessage])
     remembered: list[records.Remembered] = field(default_factory=list[records.Remembered])
     values: list[KeptValue] = field(default_factory=list[KeptValue])
+    _line_of: dict[str, int] = field(default_factory=dict[str, int])
+    """Where each job is, by its id, and by its name unless that is free again."""
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
         if not self.version:
@@ -187,14 +178,14 @@ class _Contents:
             self.version = cast("int", version)
             return
         try:
-            self._take(record)
+            self._take(number, record)
         except InvalidInput as error:
             remedy = "Correct the line, or leave it out; nothing was added."
             raise InvalidInput(f"Line {number}: {error}", field="file", value=error.value, remedy=remedy) from error
 
-    def _take(self, record: Mapping[str, Any]) -> None:
+    def _take(self, number: int, record: Mapping[str, Any]) -> None:
         if "job" in record:
-            self.jobs.append(records.job_from(record))
+            self._take_job(number, records.job_from(record))
         elif "execution" in record:
             self.executions.append(records.execution_from(record))
         elif "message" in record:
@@ -210,6 +201,14 @@ class _Contents:
             self.values.append(records.value_from(record))
         else:
             raise InvalidInput(f"There is no record such as {excerpt(dict(record))}.")
+
+    def _take_job(self, number: int, stored: StoredJob) -> None:
+        job = stored.job
+        keys = {job.job_id} if stored.state.status is JobStatus.DONE else {job.job_id, job.job_name}
+        for key in keys & self._line_of.keys():
+            raise InvalidInput(f"the job on line {self._line_of[key]} has the id or name {key!r} too.", value=key)
+        self._line_of |= dict.fromkeys(keys, number)
+        self.jobs.append(stored)
 
     def queue_contents(self, now: datetime) -> list[QueueContents]:
         """Return every queue that is named anywhere, with its messages and remembered ids."""
@@ -239,7 +238,8 @@ class _Importer:
 
     async def add(self) -> Arrived:
         contents = self._contents
-        jobs = await done_in_portions(self._add_job, contents.jobs, _PORTION)
+        new = await self._new_jobs()
+        jobs = await done_in_portions(self._add_job, new, _PORTION)
         executions = await done_in_portions(self._add_execution, contents.executions, _PORTION)
         added = [execution.execution_id for execution, new in zip(contents.executions, executions, strict=True) if new]
         outcomes = [execution_id in contents.outcomes for execution_id in added]
@@ -248,9 +248,22 @@ class _Importer:
         values = await self._held.values.restore(contents.values, self._now)
         return Arrived(sum(jobs), sum(executions), sum(outcomes), queues, restored.messages, values)
 
+    async def _new_jobs(self) -> list[StoredJob]:
+        """Return the jobs that are not there. Raises `InvalidInput` where one of them would come after itself."""
+        there = {stored.job.job_id: stored.job for stored in await self._held.jobs.jobs()}
+        new = [stored for stored in self._contents.jobs if stored.job.job_id not in there]
+        known = self._jobs | there
+        async for portion in in_portions(new, AT_ONCE):
+            for stored in portion:
+                try:
+                    check_circle(stored.job, lambda job_id: known[job_id].upstream_id if job_id in known else None)
+                except InvalidSchedule as error:
+                    problem = f"Job {stored.job.job_id!r}: {error.problem}"
+                    remedy = "Let one of them come after no other; nothing was added."
+                    raise InvalidInput(problem, field="file", value=error.value, remedy=remedy) from error
+        return new
+
     async def _add_job(self, stored: StoredJob) -> bool:
-        if await self._held.jobs.find(stored.job.job_id) is not None:
-            return False
         try:
             await self._held.jobs.add(*stored)
         except JobExists:

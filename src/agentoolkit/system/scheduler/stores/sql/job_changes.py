@@ -149,7 +149,9 @@ def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
         answers.append(revision)
         new[job_id] = _New(one.job, one.state, revision)
         places.append(there)
-        names |= {job_id: job_id, job_name: job_id}
+        names[job_id] = job_id
+        if one.state.status is not JobStatus.DONE:  # else its name is free again
+            names[job_name] = job_id
     _insert(tx, list(zip(new.values(), places, strict=True)))
     add_notes(tx.session, [one.note for one, answer in zip(wanted, answers, strict=True) if isinstance(answer, int)])
     return answers
