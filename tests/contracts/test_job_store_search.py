@@ -10,7 +10,7 @@ from agentool.caller import Caller
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
 from agentoolkit.system.scheduler.search import Search, read_search
-from agentoolkit.system.scheduler.stores.sql import few_jobs
+from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 
 from .job_store_steps import START, add, at, begin, change, claim, finish, make, succeed
 
@@ -167,6 +167,21 @@ async def test_an_owner_sees_nothing_of_others(store: JobStore) -> None:
         assert {stored.job.job_id for stored in (await store.search_jobs(mine, 100)).jobs} == jobs
         mine = Search("executions", search("-job:nothing", "executions").terms, owner=name)
         assert {one.job_id for one in (await store.search_executions(mine, 100)).executions} == executions
+
+
+async def test_an_owner_with_many_jobs_finds_them_behind_any_number_of_others(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of its jobs is filled while there are more, and only the last one is short; in order, each job once."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
+    monkeypatch.setattr(searching, "WINDOW", 3)
+    for number in range(12):
+        await add(store, f"ben-{number}", created_by=BEN, created_at=at(number))
+    for number, minute in enumerate((1.5, 20, 21, 22, 23)):
+        await add(store, f"maria-{number}", created_by=MARIA, created_at=at(minute))
+    pages, place = list[list[str]](), None
+    while not pages or place is not None:
+        jobs, place = await store.search_jobs(Search("jobs", owner="maria"), 2, place)
+        pages.append([stored.job.job_id for stored in jobs])
+    assert pages == [["maria-0", "maria-1"], ["maria-2", "maria-3"], ["maria-4"]]
 
 
 async def test_a_changed_job_is_found_by_what_it_is_now(store: JobStore) -> None:

@@ -70,10 +70,10 @@ class ListedAt(NamedTuple):
 
 @reads
 def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
-    """See `JobStore.search_jobs`."""
+    """See `JobStore.search_jobs`. Where few of those that were looked at are the owner's, its own are sorted: others may be any number."""
     values, few = Values(tx.session.dialect, JOBS.table), few_jobs(tx.session, search)
     conditions = job_conditions(search if few is None else without_labels(search), values)
-    walk = Walk(tx, JOBS, _job_bases(tx, search, few, values), conditions, values.parameters)
+    bases = _job_bases(tx, search, few, values)
 
     def load(ids: Sequence[str]) -> dict[str, StoredJob]:
         rows = tx.session.rows(f"{JOB} WHERE job_id IN ({EACH[tx.session.dialect]})", {"ids": json.dumps(ids)})
@@ -83,7 +83,11 @@ def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | N
         job, state = stored
         return text_fits(search, job.job_id, job.job_name, job.description, errors=(state.reason,))
 
-    found, following = walk.page(limit, after, load, fits)
+    found, following = Walk(tx, JOBS, bases, conditions, values.parameters).page(limit, after, load, fits)
+    if following is not None and len(found) < limit and search.owner is not None:
+        own = Base(f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}", is_ordered=False)
+        more, following = Walk(tx, JOBS, [own], conditions, values.parameters).page(limit - len(found), following, load, fits)
+        found += more
     return FoundJobs(found, following)
 
 
@@ -123,10 +127,8 @@ def due_next(tx: Transaction, limit: int, owner: str | None = None) -> list[Stor
         if len(found) == limit:
             return found
     values = Values(tx.session.dialect, JOBS.table)
-    owned = f"kind = 'owned' AND {LABEL[tx.session.dialect]} = {values.add(owner)}"
-    mine = f"job_id IN (SELECT job_id FROM agentool_job_labels WHERE {owned})"  # noqa: S608
     # COALESCE keeps SQLite, which has no statistics, from reading all active jobs instead of these.
-    where = f"{mine if few is None else _among(tx, few, values)} AND COALESCE(state, '') = 'active'"
+    where = f"{_owned(tx, owner, values) if few is None else _among(tx, few, values)} AND COALESCE(state, '') = 'active'"
     return _due_first(tx, where, "next_run_at + 0", limit, values)
 
 
@@ -208,12 +210,16 @@ class Walk:
 def _job_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
     statuses = search.job_statuses
     if few is not None:
-        states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(statuses)])
-        # COALESCE keeps SQLite, which has no statistics, from reading all of a status instead of these.
-        return [Base(f"{_among(tx, few, values)} AND COALESCE(state, '') IN ({states})", is_ordered=False)]
+        return [Base(f"{_among(tx, few, values)} AND {_has_status(search, values)}", is_ordered=False)]
     if statuses >= LIVE:
         return [Base("live + 0 = 1"), *map(_of_status, sorted(statuses - LIVE))]
     return list(map(_of_status, sorted(statuses)))
+
+
+def _has_status(search: Search, values: Values) -> str:
+    """Say how a job stands. COALESCE keeps SQLite, which has no statistics, from reading all of a status instead of a few jobs."""
+    states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(search.job_statuses)])
+    return f"COALESCE(state, '') IN ({states})"
 
 
 def _of_status(status: JobStatus) -> Base:
@@ -260,3 +266,8 @@ def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
 
 def _among(tx: Transaction, ids: Sequence[str], values: Values) -> str:
     return f"job_id IN ({EACH[tx.session.dialect].replace(':ids', values.add(json.dumps(ids)))})"
+
+
+def _owned(tx: Transaction, owner: str, values: Values) -> str:
+    is_owner = f"kind = 'owned' AND {LABEL[tx.session.dialect]} = {values.add(owner)}"
+    return f"job_id IN (SELECT job_id FROM agentool_job_labels WHERE {is_owner})"  # noqa: S608  names of ours
