@@ -371,6 +371,15 @@ async def test_work_waits_for_no_server_that_is_down(proxy: Proxy, proxied: Data
     assert await proxied.read(notes) == [1]
 
 
+async def test_statement_that_commits_itself_is_sent_on_no_connection_that_was_closed(proxy: Proxy, proxied: Database):
+    """A server that was away while nobody asked leaves nothing open: the statement was not sent, so it is done on a new connection."""
+    await proxied.write_together(note_alone, 1, order=LockOrder.EXECUTIONS)
+    proxy.down()
+    proxy.up()
+    await proxied.write_together(note_alone, 2, order=LockOrder.EXECUTIONS)
+    assert await proxied.read(notes) == [1, 2]
+
+
 async def test_commit_without_an_answer_is_told_as_such(proxy: Proxy, proxied: Database):
     """When the connection is lost during a commit nothing is done twice: whoever waits is told that nobody knows."""
     proxy.cut_commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import sqlite3
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -143,6 +144,9 @@ class Sqlite:
             yield _values(tuple(columns), number), list(chain.from_iterable(portion))
             start += number
 
+    def was_closed(self, connection: sqlite3.Connection) -> bool:
+        return False
+
     def is_lost(self, error: BaseException) -> bool:
         return False
 
@@ -223,6 +227,11 @@ class Postgres:
             arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
             table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours
             yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def was_closed(self, connection: Any) -> bool:
+        watched = select.poll()
+        watched.register(connection.fileno(), select.POLLIN)
+        return bool(watched.poll(0))  # the server says nothing unasked, but that it ends
 
     def is_lost(self, error: BaseException) -> bool:
         if isinstance(error, (self._psycopg.InterfaceError, self._psycopg.errors.IdleInTransactionSessionTimeout)):

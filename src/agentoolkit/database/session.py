@@ -67,6 +67,10 @@ class Dialect(Protocol):
         """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
         ...
 
+    def was_closed(self, connection: Any) -> bool:
+        """Has the server closed a connection while nothing was asked?"""
+        ...
+
     def is_lost(self, error: BaseException) -> bool:
         """Does this error mean that the connection is of no more use?"""
         ...

@@ -145,12 +145,15 @@ class DatabaseThread:
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
+        alone = self._writes and _commits_itself(batch)
+        if alone and self._connection is not None and self._dialect.was_closed(self._connection):
+            self._disconnect()  # nothing is begun that would be told of it, and done again
         if self._connection is None:
             self._connection = self._dialect.connect(writes=self._writes)
         with closing(self._connection.cursor()) as cursor:
             room = min(item.order for item in batch)
             session = Session(cursor, self._dialect, self._translated, self._kept)
-            if self._writes and _commits_itself(batch):
+            if alone:
                 return self._without_transaction(session, batch)
             self._begin(cursor, room)
             try:
