@@ -16,9 +16,14 @@ def notes(session) -> list[int]:
 
 
 def note_alone(session, ids):
+    """Read, and then write by one statement."""
+    session.rows("SELECT 1")
+    return note_at_once(session, ids)
+
+
+def note_at_once(session, ids):
     """Write by one statement, which passes over rows that others lock."""
     sql = "SELECT r.id, (SELECT MAX(text) FROM (SELECT text FROM notes LIMIT 1 FOR UPDATE SKIP LOCKED) AS free) FROM r"
-    session.rows("SELECT 1")
     session.write_rows(f", new AS ({sql}) INSERT INTO notes (id, text) SELECT * FROM new", {"id": "BIGINT"}, [(id_,) for id_ in ids])
     return ids
 

@@ -24,7 +24,7 @@ from agentoolkit.database.dialects import Sqlite, dialect_for
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
 
-from .notes import MIGRATIONS, note, note_alone, notes, open_and_close
+from .notes import MIGRATIONS, note, note_alone, note_at_once, notes, open_and_close
 from .proxy import Proxy
 
 
@@ -373,10 +373,10 @@ async def test_work_waits_for_no_server_that_is_down(proxy: Proxy, proxied: Data
 
 async def test_statement_that_commits_itself_is_sent_on_no_connection_that_was_closed(proxy: Proxy, proxied: Database):
     """A server that was away while nobody asked leaves nothing open: the statement was not sent, so it is done on a new connection."""
-    await proxied.write_together(note_alone, 1, order=LockOrder.EXECUTIONS)
+    await proxied.write_together(note_at_once, 1, order=LockOrder.EXECUTIONS)
     proxy.down()
     proxy.up()
-    await proxied.write_together(note_alone, 2, order=LockOrder.EXECUTIONS)
+    await proxied.write_together(note_at_once, 2, order=LockOrder.EXECUTIONS)
     assert await proxied.read(notes) == [1, 2]
 
 
