@@ -30,7 +30,7 @@ INTERRUPTING = ("stop", "restart", "killed", "frozen")
 STEP = 1 if os.environ.get("AGENTOOL_FULL") else 53
 """In the short form every so many-th place is tried, for each trouble beginning with another."""
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
-ALWAYS = {"misfire_grace_time": None, "coalesce": False, "max_instances": 100, "end_at": (START + timedelta(seconds=3.5)).isoformat()}
+ALWAYS = {"misfire_grace_time": 3_600, "coalesce": False, "max_instances": 100, "end_at": (START + timedelta(seconds=3.5)).isoformat()}
 DUE = (1, 2, 3)
 TRIES = 6
 STOP_SECONDS = 1.0

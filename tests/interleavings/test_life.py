@@ -24,7 +24,7 @@ from .stepped import START, Pause, World, patched, turns
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 EXAMPLES, STEPS = (int(os.environ.get("AGENTOOL_EXAMPLES", "1000")), 60) if FULL else (25, 25)
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
-ALWAYS = {"misfire_grace_time": None, "coalesce": False, "max_instances": 1_000}
+ALWAYS = {"misfire_grace_time": 3_600, "coalesce": False, "max_instances": 1_000}
 REQUESTS = st.sampled_from(["start", "stop", "restart", "open", "close"])
 
 
