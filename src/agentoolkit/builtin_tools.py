@@ -99,6 +99,12 @@ def register_builtin_tools(parts: ToolParts) -> list[str]:
     return names
 
 
+def import_builtin_tools() -> None:
+    """Import the modules of all AgenTools of this package, and make none of them."""
+    for place, _ in BUILTIN_TOOLS.values():
+        import_module(place.partition(":")[0])
+
+
 async def close_builtin_tools(parts: ToolParts) -> None:
     """End what the AgenTools that were made have started: the processes of templates, and durable runs."""
     for agentool in parts.made:

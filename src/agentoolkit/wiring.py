@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
-from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, register_builtin_tools
+from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, import_builtin_tools, register_builtin_tools
 from agentoolkit.collector import frozen_afterwards
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
@@ -262,6 +262,20 @@ class Toolkit:
         if url is None or not self._runs_jobs:
             return None
         return Ping(url.get_secret_value(), self.settings.ping.every, self._time, self.scheduler.lifecycle.is_well)
+
+
+def import_parts(settings: Settings) -> None:
+    """Import what a toolkit and its AgenTools need. Nothing stays open, and no plugin's function is called.
+
+    Raises:
+        ConfigurationError: A plugin or an extra is missing.
+    """
+    Toolkit(settings.model_copy(update={"plugins": ()}), runs_jobs=False)  # for what its making imports
+    import_builtin_tools()
+    if settings.plugins:
+        from agentoolkit.actions.plugins import import_plugins
+
+        import_plugins(settings.plugins)
 
 
 def _redis(settings: Settings) -> RedisServer | None:

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from threading import enumerate as threads
 
 import pytest
 from bench import fleet_tool
+from tests.background import work
 
 from agentool.caller import OWN, Caller, acting_as
 from agentool.core.injector import Injector
@@ -159,11 +161,11 @@ def test_a_process_that_is_forked_off_has_its_own(kit: BackgroundToolkit) -> Non
     os.close(write)
 
 
-def test_processes_that_are_forked_off_share_what_was_prepared_and_no_identity(tmp_path: Path) -> None:
-    """What was made before is opened by each of them, under an id and a process number of its own; a tool added meanwhile is there."""
-    kit = BackgroundToolkit(settings(database=str(tmp_path / "jobs.db")))
+def test_processes_that_are_forked_off_after_preparation_share_no_identity(tmp_path: Path) -> None:
+    """Each has an id and a process number of its own, and calls the plugins' functions itself; a tool added meanwhile is there."""
+    kit = BackgroundToolkit(settings(database=str(tmp_path / "jobs.db"), plugins=("tests.background.work:register",)))
     kit.prepare()
-    made = kit._prepared
+    assert work.registered_in == []
     fleet_tool.register(late := Injector())
     kit.add_tool(late.get("noop"))
     read, write = os.pipe()
@@ -172,7 +174,7 @@ def test_processes_that_are_forked_off_share_what_was_prepared_and_no_identity(t
             try:
                 owners = kit.run_work(lambda toolkit: toolkit.scheduler.store.owners())
                 mine = [owner.owner for owner in owners if owner.pid == os.getpid()]
-                is_own = kit.kit is made and mine == [kit.kit.scheduler.store.owner] and "noop" in kit.kit.injector
+                is_own = mine == [kit.kit.scheduler.store.owner] and "noop" in kit.kit.injector and work.registered_in == [os.getpid()]
                 kit.stop()
                 os.write(write, f"{mine[0]} {is_own}\n".encode())
             finally:
@@ -182,6 +184,50 @@ def test_processes_that_are_forked_off_share_what_was_prepared_and_no_identity(t
     assert (told[1::2], len(set(told[::2]))) == (["True", "True"], 2)
     os.close(read)
     os.close(write)
+
+
+def test_a_start_after_preparation_imports_nothing_of_ours(tmp_path: Path) -> None:
+    """A process that is forked off finds everything imported, also what each AgenTool needs."""
+    program = f"""
+import sys
+from agentoolkit.builtin_tools import BUILTIN_TOOLS
+from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.settings import Settings
+
+kit = BackgroundToolkit(Settings(database={str(tmp_path / "jobs.db")!r}, plugins=("tests.background.work:register",)), runs_jobs=False)
+kit.prepare()
+before = set(sys.modules)
+kit.start()
+for name in BUILTIN_TOOLS:
+    kit.kit.injector.get(name)
+kit.stop()
+print([name for name in set(sys.modules) - before if name.startswith(("agentool", "tests"))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_preparation_leaves_nothing_open(tmp_path: Path) -> None:
+    """However often: no file, no socket and no thread, which a process that is forked off would share or lack."""
+    kit = BackgroundToolkit(settings(database=str(tmp_path / "jobs.db")))
+    before = len(os.listdir("/dev/fd")), len(threads())
+    kit.prepare()
+    kit.prepare()
+    assert (len(os.listdir("/dev/fd")), len(threads()), list(tmp_path.iterdir())) == (*before, [])
+
+
+def test_tool_that_is_added_after_preparation_takes_the_place_of_ours() -> None:
+    """As one that is added before a start."""
+    kit = BackgroundToolkit(settings())
+    kit.prepare()
+    fleet_tool.register(made := Injector())
+    own = replace(made.get("noop"), name="queue")
+    kit.add_tool(own)
+    kit.start()
+    try:
+        assert kit.kit.injector.get("queue") is own
+    finally:
+        kit.stop()
 
 
 @pytest.mark.parametrize("database", [None, "jobs.db"])

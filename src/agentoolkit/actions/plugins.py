@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 
 from agentool.core.injector import Injector
@@ -25,17 +26,39 @@ def register_plugins(names: Sequence[str], injector: Injector) -> None:
     Raises:
         ConfigurationError: One is not installed, or its function failed.
     """
+    for plugin in _found(names):
+        with _names_plugin(plugin):
+            plugin.load()(injector)
+
+
+def import_plugins(names: Sequence[str]) -> None:
+    """Import the modules of these plugins, and call none of their functions.
+
+    Raises:
+        ConfigurationError: One is not installed, or cannot be imported.
+    """
+    for plugin in _found(names):
+        with _names_plugin(plugin):
+            plugin.load()
+
+
+def _found(names: Sequence[str]) -> Iterator[EntryPoint]:
     installed = {found.name: found for found in entry_points(group=GROUP)}
     for name in names:
-        plugin = installed.get(name) or EntryPoint(name, name, GROUP)
         if name not in installed and not _A_PLACE.fullmatch(name):
             remedy = (
                 did_you_mean(name, installed)
                 or f"Install a package with an entry point in the group {GROUP!r}, or write 'module:function'."
             )
             raise ConfigurationError(f"No plugin is named {name!r}.", field="plugins", value=name, remedy=remedy)
-        try:
-            plugin.load()(injector)
-        except (Exception, SystemExit) as error:  # a module may end the process while it is imported
-            problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
-            raise ConfigurationError(problem, field="plugins", value=plugin.name) from error
+        yield installed.get(name) or EntryPoint(name, name, GROUP)
+
+
+@contextmanager
+def _names_plugin(plugin: EntryPoint) -> Generator[None]:
+    """Name the plugin in whatever is raised. A module may also end the process while it is imported."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        problem = f"Plugin {plugin.name!r} ({plugin.value}) cannot be registered: {error}"
+        raise ConfigurationError(problem, field="plugins", value=plugin.name) from error

@@ -23,7 +23,7 @@ from agentool.core.background import Background
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentoolkit.settings import Settings
-from agentoolkit.wiring import Toolkit
+from agentoolkit.wiring import Toolkit, import_parts
 
 T = TypeVar("T")
 
@@ -50,8 +50,6 @@ class BackgroundToolkit:
         self._settings = settings or Settings()
         self._runs_jobs = runs_jobs
         self._tools = Injector()
-        self._prepared: Toolkit | None = None
-        """Made, and not open: what the next start opens, here or in a process that is forked off."""
         self._forget()
 
     def _forget(self) -> None:
@@ -93,8 +91,6 @@ class BackgroundToolkit:
             ConfigurationError: Another AgenTool has its name.
         """
         self._tools.register(agentool)
-        if self._prepared is not None:
-            self._prepared.injector.register(agentool)
         if self.is_alive:
             self.kit.injector.register(agentool)
 
@@ -112,12 +108,14 @@ class BackgroundToolkit:
                 atexit.register(self._stop_at_exit)
 
     def prepare(self) -> None:
-        """Make the toolkit and open nothing: each process that is forked off then has it made, with all that it imports.
+        """Import what a start and the AgenTools need, so that a process that is forked off imports nothing more.
+
+        Nothing stays open, and no plugin's function is called: forks would share its connections, and lack its threads.
 
         Raises:
             AgenToolError: A plugin or an extra is missing.
         """
-        self._prepared = self._make()
+        import_parts(self._settings)
 
     def stop(self) -> None:
         """End the toolkit and its thread within five seconds: running handlers may end for three. A second time does nothing.
@@ -175,7 +173,7 @@ class BackgroundToolkit:
         return Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs, stop_seconds=_CLOSE_SECONDS)
 
     async def _open(self) -> None:
-        kit, self._prepared = self._prepared or self._make(), None
+        kit = self._make()
         stack = AsyncExitStack()
         await stack.enter_async_context(kit)
         self._stack, self._kit = stack, kit

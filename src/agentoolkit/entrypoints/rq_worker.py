@@ -76,7 +76,7 @@ class _ExecutionsWorker:
 
 
 class ForkingWorker(_ExecutionsWorker, Worker):
-    """Forks for each message. What a fork needs is imported and made before, so a change of a plugin needs a new worker."""
+    """Forks for each message. What a fork needs is imported before, so a change of a plugin needs a new worker."""
 
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
