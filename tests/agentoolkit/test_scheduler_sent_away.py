@@ -263,7 +263,7 @@ async def test_a_worker_leaves_alone_what_it_has_no_tool_for(kit: Any, courier: 
     await until(lambda: bool(courier.sent))
     owner = kit.scheduler.store.owner
     async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
-        sent = worker.scheduler.lifecycle.running_engine().dispatch._sent
+        sent = worker.scheduler.lifecycle.running_engine().dispatch._received
         sent._parts = replace(worker.scheduler.parts, injector=Injector())
         await worker.scheduler.executions.run_claimed(courier.sent)
         row = await kit.scheduler.store.execution(courier.sent[0])

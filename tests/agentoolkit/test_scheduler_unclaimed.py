@@ -73,7 +73,7 @@ async def refuse(kit: Any, *execution_ids: str, has_tool: bool = False) -> None:
     """Let a worker be sent them, which has no AgenTool at all if it has not this one."""
     async with Toolkit(Settings(database=kit.settings.database, timezone="UTC"), runs_jobs=False) as worker:
         if not has_tool:
-            sent = worker.scheduler.lifecycle.running_engine().dispatch._sent
+            sent = worker.scheduler.lifecycle.running_engine().dispatch._received
             sent._parts = replace(worker.scheduler.parts, injector=Injector())
         for _ in range(2):
             await worker.scheduler.executions.run_claimed(execution_ids)

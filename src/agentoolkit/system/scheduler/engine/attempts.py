@@ -1,4 +1,4 @@
-"""One attempt: begin → gate → references → ``injector.run`` under a timeout → outcome. Whatever the scheduler executes passes here."""
+"""One attempt: begin → gate → references → ``injector.run`` → outcome. Whatever the scheduler executes passes here."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
+from agentoolkit.system.scheduler.engine.timeouts import timed_out
 from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
@@ -33,9 +34,6 @@ from agentoolkit.system.scheduler.ports import Route
 logger = logging.getLogger(__name__)
 
 _STARTING, _RUNNING, _WRITING = Phase.STARTING, Phase.RUNNING, Phase.WRITING  # an enum is slow to look into
-
-MIN_GRACE = 5.0
-"""Seconds that a cancelled handler has at least, to clean up, before it is given up."""
 
 _current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
@@ -51,10 +49,6 @@ def current_execution() -> Execution | None:
 def execution_in(context: Context) -> Execution | None:
     """Return the execution that runs in a context, also in one that is entered at this moment."""
     return context.get(_current)
-
-
-class HandlerTimeout(TimeoutError):
-    """The handler did not end within its job's timeout."""
 
 
 class LocalAttempts:
@@ -223,13 +217,6 @@ def _without_secrets(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
     return Outcome(execution, error)
 
 
-def expired(active: ActiveExecution, now: datetime, took: float) -> Outcome:
-    """Return the outcome of a handler that ignored its cancellation, and is waited for no longer."""
-    timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s, and ignored its cancellation.")
-    reason = "ignored its cancellation and was given up"
-    return Outcome(outcomes.record_failure(active.execution, timeout, now, took, reason=reason), timeout)
-
-
 def _failed(execution: Execution, error: BaseException, now: datetime, took: float, reason: str = "") -> Outcome:
     try:
         return Outcome(outcomes.record_failure(execution, error, now, took, reason), error)
@@ -248,8 +235,8 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
     if cancelled and active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, now, took)._replace(result=done), error)
     if cancelled and active.timed_out:
-        timeout = HandlerTimeout(f"The handler did not end within its timeout of {active.timeout:g} s.")
-        return Outcome(outcomes.record_failure(execution, timeout, now, took)._replace(result=done), timeout)
+        execution, timeout = timed_out(active, now, took)
+        return Outcome(execution._replace(result=done), timeout)
     if cancelled and (stopping or (all_end() and not (isinstance(task, AttemptTask) and task.cancelled_itself))):
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took)._replace(result=done), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"

@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.alarms import Alarms
-from agentoolkit.system.scheduler.engine.attempts import MIN_GRACE, LocalAttempts, expired
+from agentoolkit.system.scheduler.engine.attempts import LocalAttempts
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.failure_log import log_failure
@@ -26,6 +26,7 @@ from agentoolkit.system.scheduler.engine.received import ReceivedExecutions
 from agentoolkit.system.scheduler.engine.recording import Recorder, Written
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
+from agentoolkit.system.scheduler.engine.timeouts import given_up, grace_of
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
@@ -58,7 +59,7 @@ class Dispatch:
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
         self.reserved = ReservedExecutions(parts, self.active, self.executor, self._unstarted, self._doubt)
-        self._sent = ReceivedExecutions(parts, self.active, self.reserved, self.start, self._doubt)
+        self._received = ReceivedExecutions(parts, self.active, self.reserved, self.start, self._doubt)
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
@@ -148,7 +149,7 @@ class Dispatch:
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """See `ReceivedExecutions.run`."""
-        await self._sent.run(execution_ids)
+        await self._received.run(execution_ids)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""
@@ -261,13 +262,13 @@ class Dispatch:
         execution_id = active.execution.execution_id
         if not active.timed_out:
             active.timed_out = True
-            self.active.extend(active, max(active.timeout or 0.0, MIN_GRACE))
+            self.active.extend(active, grace_of(active))
             self.executor.cancel(execution_id)
             return
         active.given_up = True
         active.phase = Phase.WRITING
         self.executor.abandon(execution_id)
-        self._recorder.put(active, expired(active, self._time.now(), self._time.monotonic() - (active.began or 0.0))._replace(error=None))
+        self._recorder.put(active, given_up(active, self._time.now(), self._time.monotonic() - (active.began or 0.0)))
 
     def _written(self, active: ActiveExecution, outcome: Outcome, written: Written | None) -> None:
         self._gone(active, outcome)
