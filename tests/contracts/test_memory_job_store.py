@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import weakref
 from unittest.mock import patch
 
 import pytest
@@ -153,11 +155,11 @@ async def test_forgetting_does_not_lose_count_of_what_runs():
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "discard", "read"]), st.integers(0, 12)), max_size=60), st.integers(1, 4))
-def test_keys_are_in_order_whatever_came_and_went(steps: list[tuple[str, int]], unordered: int):
-    """Keys that are put in order late, or never because they were gone before, read as a sorted set does."""
+def test_keys_are_in_order_whatever_came_and_went(steps: list[tuple[str, int]], changed: int):
+    """Keys that are put in order and taken out late, or never because they were gone before, read and count as a sorted set does."""
     there: set[str] = set()
-    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys(there.__contains__)
-    with patch.object(ordered, "MAX_UNORDERED", unordered), patch.object(ordered, "MAX_BLOCK", 3):
+    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys()
+    with patch.object(ordered, "MAX_CHANGED", changed), patch.object(ordered, "MAX_BLOCK", 3):
         for step, number in steps:
             key = f"{number:02}"
             if step == "add" and key not in there:
@@ -165,32 +167,36 @@ def test_keys_are_in_order_whatever_came_and_went(steps: list[tuple[str, int]], 
                 keys.add(key)
             elif step == "discard" and key in there:
                 there.discard(key)
-                keys.note_gone()
+                keys.remove(key)
             elif step == "read":
                 assert list(keys.from_(key)) == sorted(other for other in there if other > key)
                 assert list(keys.before(key)) == sorted((other for other in there if other < key), reverse=True)
         assert list(keys.from_(None)) == sorted(there)
+        assert len(keys) == len(there)
 
 
-def test_many_keys_that_are_gone_are_passed_over_once():
-    """Whoever reads after most have gone looks at each of them; whoever reads after that does not."""
-    there, looked = {f"{number:04}" for number in range(5_010)}, list[str]()
+class Counted(str):
+    """A key of which one can tell whether anybody holds it."""
 
-    def is_there(key: str) -> bool:
-        looked.append(key)
-        return key in there
 
-    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys(is_there)
-    for key in sorted(there):
+@pytest.mark.parametrize("there_at_once", [10, 3_000])
+@pytest.mark.parametrize("leaving", ["first come", "last come", "by chance"])
+def test_keys_that_are_gone_are_not_held(leaving: str, there_at_once: int):
+    """Besides what is there only the keys that changed last are held, in whatever order they go, though nobody reads."""
+    chance, there, most = random.Random(1), list[Counted](), 0
+    keys: ordered.OrderedKeys[str] = ordered.OrderedKeys()
+    alive: weakref.WeakSet[Counted] = weakref.WeakSet()
+    for number in range(5 * there_at_once + 10_000):
+        there.append(key := Counted(f"{number:06}"))
+        alive.add(key)
         keys.add(key)
-    assert len(list(keys.from_(None))) == 5_010
-    there -= {key for key in there if key < "5000"}
-    pages: list[int] = []
-    for _ in range(2):
-        looked.clear()
-        assert next(keys.from_(None)) == "5000"
-        pages.append(len(looked))
-    assert pages[0] > 5_000 > ordered.MAX_BLOCK > pages[1]
+        if len(there) > there_at_once:
+            place = {"first come": 0, "last come": -1, "by chance": chance.randrange(len(there))}[leaving]
+            keys.remove(there.pop(place))
+        if number % 500 == 0:
+            del key
+            most = max(most, len(alive) - len(there))
+    assert most <= ordered.MAX_CHANGED
 
 
 @given(st.integers(1, 3), st.text(max_size=3), st.sampled_from(["schedule", "backfill"]))

@@ -41,8 +41,8 @@ class MemoryHistory:
         self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._finished: dict[str, dict[str, Execution]] = {}
         """By the job's id, in the order in which they finished."""
-        self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys(self._is_kept)
-        self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys(self._is_kept) for status in _RARE}
+        self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys()
+        self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in _RARE}
 
     def get(self, execution_id: str) -> Execution | None:
         """Return one execution."""
@@ -90,7 +90,7 @@ class MemoryHistory:
         """Delete the history of a job."""
         self._large.pop(job_id, None)
         for execution in self._finished.pop(job_id, {}).values():
-            self._note_gone(execution)
+            self._leave_orders(execution)
 
     def last_finished(self, job_id: str) -> Execution | None:
         """Return the execution of a job that finished last."""
@@ -134,7 +134,7 @@ class MemoryHistory:
         if execution.result is not None:
             self._make_room(history, execution)
         if len(history) > self._length:
-            self._note_gone(oldest := history.pop(next(iter(history))))
+            self._leave_orders(oldest := history.pop(next(iter(history))))
             if large := self._large.get(oldest.job_id):
                 large.pop(oldest.execution_id, None)
 
@@ -155,14 +155,10 @@ class MemoryHistory:
             held -= large.pop(execution_id)
             history[execution_id] = without_result(history[execution_id])
 
-    def _is_kept(self, place: tuple[datetime, str]) -> bool:
-        execution = self.get(place[1])
-        return execution is not None and execution.scheduled_at == place[0]
-
-    def _note_gone(self, execution: Execution) -> None:
-        self._newest.note_gone()
+    def _leave_orders(self, execution: Execution) -> None:
+        self._newest.remove(place_of(execution))
         if execution.status in _RARE:
-            self._outcomes[execution.status].note_gone()
+            self._outcomes[execution.status].remove(place_of(execution))
 
 
 def place_of(execution: Execution) -> tuple[datetime, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from heapq import merge
 from itertools import islice
 
@@ -28,15 +27,13 @@ class MemoryJobs(dict[str, StoredJob]):
         self.downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
         self._names: dict[str, str] = {}
-        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {
-            status: OrderedKeys(partial(self._stands, status)) for status in LIVE
-        }
+        self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
         self._over: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus if status not in LIVE}
         """The others in no order: they are few, and come and go with every job that runs once."""
-        self._called: OrderedKeys[str] = OrderedKeys(self._is_live)
+        self._called: OrderedKeys[str] = OrderedKeys()
         """Ids and names of jobs that can still fire."""
         self._counts: Counter[JobStatus] = Counter()
-        self._owned: dict[str, OrderedKeys[tuple[datetime, str]]] = {}
+        self._owned: defaultdict[str, OrderedKeys[tuple[datetime, str]]] = defaultdict(OrderedKeys)
         """Each owner's jobs, cancelled ones too."""
         self._due: LazyHeap[str, tuple[datetime, str]] | None = None
         """Active jobs by their next due times; None: nobody has asked for them yet, so that no firing pays for it."""
@@ -120,7 +117,7 @@ class MemoryJobs(dict[str, StoredJob]):
         self._enter(stored)
         if job.upstream_id is not None:
             self.downstream[job.upstream_id][job.job_id] = None
-        self._owned_by(job.owner).add(created(stored))
+        self._owned[job.owner].add(created(stored))
         self._place(stored)
 
     def move(self, stored: StoredJob, state: JobState) -> StoredJob:
@@ -140,7 +137,7 @@ class MemoryJobs(dict[str, StoredJob]):
         state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
         cancelled = self.cancelled[stored.job.job_id] = StoredJob(stored.job, state)
         self._enter(cancelled)
-        self._owned_by(stored.job.owner).add(created(stored))
+        self._owned[stored.job.owner].add(created(stored))
 
     def drop(self, job_id: str) -> None:
         """Take a job out, if it is there."""
@@ -151,13 +148,13 @@ class MemoryJobs(dict[str, StoredJob]):
         """Forget that there was a job of this id, if that is remembered."""
         if forgotten := self.cancelled.pop(job_id, None):
             self._leave(forgotten)
-            self._owned_by(forgotten.job.owner).note_gone()
+            self._owned[forgotten.job.owner].remove(created(forgotten))
 
     def _unlink(self, stored: StoredJob) -> None:
         """Take a job out of all that leads to it, but for its id."""
         job = stored.job
         self._leave(stored)
-        self._owned_by(job.owner).note_gone()
+        self._owned[job.owner].remove(created(stored))
         if self._due is not None:
             self._due.discard(job.job_id)
         if self._names.get(job.job_name) == job.job_id:
@@ -193,32 +190,10 @@ class MemoryJobs(dict[str, StoredJob]):
         if status not in LIVE:
             del self._over[status][job.job_id]
             return
-        self._order[status].note_gone()
-        self._called.note_gone()
+        self._order[status].remove((job.created_at, job.job_id))
+        self._called.remove(job.job_id)
         if job.job_name != job.job_id:
-            self._called.note_gone()
-
-    def _owned_by(self, owner: str) -> OrderedKeys[tuple[datetime, str]]:
-        if (keys := self._owned.get(owner)) is None:
-            keys = self._owned[owner] = OrderedKeys(partial(self._belongs, owner))
-        return keys
-
-    def _belongs(self, owner: str, key: tuple[datetime, str]) -> bool:
-        """Is the job of a key, or one that was cancelled, this owner's?"""
-        stored = self.get(key[1]) or self.cancelled.get(key[1])
-        return stored is not None and stored.job.owner == owner and stored.job.created_at == key[0]
-
-    def _stands(self, status: JobStatus, key: tuple[datetime, str]) -> bool:
-        """Does the job of a key have this status?"""
-        stored = self.get(key[1])
-        return stored is not None and stored.state.status is status and stored.job.created_at == key[0]
-
-    def _is_live(self, id_or_name: str) -> bool:
-        """Is there a job of this id or name that can still fire?"""
-        stored = self.get(id_or_name)
-        if stored is None or stored.state.status not in LIVE:
-            stored = self.get(self._names.get(id_or_name, ""))
-        return stored is not None and stored.state.status in LIVE
+            self._called.remove(job.job_name)
 
 
 def created(stored: StoredJob) -> tuple[datetime, str]:

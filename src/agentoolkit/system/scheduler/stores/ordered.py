@@ -3,85 +3,75 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", str, tuple[datetime, str])
 
 MAX_BLOCK = 1_000
-"""Keys in one block: an insertion moves no more than these."""
-MAX_UNORDERED = 2_000
-"""Keys that are not yet in their place: as many are put there at once."""
-SWEPT = 2
-"""Blocks that are looked through whenever as many keys are gone as one block holds: so about half of what is held is there."""
+"""Keys in one block: to put a key in its place, or take it out, moves no more than these."""
+MAX_CHANGED = 1_000
+"""Keys that came or went since the keys were put in order: as many are looked up at once, which takes a few milliseconds."""
 
 
 class OrderedKeys(Generic[Key]):
-    """Keys in order, in blocks, so that adding and removing one costs the same however many there are.
+    """Keys in order, in blocks, so that adding and removing one costs about the same however many there are.
 
-    They come and go more often than they are read, so nothing is done for one that goes: whoever reads passes it over, once
-    where a whole block is gone, and now and then some blocks are swept. They are put in order when they are read, or when
-    there are many new ones.
-
-    Args:
-        is_there: Is a key there at this moment? Asked of each key that is read, put in its place or swept.
+    They come and go more often than they are read, so they are put in order when they are read, or when many have changed.
+    So no more is held than what is there and `MAX_CHANGED` besides, whatever goes when.
     """
 
-    def __init__(self, is_there: Callable[[Key], bool]) -> None:
-        self._is_there = is_there
+    def __init__(self) -> None:
         self._blocks: list[list[Key]] = []
         self._last: list[Key] = []
-        """The last key of each block, or what was its last."""
-        self._new: list[Key] = []
-        self._gone = 0
-        """Keys that went since blocks were swept."""
-        self._next_swept = 0
+        """The last key of each block."""
+        self._changed: dict[Key, bool] = {}
+        """Those that came or went since the keys were put in order: is it there?"""
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
 
     def add(self, key: Key) -> None:
-        """Add a key that is there from now on."""
-        self._new.append(key)
-        if len(self._new) > MAX_UNORDERED:
+        """Add a key that is not there."""
+        self._length += 1
+        self._changed[key] = True
+        if len(self._changed) > MAX_CHANGED:
             self._arrange()
 
-    def note_gone(self) -> None:
-        """A key is not there any more."""
-        self._gone += 1
-        if self._gone >= MAX_BLOCK:
-            self._gone = 0
-            self._sweep()
+    def remove(self, key: Key) -> None:
+        """Remove a key that is there."""
+        self._length -= 1
+        self._changed[key] = False
+        if len(self._changed) > MAX_CHANGED:
+            self._arrange()
 
     def from_(self, key: Key | None, *, included: bool = False) -> Iterator[Key]:
-        """Yield the keys after one, or all, in order."""
+        """Yield the keys after one, or all, in order. None may come or go meanwhile."""
         self._arrange()
         place = 0 if key is None else bisect_left(self._last, key)
         for number, block in enumerate(self._blocks[place:]):
             begin = (bisect_left if included else bisect_right)(block, key) if key is not None and number == 0 else 0
-            yield from self._there(block, block[begin:])
+            yield from block[begin:]
 
     def before(self, key: Key | None) -> Iterator[Key]:
-        """Yield the keys before one, or all, the last first."""
+        """Yield the keys before one, or all, the last first. None may come or go meanwhile."""
         self._arrange()
         place = len(self._blocks) if key is None else min(bisect_left(self._last, key) + 1, len(self._blocks))
         for number in range(place - 1, -1, -1):
             block = self._blocks[number]
             end = len(block) if key is None else bisect_left(block, key)
-            yield from self._there(block, block[:end][::-1])
-
-    def _there(self, block: list[Key], keys: Sequence[Key]) -> Iterator[Key]:
-        """Yield those of a block's keys that are there. If these are all of its keys, and none is, it is emptied."""
-        passed = len(keys)
-        for key in filter(self._is_there, keys):
-            passed = 0
-            yield key
-        if passed == len(block):
-            block.clear()
+            yield from reversed(block[:end])
 
     def _arrange(self) -> None:
-        """Put every new key in its place that is still there."""
-        new, self._new = self._new, []
-        for key in filter(self._is_there, new):
-            self._insert(key)
+        """Put every key in its place that came, and take out what went."""
+        changed, self._changed = self._changed, {}
+        for key, is_there in changed.items():
+            if is_there:
+                self._insert(key)
+            else:
+                self._take_out(key)
 
     def _insert(self, key: Key) -> None:
         if not self._blocks:
@@ -89,7 +79,7 @@ class OrderedKeys(Generic[Key]):
             return
         place = min(bisect_left(self._last, key), len(self._blocks) - 1)
         block = self._blocks[place]
-        if not block or key > block[-1]:
+        if key > block[-1]:
             block.append(key)
             self._last[place] = key
         elif block[within := bisect_left(block, key)] != key:  # else it went and came again
@@ -99,10 +89,16 @@ class OrderedKeys(Generic[Key]):
             self._blocks[place : place + 1] = [block[:half], block[half:]]
             self._last[place : place + 1] = [block[half - 1], block[-1]]
 
-    def _sweep(self) -> None:
-        """Throw out what is gone of the next blocks in turn."""
-        start = self._next_swept if self._next_swept < len(self._blocks) else 0
-        swept = [kept for block in self._blocks[start : start + SWEPT] if (kept := [*filter(self._is_there, block)])]
-        self._blocks[start : start + SWEPT] = swept
-        self._last[start : start + SWEPT] = [block[-1] for block in swept]
-        self._next_swept = start + len(swept)
+    def _take_out(self, key: Key) -> None:
+        place = bisect_left(self._last, key)
+        if place == len(self._blocks):
+            return  # it came and went
+        block = self._blocks[place]
+        within = 0 if block[0] == key else bisect_left(block, key)  # what came first mostly goes first
+        if block[within] != key:
+            return
+        del block[within]
+        if block:
+            self._last[place] = block[-1]
+        else:
+            del self._blocks[place], self._last[place]
