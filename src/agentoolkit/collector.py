@@ -11,10 +11,11 @@ from contextlib import contextmanager
 def frozen_afterwards() -> Generator[None]:
     """Collect nothing inside a ``with`` block, and leave what is in memory at its end out of collections for good.
 
-    Nothing is collected before that: to look through a hundred thousand alarms took a fifth of a second. What little garbage
-    the opening of a program leaves is kept.
+    What is garbage already is collected first, for it would stay for good: 70 ms for what a server has imported. Nothing is
+    collected at the end: to look through a hundred thousand alarms took a fifth of a second. So garbage of the block itself stays.
     """
     was_enabled = gc.isenabled()
+    gc.collect()
     gc.disable()
     try:
         yield
