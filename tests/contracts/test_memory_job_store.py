@@ -259,3 +259,12 @@ async def test_what_is_due_next_is_told_though_it_was_asked_before_there_was_a_j
     assert list(await store.due_next(9)) == []
     await add(store, "first")
     assert [stored.job.job_id for stored in await store.due_next(9)] == ["first"]
+
+
+async def test_nothing_is_kept_of_owners_whose_jobs_are_forgotten():
+    """Of many owners, each with a job that was removed, only those are kept whose jobs are remembered as cancelled."""
+    store = MemoryJobStore(retired_jobs=2)
+    for number in range(9):
+        await add(store, f"job{number}", created_by=Caller(f"owner{number}"))
+        await store.remove(f"job{number}", at(1))
+    assert sorted(store._jobs._owned) == ["owner7", "owner8"]

@@ -148,13 +148,13 @@ class MemoryJobs(dict[str, StoredJob]):
         """Forget that there was a job of this id, if that is remembered."""
         if forgotten := self.cancelled.pop(job_id, None):
             self._leave(forgotten)
-            self._owned[forgotten.job.owner].remove(created(forgotten))
+            self._leave_owner(forgotten)
 
     def _unlink(self, stored: StoredJob) -> None:
         """Take a job out of all that leads to it, but for its id."""
         job = stored.job
         self._leave(stored)
-        self._owned[job.owner].remove(created(stored))
+        self._leave_owner(stored)
         if self._due is not None:
             self._due.discard(job.job_id)
         if self._names.get(job.job_name) == job.job_id:
@@ -194,6 +194,13 @@ class MemoryJobs(dict[str, StoredJob]):
         self._called.remove(job.job_id)
         if job.job_name != job.job_id:
             self._called.remove(job.job_name)
+
+    def _leave_owner(self, stored: StoredJob) -> None:
+        owner = stored.job.owner
+        jobs = self._owned[owner]
+        jobs.remove(created(stored))
+        if not jobs:
+            del self._owned[owner]
 
 
 def created(stored: StoredJob) -> tuple[datetime, str]:
