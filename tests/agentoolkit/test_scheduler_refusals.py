@@ -9,7 +9,9 @@ from datetime import datetime
 import pytest
 
 from agentool import AgenToolError, InvalidInput
+from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, SchedulerError, UnknownTarget
+from agentoolkit.system.scheduler.ports import FoundJobs, Position
 
 GOOD = {"schedule": "1 hour", "agentool_name": "probe", "input_data": {"operation": "run"}}
 
@@ -164,6 +166,25 @@ async def test_unknown_job_where_there_is_none(scheduler):
     """Where nothing is scheduled the error says so."""
     with pytest.raises(KeyError, match="Nothing is scheduled"):
         await scheduler("get_job", job_id="report")
+
+
+async def test_unknown_job_where_not_all_that_there_is_was_read(scheduler, kit, monkeypatch):
+    """Who sees a part of its jobs, and none in it, is not told that nothing is scheduled."""
+
+    async def empty_page(*asked):
+        return FoundJobs([], Position(kit.scheduler.now(), "others"))
+
+    await scheduler("list")
+    monkeypatch.setattr(kit.scheduler.store, "search_jobs", empty_page)
+    with acting_as(Caller("ben", "rest", OWN)), pytest.raises(KeyError, match=r"No job has .*'report'\. Ask for a list"):
+        await scheduler("get_job", job_id="report")
+
+
+async def test_another_owners_job_is_unknown_though_something_is_scheduled(scheduler):
+    """Who would replace it is not told that nothing is scheduled."""
+    await scheduler.add("1 hour", job_id="report")
+    with acting_as(Caller("ben", "rest", OWN)), pytest.raises(KeyError, match=r"No job has .*'report'\. Ask for a list"):
+        await scheduler.add("2 hours", job_id="report", replace=True)
 
 
 async def test_outcome_queue_without_queue_tool_is_refused(scheduler, kit, monkeypatch):

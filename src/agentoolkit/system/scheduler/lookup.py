@@ -49,8 +49,9 @@ class JobLookup:
             return stored
         if get_caller().is_admin:
             raise self.not_found(job_id, await self._store.find_similar(job_id, MAX_SIMILAR))
-        mine = (await self._store.search_jobs(Search("jobs", owner=get_caller().name), _PAGE)).jobs
-        raise self.not_found(job_id, [name for stored in mine for name in (stored.job.job_id, stored.job.job_name)])
+        mine, following = await self._store.search_jobs(Search("jobs", owner=get_caller().name), _PAGE)
+        names = [name for stored in mine for name in (stored.job.job_id, stored.job.job_name)]
+        raise self.not_found(job_id, names, is_whole=following is None)
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
@@ -150,11 +151,12 @@ class JobLookup:
             jobs += page.jobs
         return jobs
 
-    def not_found(self, job_id: str, known: Sequence[str]) -> JobNotFound:
-        remedy = did_you_mean(job_id, known) or "Nothing is scheduled."
+    def not_found(self, job_id: str, known: Sequence[str], *, is_whole: bool = True) -> JobNotFound:
+        """Return the refusal of an id, with the nearest of those that are known; only if these are all, nothing may be scheduled."""
+        remedy = did_you_mean(job_id, known) or ("Nothing is scheduled." if is_whole else "Ask for a list, which shows those there are.")
         return JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
 
     def check_owner(self, job: Job, job_id: str) -> None:
         """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
         if not get_caller().owns(job.owner):
-            raise self.not_found(job_id, ())
+            raise self.not_found(job_id, (), is_whole=False)
