@@ -18,11 +18,14 @@ from agentool.caller import OWN, Caller, acting_as
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentool.toolset import AgenToolset, for_agents
+from agentoolkit.agents import scheduling_desk
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
+from agentoolkit.agents.scheduling_answers import MAX_LIST, told_page
 from agentoolkit.agents.tool_costs import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
 from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
 from agentoolkit.system.scheduler.ports import FoundJobs, Position
 from agentoolkit.system.scheduler.search import Search
+from agentoolkit.system.scheduler.stores import memory_search
 from agentoolkit.testing import ManualTime, TestToolkit
 from agentoolkit.wiring import Toolkit
 
@@ -405,6 +408,48 @@ async def test_a_list_is_bounded_however_long_its_lines(kit: Toolkit) -> None:
     assert "more: repeat with cursor" in answer
 
 
+async def test_a_list_that_is_cut_keeps_the_name_of_its_last_job(kit: Toolkit) -> None:
+    """Also where the name is the id, which the cursor has in it; and the list goes on with the job after it."""
+    for number in range(90):
+        await kit.injector.run("scheduler", call(f"report-{number:03}-{'x' * 80}"))
+    (first,) = await talk(("list_jobs", {"limit": 100}))
+    (cursor,) = re.findall("cursor '(.*?)'", first)
+    (second,) = await talk(("list_jobs", {"limit": 100, "cursor": cursor}))
+    names = [re.findall(r"^- '(report-\d+)", answer, re.MULTILINE) for answer in (first, second)]
+    assert [f"report-{number:03}" for number in range(90)] == names[0] + names[1]
+
+
+@pytest.mark.parametrize("wide", ["x", "\\"])
+def test_a_page_is_bounded_with_its_cursor(wide: str) -> None:
+    """However long the cursors are, and however few lines fit between them."""
+    lines, cursors = ["y" * 300] * 100, [f"{number:03}{wide * 500}" for number in range(100)]
+    text, told, left = told_page("now", lines, cursors, None, none="no jobs", narrow="state")
+    assert (len(text) <= MAX_LIST, told > 20, left) == (True, True, cursors[told - 1])
+    assert text.endswith(f"more: repeat with cursor {left!r}, or narrow by state")
+
+
+async def test_nobody_is_told_that_there_are_no_jobs_where_there_may_be(kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks for a list end at some time; the answer says where."""
+
+    async def empty_page(*asked: object) -> FoundJobs:
+        return FoundJobs([], Position(kit.scheduler.now(), "others"))
+
+    monkeypatch.setattr(kit.scheduler.store, "search_jobs", empty_page)
+    (answer,) = await talk(("list_jobs", {}))
+    assert re.search("^no jobs so far\nmore: repeat with cursor '.* others'", answer, re.MULTILINE)
+
+
+async def test_a_twin_is_found_behind_jobs_of_other_tools(kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that looks at a part of the jobs goes on."""
+    monkeypatch.setattr(memory_search, "PORTION", 2)
+    monkeypatch.setattr(memory_search, "WINDOW", 4)
+    for number in range(9):
+        other = {"agentool_name": "metrics", "input_data": {"operation": "list"}}
+        await kit.injector.run("scheduler", {**call(f"other {number}"), **other})
+    _, second = await talk(("schedule", STAND_UP), ("schedule", {**STAND_UP, "name": "rise"}))
+    assert "note: 'stand up' runs the same at the same time" in second
+
+
 async def test_a_list_by_state(kit: Toolkit) -> None:
     """Only the jobs in one state are listed."""
     pause = ("change_job", {"name": "stand up", "action": "pause"})
@@ -478,6 +523,25 @@ async def test_an_unknown_name_gets_the_nearest(kit: Toolkit) -> None:
     *_, refused, _ = await talk(("schedule", STAND_UP), ("cancel_job", {"name": "stnad up"}), ("list_jobs", {}))
     assert "Nearest: 'stand up'." in refused
     assert len(await jobs(kit)) == 1
+
+
+@pytest.mark.parametrize("name", ['say "hi', '"hi" daily', 'hi" d'])
+async def test_a_name_with_a_quote_is_searched_for(kit: Toolkit, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Behind the first thousand, of which the nearest are known, a job is found by a part of its name."""
+    monkeypatch.setattr(scheduling_desk, "PAGE", 2)
+    for made in ("first", "second", 'say "hi" daily'):
+        await kit.injector.run("scheduler", call(made))
+    (refused,) = await talk(("cancel_job", {"name": name}))
+    assert "Nearest: 'say \"hi\" daily'." in refused
+
+
+async def test_how_many_jobs_a_name_fits_is_told_as_far_as_it_is_known(kit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more jobs may follow, the number is the least."""
+    monkeypatch.setattr(scheduling_desk, "PAGE", 2)
+    for number in range(3):
+        await kit.injector.run("scheduler", call(f"job {number}"))
+    (refused,) = await talk(("cancel_job", {"name": "job"}))
+    assert "'job' fits at least 2 jobs: 'job 0', 'job 1'." in refused
 
 
 async def test_prompt_and_tool_exclude_each_other(kit: Toolkit) -> None:

@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from tests.mcp_door.conftest import Connect, text_of
 
 from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.agents.scheduling_answers import MAX_LIST
 from agentoolkit.testing import TestToolkit
 
 SOURCE_TOOLS = [
@@ -200,12 +201,35 @@ async def test_a_list_that_is_too_long_is_cut_and_goes_on_where_it_was_cut(conne
         arguments: dict[str, Any] = {"limit": 100}
         while True:
             page = await client.call_tool("scheduler_list_tasks", arguments)
-            assert len(text_of(page)) <= 8_500
+            assert len(text_of(page)) <= MAX_LIST
             seen += [task["job_name"][:2] for task in page.structured_content["tasks"]]
             if page.structured_content["cursor"] is None:
                 break
             arguments["cursor"] = page.structured_content["cursor"]
     assert seen == [f"{number:02}" for number in range(40)]
+
+
+async def test_a_history_that_is_too_long_is_cut_and_goes_on_where_it_was_cut(connect: Connect, kit: TestToolkit) -> None:
+    """Each run is told once, in the text as in the data, and the text has the whole cursor."""
+    name = f"run {'x' * 180}"
+    job = {"job_name": name, "schedule": "every hour", "agentool_name": "notification"}
+    with acting_as(Caller("maria", "rest", OWN)):
+        await kit.injector.run("scheduler", {"operation": "schedule", **job, "input_data": STAND_UP["config"]["input_data"]})
+    for _ in range(40):
+        await kit.advance(hours=1)
+    seen: list[str] = []
+    async with connect() as client:
+        arguments: dict[str, Any] = {"limit": 100, "task_id": name}
+        while True:
+            page = await client.call_tool("scheduler_history", arguments)
+            runs, cursor = page.structured_content["runs"], page.structured_content["cursor"]
+            assert (len(text_of(page)) <= MAX_LIST, text_of(page).count("\n- ")) == (True, len(runs))
+            seen += [run["execution_id"] for run in runs]
+            if cursor is None:
+                break
+            assert repr(cursor) in text_of(page)
+            arguments["cursor"] = cursor
+    assert (len(seen), len(set(seen))) == (40, 40)
 
 
 async def test_an_answer_with_large_results_is_bounded(connect: Connect, kit: TestToolkit) -> None:

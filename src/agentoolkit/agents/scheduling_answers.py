@@ -12,7 +12,7 @@ from agentoolkit.text import in_one_line, printable_json
 MAX_CHANGE = 800
 """Characters of the answer to a change, about 200 tokens."""
 MAX_LIST = 7_900
-"""Characters of the lines of a list, with its cursor about 2,000 tokens."""
+"""Characters of a list with its cursor, about 2,000 tokens."""
 NEXT_RUNS = 3
 _EXCERPT = 300
 
@@ -71,22 +71,42 @@ def told_job(details: Mapping[str, Any], now: datetime) -> str:
     return within(lines, told, "")
 
 
-def told_list(jobs: Sequence[Mapping[str, Any]], now: datetime, zone: str, *, detailed: bool, left: str | None) -> tuple[str, str | None]:
-    """List jobs, one a line, as many as fit; answer with the text and the cursor of what is left."""
-    lines = [f"now: {day_and_time(now, zone)} ({zone})"]
-    size = len(lines[0])
-    for place, job in enumerate(jobs):
-        line = _line(job, detailed=detailed)
+def told_jobs(jobs: Iterable[Mapping[str, Any]], *, detailed: bool) -> list[str]:
+    """Describe jobs, each in one line."""
+    return [_line(job, detailed=detailed) for job in jobs]
+
+
+def told_page(
+    head: str, lines: Sequence[str], cursors: Sequence[str], left: str | None, *, none: str, narrow: str
+) -> tuple[str, int, str | None]:
+    """Tell one page of a list: as many lines as fit with the cursor of what is left, `MAX_LIST` characters in all.
+
+    Args:
+        head: The first line.
+        lines: One for each record.
+        cursors: For each record, the cursor with which a list goes on after it.
+        left: The cursor after the page; None: it is the last one.
+        none: What is said where there is no record.
+        narrow: By which argument fewer are found.
+
+    Returns:
+        The text, how many records it tells, and the cursor of what is left.
+    """
+
+    def more(cursor: str) -> str:
+        return f"more: repeat with cursor {cursor!r}, or narrow by {narrow}"
+
+    told, size = 0, len(head)
+    for line, cursor in zip(lines, [*cursors[:-1], left or cursors[-1]] if lines else (), strict=True):
         size += len(line) + 1
-        if place and size > MAX_LIST:
-            left = str(jobs[place - 1]["job_id"])
+        if told and size + 1 + len(more(cursor)) > MAX_LIST:
+            left = cursors[told - 1]
             break
-        lines.append(line)
-    if not jobs:
-        lines.append("no jobs")
-    if left is not None:
-        lines.append(f"more: repeat with cursor {left!r}, or narrow by state")
-    return "\n".join(lines), left
+        told += 1
+    said = [head, *lines[:told]]
+    if not lines:
+        said.append(none if left is None else f"{none} so far")
+    return "\n".join(said if left is None else [*said, more(left)]), told, left
 
 
 def within(lines: Iterable[str], extra: Iterable[str], last: str, most: int = MAX_CHANGE) -> str:

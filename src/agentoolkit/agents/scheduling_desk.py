@@ -17,12 +17,17 @@ from agentool.errors import ConfigurationError, InvalidInput, Tried, excerpt
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.system.scheduler.errors import InvalidJob, JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.paging import PAGE, cursor_after
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.service import SchedulerService
 
 _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
 _NO_TIME_OF_DAY = "no time of day given"
 _CANDIDATES = 3
+_ASKS = 10
+"""How often a list is asked to go on until its page is filled: by a search through 200,000 jobs."""
+_SEARCHED = 200
+"""Characters of a name that are searched for."""
 _NAME_AN_AGENT = "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name')."
 
 
@@ -145,7 +150,7 @@ async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: 
     """Return the name of another job that runs the same tool on the same repeating schedule: of its first thousand jobs."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
     wanted = (read["schedule"], read["timezone"], target)
-    for job in (await desk.scheduler("list", query=_quoted("tool", target)))["jobs"]:
+    for job in (await read_jobs(desk, PAGE, query=_labelled("tool", target)))["jobs"]:
         same = (job["schedule"], job["timezone"], job["agentool_name"]) == wanted
         if same and job["job_name"] != name and job["schedule_type"] != "once":
             return job["job_name"]
@@ -165,7 +170,7 @@ async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "l
         details = await desk.scheduler("get_job", job_id=name)
         if details["info"]["state"] != JobStatus.CANCELLED:
             return details["job_id"]
-    for job in (await desk.scheduler("list", query=_quoted("job", name)))["jobs"]:
+    for job in (await read_jobs(desk, PAGE, query=_labelled("job", name)))["jobs"]:
         if name in (job["job_name"], job["job_id"]):
             return job["job_id"]
     raise await _no_such_job(desk, name, field, listing)
@@ -173,22 +178,29 @@ async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "l
 
 async def _no_such_job(desk: Desk, name: str, field: str, listing: str) -> InvalidInput:
     """Return the refusal of a name, with the jobs that it is part of, or those whose names are near: of the first thousand jobs."""
-    first = (await desk.scheduler("list"))["jobs"]
-    named = (await desk.scheduler("list", query=_quoted("", name)))["jobs"]
-    names = list(dict.fromkeys(str(job["job_name"]) for job in [*first, *named]))
+    first = await read_jobs(desk, PAGE)
+    named = await read_jobs(desk, PAGE, query=query) if (query := _word(name)) else first
+    names = list(dict.fromkeys(str(job["job_name"]) for job in [*first["jobs"], *named["jobs"]]))
     alike = [known for known in names if name.casefold() in known.casefold()]
     near = alike or difflib.get_close_matches(name[:200], names, n=_CANDIDATES, cutoff=0.4)
     if len(alike) > 1:
-        problem = f"{excerpt(name)} fits {len(alike)} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
+        number = f"{'at least ' if named['cursor'] else ''}{len(alike):,}"
+        problem = f"{excerpt(name)} fits {number} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
         return InvalidInput(problem, field=field, value=name, remedy="Ask the user which one, and give its whole name.")
     nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{listing} shows those there are."
     return InvalidInput(f"No job of yours is named {excerpt(name)}.", field=field, value=name, remedy=nearest)
 
 
-def _quoted(key: str, text: str) -> str:
-    """Write a term of a search, which may find more than what it names: its quote is any character, and its end is left out."""
-    value = text[:200].replace('"', "?") if text.strip('" ') else "?"
-    return f'{key}:"{value}"' if key else f'"{value}"'
+def _labelled(key: str, text: str) -> str:
+    """Write a search for a label, which may find more than what it names: its quote is any character, and so is its end."""
+    value = text[:_SEARCHED].replace('"', "?") or "?"
+    return f'{key}:"{value}{"*" if len(text) > _SEARCHED else ""}"'
+
+
+def _word(text: str) -> str | None:
+    """Write a search for the longest part of a text without a quote, for which the grammar has no sign; None: there is no such part."""
+    part = max(text.split('"'), key=len)[:_SEARCHED]
+    return f'"{part}"' if part else None
 
 
 async def read_page(desk: Desk, operation: str, cursor: str | None, **asked: object) -> dict[str, Any]:
@@ -202,12 +214,22 @@ async def read_page(desk: Desk, operation: str, cursor: str | None, **asked: obj
         raise InvalidInput(problem, field="cursor", value=cursor, remedy="Leave it out to begin anew.") from error
 
 
+async def read_jobs(desk: Desk, limit: int, cursor: str | None = None, **asked: object) -> dict[str, Any]:
+    """Return a page of the caller's jobs that is short only at their end: a search looks at a part of them. It is asked `_ASKS` times."""
+    page: dict[str, Any] = await read_page(desk, "list", cursor, limit=limit, **asked)
+    for _ in range(_ASKS - 1):
+        if page["cursor"] is None or len(page["jobs"]) == limit:
+            break
+        more = await read_page(desk, "list", page["cursor"], limit=limit - len(page["jobs"]), **asked)
+        page = {**more, "jobs": [*page["jobs"], *more["jobs"]]}
+    return page
+
+
 async def list_page(desk: Desk, state: str | None, limit: int, cursor: str | None, *, detailed: bool) -> tuple[str, dict[str, Any]]:
     """Tell one page of the caller's jobs, as many as fit into an answer; return it too."""
-    page = await read_page(desk, "list", cursor, job_status=state, limit=limit)
-    text, cut = answers.told_list(page["jobs"], desk.now(), desk.zone(), detailed=detailed, left=page["cursor"])
-    if cut != page["cursor"]:  # fewer fit, so ask for as many as that, to have their cursor
-        places = [job["job_id"] for job in page["jobs"]].index(cut) + 1
-        page = await desk.scheduler("list", job_status=state, limit=places, cursor=cursor)
-        text = text.replace(repr(cut), repr(page["cursor"]))
-    return text, page
+    page = await read_jobs(desk, limit, cursor, job_status=state)
+    jobs, head = page["jobs"], f"now: {answers.day_and_time(desk.now(), desk.zone())} ({desk.zone()})"
+    cursors = [cursor_after(job["created_at"], job["job_id"]) for job in jobs]
+    lines = answers.told_jobs(jobs, detailed=detailed)
+    text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none="no jobs", narrow="state")
+    return text, {**page, "jobs": jobs[:told], "cursor": left}

@@ -35,6 +35,7 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
     TaskOutput,
 )
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.paging import cursor_after
 from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
@@ -190,13 +191,12 @@ async def history(
     desk = ctx.deps
     job_id = None if task_id is None else (await desk.show(task_id))["job_id"]
     page = await read_page(desk, "list_executions", cursor, job_id=job_id, execution_status=execution_status, limit=limit)
-    zone = desk.zone()
-    lines = [f"now: {answers.day_and_time(desk.now(), zone)} ({zone})", *(_line(run, zone) for run in page["history"])]
-    if not page["history"]:
-        lines.append("no runs")
-    if page["cursor"]:
-        lines.append(f"more: repeat with cursor {page['cursor']!r}, or narrow by execution_status")
-    return TaskOutput(text=answers.within(lines, [], "", answers.MAX_LIST), data={"runs": page["history"], "cursor": page["cursor"]})
+    runs, zone = page["history"], desk.zone()
+    head = f"now: {answers.day_and_time(desk.now(), zone)} ({zone})"
+    cursors = [cursor_after(run["scheduled_at"], run["execution_id"]) for run in runs]
+    lines = [_line(run, zone) for run in runs]
+    text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none="no runs", narrow="execution_status")
+    return TaskOutput(text=text, data={"runs": runs[:told], "cursor": left})
 
 
 async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:

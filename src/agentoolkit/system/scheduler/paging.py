@@ -19,6 +19,11 @@ def cursor_of(position: Position | None) -> str | None:
     return None if position is None else f"{position.at.isoformat()} {position.id}"
 
 
+def cursor_after(at: str, id_: str) -> str:
+    """Return the cursor that continues after one record of a page, by its time in ISO 8601 and its id."""
+    return f"{datetime.fromisoformat(at).isoformat()} {id_}"
+
+
 def position_of(cursor: str | None) -> Position | None:
     """Read a cursor; None: the first page.
 
