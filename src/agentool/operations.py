@@ -185,8 +185,8 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
 
 def _read_once(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
     """Read a handler's signature, which is that of the function it wraps, at most once for each function and model."""
-    function = inspect.unwrap(handler, stop=lambda wrapper: hasattr(wrapper, "__signature__"))
-    if not isinstance(function, FunctionType):  # others come and go, and not each of them can be a key
+    function = inspect.unwrap(handler, stop=lambda layer: not isinstance(layer, FunctionType) or hasattr(layer, "__signature__"))
+    if not isinstance(function, FunctionType):  # what partials and bound methods have fixed is not the function's
         return _read_signature(name, handler, input_type)
     known = _readings.setdefault(function, WeakKeyDictionary[type[BaseOperationInput], _Reading]())
     if input_type not in known:

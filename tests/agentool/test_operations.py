@@ -5,7 +5,7 @@ import inspect
 import typing
 import weakref
 from collections.abc import Sequence
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
@@ -88,6 +88,29 @@ def test_a_function_is_read_once_for_a_model(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(inspect, "signature", None)
     again = read_operations(ShelfInput, {"put": put, "look": wrapping})["look"]
     assert (again.handler, again.fields, again.output_type) == (wrapping, first.fields, first.output_type)
+
+
+def test_what_partials_dressed_as_their_function_fix_is_each_ones_own() -> None:
+    """Two partials of one function that fix different fields keep their own, also where `update_wrapper` makes them look alike."""
+
+    async def found(ctx: RunContext, title: str, kind: Literal["book", "map"]) -> None: ...
+
+    by_title = update_wrapper(partial(found, title="Atlas"), found)
+    by_kind = update_wrapper(partial(found, kind="map"), found)
+    assert [read(look=dressed)["look"].fields for dressed in (by_title, by_kind)] == [{"kind"}, {"title"}]
+
+
+def test_a_bound_method_is_not_taken_for_the_function_it_wraps() -> None:
+    """Of a bound method the first parameter is given, so the second is the context; the function by itself takes one field more."""
+
+    async def found(ctx: Any, title: str, kind: Literal["book", "map"]) -> None: ...
+
+    class Holder:
+        @wraps(found)
+        async def look(self, *given: Any) -> None: ...
+
+    handlers = (found, Holder().look)
+    assert [read(look=handler)["look"].fields for handler in handlers] == [{"title", "kind"}, {"kind"}]
 
 
 def test_a_function_is_read_anew_for_another_model() -> None:
