@@ -28,6 +28,8 @@ from .test_scheduler_sent_away import LIST, Attempts, Courier, start_run, until
 
 HAS_NOT = "waits for a worker that has AgenTool 'queue': name its plugin there by AGENTOOL_PLUGINS"
 
+NOT_TAKEN = "waits for a worker: none has taken it from queue 'gpu' of celery yet"
+
 
 @pytest.fixture
 def courier() -> Courier:
@@ -86,7 +88,7 @@ async def test_the_record_says_that_nobody_takes_it(
     monkeypatch.setattr(sending_to_workers, "MAX_SEND_AGAIN_SECONDS", 0.4)
     execution_id = await start_run(kit, courier)
     row = await record(kit, execution_id, lambda row: bool(row.reason))
-    assert row.reason == "waits for a worker: none has taken it from queue 'gpu' of celery yet"
+    assert row.reason == NOT_TAKEN
     await until(lambda: courier.sent.count(execution_id) >= 6)
     assert (await kit.scheduler.store.execution(execution_id)).status is ExecutionStatus.QUEUED
     assert caplog.text.count("none has taken it from queue 'gpu'") == 1
@@ -206,7 +208,7 @@ async def test_what_was_sent_to_workers_waits_for_no_tool_here(kit: Any, courier
         asked = [("get_job", {"job_id": "job"}), ("list_executions", {"job_id": "job"}), ("get_execution", {"execution_id": execution_id})]
         job, listed, one = [(await visitor.injector.run("scheduler", {"operation": name, **fields})).data for name, fields in asked]
     reasons = [job["info"]["reason"], job["recent_history"][0]["reason"], listed["history"][0]["reason"], one["reason"]]
-    assert [reason for reason in reasons if "AgenTool" in reason] == []  # on a busy machine one says that no worker has taken it yet
+    assert set(reasons) <= {"", NOT_TAKEN}  # it says so as soon as it is sent again, which a busy machine may reach first
 
 
 class Unbegun(Attempts):
