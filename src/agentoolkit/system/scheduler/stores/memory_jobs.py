@@ -127,8 +127,7 @@ class MemoryJobs(dict[str, StoredJob]):
         if state.status is not stored.state.status:
             self._leave(stored)
             self._enter(after)
-        if self._due is not None:
-            self._place(after)
+        self._place(after)
         return after
 
     def cancel(self, stored: StoredJob, at: datetime, reason: str) -> None:
