@@ -12,6 +12,7 @@ from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, start_stop_operations, views
+from agentoolkit.system.scheduler.changed_jobs import Added
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
@@ -21,7 +22,7 @@ from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Bounds, Kind
 from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, Scheduled, SchedulerOutput
-from agentoolkit.system.scheduler.service import Added, SchedulerService
+from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
 

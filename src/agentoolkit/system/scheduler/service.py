@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace as dataclass_replace
 from datetime import datetime
-from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
+from agentoolkit.system.scheduler.changed_jobs import Added, Cancelled
 from agentoolkit.system.scheduler.checks import check_executor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
@@ -19,7 +19,7 @@ from agentoolkit.system.scheduler.events import Listener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.job_writer import JobWriter
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
@@ -32,30 +32,6 @@ from agentoolkit.system.scheduler.upstream import resolve_upstream
 
 _TRIES = 5
 """How often a change is repeated that a firing came between."""
-
-
-class Added(NamedTuple):
-    """A job that is scheduled now."""
-
-    job: Job
-    state: JobState
-    reading: Reading
-    created: bool
-    """False if the very same job was there already."""
-    changed: bool = False
-    """True if it was there, and other than it is now."""
-
-
-class Cancelled(NamedTuple):
-    """A job that is cancelled now."""
-
-    job: Job
-    reason: str
-    cancelled: Sequence[Execution]
-    """Executions of it that waited, and do not run."""
-    running: Sequence[Execution]
-    """Executions of it that still run."""
-
 
 _PLAIN_HABITS = ReadingHabits()
 Names = Collection[str]
@@ -121,12 +97,24 @@ class SchedulerService:
         if replace_existing and (replaced := await self._redefined(asked, job_id, dry_run=dry_run, assumed=assumed)):
             return replaced
         if not dry_run and get_caller().is_admin:
-            planned = plan(asked, job_id, self.parts.injector, self.now(), self._habits)
+            planned = self._planned(asked, job_id)
             with suppress(JobExists, InvalidJob):  # the very same job may be there, also one that could not be added any more
-                return await self._new(planned)
+                return await self._write_new(planned)
+        return await self._look_first(asked, job_id, dry_run=dry_run, assumed=assumed)
+
+    def _planned(self, asked: JobFields, job_id: str | None) -> Plan:
+        return plan(asked, job_id, self.parts.injector, self.now(), self._habits)
+
+    async def _write_new(self, planned: Plan) -> Added:
+        """Write a new job, without a look whether it is there: the store refuses an id or name that is taken."""
+        planned = await self._admitted(planned)
+        await self._writer.add(StoredJob(planned.job, planned.state))
+        return Added(*planned, created=True)
+
+    async def _look_first(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added:
+        """Answer with the very same job where it is there; else write it, or tell in a dry run what would be so."""
         named = await self._named(asked, None) if job_id is None else None
-        id_ = named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id
-        planned = plan(asked, id_, self.parts.injector, self.now(), self._habits)
+        planned = self._planned(asked, named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id)
         is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
             return await self._as_it_is(there, planned.reading, writes=not dry_run)
@@ -136,17 +124,11 @@ class SchedulerService:
             await self._writer.check_circle(planned.job, assumed)
             return Added(*planned, created=True)
         try:
-            return await self._new(planned)
+            return await self._write_new(planned)
         except JobExists:  # somebody else was quicker: if it is the very same job, it is there as wanted
             if there := await self._writer.find_same(planned.job):
                 return await self._as_it_is(there, planned.reading)
             raise
-
-    async def _new(self, planned: Plan) -> Added:
-        """Write a new job, without a look whether it is there: the store refuses an id or name that is taken."""
-        planned = await self._admitted(planned)
-        await self._writer.add(StoredJob(planned.job, planned.state))
-        return Added(*planned, created=True)
 
     async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added | None:
         """Make an existing job the one that is asked for; None if there is none of this id or name. A dry run says what to assume."""

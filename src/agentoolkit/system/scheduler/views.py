@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from agentoolkit.system.scheduler.changed_jobs import Added, Cancelled
 from agentoolkit.system.scheduler.decisions.admission import ends_soon
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
@@ -29,7 +30,6 @@ from agentoolkit.system.scheduler.schemas import (
     SchedulerOutput,
     Timing,
 )
-from agentoolkit.system.scheduler.service import Added, Cancelled
 from agentoolkit.text import counted
 
 NEXT_RUNS = 5
