@@ -58,29 +58,22 @@ def print_result(result: BaseModel) -> None:
     print_json(result.model_dump(mode="json"))
 
 
-def print_found(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False, nothing: str = "") -> bool:
-    """Print an answer for programs, if that is wanted, or that it has no rows. Return whether nothing is left to print.
+def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False) -> None:
+    """Print an answer for programs, as CSV or as JSON.
 
     Args:
         found: The answer.
         rows: Its field that is a list, which CSV is made of.
-        output: ``table``, ``json`` or ``csv``.
-        json: The same as an output of ``json``.
-        nothing: The sentence for people where there are no rows.
+        output: ``csv``; all else is JSON.
+        json: JSON, whatever the output says.
     """
-    if not json and output == "table":
-        held = found[rows] if isinstance(found, Mapping) else getattr(found, rows)
-        if nothing and not held:
-            say(nothing)
-        return bool(nothing) and not held
     data: dict[str, Any] = dict(found) if isinstance(found, Mapping) else found.model_dump(mode="json")
-    if json or output == "json":
+    if json or output != "csv":
         print_json(data)
-        return True
-    from agentoolkit.csv_text import csv_text
+    elif data[rows]:
+        from agentoolkit.csv_text import csv_text
 
-    sys.stdout.write(csv_text(data[rows], list(data[rows][0])) if data[rows] else "")
-    return True
+        sys.stdout.write(csv_text(data[rows], list(data[rows][0])))
 
 
 def shown(text: str | Text) -> Text:

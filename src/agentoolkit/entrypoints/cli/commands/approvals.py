@@ -20,14 +20,19 @@ def list_(output: Output = "table", json: Json = False) -> None:
     """List what waits for a person, the oldest first."""
     from json import dumps
 
-    from agentoolkit.entrypoints.cli.printing import print_found, print_table
+    from agentoolkit.entrypoints.cli.printing import print_data, print_table, say
     from agentoolkit.entrypoints.cli.session import ask_tool
 
     found = ask_tool("agent", "list_approvals")
-    if print_found(found, "approvals", output, json=json, nothing="Nothing waits for a person."):
-        return
-    rows = [(each.approval_id, each.owner, each.agent, each.deadline, dumps(each.calls, ensure_ascii=False)) for each in found.approvals]
-    print_table(rows, ("id", "owner", "agent", "denied at", "asks for"))
+    if json or output != "table":
+        print_data(found, "approvals", output, json=json)
+    elif not found.approvals:
+        say("Nothing waits for a person.")
+    else:
+        rows = [
+            (each.approval_id, each.owner, each.agent, each.deadline, dumps(each.calls, ensure_ascii=False)) for each in found.approvals
+        ]
+        print_table(rows, ("id", "owner", "agent", "denied at", "asks for"))
 
 
 @approvals_app.command(cls=ReportingCommand, epilog=example_of("approve"))

@@ -64,13 +64,17 @@ def history(
     """List the executions whose due times are the latest, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
     from agentoolkit.entrypoints.cli.listing import find_executions, job_and_query
-    from agentoolkit.entrypoints.cli.printing import print_found
+    from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import visit
 
     job, query = job_and_query([*(words or []), *([query] if query else [])])
     found = visit(lambda kit: find_executions(kit, query, limit, job, status, view))
     nothing = "No execution fits." if query or status or view else "Nothing has run yet."
-    if not print_found(found, "history", output, json=json, nothing=nothing):
+    if json or output != "table":
+        print_data(found, "history", output, json=json)
+    elif not found.history:
+        say(nothing)
+    else:
         print_history(found.history, ids=True)
 
 

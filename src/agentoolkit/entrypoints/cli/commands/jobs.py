@@ -74,14 +74,14 @@ def list_(
     """
     from agentoolkit.entrypoints.cli.job_pages import print_jobs
     from agentoolkit.entrypoints.cli.listing import find_jobs, query_of
-    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import command_name, kept_example, visit
 
     asked = query_of(query, status=status, tag=tag, owner=owner)
     found = visit(lambda kit: find_jobs(kit, asked, view))
-    if print_found(found, "jobs", output, json=json):
-        return
-    if not found.jobs:
+    if json or output != "table":
+        print_data(found, "jobs", output, json=json)
+    elif not found.jobs:
         say("No job fits." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
         if not (asked or view) and (example := kept_example()):
             say(f"The bundled example's jobs are kept apart: AGENTOOL_DATABASE={example} {command_name()} list")
@@ -97,12 +97,16 @@ def upcoming(
 ) -> None:
     """List the jobs that are due next, those due first at first."""
     from agentoolkit.entrypoints.cli.job_pages import print_jobs
-    from agentoolkit.entrypoints.cli.printing import print_found
+    from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobList
 
     found = ask(JobList, "list_upcoming", limit=limit, owner=owner)
-    if not print_found(found, "jobs", output, json=json, nothing="Nothing is due any more."):
+    if json or output != "table":
+        print_data(found, "jobs", output, json=json)
+    elif not found.jobs:
+        say("Nothing is due any more.")
+    else:
         print_jobs(found.jobs)
 
 

@@ -18,20 +18,20 @@ def queues(
     json: Json = False,
 ) -> None:
     """List queues and what is in them; or the messages of one, without taking any of them."""
-    from agentoolkit.entrypoints.cli.printing import print_found, print_table
+    from agentoolkit.entrypoints.cli.printing import print_data, print_table, say
 
     if name is not None:
-        found = _ask("peek", queue_name=name, limit=limit)
-        if not print_found(found, "messages", output, json=json, nothing="Nothing waits."):
-            _print_messages(found["messages"])
+        _print_messages(_ask("peek", queue_name=name, limit=limit), output, json=json, nothing="Nothing waits.")
         return
     found = _ask("list_queues", limit=limit)
-    nothing = "No queues. A job has one by --result-queue or --error-queue."
-    if print_found(found, "queues", output, json=json, nothing=nothing):
-        return
-    columns = ("queue_name", "ready", "delayed", "in_flight", "dead", "description")
-    rows = [[str(queue[column]) for column in columns] for queue in found["queues"]]
-    print_table(rows, ("queue", "ready", "delayed", "in flight", "dead", ""))
+    if json or output != "table":
+        print_data(found, "queues", output, json=json)
+    elif not found["queues"]:
+        say("No queues. A job has one by --result-queue or --error-queue.")
+    else:
+        columns = ("queue_name", "ready", "delayed", "in_flight", "dead", "description")
+        rows = [[str(queue[column]) for column in columns] for queue in found["queues"]]
+        print_table(rows, ("queue", "ready", "delayed", "in flight", "dead", ""))
 
 
 def dead_letters(
@@ -43,21 +43,26 @@ def dead_letters(
     json: Json = False,
 ) -> None:
     """List messages that nobody could work off, with the reason; or put them back."""
-    from agentoolkit.entrypoints.cli.printing import print_found, say
+    from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.text import counted
 
     if requeue or requeue_all:
         count = sum(_ask("requeue", queue_name=name, message_id=chosen)["count"] for chosen in (requeue or [None]))
         say(f"Put {counted(count, 'message')} back into {name}.")
         return
-    found = _ask("get_dlq", queue_name=name, limit=limit)
-    if not print_found(found, "messages", output, json=json, nothing="No dead letters."):
-        _print_messages(found["messages"])
+    _print_messages(_ask("get_dlq", queue_name=name, limit=limit), output, json=json, nothing="No dead letters.")
 
 
-def _print_messages(messages: list[dict[str, Any]]) -> None:
-    from agentoolkit.entrypoints.cli.printing import console, cut, print_table, result_text
+def _print_messages(found: dict[str, Any], output: str, *, json: bool, nothing: str) -> None:
+    from agentoolkit.entrypoints.cli.printing import console, cut, print_data, print_table, result_text, say
 
+    messages: list[dict[str, Any]] = found["messages"]
+    if json or output != "table":
+        print_data(found, "messages", output, json=json)
+        return
+    if not messages:
+        say(nothing)
+        return
     width = console().width
     columns = ("message_id", "state", "attempts", "enqueued_at", "reason")
     rows = [[*(str(message[column]) for column in columns), cut(result_text(message["message"]), width)] for message in messages]

@@ -23,12 +23,16 @@ def audit(
     json: Json = False,
 ) -> None:
     """Tell who created, changed, ran and cancelled what, from which door, the newest last."""
-    from agentoolkit.entrypoints.cli.printing import moment_of, present, print_found, print_table, short_time
+    from agentoolkit.entrypoints.cli.printing import moment_of, present, print_data, print_table, say, short_time
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import AuditList
 
     found = ask(AuditList, "audit", job_id=job, owner=owner, limit=limit)
-    if print_found(found, "entries", output, json=json, nothing="Nobody has done anything yet."):
+    if json or output != "table":
+        print_data(found, "entries", output, json=json)
+        return
+    if not found.entries:
+        say("Nobody has done anything yet.")
         return
     now = present()
     rows = [

@@ -19,14 +19,17 @@ ViewName = Annotated[str, typer.Argument(metavar="NAME", help="What it is called
 @views_app.command("list", cls=ReportingCommand, epilog=example_of("views-list"))
 def list_(output: Output = "table", json: Json = False) -> None:
     """List them."""
-    from agentoolkit.entrypoints.cli.printing import print_found, print_table
+    from agentoolkit.entrypoints.cli.printing import print_data, print_table, say
     from agentoolkit.entrypoints.cli.session import ask_tool
 
     found = ask_tool("saved_views", "list")
-    if print_found(found, "views", output, json=json, nothing="No views. Keep one: agentool views save NAME QUERY"):
-        return
-    rows = [(view.name, view.page, view.query, "default" if view.is_default else "") for view in found.views]
-    print_table(rows, ("name", "page", "query", ""))
+    if json or output != "table":
+        print_data(found, "views", output, json=json)
+    elif not found.views:
+        say("No views. Keep one: agentool views save NAME QUERY")
+    else:
+        rows = [(view.name, view.page, view.query, "default" if view.is_default else "") for view in found.views]
+        print_table(rows, ("name", "page", "query", ""))
 
 
 @views_app.command(cls=ReportingCommand, epilog=example_of("save"))
