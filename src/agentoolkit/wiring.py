@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError
 from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, import_builtin_tools, register_builtin_tools
-from agentoolkit.collector import frozen_afterwards
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.garbage_while_serving import frozen_afterwards
 from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event

@@ -530,7 +530,7 @@ async def test_a_handler_of_another_toolkit_is_not_left_behind(caplog):
 
 
 @pytest.mark.parametrize(
-    "step", ["rounds.Leadership.stop", "dispatch.Dispatch.stop", "engine.leave_handlers_behind", "outbox.Deliveries.stop"]
+    "step", ["leadership.Leadership.stop", "dispatch.Dispatch.stop", "engine.leave_handlers_behind", "outbox.Deliveries.stop"]
 )
 async def test_the_lead_is_given_up_whatever_fails_to_stop(step, monkeypatch):
     """Other processes go on at once, though a step of the stop fails."""

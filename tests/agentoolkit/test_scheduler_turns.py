@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.engine import rounds
+from agentoolkit.system.scheduler.engine import leadership
 from agentoolkit.system.scheduler.engine.engine import Engine
 from agentoolkit.system.scheduler.search import read_search
 from agentoolkit.system.scheduler.stores import memory_search
@@ -71,7 +71,7 @@ async def test_a_search_in_memory_ends_where_a_page_may_look_no_further(monkeypa
 
 async def test_who_takes_the_lead_sets_a_portion_of_alarms_at_a_time(monkeypatch: pytest.MonkeyPatch):
     """Others have a turn between portions, and an alarm that is set in one of them is not replaced by what was read before."""
-    monkeypatch.setattr(rounds, "ALARMS_AT_ONCE", 2)
+    monkeypatch.setattr(leadership, "ALARMS_AT_ONCE", 2)
     async with filled() as (_, engine):
         engine.clock.clear()
         taking = asyncio.ensure_future(engine.leadership._take_lead(starts=False))

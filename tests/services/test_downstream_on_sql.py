@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentoolkit.system.scheduler.engine.rounds import ROUND_SECONDS, TAKE_OVER_ROUNDS
+from agentoolkit.system.scheduler.engine.leadership import ROUND_SECONDS, TAKE_OVER_ROUNDS
 
 from .lives import RUN, Life
 

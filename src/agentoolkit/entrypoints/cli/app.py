@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from agentoolkit.entrypoints.cli.collection import collect_seldom
 from agentoolkit.entrypoints.cli.commands import (
     executions,
     jobs,
@@ -29,6 +28,7 @@ from agentoolkit.entrypoints.cli.commands.views import views_app
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.field_options import BoundsCommand, JobChangesCommand, JobCommand
+from agentoolkit.entrypoints.cli.garbage_while_loading import collect_seldom
 
 app = typer.Typer(
     cls=ReportingGroup,

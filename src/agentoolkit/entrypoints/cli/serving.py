@@ -14,8 +14,8 @@ from rich.console import Console
 
 from agentool.errors import AgenToolError, MissingExtra
 from agentoolkit.entrypoints.cli.apply_tasks import Applied
-from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
+from agentoolkit.entrypoints.cli.garbage_while_loading import collect_as_usual
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
 from agentoolkit.entrypoints.cli.served_tasks import EXAMPLE, Served
 from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, names_database, settings_for

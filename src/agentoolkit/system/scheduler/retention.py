@@ -1,4 +1,7 @@
-"""How much is kept: executions of a job, what they returned, and jobs that are over."""
+"""How much is kept: executions of a job, what they returned, and jobs that are over.
+
+On a database `stores/sql/claims` prunes histories, as `stores/sql/single_statements` does; `stores/sql/purging` removes jobs.
+"""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.collection import collect_as_usual
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
+from agentoolkit.entrypoints.cli.garbage_while_loading import collect_as_usual
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
 
 mcp_app = typer.Typer(

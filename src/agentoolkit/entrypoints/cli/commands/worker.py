@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentoolkit.entrypoints.cli.collection import collect_as_usual
+from agentoolkit.entrypoints.cli.garbage_while_loading import collect_as_usual
 from agentoolkit.entrypoints.cli.options import Allow
 
 
@@ -35,7 +35,7 @@ def worker(
     allow: Allow = None,
 ) -> None:
     """Carry out jobs for a scheduler elsewhere, as a worker of Celery or RQ, until Ctrl-C."""
-    from agentoolkit.entrypoints.cli.working import WorkerOptions, run_celery_worker, run_rq_worker
+    from agentoolkit.entrypoints.cli.run_workers import WorkerOptions, run_celery_worker, run_rq_worker
 
     collect_as_usual()
     options = WorkerOptions(tuple(queues or ()), app, pool, concurrency, events)

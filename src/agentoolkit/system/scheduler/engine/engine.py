@@ -11,10 +11,10 @@ from agentoolkit.system.scheduler.engine.alarms import alarms_of
 from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.failure_log import log_failure
+from agentoolkit.system.scheduler.engine.leadership import Leadership
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.rounds import Leadership
-from agentoolkit.system.scheduler.engine.uncancellable import leave_handlers_behind
+from agentoolkit.system.scheduler.engine.stuck_handlers import leave_handlers_behind
 
 logger = logging.getLogger(__name__)
 

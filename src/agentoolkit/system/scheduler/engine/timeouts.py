@@ -1,4 +1,4 @@
-"""Handlers whose time is up: cancelled first, which `ActiveExecutions` rings for, and given up if they ignore that."""
+"""Handlers whose time is up: cancelled first by `Dispatch`, for which `ActiveExecutions` rings, and given up if they ignore that."""
 
 from __future__ import annotations
 

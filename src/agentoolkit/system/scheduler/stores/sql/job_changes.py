@@ -16,8 +16,8 @@ from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
 from agentoolkit.system.scheduler.search.labels import labels_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
+from agentoolkit.system.scheduler.stores.sql.ids_in_use import Held, held_by, taken_by
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, execution_or_damaged, state_of
-from agentoolkit.system.scheduler.stores.sql.taken import Held, held_by, taken_by
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, writes
 
 _COLUMNS = ("job_id", "job_name", "definition", *STATE.names, "live", "sequence", "revision", "created_at", "follows")
