@@ -18,6 +18,7 @@ from agentoolkit.entrypoints.cli.apply_tasks import apply_tasks
 from agentoolkit.entrypoints.taskfile import load_tasks
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.errors import QueueNotFound
+from agentoolkit.system.scheduler.decisions.recovery import CUT_SHORT
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.wiring import Toolkit
 
@@ -124,7 +125,7 @@ async def test_what_runs_can_be_cancelled(world: World):
     """An execution that is cancelled while its handler is at work is ended, wherever it runs."""
     await world.open()
     await world.add("job", naps=25.0)
-    await world.until(lambda rows: bool(world.lines("start")) and rows[0].status.value == "running")
+    await world.until(lambda rows: bool(world.lines("start")) and [row.status.value for row in rows] == ["running"])
     (row,) = await world.rows()
     await world.ask("cancel_execution", execution_id=row.execution_id, reason="no more")
     (row,) = await world.all_over(1)
@@ -161,7 +162,9 @@ async def test_a_failing_attempt_is_tried_again(world: World):
     await world.ask("schedule", job_id="job", schedule="now", max_retries=1, retry_backoff=0.1, agentool_name="work", timeout=0.2,
                     input_data={"operation": "run", "naps": 5.0})  # fmt: skip
     (row,) = await world.all_over(1)
-    assert (row.status.value, row.attempt, len(world.lines("start"))) == ("failed", 2, 2)
+    # A worker that still stops for the test before this one gives back what it is sent: that is no attempt at it.
+    given_back = sum(each.error is not None and each.error.type in CUT_SHORT for each in row.attempts)
+    assert (row.status.value, row.attempt - given_back, len(world.lines("start"))) == ("failed", 2, 2)
 
 
 TASKS = """
