@@ -294,6 +294,21 @@ async def test_start_while_a_stop_drains_waits_for_it(kit, scheduler, probe):
     assert (record["status"], record["reason"], len(probe.calls)) == ("cancelled", "the scheduler stopped", 1)
 
 
+async def test_an_opening_whose_caller_leaves_while_a_stop_drains_opens(kit, scheduler, probe):
+    """It was asked for after the stop, so the scheduler runs afterwards, before anybody uses it."""
+    probe.blocks()
+    await scheduler.add("now", job_id="job")
+    await kit.advance()
+    stopping = asyncio.ensure_future(kit.scheduler.lifecycle.stop(0.3))
+    await asyncio.sleep(0)
+    opening = asyncio.ensure_future(kit.scheduler.lifecycle.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait({stopping, opening})
+    await kit.advance()
+    assert kit.scheduler.lifecycle.engine is not None
+
+
 async def test_close_while_a_stop_drains_keeps_the_outcome(kit, scheduler, probe):
     """The store is closed when the stop has ended, and not under it."""
     probe.blocks()

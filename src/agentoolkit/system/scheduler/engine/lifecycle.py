@@ -76,9 +76,9 @@ class Lifecycle:
         """Start at first use, and again on another event loop."""
         while self._wanted and not self.elsewhere and not self._asked_from_inside():
             pending = self._pending()
-            if pending is None:
-                if self.engine is not None:
-                    return
+            if pending is None and self.engine is not None:
+                return
+            if pending is None or pending is not self._start_step:  # also after a stop: it starts though its caller may leave
                 pending = self._start_step = self._transition(self._begin)
             await asyncio.wait({pending})
             if pending is self._start_step and not pending.cancelled() and (error := pending.exception()):
