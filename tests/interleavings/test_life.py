@@ -32,12 +32,14 @@ class Model:
     """What the requests, in the order in which they were made, ask for."""
 
     def __init__(self) -> None:
-        self.wanted, self.halted = True, False
+        self.wanted, self.halted, self.closed = True, False, False
 
     def hear(self, request: str) -> None:
         self.wanted = request in ("start", "restart", "open")
         if request in ("start", "restart", "stop"):
             self.halted = request == "stop"
+        if request != "stop":
+            self.closed = request == "close"
 
 
 class Lives(RuleBasedStateMachine):
@@ -63,6 +65,8 @@ class Lives(RuleBasedStateMachine):
     def _heard(self, request: str, error: BaseException | None) -> None:
         if error is None:
             self.model.hear(request)
+            # One that is closed refuses it, unless it is opened before its turn; whoever has left is not told which.
+            self.failed = self.failed or (request == "stop" and self.model.closed)
         else:
             self.failed = True
 
