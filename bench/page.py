@@ -64,7 +64,7 @@ async def made(name: str) -> str:
     """Run a bench and return its block: when it ran on what, and what it printed."""
     printed = io.StringIO()
     with redirect_stdout(printed):
-        await (TABLES[name] if name in TABLES else comparisons.ALL[name])()
+        await (TABLES[name] if name in TABLES else comparisons.comparison(name))()
     told = printed.getvalue().strip()
     shown = told if name in TABLES else f"```text\n{told}\n```"
     return f"{datetime.now(UTC):%Y-%m-%d}, {' · '.join(comparisons.conditions().splitlines())}\n\n{shown}"
