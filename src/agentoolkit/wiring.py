@@ -126,6 +126,8 @@ class Toolkit:
             self._stack.enter_context(self.injector.activate())
             self._stack.push_async_callback(self.scheduler.lifecycle.close, self._stop_seconds)
             await self.scheduler.lifecycle.open()
+            if self.database is not None and not self._runs_jobs:
+                self.database.may_block = self._may_block
             if self._runs_jobs:
                 self.events.publish("system.startup", "agentool")
                 self._stack.callback(self.events.publish, "system.shutdown", "agentool")
@@ -140,6 +142,10 @@ class Toolkit:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""
         await self._stack.__aexit__(kind, error, trace)
+
+    def _may_block(self) -> bool:
+        engine = self.scheduler.lifecycle.engine
+        return engine is not None and not engine.dispatch.executor.running
 
     def log_package(self) -> None:
         """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Annotated, Any
 
 import typer
@@ -111,4 +113,14 @@ app.add_typer(tokens.token_app, rich_help_panel="Scheduler")
 def main() -> None:
     """Run the command line."""
     collect_seldom()
-    app()
+    app_for(sys.argv[1:2])()
+
+
+def app_for(words: Sequence[str]) -> typer.Typer:
+    """Return the app with the command that is named alone: to put all of them together takes longer than some of them run."""
+    named = [command for command in app.registered_commands if command.name in words]
+    if not named:
+        return app
+    alone = copy(app)
+    alone.registered_commands, alone.registered_groups = named, []
+    return alone

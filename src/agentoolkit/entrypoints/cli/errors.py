@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from agentoolkit.entrypoints.cli.quick_help import import_help
+
 if TYPE_CHECKING:
     from agentool.errors import AgenToolError
 
@@ -55,6 +57,10 @@ class ReportingGroup(TyperGroup):
         except Exception as error:
             code = _report(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        import_help()
+        super().format_help(ctx, formatter)
 
 
 def _report(error: Exception) -> int:
@@ -110,6 +116,10 @@ def _silence_stdout() -> None:
 
 class ReportingCommand(TyperCommand):
     """A command whose errors know its options. It takes ``-5 minutes`` for what was meant, and not for an unknown option."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        import_help()
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         try:
