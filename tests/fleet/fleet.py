@@ -31,6 +31,8 @@ POLICIES = {"misfire_grace_time": 3600, "coalesce": False, "max_instances": 1_00
 SCHEDULER = ["agentool", "serve", "--kept"]
 WORKER = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "-n", "NUMBER@fleet", "-l", "INFO", "-c", "2"]
 WORKER += ["--without-mingle", "--without-gossip", "--pool"]
+OUR_WORKER = ["agentool", "worker", "--concurrency", "2"]
+"""It begins anew where Celery's own command ends and leaves that to a supervisor."""
 READY = ("Ctrl-C ends it", "stands by", " ready.")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.servers import Postgres, rabbitmq_running
 
 from .conftest import MakeFleet, Redis
-from .fleet import SCHEDULER, WORKER, Due, Fleet, Verdict, every_second
+from .fleet import OUR_WORKER, PATIENCE, SCHEDULER, WORKER, Fleet, every_second
 
 FULL = bool(os.environ.get("AGENTOOL_FULL"))
 JOBS = 20
@@ -24,21 +24,8 @@ LEASE = 0.0 if FULL else 4.0
 def fleet(make_fleet: MakeFleet, redis: Redis) -> Fleet:
     """A scheduler and a worker on Redis, which every test leaves as it found them."""
     fleet = make_fleet(redis.url, LEASE)
-    fleet.scheduler, fleet.worker = fleet.start(SCHEDULER, [*WORKER, "prefork"])
+    fleet.scheduler, fleet.worker = fleet.start(SCHEDULER, OUR_WORKER)
     return fleet
-
-
-def _over_with_a_supervisor(fleet: Fleet, jobs: Sequence[Due]) -> Verdict:
-    """Wait until all is over. A worker that takes nothing for half a minute is replaced, as the how-to has it.
-
-    Celery's worker now and then listens no more when Redis was away (its issues 8091 and 10205).
-    """
-    try:
-        return fleet.until_over(jobs, 30.0)
-    except AssertionError:
-        fleet.kill(fleet.worker)
-        fleet.worker = fleet.start_worker()
-        return fleet.until_over(jobs)
 
 
 def test_redis_that_comes_back_empty_costs_nothing(fleet: Fleet, redis: Redis, figure):
@@ -51,7 +38,7 @@ def test_redis_that_comes_back_empty_costs_nothing(fleet: Fleet, redis: Redis, f
     time.sleep(away)
     redis.start()
     back = time.monotonic()
-    verdict = _over_with_a_supervisor(fleet, jobs)
+    verdict = fleet.until_over(jobs, 2 * PATIENCE)  # a worker that hears nothing more begins anew after half a minute
     figure(9, f"Redis gone for {away} s, back empty: all ended {time.monotonic() - back:.1f} s after; {verdict}")
     assert (verdict.wrong, verdict.run_again) == (0, 0)
 

@@ -19,6 +19,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.entrypoints.deaf_workers import EndsWhenDeaf
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.celery import TASK, create_app
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 settings = Settings()
 app = create_app(settings.celery, settings.queues)
+app.steps["worker"].add(EndsWhenDeaf)
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
 
 POOLS = ("prefork", "processes", "threads", "solo")

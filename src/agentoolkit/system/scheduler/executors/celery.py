@@ -55,6 +55,7 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # for ever: by itself a worker would give up within an hour
         broker_connection_timeout=SEND_SECONDS,
         broker_transport_options=on_redis if is_redis else {"confirm_publish": True},
     )
