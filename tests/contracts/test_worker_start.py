@@ -14,18 +14,24 @@ from agentoolkit.entrypoints.worker_checks import unable_jobs
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
 
-from .workers import environment_of
+from .workers import environment_of, running
 
 ABSENT = "import os, sys\n\nsys.modules.update(dict.fromkeys(os.environ['ABSENT'].split(), None))\n"
 """A module that is None cannot be imported, and is not found, as one that was never installed."""
 BROKER = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
-def start(folder: Path, asked: list[str], absent: str, **variables: str) -> list[str]:
-    """Start a worker where packages are absent, which ends by itself; return its lines."""
+def without(folder: Path, absent: str, **variables: str) -> dict[str, str]:
+    """Return the variables of a worker for which packages are absent."""
     (folder / "sitecustomize.py").write_text(ABSENT)
     environment = environment_of(str(folder / "jobs.db"), folder / "log", **{**BROKER, **variables}, ABSENT=absent)
     environment["PYTHONPATH"] += f":{folder}"
+    return environment
+
+
+def start(folder: Path, asked: list[str], absent: str, **variables: str) -> list[str]:
+    """Start a worker where packages are absent, which ends by itself; return its lines."""
+    environment = without(folder, absent, **variables)
     ran = subprocess.run([sys.executable, "-m", *asked], env=environment, cwd=folder, capture_output=True, text=True, timeout=180)
     assert ran.returncode != 0
     return (ran.stdout + ran.stderr).strip().splitlines()
@@ -101,8 +107,9 @@ async def test_a_worker_names_jobs_that_its_own_tools_would_refuse(tmp_path: Pat
 def test_what_is_missing_is_in_a_worker_s_log(tmp_path: Path):
     """It is said as the worker starts, before its first execution, and keeps it from none."""
     asyncio.run(scheduled(str(tmp_path / "jobs.db"), JOBS[0]))
-    lines = start(tmp_path, ["agentool", "worker", "--rq", "--pool", "solo"], "mcp", AGENTOOL_EXECUTOR="rq")
-    assert [line for line in lines if "Job 'calls' cannot run here" in line]
+    environment, output = without(tmp_path, "mcp", AGENTOOL_EXECUTOR="rq"), tmp_path / "output"
+    with running(["agentool", "worker", "--rq", "--pool", "solo"], environment, output, "Redis is away"):
+        assert "Job 'calls' cannot run here" in output.read_text()
 
 
 def test_the_store_is_looked_at_once(monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
@@ -49,6 +49,32 @@ def run_executions(execution_ids: list[str]) -> None:
 def hello(name: str) -> str:
     """Greet: what `agentoolkit.entrypoints.send_hello_task` sends to see whether a worker answers."""
     return f"hello {name}"
+
+
+class Ended(NamedTuple):
+    """How a worker came to its end."""
+
+    code: int
+    """0: it was asked to end."""
+    was_ready: bool
+
+
+def run_worker(asked: list[str]) -> Ended:
+    """Run a worker in this process, with the arguments of Celery's command, until it ends."""
+    ended = Ended(0, was_ready=False)
+
+    def note_ready(**_: object) -> None:
+        nonlocal ended
+        ended = ended._replace(was_ready=True)
+
+    def note_code(sender: Any, **_: object) -> None:  # Celery's own function loses it
+        nonlocal ended
+        ended = ended._replace(code=sender.exitcode or ended.code)
+
+    signals.worker_ready.connect(note_ready)
+    signals.worker_shutdown.connect(note_code)
+    app.worker_main(asked)
+    return ended
 
 
 @signals.celeryd_init.connect

@@ -8,12 +8,17 @@ neither.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import TimeoutError as RedisSilent
 from rq import Queue, SimpleWorker, Worker
 from rq.job import Job
 
@@ -22,6 +27,11 @@ from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+"""Between two tries at a Redis server that is away."""
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
@@ -73,6 +83,12 @@ class _ExecutionsWorker:
     def __init__(self, queues: Sequence[Queue | str], **told: Any) -> None:
         names = [queue if isinstance(queue, str) else queue.name for queue in queues]
         super().__init__(names, **{**told, "serializer": "json", "job_class": ExecutionsJob})  # pyright: ignore[reportCallIssue]
+        self.is_stopping = False
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        """See `rq.Worker.request_stop`."""
+        self.is_stopping = True
+        super().request_stop(signum, frame)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 class ForkingWorker(_ExecutionsWorker, Worker):
@@ -89,7 +105,7 @@ class InProcessWorker(_ExecutionsWorker, SimpleWorker):
 
 
 def work(*, forks: bool) -> None:
-    """Run a worker on these settings until it is stopped.
+    """Run a worker on these settings until it is stopped. Where Redis goes away, RQ's ends: another one begins when it is back.
 
     Raises:
         AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
@@ -97,7 +113,24 @@ def work(*, forks: bool) -> None:
     check_worker(settings)
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
     kind = ForkingWorker if forks else InProcessWorker
-    kind(QUEUES, connection=connection).work(logging_level="INFO")
+    while not _works_to_its_end(kind, connection):
+        time.sleep(RETRY_SECONDS)
+
+
+def _works_to_its_end(kind: type[ForkingWorker | InProcessWorker], connection: Redis) -> bool:
+    """Let a worker work until it is stopped. False: Redis went away before."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    worker = None
+    try:
+        worker = kind(QUEUES, connection=connection)
+        worker.work(logging_level="INFO")
+    except (RedisAway, RedisSilent) as error:
+        logger.warning("Redis is away (%s); trying again in %g s", error, RETRY_SECONDS)
+        return worker is not None and worker.is_stopping
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return True
 
 
 if __name__ == "__main__":  # as the document starts its worker: ``python -m … my_queue``

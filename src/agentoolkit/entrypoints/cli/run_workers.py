@@ -9,14 +9,11 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from agentool.errors import ConfigurationError, MissingExtra
 from agentoolkit.entrypoints.cli.session import settings_for
 from agentoolkit.settings import Settings
-
-if TYPE_CHECKING:
-    from celery import Celery
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +29,6 @@ class WorkerOptions(NamedTuple):
     """Are Celery's events of each message sent, though nobody has asked for them yet?"""
 
 
-class Ended(NamedTuple):
-    """How a worker of Celery came to its end."""
-
-    code: int
-    """0: it was asked to end."""
-    was_ready: bool
-
-
 def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     """Run a worker of Celery until it is stopped. One that fails, as Celery's may when its broker was away, is begun anew.
 
@@ -50,7 +39,7 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     environment = dict(os.environ)
     _set_variables(options, allow)
     try:
-        from agentoolkit.entrypoints.celery_app import app, unable
+        from agentoolkit.entrypoints.celery_app import run_worker, unable
     except ImportError as error:
         raise MissingExtra("A worker of Celery needs the extra 'celery'.", remedy="Install 'agentool[celery]'.") from error
     if (why := unable(options.pool)) is not None:
@@ -62,32 +51,13 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
         asked += ["--include", options.app]  # for the tasks of its own that it may have
     if options.concurrency is not None:
         asked += ["--concurrency", str(options.concurrency)]
-    ended = _run_to_its_end(app, asked)
+    ended = run_worker(asked)
     if ended.code and ended.was_ready:
         logger.warning("The worker has failed, and begins anew")
         # Under the same pid, and with nothing of what failed.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  the command that began it
     if ended.code:
         raise SystemExit(ended.code)
-
-
-def _run_to_its_end(app: Celery, asked: list[str]) -> Ended:
-    from celery import signals
-
-    ended = Ended(0, was_ready=False)
-
-    def note_ready(**_: object) -> None:
-        nonlocal ended
-        ended = ended._replace(was_ready=True)
-
-    def note_code(sender: Any, **_: object) -> None:  # Celery's own function loses it
-        nonlocal ended
-        ended = ended._replace(code=sender.exitcode or ended.code)
-
-    signals.worker_ready.connect(note_ready)
-    signals.worker_shutdown.connect(note_code)
-    app.worker_main(asked)
-    return ended
 
 
 def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:

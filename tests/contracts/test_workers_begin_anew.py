@@ -1,20 +1,34 @@
-"""A worker of Celery that takes nothing though messages wait for it: it ends, and `agentool worker` begins anew."""
+"""Workers that their engine does not bring back after Redis was away: `agentool worker` begins them anew."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 from celery import Celery
+from rq import Queue
+from tests.servers import free_port, redis_running
 
 from agentoolkit.entrypoints.deaf_workers import LOOKS, Look, is_deaf
+from agentoolkit.system.scheduler.executors.rq import FUNCTION
 
 from .workers import PATIENCE, environment_of, running
 
 IDLE = Look(waiting=1, in_hand=False, taken=7)
+
+
+def until(holds: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
+    """Wait until something holds, while a worker lives."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.05)
 
 
 def deaf(*looks: Look) -> bool:
@@ -50,12 +64,24 @@ def test_a_deaf_worker_begins_anew(redis_url: str, tmp_path: Path):
     asked = ["agentool", "worker", "--app", "deaf_app", "--pool", "threads"]
     with running(asked, environment, output, " ready.") as process, Celery("sender", broker=redis_url) as sender:
         sender.send_task("agentool.hello", ("you",), queue="celery", ignore_result=True)
-        deadline = time.monotonic() + PATIENCE
-        while "hello you" not in output.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, output.read_text()
-            time.sleep(0.05)
+        until(lambda: "hello you" in output.read_text(), process, output)
         said = output.read_text()
         assert mark.exists()
         assert "Messages wait (1), and this worker has taken none" in said
         assert "The worker has failed, and begins anew" in said
         assert client.llen("celery") == 0
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_worker_of_rq_waits_for_redis(tmp_path: Path, pool: str):
+    """Started where no server is, it takes what is sent to the one that comes: RQ's own worker would end."""
+    port, output = free_port(), tmp_path / "output"
+    url = f"redis://127.0.0.1:{port}/0"
+    environment = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", REDIS_URL=url)
+    with (
+        running(["agentool", "worker", "--rq", "--pool", pool], environment, output, "Redis is away") as process,
+        redis_running(tmp_path, port),
+        redis.Redis.from_url(url) as client,
+    ):
+        Queue("agentool.medium", client, serializer="json").enqueue_call(FUNCTION, (["unknown"],), result_ttl=0)
+        until(lambda: client.llen("rq:queue:agentool.medium") == 0, process, output)
