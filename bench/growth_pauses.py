@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentoolkit.portions import IN_A_TURN, done_in_portions
 from agentoolkit.settings import Settings
 from agentoolkit.transfer import Everything, export_lines
 from agentoolkit.wiring import Toolkit
@@ -23,7 +24,7 @@ from bench.growth import POSTGRES, empty, fill
 
 WANTED_MS = 20.0
 TOGETHER = 1_000
-"""Jobs that are asked for at once."""
+"""Jobs that are sent together."""
 
 
 class Longest(NamedTuple):
@@ -68,10 +69,13 @@ async def _export(kit: Toolkit) -> None:
 
 
 async def _schedule_many(kit: Toolkit) -> None:
-    asked = {"operation": "schedule", "agentool_name": "logging", "schedule": "every day at 9", "input_data": {"operation": "list_levels"}}
-    await asyncio.gather(
-        *(kit.injector.run("scheduler", {**asked, "job_name": f"new-{n}"}) for n in range(TOGETHER)), return_exceptions=True
-    )
+    """Schedule jobs as the API does that is sent many."""
+    asked = {"operation": "schedule", "agentool_name": "logging", "schedule": "every day at 9", "input_data": {"operation": "read"}}
+
+    async def schedule(number: int) -> None:
+        await kit.injector.run("scheduler", {**asked, "job_name": f"new-{number}"})
+
+    await done_in_portions(schedule, range(TOGETHER), IN_A_TURN)
 
 
 def _asks(operation: str, **fields: Any) -> Callable[[Toolkit], Awaitable[object]]:
@@ -94,7 +98,7 @@ OPERATIONS: dict[str, Callable[[Toolkit], Awaitable[object]]] = {
     "get_job": _asks("get_job", job_id="job-000077"),
     "get_job, unknown": _asks("get_job", job_id="job-000077x"),
     "status": _asks("status"),
-    "schedule, 1,000 at once": _schedule_many,
+    "schedule, 1,000 together": _schedule_many,
     "tidy": lambda kit: kit.scheduler.store.purge(kit.scheduler.now()),
     "export": _export,
     "restart": _asks("restart"),

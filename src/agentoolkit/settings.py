@@ -130,7 +130,7 @@ class Settings(BaseModel):
     result_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of JSON that a result may have; a larger one is a failure")
     freeze: bool = Field(
         default=False,
-        description="Leave what is in memory after the opening out of garbage collection, which else pauses a busy process for "
+        description="Leave what stays in memory out of garbage collection, which else pauses a busy process for "
         "milliseconds; for a process that does nothing else. `agentool serve` does so",
     )
     plugins: tuple[str, ...] = Field(

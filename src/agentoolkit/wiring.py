@@ -15,7 +15,7 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, import_bui
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.garbage_while_serving import frozen_afterwards
+from agentoolkit.garbage_while_serving import collected_in_portions, frozen_afterwards
 from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
 from agentoolkit.observability.event_log import log_event
@@ -134,6 +134,8 @@ class Toolkit:
             if self._ping is not None:
                 self._stack.push_async_callback(self._ping.stop)
                 self._ping.start()
+            if self.settings.freeze:
+                self._stack.enter_context(collected_in_portions())
         except BaseException as error:
             self._unregister()
             await self.__aexit__(type(error), error, error.__traceback__)

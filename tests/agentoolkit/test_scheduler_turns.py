@@ -13,7 +13,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.engine import leadership
 from agentoolkit.system.scheduler.engine.engine import Engine
 from agentoolkit.system.scheduler.search import read_search
-from agentoolkit.system.scheduler.stores import memory_search
+from agentoolkit.system.scheduler.stores import memory_queries, memory_search
 from agentoolkit.testing import ManualTime
 from agentoolkit.transfer import Everything, backup, export_lines
 from agentoolkit.wiring import Toolkit
@@ -67,6 +67,19 @@ async def test_a_search_in_memory_ends_where_a_page_may_look_no_further(monkeypa
         second = await kit.scheduler.store.search_jobs(search, 10, first.following)
     assert (first.jobs, first.following and first.following.id) == ([], "job3")
     assert ([stored.job.job_id for stored in second.jobs], second.following) == (["job5"], None)
+
+
+async def test_all_jobs_in_memory_are_put_in_order_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """Others have a turn after each portion, and the jobs are those of one moment, the oldest first."""
+    monkeypatch.setattr(memory_queries, "PORTION", 2)
+    async with filled() as (kit, _):
+        store = kit.scheduler.store
+        assert await turns(store.jobs()) == JOBS // 2
+        reading = asyncio.ensure_future(store.jobs())
+        await asyncio.sleep(0)
+        await store.remove("job6", NOW)
+        found = [stored.job.job_id for stored in await reading]
+    assert found == [f"job{number}" for number in range(JOBS)]
 
 
 async def test_who_takes_the_lead_sets_a_portion_of_alarms_at_a_time(monkeypatch: pytest.MonkeyPatch):

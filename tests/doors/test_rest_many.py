@@ -12,8 +12,10 @@ import pytest
 
 from agentoolkit.database.session import Session
 from agentoolkit.database.worker import DatabaseThread
+from agentoolkit.portions import IN_A_TURN
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.testing import TestToolkit, toolkit
 
 from .conftest import LIST, Api
@@ -37,7 +39,7 @@ class Counted:
 @pytest.fixture
 async def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[TestToolkit]:
     for module in ("bulk", "batches"):
-        monkeypatch.setattr(f"agentoolkit.entrypoints.rest.{module}.AT_ONCE", PORTION)
+        monkeypatch.setattr(f"agentoolkit.entrypoints.rest.{module}.IN_A_TURN", PORTION)
     settings = Settings.from_values({"timezone": "UTC", "database": f"sqlite:///{tmp_path / 'jobs.db'}"})
     async with toolkit(settings=settings) as opened:
         yield opened
@@ -101,6 +103,28 @@ async def test_tasks_are_created_in_portions(api: Api, counted: Counted) -> None
     assert (made["created"], made["failed"]) == (MANY, 0)
     assert counted.statements < MAX_STATEMENTS
     assert set(counted.seen) <= {0, PORTION, MANY}
+
+
+async def test_a_portion_is_short_where_others_share_the_event_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is sent many jobs begins with no more of them in one turn than take some milliseconds."""
+    monkeypatch.undo()
+    begun: list[int] = []
+    add = SchedulerService.add
+
+    async def counting(*given: Any, **named: Any) -> Any:
+        begun[-1] += 1
+        return await add(*given, **named)
+
+    async def turns() -> None:
+        while True:
+            begun.append(0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(SchedulerService, "add", counting)
+    turning = asyncio.create_task(turns())
+    await api("POST", "/batch/tasks", json={"tasks": tasks(3 * IN_A_TURN)})
+    turning.cancel()
+    assert (max(begun), sum(begun)) == (IN_A_TURN, 3 * IN_A_TURN)
 
 
 async def test_what_is_refused_of_a_portion_is_refused_alone(api: Api, counted: Counted) -> None:

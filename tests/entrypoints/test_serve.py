@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agentoolkit.entrypoints.cli.serving import Serving
+from agentoolkit.garbage_while_serving import ROUNDS
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import ManualTime
@@ -47,6 +50,20 @@ def test_a_task_becomes_a_job(cli: Cli) -> None:
     """A task of the file is scheduled, and the job outlives the process."""
     assert marks(cli.serve(GREET).stdout) == {"greeting": "new"}
     assert [job["job_id"] for job in cli.data("list")["jobs"]] == ["greeting"]
+
+
+def test_what_serves_has_short_collections_of_garbage(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its opening on full collections come sooner than Python's usual ones, so that each one is short."""
+    seen: list[tuple[int, int, int]] = []
+    begin = Serving._begin
+
+    async def looking(serving: Serving, kit: Toolkit, opened: datetime) -> None:
+        seen.append(gc.get_threshold())
+        await begin(serving, kit, opened)
+
+    monkeypatch.setattr(Serving, "_begin", looking)
+    cli.serve(GREET)
+    assert [rounds for *_, rounds in seen] == [ROUNDS]
 
 
 def test_the_same_task_is_found_again(cli: Cli) -> None:

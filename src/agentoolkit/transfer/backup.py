@@ -33,8 +33,8 @@ VERSION = 3
 _ALL = 1_000_000_000
 _PAGE = 500
 """Executions that are read at once."""
-AT_ONCE = 200
-"""Records that are written before others on the event loop have their turn: a few milliseconds."""
+AT_ONCE = 50
+"""Records that are written before others on the event loop have their turn: two milliseconds. They may wait three turns."""
 _PORTION = 512
 
 T = TypeVar("T")

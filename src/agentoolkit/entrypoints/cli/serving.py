@@ -81,8 +81,8 @@ class Serving:
         with stopping_on_signals() as stopped:
             kit = self._kit = Toolkit(self._settings)
             kit.scheduler.subscribe(self._log.hear)
+            collect_as_usual()  # before the opening, after which the toolkit itself says what is collected
             async with kit, self._serving_http(kit):
-                collect_as_usual()
                 await self._begin(kit, opened)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):

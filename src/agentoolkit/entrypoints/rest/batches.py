@@ -12,7 +12,7 @@ from starlette.datastructures import State
 
 from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.problems import problem_of
-from agentoolkit.portions import AT_ONCE
+from agentoolkit.portions import IN_A_TURN
 
 KEPT = 100
 """Batches that are remembered."""
@@ -82,7 +82,7 @@ class Batch:
                     if len(self.failed) < MAX_NAMED:
                         self.failed.append((item, problem_of(error).detail))
 
-        await asyncio.gather(*(take() for _ in range(min(AT_ONCE, self.total))), return_exceptions=True)  # ends after all of them
+        await asyncio.gather(*(take() for _ in range(min(IN_A_TURN, self.total))), return_exceptions=True)  # ends after all of them
         self.finished_at = datetime.now(UTC)
 
 

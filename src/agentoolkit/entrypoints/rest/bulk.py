@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
-from agentoolkit.portions import AT_ONCE, done_in_portions
+from agentoolkit.portions import IN_A_TURN, done_in_portions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 router = guarded_router("bulk")
@@ -105,7 +105,7 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
         else:
             made.unchanged += 1
 
-    await done_in_portions(create, enumerate(new.tasks), AT_ONCE)
+    await done_in_portions(create, enumerate(new.tasks), IN_A_TURN)
     return made
 
 

@@ -49,7 +49,11 @@ class MemoryQueries:
         return self._jobs.find_similar(id_or_name, limit)
 
     async def jobs(self) -> Sequence[StoredJob]:
-        return sorted(self._jobs.values(), key=created)
+        placed: list[tuple[tuple[datetime, str], StoredJob]] = []
+        async for portion in in_portions(list(self._jobs.values()), PORTION):
+            placed += [(created(stored), stored) for stored in portion]
+        placed.sort()  # in one go, which is short where most are in order
+        return [stored for _, stored in placed]
 
     async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
         return list(islice(self._jobs.in_order(LIVE if status is None else (status,), after), limit))
