@@ -12,6 +12,7 @@ import pytest
 
 from agentool import ConfigurationError
 from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.redis_server import RedisUnavailable
 from agentoolkit.settings import Settings
 from agentoolkit.system.events import EventBus, EventMessage, InvalidEvent, get_event_bus
 from agentoolkit.system.events import subscriptions as subscriptions_module
@@ -97,6 +98,33 @@ async def test_a_handler_that_fails_harms_nobody(kit: TestToolkit, bus: EventBus
     bus.publish("a.2", "me")
     await kit.events.wait_idle()
     assert (tried, heard, failing.failures) == (["a.1", "a.2"], ["a.1", "a.2"], 2)
+
+
+@pytest.mark.parametrize(("error", "has_traceback"), [(RedisUnavailable("away"), False), (OSError("odd"), True)])
+async def test_a_store_that_is_away_is_told_of_in_a_line(
+    kit: TestToolkit,
+    bus: EventBus,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    has_traceback: bool,
+):
+    """It may be away for hours, and is tried again every two seconds. What nobody expected has a traceback; nothing is lost."""
+    append, heard, tries = kit.events.store.append, list[str](), [error, None]
+
+    async def fail_once(events: Any) -> int:
+        if (failure := tries.pop(0)) is not None:
+            raise failure
+        return await append(events)
+
+    monkeypatch.setattr(kit.events.store, "append", fail_once)
+    bus.subscribe("a.*", lambda event: heard.append(event.type))
+    await kit.events.wait_idle()
+    bus.publish("a.1", "me")
+    await kit.events.wait_idle()
+    (told,) = [record for record in caplog.records if "could not be written down" in record.message]
+    assert heard == ["a.1"]
+    assert (bool(told.exc_info), str(error) in told.getMessage()) == (has_traceback, not has_traceback)
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from agentool.core.injector import Injector
+from agentoolkit.failure_log import log_failure
 from agentoolkit.listeners import check_listener
 from agentoolkit.system.events.loops import BusLoop
 from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
@@ -28,7 +29,7 @@ BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""
 CLOSE_SECONDS = 2.0
-_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 0.5
+_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 2.0
 """After which a write that the store refused is tried again, doubled each time: it may only have met the end of another's use."""
 
 
@@ -229,7 +230,7 @@ class EventService:
                     if isinstance(subscription, Subscription):
                         subscription.begin(newest)
             except Exception:
-                logger.exception("Events could not be written down; trying again in %g s", delay)
+                log_failure(logger, "Events could not be written down; trying again in %g s", delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _RETRY_SECONDS)
                 continue
@@ -260,7 +261,7 @@ class EventService:
                 await self._readers.note()
                 newest = (await self.store.bounds()).newest
             except Exception:
-                logger.exception("Events of other processes could not be looked for")
+                log_failure(logger, "Events of other processes could not be looked for")
                 continue
             if newest > self._known:
                 self._known = newest

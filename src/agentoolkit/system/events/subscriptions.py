@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agentoolkit.failure_log import log_failure
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.system.events.messages import EventMessage, matching
 from agentoolkit.threads import FunctionThreads
@@ -101,6 +102,7 @@ class Subscription:
 
     def wake(self) -> None:
         """Tell it that there may be something to read, from any thread."""
+        self._idle = False  # from now on: who asks before the event loop has its turn would be told the opposite
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._woken.set)
 
@@ -165,7 +167,7 @@ class Subscription:
                     await self._save()
                 await self._wait()
             except Exception:
-                logger.exception("Events could not be read; trying again in %g s", RETRY_SECONDS)
+                log_failure(logger, "Events could not be read; trying again in %g s", RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _save(self) -> None:

@@ -15,6 +15,7 @@ from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
 from agentoolkit.endings import GoesOnLater, part_done
+from agentoolkit.failure_log import log_failure
 from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
@@ -22,7 +23,6 @@ from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.secrets_in_records import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
 from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
 from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.ports import DamagedJob

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from agentool.core.injector import Injector
+from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.delivery_calls import delivery, is_address, shown
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.event_loops import all_done
 from agentoolkit.system.scheduler.ports import JobStore, Message
 from agentoolkit.text import in_one_line

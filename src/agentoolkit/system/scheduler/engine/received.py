@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of

@@ -9,9 +9,9 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.waiting import given_up, tells_of_workers, waits_for_any, was_refused
 from agentoolkit.system.scheduler.engine.active import ActiveExecutions
-from agentoolkit.system.scheduler.engine.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.errors import SchedulerError

@@ -1,4 +1,4 @@
-"""How the engine writes of what goes wrong: what can happen any day in one line, what nobody expected with its traceback."""
+"""How work that is tried again writes of what goes wrong: what can happen any day in one line, what nobody expected with its traceback."""
 
 from __future__ import annotations
 
