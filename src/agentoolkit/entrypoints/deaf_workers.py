@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
+from contextlib import suppress
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
-from celery import Celery, bootsteps
+from celery import bootsteps
 from celery.worker import state
 from kombu.exceptions import ChannelError
 
@@ -63,15 +64,17 @@ class EndsWhenDeaf(bootsteps.StartStopStep):
     terminate = stop
 
     def _watch(self, worker: Any) -> None:
+        while not self._over.is_set():
+            # A broker that is away is told of by Celery. Without a heartbeat, which nobody would send between two looks.
+            with suppress(Exception), worker.app.connection_for_read(heartbeat=0) as connection:
+                self._look_again_and_again(worker, connection)
+
+    def _look_again_and_again(self, worker: Any, connection: Any) -> None:
         looks = deque[Look](maxlen=LOOKS)
         while not self._over.wait(LOOK_SECONDS):
-            try:
-                looks.append(look_at(worker))
-            except Exception:  # a broker that is away: Celery says so, and comes back to it
-                looks.clear()
+            looks.append(look_at(worker, connection))
             if is_deaf(looks):
                 self._end(looks[-1].waiting)
-                return
 
     def _end(self, waiting: int) -> None:
         """End the worker with a code that says that it failed."""
@@ -81,16 +84,12 @@ class EndsWhenDeaf(bootsteps.StartStopStep):
             os._exit(FAILED)
 
 
-def look_at(worker: Any) -> Look:
+def look_at(worker: Any, connection: Any) -> Look:
     """Look at a worker, and ask its broker what waits for it. Raises what the broker's client raises."""
     buckets = worker.consumer.task_buckets.values()  # of tasks whose rate is limited
     in_hand = bool(state.reserved_requests) or any(bucket is not None and bucket.contents for bucket in buckets)
-    return Look(_count_waiting(worker.app), in_hand, state.all_total_count[0])
-
-
-def _count_waiting(app: Celery) -> int:
-    with app.connection_for_read() as connection:
-        return sum(_count(connection, name) for name in tuple(app.amqp.queues.consume_from))
+    waiting = sum(_count(connection, name) for name in tuple(worker.app.amqp.queues.consume_from))
+    return Look(waiting, in_hand, state.all_total_count[0])
 
 
 def _count(connection: Any, name: str) -> int:
