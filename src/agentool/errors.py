@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 MAX_PROBLEMS = 20
 """Problems that one refusal names."""
+MOST_NAMED = 30
+"""Names that a remedy lists."""
 _SHOWN = 120
 """Longest excerpt, in characters, of an offending value in a message."""
 
@@ -205,12 +207,13 @@ def excerpt(value: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known."""
+    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known: the first of it, if it is much."""
     names = sorted(known)
     near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(names)}." if names else ""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"Known: {', '.join(names[:MOST_NAMED])}{more}." if names else ""
 
 
 def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:

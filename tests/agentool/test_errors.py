@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from agentool import AgenToolError, BaseOperationInput, ConfigurationError, InvalidInput, InvalidOutput, MissingExtra, UnknownAgenTool
-from agentool.errors import FieldProblem, did_you_mean, excerpt, sentence
+from agentool.errors import MOST_NAMED, FieldProblem, did_you_mean, excerpt, sentence
 
 
 class Colours(BaseModel):
@@ -164,6 +164,12 @@ def test_without_a_near_miss_all_are_named() -> None:
     assert did_you_mean("zzz", ["scheduler", "queue"]) == "Known: queue, scheduler."
 
 
+def test_very_many_names_are_not_all_listed() -> None:
+    """Where nothing is near and very much is known, the first are listed, and how many more there are."""
+    said = did_you_mean("zzz", [f"{number:05}" for number in range(2_000)])
+    assert said == f"Known: {', '.join(f'{number:05}' for number in range(30))} and 1,970 more."
+
+
 def test_nothing_known_is_nothing_said() -> None:
     """Where nothing is known, no remedy is made up."""
     assert did_you_mean("zzz", []) == ""
@@ -185,9 +191,9 @@ def test_an_excerpt_is_short(value: object) -> None:
     assert len(excerpt(value)) <= 120 + len("… (10000 characters)")
 
 
-@given(st.text(), st.lists(st.text(min_size=1)))
+@given(st.text(), st.lists(st.text(min_size=1), max_size=MOST_NAMED))
 def test_a_remedy_names_only_what_is_known(word: str, known: list[str]) -> None:
-    """A suggestion is one of the names that exist, or all of them, or nothing."""
+    """A suggestion is one of the names that exist, or all of them if they are not many, or nothing."""
     said = did_you_mean(word, known)
     everything = f"Known: {', '.join(sorted(known))}." if known else ""
     assert said in {everything, *(f"Did you mean {name!r}?" for name in known)}

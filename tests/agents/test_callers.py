@@ -11,7 +11,8 @@ from agentool import Injector
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.settings import Settings
 from agentoolkit.system.events.errors import InvalidEvent
-from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobExists, JobNotFound, LimitExceeded, NotPermitted
+from agentoolkit.system.scheduler import lookup
+from agentoolkit.system.scheduler.errors import ExecutionNotFound, InvalidSchedule, JobExists, JobNotFound, LimitExceeded, NotPermitted
 from agentoolkit.testing import ManualTime, TestToolkit
 
 MARIA = Caller("maria", "agent", OWN)
@@ -100,6 +101,26 @@ async def test_the_nearest_name_is_one_of_the_callers_own(kit: TestToolkit) -> N
     with pytest.raises(JobNotFound) as refused:
         await call(kit, "get_job", MARIA, job_id="plam")
     assert "plan" not in str(refused.value)
+
+
+async def test_what_a_job_comes_after_is_told_of_the_callers_own(kit: TestToolkit) -> None:
+    """A misspelt name in a schedule leads to no job of others either, and to one's own."""
+    await job(kit, "plan", PAUL)
+    await job(kit, "extract", MARIA)
+    for misspelt, told in (("plam", "Known: extract."), ("extrakt", "Did you mean 'extract'?")):
+        with pytest.raises(InvalidSchedule) as refused:
+            await job(kit, "load", MARIA, schedule=f"after {misspelt}")
+        assert str(refused.value).endswith(told)
+
+
+async def test_the_nearest_name_is_found_among_more_jobs_than_are_read(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has very many jobs is told of the one beside the misspelt name, and of none of others."""
+    monkeypatch.setattr(lookup, "_PAGE", 2)
+    for name in ("a", "b", "report"):
+        await job(kit, name, MARIA)
+    await job(kit, "reporu", PAUL)
+    with pytest.raises(JobNotFound, match="Did you mean 'report'"):
+        await call(kit, "get_job", MARIA, job_id="reportt")
 
 
 async def test_who_may_look_only_changes_nothing(kit: TestToolkit) -> None:

@@ -10,6 +10,7 @@ from agentool.caller import Caller
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
 from agentoolkit.system.scheduler.search import Search, read_search
+from agentoolkit.system.scheduler.stores import memory_queries, memory_search
 from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 
 from .job_store_steps import START, add, at, begin, change, claim, finish, make, succeed
@@ -182,6 +183,30 @@ async def test_an_owner_with_many_jobs_finds_them_behind_any_number_of_others(st
         jobs, place = await store.search_jobs(Search("jobs", owner="maria"), 2, place)
         pages.append([stored.job.job_id for stored in jobs])
     assert pages == [["maria-0", "maria-1"], ["maria-2", "maria-3"], ["maria-4"]]
+
+
+async def test_an_owner_with_many_jobs_finds_their_executions_behind_any_number_of_others(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of them is filled while there are more, and only the last one is short; the newest first, each once."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
+    monkeypatch.setattr(searching, "WINDOW", 3)
+    monkeypatch.setattr(memory_queries, "FEW_JOBS", 0)
+    monkeypatch.setattr(memory_search, "WINDOW", 4)
+    monkeypatch.setattr(memory_search, "PORTION", 2)
+    for owner in (MARIA, BEN):
+        await add(store, owner.name, created_by=owner)
+    ended = [("maria", 20.5), *(("ben", number) for number in range(9, 21)), *(("maria", number) for number in range(1, 5))]
+    executions = [
+        succeed(Execution(f"{owner}@{minute}", owner, "work", at(minute), started_at=at(minute)))._replace(status=status)
+        for (owner, minute), status in zip(ended, [ExecutionStatus.SUCCESS, ExecutionStatus.FAILED] * 9, strict=False)
+    ]
+    await store.insert(executions)
+    pages, place = list[list[str]](), None
+    while not pages or place is not None:
+        found, place = await store.search_executions(Search("executions", owner="maria"), 2, place)
+        pages.append([execution.execution_id for execution in found])
+    assert pages == [["maria@20.5", "maria@4"], ["maria@3", "maria@2"], ["maria@1"]]
 
 
 async def test_a_changed_job_is_found_by_what_it_is_now(store: JobStore) -> None:

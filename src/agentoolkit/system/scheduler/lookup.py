@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
@@ -20,6 +22,15 @@ MAX_SIMILAR = 10
 """Ids and names on each side of an unknown one among which the nearest is looked for."""
 NOBODY = " "
 """Whose jobs a caller sees who asks for another owner's: no caller has such a name."""
+
+
+class Near(NamedTuple):
+    """Which of a caller's jobs may be meant by an unknown name."""
+
+    advice: str
+    """The nearest, or those there are; empty: none was found."""
+    is_whole: bool
+    """Was it looked for among all of them?"""
 
 
 class JobLookup:
@@ -47,11 +58,19 @@ class JobLookup:
         stored = await self._store.find(job_id)
         if stored is not None and get_caller().owns(stored.job.owner):
             return stored
+        raise self._not_found(job_id, await self.near(job_id))
+
+    async def near(self, job_id: str) -> Near:
+        """Look for the nearest of the caller's jobs among those beside an unknown one, and the caller's oldest thousand."""
+        beside = await self._store.find_similar(job_id, MAX_SIMILAR)
         if get_caller().is_admin:
-            raise self.not_found(job_id, await self._store.find_similar(job_id, MAX_SIMILAR))
+            return Near(did_you_mean(job_id, beside), is_whole=True)
         mine, following = await self._store.search_jobs(Search("jobs", owner=get_caller().name), _PAGE)
-        names = [name for stored in mine for name in (stored.job.job_id, stored.job.job_name)]
-        raise self.not_found(job_id, names, is_whole=following is None)
+        if following is not None:
+            mine = [*mine, *await self._own(beside)]
+        names = {name for stored in mine for name in (stored.job.job_id, stored.job.job_name)}
+        # In a thread, for to compare two thousand names takes 60 ms.
+        return Near(await asyncio.to_thread(did_you_mean, job_id, names), is_whole=following is None)
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
@@ -66,10 +85,7 @@ class JobLookup:
         lost = [(job_id, name) for job_id, name in dict.fromkeys(needed) if name not in self._parts.injector]
 
         async def waits(one: tuple[str, str]) -> bool:
-            try:
-                stored = await self._store.find(one[0])
-            except DamagedJob:
-                stored = None
+            stored = await self._readable(one[0])
             return self._parts.waits_for_tool(one[1], stored.job.policies if stored else Policies())
 
         return [one for one, does in zip(lost, await done_in_portions(waits, lost, AT_ONCE), strict=True) if does]
@@ -134,8 +150,7 @@ class JobLookup:
         ids = await self._store.downstream(job.job_id)
         if get_caller().is_admin:
             return ids
-        found = [await self._store.find(each) for each in ids]
-        return [each.job.job_id for each in found if each is not None and get_caller().owns(each.job.owner)]
+        return [stored.job.job_id for stored in await self._own(ids)]
 
     async def unfinished(self) -> list[StoredJob]:
         """Return the caller's jobs that can fire, but for those that it made with more scopes than it has here."""
@@ -151,12 +166,23 @@ class JobLookup:
             jobs += page.jobs
         return jobs
 
-    def not_found(self, job_id: str, known: Sequence[str], *, is_whole: bool = True) -> JobNotFound:
-        """Return the refusal of an id, with the nearest of those that are known; only if these are all, nothing may be scheduled."""
-        remedy = did_you_mean(job_id, known) or ("Nothing is scheduled." if is_whole else "Ask for a list, which shows those there are.")
+    async def _own(self, names: Iterable[str]) -> list[StoredJob]:
+        """Return those of some jobs that are the caller's, as far as they can be read."""
+        found = [await self._readable(name) for name in names]
+        return [stored for stored in found if stored is not None and get_caller().owns(stored.job.owner)]
+
+    async def _readable(self, job_id: str) -> StoredJob | None:
+        try:
+            return await self._store.find(job_id)
+        except DamagedJob:
+            return None
+
+    def _not_found(self, job_id: str, near: Near) -> JobNotFound:
+        """Return the refusal of an id, with the nearest that is known; only where all were looked at, nothing may be scheduled."""
+        remedy = near.advice or ("Nothing is scheduled." if near.is_whole else "Ask for a list, which shows those there are.")
         return JobNotFound(f"No job has the id or name {excerpt(job_id)}.", field="job_id", value=job_id, remedy=remedy)
 
     def check_owner(self, job: Job, job_id: str) -> None:
         """Refuse another owner's job as if it were not there. Raises `JobNotFound`."""
         if not get_caller().owns(job.owner):
-            raise self.not_found(job_id, (), is_whole=False)
+            raise self._not_found(job_id, Near("", is_whole=False))

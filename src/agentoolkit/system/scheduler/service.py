@@ -265,7 +265,7 @@ class SchedulerService:
         upstream = upstream_in(asked.schedule) if asked.schedule is not None else None
         if upstream is None or upstream.job_id in assumed:
             return asked
-        return asked.model_copy(update={"schedule": await resolve_upstream(self.store, asked.schedule or "")})
+        return asked.model_copy(update={"schedule": await resolve_upstream(self.store, self.lookup, asked.schedule or "")})
 
     async def _change_state(self, job_id: str, change: Callable[[Job, JobState], JobState], version: int | None = None) -> StoredJob:
         for _ in range(_TRIES):

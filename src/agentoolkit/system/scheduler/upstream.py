@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from agentool.errors import did_you_mean, excerpt
+from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import DamagedJob, JobStore
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
 
-_SIMILAR = 10
-"""Ids and names on each side of an unknown one among which the nearest is looked for."""
 
-
-async def resolve_upstream(store: JobStore, schedule: str) -> str:
+async def resolve_upstream(store: JobStore, lookup: JobLookup, schedule: str) -> str:
     """Return a schedule's text with the job that it comes after by its id; any other text as it is.
 
     Raises:
-        InvalidSchedule: There is no such job; the nearest one is named.
+        InvalidSchedule: There is no such job; the nearest one of the caller's is named.
     """
     before = upstream_in(schedule)
     if before is None:
@@ -25,9 +23,8 @@ async def resolve_upstream(store: JobStore, schedule: str) -> str:
         return before.text
     if (stored := await store.find(before.job_id)) is not None:
         return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
-    known = await store.find_similar(before.job_id, _SIMILAR)
     problem = f"No job has the id or name {excerpt(before.job_id)}."
-    remedy = did_you_mean(before.job_id, known) or "Schedule the job first that this one is to come after."
+    remedy = (await lookup.near(before.job_id)).advice or "Schedule the job first that this one is to come after."
     raise InvalidSchedule(problem, field="schedule", value=schedule, remedy=remedy)
 
 

@@ -111,7 +111,8 @@ class MemoryQueries:
             return execution_fits(search, execution, stored.job if stored else None)
 
         few = self._few_jobs(search.owner)
-        found, following = await page_of(lambda start: self._history.newest(start, few), before, fits, place_of, limit)
+        goes_on = search.owner is not None  # others' may be any number
+        found, following = await page_of(lambda start: self._history.newest(start, few), before, fits, place_of, limit, goes_on=goes_on)
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
 
     def _few_jobs(self, owner: str | None) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import TypeVar
 
 from agentoolkit.system.scheduler.ports import WINDOW, Position
@@ -22,6 +22,8 @@ async def page_of(
     fits: Callable[[T], bool],
     place: Callable[[T], tuple[datetime, str]],
     limit: int,
+    *,
+    goes_on: bool = False,
 ) -> tuple[list[T], Position | None]:
     """Return those that fit, at most `limit`, and where the next page begins; None: there is none.
 
@@ -31,9 +33,10 @@ async def page_of(
         fits: Does a record belong to what is looked for?
         place: Where a record stands in the order.
         limit: How many are wanted.
+        goes_on: Is more than `WINDOW` looked at, until as many are found?
     """
     found: list[T] = []
-    for _ in range(WINDOW // PORTION):
+    for _ in count() if goes_on else range(WINDOW // PORTION):
         portion = list(islice(records(start), PORTION))
         for record in portion:
             if fits(record):

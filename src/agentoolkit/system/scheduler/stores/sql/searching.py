@@ -83,22 +83,22 @@ def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | N
         job, state = stored
         return text_fits(search, job.job_id, job.job_name, job.description, errors=(state.reason,))
 
-    found, following = Walk(tx, JOBS, bases, conditions, values.parameters).page(limit, after, load, fits)
-    if following is not None and len(found) < limit and search.owner is not None:
-        own = Base(f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}", is_ordered=False)
-        more, following = Walk(tx, JOBS, [own], conditions, values.parameters).page(limit - len(found), following, load, fits)
-        found += more
-    return FoundJobs(found, following)
+    own: list[Base] = []
+    if search.owner is not None:
+        own.append(Base(f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}", is_ordered=False))
+    walk = Walk(tx, JOBS, bases, conditions, values.parameters, own)
+    return FoundJobs(*walk.page(limit, after, load, fits))
 
 
 @reads
 def search_executions(
     tx: Transaction, search: Search, limit: int, before: Position | None = None, with_results: bool = True
 ) -> FoundExecutions:
-    """See `JobStore.search_executions`."""
+    """See `JobStore.search_executions`. An owner's are looked for as in `search_jobs`."""
     values, few = Values(tx.session.dialect, EXECUTIONS.table), few_jobs(tx.session, search)
     conditions = execution_conditions(search if few is None else without_labels(search), values)
-    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, few, values), conditions, values.parameters)
+    own = _histories(_owned(tx, search.owner, values)) if search.owner is not None else []
+    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, few, values), conditions, values.parameters, own)
     columns = EXECUTION.selected if with_results else WITHOUT_RESULT
 
     def load(ids: Sequence[str]) -> dict[str, Execution]:
@@ -108,8 +108,7 @@ def search_executions(
     def fits(execution: Execution) -> bool:
         return text_fits(search, execution.execution_id, execution.agentool_name, errors=error_texts(execution))
 
-    found, following = walk.page(limit, before, load, fits)
-    return FoundExecutions(found, following)
+    return FoundExecutions(*walk.page(limit, before, load, fits))
 
 
 @reads
@@ -145,17 +144,25 @@ class Walk:
         listing: The table.
         bases: Its parts, none of which overlap.
         conditions: What holds for all that is found.
-        parameters: The values in both.
+        parameters: The values in both, and in `own`.
+        own: Parts that have all that is still to be found where `WINDOW` has ended; without any, the page ends there.
     """
 
     def __init__(
-        self, tx: Transaction, listing: Listing, bases: Sequence[Base], conditions: Sequence[str], parameters: dict[str, Any]
+        self,
+        tx: Transaction,
+        listing: Listing,
+        bases: Sequence[Base],
+        conditions: Sequence[str],
+        parameters: dict[str, Any],
+        own: Sequence[Base] = (),
     ) -> None:
         self._tx = tx
         self._listing = listing
         self._bases = bases
         self._conditions = conditions
         self._parameters = parameters
+        self._own = own
 
     def page(
         self,
@@ -166,18 +173,20 @@ class Walk:
     ) -> tuple[list[Any], Position | None]:
         """Return what fits, at most `limit`, and where the next page begins; None: there is none."""
         place = ListedAt(micros(start.at) or 0, start.id) if start else None
-        end = self._end(place)
+        bases, end = self._bases, self._end(place)
         found: list[Any] = []
         while True:
-            places = self._places(self._bases, self._conditions, str(limit), start=place, end=end)
+            places = self._places(bases, self._conditions, str(limit), start=place, end=end)
             records = load([one.id for one in places])
             for place in places:
                 if (record := records.get(place.id)) is not None and fits(record):
                     found.append(record)
                     if len(found) == limit:
                         return found, Position(instant(place.at), place.id)
-            if len(places) < limit:
+            if len(places) < limit and (end is None or not self._own):
                 return found, Position(instant(end.at), end.id) if end else None
+            if len(places) < limit:
+                place, end, bases = end, None, self._own
 
     def _end(self, start: ListedAt | None) -> ListedAt | None:
         """Return the last record that is looked at; None: all are."""
@@ -229,8 +238,7 @@ def _of_status(status: JobStatus) -> Base:
 def _execution_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
     """Return the parts of the history that hold all that fits: the smallest that an index has for one of the terms."""
     if few is not None:
-        among = _among(tx, few, values)
-        return [Base(f"{among} AND finished_at IS {null}", is_ordered=False) for null in ("NOT NULL", "NULL")]
+        return _histories(_among(tx, few, values))
     if (trigger := search.only("trigger")) and "schedule" not in trigger.values:
         found = [Base(f"cause = {values.add(cause)} AND cause <> 'schedule'") for cause in set(trigger.values)]
     elif (status := search.only("status")) and ExecutionStatus.SUCCESS not in status.values:
@@ -242,6 +250,11 @@ def _execution_bases(tx: Transaction, search: Search, few: Sequence[str] | None,
     else:
         found = [Base("TRUE")]
     return [Base(" AND ".join([base.where, *time_conditions(search, values)]), base.is_ordered) for base in found]
+
+
+def _histories(of_jobs: str) -> list[Base]:
+    """Return the parts with all executions of some jobs."""
+    return [Base(f"{of_jobs} AND finished_at IS {null}", is_ordered=False) for null in ("NOT NULL", "NULL")]
 
 
 def _of_outcome(status: ExecutionStatus) -> Base:
