@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pydantic import ValidationError
 
-from agentool.base import BaseOperationInput
+from agentool.base import BaseOperationInput, read_without
 from agentool.context import Deps, RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, are_values_shown, did_you_mean, excerpt, sentence
@@ -93,13 +93,7 @@ class AgenTool(Generic[Deps]):
     def _without_faults(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
         """Return input without the fields that were refused; None where nothing can be told of the others."""
         faulty = {problem.field.partition(".")[0] for problem in refused.problems}
-        given = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-        if not faulty <= given.keys() or "operation" in faulty:
-            return None
-        try:
-            return self.input_type.model_validate({name: value for name, value in given.items() if name not in faulty})
-        except ValidationError:
-            return None
+        return None if "operation" in faulty else read_without(faulty, data, self.input_type)
 
     def _also_refused(self, data: object, refused: InvalidInput) -> tuple[AgenToolError, ...]:
         """Return what is wrong with input besides the fields that were refused."""

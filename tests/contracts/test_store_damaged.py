@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.errors import InvalidJob
+from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
-from .job_store_steps import add, at, begin, claim, claim_one, finish, none_held, run, succeed
+from .job_store_steps import add, at, begin, claim, claim_one, finish, make, none_held, run, succeed
 from .owners import sql
 
 DAMAGES = ["status = 'weird'", "result = '{bad'", "error = '[]'", "attempts = '[1]'", "started_at = 9223372036854775807"]
@@ -24,6 +28,15 @@ async def test_damaged_execution_is_shown_as_such(first: SqlJobStore, damage: st
     assert [one.execution_id for one in listed] == [good.execution_id, damaged.execution_id]
     assert (listed[1].status, "damaged" in listed[1].reason) == (ExecutionStatus.LOST, True)
     assert await first.execution(damaged.execution_id) == listed[1]
+
+
+@pytest.mark.parametrize("fields", [{"description": "\ud800"}, {"tags": ("\ud800",)}, {"input_data": {"text": "\ud800"}}])
+async def test_a_job_that_has_no_form_as_text_is_refused_by_its_id(first: SqlJobStore, fields: dict[str, Any]):
+    """Who writes to a store directly is told which job it is, of those that are written together, and the others are there."""
+    jobs = [make("good"), make("bad", **fields)]
+    good, bad = await asyncio.gather(*(first.add(job, JobState()) for job in jobs), return_exceptions=True)
+    assert (good, isinstance(bad, InvalidJob), "Job 'bad' cannot be written" in str(bad)) == (None, True, True)
+    assert [stored.job.job_id for stored in await first.jobs()] == ["good"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

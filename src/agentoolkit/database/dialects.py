@@ -42,7 +42,8 @@ JOURNAL_BYTES = 16_000_000
 
 _PORTIONS = (512, 500, 256, 128, 100, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement: few sizes, so that SQLite meets the same statements again. Among them are the usual numbers: what is asked
-for in portions, what one claim holds, and what has room at once. A statement costs as much as three rows."""
+for in portions, what one claim holds, and what has room at once. A statement cost 3 to 7 µs of the processor, and a row that it finds
+nothing for 0.6 µs at most (512 ids looked up, or updated, in an empty table; best of 15)."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 

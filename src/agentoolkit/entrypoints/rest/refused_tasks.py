@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
+from agentool.base import read_without
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.rest.asking import tools_of
 from agentoolkit.entrypoints.rest.models import NewTask, TaskChanges
@@ -21,7 +21,9 @@ async def also_refused(request: Request, error: RequestValidationError, kind: An
         error: Why.
         kind: What its body was to be: of others than a task, and changes to one, nothing more is told.
     """
-    task = _without_faults(error, kind) if kind in (NewTask, TaskChanges) else None
+    places = [cast("tuple[object, ...]", each["loc"]) for each in error.errors()]
+    faulty = {str(place[1]) for place in places if len(place) > 1 and place[0] == "body"}
+    task: NewTask | TaskChanges | None = read_without(faulty, error.body, kind) if kind in (NewTask, TaskChanges) else None
     if task is None:
         return None
     asked: dict[str, Any] = {"job_id": request.path_params.get("task_id"), "version": getattr(task, "version", None), **task.given()}
@@ -33,17 +35,3 @@ async def also_refused(request: Request, error: RequestValidationError, kind: An
     except AgenToolError as refused:
         return refused
     return None
-
-
-def _without_faults(error: RequestValidationError, kind: Any) -> NewTask | TaskChanges | None:
-    """Read what is left of a body without the fields at fault; None where that is nothing of this kind."""
-    places = [cast("tuple[object, ...]", each["loc"]) for each in error.errors()]
-    faulty = {place[1] for place in places if len(place) > 1 and place[0] == "body"}
-    body: object = error.body
-    if not isinstance(body, dict) or not faulty:
-        return None
-    left = {name: value for name, value in cast("dict[str, object]", body).items() if name not in faulty}
-    try:
-        return kind.model_validate(left)
-    except ValidationError:
-        return None

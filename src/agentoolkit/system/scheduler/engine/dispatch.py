@@ -68,8 +68,8 @@ class Dispatch:
         """May executions of ours be written down that nobody works on?"""
         self._stopping = False
         self._suspended = False
-        self._early: list[ActiveExecution] | None = []
-        """What was to start before `open`."""
+        self._early: dict[str, ActiveExecution] | None = {}
+        """What was to start before `open`, by its id."""
 
     def holds(self, execution_id: str) -> bool:
         """Is this execution taken care of here? Asked from the store's thread too."""
@@ -100,12 +100,12 @@ class Dispatch:
             elif self._early is None:
                 self.executor.submit(active.order)
             else:
-                self._early.append(active)
+                self._early[execution.execution_id] = active
 
     def open(self) -> None:
         """Let start what is to start: whoever uses the scheduler had a turn of the event loop to register AgenTools."""
-        early, self._early = self._early or (), None
-        for active in early:
+        early, self._early = self._early or {}, None
+        for active in early.values():
             self.executor.submit(active.order)  # as it is now: its job may have been changed meanwhile
         self._missing_tools.look()
 
@@ -157,7 +157,7 @@ class Dispatch:
         if active is None:
             return self.reserved.cancel(execution_id, reason)
         if active.phase is _WAITING:
-            withdrawn = self.executor.withdraw(execution_id)
+            withdrawn = self._withdraw(execution_id)
             if active.outcome is None or (active.goes_away and not withdrawn):
                 if withdrawn:
                     self.active.remove(active)
@@ -203,7 +203,7 @@ class Dispatch:
             return
         for active in self.active.all():
             waits = active.phase is _WAITING and active.execution.trigger != "run_now"
-            if waits and self.executor.withdraw(active.execution.execution_id):
+            if waits and self._withdraw(active.execution.execution_id):
                 self._gone(active, None)
         self._missing_tools.clear()
         self._retries.remove_all()
@@ -217,9 +217,7 @@ class Dispatch:
         await self.executor.drain(seconds, grace)
         await self._recorder.wait_idle((seconds + grace) * 0.15)
         self.active.close()
-        for active in self.active.all():
-            if active.phase not in (Phase.EXPECTED, _WAITING):
-                continue
+        for active in [each for each in self.active.all() if each.phase in (Phase.EXPECTED, _WAITING)]:
             if active.execution.trigger == "run_now":
                 await self._abandon(active, _STOPPED_FIRST)
             else:
@@ -228,6 +226,10 @@ class Dispatch:
             task.cancel()
         if not self._store.survives_restart:
             await self._unstarted.end_all(_STOPPED_FIRST)
+
+    def _withdraw(self, execution_id: str) -> bool:
+        """Take out what waits for `open`, or with the executor. Tell whether it did."""
+        return (self._early or {}).pop(execution_id, None) is not None or self.executor.withdraw(execution_id)
 
     def _doubt(self) -> None:
         self.in_doubt = True

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 
+from pydantic_core import PydanticSerializationError
+
+from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_records import JOB_RECORD, job_from_record
 from agentoolkit.system.scheduler.jobs import Job
 
@@ -18,8 +21,16 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def definition_of(job: Job) -> str:
-    """Write a job's definition as JSON text; its id has a column of its own."""
-    return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS).decode()
+    """Write a job's definition as JSON text; its id has a column of its own.
+
+    Raises:
+        InvalidJob: It has a text that has no form as UTF-8. Every door has refused that; a direct caller of the store has not.
+    """
+    try:
+        return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS).decode()
+    except PydanticSerializationError as error:
+        problem = f"Job {job.job_id!r} cannot be written: {error}."
+        raise InvalidJob(problem, field="job", remedy="Leave out lone surrogates, and give JSON values as input.") from error
 
 
 def job_of(job_id: str, definition: str) -> Job:
