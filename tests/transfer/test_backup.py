@@ -17,7 +17,7 @@ from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
-from agentoolkit.transfer import Arrived, Everything, export_lines, import_lines
+from agentoolkit.transfer import Arrived, Everything, backup, export_lines, import_lines
 from agentoolkit.transfer.records import execution_record
 from agentoolkit.wiring import Toolkit
 
@@ -607,6 +607,29 @@ async def test_circle_by_way_of_a_job_that_is_there_is_refused(tmp_path: Path) -
         await ask(kit, "scheduler", "update", job_id="id-second", schedule="after id-first")
         await ask(kit, "scheduler", "cancel", job_id="id-first")
     assert "come after itself" in str(await refusal_of(tmp_path / "b.db", [second, after(first, "id-second")]))
+
+
+async def test_a_circle_that_others_close_meanwhile_leaves_out_the_job_that_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for circles and the write another process may change what is there: the rest of the file arrives all the same."""
+    first, second, third = await lines_of(tmp_path / "a.db", "first", "second", "third")
+    async with opened(tmp_path / "b.db") as kit, opened(tmp_path / "b.db") as other:
+        await add_job(kit, "second", job_id="id-second")
+        new_jobs = backup._Importer._new_jobs
+
+        async def then_changed(importer: Any) -> Any:
+            new = await new_jobs(importer)
+            await add_job(other, "first", job_id="id-first")
+            await ask(other, "scheduler", "update", job_id="id-second", schedule="after id-first")
+            await ask(other, "scheduler", "cancel", job_id="id-first")
+            return new
+
+        monkeypatch.setattr(backup._Importer, "_new_jobs", then_changed)
+        lines = map(json.dumps, [{"format": "agentool", "version": 3}, after(first, "id-second"), second, third])
+        arrived = await import_lines(held(kit), lines, NOW)
+        there = [stored.job.job_id for stored in await kit.scheduler.store.jobs()]
+    assert (arrived.jobs, sorted(there)) == (1, ["id-second", "id-third"])
 
 
 async def test_job_after_one_that_is_nowhere_is_taken(tmp_path: Path) -> None:

@@ -266,8 +266,8 @@ class _Importer:
     async def _add_job(self, stored: StoredJob) -> bool:
         try:
             await self._held.jobs.add(*stored)
-        except JobExists:
-            return False  # its name belongs to another job there
+        except (JobExists, InvalidSchedule):
+            return False  # its name belongs to another job there, or it would come after itself by way of one that was changed just now
         return True
 
     async def _add_execution(self, execution: Execution) -> bool:
