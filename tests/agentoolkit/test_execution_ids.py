@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from agentoolkit.system.scheduler.errors import ExecutionNotFound, InvalidJob
-from agentoolkit.system.scheduler.execution_ids import asked_execution_id, origin_of
+from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id, origin_of
 from agentoolkit.testing import toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -26,6 +26,14 @@ async def ask() -> Any:
 
         await asked("schedule", job_name="job", schedule="every hour", **PROBE)
         yield asked
+
+
+def test_the_id_of_a_due_time_is_that_of_its_text_in_utc() -> None:
+    """Also if the same instant was asked for in another zone just before, or just after."""
+    due = datetime(2030, 2, 3, 4, 5, tzinfo=UTC)
+    elsewhere = due.astimezone(timezone(timedelta(hours=1)))
+    asked = [execution_id("job", moment) for moment in (elsewhere, due, elsewhere)]
+    assert asked == ["job@2030-02-03T05:05:00+01:00", "job@2030-02-03T04:05:00+00:00", "job@2030-02-03T05:05:00+01:00"]
 
 
 @pytest.mark.parametrize("key", ["nightly-replay-2024", "retry-me", "now-0-replay-x", "a~b"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from itertools import count
 from secrets import token_hex
@@ -19,9 +20,13 @@ _REPEATS = re.compile(rf"(?:{_RETRY}|{_NOW}[0-9a-f]{{32}}{_REPLAY})(?P<mark>.+)"
 _IS_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST}}}")
 
 
+_text_of = lru_cache(maxsize=256)(datetime.isoformat)
+"""Many jobs are due at one instant. In UTC alone: an equal instant of another zone has another text."""
+
+
 def execution_id(job_id: str, due: datetime) -> str:
     """Compute the id of a due time's execution: the same due time can never become two of them."""
-    return f"{job_id}@{due.isoformat()}"
+    return f"{job_id}@{_text_of(due) if due.tzinfo is UTC else due.isoformat()}"
 
 
 def asked_execution_id(job_id: str, now: datetime, replay_of: str = "") -> str:
