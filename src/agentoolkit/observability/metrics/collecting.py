@@ -19,6 +19,7 @@ LATENESS = "agentool_execution_lateness_seconds"
 RETRIES = "agentool_execution_retries_total"
 JOBS = "agentool_jobs"
 QUEUE = "agentool_queue_messages"
+_RUNNING, _RETRYING = ExecutionStatus.RUNNING, ExecutionStatus.RETRYING  # an enum is slow to look into
 OTHERS = "(others)"
 """The label of AgenTools beyond the number of labels there may be."""
 
@@ -38,19 +39,19 @@ class SchedulerFigures:
             return
         if self._resets != self._registry.resets:
             self._forget()
+        status, name, started_at = execution.status, execution.agentool_name, execution.started_at
         if execution.finished_at is not None:
-            key = (execution.status, execution.agentool_name)
-            counter = self._counters.get(key) or self._counter(*key)
+            counter = self._counters.get((status, name)) or self._counter(status, name)
             counter.value += 1
-            if execution.duration is not None:
-                duration = self._durations.get(execution.agentool_name) or self._duration(execution.agentool_name)
-                duration.observe(execution.duration)
-        elif execution.status is ExecutionStatus.RETRYING and not only_waits(execution):
-            labels = {"agentool": self._label(execution.agentool_name)}
+            if (took := execution.duration) is not None:
+                duration = self._durations.get(name) or self._duration(name)
+                duration.observe(took)
+        elif status is _RETRYING and not only_waits(execution):
+            labels = {"agentool": self._label(name)}
             self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
-        has_begun = execution.started_at is not None and (execution.status is ExecutionStatus.RUNNING or event.elsewhere)
-        if execution.started_at is not None and has_begun and execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.observe((execution.started_at - execution.scheduled_at).total_seconds())
+        has_begun = status is _RUNNING or event.elsewhere
+        if has_begun and started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
+            self._lateness.observe((started_at - execution.scheduled_at).total_seconds())
 
     def _forget(self) -> None:
         """Ask for the series anew: what was kept of them counts for nothing any more."""

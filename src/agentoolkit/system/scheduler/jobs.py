@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -280,19 +280,24 @@ class Execution(NamedTuple):
 
     def begun(self, at: datetime) -> Execution:  # every firing makes these two copies: `_replace` takes three times as long
         """Return it as running since an instant."""
-        return _new_tuple(Execution, (*self[:5], _RUNNING, *self[6:9], at, *self[10:15], None, *self[16:]))
+        fields = list(self)
+        fields[5], fields[9], fields[15] = _RUNNING, at, None  # status, started_at, retry_at
+        return _new_tuple(Execution, fields)
 
     def succeeded(self, at: datetime, duration: float, result: Any, reason: str) -> Execution:
         """Return it as ended at an instant with a result."""
-        return _new_tuple(Execution, (*self[:5], _SUCCESS, reason, *self[7:10], at, duration, result, *self[13:]))
+        fields = list(self)
+        fields[5], fields[6], fields[10:13] = _SUCCESS, reason, (at, duration, result)  # status, reason, and from finished_at on
+        return _new_tuple(Execution, fields)
 
 
-_new_tuple = cast("Callable[[type[Execution], tuple[Any, ...]], Execution]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
+_new_tuple = cast("Callable[[type[Execution], Sequence[Any]], Execution]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 _QUEUED, _RUNNING, _SUCCESS = ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.SUCCESS  # an enum is slow to look into
 _NOT_BEGUN = (None, None, None, None, None, DeliveryStatus.NONE, None, ())
 
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
     """Return the execution of a job's due time, as a claim writes it down."""
-    said = (execution_id(job.job_id, due), job.job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1)
-    return _new_tuple(Execution, (*said, *_NOT_BEGUN, owner))  # without the defaults of the named tuple: every firing makes one
+    job_id = job.job_id
+    said = (execution_id(job_id, due), job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *_NOT_BEGUN, owner)
+    return _new_tuple(Execution, said)  # without the defaults of the named tuple: every firing makes one

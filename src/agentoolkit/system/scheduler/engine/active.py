@@ -81,9 +81,10 @@ class ActiveExecution:
         One that a caller waits for goes before all, waits for its key alone, and others wait for it.
         """
         policies, execution = self.work.policies, self.execution
-        now = execution.trigger == "run_now"
+        trigger = execution.trigger
+        now = trigger == "run_now"
         urgency = 0 if now else _URGENCY[policies.priority]
-        if execution.trigger == "backfill":
+        if trigger == "backfill":
             urgency += _BACKFILL_URGENCY
         limits = (Limit(f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),)
         if policies.concurrency_key is not None:

@@ -34,7 +34,7 @@ from agentoolkit.system.scheduler.ports import Claimed
 
 logger = logging.getLogger(__name__)
 
-_WAITING = Phase.WAITING  # an enum is slow to look into
+_WAITING, _RUNNING = Phase.WAITING, ExecutionStatus.RUNNING  # an enum is slow to look into
 _STOPPED_FIRST = "the scheduler stopped before it started"
 
 
@@ -78,23 +78,21 @@ class Dispatch:
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
         job, execution = claimed
-        if execution.status not in UNFINISHED:
+        status, execution_id = execution.status, execution.execution_id
+        if status not in UNFINISHED:
             self._events.execution_changed(execution, job.owner if job else "")
-        elif job is not None and not self._stopping and not self._suspended and execution.execution_id not in self.active:
-            if job.policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
-                here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
-                for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
-                    self._cancel_soon(replaced.execution_id, f"replaced by {execution.execution_id} (overlap: cancel_running)")
-            route = self._parts.route_of(job.policies, job.job_name)
-            if self._parts.lack_of(job.agentool_name, route):
-                if execution.status is not ExecutionStatus.RUNNING:
+        elif job is not None and not self._stopping and not self._suspended and execution_id not in self.active:
+            policies, parts = job.policies, self._parts
+            if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
+                self._cancel_replaced(job, execution_id)
+            route = parts.route_of(policies, job.job_name)
+            if parts.lack_of(job.agentool_name, route):
+                if status is not _RUNNING:
                     self._missing_tools.keep(claimed)
                 return
-            active = self.active[execution.execution_id] = ActiveExecution(
-                job.work, execution, self._parts.timeout_of(job.policies), route=route
-            )
-            active.cancel_reason = self.reserved.get(execution.execution_id, "")
-            if execution.status is ExecutionStatus.RUNNING:
+            active = self.active[execution_id] = ActiveExecution(job.work, execution, parts.timeout_of(policies), route=route)
+            active.cancel_reason = self.reserved.get(execution_id, "")
+            if status is _RUNNING:
                 self.attempts.note_begun(active)
                 self.executor.run_begun(active.order)
             elif self._early is None:
@@ -239,6 +237,11 @@ class Dispatch:
         self._doubt()
         self._deliveries.wake()
 
+    def _cancel_replaced(self, job: Job, execution_id: str) -> None:
+        here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
+        for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
+            self._cancel_soon(replaced.execution_id, f"replaced by {execution_id} (overlap: cancel_running)")
+
     def _cancel_soon(self, execution_id: str, reason: str) -> None:
         """Cancel an execution now if it is at work here, else as its record says whose it is."""
 
@@ -276,13 +279,13 @@ class Dispatch:
         self._gone(active, outcome)
         if written is None:
             return
-        self.in_doubt = self.in_doubt or written.in_doubt
-        if written.kept:
-            execution = written.execution
+        execution, kept, has_message, downstream, in_doubt = written
+        self.in_doubt = self.in_doubt or in_doubt
+        if kept:
             self._events.execution_changed(execution, active.work.caller.name)
             if execution.retry_at is not None:
                 self._retries.keep(execution, execution.retry_at)
-            self._follow(written.downstream, written.has_message)
+            self._follow(downstream, has_message)
 
     def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
         self.active.remove(active)

@@ -104,8 +104,8 @@ class Recorder:
             for active, outcome, ending in ended:
                 self._own(self._tell(active, outcome, partial(self._finish, ending, refused=True)))
             return
-        for (active, outcome, ending), finished in zip(ended, answers, strict=True):
-            self._written(active, outcome, Written(ending.execution, finished.written, ending.message is not None, finished.downstream))
+        for (active, outcome, (execution, message, _)), (written, downstream) in zip(ended, answers, strict=True):
+            self._written(active, outcome, Written(execution, written, message is not None, downstream))
 
     async def _tell(self, active: ActiveExecution, outcome: Outcome, write: Callable[[], Awaitable[Written]]) -> None:
         """Tell what was written of an attempt by itself, also if that came to nothing."""

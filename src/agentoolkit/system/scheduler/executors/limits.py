@@ -65,16 +65,15 @@ class Limits:
     @property
     def room(self) -> int:
         """See `ports.Executor.room`."""
-        return 0 if self._waiting_ids else max(self._concurrency - len(self._admitted) - len(self._reserved), 0)
+        return 0 if self._waiting_ids else max(self._free, 0)
 
     def submit(self, order: Order) -> None:
         """See `ports.Executor.submit`."""
         arrival = next(self._arrival)
         self._waiting_ids[order.execution_id] = arrival
-        for limit in order.limits:
-            room = self._rooms.get(limit.name)
-            if room is not None and room.capacity != limit.capacity:
-                room.capacity = limit.capacity
+        for name, capacity, _ in order.limits:
+            if (room := self._rooms.get(name)) is not None and room.capacity != capacity:
+                room.capacity = capacity
                 self._unpark(room)
         heapq.heappush(self._waiting, (-1 if order.at_once else order.urgency, arrival, order))
         if not self._admits:
@@ -129,64 +128,64 @@ class Limits:
             room.parked.clear()
 
     @property
-    def _is_full(self) -> bool:
-        return len(self._admitted) + len(self._reserved) >= self._concurrency
+    def _free(self) -> int:
+        return self._concurrency - len(self._admitted) - len(self._reserved)
 
     def _let_go(self, order: Order | None) -> None:
-        for limit in order.limits if order is not None else ():
-            room = self._rooms[limit.name]
+        for name, _, _ in order.limits if order is not None else ():
+            room = self._rooms[name]
             room.held -= 1
             if room.parked:
                 self._unpark(room)
             if room.held == 0 and not room.parked:
-                del self._rooms[limit.name]
+                del self._rooms[name]
         if self._waiting and not self._admits:
             self._admit_soon()
 
     def _admit_soon(self) -> None:
-        if not self._is_full or self._waiting[0][2].at_once:
+        if self._free > 0 or self._waiting[0][2].at_once:
             self._admits = True
             asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
     def _admit(self) -> None:
         """Let in what has room, all at once: beginning costs much less together."""
         self._admits = False
-        waiting, admitted, entered = self._waiting, self._admitted, list[str]()
-        while waiting and (not self._is_full or waiting[0][2].at_once):
+        waiting, entered, free = self._waiting, list[str](), self._free
+        while waiting and (free > 0 or waiting[0][2].at_once):
             entry = heapq.heappop(waiting)
             _, arrival, order = entry
             execution_id = order.execution_id
-            if self._waiting_ids.get(execution_id) == arrival and self._has_room(entry):  # else it was withdrawn, or waits on
-                del self._waiting_ids[execution_id]
-                admitted[execution_id] = order
-                entered.append(execution_id)
+            if self._waiting_ids.get(execution_id) != arrival:
+                continue  # it was withdrawn
+            if (full := self._without_room(order.limits)) is not None:
+                self._park(entry, full)
+                continue
+            self._hold(order.limits)
+            del self._waiting_ids[execution_id]
+            self._admitted[execution_id] = order
+            entered.append(execution_id)
+            free -= 1
         if entered:
             self.start(entered)
 
-    def _has_room(self, entry: Entry) -> bool:
-        """Take what an order holds while it runs; where a limit has no room, park it there."""
-        limits, rooms = entry[2].limits, self._rooms
-        if (full := self._without_room(limits)) is not None:
-            heapq.heappush(full.parked, entry)
-            for other in limits:  # whose room it leaves unused, so that the next may try
-                if (unused := rooms.get(other.name)) is not None:
-                    self._unpark(unused)
-            return False
-        self._hold(limits)
-        return True
-
     def _without_room(self, limits: Sequence[Limit]) -> Room | None:
         """Return the first of these limits that somebody has to wait for."""
-        for limit in limits:
-            room = self._rooms.get(limit.name)
-            if room is not None and limit.waits and room.held >= room.capacity:
+        for name, _, waits in limits:
+            if (room := self._rooms.get(name)) is not None and waits and room.held >= room.capacity:
                 return room
         return None
 
+    def _park(self, entry: Entry, full: Room) -> None:
+        """Let an order wait for a limit that is full."""
+        heapq.heappush(full.parked, entry)
+        for name, _, _ in entry[2].limits:  # whose room it leaves unused, so that the next may try
+            if (unused := self._rooms.get(name)) is not None:
+                self._unpark(unused)
+
     def _hold(self, limits: Sequence[Limit]) -> None:
-        for limit in limits:
-            if (room := self._rooms.get(limit.name)) is None:
-                room = self._rooms[limit.name] = Room(limit.capacity)
+        for name, capacity, _ in limits:
+            if (room := self._rooms.get(name)) is None:
+                room = self._rooms[name] = Room(capacity)
             room.held += 1
 
     def _unpark(self, room: Room) -> None:

@@ -94,8 +94,9 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         for job_id in job_ids:
             if stored := self._jobs.get(job_id):
                 decision = decide(*stored, now, self._history.count_unfinished(job_id))
-                records += self._decided(stored, begin_some(stored.job, decision, now, begins))
-                if (after := self._jobs.get(job_id)) and (at := after.state.due_at) is not None:
+                claimed, state = self._decided(stored, begin_some(stored.job, decision, now, begins))
+                records += claimed
+                if (at := state.due_at) is not None:
                     next_times.append(Change(job_id, at))
         return Claims(records, next_times)
 
@@ -219,7 +220,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         for job_id in sorted({**self._jobs.downstream.get(ended.job_id, {}), **self._jobs.downstream.get(ANY, {})}):
             if (stored := self._jobs.get(job_id)) is not None:
                 unfinished = self._history.count_unfinished(job_id)
-                started += self._decided(stored, decide_downstream(*stored, [ended], unfinished))
+                started += self._decided(stored, decide_downstream(*stored, [ended], unfinished))[0]
         return started
 
     def _put(self, stored: StoredJob) -> None:
@@ -245,19 +246,18 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         self._retire(job_id)
         return Removed(True, cancelled, running)
 
-    def _decided(self, stored: StoredJob, decision: Decision) -> Sequence[Claimed]:
-        """Write down what was decided on a job, and return what is new."""
-        job = stored.job
-        executions, state = decision
-        new = [execution for execution in executions if execution not in self._history]
+    def _decided(self, stored: StoredJob, decision: Decision) -> tuple[Sequence[Claimed], JobState]:
+        """Write down what was decided on a job. Return what is new, and where the job stands now."""
+        job, (executions, state) = stored.job, decision
+        new = [Claimed(job, execution) for execution in executions if execution not in self._history]
         if len(new) < len(executions):
-            state = recount(job, decision, new)
+            state = recount(job, decision, [claimed.execution for claimed in new])
         self._jobs.move(stored, state)
-        for execution in new:
+        for _, execution in new:
             self._write(execution)
-        if state.status is _DONE and not new:
+        if not new and state.status is _DONE:
             self._retire(job.job_id)
-        return [Claimed(job, execution) for execution in new]
+        return new, state
 
     def _write(self, execution: Execution) -> None:
         self._history.add(execution)

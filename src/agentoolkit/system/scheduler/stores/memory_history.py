@@ -62,7 +62,7 @@ class MemoryHistory:
 
     def count_unfinished(self, job_id: str) -> int:
         """Count the executions of a job that run or wait."""
-        return len(self._unfinished_of[job_id]) if job_id in self._unfinished_of else 0
+        return len(self._unfinished_of.get(job_id, ()))
 
     def add(self, execution: Execution) -> None:
         """Add a new execution."""

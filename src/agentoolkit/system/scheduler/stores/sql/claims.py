@@ -12,7 +12,7 @@ from agentoolkit.database.session import Row
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
 from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState
+from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state
@@ -180,7 +180,7 @@ class Round:
         session.from_rows(_STAY, _MOVED_TYPES, list(self._stays.values()))
         session.from_rows(_MOVE, _MOVED_TYPES, list(self._moves.values()))
         # What was passed over is finished when it is written, so it makes histories longer.
-        finished = [record.execution for record in self._records if record.execution.finished]
+        finished = [execution for _, execution in self._records if execution.status not in UNFINISHED]
         places = {job_id: row[-1] for job_id, row in (*self._stays.items(), *self._moves.items())} if finished else {}
         prune(self._tx, [(e.job_id, e.execution_id) for e in finished if places[e.job_id] > self._tx.history_length])
         return self._records
@@ -197,16 +197,16 @@ class Round:
         self._tx.session.from_rows(_PLACE, {"execution_id": "TEXT", "sequence": "BIGINT"}, places)
 
     def _add(self, job: Job, before: JobState, decision: Decision, sequence: int) -> None:
-        if decision.state == before and not decision.executions:
+        recorded, state = decision
+        if not recorded and state == before:
             self.next_times[job.job_id] = before.due_at
             return
-        recorded = decision.executions
         self._decided.append((job, before, decision, sequence))
         for execution in _in_order(recorded) if len(recorded) > 1 else recorded:
             sequence += 1
             self._inserts.append((*_NEW.row(execution), sequence))
         self._records += [Claimed(job, execution) for execution in recorded]
-        self._move(job.job_id, before, decision.state, sequence)
+        self._move(job.job_id, before, state, sequence)
 
     def _move(self, job_id: str, before: JobState | None, after: JobState, sequence: int) -> None:
         row = (job_id, *_MOVED.row(after), sequence)

@@ -12,6 +12,7 @@ from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
 from agentoolkit.system.scheduler.ports import (
+    FINISHED,
     NOT_FINISHED,
     Ending,
     Finished,
@@ -158,9 +159,10 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
     answers = answers_of([ending.execution for ending in endings], set(done))
-    started = after if tx.deliverer else {}  # else the leader starts them
+    if not after or not tx.deliverer:  # without one, the leader starts what comes after them
+        return [FINISHED if is_written else NOT_FINISHED for is_written in answers]
     return [
-        Finished(True, started.get(ending.execution.execution_id, ())) if is_written else NOT_FINISHED
+        Finished(True, after.get(ending.execution.execution_id, ())) if is_written else NOT_FINISHED
         for ending, is_written in zip(endings, answers, strict=True)
     ]
 
