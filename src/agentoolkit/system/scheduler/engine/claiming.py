@@ -145,7 +145,8 @@ class Claiming:
         """Hold room for what is due, so that the claim begins it: a write less. In memory, where none is saved, it would cost."""
         if not self._store.survives_restart:
             return NOTHING
-        return self._reserved.hold_all([execution_id(job_id, at) for job_id, at in due if at is not None])
+        known = [(job_id, at) for job_id, at in due if at is not None]
+        return self._reserved.hold_all(len(known), (execution_id(job_id, at) for job_id, at in known))
 
     def _put_off(self, job_ids: Sequence[str]) -> Claims:
         """Let ring again what the store refused to claim. What was written all the same is found by the store's owner."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.recovery import begins_as_claimed
@@ -51,9 +51,9 @@ class ReservedExecutions(dict[str, str]):
         """Hold room for those of these executions that have some now, and return them. `let_go` gives it back."""
         return frozenset(execution_id for execution_id in execution_ids if self._reserve(execution_id))
 
-    def hold_all(self, execution_ids: Collection[str]) -> frozenset[str]:
-        """Do so if there is room for all of them, else for none: before the claim nobody knows which are the urgent ones."""
-        return self.hold(execution_ids) if len(execution_ids) <= self._executor.room else frozenset()
+    def hold_all(self, number: int, execution_ids: Iterable[str]) -> frozenset[str]:
+        """Do so if there is room for so many, else for none: before the claim nobody knows which are the urgent ones."""
+        return self.hold(execution_ids) if number <= self._executor.room else frozenset()
 
     def let_go(self, reserved: frozenset[str]) -> None:
         """Give back the room of those that do not run."""
