@@ -239,6 +239,7 @@ async def test_another_database_in_this_process_keeps_its_locks(sqlite_database:
 async def test_log_of_a_large_transaction_does_not_stay(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch):
     """After it was written back to the file, the log is cut to its limit."""
     monkeypatch.setattr(dialects, "JOURNAL_BYTES", 100_000)
+    monkeypatch.setattr(dialects, "JOURNAL_PAGES", 1_000)
     database = Database(Sqlite(sqlite_database, "normal"), MIGRATIONS)
     await database.open()
     for number in range(3):
@@ -249,6 +250,14 @@ async def test_log_of_a_large_transaction_does_not_stay(sqlite_database: Path, m
     await database.write(note(10))
     assert log.stat().st_size <= 200_000
     await database.close()
+
+
+async def test_log_is_written_back_seldom_and_fits_into_what_is_kept_of_it(sqlite_database: Path):
+    """Each connection that writes has it written back after so many pages as its limit has room for, and SQLite's default is less."""
+    with closing(Sqlite(sqlite_database).connect(writes=True)) as connection:
+        ((pages,),) = connection.execute("PRAGMA wal_autocheckpoint")
+        ((size,),) = connection.execute("PRAGMA page_size")
+    assert 1_000 < pages <= dialects.JOURNAL_BYTES / (size + 24)
 
 
 # Full disks
