@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
 from agentool.core.injector import Injector
@@ -42,8 +44,14 @@ def import_plugins(names: Sequence[str]) -> None:
             plugin.load()
 
 
+@lru_cache(maxsize=1)
+def _installed(path: Sequence[str]) -> Mapping[str, EntryPoint]:
+    """Return the plugins on a path of modules. Looked for once, and before a worker forks: all that is installed has to be read."""
+    return {found.name: found for found in entry_points(group=GROUP)}
+
+
 def _found(names: Sequence[str]) -> Iterator[EntryPoint]:
-    installed = {found.name: found for found in entry_points(group=GROUP)}
+    installed = _installed(tuple(sys.path))
     for name in names:
         if name not in installed and not _A_PLACE.fullmatch(name):
             remedy = (
