@@ -53,7 +53,6 @@ class Database:
         self._reader: DatabaseThread | None = None
         self._opening = 0
         self._gathered: dict[tuple[object, ...], _Gathering] = {}
-        self.may_block: Callable[[], bool] = lambda: False
 
     @property
     def is_open(self) -> bool:
@@ -175,9 +174,7 @@ class Database:
 
     def _hand_over(self, key: tuple[object, ...]) -> None:
         gathering = self._gathered.pop(key)
-        item = gathering.item
-        if not (item.order is LockOrder.EXECUTIONS and self.may_block() and gathering.thread.do_here(item)):
-            gathering.thread.put(item)
+        gathering.thread.put(gathering.item)
 
     def _thread(self, thread: DatabaseThread | None) -> DatabaseThread:
         if thread is None:

@@ -59,8 +59,6 @@ class DatabaseThread:
         self._translated: dict[str, str] = {}
         self._kept: dict[str, Any] = {}
         self._over = False
-        self._working = threading.Lock()
-        """Held while work is done, by this thread or by whoever does it here."""
         self.asked = 0
         """Answers that somebody waits for."""
         self._ended: Future[None] = Future()
@@ -81,17 +79,6 @@ class DatabaseThread:
         if self._over:
             self._refuse_waiting()
 
-    def do_here(self, item: Item) -> bool:
-        """Do work at once in the calling thread, where this one is connected and has nothing to do. Tell whether it was done."""
-        if self.asked or self._connection is None or not self._working.acquire(blocking=False):
-            return False
-        try:
-            self.asked += len(item.futures)
-            self._do_all([item])
-        finally:
-            self._working.release()
-        return True
-
     def undo(self, item: Item, done: Sequence[tuple[Any, Any]]) -> None:
         """Do the opposite of work whose callers were cancelled."""
         if opposite := _opposite(item, done):
@@ -110,8 +97,7 @@ class DatabaseThread:
                     batch.append(more)
                 if len(batch) < MAX_AT_ONCE:
                     self._waiting.put(None)  # the end came into the batch: meet it again after it
-            with self._working:
-                self._do_all(batch)
+            self._do_all(batch)
         self._disconnect()
         self._over = True  # from here on `put` sees to what comes, so that nothing is left between the two
         self._refuse_waiting()

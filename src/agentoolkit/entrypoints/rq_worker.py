@@ -2,8 +2,7 @@
 
 ``rq worker -c agentoolkit.entrypoints.rq_worker -w agentoolkit.entrypoints.rq_worker.ForkingWorker``, or ``rq worker`` alone with these
 two in RQ_CONFIG and RQ_WORKER_CLASS. Named as settings, this file is read before a worker forks, so that each fork finds everything
-imported. RQ forks for each of its jobs, and every fork opens the store anew: where tools are small, take `InProcessWorker`, which does
-neither.
+imported. RQ forks for each of its jobs: where tools are small, take `InProcessWorker`, which does not.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisSilent
 from rq import Queue, SimpleWorker, Worker
+from rq.executions import Execution
 from rq.job import Job
 
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.entrypoints.rq_keeper import Keeper
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
@@ -35,6 +36,7 @@ RETRY_SECONDS = 2.0
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
+keeper = Keeper(settings)
 
 # RQ reads these two by their names.
 REDIS_URL = settings.redis.url.get_secret_value() if settings.redis.url else None
@@ -69,12 +71,23 @@ class ExecutionsJob(Job):
 
 
 def run_executions(execution_ids: list[str]) -> None:
-    """Claim executions and run them until their outcomes are written. What another process has is passed over."""
+    """Claim executions and run them until their handlers have ended. What another process has is passed over.
+
+    Nobody waits until their outcomes are written: RQ forgets a message as soon as it is handed to a worker, whatever comes of it.
+    """
+    if _FORK_MARK in os.environ:
+        keeper.carry_out()
+    else:
+        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids, until_written=False))
+
+
+def _execution_ids(job: Job) -> Sequence[str]:
+    """Return what a message brings; nothing of one that is none of ours, which fails where it is carried out."""
     try:
-        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
-    finally:
-        if _FORK_MARK in os.environ:  # this process ends now, without a word
-            toolkit.stop()
+        (execution_ids,) = job.args if job.func_name == FUNCTION else ([],)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return [str(execution_id) for execution_id in execution_ids]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    except Exception:
+        return ()
 
 
 class _ExecutionsWorker:
@@ -96,8 +109,18 @@ class ForkingWorker(_ExecutionsWorker, Worker):
 
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
-        toolkit.prepare()
-        return super().work(*given, **more)
+        with keeper:
+            return super().work(*given, **more)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """See `rq.Worker.execute_job`. What the message brings is claimed while the process is forked off."""
+        keeper.claim(_execution_ids(job))
+        super().execute_job(job, queue)
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """See `rq.Worker.monitor_work_horse`."""
+        keeper.leave_to_fork()
+        super().monitor_work_horse(job, queue, execution)
 
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):
