@@ -12,8 +12,8 @@ R = TypeVar("R")
 
 AT_ONCE = 512
 """Things that are worked on together, unless somebody says otherwise: they share the commits and the statements of the database."""
-IN_A_TURN = 24
-"""Things that are worked on together where others share the event loop: to schedule as many jobs keeps it for twelve milliseconds."""
+IN_A_TURN = 16
+"""Things that are worked on together where others share the event loop: to schedule as many jobs keeps it for eight milliseconds."""
 
 
 async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from heapq import nsmallest
+from heapq import merge, nsmallest
 from itertools import islice
 
 from agentoolkit.portions import in_portions
@@ -49,11 +49,8 @@ class MemoryQueries:
         return self._jobs.find_similar(id_or_name, limit)
 
     async def jobs(self) -> Sequence[StoredJob]:
-        placed: list[tuple[tuple[datetime, str], StoredJob]] = []
-        async for portion in in_portions(list(self._jobs.values()), PORTION):
-            placed += [(created(stored), stored) for stored in portion]
-        placed.sort()  # in one go, which is short where most are in order
-        return [stored for _, stored in placed]
+        runs = [sorted(portion, key=created) async for portion in in_portions(list(self._jobs.values()), PORTION)]
+        return [stored async for portion in in_portions(merge(*runs, key=created), PORTION) for stored in portion]
 
     async def list_jobs(self, status: JobStatus | None = None, limit: int = 100, after: Position | None = None) -> Sequence[StoredJob]:
         return list(islice(self._jobs.in_order(LIVE if status is None else (status,), after), limit))
