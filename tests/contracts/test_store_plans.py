@@ -188,7 +188,7 @@ async def full(first: SqlJobStore, known: str) -> SqlJobStore:
 
 
 def _copies(table: str, first: str, second: str, where: str, number: int) -> str:
-    """Return SQL that copies the one row there is so often, with further ids."""
+    """Return SQL that copies the one row there is so often, with further ids. SQLite takes a CROSS JOIN in the order it is written."""
     columns = {
         "agentool_jobs": "definition, state, live, next_run_at, runs, version, reason, sequence, revision, created_at",
         "agentool_executions": (
@@ -199,7 +199,7 @@ def _copies(table: str, first: str, second: str, where: str, number: int) -> str
     return f"""
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {number})
         INSERT INTO {table} ({first}, {second}, {columns})
-        SELECT o.{first} || '-' || n.n, o.{second} || '-' || n.n, {others} FROM {table} o, n {where}
+        SELECT o.{first} || '-' || n.n, o.{second} || '-' || n.n, {others} FROM {table} o CROSS JOIN n {where}
     """
 
 
