@@ -19,7 +19,9 @@ from agentoolkit.wiring import Toolkit
 __all__ = ["Firing", "ManualTime", "RealWorkHangs", "TestToolkit", "simulate", "toolkit"]
 
 _PASSES = 25
-"""Turns the event loop gets at least after each call that came due, so that what it set going can run."""
+"""Turns that an event loop gets after each call that came due if it does not tell whether it has something to do."""
+_LOOKS = 2
+"""Turns that it gets if it does: one looks for what has come by itself, from a thread or a connection."""
 _MAX_PASSES = 2_000
 """Turns it gets at most while it has something to do: a handler may go round for ever."""
 
@@ -135,8 +137,9 @@ async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Se
 
 async def _take_turns() -> None:
     """Let the event loop run until it has nothing to do at once."""
-    ready = getattr(asyncio.get_running_loop(), "_ready", ())
+    ready = getattr(asyncio.get_running_loop(), "_ready", None)
+    fewest = _PASSES if ready is None else _LOOKS
     for turn in range(_MAX_PASSES):
         await asyncio.sleep(0)
-        if turn >= _PASSES and not ready:
+        if turn >= fewest and not ready:
             return

@@ -99,11 +99,16 @@ class RealWork:
 
 
 def _owners() -> frozenset[object]:
-    """Return what the running event loop watches a file or connection for, as far as it tells. Numbers of files come again."""
-    selector = getattr(asyncio.get_running_loop(), "_selector", None)
+    """Return what the running event loop watches a file or connection for, as far as it tells. Numbers of files come again.
+
+    What it does itself, as to connect, is each for something of its own.
+    """
+    loop = asyncio.get_running_loop()
+    selector = getattr(loop, "_selector", None)
     keys: list[Any] = list(selector.get_map().values()) if selector is not None else []
     handles = [handle for key in keys for handle in key.data if handle is not None]
-    return frozenset(getattr(handle._callback, "__self__", handle) for handle in handles)
+    owners = [(handle, getattr(handle._callback, "__self__", loop)) for handle in handles]
+    return frozenset(handle if owner is loop else owner for handle, owner in owners)
 
 
 def _sleeps_awaited() -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import socketserver
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +24,7 @@ DAYS = 30
 
 
 class WorkInput(BaseOperationInput):
-    operation: Literal["program", "connection", "threads", "many_turns", "event", "pause", "bounded", "long_pause"]
+    operation: Literal["program", "connection", "socket", "threads", "many_turns", "event", "pause", "bounded", "long_pause"]
 
 
 class WorkOutput(BaseOperationInput):
@@ -40,6 +43,15 @@ async def connection(ctx: RunContext[Any]) -> WorkOutput:
     assert await reader.read()
     writer.close()
     await writer.wait_closed()
+    return WorkOutput()
+
+
+async def bare_socket(ctx: RunContext[Any]) -> WorkOutput:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as asking:
+        asking.setblocking(False)
+        await loop.sock_connect(asking, ("127.0.0.1", ctx.deps))
+        await loop.sock_recv(asking, 100)
     return WorkOutput()
 
 
@@ -79,6 +91,7 @@ async def event(ctx: RunContext[Any]) -> WorkOutput:
 HANDLERS = {
     "program": program,
     "connection": connection,
+    "socket": bare_socket,
     "threads": threads,
     "many_turns": many_turns,
     "event": event,
@@ -116,6 +129,23 @@ async def test_the_clock_waits_for_connections() -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, toolkit() as kit:
         create_agentool("work", WorkInput, HANDLERS, deps=server.sockets[0].getsockname()[1])
         assert await statuses(kit, "work", {"operation": "connection"}, 10) == ["success"] * 10
+
+
+async def test_the_clock_waits_for_bare_sockets() -> None:
+    """While a handler waits on a socket of its own, for an answer from elsewhere, the time stands."""
+
+    class Slow(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            time.sleep(0.02)
+            self.request.sendall(b"x")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        async with toolkit() as kit:
+            create_agentool("work", WorkInput, HANDLERS, deps=server.server_address[1])
+            found = await statuses(kit, "work", {"operation": "socket"}, 10)
+        server.shutdown()
+    assert found == ["success"] * 10
 
 
 async def test_the_clock_waits_for_templates() -> None:
