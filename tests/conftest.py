@@ -25,7 +25,9 @@ from .servers import RabbitMq, rabbitmq_running, redis_running
 if TYPE_CHECKING:
     from .postgres import MigratedPostgres
 
-settings.register_profile("unhurried", deadline=None)  # how long an example takes depends on who else is at work here
+FULL = bool(os.environ.get("AGENTOOL_FULL"))
+# How long an example takes depends on who else is at work here.
+settings.register_profile("unhurried", deadline=None, max_examples=100 if FULL else 50)
 settings.load_profile("unhurried")
 
 os.environ.pop("UV", None)  # `uv run` sets it, and then commands are named with `uv run` before them
@@ -224,7 +226,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the long forms out, unless ``AGENTOOL_FULL=1`` asks for them. In several processes the longest files come first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.path))
-    if os.environ.get("AGENTOOL_FULL"):
+    if FULL:
         return
     left_out = [item for item in items if item.get_closest_marker("long_form")]
     config.hook.pytest_deselected(items=left_out)

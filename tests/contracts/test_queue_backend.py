@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -64,7 +65,8 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
 Opened = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[QueueBackend]]
 BACKENDS: dict[str, Opened] = {"memory": memory, "sqlite": sqlite, "postgres": postgres, "redis": redis}
 """Each opens a back end that holds nothing, with the two limits above."""
-EXAMPLES = {"memory": 200, "sqlite": 50, "postgres": 20, "redis": 20}
+FULL = bool(os.environ.get("AGENTOOL_FULL"))
+EXAMPLES = {"memory": 200, "sqlite": 50, "postgres": 20, "redis": 20} if FULL else {"memory": 60, "sqlite": 15, "postgres": 8, "redis": 8}
 """Sequences of calls that are compared with a dictionary."""
 
 

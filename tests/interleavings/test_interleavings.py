@@ -27,7 +27,7 @@ TROUBLES = ("late", "cancelled", "stop", "restart", "refused", "unknown", "kille
 the store refuses, or does what it is asked without an answer; the process is killed, or sleeps until another has its place."""
 INTERRUPTING = ("stop", "restart", "killed", "frozen")
 """After these an execution may have one attempt more."""
-STEP = 1 if os.environ.get("AGENTOOL_FULL") else 53
+STEP = 1 if os.environ.get("AGENTOOL_FULL") else 83
 """In the short form every so many-th place is tried, for each trouble beginning with another."""
 RUN = {"agentool_name": "work", "input_data": {"operation": "run"}}
 ALWAYS = {"misfire_grace_time": 3_600, "coalesce": False, "max_instances": 100, "end_at": (START + timedelta(seconds=3.5)).isoformat()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from agentoolkit.system.scheduler.schedules.interval import IntervalRule
 
 from .random_crontabs import crontabs
 
+FULL = bool(os.environ.get("AGENTOOL_FULL"))
 ZONES = {
     "UTC": datetime(2026, 3, 1, tzinfo=UTC),
     "Europe/Berlin": datetime(2026, 3, 29, 1, tzinfo=UTC),
@@ -68,7 +70,7 @@ def walked(schedule: Schedule, after: datetime, until: datetime) -> list[datetim
 
 @given(schedules(), ends, ends)
 @example(Schedule(kind="cron", text="* * * * *", timezone="America/New_York", exclude=("02:00-03:00",)), timedelta(), timedelta(hours=1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if FULL else 100, deadline=None)
 def test_count_is_what_a_walk_finds(schedule: Schedule, start: timedelta, end: timedelta) -> None:
     """Whatever the schedule, and across any change of clocks: as many as there are."""
     after, until = (ZONES[schedule.timezone] + away for away in (start, end))
@@ -77,7 +79,7 @@ def test_count_is_what_a_walk_finds(schedule: Schedule, start: timedelta, end: t
 
 @given(schedules(), ends, ends)
 @example(Schedule(kind="cron", text="* * * * *", timezone="America/New_York", exclude=("01:30-02:30",)), timedelta(), timedelta(hours=-1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 if FULL else 50, deadline=None)
 def test_late_due_times_are_those_of_a_walk(schedule: Schedule, start: timedelta, end: timedelta) -> None:
     """How many were passed over, the last of them, the newest ninety-nine and the next one are those that a walk finds."""
     after, now = sorted(ZONES[schedule.timezone] + away for away in (start, end))

@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.schedules import Schedule
 from .crontab_reference import wall_times
 from .random_crontabs import crontabs
 
-COUNT = 100_000 if os.environ.get("AGENTOOL_FULL") else 8_000
+COUNT = 100_000 if os.environ.get("AGENTOOL_FULL") else 4_000
 START = datetime.fromisoformat("2026-11-20T14:37:12")
 
 

@@ -32,7 +32,7 @@ wild = st.text(max_size=250)
 long = st.builds(lambda unit, size: (unit * size)[:LONG], st.text(min_size=1, max_size=6), st.integers(1, LONG))
 
 run = settings(
-    max_examples=10_000 if FULL else 300,
+    max_examples=10_000 if FULL else 150,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     derandomize=not FULL,
@@ -79,11 +79,10 @@ def test_whatever_is_understood_can_be_stored_and_previewed(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cron", "interval", "once", "after", "list"])
-@pytest.mark.parametrize(("text", "_kind", "_canonical"), READ)
-def test_asked_for_any_kind_a_phrase_is_that_kind_or_refused(text: str, _kind: str, _canonical: str, kind: str) -> None:
-    """Asked for one kind, the reader never answers with another."""
-    found = answer(text, kind=kind)
-    assert isinstance(found, InvalidSchedule) or found.schedule.kind == kind
+def test_asked_for_any_kind_a_phrase_is_that_kind_or_refused(kind: str) -> None:
+    """Asked for one kind, the reader never answers with another, whichever of the phrases it is given."""
+    answers = {text: answer(text, kind=kind) for text, _kind, _canonical in READ}
+    assert {text for text, found in answers.items() if isinstance(found, Reading) and found.schedule.kind != kind} == set()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from .scenario import START, Faults, Scenario
 if TYPE_CHECKING:
     from tests.postgres import MigratedPostgres
 
-STEP = 1 if os.environ.get("AGENTOOL_FULL") else 23
+STEP = 1 if os.environ.get("AGENTOOL_FULL") else 37
 """In the short form every so many-th call fails, each time beginning with another."""
 DUE = {"a": [1, 2, 4, 5, 6, 7], "b": [1, 2, 3, 4, 5, 6, 7], "c": [1, 2, 3, 4]}
 """The seconds at which each job is due: a is paused from 2.25 to 3.25, c cancelled at 4.25, the others end at 7.5."""
