@@ -109,7 +109,7 @@ async def test_a_store_that_is_away_is_told_of_in_a_line(
     error: Exception,
     has_traceback: bool,
 ):
-    """It may be away for hours, and is tried again every two seconds. What nobody expected has a traceback; nothing is lost."""
+    """It may be away for hours, and is tried twice a second. What nobody expected has a traceback; nothing is lost."""
     append, heard, tries = kit.events.store.append, list[str](), [error, None]
 
     async def fail_once(events: Any) -> int:
@@ -125,6 +125,27 @@ async def test_a_store_that_is_away_is_told_of_in_a_line(
     (told,) = [record for record in caplog.records if "could not be written down" in record.message]
     assert heard == ["a.1"]
     assert (bool(told.exc_info), str(error) in told.getMessage()) == (has_traceback, not has_traceback)
+
+
+async def test_a_subscriber_that_was_woken_is_not_idle():
+    """From the call on, not from when its event loop hears it: also where its last read has just found nothing."""
+    loop, reads = asyncio.get_running_loop(), asyncio.Queue[asyncio.Future[list[EventMessage]]]()
+
+    class Source:
+        async def read_after(self, after: int) -> list[EventMessage]:
+            reads.put_nowait(read := loop.create_future())
+            return await read
+
+    subscription = subscriptions_module.Subscription(Source(), subscriptions_module.EventFilter("*", None), lambda event: None)  # type: ignore[arg-type]
+    subscription.begin(1)
+    (await reads.get()).set_result([])
+    seen: list[bool] = []
+    loop.call_soon(lambda: seen.append(subscription.idle))
+    subscription.wake()
+    (await reads.get()).set_result([])
+    assert seen == [False]
+    subscription.cancel()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

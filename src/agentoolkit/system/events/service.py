@@ -29,8 +29,11 @@ BATCH = 1_000
 POLL_SECONDS = 1.0
 """How often it is looked whether another process has published something, while somebody listens."""
 CLOSE_SECONDS = 2.0
-_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 2.0
-"""After which a write that the store refused is tried again, doubled each time: it may only have met the end of another's use."""
+_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 0.5
+"""After which a write that the store refused is tried again, doubled each time: it may only have met the end of another's use.
+
+The longest is a quarter of what a close waits for what is still to be written.
+"""
 
 
 class EventService:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Subscription:
         self._ready: list[EventMessage] = []
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
+        self._wakes = deque[None]()
+        """One for each call of `wake` until the event loop has heard it."""
         self._threads = FunctionThreads(most=10)
         self._idle = True
         self._ended = False
@@ -93,7 +96,7 @@ class Subscription:
     @property
     def idle(self) -> bool:
         """Has it nothing to do?"""
-        return self._task is None or not self.alive or (self._idle and not self._woken.is_set())
+        return self._task is None or not self.alive or (self._idle and not self._wakes and not self._woken.is_set())
 
     def begin(self, newest: int) -> None:
         """Let it read what comes after this event; called once, from any thread."""
@@ -102,9 +105,9 @@ class Subscription:
 
     def wake(self) -> None:
         """Tell it that there may be something to read, from any thread."""
-        self._idle = False  # from now on: who asks before the event loop has its turn would be told the opposite
+        self._wakes.append(None)
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._woken.set)
+            self._loop.call_soon_threadsafe(self._hear)
 
     def cancel(self) -> None:
         """End it, from any thread. A handler that runs is cancelled; who waits for the next event is told that there is none."""
@@ -135,6 +138,10 @@ class Subscription:
 
     def _begin(self, newest: int) -> None:
         self._cursor = newest
+        self._woken.set()
+
+    def _hear(self) -> None:
+        self._wakes.popleft()
         self._woken.set()
 
     async def _wait(self) -> None:
