@@ -54,6 +54,17 @@ def test_export_and_import(cli: Cli, monkeypatch: object, folder: Path) -> None:
     assert "Added 0 jobs, 0 executions, 0 outcomes" in cli("import", "jsonl", "all.jsonl").stdout
 
 
+def test_import_that_leaves_out_a_job_says_so(cli: Cli, folder: Path) -> None:
+    """It names the job, counts what was added, and ends with 1: a script must not take it for whole."""
+    cli.greeting()
+    cli("export", "--output", "all.jsonl")
+    text = Path("all.jsonl").read_text()
+    Path("all.jsonl").write_text(text.replace('"job_id":"greeting"', '"job_id":"other"'))
+    imported = cli("import", "jsonl", "all.jsonl", code=1)
+    assert "Added 0 jobs" in imported.stdout
+    assert "job other was left out, with its executions" in imported.stderr
+
+
 FAILS = [(OSError(28, "No space left on device"), 1), (BrokenPipeError(32, "Broken pipe"), 1), (KeyboardInterrupt(), 130)]
 
 

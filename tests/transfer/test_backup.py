@@ -356,7 +356,8 @@ async def test_a_line_that_is_no_json_is_refused(tmp_path: Path, line: str) -> N
 async def test_the_least_that_a_record_may_be_is_taken(tmp_path: Path, record: dict[str, Any]) -> None:
     """What is refused above is refused for what is said there."""
     async with opened(tmp_path / "a.db") as kit:
-        assert sum(await import_lines(held(kit), [HEADER, json.dumps(record)], NOW)) == 1
+        *counts, left_out = await import_lines(held(kit), [HEADER, json.dumps(record)], NOW)
+        assert (sum(counts), left_out) == (1, ())
 
 
 async def test_a_value_written_otherwise_is_kept_in_the_one_form(tmp_path: Path) -> None:
@@ -630,6 +631,28 @@ async def test_a_circle_that_others_close_meanwhile_leaves_out_the_job_that_clos
         arrived = await import_lines(held(kit), lines, NOW)
         there = [stored.job.job_id for stored in await kit.scheduler.store.jobs()]
     assert (arrived.jobs, sorted(there)) == (1, ["id-second", "id-third"])
+    assert arrived.left_out == ("id-first",)
+
+
+async def test_executions_of_a_job_that_is_left_out_are_left_out(tmp_path: Path) -> None:
+    """Nothing would ever run, show or forget them: they have no job there. Those of the other jobs, and outcomes, arrive."""
+    async with opened(tmp_path / "a.db") as kit:
+        owner = kit.scheduler.store.owner
+        for name in ("taken", "free"):
+            await add_job(kit, name, job_id=f"id-{name}")
+            running = DONE._replace(
+                execution_id=f"{name}@1", job_id=f"id-{name}", status=ExecutionStatus.QUEUED, finished_at=None, owner=owner
+            )
+            await kit.scheduler.store.insert([running])
+            ended = running._replace(status=ExecutionStatus.SUCCESS, finished_at=NOW)
+            await kit.scheduler.store.finish([Ending(ended, Message(f"{name}@1", "results", {}))])
+        lines = await exported(kit)
+    async with opened(tmp_path / "b.db") as kit:
+        await add_job(kit, "taken", job_id="another")
+        assert await import_lines(held(kit), lines, NOW) == Arrived(1, 1, 1, left_out=("id-taken",))
+        there = [each.execution_id for each in await kit.scheduler.store.executions(None, 10)]
+        under_way = [message.execution_id for message in await kit.scheduler.store.messages(10)]
+    assert (there, under_way) == (["free@1"], ["free@1"])
 
 
 async def test_job_after_one_that_is_nowhere_is_taken(tmp_path: Path) -> None:

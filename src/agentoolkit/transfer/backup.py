@@ -58,6 +58,8 @@ class Arrived(NamedTuple):
     queues: int = 0
     messages: int = 0
     values: int = 0
+    left_out: tuple[str, ...] = ()
+    """Ids of jobs that could not be added. Nothing was added of their executions and outcomes either."""
 
 
 async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
@@ -122,6 +124,9 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
 
     Executions that had not ended are taken as those of a process that ended: to be run again, or lost. Messages that somebody
     had taken are ready again.
+
+    A job is left out, with its executions and outcomes, whose name belongs to another there, or which would come after itself by
+    way of a job that another process has changed meanwhile. The rest is added; `Arrived.left_out` names what was left out.
 
     Raises:
         InvalidInput: A line is damaged, or of another format; two jobs have one id or name, or one would come after itself.
@@ -240,13 +245,15 @@ class _Importer:
         contents = self._contents
         new = await self._new_jobs()
         jobs = await done_in_portions(self._add_job, new, _PORTION)
-        executions = await done_in_portions(self._add_execution, contents.executions, _PORTION)
-        added = [execution.execution_id for execution, new in zip(contents.executions, executions, strict=True) if new]
+        left_out = dict.fromkeys(stored.job.job_id for stored, is_added in zip(new, jobs, strict=True) if not is_added)
+        of_jobs = [execution for execution in contents.executions if execution.job_id not in left_out]
+        executions = await done_in_portions(self._add_execution, of_jobs, _PORTION)
+        added = [execution.execution_id for execution, is_added in zip(of_jobs, executions, strict=True) if is_added]
         outcomes = [execution_id in contents.outcomes for execution_id in added]
         restored = await self._held.queues.restore(contents.queue_contents(self._now), self._now)
         queues = len({each.queue.queue_name for each in contents.queues} & set(restored.made))
         values = await self._held.values.restore(contents.values, self._now)
-        return Arrived(sum(jobs), sum(executions), sum(outcomes), queues, restored.messages, values)
+        return Arrived(sum(jobs), sum(executions), sum(outcomes), queues, restored.messages, values, tuple(left_out))
 
     async def _new_jobs(self) -> list[StoredJob]:
         """Return the jobs that are not there. Raises `InvalidInput` where one of them would come after itself."""
@@ -267,7 +274,7 @@ class _Importer:
         try:
             await self._held.jobs.add(*stored)
         except (JobExists, InvalidSchedule):
-            return False  # its name belongs to another job there, or it would come after itself by way of one that was changed just now
+            return False  # see `import_lines`
         return True
 
     async def _add_execution(self, execution: Execution) -> bool:

@@ -80,7 +80,8 @@ def scheduler_tasks(file: Source) -> None:
 
 @import_app.command(cls=ReportingCommand, epilog=example_of("jsonl"))
 def jsonl(file: Source) -> None:
-    """Add what `agentool export` wrote to the database. A second time adds nothing."""
+    """Add what `agentool export` wrote to the database. A second time adds nothing. The exit code is 1 if a job was left out."""
+    from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.text import counted
@@ -98,6 +99,9 @@ def jsonl(file: Source) -> None:
         f"{counted(added.outcomes, 'outcome')} to be delivered, {counted(added.queues, 'queue')}, "
         f"{counted(added.messages, 'message')} and {counted(added.values, 'value')}."
     )
+    for job_id in added.left_out:
+        tell(f"job {job_id} was left out, with its executions: another one has its id or name, or it would come after itself")
+    raise typer.Exit(FAILURE if added.left_out else 0)
 
 
 def _content(file: Path) -> bytes:

@@ -44,7 +44,9 @@ _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to 
 
 
 class MemoryJobStore(MemoryQueries, OneProcess):
-    """Jobs, executions and messages in dictionaries. No method but a search suspends, so each is one transaction by itself.
+    """Jobs, executions and messages in dictionaries.
+
+    No method suspends but searches, `jobs` and `due_next`, which only read: so each that writes is one transaction by itself.
 
     Args:
         retired_jobs: How many jobs that are over are kept.
