@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from datetime import timedelta
 from importlib.util import find_spec
@@ -36,7 +36,7 @@ from agentoolkit.system.queue.service import QueueService
 from agentoolkit.system.scheduler.agentool import create_scheduler_agent
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS
-from agentoolkit.system.scheduler.engine.parts import CarryOut, Parts
+from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.choice import executors_of
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
@@ -65,8 +65,6 @@ class Toolkit:
         time: The machine's by default.
         runs_jobs: False to manage what another process runs: nothing that is due is started here.
         stop_seconds: What running handlers are given to end, at most, when it is closed.
-        carry_out: Makes attempts at executions in another process; None: they are made here.
-        starts: False to start the scheduler, and open the store, at their first use only.
     """
 
     _environment: ClassVar[Mapping[str, str] | None] = None
@@ -80,16 +78,12 @@ class Toolkit:
         time: TimeSource | None = None,
         runs_jobs: bool = True,
         stop_seconds: float = STOP_SECONDS,
-        carry_out: CarryOut | None = None,
-        starts: bool = True,
     ) -> None:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
         self._time = time or SystemTime()
         self._runs_jobs = runs_jobs
         self._stop_seconds = stop_seconds
-        self._carry_out = carry_out
-        self._starts = starts
         database, durability = self.settings.database, self.settings.durability
         self.database = None if database is None else Database(dialect_for(database, durability), MIGRATIONS)
         self._redis = _redis(self.settings)
@@ -112,7 +106,7 @@ class Toolkit:
     async def __aenter__(self) -> Self:
         if not self._registered:  # a start before this one has failed
             self._register()
-        with frozen_afterwards() if self.settings.freeze and self._starts else nullcontext():
+        with frozen_afterwards() if self.settings.freeze else nullcontext():
             await self._open()
         return self
 
@@ -131,9 +125,7 @@ class Toolkit:
             self._stack.push_async_callback(self.queue.close)
             self._stack.enter_context(self.injector.activate())
             self._stack.push_async_callback(self.scheduler.lifecycle.close, self._stop_seconds)
-            self.scheduler.lifecycle.allow()
-            if self._starts:
-                await self.scheduler.lifecycle.ready()
+            await self.scheduler.lifecycle.open()
             if self._runs_jobs:
                 self.events.publish("system.startup", "agentool")
                 self._stack.callback(self.events.publish, "system.shutdown", "agentool")
@@ -155,20 +147,16 @@ class Toolkit:
         """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""
         self._log.listen(self.injector)
 
-    def register_plugins(self, names: Sequence[str]) -> None:
-        """Register the AgenTools of these plugins. Raises `ConfigurationError` if one is not installed, or its function failed."""
-        if names:
-            from agentoolkit.actions.plugins import register_plugins
-
-            register_plugins(names, self.injector)
-
     def _register(self) -> None:
         """Register every AgenTool whose name is not taken, or none if one cannot be."""
         before = set(self.injector.names())
         try:
             create_scheduler_agent(self.scheduler, injector=self.injector)
             register_builtin_tools(self._parts)
-            self.register_plugins(self.settings.plugins)
+            if self.settings.plugins:
+                from agentoolkit.actions.plugins import register_plugins
+
+                register_plugins(self.settings.plugins, self.injector)
             if self._runs_jobs:
                 self.injector.get("metrics")  # what it counts begins with the first execution
         except BaseException:
@@ -215,7 +203,6 @@ class Toolkit:
             sends_to=frozenset(executors.couriers) if self._runs_jobs else frozenset(),
             unavailable=executors.unavailable,
             pause_after_failures=settings.pause_after_failures,
-            carry_out=self._carry_out,
         )
         habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)
         return SchedulerService(parts, habits, settings.calendars)

@@ -48,6 +48,19 @@ async def test_a_plugin_that_the_setting_names_is_registered(installed):
         assert await kit.injector.run("greeting", {"operation": "greet"}) == "hello"
 
 
+def test_a_plugin_that_is_installed_later_is_found(installed, tmp_path):
+    """Also in a process that has looked for plugins before, as a notebook has."""
+    with pytest.raises(ConfigurationError, match="No plugin is named 'later'"):
+        register_plugins(["later"], Injector())
+    info = tmp_path / "later_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: later-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[agentool.tools]\nlater = greeting_plugin:register\n")
+    injector = Injector()
+    register_plugins(["later"], injector)
+    assert "greeting" in injector
+
+
 async def test_a_function_of_any_module_can_be_a_plugin(installed):
     """What is in no installed package is named by its module and function."""
     async with toolkit(settings=Settings(timezone="UTC", plugins=("greeting_plugin:register",))) as kit:

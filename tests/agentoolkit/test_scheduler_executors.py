@@ -14,7 +14,6 @@ from agentoolkit.system.scheduler.executors.sending_to_workers import (
     LONGEST_LOOK,
     PORTION_SECONDS,
     Sent,
-    next_pause,
     pause_after,
     portions,
 )
@@ -102,13 +101,6 @@ def test_what_differs_travels_apart():
 def test_many_are_looked_at_less_often():
     """Where few are with the workers, their ends are noticed at once; two thousand cost a look each fifth of a second."""
     assert [pause_after(1) < 0.03, 0.2 < pause_after(2_000) < 0.3, pause_after(1_000_000)] == [True, True, LONGEST_LOOK]
-
-
-def test_many_that_end_slowly_are_looked_at_less_often():
-    """A look comes soon after one that found one in twenty over; else after twice the pause, up to the longest."""
-    soon = pause_after(100)
-    assert [next_pause(0.2, 100, over) for over in (100, 6, 5, 0)] == [soon, soon, 0.4, 0.4]
-    assert [next_pause(LONGEST_LOOK, 1, 0), next_pause(LONGEST_LOOK, 1, 1)] == [LONGEST_LOOK, pause_after(1)]
 
 
 class _Entered(Limits):

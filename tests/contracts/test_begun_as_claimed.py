@@ -171,28 +171,6 @@ async def test_a_portion_is_run_in_memory():
     assert (row.status.value, row.attempt) == ("success", 1)
 
 
-async def test_a_message_that_nobody_brings_again_is_not_held_for_the_write(monkeypatch: pytest.MonkeyPatch):
-    """Who asks so has it back when the handler has ended, and its outcome is written all the same."""
-    async with toolkit() as kit:
-        store, may_write = kit.scheduler.store, asyncio.Event()
-        finish_now = store.finish
-
-        async def finish_late(endings: Any) -> Any:
-            await may_write.wait()
-            return await finish_now(endings)
-
-        monkeypatch.setattr(store, "finish", finish_late)
-        await store.add(make(agentool_name="queue", input_data={"operation": "list_queues"}), JobState(next_run_at=at(1)))
-        await store.insert([Execution("job@1", "job", "queue", START)])
-        await kit.scheduler.executions.run_claimed(["job@1"], until_written=False)
-        before = await store.execution("job@1")
-        may_write.set()
-        async with asyncio.timeout(5):
-            while not (after := await store.execution("job@1")).finished:  # noqa: ASYNC110  the write tells nothing
-                await asyncio.sleep(0)
-    assert (before.status, after.status) == (RUNNING, ExecutionStatus.SUCCESS)
-
-
 async def test_a_due_time_runs_since_its_claim(store: JobStore):
     """A job's claim can begin what it starts: its record says so as the answer does, it is not begun again, and ends as any other."""
     await add(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from celery import Celery
 from rq import Queue
 from tests.servers import free_port, redis_running
 
+from agentoolkit.entrypoints import rq_worker
 from agentoolkit.entrypoints.deaf_workers import LOOKS, Look, is_deaf
 from agentoolkit.system.scheduler.executors.rq import FUNCTION
 
@@ -70,6 +72,27 @@ def test_a_deaf_worker_begins_anew(redis_url: str, tmp_path: Path):
         assert "Messages wait (1), and this worker has taken none" in said
         assert "The worker has failed, and begins anew" in said
         assert client.llen("celery") == 0
+
+
+@pytest.mark.parametrize("error", [None, redis.ConnectionError("away"), redis.TimeoutError("silent")])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_worker_of_rq_is_at_its_end_once_it_was_stopped(error: Exception | None, stopped: bool):
+    """By itself it ends at any error, with the same answer as after a stop. Whoever handles signals does so again."""
+
+    class Ending:
+        is_stopping = stopped
+
+        def __init__(self, *given: object, **more: object) -> None: ...
+
+        def work(self, **told: object) -> bool:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if error is not None:
+                raise error
+            return True
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert rq_worker._works_to_its_end(Ending, redis.Redis()) is stopped  # type: ignore[arg-type]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])

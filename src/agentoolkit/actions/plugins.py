@@ -52,6 +52,9 @@ def _installed(path: Sequence[str]) -> Mapping[str, EntryPoint]:
 
 def _found(names: Sequence[str]) -> Iterator[EntryPoint]:
     installed = _installed(tuple(sys.path))
+    if any(name not in installed and not _A_PLACE.fullmatch(name) for name in names):
+        _installed.cache_clear()  # it may have been installed since
+        installed = _installed(tuple(sys.path))
     for name in names:
         if name not in installed and not _A_PLACE.fullmatch(name):
             remedy = (

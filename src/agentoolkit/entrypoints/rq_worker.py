@@ -2,7 +2,8 @@
 
 ``rq worker -c agentoolkit.entrypoints.rq_worker -w agentoolkit.entrypoints.rq_worker.ForkingWorker``, or ``rq worker`` alone with these
 two in RQ_CONFIG and RQ_WORKER_CLASS. Named as settings, this file is read before a worker forks, so that each fork finds everything
-imported. RQ forks for each of its jobs: where tools are small, take `InProcessWorker`, which does not.
+imported. RQ forks for each of its jobs, and every fork opens the store anew: where tools are small, take `InProcessWorker`, which does
+neither.
 """
 
 from __future__ import annotations
@@ -19,12 +20,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisSilent
 from rq import Queue, SimpleWorker, Worker
-from rq.executions import Execution
 from rq.job import Job
 
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
-from agentoolkit.entrypoints.rq_keeper import Keeper
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
@@ -36,7 +35,6 @@ RETRY_SECONDS = 2.0
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
-keeper = Keeper(settings)
 
 # RQ reads these two by their names.
 REDIS_URL = settings.redis.url.get_secret_value() if settings.redis.url else None
@@ -71,23 +69,12 @@ class ExecutionsJob(Job):
 
 
 def run_executions(execution_ids: list[str]) -> None:
-    """Claim executions and run them until their handlers have ended. What another process has is passed over.
-
-    Nobody waits until their outcomes are written: RQ forgets a message as soon as it is handed to a worker, whatever comes of it.
-    """
-    if _FORK_MARK in os.environ:
-        keeper.carry_out()
-    else:
-        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids, until_written=False))
-
-
-def _execution_ids(job: Job) -> Sequence[str]:
-    """Return what a message brings; nothing of one that is none of ours, which fails where it is carried out."""
+    """Claim executions and run them until their outcomes are written. What another process has is passed over."""
     try:
-        (execution_ids,) = job.args if job.func_name == FUNCTION else ([],)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return [str(execution_id) for execution_id in execution_ids]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    except Exception:
-        return ()
+        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
+    finally:
+        if _FORK_MARK in os.environ:  # this process ends now, without a word
+            toolkit.stop()
 
 
 class _ExecutionsWorker:
@@ -109,18 +96,8 @@ class ForkingWorker(_ExecutionsWorker, Worker):
 
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
-        with keeper:
-            return super().work(*given, **more)
-
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """See `rq.Worker.execute_job`. What the message brings is claimed while the process is forked off."""
-        keeper.claim(_execution_ids(job))
-        super().execute_job(job, queue)
-
-    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
-        """See `rq.Worker.monitor_work_horse`."""
-        keeper.leave_to_fork()
-        super().monitor_work_horse(job, queue, execution)
+        toolkit.prepare()
+        return super().work(*given, **more)
 
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):
@@ -128,7 +105,7 @@ class InProcessWorker(_ExecutionsWorker, SimpleWorker):
 
 
 def work(*, forks: bool) -> None:
-    """Run a worker on these settings until it is stopped. Where Redis goes away, RQ's ends: another one begins when it is back.
+    """Run a worker on these settings until it is stopped. Where RQ's ends by itself, as Redis goes away, another one begins.
 
     Raises:
         AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
@@ -141,7 +118,7 @@ def work(*, forks: bool) -> None:
 
 
 def _works_to_its_end(kind: type[ForkingWorker | InProcessWorker], connection: Redis) -> bool:
-    """Let a worker work until it is stopped. False: Redis went away before."""
+    """Let a worker work until it is stopped. False: it has ended by itself, as RQ's do at any error and say so in their log."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     worker = None
     try:
@@ -149,11 +126,10 @@ def _works_to_its_end(kind: type[ForkingWorker | InProcessWorker], connection: R
         worker.work(logging_level="INFO")
     except (RedisAway, RedisSilent) as error:
         logger.warning("Redis is away (%s); trying again in %g s", error, RETRY_SECONDS)
-        return worker is not None and worker.is_stopping
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return True
+    return worker is not None and worker.is_stopping
 
 
 if __name__ == "__main__":  # as the document starts its worker: ``python -m … my_queue``

@@ -94,7 +94,7 @@ class ExecutionService:
         engine = self._lifecycle.running_engine()
         if stored is not None:
             await self._audit.note("ran", stored, asked.execution_id)
-        execution, error, _ = await engine.dispatch.run_now(work, asked)
+        execution, error = await engine.dispatch.run_now(work, asked)
         if execution.status is ExecutionStatus.SUCCESS:
             return execution
         why = f"{execution.error.type}: {execution.error.message}" if execution.error else execution.reason
@@ -117,15 +117,10 @@ class ExecutionService:
         check_work(caller, work, self._parts.admission, stored.job.work if stored else None)
         return stored
 
-    async def run_claimed(self, execution_ids: Sequence[str], *, until_written: bool = True) -> None:
-        """Claim executions by their ids, as a worker does, and run them until their outcomes are written.
-
-        Args:
-            execution_ids: What a message has brought.
-            until_written: False to return when their handlers have ended: nobody is asked for the message again.
-        """
+    async def run_claimed(self, execution_ids: Sequence[str]) -> None:
+        """Claim executions by their ids, as a worker does, and run them until their outcomes are written."""
         await self._lifecycle.ready()
-        await self._lifecycle.running_engine().dispatch.run_claimed(execution_ids, until_written=until_written)
+        await self._lifecycle.running_engine().dispatch.run_claimed(execution_ids)
 
     async def start(self, job_id: str, key: str | None = None, origin: str | None = None) -> Execution:
         """Let a job run once more as soon as there is room, without waiting for it.

@@ -39,29 +39,17 @@ def recover(execution: Execution, job: Job | None, owner: str, now: datetime, ca
         return _lost(execution, "its process ended, and its job is gone or cannot be read", owner, now)
     if execution.status is not ExecutionStatus.RUNNING:
         return execution._replace(owner=owner)
-    return after_its_process(execution, job.policies, owner, now)
-
-
-def after_its_process(execution: Execution, policies: Policies, owner: str, now: datetime) -> Execution:
-    """Return a running execution whose process ended as its next owner has it: to be started again, or lost."""
-    if policies.on_interrupt == "fail":
+    if job.policies.on_interrupt == "fail":
         return _lost(execution, "its process ended before an outcome was known (on_interrupt: fail)", owner, now)
-    again = release(execution, now, process_ended=True)._replace(owner=owner)
+    again = _again(execution, now, _ENDED, "started again after its process ended")
     if sum(earlier.error is not None and earlier.error.type == _ENDED.type for earlier in again.attempts) < MAX_INTERRUPTIONS:
-        return again
+        return again._replace(owner=owner)
     return _lost(execution, f"its process ended during {MAX_INTERRUPTIONS} attempts at it", owner, now)
 
 
-def release(execution: Execution, now: datetime, *, process_ended: bool = False) -> Execution:
-    """Return an interrupted execution as one that waits, owned by nobody, for the next to start it again.
-
-    Args:
-        execution: As it ran.
-        now: When it was interrupted.
-        process_ended: Did its process end? Else its scheduler stopped.
-    """
-    error, what = (_ENDED, "its process ended") if process_ended else (_STOPPED, "the scheduler stopped")
-    return _again(execution, now, error, f"started again after {what}")._replace(owner="")
+def release(execution: Execution, now: datetime) -> Execution:
+    """Return an execution whose scheduler stopped as one that waits, owned by nobody, for the next to start it again."""
+    return _again(execution, now, _STOPPED, "started again after the scheduler stopped")._replace(owner="")
 
 
 def _again(execution: Execution, now: datetime, error: ErrorRecord, reason: str) -> Execution:

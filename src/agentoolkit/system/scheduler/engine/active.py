@@ -44,16 +44,10 @@ class Outcome(NamedTuple):
 
     execution: Execution
     error: BaseException | None = None
-    again: Execution | None = None
-    """As it waits for its next attempt, if another is worth it."""
 
 
 class Interrupted(asyncio.CancelledError):
     """The scheduler stopped while the handler ran."""
-
-
-class ProcessEnded(Exception):
-    """The process ended that called the handler for this one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,8 +73,6 @@ class ActiveExecution:
     """The jobs and concurrency keys that whoever waits for it holds, its own included: it may not wait for these."""
     outcome: asyncio.Future[Outcome] | None = None
     """For a caller that waits for it."""
-    until_written: bool = True
-    """Does that caller wait until it is written down? Else for the end of its handler."""
 
     @property
     def order(self) -> Order:

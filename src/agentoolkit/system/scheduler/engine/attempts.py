@@ -20,7 +20,6 @@ from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.live_output import secrets_here
 from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
-from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.decisions.secrets_in_records import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
@@ -36,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 _STARTING, _RUNNING, _WRITING = Phase.STARTING, Phase.RUNNING, Phase.WRITING  # an enum is slow to look into
 
-_current: ContextVar[ActiveExecution | None] = ContextVar("agentool_execution", default=None)
+_current: ContextVar[Execution | None] = ContextVar("agentool_execution", default=None)
 
 
 def current_execution() -> Execution | None:
@@ -44,22 +43,12 @@ def current_execution() -> Execution | None:
 
     The id is the same for every attempt at one due time, so it can serve as an idempotency key.
     """
-    return _execution_of(_current.get())
+    return _current.get()
 
 
 def execution_in(context: Context) -> Execution | None:
     """Return the execution that runs in a context, also in one that is entered at this moment."""
-    return _execution_of(context.get(_current))
-
-
-def current_attempt() -> ActiveExecution | None:
-    """Return the attempt that this handler is; None outside of one, and in what it has left behind."""
-    active = _current.get()
-    return active if active is not None and active.phase is _RUNNING else None
-
-
-def _execution_of(active: ActiveExecution | None) -> Execution | None:
-    return None if active is None else active.execution
+    return context.get(_current)
 
 
 class LocalAttempts:
@@ -128,12 +117,10 @@ class LocalAttempts:
                     self._not_begun(active)
                     return
                 self.note_begun(active)
-            outcome = await (self._parts.carry_out or carry_out)(active, self._parts, self._active)
+            outcome = await run_attempt(active, self._parts, self._active)
             if not active.given_up:
                 active.phase = _WRITING
-                if not active.until_written:
-                    active.settle(outcome)
-                self._recorder.put(active, outcome)
+                self._recorder.put(active, _without_secrets(outcome, active.secrets) if active.secrets else outcome)
         except BaseException:
             self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
             raise
@@ -162,14 +149,6 @@ class LocalAttempts:
         self._gone(active, Outcome(ended))
 
 
-async def carry_out(active: ActiveExecution, parts: Parts, table: ActiveExecutions) -> Outcome:
-    """Make an attempt at an execution. Return how it ended, without what nobody may see, and whether another is worth it."""
-    outcome = await run_attempt(active, parts, table)
-    if active.secrets:
-        outcome = _without_secrets(outcome, active.secrets)
-    return outcome if outcome.error is None else _with_retry(active, outcome, parts.time.now())
-
-
 async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecutions) -> Outcome:
     """Call the handler of an execution, and return how it ended, whatever that was.
 
@@ -181,7 +160,7 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
     execution, work, injector, clock = active.execution, active.work, parts.injector, parts.time
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    _current.set(active)  # for good: the context is that of this attempt's task, and of what the handler begins
+    _current.set(execution)  # for good: the context is that of this attempt's task, and of what the handler begins
     current_caller.set((work.caller, execution.execution_id))
     table.watch(active)
     began = time.perf_counter()
@@ -238,18 +217,6 @@ def _without_secrets(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
     return Outcome(execution, error)
 
 
-def _with_retry(active: ActiveExecution, outcome: Outcome, now: datetime) -> Outcome:
-    """Ask whether another attempt is worth it, of one that failed and that nobody waits for."""
-    ended, error, _ = outcome
-    if error is None or ended.status is not ExecutionStatus.FAILED or ended.trigger == "run_now":
-        return outcome
-    try:
-        return outcome._replace(again=plan_retry(ended, error, active.work.policies, now))
-    except Exception:  # the error's own code, as it was asked
-        log_failure(logger, "Whether %s is tried again cannot be asked of its error: it is not", ended.execution_id)
-        return outcome
-
-
 def _failed(execution: Execution, error: BaseException, now: datetime, took: float, reason: str = "") -> Outcome:
     try:
         return Outcome(outcomes.record_failure(execution, error, now, took, reason), error)
@@ -268,8 +235,8 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
     if cancelled and active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, now, took)._replace(result=done), error)
     if cancelled and active.timed_out:
-        outcome = timed_out(active, now, took)
-        return outcome._replace(execution=outcome.execution._replace(result=done))
+        execution, timeout = timed_out(active, now, took)
+        return Outcome(execution._replace(result=done), timeout)
     if cancelled and (stopping or (all_end() and not (isinstance(task, AttemptTask) and task.cancelled_itself))):
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took)._replace(result=done), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"

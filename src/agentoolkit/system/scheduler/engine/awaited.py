@@ -9,7 +9,7 @@ from contextlib import suppress
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
-from agentoolkit.system.scheduler.engine.attempts import current_attempt
+from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -94,7 +94,9 @@ class AwaitedExecutions:
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
         """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""
         own = _held(work, execution)
-        if (parent := current_attempt()) is None:
+        asking = current_execution()
+        parent = self._active.get(asking.execution_id) if asking is not None else None
+        if parent is None:
             return own
         held = parent.names or _held(parent.work, parent.execution)
         if waits := held & own:

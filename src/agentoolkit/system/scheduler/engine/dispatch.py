@@ -145,9 +145,9 @@ class Dispatch:
         """See `AwaitedExecutions.run`."""
         return await self._awaited.run(work, execution)
 
-    async def run_claimed(self, execution_ids: Sequence[str], *, until_written: bool = True) -> None:
+    async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """See `ReceivedExecutions.run`."""
-        await self._received.run(execution_ids, until_written=until_written)
+        await self._received.run(execution_ids)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""

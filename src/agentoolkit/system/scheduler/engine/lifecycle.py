@@ -84,13 +84,9 @@ class Lifecycle:
             if pending is self._start_step and not pending.cancelled() and (error := pending.exception()):
                 raise error
 
-    def allow(self) -> None:
-        """Let it start at its first use, also after `close`."""
-        self._closed, self._wanted = False, True
-
     async def open(self) -> None:
         """Make ready and, unless it was stopped, start. A second time does nothing."""
-        self.allow()
+        self._closed, self._wanted = False, True
         await self.ready()
 
     async def start(self) -> None:

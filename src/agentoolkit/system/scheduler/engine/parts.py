@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentool.core.injector import Injector
 from agentoolkit.live_output import LiveOutput
 from agentoolkit.system.scheduler.decisions.admission import AdmissionRules
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.local import CONCURRENCY, LocalExecutor
 from agentoolkit.system.scheduler.jobs import ExecutorName, Job, Policies
@@ -22,9 +21,6 @@ TIMEOUT = 300.0
 NO_WORKERS: Mapping[ExecutorName, str] = dict.fromkeys(
     ("celery", "rq"), "Give the Toolkit a database that workers can open too, and the address of a broker."
 )
-
-CarryOut = Callable[[ActiveExecution, "Parts", ActiveExecutions], Awaitable[Outcome]]
-"""See `attempts.carry_out`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,6 @@ class Parts:
     """Where the failures of new jobs go that say nothing of it."""
     pause_after_failures: int | None = None
     """After how many failures in a row new jobs are paused that say nothing of it."""
-    carry_out: CarryOut | None = None
-    """Makes attempts at executions in another process; None: they are made here."""
     live: LiveOutput = field(default_factory=LiveOutput)
     """What executions that run here have written so far."""
 

@@ -43,8 +43,8 @@ class ReceivedExecutions:
         self._start = start
         self._doubt = doubt
 
-    async def run(self, execution_ids: Sequence[str], *, until_written: bool = True) -> None:
-        """Claim executions by their ids, and run them until their outcomes are written, or else until their handlers have ended.
+    async def run(self, execution_ids: Sequence[str]) -> None:
+        """Claim executions by their ids, and run them until their outcomes are written.
 
         What another process has claimed, cancelled or ended meanwhile is passed over, and so is what cannot run here, which
         its record says then: whoever sent it sends it again, so that another worker may have it.
@@ -53,7 +53,7 @@ class ReceivedExecutions:
         reserved = self._reserved.hold(execution_ids)
         try:
             claimed, failed = await self._claim(execution_ids, reserved, lacks)
-            over = [outcome for each in claimed if (outcome := self._run(each, until_written=until_written)) is not None]
+            over = [outcome for each in claimed if (outcome := self._run(each)) is not None]
         except BaseException:
             self._doubt()  # what was claimed, and not started, is ours
             raise
@@ -103,13 +103,13 @@ class ReceivedExecutions:
         for execution_id in told:
             logger.warning("Execution %s is left to another worker: it %s", execution_id, reasons[execution_id])
 
-    def _run(self, claimed: Claimed, *, until_written: bool) -> asyncio.Future[Outcome] | None:
-        """Start an execution, and return what is done when its outcome is written, or its handler ends; None: it does not start here."""
+    def _run(self, claimed: Claimed) -> asyncio.Future[Outcome] | None:
+        """Start an execution, and return what is done when its outcome is written; None: it does not start here."""
         job, execution = claimed
         if job is not None or execution.finished:
             self._start(claimed)
         active: ActiveExecution | None = self._active.get(execution.execution_id)
         if active is None:
             return None
-        active.outcome, active.until_written = asyncio.get_running_loop().create_future(), until_written
+        active.outcome = asyncio.get_running_loop().create_future()
         return active.outcome

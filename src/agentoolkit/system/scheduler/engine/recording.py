@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_cancellation
-from agentoolkit.system.scheduler.decisions.recovery import after_its_process
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted, Outcome, ProcessEnded
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
+from agentoolkit.system.scheduler.decisions.retry import plan_retry
+from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted, Outcome
 from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, JobStore
@@ -117,15 +117,19 @@ class Recorder:
 
     async def _write(self, active: ActiveExecution, outcome: Outcome) -> Written:
         """Write how an attempt ended: as released to the next start, as a further attempt to come, or for good."""
-        ended, error, again = outcome
-        if isinstance(error, ProcessEnded):
-            return await self._write_left(active)
-        is_awaited, on_interrupt = ended.trigger == "run_now", active.work.policies.on_interrupt
-        if isinstance(error, Interrupted) and self._store.survives_restart and not is_awaited and on_interrupt == "retry":
+        ended, error = outcome
+        policies, is_awaited = active.work.policies, ended.trigger == "run_now"
+        if isinstance(error, Interrupted) and self._store.survives_restart and not is_awaited and policies.on_interrupt == "retry":
             left = active.execution._replace(result=ended.result)  # what was done of it
             await self._until_written(lambda: self._store.release(left), left)
             return Written(ended)
-        if again is not None and not active.cancel_reason:
+        again = None
+        if error is not None and ended.status is ExecutionStatus.FAILED and not is_awaited and not active.cancel_reason:
+            try:
+                again = plan_retry(ended, error, policies, self._time.now())
+            except Exception:  # the error's own code, as it was asked
+                log_failure(logger, "Whether %s is tried again cannot be asked of its error: it is not", ended.execution_id)
+        if again is not None:
             ending, waiting = Ending(ended, outcome_message(active.work, ended)), again
             answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending), again)
             if answer.finished:  # its job is gone: this was its last attempt
@@ -135,18 +139,6 @@ class Recorder:
             now = self._time.now()  # who cancelled it while that was written was told that it ends
             ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
         return await self._finish(Ending(ended, outcome_message(active.work, ended)))
-
-    async def _write_left(self, active: ActiveExecution) -> Written:
-        """Write what becomes of an execution whose process ended: it waits for whoever starts it again, or is lost."""
-        left, now = active.execution, self._time.now()
-        if active.cancel_reason:  # who asked for it was told that it ends
-            after = record_cancellation(left, active.cancel_reason, now)
-        else:
-            after = after_its_process(left, active.work.policies, left.owner, now)
-        if after.finished:
-            return await self._finish(Ending(after, outcome_message(active.work, after)))
-        await self._until_written(lambda: self._store.release(left, process_ended=True), left)
-        return Written(after)
 
     async def _finish(self, ending: Ending, *, refused: bool = False) -> Written:
         async def finish() -> Finished:

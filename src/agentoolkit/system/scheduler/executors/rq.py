@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import get_args
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue
 
 from agentoolkit.setting_groups import RedisSettings
 from agentoolkit.system.scheduler.executors.couriers import SEND_SECONDS, ThreadedCourier, message_seconds
@@ -18,8 +18,6 @@ from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 FUNCTION = "agentoolkit.entrypoints.rq_worker.run_executions"
 """What RQ's workers call."""
 NO_LIMIT = -1
-DELIVERIES = 3
-"""Times that a message comes whose process was killed: as often as an execution may be interrupted."""
 
 
 def queue_name(name: str, priority: Priority) -> str:
@@ -54,7 +52,6 @@ class RqCourier(ThreadedCourier):
             (list(portion.execution_ids),),
             timeout=NO_LIMIT if limit is None else limit,
             result_ttl=0,
-            retry=Retry(max=DELIVERIES - 1),
             description=route.label,
         )
 

@@ -26,8 +26,6 @@ SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.5
 """Seconds between two looks at the store: it is looked often while executions end."""
 LOOKED_AT = 200
 """Executions with the workers for each of which the shortest pause is as long again: a look costs as much as it looks at."""
-WORTH = 20
-"""Executions of which one is to be over for the next look to come as soon: many that end slowly are looked at seldom."""
 
 
 @dataclass(slots=True)
@@ -147,17 +145,17 @@ class RemoteExecutor(LocalExecutor):
             while self._sent:
                 await asyncio.sleep(pause)
                 try:
-                    over = await self._look()
+                    some_over = await self._look()
                 except Exception as error:
                     logger.warning("It is not known how executions stand that were sent away, and is looked up again: %s", error)
                     pause = LONGEST_LOOK
                 else:
-                    pause = next_pause(pause, len(self._sent), over)
+                    pause = pause_after(len(self._sent)) if some_over else min(pause * 2, LONGEST_LOOK)
         finally:
             self._watching = None
 
-    async def _look(self) -> int:
-        """Give up what is over, send again what is late, and tell how many were over."""
+    async def _look(self) -> bool:
+        """Give up what is over, send again what is late, and tell whether any was over."""
         looked_at = dict(self._sent)
         statuses = await self._attempts.statuses(list(looked_at))
         same = {id_: sent for id_, sent in looked_at.items() if self._sent.get(id_) is sent}  # others were ordered anew meanwhile
@@ -172,7 +170,7 @@ class RemoteExecutor(LocalExecutor):
                 if routes := {id_: sent.route for id_, sent in late.items() if (sent.patience >= MAX_SEND_AGAIN_SECONDS) is too_long}:
                     self._attempts.unclaimed(routes, too_long=too_long)
             self._send(late)
-        return len(over)
+        return bool(over)
 
     def _over(self, execution_id: str) -> None:
         """Give the room of an execution that was sent away to others."""
@@ -186,13 +184,8 @@ class RemoteExecutor(LocalExecutor):
         return task
 
 
-def next_pause(pause: float, left: int, over: int) -> float:
-    """Return the seconds until the next look, after one that came after a pause, and found some over and so many left."""
-    return pause_after(left) if over * WORTH > left else min(pause * 2, LONGEST_LOOK)
-
-
 def pause_after(number: int) -> float:
-    """Return the seconds until the next look, where many of those that were sent have just ended, and so many are left."""
+    """Return the seconds until the next look, where some of those that were sent have just ended, and so many are left."""
     return min(SHORTEST_LOOK * (1 + number / LOOKED_AT), LONGEST_LOOK)
 
 

@@ -193,13 +193,8 @@ class JobStore(SharedStore, Protocol):
         """Let executions of ours, whose retries are due, wait for room. Return those that still waited, in this order, with their jobs."""
         ...
 
-    async def release(self, execution: Execution, *, process_ended: bool = False) -> bool:
-        """Give up an interrupted execution of ours, with its ``result`` so far; the next leader starts it. Return whether it was ours.
-
-        Args:
-            execution: As it ran.
-            process_ended: Did the process end that called its handler for us? Else the scheduler stops.
-        """
+    async def release(self, execution: Execution) -> bool:
+        """Give up an interrupted execution of ours, with its ``result`` so far; the next leader starts it. Return whether it was ours."""
         ...
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:

@@ -159,8 +159,8 @@ class MemoryJobStore(MemoryQueries, OneProcess):
                 queued.append(Claimed(stored.job, waits))
         return queued
 
-    async def release(self, execution: Execution, *, process_ended: bool = False) -> bool:
-        return self._change(release(execution, execution.started_at or execution.scheduled_at, process_ended=process_ended))
+    async def release(self, execution: Execution) -> bool:
+        return self._change(release(execution, execution.started_at or execution.scheduled_at))
 
     async def take_over(self, now: datetime, held: Callable[[str], bool]) -> Sequence[Claimed]:
         taken: list[Claimed] = []

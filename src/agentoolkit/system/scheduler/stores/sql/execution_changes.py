@@ -106,9 +106,9 @@ def retry(tx: Transaction, execution: Execution, ending: Ending | None = None) -
 
 
 @writes
-def release(tx: Transaction, execution: Execution, *, process_ended: bool = False) -> bool:
+def release(tx: Transaction, execution: Execution) -> bool:
     """See `JobStore.release`."""
-    waiting = recovery.release(execution, execution.started_at or execution.scheduled_at, process_ended=process_ended)
+    waiting = recovery.release(execution, execution.started_at or execution.scheduled_at)
     return _postpone(tx.session, waiting, tx.owner, "")
 
 
