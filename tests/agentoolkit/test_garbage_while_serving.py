@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import sys
 from collections.abc import Iterator
 from weakref import ref
 
 import pytest
 
-from agentoolkit import garbage_while_serving
-from agentoolkit.garbage_while_serving import FEW_BLOCKS, MOST, collected_in_portions
+from agentoolkit.garbage_while_serving import FREEZES, MOST, collected_in_portions
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
 
@@ -33,16 +32,24 @@ def is_looked_through(thing: object) -> bool:
     return any(held is thing for held in gc.get_objects())
 
 
-def test_what_a_collection_leaves_is_left_out_of_the_next():
+def left_out(times: int) -> list[list[Ring]]:
+    """Make much, and collect, so many times. Return what was made."""
+    made: list[list[Ring]] = []
+    for _ in range(times):
+        made.append([Ring() for _ in range(MOST + 1)])
+        gc.collect()
+    return made
+
+
+async def test_what_a_collection_leaves_is_left_out_of_the_next():
     """Where it leaves more than a few objects, each further one looks through what came since."""
     with collected_in_portions():
-        many = [Ring() for _ in range(MOST + 1)]
-        gc.collect()
+        ((first, *_),) = left_out(1)
         one = Ring()
-        assert (is_looked_through(many[0]), is_looked_through(one)) == (False, True)
+        assert (is_looked_through(first), is_looked_through(one)) == (False, True)
 
 
-def test_few_objects_are_looked_through_again():
+async def test_few_objects_are_looked_through_again():
     """Where little is left, it may still become garbage that is found: nothing is left out."""
     with collected_in_portions():
         one = Ring()
@@ -50,42 +57,70 @@ def test_few_objects_are_looked_through_again():
         assert is_looked_through(one)
 
 
-def test_garbage_of_what_was_left_out_goes_when_memory_has_doubled(monkeypatch: pytest.MonkeyPatch):
-    """All is looked through once more then, so that garbage is never more than half of what is there."""
+async def test_garbage_of_what_was_left_out_goes_after_so_many_times():
+    """All is looked through then, however few blocks of memory it is: a buffer of a megabyte is none that Python counts."""
     with collected_in_portions():
-        many = [Ring() for _ in range(MOST + 1)]
-        gc.collect()
-        garbage = ref(many.pop())
-        gc.collect()
+        made = left_out(FREEZES - 1)
+        garbage = ref(made[0].pop())
+        await asyncio.sleep(0)
         assert garbage() is not None
-        monkeypatch.setattr(sys, "getallocatedblocks", lambda: 2 * FEW_BLOCKS + 1)
-        more = [Ring() for _ in range(MOST + 1)]
-        for _ in range(2):  # one that notices, one that looks at all
-            gc.collect()
+        made += left_out(1)
+        await asyncio.sleep(0)
         assert garbage() is None
-        assert not is_looked_through(more[0])
 
 
-def test_what_is_kept_is_looked_through_once_for_each_doubling(monkeypatch: pytest.MonkeyPatch):
-    """After a look at all, the memory that is in use then is what has to double."""
-    monkeypatch.setattr(garbage_while_serving, "FEW_BLOCKS", 1)
+async def test_the_collection_after_a_look_at_all_looks_through_what_came_since():
+    """Python puts off a full collection until a quarter as much is new as the one before has looked through: that one was short."""
     with collected_in_portions():
-        many = [Ring() for _ in range(MOST + 1)]
-        doubled = 2 * sys.getallocatedblocks() + 10 * MOST
-        monkeypatch.setattr(sys, "getallocatedblocks", lambda: doubled)
-        gc.collect()
-        seen = [is_looked_through(many[0])]
-        gc.collect()
-        more = [Ring() for _ in range(MOST + 1)]
-        gc.collect()
-        seen += [is_looked_through(many[0]), is_looked_through(more[0])]
-    assert seen == [True, False, False]
+        made = left_out(FREEZES)
+        looked_through: list[int] = []
+        gc.callbacks.append(note := lambda phase, info: looked_through.append(len(gc.get_objects())) if phase == "start" else None)
+        await asyncio.sleep(0)
+        gc.callbacks.remove(note)
+        assert not is_looked_through(made[0][0])
+    assert looked_through[0] > FREEZES * MOST > MOST > looked_through[1]
+
+
+async def test_what_is_little_beside_the_rest_is_no_reason_for_a_look_at_all():
+    """So much is looked through only when a third of it is new: to look through it all takes long."""
+    much = [[number] for number in range(3 * FREEZES * MOST)]
+    gc.freeze()
+    with collected_in_portions():
+        made = left_out(FREEZES)
+        garbage = ref(made[0].pop())
+        await asyncio.sleep(0)
+        assert garbage() is not None
+        del much  # what has gone counts no more, so that a peak is forgotten
+        made += left_out(FREEZES)
+        await asyncio.sleep(0)
+        assert garbage() is None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_blocks_may_overlap(first: int):
+    """Whichever ends first, the collector is changed until the last ends, and then as it was."""
+    before = gc.get_threshold(), list(gc.callbacks)
+    blocks = [collected_in_portions(), collected_in_portions()]
+    for block in blocks:
+        block.__enter__()
+    within = gc.get_threshold(), list(gc.callbacks)
+    blocks.pop(first).__exit__(None, None, None)
+    assert (gc.get_threshold(), list(gc.callbacks)) == within != before
+    assert len(within[1]) == len(before[1]) + 1
+    blocks.pop().__exit__(None, None, None)
+    assert (gc.get_threshold(), list(gc.callbacks)) == before
 
 
 @pytest.mark.parametrize("freeze", [False, True])
 async def test_collections_are_as_they_were_after_a_toolkit(freeze: bool):
     """A server that closes leaves nothing behind, and a guest in somebody's process changes nothing at any time."""
     before = gc.get_threshold(), list(gc.callbacks)
-    async with Toolkit(Settings(timezone="UTC", freeze=freeze)):
+    kits = [Toolkit(Settings(timezone="UTC", freeze=freeze)) for _ in range(2)]
+    for kit in kits:
+        await kit.__aenter__()
         assert ((gc.get_threshold(), list(gc.callbacks)) == before) != freeze
+    for kit in kits:
+        assert ((gc.get_threshold(), list(gc.callbacks)) == before) != freeze
+        await kit.__aexit__(None, None, None)
     assert (gc.get_threshold(), list(gc.callbacks)) == before
+    assert (gc.get_freeze_count() == 0) == freeze
