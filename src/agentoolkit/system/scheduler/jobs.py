@@ -124,7 +124,7 @@ class Policies:
 
 
 class Work(NamedTuple):
-    """What one execution calls, and where its outcome goes."""
+    """What one execution calls, and where its outcome goes. A job says the same by the same names, so each serves for the other."""
 
     agentool_name: str
     input_data: dict[str, Any]
@@ -167,6 +167,11 @@ class Job:
     def owner(self) -> str:
         """The name of whoever made it."""
         return self.created_by.name
+
+    @property
+    def caller(self) -> Caller:
+        """For whom its executions run."""
+        return self.created_by
 
     @property
     def readable(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, Work
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
 
@@ -73,7 +73,7 @@ def record_skip(execution: Execution, reason: str, now: datetime, duration: floa
     return execution._replace(status=ExecutionStatus.SKIPPED, reason=reason, finished_at=now, duration=duration)
 
 
-def outcome_message(work: Work, execution: Execution) -> Message | None:
+def outcome_message(work: Work | Job, execution: Execution) -> Message | None:
     """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
     succeeded = execution.status is ExecutionStatus.SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue

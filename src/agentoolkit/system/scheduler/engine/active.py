@@ -54,7 +54,7 @@ class Interrupted(asyncio.CancelledError):
 class ActiveExecution:
     """An execution under way, from its submission until its outcome is written down."""
 
-    work: Work
+    work: Work | Job
     execution: Execution
     timeout: float | None
     """Seconds that its handler may take; None: any."""
@@ -162,7 +162,7 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         for active in self.waiting_of(job.job_id):
             if active.execution.trigger != "run_now":
                 before = active.order.limits
-                active.work, active.timeout = job.work, timeout
+                active.work, active.timeout = job, timeout
                 if active.order.limits != before:
                     others.append(active)
         return others

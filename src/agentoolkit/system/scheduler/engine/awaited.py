@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliver
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.jobs import Execution, Policies, Work
 from agentoolkit.system.scheduler.ports import Executor
 
 
@@ -93,12 +93,12 @@ class AwaitedExecutions:
 
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
         """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""
-        own = _held(work, execution)
+        own = _held(work.policies, execution)
         asking = current_execution()
         parent = self._active.get(asking.execution_id) if asking is not None else None
         if parent is None:
             return own
-        held = parent.names or _held(parent.work, parent.execution)
+        held = parent.names or _held(parent.work.policies, parent.execution)
         if waits := held & own:
             name = min(waits).partition(":")[2]
             problem = f"{execution.job_id!r} would wait for itself: {parent.execution.execution_id!r}, which asks for it, holds {name!r}."
@@ -107,7 +107,7 @@ class AwaitedExecutions:
         return held | own
 
 
-def _held(work: Work, execution: Execution) -> frozenset[str]:
+def _held(policies: Policies, execution: Execution) -> frozenset[str]:
     """Return what an execution holds while it runs: its job, and the concurrency key if there is one."""
-    key = work.policies.concurrency_key
+    key = policies.concurrency_key
     return frozenset([f"job:{execution.job_id}"] if key is None else [f"job:{execution.job_id}", f"key:{key}"])

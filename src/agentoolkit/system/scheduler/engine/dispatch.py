@@ -90,7 +90,7 @@ class Dispatch:
                 if status is not _RUNNING:
                     self._missing_tools.keep(claimed)
                 return
-            active = self.active[execution_id] = ActiveExecution(job.work, execution, parts.timeout_of(policies), route=route)
+            active = self.active[execution_id] = ActiveExecution(job, execution, parts.timeout_of(policies), route=route)
             active.cancel_reason = self.reserved.get(execution_id, "")
             if status is _RUNNING:
                 self.attempts.note_begun(active)

@@ -171,7 +171,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
                 self._history.current[after.execution_id] = after
             taken.append(Claimed(stored.job if stored else None, after))
             if after.finished:
-                message = outcome_message(stored.job.work, after) if stored else None
+                message = outcome_message(stored.job, after) if stored else None
                 taken += self._finish(Ending(after, message)).downstream
         return taken
 

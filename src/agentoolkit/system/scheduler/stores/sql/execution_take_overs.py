@@ -144,7 +144,7 @@ def _take(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
     for id_, execution in before.items():
         job, reason = jobs.get(execution.job_id), asked[id_] or "cancelled" if id_ in asked else None
         after = recover(execution, job, tx.owner, now, reason)
-        message = outcome_message(job.work, after) if job is not None and after.finished else None
+        message = outcome_message(job, after) if job is not None and after.finished else None
         endings[id_] = Ending(noted(after, message), message)
     fences = {id_: (execution.owner, execution.status.value, execution.attempt) for id_, execution in before.items()}
     changed = [(*_TAKEN.row(ending.execution), *fences[id_]) for id_, ending in endings.items()]
