@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from agentoolkit.database.session import Row
@@ -40,11 +40,16 @@ class Columns:
         self.names = tuple(self._columns)
         self.types: Mapping[str, str] = {column.name: column.type for column in columns}
         self.selected = ", ".join(self.names)
-        self._stored = _compiled(columns, "fact", [_written(column, "None") for column in columns])
-        self.row = _compiled(columns, "fact", [_written(column, repr(_BLANKS[column.type])) for column in columns])
-        """Returns what is stored of a fact as one of many rows, with a blank for null. See `value`."""
-        self.facts = _compiled(columns, "row", [_read(column, place) for place, column in enumerate(columns)])
-        """Returns the fields' values of a row. Raises `ValueError`, `KeyError` or `TypeError` if it was damaged."""
+
+    @cached_property
+    def row(self) -> Callable[[Any], Row]:
+        """What returns what is stored of a fact as one of many rows, with a blank for null. See `value`."""
+        return self._compiled("fact", [_written(column, repr(_BLANKS[column.type])) for column in self._columns.values()])
+
+    @cached_property
+    def facts(self) -> Callable[[Sequence[Any]], Row]:
+        """What returns the fields' values of a row. It raises `ValueError`, `KeyError` or `TypeError` if that was damaged."""
+        return self._compiled("row", [_read(column, place) for place, column in enumerate(self._columns.values())])
 
     def only(self, *names: str) -> Columns:
         """Return some of these columns, in another order."""
@@ -54,6 +59,10 @@ class Columns:
         """Return what is stored of a fact, by the names of the columns."""
         return dict(zip(self.names, self._stored(fact), strict=True))
 
+    @cached_property
+    def _stored(self) -> Callable[[Any], Row]:
+        return self._compiled("fact", [_written(column, "None") for column in self._columns.values()])
+
     def value(self, name: str) -> str:
         """Return a column of the table ``r`` of many rows as SQL, with null for the blank."""
         column = self._columns[name]
@@ -62,14 +71,13 @@ class Columns:
         blank = _BLANKS[column.type]
         return f"NULLIF(r.{name}, {blank!r})"
 
+    def _compiled(self, given: str, values: Sequence[str]) -> Callable[[Any], Row]:
+        """Make a function that returns these expressions, as `dataclasses` makes its own.
 
-def _compiled(columns: Sequence[Column], given: str, values: Sequence[str]) -> Callable[[Any], Row]:
-    """Make a function that returns these expressions, as `dataclasses` makes its own.
-
-    Every firing makes five rows and reads one: a loop over the columns took more than twice as long.
-    """
-    converters = {f"{way}_{column.name}": getattr(column, way) for column in columns for way in ("write", "read")}
-    return eval(f"lambda {given}: ({', '.join(values)},)", converters)  # noqa: S307  names of ours
+        Every firing makes five rows and reads one: a loop over the columns took more than twice as long.
+        """
+        converters = {f"{way}_{name}": getattr(column, way) for name, column in self._columns.items() for way in ("write", "read")}
+        return eval(f"lambda {given}: ({', '.join(values)},)", converters)  # noqa: S307  names of ours
 
 
 def _written(column: Column, null: str) -> str:
