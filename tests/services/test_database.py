@@ -89,6 +89,20 @@ async def test_an_open_of_a_migrated_database_writes_nothing(database: Database)
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("statement", "returned"),
+    [
+        ("INSERT INTO notes (id) SELECT number FROM r", []),
+        ("INSERT INTO notes (id) SELECT number FROM r RETURNING id", [(1,), (2,)]),
+        ("SELECT number FROM r WHERE number > 2", []),
+    ],
+)
+async def test_a_statement_over_many_rows_returns_what_it_says(database: Database, statement: str, returned: list[Any]):
+    """Nothing if it returns nothing, or no row."""
+    rows = await database.write(lambda session: session.from_rows(statement, {"number": "BIGINT"}, [(1,), (2,)]))
+    assert rows == returned
+
+
 async def test_failing_bulk_work_fails_for_one_only(database: Database):
     """A fact that bulk work cannot digest fails alone."""
     await database.write(note(7))

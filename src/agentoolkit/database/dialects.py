@@ -146,6 +146,9 @@ class Sqlite:
             yield _values(tuple(columns), number), list(chain.from_iterable(rows[start : start + number]))
             start += number
 
+    def has_rows(self, cursor: DriverCursor) -> bool:
+        return cursor.description is not None
+
     def was_closed(self, connection: sqlite3.Connection) -> bool:
         return False
 
@@ -229,6 +232,9 @@ class Postgres:
             arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
             table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours
             yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def has_rows(self, cursor: Any) -> bool:
+        return cursor.rownumber is not None  # a description is put together anew, of an object for each column
 
     def was_closed(self, connection: Any) -> bool:
         watched = select.poll()

@@ -67,6 +67,10 @@ class Dialect(Protocol):
         """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
         ...
 
+    def has_rows(self, cursor: DriverCursor) -> bool:
+        """Did the latest statement return rows, be it none at all, rather than nothing?"""
+        ...
+
     def was_closed(self, connection: Any) -> bool:
         """Has the server closed a connection while nothing was asked?"""
         ...
@@ -167,7 +171,7 @@ class Session:
         returned: list[Row] = []
         for table, parameters in self._dialect.with_rows(columns, rows):
             self._cursor.execute(table + sql, parameters)
-            if self._cursor.description:
+            if self._dialect.has_rows(self._cursor):
                 returned += self._cursor.fetchall()
         return returned
 

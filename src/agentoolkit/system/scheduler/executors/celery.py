@@ -7,6 +7,7 @@ it is sent in the store first. Nothing is sent with an ETA, no result is kept by
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import get_args
 
 from celery import Celery
@@ -78,13 +79,13 @@ class CeleryCourier(ThreadedCourier):
 
     def __init__(self, settings: CelerySettings) -> None:
         super().__init__("celery")
-        self._settings = settings
+        self._queue = cache(partial(create_queue, settings))  # made once each, not for each message
         self._app = create_app(settings)
 
     def bring(self, portion: Portion) -> None:
         """See `ThreadedCourier.bring`."""
         route, limit = portion.route, message_seconds(portion.route.seconds)
-        queue = create_queue(self._settings, route.queue or COMMON_QUEUE, route.priority)
+        queue = self._queue(route.queue or COMMON_QUEUE, route.priority)
         self._app.send_task(
             TASK,
             args=[list(portion.execution_ids)],
