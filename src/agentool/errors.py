@@ -206,13 +206,17 @@ def excerpt(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known: the first of it, if it is much."""
+def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> str:
+    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known: the first of it, if it is much.
+
+    How many more there are is told too; where `is_whole` is False, because there are others than these, only that there are.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    left = len(names) - MOST_NAMED
+    more = " and more" if not is_whole else f" and {left:,} more" if left > 0 else ""
     return f"Known: {', '.join(names[:MOST_NAMED])}{more}." if names else ""
 
 

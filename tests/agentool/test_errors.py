@@ -170,6 +170,13 @@ def test_very_many_names_are_not_all_listed() -> None:
     assert said == f"Known: {', '.join(f'{number:05}' for number in range(30))} and 1,970 more."
 
 
+@pytest.mark.parametrize("count", [2, 31])
+def test_how_many_more_is_not_told_where_not_all_are_known(count: int) -> None:
+    """Of names that are a part of all there are, nobody can tell how many were left out."""
+    names = [f"{number:02}" for number in range(count)]
+    assert did_you_mean("zzz", names, is_whole=False) == f"Known: {', '.join(names[:30])} and more."
+
+
 def test_nothing_known_is_nothing_said() -> None:
     """Where nothing is known, no remedy is made up."""
     assert did_you_mean("zzz", []) == ""

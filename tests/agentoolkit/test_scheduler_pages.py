@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.system.scheduler import lookup
 from agentoolkit.system.scheduler.errors import InvalidJob, JobNotFound
 
 
@@ -74,6 +76,31 @@ async def test_an_unknown_id_among_many_is_answered_with_a_near_one(kit, schedul
     with pytest.raises(JobNotFound) as told:
         await scheduler("get_job", job_id="backup-05000")
     assert ("Did you mean 'backup-0500'" in str(told.value), len(str(told.value)) < 300) == (True, True)
+
+
+async def test_neighbours_of_an_unknown_name_are_not_told_as_all(kit, scheduler):
+    """Who sees everybody's jobs is told of those beside the name, and that there are more."""
+    for number in range(50):
+        await scheduler.add("1 day", job_id=f"backup-{number:02}")
+    with pytest.raises(JobNotFound, match=r"Known: backup-00, .* and more\."):
+        await scheduler("get_job", job_id="a")
+
+
+async def test_all_jobs_are_told_where_they_are_few(kit, scheduler):
+    """Where neither side of the unknown name was cut, what is known is all there is."""
+    await scheduler.add("1 day", job_id="backup", job_name="of the shop")
+    with pytest.raises(JobNotFound, match=r"Known: backup, of the shop\."):
+        await scheduler("get_job", job_id="m")
+
+
+async def test_how_many_more_is_not_told_where_not_all_were_looked_at(kit, scheduler, monkeypatch):
+    """An owner with more than a thousand jobs, here five, is told of those, and that there are more."""
+    monkeypatch.setattr(lookup, "_PAGE", 5)
+    with acting_as(Caller("maria", "rest", OWN)):
+        for number in range(6):
+            await scheduler.add("1 day", job_id=f"backup-{number:04}")
+        with pytest.raises(JobNotFound, match=r"Known: backup-0000, .* and more\."):
+            await scheduler("get_job", job_id="zzz")
 
 
 async def test_status_counts_jobs(kit, scheduler):

@@ -19,7 +19,7 @@ from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
 _PAGE = 1_000
 MAX_SIMILAR = 10
-"""Ids and names on each side of an unknown one among which the nearest is looked for."""
+"""Ids and names on each side of an unknown one among which the nearest is looked for, others' too."""
 NOBODY = " "
 """Whose jobs a caller sees who asks for another owner's: no caller has such a name."""
 
@@ -61,16 +61,21 @@ class JobLookup:
         raise self._not_found(job_id, await self.near(job_id))
 
     async def near(self, job_id: str) -> Near:
-        """Look for the nearest of the caller's jobs among those beside an unknown one, and the caller's oldest thousand."""
+        """Look for the nearest of the caller's jobs among those beside an unknown one, and the caller's oldest thousand.
+
+        Of an owner with more, one that was made later is missed where ten of others' are closer to the unknown one in their order.
+        """
         beside = await self._store.find_similar(job_id, MAX_SIMILAR)
         if get_caller().is_admin:
-            return Near(did_you_mean(job_id, beside), is_whole=True)
+            is_whole = len(beside) < MAX_SIMILAR  # neither side was cut
+            return Near(did_you_mean(job_id, beside, is_whole=is_whole), is_whole)
         mine, following = await self._store.search_jobs(Search("jobs", owner=get_caller().name), _PAGE)
         if following is not None:
             mine = [*mine, *await self._own(beside)]
         names = {name for stored in mine for name in (stored.job.job_id, stored.job.job_name)}
         # In a thread, for to compare two thousand names takes 60 ms.
-        return Near(await asyncio.to_thread(did_you_mean, job_id, names), is_whole=following is None)
+        is_whole = following is None
+        return Near(await asyncio.to_thread(did_you_mean, job_id, names, is_whole=is_whole), is_whole)
 
     async def job_or_cancelled(self, job_id: str) -> StoredJob:
         """Return a job, also one that was cancelled, as long as it is remembered. Raises as `job` does."""
