@@ -7,7 +7,7 @@ it is sent in the store first. Nothing is sent with an ETA, no result is kept by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import get_args
 
 from celery import Celery
@@ -20,6 +20,8 @@ from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 
 TASK = CELERY_TASK
 """The one task that Celery knows of us. Its argument is a list of execution ids."""
+QUEUES_KEPT = 256
+"""Queues that a courier remembers: jobs may name any number."""
 DELIVERIES = 20
 """Times that a quorum queue delivers a message before it drops it. The execution is sent again then, or was lost already."""
 
@@ -79,7 +81,7 @@ class CeleryCourier(ThreadedCourier):
 
     def __init__(self, settings: CelerySettings) -> None:
         super().__init__("celery")
-        self._queue = cache(partial(create_queue, settings))  # made once each, not for each message
+        self._queue = lru_cache(QUEUES_KEPT)(partial(create_queue, settings))  # made once each, not for each message
         self._app = create_app(settings)
 
     def bring(self, portion: Portion) -> None:
