@@ -51,7 +51,7 @@ def hello(name: str) -> str:
     return f"hello {name}"
 
 
-class Ended(NamedTuple):
+class WorkerEnd(NamedTuple):
     """How a worker came to its end."""
 
     code: int
@@ -59,9 +59,9 @@ class Ended(NamedTuple):
     was_ready: bool
 
 
-def run_worker(asked: list[str]) -> Ended:
+def run_worker(asked: list[str]) -> WorkerEnd:
     """Run a worker in this process, with the arguments of Celery's command, until it ends."""
-    ended = Ended(0, was_ready=False)
+    ended = WorkerEnd(0, was_ready=False)
 
     def note_ready(**_: object) -> None:
         nonlocal ended
