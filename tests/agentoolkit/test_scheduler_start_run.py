@@ -13,6 +13,7 @@ from agentoolkit.endings import EndedEarly
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import JobNotFound
 from agentoolkit.system.scheduler.errors import LimitExceeded
+from agentoolkit.system.scheduler.stores import memory_search
 from agentoolkit.testing import TestToolkit, toolkit
 
 
@@ -151,8 +152,14 @@ async def test_only_what_somebody_need_hear_is_delivered(operation: str, queue: 
         assert [found["queue_name"] for found in queues.data["queues"] if found["size"]] == ([queue] if queue else [])
 
 
-async def test_runs_that_are_asked_for_are_counted():
-    """A caller without the scope ``admin`` starts no more runs a day than its jobs may have; the same key is no further one."""
+@pytest.mark.parametrize("window", [memory_search.WINDOW, 1])
+async def test_runs_that_are_asked_for_are_counted(monkeypatch: pytest.MonkeyPatch, window: int):
+    """A caller without the scope ``admin`` starts no more runs a day than its jobs may have; the same key is no further one.
+
+    It holds also where one page of a search looks at fewer runs than it has.
+    """
+    monkeypatch.setattr(memory_search, "WINDOW", window)
+    monkeypatch.setattr(memory_search, "PORTION", window)
     settings = Settings.from_values({"timezone": "UTC", "agents": {"runs_per_day": 3}})
     async with toolkit(settings=settings) as kit:
         await job(kit, "on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from agentool.caller import Caller
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
-from agentoolkit.system.scheduler.search import Search, read_search
+from agentoolkit.system.scheduler.search import Search, matching, read_search
 from agentoolkit.system.scheduler.stores import memory_queries, memory_search
 from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 
@@ -207,6 +208,60 @@ async def test_an_owner_with_many_jobs_finds_their_executions_behind_any_number_
         found, place = await store.search_executions(Search("executions", owner="maria"), 2, place)
         pages.append([execution.execution_id for execution in found])
     assert pages == [["maria@20.5", "maria@4"], ["maria@3", "maria@2"], ["maria@1"]]
+
+
+@pytest.mark.parametrize("jobs_are", ["few", "many"])
+async def test_a_page_of_an_owner_with_a_long_history_looks_at_a_part_of_it(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch, jobs_are: str
+) -> None:
+    """Where no text fits, it ends after `WINDOW` of all and as many of the owner's, and the next one goes on: each record once."""
+    if jobs_are == "many":
+        monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
+        monkeypatch.setattr(memory_queries, "FEW_JOBS", 0)
+    look_at_parts(monkeypatch)
+    for owner in (MARIA, BEN):
+        await add(store, owner.name, created_by=owner)
+    await store.insert([ended("maria", number) for number in range(30)] + [ended("ben", number) for number in range(30, 50)])
+    looked_at = list[str]()
+    for module, name in ((searching, "error_texts"), (matching, "error_texts")):
+        monkeypatch.setattr(module, name, lambda execution: looked_at.append(execution.execution_id) or ())
+    pages, place, most = list[list[str]](), None, 0
+    while not pages or place is not None:
+        before = len(looked_at)
+        found, place = await store.search_executions(replace(search("maria@0,é", "executions"), owner="maria"), 1, place)
+        most = max(most, len(looked_at) - before)
+        pages.append([execution.execution_id for execution in found])
+    assert [page for page in pages if page] == [["maria@0"]]
+    assert (len(pages) > 2, most <= 2 * WINDOW, looked_at) == (True, True, [f"maria@{number}" for number in reversed(range(30))])
+
+
+async def test_a_page_of_an_owner_with_many_jobs_looks_at_a_part_of_them(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of its executions: what is found last is found by a later page, and each page is told where the next begins."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
+    look_at_parts(monkeypatch)
+    for number in range(30):
+        await add(store, f"maria-{number:02}", created_by=MARIA, created_at=at(number))
+    pages, place = list[list[str]](), None
+    while not pages or place is not None:
+        jobs, place = await store.search_jobs(replace(search("maria-29,é", "jobs"), owner="maria"), 1, place)
+        pages.append([stored.job.job_id for stored in jobs])
+    assert [page for page in pages if page] == [["maria-29"]]
+    assert len(pages) > 2
+
+
+WINDOW = 6
+
+
+def look_at_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page look at so many records, in small portions."""
+    monkeypatch.setattr(searching, "WINDOW", WINDOW)
+    monkeypatch.setattr(searching, "LOADED", 2)
+    monkeypatch.setattr(memory_search, "WINDOW", WINDOW)
+    monkeypatch.setattr(memory_search, "PORTION", 2)
+
+
+def ended(owner: str, minute: int) -> Execution:
+    return succeed(Execution(f"{owner}@{minute}", owner, "work", at(minute), started_at=at(minute)))
 
 
 async def test_a_changed_job_is_found_by_what_it_is_now(store: JobStore) -> None:

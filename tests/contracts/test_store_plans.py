@@ -15,7 +15,7 @@ from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
 from agentoolkit.system.scheduler.search import Subject, read_search
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore, searching
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, few_jobs, searching
 
 from .job_store_steps import START, at, begin, claim, make, none_held, succeed
 from .owners import sql
@@ -290,6 +290,26 @@ async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, m
     watch(touched, monkeypatch)
     await use(full)
     assert touched.bad == []
+
+
+@pytest.mark.parametrize("subject", ["jobs", "executions"])
+@pytest.mark.parametrize("most", [0, 5_000])
+async def test_a_page_of_an_owner_is_sorted_a_few_times(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch, subject: Subject, most: int):
+    """Where no text fits, however small the page is: what has no order is sorted anew with each statement."""
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": most, "executions": most})
+    monkeypatch.setattr(searching, "WINDOW", 400)
+    statements = list[str]()
+    rows = Session.rows
+
+    def counting(session: Session, statement: str, parameters: Any = None) -> Any:
+        statements.append(statement)
+        return rows(session, statement, parameters)
+
+    monkeypatch.setattr(Session, "rows", counting)
+    search = full.search_jobs if subject == "jobs" else full.search_executions
+    found = await search(replace(read_search("é", subject, me="maria", now=at(10)), owner="maria"), 1)
+    assert (len(found[0]), found.following is None) == (0, False)
+    assert len([statement for statement in statements if "ORDER BY" in statement]) <= 10
 
 
 @pytest.mark.parametrize("known", ["all", "nothing", "rest"])

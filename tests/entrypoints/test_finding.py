@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from agentoolkit.entrypoints.cli import app
 from agentoolkit.entrypoints.cli.completion import complete_execution, complete_job
+from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 
 from .conftest import Cli
 
@@ -180,6 +181,15 @@ def test_programs_and_people_call_a_status_otherwise(cli: Cli) -> None:
     cli.greeting()
     for word in ("scheduled", "active"):
         assert cli("list", f"status:{word}").stdout.splitlines()[1].split()[1] == "scheduled"
+
+
+def test_a_beginning_of_an_id_is_looked_for_in_further_pages(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page of a search looks at a part of the jobs, and holds none that begins so."""
+    for name in ("first", "second", "third"):
+        cli.greeting(name, "1 hour")
+    monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
+    monkeypatch.setattr(searching, "WINDOW", 1)
+    assert cli.data("info", "thi")["job_id"] == "third"
 
 
 def test_a_beginning_of_an_id_will_do(cli: Cli, failed: str) -> None:

@@ -94,8 +94,12 @@ async def jobs_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
     """Return the ids of jobs, finished ones too, that begin so."""
     statuses = "status:scheduled,paused,broken,done,cancelled"
     name = text.replace('"', "?")
-    found = await call(kit, JobList, "list", query=f'job:"{name}*" {statuses}', limit=most)
-    return [job.job_id for job in found.jobs if job.job_id.startswith(text)]
+    query, found = f'job:"{name}*" {statuses}', list[str]()
+    async for page in all_pages(lambda cursor: call(kit, JobList, "list", query=query, limit=most, cursor=cursor)):
+        found += [job.job_id for job in page.jobs if job.job_id.startswith(text)]
+        if len(found) >= most:
+            break
+    return found[:most]
 
 
 async def executions_beginning(kit: Toolkit, text: str, most: int) -> list[str]:

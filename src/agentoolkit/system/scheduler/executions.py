@@ -166,7 +166,12 @@ class ExecutionService:
         caller, most = get_caller(), self._parts.admission.runs_per_day
         asked = Search("executions", owner=caller.name).with_term("trigger", *_ASKED_FOR)
         today = asked.with_term("since", self._parts.time.now() - timedelta(days=1))
-        if len((await self._store.search_executions(today, most, with_results=False)).executions) >= most:
+        page = await self._store.search_executions(today, most, with_results=False)
+        number = len(page.executions)
+        while number < most and page.following is not None:
+            page = await self._store.search_executions(today, most - number, page.following, with_results=False)
+            number += len(page.executions)
+        if number >= most:
             problem = f"{caller.name!r} has asked for {most} runs in a day, as many as one owner's jobs may have."
             raise LimitExceeded(problem, field="job_id", remedy="Wait, or ask an administrator.")
 

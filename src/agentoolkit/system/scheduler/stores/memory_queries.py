@@ -9,7 +9,7 @@ from heapq import merge, nsmallest
 from itertools import islice
 
 from agentoolkit.portions import in_portions
-from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, Job, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Change, FoundExecutions, FoundJobs, Message, Position, StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE
 from agentoolkit.system.scheduler.search import Search
@@ -103,13 +103,20 @@ class MemoryQueries:
     async def search_executions(
         self, search: Search, limit: int, before: Position | None = None, with_results: bool = True
     ) -> FoundExecutions:
-        def fits(execution: Execution) -> bool:
+        def job_of(execution: Execution) -> Job | None:
             stored = self._jobs.get(execution.job_id) or self._jobs.cancelled.get(execution.job_id)
-            return execution_fits(search, execution, stored.job if stored else None)
+            return stored.job if stored else None
+
+        def fits(execution: Execution) -> bool:
+            return execution_fits(search, execution, job_of(execution))
+
+        def counts(execution: Execution) -> bool:
+            return search.owner is None or ((job := job_of(execution)) is not None and job.owner == search.owner)
 
         few = self._few_jobs(search.owner)
-        goes_on = search.owner is not None  # others' may be any number
-        found, following = await page_of(lambda start: self._history.newest(start, few), before, fits, place_of, limit, goes_on=goes_on)
+        # The histories of few jobs are sorted once, as they stand now: not again for each portion.
+        held = self._history.newest(before, few) if few is not None else None
+        found, following = await page_of(lambda start: held or self._history.newest(start), before, fits, place_of, limit, counts=counts)
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
 
     def _few_jobs(self, owner: str | None) -> list[str] | None:

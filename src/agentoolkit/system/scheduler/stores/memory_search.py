@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import count, islice
+from itertools import islice
 from typing import TypeVar
 
 from agentoolkit.system.scheduler.ports import WINDOW, Position
@@ -23,7 +23,7 @@ async def page_of(
     place: Callable[[T], tuple[datetime, str]],
     limit: int,
     *,
-    goes_on: bool = False,
+    counts: Callable[[T], bool] = lambda record: True,
 ) -> tuple[list[T], Position | None]:
     """Return those that fit, at most `limit`, and where the next page begins; None: there is none.
 
@@ -33,12 +33,14 @@ async def page_of(
         fits: Does a record belong to what is looked for?
         place: Where a record stands in the order.
         limit: How many are wanted.
-        goes_on: Is more than `WINDOW` looked at, until as many are found?
+        counts: Is a record one of the `WINDOW` that are looked at? The others are passed over, however many they are.
     """
     found: list[T] = []
-    for _ in count() if goes_on else range(WINDOW // PORTION):
+    looked_at = 0
+    while looked_at < WINDOW:
         portion = list(islice(records(start), PORTION))
-        for record in portion:
+        for record in filter(counts, portion):
+            looked_at += 1
             if fits(record):
                 found.append(record)
                 if len(found) == limit:

@@ -6,7 +6,7 @@ Where no index holds what is looked for, the newest `WINDOW` records are looked 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agentoolkit.database.times import instant, micros
@@ -30,10 +30,12 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, re
 
 SLOW = 1.0
 """Seconds from which on executions are in the index on how long they took."""
-
-
 SOON = 1_000
 """Jobs that are due next of all, among which those of an owner with many are looked for."""
+GROWTH = 10
+"""Times as many places are asked for as before, where too little fits: what has no order is sorted anew each time."""
+LOADED = 1_000
+"""Records that are loaded at once, so that they need not all be in memory."""
 
 
 class Listing(NamedTuple):
@@ -58,7 +60,7 @@ class Base(NamedTuple):
 
     where: str
     is_ordered: bool = True
-    """Does the index hold it in the order of the pages? If not, it is small enough to be sorted."""
+    """Does the index hold it in the order of the pages? If not, it is sorted: it is small, or an owner's."""
 
 
 class ListedAt(NamedTuple):
@@ -83,10 +85,8 @@ def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | N
         job, state = stored
         return text_fits(search, job.job_id, job.job_name, job.description, errors=(state.reason,))
 
-    own: list[Base] = []
-    if search.owner is not None:
-        own.append(Base(f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}", is_ordered=False))
-    walk = Walk(tx, JOBS, bases, conditions, values.parameters, own)
+    owned = f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}" if search.owner is not None else None
+    walk = Walk(tx, JOBS, bases, conditions, values.parameters, [Base(owned, is_ordered=False)] if owned else [])
     return FoundJobs(*walk.page(limit, after, load, fits))
 
 
@@ -145,7 +145,7 @@ class Walk:
         bases: Its parts, none of which overlap.
         conditions: What holds for all that is found.
         parameters: The values in both, and in `own`.
-        own: Parts that have all that is still to be found where `WINDOW` has ended; without any, the page ends there.
+        own: Parts that have all that is still to be found where `WINDOW` has ended: of what SQL leaves of them, `WINDOW` more.
     """
 
     def __init__(
@@ -172,27 +172,35 @@ class Walk:
         fits: Callable[[Any], bool],
     ) -> tuple[list[Any], Position | None]:
         """Return what fits, at most `limit`, and where the next page begins; None: there is none."""
-        place = ListedAt(micros(start.at) or 0, start.id) if start else None
-        bases, end = self._bases, self._end(place)
         found: list[Any] = []
-        while True:
-            places = self._places(bases, self._conditions, str(limit), start=place, end=end)
-            records = load([one.id for one in places])
-            for place in places:
-                if (record := records.get(place.id)) is not None and fits(record):
+        following: ListedAt | None = None
+        for portion in self._portions(limit, ListedAt(micros(start.at) or 0, start.id) if start else None):
+            places, following = portion
+            for place, record in _loaded(places, load):
+                if fits(record):
                     found.append(record)
                     if len(found) == limit:
                         return found, Position(instant(place.at), place.id)
-            if len(places) < limit and (end is None or not self._own):
-                return found, Position(instant(end.at), end.id) if end else None
-            if len(places) < limit:
-                place, end, bases = end, None, self._own
+        return found, Position(instant(following.at), following.id) if following else None
 
-    def _end(self, start: ListedAt | None) -> ListedAt | None:
-        """Return the last record that is looked at; None: all are."""
-        ordered = [base for base in self._bases if base.is_ordered]
-        ends = self._places(ordered, [], f"1 OFFSET {WINDOW - 1}", start=start) if ordered else []
-        return ends[0] if ends else None
+    def _portions(self, limit: int, place: ListedAt | None) -> Iterator[tuple[Sequence[ListedAt], ListedAt | None]]:
+        """Yield places that are looked at, and after which one what comes next begins; None: nothing does."""
+        for bases in filter(None, (self._bases, self._own)):
+            end, size, left = self._end(bases, place), limit, WINDOW
+            while left > 0:
+                places = self._places(bases, self._conditions, str(size), start=place, end=end)
+                are_all = len(places) < size
+                place = end if are_all else places[-1]
+                yield places, place
+                left = 0 if are_all else left - size
+                size = min(GROWTH * size, left)
+            if place is None:
+                return
+
+    def _end(self, bases: Sequence[Base], start: ListedAt | None) -> ListedAt | None:
+        """Return the last record of a part in order that is looked at; None: all are."""
+        ordered = [base for base in bases if base.is_ordered]
+        return next(iter(self._places(ordered, [], f"1 OFFSET {WINDOW - 1}", start=start)), None) if ordered else None
 
     def _places(
         self, bases: Sequence[Base], conditions: Sequence[str], limit: str, *, start: ListedAt | None = None, end: ListedAt | None = None
@@ -214,6 +222,14 @@ class Walk:
             parts.append(f"SELECT * FROM ({part.replace('{at}', by)}) AS part")  # noqa: S608
         sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS parts ORDER BY {at} {order}, {id_} {order} LIMIT {limit.split()[0]}"  # noqa: S608
         return [ListedAt(*row) for row in self._tx.session.rows(sql, parameters)]
+
+
+def _loaded(places: Sequence[ListedAt], load: Callable[[Sequence[str]], dict[str, Any]]) -> Iterator[tuple[ListedAt, Any]]:
+    """Yield the records at some places, without those that are gone."""
+    for first in range(0, len(places), LOADED):
+        portion = places[first : first + LOADED]
+        records = load([place.id for place in portion])
+        yield from ((place, records[place.id]) for place in portion if place.id in records)
 
 
 def _job_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
