@@ -99,7 +99,7 @@ async def test_a_failed_start_registers_nothing_and_can_be_repeated(monkeypatch:
     injector = Injector()
     kit = Toolkit(settings(), injector=injector)
     with monkeypatch.context() as patched:
-        patched.setattr(kit.scheduler.lifecycle, "open", _fail)
+        patched.setattr(kit.scheduler.lifecycle, "ready", _fail)
         with pytest.raises(OSError, match="not now"):
             await kit.__aenter__()
     assert list(injector.names()) == []
