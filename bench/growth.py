@@ -12,10 +12,11 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from agentool.caller import CODE, Caller
 from agentoolkit.database.database import Database
@@ -129,20 +130,42 @@ def clock_of(database: str | None) -> Callable[[], float]:
     return time.perf_counter if database is not None and database.startswith("postgres") else time.process_time
 
 
-async def measure(store: JobStore, jobs: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Return the median of each operation, in milliseconds."""
-    medians: dict[str, float] = {}
+class Measured(NamedTuple):
+    """What an operation costs with a store of one size."""
+
+    ms: float
+    """The median."""
+    entries: int
+    """How many the last answer had; 0 where it is no list."""
+
+
+async def measure(store: JobStore, jobs: int, clock: Callable[[], float]) -> dict[str, Measured]:
+    """Measure each operation."""
+    measured: dict[str, Measured] = {}
     for name, operation in OPERATIONS.items():
         took: list[float] = []
+        answer: object = None
         for number in range(ROUNDS):
             began = clock()
-            await operation(store, number, jobs)
+            answer = await operation(store, number, jobs)
             took.append((clock() - began) * 1_000)
-        medians[name] = median(took)
-    return medians
+        measured[name] = Measured(median(took), entries_of(answer))
+    return measured
 
 
-async def run(name: str, database: str | None, jobs: int, executions: int) -> dict[str, float]:
+def entries_of(answer: object) -> int:
+    """Count the entries of a page; of what is no list there are none."""
+    page = getattr(answer, "items", answer)
+    return len(page) if isinstance(page, list) else 0
+
+
+def growth_of(sizes: Sequence[Measured]) -> float:
+    """Compare the last with the first that answers as much: an empty page says nothing of what a full one costs."""
+    first = next(each for each in sizes if each.entries >= sizes[-1].entries)
+    return sizes[-1].ms / first.ms if first.ms else 1.0
+
+
+async def run(name: str, database: str | None, jobs: int, executions: int) -> dict[str, Measured]:
     """Fill a store and measure it."""
     time_source = ManualTime(START)
     store: JobStore = MemoryJobStore()
@@ -171,7 +194,7 @@ async def main(arguments: list[str]) -> None:
 async def _measure_all(stores: list[str], jobs: list[int], executions: list[int], postgres: str) -> None:
     sizes = [(j, e) for j in jobs for e in executions if e <= j * 100]
     for name in stores:
-        columns: list[dict[str, float]] = []
+        columns: list[dict[str, Measured]] = []
         for number_of_jobs, number_of_executions in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 database = {"memory": None, "sqlite": str(Path(folder) / "growth.db"), "postgres": postgres}[name]
@@ -189,15 +212,14 @@ def empty(url: str) -> None:
         connection.execute("CREATE SCHEMA public")
 
 
-def _print(name: str, sizes: list[tuple[int, int]], columns: list[dict[str, float]]) -> None:
+def _print(name: str, sizes: list[tuple[int, int]], columns: list[dict[str, Measured]]) -> None:
     heads = [f"{jobs:,} / {executions:,}" for jobs, executions in sizes]
     print(f"\n{name}: milliseconds, medians of {ROUNDS}, by jobs / executions\n")
     print("| operation | " + " | ".join(heads) + " | growth |")
     print("|---|" + "--:|" * (len(heads) + 1))
     for operation in OPERATIONS:
         figures = [column[operation] for column in columns]
-        growth = figures[-1] / figures[0] if figures[0] else 1.0
-        print(f"| {operation} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {growth:.1f} × |")
+        print(f"| {operation} | " + " | ".join(f"{figure.ms:.3f}" for figure in figures) + f" | {growth_of(figures):.1f} × |")
 
 
 if __name__ == "__main__":
