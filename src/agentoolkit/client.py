@@ -13,15 +13,17 @@ from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.services import NotificationType
 from agentoolkit.actions.task_types import TaskTypes
+from agentoolkit.paging import all_pages
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob
+from agentoolkit.system.scheduler.schemas import JobList
 from agentoolkit.wiring import Toolkit
 
 MAX_RETRIES = 3
 """Further attempts at a task that fails. Source: *Nagatha Assistant Task Scheduler*, "Celery Configuration"."""
 MAX_LISTED = 1_000
-"""Executions that a list by their status looks at, the newest."""
+"""Executions that a list by their status looks at, the newest; jobs that are asked for at once, until all are listed."""
 
 _STATES: Mapping[str, str] = {"scheduled": JobStatus.ACTIVE, "paused": JobStatus.PAUSED, "broken": JobStatus.BROKEN}
 
@@ -112,15 +114,20 @@ class SchedulerClient:
             InvalidInput: There is no such status.
         """
         if status is None or status in _STATES:
-            jobs = (await self._ask("list"))["jobs"]
-            return [{"task_id": job["job_id"], **job} for job in jobs if status is None or job["state"] == _STATES[status]]
+            return [{"task_id": job["job_id"], **job} for job in await self._jobs(None if status is None else _STATES[status])]
         if status not in set(ExecutionStatus):
             remedy = did_you_mean(status, [*_STATES, *ExecutionStatus])
             raise InvalidInput(f"Unknown status {excerpt(status)}.", field="status", value=status, remedy=remedy)
         found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
-        gone: list[dict[str, Any]] = (await self._ask("list", job_status=status))["jobs"] if status == JobStatus.CANCELLED else []
+        gone = await self._jobs(status) if status == JobStatus.CANCELLED else []
         ids = dict.fromkeys(about["job_id"] for about in [*gone, *found["history"]])
         return [task for task_id in ids if (task := await self._found(task_id))]
+
+    async def _jobs(self, status: str | None) -> list[dict[str, Any]]:
+        async def page(cursor: str | None) -> JobList:
+            return JobList.model_validate(await self._ask("list", job_status=status, limit=MAX_LISTED, cursor=cursor))
+
+        return [job.model_dump(mode="json") async for found in all_pages(page) for job in found.jobs]
 
     async def _found(self, task_id: str) -> dict[str, Any] | None:
         try:

@@ -225,6 +225,15 @@ async def test_tasks_are_listed_by_their_status(kit, scheduler, notes):
     assert listed == {"scheduled": [waiting], "paused": ["later"], "failed": [failing]}
 
 
+async def test_tasks_are_listed_to_the_last_page(scheduler, notes, monkeypatch):
+    """However many tasks there are, a list by their state misses none."""
+    monkeypatch.setattr("agentoolkit.client.MAX_LISTED", 2)
+    for name in ("a", "b", "c", "d"):
+        await scheduler.schedule_plugin_command("note", "take", {}, "tomorrow", task_name=name, paused=name == "d")
+    listed = {status: [task["task_id"] for task in await scheduler.list_tasks(status)] for status in ("scheduled", "paused", None)}
+    assert listed == {"scheduled": ["a", "b", "c"], "paused": ["d"], None: ["a", "b", "c", "d"]}
+
+
 async def test_a_status_that_is_none_is_refused(scheduler):
     """The refusal names the near miss."""
     with pytest.raises(InvalidInput, match="Did you mean 'scheduled'"):

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
-from agentoolkit.entrypoints.paging import all_pages
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.paging import all_pages
 
 Noun = Literal["job", "execution"]
 
