@@ -103,6 +103,13 @@ async def test_a_statement_over_many_rows_returns_what_it_says(database: Databas
     assert rows == returned
 
 
+async def test_a_statement_over_equal_rows_sees_each_of_them(database: Database):
+    """Of rows that are equal, and of columns that are the same in all rows, a statement sees as many as there are."""
+    columns, rows = {"number": "BIGINT", "text": "TEXT"}, [[(1, "a")] * 3, [(1, "a"), (2, "a"), (1, "b")], [(4, "")]]
+    sql = " SELECT number, text FROM r"
+    assert [await database.read(lambda session, some=some: session.from_rows(sql, columns, some)) for some in rows] == rows
+
+
 async def test_failing_bulk_work_fails_for_one_only(database: Database):
     """A fact that bulk work cannot digest fails alone."""
     await database.write(note(7))

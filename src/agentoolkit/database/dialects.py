@@ -9,7 +9,8 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, compress, count
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ class Sqlite:
         start = 0
         while start < len(rows):
             number = next(size for size in _PORTIONS if size <= len(rows) - start)
-            yield _values(tuple(columns), number), list(chain.from_iterable(rows[start : start + number]))
+            yield _table_of(tuple(columns), rows[start : start + number])
             start += number
 
     def has_rows(self, cursor: DriverCursor) -> bool:
@@ -293,10 +294,23 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         time.sleep(0.01)
 
 
+def _table_of(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """Return rows as the table ``r``, and its parameters: one for a column that is the same in all, as most are that a firing writes."""
+    number = len(rows)
+    ids, *others = zip(*rows, strict=True)
+    same = (number == 1, *(each[0] == each[-1] and each.count(each[0]) == number for each in others))
+    told = [each[0] for each in compress((ids, *others), same)]
+    own = compress((ids, *others), map(not_, same))
+    return _table(columns, same, number), [*told, *chain.from_iterable(zip(*own, strict=True))]
+
+
 @lru_cache(maxsize=256)
-def _values(columns: tuple[str, ...], number: int) -> str:
-    row = f"({', '.join('?' * len(columns))})"
-    return f"WITH r ({', '.join(columns)}) AS (VALUES {', '.join([row] * number)})"
+def _table(columns: tuple[str, ...], same: tuple[bool, ...], number: int) -> str:
+    own = count(1)
+    selected = ", ".join("?" if is_same else f"column{next(own)}" for is_same in same)
+    row = f"({', '.join('?' * same.count(False))})"
+    rows = f" FROM (VALUES {', '.join([row] * number)})" if number > 1 else ""
+    return f"WITH r ({', '.join(columns)}) AS (SELECT {selected}{rows})"
 
 
 def dialect_for(database: str, durability: Durability = "full") -> Dialect:

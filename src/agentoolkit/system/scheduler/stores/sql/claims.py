@@ -21,8 +21,11 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, wr
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
 """The parameter ``ids``, a JSON list, as a table."""
 
-HAS_DOWNSTREAM = f"EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live <> 0)"  # noqa: S608
-"""Whether a job comes after the one of an execution: the one question that every outcome asks."""
+HAS_DOWNSTREAM = f"""
+    CASE WHEN EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IS NOT NULL)
+    THEN EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live <> 0) ELSE FALSE END
+"""  # noqa: S608  a constant of ours
+"""Whether a job comes after the one of an execution: the one question that every outcome asks. Mostly no job comes after any."""
 
 _STANDS = f"job_id, revision, sequence, {STATE.selected}"
 _NEW = EXECUTION.only(

@@ -21,13 +21,15 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def definition_of(job: Job) -> str:
-    """Write a job's definition as JSON text; its id has a column of its own.
+    """Write a job's definition as JSON text, without what is as it is by default; its id has a column of its own.
+
+    A claim rewrites the rows of its jobs, so their length is most of what it commits.
 
     Raises:
         InvalidJob: It has a text that has no form as UTF-8. Every door has refused that; a direct caller of the store has not.
     """
     try:
-        return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS).decode()
+        return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS, exclude_defaults=True).decode()
     except PydanticSerializationError as error:
         problem = f"Job {job.job_id!r} cannot be written: {error}."
         raise InvalidJob(problem, field="job", remedy="Leave out lone surrogates, and give JSON values as input.") from error

@@ -45,8 +45,8 @@ _FINISH = f"""
     FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
     AND agentool_executions.attempt = r.attempt AND {UNFINISHED} AND r.seen IN ('', agentool_executions.status)
-    RETURNING agentool_executions.execution_id, agentool_executions.job_id, {HAS_DOWNSTREAM},
-        (SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id)
+    RETURNING agentool_executions.execution_id, {HAS_DOWNSTREAM}, CASE WHEN agentool_executions.sequence > {{length}} THEN TRUE
+        ELSE COALESCE((SELECT j.sequence FROM agentool_jobs j WHERE j.job_id = agentool_executions.job_id) > {{length}}, TRUE) END
 """  # noqa: S608  a query of ours
 _COST = "UPDATE agentool_executions SET cost = r.cost FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _POSTPONE = f"""
@@ -147,13 +147,13 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     first: dict[str, Ending] = {ending.execution.execution_id: ending for ending in reversed(endings)}
     ended = {id_: noted(ending.execution, ending.message) for id_, ending in first.items()}
     rows = [(*ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
-    written = tx.session.from_rows(_FINISH, ENDED_TYPES, rows)
-    done: dict[str, bool] = {id_: has_downstream for id_, _, has_downstream, _ in written}
+    written = tx.session.from_rows(_FINISH.format(length=tx.history_length), ENDED_TYPES, rows)
+    done: dict[str, bool] = {id_: has_downstream for id_, has_downstream, _ in written}
     # What executions of agents have cost is kept where an index holds it; all others have no cost.
     costs = [(id_, cost) for id_ in done if ended[id_].agentool_name == AGENT and (cost := cost_of(ended[id_])) is not None]
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
-    prune(tx, [(job_id, id_) for id_, job_id, _, sequence in written if sequence is None or sequence > tx.history_length])
+    prune(tx, [(ended[id_].job_id, id_) for id_, _, may_be_long in written if may_be_long])
     make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]

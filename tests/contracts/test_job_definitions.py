@@ -1,0 +1,58 @@
+"""What a database holds of a job's definition: nothing that is as it is by default."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, fields
+
+from agentool.caller import CODE
+from agentoolkit.system.scheduler.jobs import Job, Policies
+from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.stores.sql.definitions import definition_of, job_of
+
+from .job_store_steps import make
+
+POLICIES = {
+    **dict.fromkeys(("max_runs", "timeout", "catch_up", "catch_up_window", "concurrency_key", "pause_after_failures"), None),
+    **dict.fromkeys(("gate", "executor", "queue"), None),
+    "max_instances": 1,
+    "misfire_grace_time": 30,
+    "coalesce": True,
+    "max_retries": 0,
+    "retry_backoff": 1.0,
+    "retry_on": (),
+    "overlap": "skip",
+    "on_interrupt": "retry",
+    "priority": "medium",
+}
+SCHEDULE = {
+    **dict.fromkeys(("anchor", "start_at", "end_at", "shift"), None),
+    "jitter": 0.0,
+    "jitter_key": "",
+    "exclude": (),
+    "only": (),
+}
+JOB = {
+    **dict.fromkeys(("result_queue", "error_queue", "changed_by"), None),
+    "description": "",
+    "tags": (),
+    "created_by": CODE,
+    "is_bounded": False,
+}
+
+
+def test_a_definition_holds_what_was_said():
+    """Of a job that says nothing of its policies a definition holds its name, target, schedule and when it was made."""
+    job = make("job", "0 9 * * *")
+    stored = json.loads(definition_of(job))
+    assert (set(stored), set(stored["schedule"])) == (
+        {"job_name", "agentool_name", "input_data", "schedule", "created_at"},
+        {"kind", "text", "timezone"},
+    )
+    assert job_of("job", definition_of(job)) == job
+
+
+def test_defaults_stay_as_they_are():
+    """No default of a definition changes: jobs that are stored without it would change with it."""
+    defaults = {kind: {each.name: each.default for each in fields(kind) if each.default is not MISSING} for kind in (Schedule, Job)}
+    assert (asdict(Policies()), defaults) == (POLICIES, {Schedule: SCHEDULE, Job: JOB})
