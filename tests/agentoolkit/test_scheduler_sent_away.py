@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.executors.choice import Executors
-from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExecutor
+from agentoolkit.system.scheduler.executors.sending_to_workers import SEND_AGAIN_SECONDS, RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, Order, Portion, Route
 from agentoolkit.wiring import Toolkit
@@ -33,8 +33,9 @@ class Courier:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    async def send(self, portion: Portion) -> None:
-        self.sent += portion.execution_ids
+    async def send(self, portions: Sequence[Portion]) -> None:
+        for portion in portions:
+            self.sent += portion.execution_ids
 
     def close(self) -> None:
         """Hold nothing."""
@@ -205,6 +206,24 @@ async def test_couriers_are_made_in_a_thread(courier: Courier):
         executor.submit(Order(f"x{number}", route=Route("celery")))
     await until(lambda: len(courier.sent) == 3)
     assert [thread is threading.main_thread() for thread in made] == [False]
+    await executor.drain(1, 1)
+
+
+async def test_messages_after_a_failed_one_are_sent_again(courier: Courier, monkeypatch: pytest.MonkeyPatch):
+    """Of sixty messages fifty are handed over together. The engine goes away then: the other ten are sent again soon, and only they."""
+    executor, send = RemoteExecutor(Attempts(), 10, {"celery": lambda: courier}, 100), courier.send
+
+    async def once(portions: Sequence[Portion]) -> None:
+        if courier.sent:
+            raise OSError("no broker")
+        await send(portions)
+
+    monkeypatch.setattr(courier, "send", once)
+    for number in range(60):
+        executor.submit(Order(f"x{number}", route=Route("celery")))
+    soon = asyncio.get_running_loop().time() + SEND_AGAIN_SECONDS / 2
+    await until(lambda: any(sent.again_at < soon for sent in executor._sent.values()))
+    assert [id_ for id_, sent in executor._sent.items() if sent.again_at < soon] == [f"x{number}" for number in range(50, 60)]
     await executor.drain(1, 1)
 
 

@@ -112,7 +112,7 @@ async def test_a_message_that_comes_five_times_runs_once(world: World, worker: W
     (row,) = await world.rows()
     courier = CeleryCourier(Settings(celery_broker=redis_url).celery)
     for _ in range(4):
-        await courier.send(Portion([row.execution_id], Route("celery", label="job")))
+        await courier.send([Portion([row.execution_id], Route("celery", label="job"))])
     (row,) = await world.all_over(1)
     await world.until(lambda _: worker.output.read_text().count("succeeded in") >= 5)
     courier.close()

@@ -98,6 +98,7 @@ class Sqlite:
     """
 
     name = "sqlite"
+    reads_in_transactions = True
 
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
@@ -187,6 +188,7 @@ class Postgres:
     """
 
     name = "postgres"
+    reads_in_transactions = False  # in a transaction, too, each statement sees what is committed when it begins
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -46,6 +46,8 @@ class Dialect(Protocol):
     """What differs between database systems."""
 
     name: str
+    reads_in_transactions: bool
+    """Do statements that read have to be in one transaction, so that all see the same?"""
 
     def connect(self, *, writes: bool) -> Any:
         """Open a connection in autocommit mode. Raises `Unreachable` with a way out."""

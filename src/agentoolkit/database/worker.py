@@ -145,7 +145,7 @@ class DatabaseThread:
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
-        alone = self._writes and _commits_itself(batch)
+        alone = _commits_itself(batch) if self._writes else not self._dialect.reads_in_transactions
         if alone and self._connection is not None and self._dialect.was_closed(self._connection):
             self._disconnect()  # nothing is begun that would be told of it, and done again
         if self._connection is None:
@@ -154,7 +154,7 @@ class DatabaseThread:
             room = min(item.order for item in batch)
             session = Session(cursor, self._dialect, self._translated, self._kept)
             if alone:
-                return self._without_transaction(session, batch)
+                return self._without_transaction(session, batch, room)
             self._begin(cursor, room)
             try:
                 results = _results(session, batch, room)
@@ -164,10 +164,10 @@ class DatabaseThread:
             self._commit(cursor)
             return results
 
-    def _without_transaction(self, session: Session, batch: Sequence[Item]) -> list[Any]:
-        """Do work that ends with its one statement that writes: that is a transaction by itself."""
+    def _without_transaction(self, session: Session, batch: Sequence[Item], room: LockOrder) -> list[Any]:
+        """Do work that only reads, or that ends with its one statement that writes: that is a transaction by itself."""
         try:
-            return _results(session, batch, LockOrder.EXECUTIONS)
+            return _results(session, batch, room)
         except BaseException as error:
             self._undo(error)
             if session.wrote and self._dialect.is_lost(error):

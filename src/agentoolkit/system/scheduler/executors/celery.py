@@ -12,6 +12,7 @@ from typing import get_args
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
+from kombu.messaging import Producer
 
 from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
 from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
@@ -84,13 +85,23 @@ class CeleryCourier(ThreadedCourier):
         self._queue = lru_cache(QUEUES_KEPT)(partial(create_queue, settings))  # made once each, not for each message
         self._app = create_app(settings)
 
-    def bring(self, portion: Portion) -> None:
-        """See `ThreadedCourier.bring`."""
+    def bring(self, portions: Sequence[Portion]) -> None:
+        """See `ThreadedCourier.bring`. Redis is sent them together, RabbitMQ confirms each."""
+        with self._app.producer_or_acquire() as producer, producer.batch():
+            for portion in portions:
+                self._send(producer, portion)
+
+    def disconnect(self) -> None:
+        """See `ThreadedCourier.disconnect`."""
+        self._app.close()
+
+    def _send(self, producer: Producer, portion: Portion) -> None:
         route, limit = portion.route, message_seconds(portion.route.seconds)
         queue = self._queue(route.queue or COMMON_QUEUE, route.priority)
         self._app.send_task(
             TASK,
             args=[list(portion.execution_ids)],
+            producer=producer,
             queue=queue,  # pyright: ignore[reportArgumentType]  the stubs know names alone; of a queue Celery declares what it is
             shadow=route.label,
             soft_time_limit=limit,
@@ -98,10 +109,6 @@ class CeleryCourier(ThreadedCourier):
             ignore_result=True,
             retry=False,
         )
-
-    def disconnect(self) -> None:
-        """See `ThreadedCourier.disconnect`."""
-        self._app.close()
 
 
 def _exchange(name: str) -> Exchange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 
@@ -29,17 +30,17 @@ class ThreadedCourier:
     def __init__(self, engine: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"agentool-{engine}")
 
-    async def send(self, portion: Portion) -> None:
+    async def send(self, portions: Sequence[Portion]) -> None:
         """See `ports.Courier.send`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self.bring, portion)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.bring, portions)
 
     def close(self) -> None:
         """See `ports.Courier.close`."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.disconnect()
 
-    def bring(self, portion: Portion) -> None:
-        """Hand a message to the engine. Called in the thread."""
+    def bring(self, portions: Sequence[Portion]) -> None:
+        """Hand messages to the engine, by one write if it can do so. Called in the thread."""
         raise NotImplementedError
 
     def disconnect(self) -> None:

@@ -5,6 +5,7 @@ RQ's own results, retries and schedules are not used, and its job data is JSON, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from redis import Redis
@@ -43,17 +44,21 @@ class RqCourier(ThreadedCourier):
         timeouts = {"socket_timeout": SEND_SECONDS, "socket_connect_timeout": SEND_SECONDS}
         self._connection = Redis.from_url(url, **timeouts)  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
 
-    def bring(self, portion: Portion) -> None:
+    def bring(self, portions: Sequence[Portion]) -> None:
         """See `ThreadedCourier.bring`."""
-        route, limit = portion.route, message_seconds(portion.route.seconds)
-        queue = Queue(queue_name(route.queue or COMMON_QUEUE, route.priority), self._connection, serializer="json")
-        queue.enqueue_call(  # pyright: ignore[reportUnknownMemberType]  its lists and dicts have no types
-            FUNCTION,
-            (list(portion.execution_ids),),
-            timeout=NO_LIMIT if limit is None else limit,
-            result_ttl=0,
-            description=route.label,
-        )
+        with self._connection.pipeline() as pipeline:  # pyright: ignore[reportUnknownMemberType]  as above
+            for portion in portions:
+                route, limit = portion.route, message_seconds(portion.route.seconds)
+                queue = Queue(queue_name(route.queue or COMMON_QUEUE, route.priority), self._connection, serializer="json")
+                queue.enqueue_call(  # pyright: ignore[reportUnknownMemberType]  its lists and dicts have no types
+                    FUNCTION,
+                    (list(portion.execution_ids),),
+                    timeout=NO_LIMIT if limit is None else limit,
+                    result_ttl=0,
+                    description=route.label,
+                    pipeline=pipeline,
+                )
+            pipeline.execute()
 
     def disconnect(self) -> None:
         """See `ThreadedCourier.disconnect`."""

@@ -16,6 +16,8 @@ from agentoolkit.system.scheduler.ports import Attempts, Courier, Limit, Order, 
 logger = logging.getLogger(__name__)
 
 IDS_IN_A_MESSAGE = 50
+MESSAGES_AT_ONCE = 50
+"""Handed to an engine's client together."""
 PORTION_SECONDS = 30.0
 """Executions that may take longer travel alone: a worker has a message until all of it is over."""
 SEND_AGAIN_SECONDS = 30.0
@@ -112,21 +114,29 @@ class RemoteExecutor(LocalExecutor):
         for one in sent.values():
             one.again_at = now + one.patience
             one.patience = min(one.patience * 2, MAX_SEND_AGAIN_SECONDS)
+        messages: defaultdict[ExecutorName, list[Portion]] = defaultdict(list)
         for portion in portions(sent):
-            self._own(self._bring(portion))
+            messages[portion.route.executor].append(portion)
+        for name, of_one in messages.items():
+            self._own(self._bring(name, of_one))
 
-    async def _bring(self, portion: Portion) -> None:
-        name = portion.route.executor
+    async def _bring(self, name: ExecutorName, messages: Sequence[Portion]) -> None:
+        """Hand messages to an engine, some at a time: its workers begin with the first of many."""
+        sent = 0
         try:
             courier = await self._courier(name)
-            await courier.send(portion)
+            for sent in range(0, len(messages), MESSAGES_AT_ONCE):
+                await courier.send(messages[sent : sent + MESSAGES_AT_ONCE])
         except Exception as error:
-            number = len(portion.execution_ids)
-            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", number, name, error)
-            soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
-            for execution_id in portion.execution_ids:
-                if (sent := self._sent.get(execution_id)) is not None:
-                    sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
+            unsent = [execution_id for portion in messages[sent:] for execution_id in portion.execution_ids]
+            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, error)
+            self._send_again_soon(unsent)
+
+    def _send_again_soon(self, execution_ids: Iterable[str]) -> None:
+        soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
+        for execution_id in execution_ids:
+            if (sent := self._sent.get(execution_id)) is not None:
+                sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
 
     async def _courier(self, name: ExecutorName) -> Courier:
         """Make what brings messages at its first use, in a thread: an engine takes long to import."""

@@ -48,8 +48,8 @@ class Portion(NamedTuple):
 class Courier(Protocol):
     """Brings the ids of executions to the workers of one engine."""
 
-    async def send(self, portion: Portion) -> None:
-        """Hand a message to the engine. Raise whatever it raises; what is unsure is sent again, and claimed once."""
+    async def send(self, portions: Sequence[Portion]) -> None:
+        """Hand messages to the engine, in their order. Raise whatever it raises; what is unsure is sent again, and claimed once."""
         ...
 
     def close(self) -> None:
