@@ -39,6 +39,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     scheduler.COUNTS_BY_STATEMENT,
     search.LABELS_IN_ORDER,
     scheduler.DUE_NEXT,
+    scheduler.OUTCOMES_ONE_BY_ONE,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

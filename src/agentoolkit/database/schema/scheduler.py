@@ -253,3 +253,11 @@ COUNTS_BY_STATEMENT: Sequence[str] = (
         )
     ),
 )
+
+OUTCOMES_ONE_BY_ONE: Sequence[str] = (
+    # For a list SQLite makes a table, twice for each row that is written. Executions are written three times, and few of them are in here.
+    "sqlite: DROP INDEX agentool_executions_outcome",
+    """sqlite: CREATE INDEX agentool_executions_outcome ON agentool_executions (status, scheduled_at, execution_id)
+            WHERE status <> 'success' AND status <> 'running' AND status <> 'queued' AND status <> 'retrying'
+    """,
+)

@@ -62,7 +62,7 @@ _LAST_OUTCOMES = """
     ) FROM agentool_jobs j WHERE j.job_id IN ({each})
 """
 _OUTCOMES = frozenset(status.value for status in ExecutionStatus)
-INDEXED_OUTCOMES = "status NOT IN ('queued', 'running', 'retrying', 'success')"
+INDEXED_OUTCOMES = "status <> 'success' AND status <> 'running' AND status <> 'queued' AND status <> 'retrying'"
 """The index on outcomes leaves out what most executions are: it would cost each of them, and find nothing that is rare."""
 _LOOKED_AT = 1_000
 """Records among which damaged ones are looked for."""
