@@ -65,6 +65,7 @@ class Toolkit:
         time: The machine's by default.
         runs_jobs: False to manage what another process runs: nothing that is due is started here.
         stop_seconds: What running handlers are given to end, at most, when it is closed.
+        reads_apart: See `Database`. A process for one message is quicker with one connection.
     """
 
     _environment: ClassVar[Mapping[str, str] | None] = None
@@ -78,6 +79,7 @@ class Toolkit:
         time: TimeSource | None = None,
         runs_jobs: bool = True,
         stop_seconds: float = STOP_SECONDS,
+        reads_apart: bool = True,
     ) -> None:
         self.settings = settings or Settings()
         self.injector = injector or Injector()
@@ -85,7 +87,9 @@ class Toolkit:
         self._runs_jobs = runs_jobs
         self._stop_seconds = stop_seconds
         database, durability = self.settings.database, self.settings.durability
-        self.database = None if database is None else Database(dialect_for(database, durability), MIGRATIONS)
+        self.database = None
+        if database is not None:
+            self.database = Database(dialect_for(database, durability), MIGRATIONS, reads_apart=reads_apart)
         self._redis = _redis(self.settings)
         self.scheduler = self._make_scheduler()
         self.queue = self._make_queue()

@@ -66,6 +66,9 @@ class Counting:
 
         return SimpleNamespace(execute=counted, fetchall=cursor.fetchall, close=cursor.close)
 
+    def fileno(self) -> int:
+        return self.connection.fileno()
+
     def close(self) -> None:
         self.connection.close()
 
@@ -76,6 +79,24 @@ async def test_a_write_of_one_statement_asks_three_times(database: Database):
     counting = database._writer._connection = Counting(database._writer._connection)
     assert await database.write(lambda session: session.rows("SELECT 1")) == [(1,)]
     assert counting.asked == 3
+
+
+async def test_what_only_reads_asks_postgres_once(database: Database):
+    """Of a transaction it would see no more there: each of its statements sees what is committed. SQLite's see one moment."""
+    await database.read(notes)
+    counting = database._reader._connection = Counting(database._reader._connection)
+    await database.read(notes)
+    assert counting.asked == {"postgres": 1, "sqlite": 3}[database.dialect.name]
+
+
+async def test_one_connection_serves_who_reads_and_who_writes(database_url: str, nothing_left: None):
+    """As in a process for one message: it has one thread, whatever is asked of it."""
+    before = threading.active_count()
+    database = Database(dialect_for(database_url, "normal"), MIGRATIONS, reads_apart=False)
+    await database.open()
+    answers = await asyncio.gather(database.write(note(1)), database.read(notes))
+    assert (answers[0], await database.read(notes), threading.active_count()) == (1, [1], before + 1)
+    await database.close()
 
 
 async def test_an_open_of_a_migrated_database_writes_nothing(database: Database):

@@ -11,7 +11,7 @@ are used directly: through SQLAlchemy Core the same transactions took four times
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -42,10 +42,12 @@ class Database:
     Args:
         dialect: Which database system, and where.
         migrations: Statements by number; those above the stored version are run at `open`, each number once.
+        reads_apart: Does what only reads have a thread and a connection of its own? Without, it waits for commits too.
     """
 
-    def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]]) -> None:
+    def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]], *, reads_apart: bool = True) -> None:
         self.dialect = dialect
+        self._reads_apart = reads_apart
         self._is_shared = False
         self._migrations = migrations
         self._lock = Lock()
@@ -83,11 +85,11 @@ class Database:
                 if self._writer is not writer:
                     raise DatabaseError("The database was closed while it was being opened.")
                 if self._reader is None:
-                    self._reader = DatabaseThread(self.dialect, writes=False)
+                    self._reader = DatabaseThread(self.dialect, writes=False) if self._reads_apart else writer
         finally:
             with self._lock:
                 self._opening -= 1
-                useless = self._detach() if self._opening == 0 and self._reader is None else []
+                useless = self._detach() if self._opening == 0 and self._reader is None else ()
             await self._stop(useless)
 
     async def close(self) -> None:
@@ -163,12 +165,12 @@ class Database:
         gathering.item.futures.append(future)
         return gathering, future
 
-    def _detach(self) -> list[DatabaseThread]:
-        threads = [thread for thread in (self._writer, self._reader) if thread is not None]
+    def _detach(self) -> set[DatabaseThread]:
+        threads = {thread for thread in (self._writer, self._reader) if thread is not None}
         self._writer = self._reader = None
         return threads
 
-    async def _stop(self, threads: Sequence[DatabaseThread]) -> None:
+    async def _stop(self, threads: Iterable[DatabaseThread]) -> None:
         if ends := [thread.stop() for thread in threads]:
             await asyncio.wait(ends, timeout=CLOSE_SECONDS)
 

@@ -44,11 +44,13 @@ class BackgroundToolkit:
     Args:
         settings: Read from the environment by default.
         runs_jobs: False to manage what another process runs.
+        reads_apart: See `Toolkit`.
     """
 
-    def __init__(self, settings: Settings | None = None, *, runs_jobs: bool = True) -> None:
+    def __init__(self, settings: Settings | None = None, *, runs_jobs: bool = True, reads_apart: bool = True) -> None:
         self._settings = settings or Settings()
         self._runs_jobs = runs_jobs
+        self._reads_apart = reads_apart
         self._tools = Injector()
         self._forget()
 
@@ -170,7 +172,13 @@ class BackgroundToolkit:
         injector = Injector()
         for agentool in self._tools.catalog():
             injector.register(agentool)
-        return Toolkit(self._settings, injector=injector, runs_jobs=self._runs_jobs, stop_seconds=_CLOSE_SECONDS)
+        return Toolkit(
+            self._settings,
+            injector=injector,
+            runs_jobs=self._runs_jobs,
+            stop_seconds=_CLOSE_SECONDS,
+            reads_apart=self._reads_apart,
+        )
 
     async def _open(self) -> None:
         kit = self._make()

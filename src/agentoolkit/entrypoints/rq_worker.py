@@ -9,7 +9,6 @@ neither.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import time
@@ -35,13 +34,12 @@ RETRY_SECONDS = 2.0
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
+forked_toolkit = BackgroundToolkit(settings, runs_jobs=False, reads_apart=False)
+"""That of a process that is forked off for one message."""
 
 # RQ reads these two by their names.
 REDIS_URL = settings.redis.url.get_secret_value() if settings.redis.url else None
 QUEUES = queue_names(settings.queues)
-
-_FORK_MARK = "RQ_WORKER_ID"
-"""A variable that RQ sets in the process that it forks for one job."""
 
 
 class ExecutionsJob(Job):
@@ -58,6 +56,10 @@ class ExecutionsJob(Job):
             problem = f"A worker of this project calls nothing but {FUNCTION}."
             remedy = "Give other work queues and workers of its own, and see who can write to the Redis server."
             raise ConfigurationError(problem, field="func_name", value=self.func_name, remedy=remedy)
+        return self._calls
+
+    @property
+    def _calls(self) -> Callable[[list[str]], None]:
         return run_executions
 
     @property
@@ -68,21 +70,35 @@ class ExecutionsJob(Job):
     stopped_callback: Any = success_callback
 
 
+class ForkedExecutionsJob(ExecutionsJob):
+    """The same in a process that is forked off for it."""
+
+    @property
+    def _calls(self) -> Callable[[list[str]], None]:
+        return run_executions_in_fork
+
+
 def run_executions(execution_ids: list[str]) -> None:
     """Claim executions and run them until their outcomes are written. What another process has is passed over."""
+    toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
+
+
+def run_executions_in_fork(execution_ids: list[str]) -> None:
+    """See `run_executions`."""
     try:
-        toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
-    finally:
-        if _FORK_MARK in os.environ:  # this process ends now, without a word
-            toolkit.stop()
+        forked_toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
+    finally:  # this process ends now, without a word
+        forked_toolkit.stop()
 
 
 class _ExecutionsWorker:
     """A worker for executions alone, whatever else it was told: its messages are JSON, and call one function."""
 
+    message_class: type[ExecutionsJob] = ExecutionsJob
+
     def __init__(self, queues: Sequence[Queue | str], **told: Any) -> None:
         names = [queue if isinstance(queue, str) else queue.name for queue in queues]
-        super().__init__(names, **{**told, "serializer": "json", "job_class": ExecutionsJob})  # pyright: ignore[reportCallIssue]
+        super().__init__(names, **{**told, "serializer": "json", "job_class": self.message_class})  # pyright: ignore[reportCallIssue]
         self.is_stopping = False
 
     def request_stop(self, signum: int, frame: Any) -> None:
@@ -94,9 +110,11 @@ class _ExecutionsWorker:
 class ForkingWorker(_ExecutionsWorker, Worker):
     """Forks for each message. What a fork needs is imported before, so a change of a plugin needs a new worker."""
 
+    message_class = ForkedExecutionsJob
+
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
-        toolkit.prepare()
+        forked_toolkit.prepare()
         return super().work(*given, **more)
 
 
