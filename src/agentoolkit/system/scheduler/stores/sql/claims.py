@@ -27,7 +27,9 @@ HAS_DOWNSTREAM = f"""
 """  # noqa: S608  a constant of ours
 """Whether a job comes after the one of an execution: the one question that every outcome asks. Mostly no job comes after any."""
 
-_STANDS = f"job_id, revision, sequence, {STATE.selected}"
+# Counted for each job, so that PostgreSQL asks the index for it, and does not read all that is unfinished.
+_UNDER_WAY = "(SELECT COUNT(*) FROM agentool_executions e WHERE e.job_id = agentool_jobs.job_id AND e.finished_at IS NULL)"
+_STANDS = f"job_id, revision, sequence, {_UNDER_WAY}, {STATE.selected}"
 _NEW = EXECUTION.only(
     "execution_id",
     "job_id",
@@ -60,10 +62,6 @@ _MOVE = f"""
     FROM r WHERE agentool_jobs.job_id = r.job_id
 """  # noqa: S608  names of ours
 _PLACE = "UPDATE agentool_executions SET sequence = r.sequence FROM r WHERE agentool_executions.execution_id = r.execution_id"
-# Counted for each job, so that PostgreSQL asks the index for it, and does not read all that is unfinished.
-_UNDER_WAY = """
-    SELECT r.job_id, (SELECT COUNT(*) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL) FROM r
-"""
 # The index on the finished ones is in the order of their finish, so the hundredth is found without reading what is older.
 _PRUNE = """
     DELETE FROM agentool_executions WHERE execution_id IN (
@@ -164,15 +162,14 @@ class Round:
         definitions = self._tx.definitions
         known = [definitions.known(row[0], row[1]) for row in rows]
         texts = self._texts([row[0] for row, job in zip(rows, known, strict=True) if job is None])
-        unfinished = self._unfinished(rows)
-        for (job_id, revision, sequence, *stands), read in zip(rows, known, strict=True):
+        for (job_id, revision, sequence, unfinished, *stands), read in zip(rows, known, strict=True):
             try:
                 state = state_of(stands)
                 job = read or definitions.read(job_id, revision, texts[job_id])
             except Exception as error:  # somebody damaged its row: it stops, alone, and is kept to be repaired
                 self._move(job_id, None, unreadable_state(error), sequence)
             else:
-                self._add(job, state, decide(job, state, unfinished.get(job_id, 0)), sequence)
+                self._add(job, state, decide(job, state, unfinished), sequence)
 
     def write(self) -> list[Claimed]:
         """Write it all, and return the records that are new."""
@@ -228,10 +225,6 @@ class Round:
             return {}
         each = EACH[session.dialect]
         return dict(session.rows(f"SELECT job_id, definition FROM agentool_jobs WHERE job_id IN ({each})", {"ids": json.dumps(ids)}))  # noqa: S608
-
-    def _unfinished(self, rows: Sequence[Row]) -> dict[str, int]:
-        """Count the executions of these jobs that run or wait."""
-        return dict(self._tx.session.from_rows(_UNDER_WAY, {"job_id": "TEXT"}, [row[:1] for row in rows]))
 
 
 def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:

@@ -130,8 +130,10 @@ async def begin(store: Transactions, executions: Sequence[Execution]) -> Sequenc
 
 async def finish(store: Transactions, endings: Sequence[Ending]) -> Sequence[Finished]:
     """See `JobStore.finish`."""
+    if not store.locks_rows:
+        return await execution_changes.finish(store, endings)
     first = {ending.execution.execution_id: ending for ending in reversed(endings)}
-    plain = [ending for ending in first.values() if _is_plain(ending)] if store.locks_rows else ()
+    plain = [ending for ending in first.values() if _is_plain(ending)]
     if not plain:
         return await execution_changes.finish(store, endings)
     written = await store.write_alone(_finish, plain)
