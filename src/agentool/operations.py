@@ -64,9 +64,11 @@ class Operation:
         Raises:
             InvalidInput: A required field is missing, or a field was given that this operation does not take.
         """
-        values = data.__dict__
+        values, given = data.__dict__, dict[str, Any]()
         try:
-            given = {name: values[name] for name in data.__pydantic_fields_set__ if values[name] is not None}
+            for name in data.__pydantic_fields_set__:  # a comprehension takes half as long again
+                if (value := values[name]) is not None:
+                    given[name] = value
         except KeyError:  # fields that only a model with extra="allow" takes
             given = {**values, **(data.__pydantic_extra__ or {})}
         given.pop("operation", None)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.engine import leadership
+from agentoolkit.system.scheduler.engine import claiming, leadership
 from agentoolkit.system.scheduler.engine.engine import Engine
 from agentoolkit.system.scheduler.search import read_search
 from agentoolkit.system.scheduler.stores import memory_queries, memory_search
@@ -108,3 +108,14 @@ async def test_an_export_writes_a_portion_at_a_time(monkeypatch: pytest.MonkeyPa
 
         assert await turns(export()) >= JOBS // 2
         assert len(await export()) == 1 + JOBS
+
+
+async def test_many_jobs_due_at_once_are_claimed_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """Others have a turn after each portion, and none that is due is left out."""
+    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
+    async with filled() as (kit, engine):
+        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
+        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
+        assert await turns(claims) >= JOBS // 2
+        found = await kit.scheduler.store.executions(None, 10)
+    assert sorted(execution.job_id for execution in found) == [f"job{number}" for number in range(JOBS)]

@@ -59,6 +59,8 @@ class EventPublisher:
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
+        self.is_heard = False
+        """Does anybody listen?"""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the answer removes it again, and may be called twice.
@@ -71,13 +73,13 @@ class EventPublisher:
             problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
             raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
         subscribed = [listener]
-        self._listeners = (*self._listeners, listener)
+        self._listeners, self.is_heard = (*self._listeners, listener), True
 
         def unsubscribe() -> None:
             if subscribed:
                 left = list(self._listeners)
                 left.remove(subscribed.pop())
-                self._listeners = tuple(left)
+                self._listeners, self.is_heard = tuple(left), bool(left)
 
         return unsubscribe
 
@@ -87,14 +89,9 @@ class EventPublisher:
     def cancelled(self, job: Job) -> None:
         self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
 
-    @property
-    def is_heard(self) -> bool:
-        """Does anybody listen?"""
-        return bool(self._listeners)
-
     def execution_changed(self, execution: Execution, owner: str = "", *, elsewhere: bool = False) -> None:
         """Tell how an execution stands now, and whose job it belongs to, where that is known."""
-        if self._listeners:
+        if self.is_heard:
             self._tell(Event(_OUTCOMES[execution.status], execution.job_id, None, execution, owner, elsewhere))
 
     def _tell(self, event: Event) -> None:

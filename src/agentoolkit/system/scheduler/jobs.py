@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AwareDatetime, ConfigDict, PlainSerializer
 from typing_extensions import TypedDict
 
 from agentool.caller import CODE, Caller
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.schedules import Schedule
 
@@ -201,6 +201,9 @@ class Job:
         return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
 
+_ACTIVE, _PAUSED = JobStatus.ACTIVE, JobStatus.PAUSED  # an enum is slow to look into
+
+
 # The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.
 
 
@@ -223,9 +226,9 @@ class JobState(NamedTuple):
     @property
     def due_at(self) -> datetime | None:
         """When the scheduler has to look at the job again: at its next due time, or when its pause ends."""
-        if self.status is JobStatus.ACTIVE:
+        if self.status is _ACTIVE:
             return self.next_run_at
-        return self.paused_until if self.status is JobStatus.PAUSED else None
+        return self.paused_until if self.status is _PAUSED else None
 
     def paused(self, until: datetime | None = None, reason: str = "") -> JobState:
         """Return the state after a pause: for good, or until a time."""
@@ -287,22 +290,23 @@ class Execution(NamedTuple):
         """Return it as running since an instant."""
         fields = list(self)
         fields[5], fields[9], fields[15] = _RUNNING, at, None  # status, started_at, retry_at
-        return _new_tuple(Execution, fields)
+        return _execution(fields)
 
     def succeeded(self, at: datetime, duration: float, result: Any, reason: str) -> Execution:
         """Return it as ended at an instant with a result."""
         fields = list(self)
         fields[5], fields[6], fields[10:13] = _SUCCESS, reason, (at, duration, result)  # status, reason, and from finished_at on
-        return _new_tuple(Execution, fields)
+        return _execution(fields)
 
 
-_new_tuple = cast("Callable[[type[Execution], Sequence[Any]], Execution]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
+_execution = maker_of(Execution)
 _QUEUED, _RUNNING, _SUCCESS = ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.SUCCESS  # an enum is slow to look into
-_NOT_BEGUN = (None, None, None, None, None, DeliveryStatus.NONE, None, ())
+_NONE = DeliveryStatus.NONE
 
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
     """Return the execution of a job's due time, as a claim writes it down."""
     job_id = job.job_id
-    said = (execution_id(job_id, due), job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1, *_NOT_BEGUN, owner)
-    return _new_tuple(Execution, said)  # without the defaults of the named tuple: every firing makes one
+    said = (execution_id(job_id, due), job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1)
+    not_begun = (None, None, None, None, None, _NONE, None, ())
+    return _execution((*said, *not_begun, owner))

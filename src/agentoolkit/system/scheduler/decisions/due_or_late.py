@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.decision_records import Scribe
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
@@ -27,7 +28,7 @@ GRACE = 30
 """Seconds after its due time from which an execution is late where the job itself does not say."""
 
 
-_ACTIVE, _DONE, _QUEUED = JobStatus.ACTIVE, JobStatus.DONE, ExecutionStatus.QUEUED
+_ACTIVE, _PAUSED, _DONE, _QUEUED = JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.DONE, ExecutionStatus.QUEUED
 
 
 class DueTimes(NamedTuple):
@@ -47,6 +48,9 @@ class Decision(NamedTuple):
 
     executions: Sequence[Execution]
     state: JobState
+
+
+_state, _decision = maker_of(JobState), maker_of(Decision)
 
 
 def due_times(schedule: Schedule, first: datetime, now: datetime) -> DueTimes:
@@ -81,7 +85,7 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
         owner: Whose the records are.
     """
     try:
-        if state.status is JobStatus.PAUSED:
+        if state.status is _PAUSED:
             state = end_pause(job, state, now)
         if state.status is not _ACTIVE or state.next_run_at is None or state.next_run_at > now:
             return Decision((), state)
@@ -124,8 +128,8 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
     if grace is not None and (now - due).total_seconds() > grace:
         return None
     status = _DONE if following is None else _ACTIVE
-    after = JobState(status, following, state.runs + 1, state.version, "", None, None, state.failures_from)
-    return Decision((queued_execution(job, due, owner),), after)
+    after = _state((status, following, state.runs + 1, state.version, "", None, None, state.failures_from))
+    return _decision(((queued_execution(job, due, owner),), after))
 
 
 def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:

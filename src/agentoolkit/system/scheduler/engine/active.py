@@ -7,10 +7,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
 from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
@@ -23,6 +25,9 @@ _BACKFILL_URGENCY = 4
 
 MEASURED = 1_000
 """Starts whose lateness is remembered."""
+
+
+_limit, _order = maker_of(Limit), maker_of(Order)
 
 
 class Phase(IntEnum):
@@ -86,10 +91,10 @@ class ActiveExecution:
         urgency = 0 if now else _URGENCY[policies.priority]
         if trigger == "backfill":
             urgency += _BACKFILL_URGENCY
-        limits = (Limit(f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),)
+        limits = (_limit((f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow")),)
         if policies.concurrency_key is not None:
             limits += (Limit(f"key:{policies.concurrency_key}", 1),)
-        return Order(execution.execution_id, urgency, limits, now, self.route)
+        return _order((execution.execution_id, urgency, limits, now, self.route))
 
     @property
     def goes_away(self) -> bool:
@@ -106,22 +111,28 @@ class Lateness:
     """Seconds between due time and start, of the last executions, wherever they ran."""
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=MEASURED)
+        self._starts: deque[tuple[datetime, datetime]] = deque(maxlen=MEASURED)
+        """When executions were due, and when they began."""
 
     def note(self, execution: Execution) -> None:
         """Remember how late an execution began, if a schedule asked for it."""
         if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
-            self._seconds.append((execution.started_at - execution.scheduled_at).total_seconds())
+            self._starts.append((execution.scheduled_at, execution.started_at))
 
     @property
     def worst(self) -> float | None:
         """The longest of the last hundred; None without any."""
-        return max(islice(reversed(self._seconds), 100), default=None)
+        return max(map(_seconds_late, islice(reversed(self._starts), 100)), default=None)
 
     def of(self, share: float) -> float | None:
         """Return the seconds that so large a share of the last thousand were late at most; None without any."""
-        ordered = sorted(self._seconds)
+        ordered = sorted(map(_seconds_late, self._starts))
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def _seconds_late(start: tuple[datetime, datetime]) -> float:
+    due, began = start
+    return (began - due).total_seconds()
 
 
 class ActiveExecutions(dict[str, ActiveExecution]):

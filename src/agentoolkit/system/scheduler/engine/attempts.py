@@ -104,6 +104,8 @@ class LocalAttempts:
                 self.note_begun(active)
             else:
                 self._not_begun(active)
+        if len(begun) == len(starting):
+            return begun
         answers = iter(begun)
         return [active is not None and next(answers) for active in starting]
 
@@ -140,8 +142,9 @@ class LocalAttempts:
     def note_begun(self, active: ActiveExecution) -> None:
         """It was written down that an execution begins: tell so, and how late it is."""
         active.phase = _RUNNING
-        execution = active.execution
-        self._parts.announcer.execution_changed(execution, active.work.caller.name)
+        execution, announcer = active.execution, self._parts.announcer
+        if announcer.is_heard:
+            announcer.execution_changed(execution, active.work.caller.name)
         self._note_lateness(execution)
 
     def _not_begun(self, active: ActiveExecution) -> None:

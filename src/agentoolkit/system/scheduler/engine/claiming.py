@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from agentoolkit.failure_log import log_failure
+from agentoolkit.portions import in_portions
 from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
@@ -90,8 +91,8 @@ class Claiming:
         if after is not None:
             await asyncio.wait([after])
         # In portions, so that the first executions run while the next are claimed.
-        for start in range(0, len(due), MAX_AT_ONCE):
-            await self._claim_together(due[start : start + MAX_AT_ONCE])
+        async for portion in in_portions(due, MAX_AT_ONCE):
+            await self._claim_together(portion)
 
     async def look_for_unheard(self) -> None:
         """Look for what claims have begun whose answers were lost. What is not found out now is looked for in the next round."""

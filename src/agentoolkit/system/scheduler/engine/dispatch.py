@@ -282,7 +282,8 @@ class Dispatch:
         execution, kept, has_message, downstream, in_doubt = written
         self.in_doubt = self.in_doubt or in_doubt
         if kept:
-            self._events.execution_changed(execution, active.work.caller.name)
+            if self._events.is_heard:
+                self._events.execution_changed(execution, active.work.caller.name)
             if execution.retry_at is not None:
                 self._retries.keep(execution, execution.retry_at)
             self._follow(downstream, has_message)

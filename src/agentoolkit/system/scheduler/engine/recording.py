@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from agentoolkit.failure_log import log_failure
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, Interrupted, Outcome
@@ -42,6 +43,9 @@ class Written(NamedTuple):
     """What comes after it."""
     in_doubt: bool = False
     """May there be more that nobody was told of? The answer was lost."""
+
+
+_ending, _as_written = maker_of(Ending), maker_of(Written)
 
 
 class Recorder:
@@ -90,7 +94,7 @@ class Recorder:
         if not self._ended:
             self._own(self._write_ended())
         ended = outcome.execution
-        self._ended.append((active, outcome, Ending(ended, outcome_message(active.work, ended))))
+        self._ended.append((active, outcome, _ending((ended, outcome_message(active.work, ended), None))))
 
     async def _write_ended(self) -> None:
         """Write all that was handed over since this task was made."""
@@ -105,7 +109,7 @@ class Recorder:
                 self._own(self._tell(active, outcome, partial(self._finish, ending, refused=True)))
             return
         for (active, outcome, (execution, message, _)), (written, downstream) in zip(ended, answers, strict=True):
-            self._written(active, outcome, Written(execution, written, message is not None, downstream))
+            self._written(active, outcome, _as_written((execution, written, message is not None, downstream, False)))
 
     async def _tell(self, active: ActiveExecution, outcome: Outcome, write: Callable[[], Awaitable[Written]]) -> None:
         """Tell what was written of an attempt by itself, also if that came to nothing."""

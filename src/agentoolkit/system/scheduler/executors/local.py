@@ -80,7 +80,8 @@ class LocalExecutor(Limits):
                     self._leave(execution_id, None)
 
     def _run_soon(self, execution_id: str) -> None:
-        self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=asyncio.get_running_loop(), context=self._context.copy())
+        loop, context = asyncio.get_running_loop(), self._context.copy()
+        self._tasks[execution_id] = AttemptTask(self._run(execution_id), loop=loop, name=execution_id, context=context)
 
     async def _run(self, execution_id: str) -> None:
         try:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
@@ -40,6 +41,7 @@ from agentoolkit.system.scheduler.stores.one_process import OneProcess
 RETIRED_JOBS = 1_000
 """Jobs that can no longer fire, or were cancelled, that are kept with their history."""
 
+_claimed = maker_of(Claimed)
 _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to look into
 
 
@@ -251,7 +253,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
     def _decided(self, stored: StoredJob, decision: Decision) -> tuple[Sequence[Claimed], JobState]:
         """Write down what was decided on a job. Return what is new, and where the job stands now."""
         job, (executions, state) = stored.job, decision
-        new = [Claimed(job, execution) for execution in executions if execution not in self._history]
+        new = [_claimed((job, execution)) for execution in executions if execution not in self._history]
         if len(new) < len(executions):
             state = recount(job, decision, [claimed.execution for claimed in new])
         self._jobs.move(stored, state)
@@ -281,8 +283,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         if len(self._retired) > self._retired_jobs:
             oldest, _ = self._retired.popitem(last=False)
             self._history.forget(oldest)
-            self._jobs.drop(oldest)
-            self._jobs.forget_cancelled(oldest)
+            self._jobs.forget(oldest)
 
     def _add_note(self, note: AuditEntry | None) -> None:
         if note is not None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 
 from agentoolkit.heap import LazyHeap
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.jobs import LIVE, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Position, StoredJob
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
+_stored = maker_of(StoredJob)
 _ACTIVE, _DONE = JobStatus.ACTIVE, JobStatus.DONE  # an enum is slow to look into
 
 
@@ -32,7 +34,7 @@ class MemoryJobs(dict[str, StoredJob]):
         """The others in no order: they are few, and come and go with every job that runs once."""
         self._called: OrderedKeys[str] = OrderedKeys()
         """Ids and names of jobs that can still fire."""
-        self._counts: Counter[JobStatus] = Counter()
+        self._counts: defaultdict[JobStatus, int] = defaultdict(int)
         self._owned: defaultdict[str, OrderedKeys[tuple[datetime, str]]] = defaultdict(OrderedKeys)
         """Each owner's jobs, cancelled ones too."""
         self._due: LazyHeap[str, tuple[datetime, str]] | None = None
@@ -106,9 +108,7 @@ class MemoryJobs(dict[str, StoredJob]):
     def put(self, stored: StoredJob) -> None:
         """Add a job, or put it in the place of the one with its id."""
         job = stored.job
-        if before := self.pop(job.job_id, None):
-            self._unlink(before)
-        self.forget_cancelled(job.job_id)
+        self.forget(job.job_id)
         self[job.job_id] = stored
         if stored.state.status is _DONE:
             self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
@@ -123,7 +123,7 @@ class MemoryJobs(dict[str, StoredJob]):
     def move(self, stored: StoredJob, state: JobState) -> StoredJob:
         """Note where a job stands now."""
         job = stored.job
-        after = self[job.job_id] = StoredJob(job, state)
+        after = self[job.job_id] = _stored((job, state))
         if state.status is not stored.state.status:
             self._leave(stored)
             self._enter(after)
@@ -132,33 +132,29 @@ class MemoryJobs(dict[str, StoredJob]):
 
     def cancel(self, stored: StoredJob, at: datetime, reason: str) -> None:
         """Take a job out, and remember it as cancelled."""
-        self.drop(stored.job.job_id)
+        self.forget(stored.job.job_id)
         state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
         cancelled = self.cancelled[stored.job.job_id] = StoredJob(stored.job, state)
         self._enter(cancelled)
         self._owned[stored.job.owner].add(created(stored))
 
-    def drop(self, job_id: str) -> None:
-        """Take a job out, if it is there."""
-        if stored := self.pop(job_id, None):
+    def forget(self, job_id: str) -> None:
+        """Take a job out of all that leads to it, if it is there, or forget that there was one which was cancelled."""
+        if (stored := self.pop(job_id, None)) is not None:
             self._unlink(stored)
-
-    def forget_cancelled(self, job_id: str) -> None:
-        """Forget that there was a job of this id, if that is remembered."""
-        if forgotten := self.cancelled.pop(job_id, None):
-            self._leave(forgotten)
-            self._leave_owner(forgotten)
-
-    def _unlink(self, stored: StoredJob) -> None:
-        """Take a job out of all that leads to it, but for its id."""
-        job = stored.job
+        elif (stored := self.cancelled.pop(job_id, None)) is None:
+            return
         self._leave(stored)
         self._leave_owner(stored)
+
+    def _unlink(self, stored: StoredJob) -> None:
+        """Take a job out of what leads only to those that were not cancelled, but for its id."""
+        job = stored.job
         if self._due is not None:
             self._due.discard(job.job_id)
         if self._names.get(job.job_name) == job.job_id:
             del self._names[job.job_name]
-        if job.upstream_id is not None:
+        if self.downstream and job.upstream_id is not None:
             self.downstream[job.upstream_id].pop(job.job_id, None)
             if not self.downstream[job.upstream_id]:
                 del self.downstream[job.upstream_id]
@@ -195,9 +191,9 @@ class MemoryJobs(dict[str, StoredJob]):
             self._called.remove(job.job_name)
 
     def _leave_owner(self, stored: StoredJob) -> None:
-        owner = stored.job.owner
-        jobs = self._owned[owner]
-        jobs.remove(created(stored))
+        job = stored.job
+        jobs = self._owned[owner := job.created_by.name]
+        jobs.remove((job.created_at, job.job_id))
         if not jobs:
             del self._owned[owner]
 

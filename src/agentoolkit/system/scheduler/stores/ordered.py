@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -11,6 +11,8 @@ Key = TypeVar("Key", str, tuple[datetime, str])
 
 MAX_BLOCK = 1_000
 """Keys in one block: to put a key in its place, or take it out, moves no more than these."""
+CLOSE = 8
+"""Keys that came or went are near each other where they are one in so many of those between them: then these are gone through once."""
 MAX_CHANGED = 1_000
 """Keys that came or went since the keys were put in order: as many are looked up at once, which takes a few milliseconds."""
 
@@ -65,40 +67,38 @@ class OrderedKeys(Generic[Key]):
             yield from reversed(block[:end])
 
     def _arrange(self) -> None:
-        """Put every key in its place that came, and take out what went."""
+        """Put every key in its place that came, and take out what went: those of one block together."""
         changed, self._changed = self._changed, {}
-        for key, is_there in changed.items():
-            if is_there:
-                self._insert(key)
-            else:
-                self._take_out(key)
+        keys, done = sorted(changed), 0
+        if keys and not self._blocks:
+            self._blocks, self._last = [[]], [keys[-1]]
+        while done < len(keys):
+            begin, last = done, len(self._last) - 1
+            place = min(bisect_left(self._last, keys[begin]), last)
+            done = bisect_right(keys, self._last[place], begin) if place < last else len(keys)
+            self._merge(place, keys[begin:done], changed)
 
-    def _insert(self, key: Key) -> None:
-        if not self._blocks:
-            self._blocks, self._last = [[key]], [key]
-            return
-        place = min(bisect_left(self._last, key), len(self._blocks) - 1)
+    def _merge(self, place: int, keys: Sequence[Key], changed: Mapping[Key, bool]) -> None:
+        """Bring one block up to date with what came and went there."""
         block = self._blocks[place]
-        if key > block[-1]:
-            block.append(key)
-            self._last[place] = key
-        elif block[within := bisect_left(block, key)] != key:  # else it went and came again
-            block.insert(within, key)
-        if len(block) > MAX_BLOCK:
-            half = len(block) // 2
-            self._blocks[place : place + 1] = [block[:half], block[half:]]
-            self._last[place : place + 1] = [block[half - 1], block[-1]]
-
-    def _take_out(self, key: Key) -> None:
-        place = bisect_left(self._last, key)
-        if place == len(self._blocks):
-            return  # it came and went
-        block = self._blocks[place]
-        within = 0 if block[0] == key else bisect_left(block, key)  # what came first mostly goes first
-        if block[within] != key:
-            return
-        del block[within]
-        if block:
-            self._last[place] = block[-1]
+        low, high = bisect_left(block, keys[0]), bisect_right(block, keys[-1])
+        if high - low <= CLOSE * len(keys):
+            left = [key for key in block[low:high] if key not in changed]
+            block[low:high] = sorted([*left, *(key for key in keys if changed[key])])
         else:
-            del self._blocks[place], self._last[place]
+            for key in keys:
+                within = bisect_left(block, key)
+                is_there = within < len(block) and block[within] == key
+                block[within : within + is_there] = [key] if changed[key] else []
+        self._divide(place)
+
+    def _divide(self, place: int) -> None:
+        """Make two blocks or more of one that is too long, and none of one without keys."""
+        block = self._blocks[place]
+        if 0 < len(block) <= MAX_BLOCK:
+            self._last[place] = block[-1]
+            return
+        size = max(MAX_BLOCK // 2, 1)
+        parts = [block[start : start + size] for start in range(0, len(block), size)]
+        self._blocks[place : place + 1] = parts
+        self._last[place : place + 1] = [part[-1] for part in parts]
