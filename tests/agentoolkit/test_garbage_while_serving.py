@@ -25,7 +25,7 @@ class Ring:
 def nothing_frozen() -> Iterator[None]:
     gc.freeze()  # what the other tests need is not looked through here
     yield
-    gc.unfreeze()
+    gc.freeze()  # nor by the tests that follow
 
 
 @pytest.fixture
