@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from .stage import ROOT, Stage, Verdict, after_each, every_second, soon
 
@@ -82,6 +83,7 @@ def told(verdicts: Sequence[Verdict]) -> str:
     return f"{sum(verdict.wrong for verdict in verdicts)} of {sum(verdict.expected for verdict in verdicts)} rows wrong"
 
 
+@pytest.mark.long_form  # the one with an upgrade in it does the same, and more
 def test_a_storm_leaves_no_wrong_row(postgres_stage: Stage, figure):
     """Over PostgreSQL: no due time is lost or doubled, no handler starts twice that was not killed, the lead is given back."""
     storm = Storm(postgres_stage, random.Random(5))

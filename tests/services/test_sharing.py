@@ -40,16 +40,19 @@ async def share(database_url: str, kinds: str, seconds: float, slot: int = -1, p
     return Shared(sum(one["done"] for one in told), deadlocks, claimed)
 
 
-@pytest.mark.parametrize("kinds", ["queue,values", "jobs", "executions", "queue,values,jobs,executions"])
+ALONE = [pytest.param(kinds, marks=pytest.mark.long_form) for kinds in ("queue,values", "jobs", "executions")]
+
+
+@pytest.mark.parametrize("kinds", ["queue,values,jobs,executions", *ALONE])
 async def test_processes_that_share_never_deadlock(postgres_url: str, kinds: str):
     """Four that work on one queue, on the same values and on the same jobs do not wait for each other in a circle."""
-    shared = await share(postgres_url, kinds, 3)
+    shared = await share(postgres_url, kinds, 2)
     assert (shared.deadlocks, shared.done > 20) == ([], True)
 
 
 async def test_processes_that_are_sent_the_same_executions_claim_each_once(postgres_url: str):
     """Four that claim, finish and cancel the same executions, each in an order of its own, are given each of them once."""
-    claimed = (await share(postgres_url, "executions", 3)).claimed
+    claimed = (await share(postgres_url, "executions", 2)).claimed
     assert (len(claimed) > 20, len(set(claimed))) == (True, len(claimed))
 
 
