@@ -53,7 +53,8 @@ def fixed(text: str, walk: Walk) -> list[datetime]:
             reached = wall
             continue
         if wall > reached:
-            if any(matches(crontab, skipped) for skipped in _minutes_between(reached, wall)):
+            skips = wall > reached + MINUTE
+            if matches(crontab, wall) or (skips and any(matches(crontab, skipped) for skipped in _minutes_between(reached, wall))):
                 due.append(instant)
             reached = wall
     return due
