@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import chain
 
 from agentoolkit.database.session import Row
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
 from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -71,6 +72,9 @@ _PRUNE = """
             ORDER BY k.finished_at DESC, k.sequence DESC LIMIT 1 OFFSET {older})
         AND e.execution_id NOT IN (SELECT spared FROM r))
 """
+
+
+_claimed = maker_of(Claimed)
 
 
 class NotLeading(SchedulerError):
@@ -205,7 +209,8 @@ class Round:
         for execution in _in_order(recorded) if len(recorded) > 1 else recorded:
             sequence += 1
             self._inserts.append((*_NEW.row(execution), sequence))
-        self._records += [Claimed(job, execution) for execution in recorded]
+        for execution in recorded:
+            self._records.append(_claimed((job, execution)))
         self._move(job.job_id, before, state, sequence)
 
     def _move(self, job_id: str, before: JobState | None, after: JobState, sequence: int) -> None:

@@ -39,6 +39,7 @@ _BEGIN = f"""
 """  # noqa: S608  a constant of ours
 ENDED = EXECUTION.only("execution_id", "owner", "attempt", "status", "reason", "finished_at", "duration", "result", "error", "delivery")
 ENDED_TYPES = {**ENDED.types, "seen": "TEXT"}
+_RESULT = ENDED.names.index("result")
 SET_ENDED = ", ".join(f"{name} = {ENDED.value(name)}" for name in ENDED.names[3:])
 _FINISH = f"""
     UPDATE agentool_executions SET {SET_ENDED}, retry_at = NULL
@@ -154,7 +155,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
     prune(tx, [(ended[id_].job_id, id_) for id_, _, may_be_long in written if may_be_long])
-    make_room(tx, [(id_, result) for id_, *_, result, _, _, _ in rows if result and id_ in done])
+    make_room(tx, [(row[0], row[_RESULT]) for row in rows if row[_RESULT] and row[0] in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import instant, micros, moment
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.definitions import encode
@@ -168,9 +169,12 @@ WITHOUT_RESULT = ", ".join("NULL" if name == "result" else name for name in EXEC
 """What is selected of an execution whose result, which may be large, is not asked for."""
 
 
+_state, _execution = maker_of(JobState), maker_of(Execution)
+
+
 def state_of(row: Sequence[Any]) -> JobState:
     """Read the columns `STATE`. Raises `ValueError` or `OverflowError` if they were damaged."""
-    return JobState(*STATE.facts(row))
+    return _state(STATE.facts(row))
 
 
 def unreadable_state(error: Exception) -> JobState:
@@ -183,7 +187,7 @@ def execution_of(row: Row) -> Execution:
     facts = list(EXECUTION.facts(row))
     if facts[_ATTEMPTS] is None:
         facts[_ATTEMPTS] = ()
-    return Execution(*facts)
+    return _execution(facts)
 
 
 def execution_or_damaged(row: Row) -> Execution:
