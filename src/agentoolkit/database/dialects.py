@@ -228,8 +228,7 @@ class Postgres:
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
         if len(rows) == 1:  # as arrays they would take both sides twice as long
-            values = ", ".join(f"CAST(%({name})s AS {kind})" for name, kind in columns.items())
-            yield f"WITH r ({', '.join(columns)}) AS (SELECT {values})", dict(zip(columns, rows[0], strict=True))
+            yield _one_row(tuple(columns.items())), dict(zip(columns, rows[0], strict=True))
         elif rows:
             # In binary form: to write a list of long texts as text takes psycopg ten times as long.
             arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
@@ -313,6 +312,12 @@ def _table(columns: tuple[str, ...], same: tuple[bool, ...], number: int) -> str
     row = f"({', '.join('?' * same.count(False))})"
     rows = f" FROM (VALUES {', '.join([row] * number)})" if number > 1 else ""
     return f"WITH r ({', '.join(columns)}) AS (SELECT {selected}{rows})"
+
+
+@lru_cache(maxsize=256)
+def _one_row(columns: tuple[tuple[str, str], ...]) -> str:
+    values = ", ".join(f"CAST(%({name})s AS {kind})" for name, kind in columns)
+    return f"WITH r ({', '.join(name for name, _ in columns)}) AS (SELECT {values})"
 
 
 def dialect_for(database: str, durability: Durability = "full") -> Dialect:

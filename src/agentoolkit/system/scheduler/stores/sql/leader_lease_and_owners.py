@@ -26,7 +26,8 @@ _LATEST = 253_402_300_799_999_999
 LEASE_SECONDS = 12.0
 """Silence after which the lead goes to another process."""
 
-_NOW = {"postgres": "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"}
+_NOW = {"postgres": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)", "sqlite": "CAST(:here AS BIGINT)"}
+"""The present instant by the clock that all of the database's processes share. Those of a SQLite file are on one machine."""
 
 _BEAT = """
     INSERT INTO agentool_owners (owner, host, pid, started_at, heartbeat_at) VALUES (:owner, :host, :pid, :now, :now)
@@ -60,10 +61,10 @@ class Ownership:
 
     def now(self, session: Session) -> int:
         """Return the present instant by the clock that all of the database's processes share."""
-        if expression := _NOW.get(session.dialect):
-            row = session.row(expression)
-            return int(row[0]) if row else 0
-        return micros(self._time.now()) or 0
+        if session.dialect == "sqlite":
+            return self._here
+        row = session.row(f"SELECT {_NOW[session.dialect]}")
+        return int(row[0]) if row else 0
 
     def beat(self, session: Session) -> None:
         """Say that this process is alive, and keep the lead if it has it."""
@@ -93,9 +94,15 @@ class Ownership:
         return True
 
     def _holds_lease(self, session: Session, lock: str) -> bool:
-        sql = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner" + lock  # noqa: S608  a constant of ours
-        row = session.row(sql, {"owner": self.owner})
-        return row is not None and _whole(row[0]) > self.now(session)
+        now = _NOW[session.dialect]
+        sql = f"SELECT expires_at, {now} FROM agentool_leases WHERE name = 'leader' AND owner = :owner{lock}"  # noqa: S608  constants of ours
+        row = session.row(sql, {"owner": self.owner, "here": self._here})
+        return row is not None and _whole(row[0]) > row[1]
+
+    @property
+    def _here(self) -> int:
+        """The present instant by this machine's clock."""
+        return micros(self._time.now()) or 0
 
     def take_lead(self, session: Session) -> bool:
         """Become the leader if nobody is, or if whoever was has ended."""
