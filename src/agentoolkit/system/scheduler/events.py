@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from agentool.errors import ConfigurationError
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.listeners import check_listener
+from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Event(NamedTuple):
     elsewhere: bool = False
     """Did another process carry it out? That one has told its own listeners, and the event bus."""
 
+
+_event = maker_of(Event)  # two for each firing
 
 Listener = Callable[[Event], None]
 
@@ -92,7 +95,7 @@ class EventPublisher:
     def execution_changed(self, execution: Execution, owner: str = "", *, elsewhere: bool = False) -> None:
         """Tell how an execution stands now, and whose job it belongs to, where that is known."""
         if self.is_heard:
-            self._tell(Event(_OUTCOMES[execution.status], execution.job_id, None, execution, owner, elsewhere))
+            self._tell(_event((_OUTCOMES[execution.status], execution.job_id, None, execution, owner, elsewhere)))
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

@@ -17,6 +17,7 @@ MAX_TRACEBACK_LENGTH = 50_000
 """Characters of its traceback."""
 
 _TRACEBACK_FRAMES = 8
+_SUCCESS = ExecutionStatus.SUCCESS  # an enum is slow to look into
 
 _EARLY = {"skipped": ExecutionStatus.SKIPPED, "cancelled": ExecutionStatus.CANCELLED}
 """How a handler may say that it ended early: with any other word it has failed."""
@@ -75,7 +76,7 @@ def record_skip(execution: Execution, reason: str, now: datetime, duration: floa
 
 def outcome_message(work: Work | Job, execution: Execution) -> Message | None:
     """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
-    succeeded = execution.status is ExecutionStatus.SUCCESS
+    succeeded = execution.status is _SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue
     if queue_name is None or execution.status is ExecutionStatus.SKIPPED or (succeeded and execution.reason == NOTHING_TO_REPORT):
         return None
