@@ -41,10 +41,9 @@ async def ours(database: str | None = None, jobs: int = JOBS, result_queue: str 
         await add(kit, [(replace(once(number, due), result_queue=result_queue), due) for number in range(jobs)])
         gc.collect()
         assert datetime.now(UTC) < due, "the lead time is too short"
-        rate = await tally.rate(jobs, due)
-        if database is not None:
-            rate = jobs / (await all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
-    return rate
+        if database is None:
+            return await tally.processor_rate(jobs)
+        return jobs / (await all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
 
 
 async def ours_durable(result_queue: str | None = None, durability: Durability = "full") -> float:
@@ -60,7 +59,7 @@ async def raw(store: BaseJobStore | None = None, jobs: int = JOBS) -> float:
         gc.collect()
         assert datetime.now(UTC) < due, "the lead time is too short"
         scheduler.resume()
-        return await TALLY.rate(jobs, due)
+        return await (TALLY.processor_rate(jobs) if store is None else TALLY.rate(jobs, due))
 
 
 async def raw_sql(pragmas: Sequence[str] = AS_IT_COMES) -> float:
@@ -122,10 +121,10 @@ def fill(scheduler: object, jobs: list[object]) -> None:
 async def memory() -> bool:
     return await compare(
         f"{JOBS:,} jobs due at once, in memory",
-        "firings/s",
+        "firings a second of the processor",
         Side("agentool: validated, recorded, with history", ours),
         Side("raw APScheduler: called", raw),
-        Bar("at least", 0.5),
+        Bar("at least", 0.6),
     )
 
 

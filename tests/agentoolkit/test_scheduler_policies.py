@@ -215,3 +215,11 @@ async def test_timezone_of_a_job_decides_its_hours(kit, scheduler, probe):
     await kit.advance(hours=9)
     assert added["next_run"] == "2030-01-01T09:00:00+01:00"
     assert probe.calls == ["2030-01-01T08:00:00+00:00"]
+
+
+async def test_jobs_that_say_nothing_of_their_policies_share_them(kit, scheduler):
+    """However many jobs are as usual, one object holds how these are carried out."""
+    for name in ("one", "other"):
+        await scheduler.add("1 hour", job_id=name)
+    one, other = [stored.job for stored in await kit.scheduler.store.jobs()]
+    assert one.policies is other.policies

@@ -38,6 +38,7 @@ JOB = {
     "tags": (),
     "created_by": CODE,
     "is_bounded": False,
+    "policies": Policies(**POLICIES),
 }
 
 

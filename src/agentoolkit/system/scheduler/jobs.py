@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -123,6 +123,10 @@ class Policies:
     """The queue whose workers take them, where workers do; None: the common one."""
 
 
+USUAL_POLICIES = Policies()
+"""Those of jobs that say nothing: all of them share these."""
+
+
 class Work(NamedTuple):
     """What one execution calls, and where its outcome goes. A job says the same by the same names, so each serves for the other."""
 
@@ -130,7 +134,7 @@ class Work(NamedTuple):
     input_data: dict[str, Any]
     result_queue: str | None = None
     error_queue: str | None = None
-    policies: Policies = Policies()
+    policies: Policies = USUAL_POLICIES
     caller: Caller = CODE
     """For whom it runs."""
 
@@ -150,7 +154,7 @@ class Job:
     agentool_name: str
     input_data: dict[str, Any]
     schedule: Schedule
-    policies: Policies = field(default_factory=Policies)
+    policies: Policies = USUAL_POLICIES
     result_queue: str | None = None
     error_queue: str | None = None
     description: str = ""

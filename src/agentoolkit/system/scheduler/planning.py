@@ -23,7 +23,7 @@ from agentoolkit.system.scheduler.checks import (
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
+from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, due_after_change, read_schedule
 from agentoolkit.system.scheduler.schedules.describe import describe
@@ -74,7 +74,7 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
         raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
-    policies = _policies(Policies(), given)
+    policies = _policies(USUAL_POLICIES, given)
     reading, told["input_data"] = _checked(lambda: read_when(given, id_, now, habits), told, policies, injector)
     job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, created_by=get_caller(), **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE

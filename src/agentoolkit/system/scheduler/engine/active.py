@@ -27,7 +27,7 @@ MEASURED = 1_000
 """Starts whose lateness is remembered."""
 
 
-_limit, _order = maker_of(Limit), maker_of(Order)
+_order = maker_of(Order)
 
 
 class Phase(IntEnum):
@@ -91,7 +91,10 @@ class ActiveExecution:
         urgency = 0 if now else _URGENCY[policies.priority]
         if trigger == "backfill":
             urgency += _BACKFILL_URGENCY
-        limits = (_limit((f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow")),)
+        # A plain tuple for a `Limit`: every firing makes one, and the garbage collector leaves it out while it waits.
+        limits: tuple[tuple[str, int, bool], ...] = (
+            (f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),
+        )
         if policies.concurrency_key is not None:
             limits += (Limit(f"key:{policies.concurrency_key}", 1),)
         return _order((execution.execution_id, urgency, limits, now, self.route))

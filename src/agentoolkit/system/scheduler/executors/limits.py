@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
 
-from agentoolkit.system.scheduler.ports import Limit, Order
+from agentoolkit.system.scheduler.ports import Order
 
 Entry = tuple[int, int, Order]
 """An order with its urgency and arrival, in front so that smaller goes first."""
@@ -99,7 +99,7 @@ class Limits:
         """See `ports.Executor.reserve`."""
         execution_id = order.execution_id
         known = execution_id in self._reserved or execution_id in self._admitted
-        if known or not self.room or any(limit.name in self._rooms for limit in order.limits):
+        if known or not self.room or any(name in self._rooms for name, _, _ in order.limits):
             return False
         self._hold(order.limits)
         self._reserved[execution_id] = order
@@ -168,7 +168,7 @@ class Limits:
         if entered:
             self.start(entered)
 
-    def _without_room(self, limits: Sequence[Limit]) -> Room | None:
+    def _without_room(self, limits: Sequence[tuple[str, int, bool]]) -> Room | None:
         """Return the first of these limits that somebody has to wait for."""
         for name, _, waits in limits:
             if (room := self._rooms.get(name)) is not None and waits and room.held >= room.capacity:
@@ -182,7 +182,7 @@ class Limits:
             if (unused := self._rooms.get(name)) is not None:
                 self._unpark(unused)
 
-    def _hold(self, limits: Sequence[Limit]) -> None:
+    def _hold(self, limits: Sequence[tuple[str, int, bool]]) -> None:
         for name, capacity, _ in limits:
             if (room := self._rooms.get(name)) is None:
                 room = self._rooms[name] = Room(capacity)

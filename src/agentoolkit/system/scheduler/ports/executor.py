@@ -63,8 +63,8 @@ class Order(NamedTuple):
     execution_id: str
     urgency: int = 0
     """A lower number goes first."""
-    limits: Sequence[Limit] = ()
-    """What it holds while it runs. Of two that name one limit, the later one's capacity holds for both."""
+    limits: Sequence[tuple[str, int, bool]] = ()
+    """What it holds while it runs, each as a `Limit`. Of two that name one limit, the later one's capacity holds for both."""
     at_once: bool = False
     """Somebody waits for its outcome: it needs no room besides that of its limits, for the two could wait for each other's."""
     route: Route = HERE
