@@ -120,7 +120,8 @@ def _error_of(stored: str) -> ErrorRecord:
 
 
 _due = lru_cache(maxsize=256)(instant)
-"""Many jobs are due at one instant, which has the same hash and the same text for all of them then."""
+_shared = lru_cache(maxsize=256)(micros)
+"""Many jobs are due at one instant, and begin at one. It has the same hash and the same text for all of them then."""
 
 STATE = Columns(
     (
@@ -145,13 +146,13 @@ EXECUTION = Columns(
         Column("execution_id", "TEXT", "execution_id"),
         Column("job_id", "TEXT", "job_id"),
         Column("agentool_name", "TEXT", "agentool_name"),
-        Column("scheduled_at", "BIGINT", "scheduled_at", micros, instant),
+        Column("scheduled_at", "BIGINT", "scheduled_at", _shared, instant),
         Column("cause", "TEXT", "trigger"),
         Column("status", "TEXT", "status._value_", read=_member_of(ExecutionStatus)),
         Column("reason", "TEXT", "reason", plain),
         Column("due_count", "BIGINT", "due_count"),
         Column("attempt", "BIGINT", "attempt"),
-        Column("started_at", "BIGINT", "started_at", micros, instant, nullable=True),
+        Column("started_at", "BIGINT", "started_at", _shared, instant, nullable=True),
         Column("finished_at", "BIGINT", "finished_at", micros, instant, nullable=True),
         Column("duration", "DOUBLE PRECISION", "duration", nullable=True),
         Column("result", "TEXT", "result", encode, json.loads, nullable=True),
