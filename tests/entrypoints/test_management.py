@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from agentoolkit.entrypoints.cli.commands.executions import STATUSES
-from agentoolkit.entrypoints.cli.job_pages import print_jobs
+from agentoolkit.entrypoints.cli.job_tables import print_jobs
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import CatchUp, ExecutionStatus, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from agentoolkit.entrypoints import guess_limit
-from agentoolkit.entrypoints.mcp_server.token_lookup import FoundToken, GuessLimit
+from agentoolkit.entrypoints.mcp_server.tokens_over_http import FoundToken, GuessLimit
 
 
 class OneToken:

@@ -1,4 +1,7 @@
-"""Tells people something: in the log, to listeners, on the desktop, or by a service that the application has set up."""
+"""Tells people something: in the log, to listeners, on the desktop, or by a service that the application has set up.
+
+To be told of failures, schedule one ``after any failed``.
+"""
 
 from __future__ import annotations
 

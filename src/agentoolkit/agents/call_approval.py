@@ -1,4 +1,7 @@
-"""Calls of a run's tools that need approval: granted beforehand, denied, left for a person, and answered by one."""
+"""Calls of a run's tools that need approval: granted beforehand, denied, left for a person, and answered by one.
+
+The run that waits meanwhile is kept by `runs_awaiting_approval`.
+"""
 
 from __future__ import annotations
 

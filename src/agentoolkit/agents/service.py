@@ -16,9 +16,9 @@ from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.errors import AgentError, BudgetReached
 from agentoolkit.agents.ledger import Ledger, RunEntry, Used
-from agentoolkit.agents.parked_runs import Parked, ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, AgentTask, Ran, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
+from agentoolkit.agents.runs_awaiting_approval import Parked, ParkedRuns
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest
 from agentoolkit.endings import GoesOnLater
 from agentoolkit.system.scheduler import current_execution

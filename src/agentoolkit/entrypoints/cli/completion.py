@@ -19,14 +19,14 @@ def completing(values: str) -> Callable[[str], Sequence[str]]:
 
 def complete_job(incomplete: str) -> Sequence[str]:
     """Return the ids of jobs that begin so."""
-    from agentoolkit.entrypoints.cli.listing import jobs_beginning
+    from agentoolkit.entrypoints.cli.finding import jobs_beginning
 
     return _found(lambda kit: jobs_beginning(kit, incomplete, MOST))
 
 
 def complete_execution(incomplete: str) -> Sequence[str]:
     """Return the ids of executions that begin so; of jobs, as long as no job is named whole."""
-    from agentoolkit.entrypoints.cli.listing import executions_beginning
+    from agentoolkit.entrypoints.cli.finding import executions_beginning
 
     job, at, _ = incomplete.partition("@")
     if not at:

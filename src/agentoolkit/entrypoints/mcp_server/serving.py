@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
@@ -25,7 +24,6 @@ from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals
 from agentoolkit.entrypoints.mcp_server.host import Host, ThreadHost
 from agentoolkit.entrypoints.mcp_server.server import CallerFor, create_server
 from agentoolkit.settings import Settings
-from agentoolkit.wiring import Toolkit
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -142,33 +140,11 @@ def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     if not options.needs_token:
         return server.streamable_http_app(host=options.host, transport_security=security)
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
-    from agentoolkit.entrypoints.mcp_server.token_lookup import FoundToken, GuessLimit
+    from agentoolkit.entrypoints.mcp_server.tokens_over_http import FoundToken, GuessLimit, KeptTokens
 
     app = server.streamable_http_app(host=options.host, transport_security=security, auth=auth, token_verifier=FoundToken())
     app.add_middleware(GuessLimit, tokens=KeptTokens(host))
     return app
-
-
-class KeptTokens:
-    """Knows the tokens that `agentool token create` has made.
-
-    Args:
-        host: Where the toolkit runs that keeps them.
-    """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose a token is; None if it is nobody's, or was revoked, or has expired."""
-
-        async def check(kit: Toolkit) -> Caller | None:
-            return await kit.tokens.check(token, "mcp")
-
-        found = await self._host.call(check)
-        if found is None:
-            return None
-        return AccessToken(token=token, client_id=found.name, scopes=sorted(found.scopes), subject=found.name)
 
 
 def _caller_for(options: ServeOptions) -> CallerFor:

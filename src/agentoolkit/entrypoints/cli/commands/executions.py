@@ -63,7 +63,7 @@ def history(
 ) -> None:
     """List the executions whose due times are the latest, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.listing import find_executions, job_and_query
+    from agentoolkit.entrypoints.cli.finding import find_executions, job_and_query
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import visit
 
@@ -80,8 +80,8 @@ def history(
 
 def show(execution_id: ExecutionId, json: Json = False) -> None:
     """Show one execution: its whole output, its error, and its attempts."""
-    from agentoolkit.entrypoints.cli.execution_pages import print_execution
-    from agentoolkit.entrypoints.cli.listing import find_execution
+    from agentoolkit.entrypoints.cli.execution_tables import print_execution
+    from agentoolkit.entrypoints.cli.finding import find_execution
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import visit
 
@@ -100,7 +100,7 @@ def logs(
     """Print what the latest executions of a job have put out, whole, the newest last."""
     import asyncio
 
-    from agentoolkit.entrypoints.cli.execution_pages import print_output
+    from agentoolkit.entrypoints.cli.execution_tables import print_output
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History

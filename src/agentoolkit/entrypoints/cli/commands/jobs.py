@@ -72,8 +72,8 @@ def list_(
 
     A query is words and conditions: `status:failed job:report* tag:x owner:me tool:agent since:24h error:"timed out"`.
     """
-    from agentoolkit.entrypoints.cli.job_pages import print_jobs
-    from agentoolkit.entrypoints.cli.listing import find_jobs, query_of
+    from agentoolkit.entrypoints.cli.finding import find_jobs, query_of
+    from agentoolkit.entrypoints.cli.job_tables import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import command_name, kept_example, visit
 
@@ -96,7 +96,7 @@ def upcoming(
     json: Json = False,
 ) -> None:
     """List the jobs that are due next, those due first at first."""
-    from agentoolkit.entrypoints.cli.job_pages import print_jobs
+    from agentoolkit.entrypoints.cli.job_tables import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobList
@@ -113,8 +113,8 @@ def upcoming(
 def info(job: Job, json: Json = False) -> None:
     """Show a job's definition, where it stands, and its latest executions."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.job_pages import job_facts
-    from agentoolkit.entrypoints.cli.listing import find_job
+    from agentoolkit.entrypoints.cli.finding import find_job
+    from agentoolkit.entrypoints.cli.job_tables import job_facts
     from agentoolkit.entrypoints.cli.printing import print_pairs, print_result, say
     from agentoolkit.entrypoints.cli.session import visit
 

@@ -17,7 +17,7 @@ NOTICED_SECONDS = 1.0
 
 def status(json: Json = False) -> None:
     """Tell whether a process serves the database, and what it has to do."""
-    from agentoolkit.entrypoints.cli.listing import count_executions
+    from agentoolkit.entrypoints.cli.finding import count_executions
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
@@ -121,7 +121,7 @@ def tools(
     from agentool.describe import describe
     from agentoolkit.entrypoints.cli.printing import print_json
     from agentoolkit.entrypoints.cli.session import settings_for
-    from agentoolkit.entrypoints.cli.tool_pages import print_overview, print_tool, tool_json
+    from agentoolkit.entrypoints.cli.tool_tables import print_overview, print_tool, tool_json
     from agentoolkit.wiring import Toolkit
 
     injector = Toolkit(settings_for(memory=True)).injector

@@ -2,6 +2,7 @@
 
 An execution waits with the executor, which begins and runs it by its id as soon as there is room; its outcome is handed to
 the recorder, and what was written decides what comes next: an event, a delivery, a retry, an execution downstream.
+What is cancelled, and what takes too long, is ended here too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An address that guesses tokens is refused at the MCP server's door too."""
+"""Whose the token of a request over HTTP is, and that an address which guesses tokens is refused here too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agentool.caller import Caller
 from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
+from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.wiring import Toolkit
 
 
 class TooManyGuesses(Exception):
@@ -17,6 +20,28 @@ class TooManyGuesses(Exception):
 
 
 _found: ContextVar[AccessToken | None] = ContextVar("agentool_mcp_token", default=None)
+
+
+class KeptTokens:
+    """Knows the tokens that `agentool token create` has made.
+
+    Args:
+        host: Where the toolkit runs that keeps them.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return whose a token is; None if it is nobody's, or was revoked, or has expired."""
+
+        async def check(kit: Toolkit) -> Caller | None:
+            return await kit.tokens.check(token, "mcp")
+
+        found = await self._host.call(check)
+        if found is None:
+            return None
+        return AccessToken(token=token, client_id=found.name, scopes=sorted(found.scopes), subject=found.name)
 
 
 class FoundToken:
