@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS
 from agentoolkit.system.scheduler.engine.clock import Clock
+from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS
 from agentoolkit.testing import ManualTime
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

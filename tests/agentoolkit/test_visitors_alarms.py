@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from agentoolkit.system.scheduler.engine.alarms import VisitorsAlarms
+from agentoolkit.system.scheduler.engine.clock_interface import VisitorsAlarms
 from agentoolkit.testing import ManualTime
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

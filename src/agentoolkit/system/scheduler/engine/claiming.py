@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
-from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
+from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
 from agentoolkit.system.scheduler.execution_ids import execution_id

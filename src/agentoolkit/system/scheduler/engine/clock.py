@@ -21,7 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[r
 from apscheduler.schedulers.base import STATE_RUNNING  # pyright: ignore[reportMissingTypeStubs]
 from apscheduler.triggers.base import BaseTrigger  # pyright: ignore[reportMissingTypeStubs]
 
-from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, OnDue
+from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS, OnDue
 from agentoolkit.time_source import Cancellable, TimeSource
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
-from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.attempts import LocalAttempts
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
+from agentoolkit.system.scheduler.engine.clock_interface import Alarms
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.outbox import Deliveries

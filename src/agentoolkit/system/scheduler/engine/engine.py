@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.engine.alarms import alarms_of
 from agentoolkit.system.scheduler.engine.claiming import Claiming
+from agentoolkit.system.scheduler.engine.clock_interface import alarms_of
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.leadership import Leadership
 from agentoolkit.system.scheduler.engine.outbox import Deliveries

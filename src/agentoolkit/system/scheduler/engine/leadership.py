@@ -9,8 +9,8 @@ from contextlib import suppress
 from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
 from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
-from agentoolkit.system.scheduler.engine.alarms import Alarms
 from agentoolkit.system.scheduler.engine.claiming import Claiming
+from agentoolkit.system.scheduler.engine.clock_interface import Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.engine.alarms import RETRY_SECONDS, Alarms
+from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Claimed, JobStore
 from agentoolkit.time_source import TimeSource
