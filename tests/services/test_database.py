@@ -126,7 +126,10 @@ async def test_a_statement_over_many_rows_returns_what_it_says(database: Databas
 
 async def test_a_statement_over_equal_rows_sees_each_of_them(database: Database):
     """Of rows that are equal, and of columns that are the same in all rows, a statement sees as many as there are."""
-    columns, rows = {"number": "BIGINT", "text": "TEXT"}, [[(1, "a")] * 3, [(1, "a"), (2, "a"), (1, "b")], [(4, "")]]
+    columns, rows = (
+        {"number": "BIGINT", "text": "TEXT"},
+        [[(1, "a")] * 40, [(number, "a") for number in range(40)], [(1, "a"), (1, "a"), (1, "b")], [(4, "")]],
+    )
     sql = " SELECT number, text FROM r"
     assert [await database.read(lambda session, some=some: session.from_rows(sql, columns, some)) for some in rows] == rows
 

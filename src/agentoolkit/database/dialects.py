@@ -48,6 +48,9 @@ _PORTIONS = (512, 500, 256, 128, 100, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement: few sizes, so that SQLite meets the same statements again. Among them are the usual numbers: what is asked
 for in portions, what one claim holds, and what has room at once. A statement cost as much as 6 to 15 rows (ids, an empty table)."""
 
+_MANY = 32
+"""Rows from which on a statement is made for what is the same in all of them. Of shorter ones there would be too many to meet again."""
+
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 _UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
@@ -299,7 +302,10 @@ def _table_of(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[
     """Return rows as the table ``r``, and its parameters: one for a column that is the same in all, as most are that a firing writes."""
     number = len(rows)
     ids, *others = zip(*rows, strict=True)
-    same = (number == 1, *(each[0] == each[-1] and each.count(each[0]) == number for each in others))
+    if number < _MANY:
+        same = (number == 1,) * len(columns)
+    else:
+        same = (False, *(each[0] == each[-1] and each.count(each[0]) == number for each in others))
     told = [each[0] for each in compress((ids, *others), same)]
     own = compress((ids, *others), map(not_, same))
     return _table(columns, same, number), [*told, *chain.from_iterable(zip(*own, strict=True))]
