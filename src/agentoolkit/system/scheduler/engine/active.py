@@ -163,9 +163,9 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         """Return them all, as they are at this moment."""
         return list(self.values())
 
-    def waiting_of(self, job_id: str) -> Sequence[ActiveExecution]:
-        """Return the executions of a job that wait here for room."""
-        return [active for active in self.values() if active.execution.job_id == job_id and active.phase is Phase.WAITING]
+    def waiting_jobs(self) -> set[str]:
+        """Return the ids of the jobs that have executions which wait here for room."""
+        return {active.execution.job_id for active in self.values() if active.phase is Phase.WAITING}
 
     def redefine(self, job: Job, timeout: float | None) -> Sequence[ActiveExecution]:
         """Let what waits of a job run as the job is defined now. Return those that are to wait under other limits than before.
@@ -173,8 +173,9 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         What a caller waits for runs as it was asked for.
         """
         others: list[ActiveExecution] = []
-        for active in self.waiting_of(job.job_id):
-            if active.execution.trigger != "run_now":
+        for active in self.values():
+            execution = active.execution
+            if execution.job_id == job.job_id and active.phase is Phase.WAITING and execution.trigger != "run_now":
                 before = active.order.limits
                 active.work, active.timeout = job, timeout
                 if active.order.limits != before:

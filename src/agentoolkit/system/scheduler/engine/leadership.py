@@ -124,13 +124,16 @@ class Leadership:
 
     async def _take_in_changes(self) -> None:
         """Set the alarms of jobs that other processes changed, and let what waits here of one run as it is defined now."""
+        active = self._dispatch.active
         async for portion in in_portions(await self._store.changes(), ALARMS_AT_ONCE):
+            waiting = active.waiting_jobs()
             for job_id, at in portion:
                 self._claiming.set_alarm(job_id, at)
-                if self._dispatch.active.waiting_of(job_id):
+                if job_id in waiting:
                     with suppress(DamagedJob):
                         if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
                             self._dispatch.redefine(stored.job)
+                    waiting = active.waiting_jobs()  # others may have come to wait meanwhile
 
     async def _cancel_requested(self) -> None:
         """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
