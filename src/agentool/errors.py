@@ -100,13 +100,18 @@ class Refusals:
     def __init__(self) -> None:
         self._errors: list[AgenToolError] = []
 
-    @contextmanager
-    def collect(self) -> Generator[None]:
+    def collect(self) -> Refusals:
         """Note what is refused inside a ``with`` block, and go on behind it."""
-        try:
-            yield
-        except AgenToolError as error:
-            self._errors.append(error)
+        return self
+
+    def __enter__(self) -> None:
+        """Nothing is refused yet."""
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
+        if not isinstance(error, AgenToolError):
+            return False
+        self._errors.append(error)
+        return True
 
     def raise_all(self) -> None:
         """Raise the first refusal, with the others as its ``also``; do nothing if there are none."""

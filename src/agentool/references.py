@@ -103,7 +103,7 @@ def has_references(data: object, to: str = "") -> bool:
     """Is there a reference, to any AgenTool or to the one of this name, anywhere in this data?"""
     if isinstance(data, str):
         return data.startswith(f"{PREFIX}{to}:" if to else PREFIX) and not isinstance(data, Inert)
-    if isinstance(data, Mapping):
+    if isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101  the second takes ten times as long
         return any(has_references(value, to) for value in cast("Mapping[str, object]", data).values())
     return isinstance(data, (list, tuple)) and any(has_references(item, to) for item in cast("list[object]", data))
 

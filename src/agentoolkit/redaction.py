@@ -63,8 +63,8 @@ _SHORTEST_LINE = 16
 
 _TIME = re.compile(r"[\d:+.TZ-]++")
 """Most of a job's texts with a colon are times, which hide nothing."""
-_PLAIN = frozenset({bool, int, float, type(None)})
-"""What is most of a job's record, and hides nothing."""
+PLAIN = frozenset({bool, int, float, type(None)})
+"""What is most of a job's record, and hides nothing where its name does not."""
 _MAX_REMEMBERED = 100
 """Characters of a name whose answer is remembered."""
 
@@ -90,12 +90,13 @@ def redacted(value: Any) -> Any:
     """Return a copy of JSON values with whatever has a secret's name, and secrets within text, replaced."""
     if isinstance(value, str):
         return redacted_text(value)
-    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101  the second takes ten times as long
-        items = cast("Mapping[Any, Any]", value).items()
-        return {key: REDACTED if is_secret(str(key)) else item if type(item) in _PLAIN else redacted(item) for key, item in items}
     if isinstance(value, (list, tuple)):
         items = cast("list[Any]", value)
-        return [REDACTED if is_secret_option(before) else redacted(item) for before, item in zip(("", *items), items, strict=False)]
+        before = ("", *items[:-1])
+        return [REDACTED if is_secret_option(word) else redacted(item) for word, item in zip(before, items, strict=True)] if items else []
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101  the second takes ten times as long
+        fields = cast("Mapping[Any, Any]", value).items()
+        return {key: REDACTED if is_secret(str(key)) else item if type(item) in PLAIN else redacted(item) for key, item in fields}
     return value
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agentool.caller import Caller
 from agentoolkit.redaction import is_secret, redacted, redacted_text
+from agentoolkit.system.scheduler.audit import snapshot
+from agentoolkit.system.scheduler.job_records import job_to_record
+from agentoolkit.system.scheduler.jobs import Job, JobState, Policies
+from agentoolkit.system.scheduler.schedules import Schedule
 
 NAMES = [
     "password",
@@ -206,3 +214,28 @@ def _once(text: str) -> float:
     before = time.thread_time()
     redacted_text(text)
     return time.thread_time() - before
+
+
+TOLD = st.sampled_from(["plain", "password=S3CR3T", "https://maria:S3CR3T@example.org", "2026-12-25T09:00:00Z", "--token"])
+DATA = st.dictionaries(st.sampled_from(["token", "count", "command"]), TOLD | st.integers() | st.none() | st.lists(TOLD, max_size=3))
+TUPLES = st.lists(TOLD, max_size=3).map(tuple)
+CALLERS = st.builds(Caller, name=TOLD, lineage=TUPLES)
+GATES = st.fixed_dictionaries({"agentool_name": TOLD, "input_data": DATA})
+
+
+@given(
+    st.builds(
+        Job,
+        **dict.fromkeys(("job_id", "job_name", "agentool_name", "description", "result_queue", "error_queue"), TOLD),
+        input_data=DATA,
+        tags=TUPLES,
+        schedule=st.builds(Schedule, kind=st.just("cron"), text=st.just("0 9 * * *"), timezone=st.just("UTC"), jitter_key=TOLD),
+        policies=st.builds(Policies, gate=st.none() | GATES, retry_on=TUPLES, concurrency_key=st.none() | TOLD, queue=st.none() | TOLD),
+        created_at=st.just(datetime(2026, 12, 25, tzinfo=UTC)),
+        created_by=CALLERS,
+        changed_by=st.none() | CALLERS,
+    )
+)
+def test_the_audit_hides_of_a_job_what_is_hidden_of_its_record(job: Job):
+    """It passes over the names of a job's own fields, and hides neither less nor more for that."""
+    assert snapshot(job, JobState()) == {**redacted(job_to_record(job)), "state": "active", "reason": ""}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from agentool.caller import get_caller
-from agentoolkit.redaction import redacted, redacted_text
+from agentoolkit.redaction import PLAIN, redacted, redacted_text
 from agentoolkit.system.scheduler.job_records import job_to_record
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import Action, AuditEntry, JobStore, StoredJob
 from agentoolkit.time_source import TimeSource
+
+_PARTS = frozenset({"schedule", "policies", "created_by", "changed_by"})
+"""Fields of a job that have fields of their own."""
 
 
 class Auditor:
@@ -61,4 +65,17 @@ class Auditor:
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
     """Return a job as an entry keeps it."""
-    return {**redacted(job_to_record(job)), "state": state.status.value, "reason": state.reason}
+    return {**_redacted_fields(job_to_record(job)), "state": state.status.value, "reason": state.reason}
+
+
+def _redacted_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Do as `redacted` to a job's record or a part of it. No field has a secret's name, so none of fifty is asked for."""
+    hidden: dict[str, Any] = {}
+    for name, item in record.items():
+        if type(item) in PLAIN:
+            hidden[name] = item
+        elif isinstance(item, str):
+            hidden[name] = redacted_text(item)
+        else:
+            hidden[name] = _redacted_fields(item) if name in _PARTS else redacted(item)
+    return hidden

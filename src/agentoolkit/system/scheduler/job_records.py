@@ -17,7 +17,7 @@ JOB_RECORD = TypeAdapter(Job)
 
 def job_to_record(job: Job) -> dict[str, Any]:
     """Write a job as JSON values."""
-    return JOB_RECORD.dump_python(job, mode="json")
+    return JOB_RECORD.serializer.to_python(job, mode="json")  # dump_python, without its options
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:

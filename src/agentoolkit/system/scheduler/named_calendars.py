@@ -20,7 +20,6 @@ Calendars = Mapping[str, Sequence[str]]
 MAX_FILE_SIZE = 1_000_000
 """Bytes of an iCalendar file."""
 _FILE = "ics:"
-_FIELDS = ("exclude", "only")
 
 
 async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
@@ -29,8 +28,8 @@ async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
     Raises:
         InvalidSchedule: No calendar has this name, or its file cannot be read.
     """
-    given = asked.given()
-    named = {field: given[field] for field in _FIELDS if any(_is_named(text, calendars) for text in given.get(field, ()))}
+    texts_of: dict[str, list[str]] = {"exclude": asked.exclude or [], "only": asked.only or []}
+    named = {field: texts for field, texts in texts_of.items() if any(_is_named(text, calendars) for text in texts)}
     if not named:
         return asked
     return asked.model_copy(update={field: await asyncio.to_thread(expanded, texts, calendars, field) for field, texts in named.items()})

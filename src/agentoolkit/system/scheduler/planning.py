@@ -54,11 +54,13 @@ def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failure
 
     An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
     """
-    defaults: dict[str, Any] = {"pause_after_failures": pause_after_failures}
-    if not is_address(error_queue or "") or get_caller().may("approve"):
+    defaults: dict[str, Any] = {}
+    if pause_after_failures is not None:
+        defaults["pause_after_failures"] = pause_after_failures
+    if error_queue is not None and (not is_address(error_queue) or get_caller().may("approve")):
         defaults["error_queue"] = error_queue
-    given = asked.given()
-    return asked.model_copy(update={name: value for name, value in defaults.items() if value is not None and name not in given})
+    missing = {name: value for name, value in defaults.items() if getattr(asked, name) is None or name not in asked.model_fields_set}
+    return asked.model_copy(update=missing) if missing else asked
 
 
 def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:

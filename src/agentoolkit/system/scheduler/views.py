@@ -68,16 +68,21 @@ def stands(job: JobRef) -> str:
 
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
     """Say what a schedule means and when it fires."""
+    return Timing(**_timing(reading, now, count))
+
+
+def _timing(reading: Reading, now: datetime, count: int) -> dict[str, Any]:
+    """Return the fields of a `Timing`."""
     schedule = reading.schedule
     shown = preview(schedule, now=now, count=count)
-    return Timing(
-        schedule_type=schedule.kind,
-        schedule=schedule.text,
-        timezone=schedule.timezone,
-        words=reading.words,
-        next_runs=[moment.isoformat() for moment in shown.next_runs],
-        remarks=list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # some are both
-    )
+    return {
+        "schedule_type": schedule.kind,
+        "schedule": schedule.text,
+        "timezone": schedule.timezone,
+        "words": reading.words,
+        "next_runs": [moment.isoformat() for moment in shown.next_runs],
+        "remarks": list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # some are both
+    }
 
 
 def scheduled(added: Added, now: datetime) -> Scheduled:
@@ -86,14 +91,14 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     since = min(now, state.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
     to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - state.runs)
-    told = timing(added.reading, since, to_come)
+    told = _timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
-        told.words += f", at most {counted(most, 'run')}"
+        told["words"] += f", at most {counted(most, 'run')}"
     reason = state.reason if state.status is JobStatus.PAUSED else ""
     if reason:  # before what would be cut: nothing of it runs, whatever the rest says
-        told.remarks.insert(0, f"paused, {reason}")
+        told["remarks"].insert(0, f"paused, {reason}")
     return Scheduled(
-        **dict(told),
+        **told,
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=_next_run(job, state),

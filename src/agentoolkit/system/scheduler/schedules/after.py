@@ -5,6 +5,7 @@ Such a schedule has no due times of its own: its moments are the ends of another
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -28,6 +29,9 @@ REBOOT = "@reboot"
 """What crontab(5) calls it, in the company of crontabs."""
 
 _WORD = "after"
+_BEGIN = re.compile(rf"\s*{_WORD}(?:\s|$)", re.IGNORECASE)
+_FIRST = frozenset("@aAoO")
+"""How all of these texts begin; a new schedule is asked several times, and most are none."""
 _START_WORDS = (REBOOT, "at every start", *(f"{word} {what}" for word in ("at", "on") for what in ("startup", "start", "boot", "reboot")))
 _ANY_WORD = "any"
 _OUTCOMES = get_args(Outcome)
@@ -79,8 +83,7 @@ class Never(Rule):
 
 def is_after(text: str) -> bool:
     """Does a text begin with the word ``after``?"""
-    begin = text.lstrip()[: len(_WORD) + 1]
-    return begin[: len(_WORD)].lower() == _WORD and not begin[len(_WORD) :].strip()
+    return _BEGIN.match(text) is not None
 
 
 def upstream_in(text: str) -> Upstream | None:
@@ -89,6 +92,8 @@ def upstream_in(text: str) -> Upstream | None:
     Raises:
         InvalidSchedule: It names no job.
     """
+    if text.lstrip()[:1] not in _FIRST:
+        return None
     if " ".join(text.lower().split()) in _START_WORDS:
         return Upstream(START, "ended")
     if not is_after(text):

@@ -40,7 +40,7 @@ def describe(schedule: Schedule) -> str:
 
 def long_date(moment: datetime) -> str:
     """Write ``Friday 2026-12-25 at 09:00``, with seconds only where there are some."""
-    return f"{moment:%A} {date_text(moment)} at {clock_text(moment)}"
+    return f"{_WEEKDAYS[moment.isoweekday() % 7]} {date_text(moment)} at {clock_text(moment)}"
 
 
 def date_text(moment: datetime) -> str:

@@ -220,12 +220,17 @@ def _check(text: object, now: datetime) -> None:
         raise ValueError("now must be an aware datetime")
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
+    if len(text) > MAX_TEXT_LENGTH:
+        _check_length(text)
+    if not text.strip():
+        raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
+
+
+def _check_length(text: str) -> None:
     most = MAX_AFTER if is_after(text) else MAX_TEXT_LENGTH
     if (longest := len(text) if is_after(text) or text.count(";") >= MAX_PARTS else max(map(len, text.split(";")))) > most:
         problem = f"has {longest:,} characters, at most {most} are read."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
-    if not text.strip():
-        raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
 
 
 def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...]]:

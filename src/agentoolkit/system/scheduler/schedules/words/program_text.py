@@ -21,11 +21,15 @@ _CRON_FIELD = re.compile(r"[0-9?/,LWlw#-]+")
 _ZONE_NAME = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)+|UTC|GMT|Z", re.IGNORECASE)
 _ZONE_SET = re.compile(r"(CRON_TZ|TZ)=(\S*)\s*(.*)", re.IGNORECASE | re.DOTALL)
 _ISO_START = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d)", re.ASCII | re.IGNORECASE)
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+"""As `datetime.isoformat` writes it, which is no other form."""
 _EPOCH = re.compile(r"[1-9]\d{9}(\d{3})?", re.ASCII)
 
 
 def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
     """Read a text in one of the forms that programs write; None when it is in words."""
+    if _ISO_TIME.fullmatch(text) and (moment := iso_moment(text)) is not None:
+        return _iso_phrase(moment, text, now, timezone)
     if is_rrule(text):
         return rrule_phrase(text, timezone)
     if is_on_calendar(text):

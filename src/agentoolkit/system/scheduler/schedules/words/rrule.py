@@ -19,12 +19,13 @@ _PART = re.compile(r"([A-Z-]+)=([^;=]+)")
 _NTH = re.compile(r"([+-]?\d)?(MO|TU|WE|TH|FR|SA|SU)")
 _WEEKDAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
 _KNOWN = ("FREQ", "INTERVAL", "UNTIL", "BYMINUTE", "BYHOUR", "BYDAY", "BYMONTHDAY", "BYMONTH", "WKST", "BYSECOND")
+_BEGIN = re.compile(r"\s*(RRULE:|FREQ=)", re.IGNORECASE)
 _REMEDY = "Write e.g. 'RRULE:FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=0', or a crontab."
 
 
 def is_rrule(text: str) -> bool:
     """Whether a text is an RRULE."""
-    return re.match(r"\s*(RRULE:|FREQ=)", text, re.IGNORECASE) is not None
+    return _BEGIN.match(text) is not None
 
 
 def rrule_phrase(text: str, timezone: str) -> Phrase:

@@ -29,7 +29,7 @@ def definition_of(job: Job) -> str:
         InvalidJob: It has a text that has no form as UTF-8. Every door has refused that; a direct caller of the store has not.
     """
     try:
-        return JOB_RECORD.dump_json(job, exclude=_IN_COLUMNS, exclude_defaults=True).decode()
+        return JOB_RECORD.serializer.to_json(job, exclude=_IN_COLUMNS, exclude_defaults=True).decode()
     except PydanticSerializationError as error:
         problem = f"Job {job.job_id!r} cannot be written: {error}."
         raise InvalidJob(problem, field="job", remedy="Leave out lone surrogates, and give JSON values as input.") from error
