@@ -128,7 +128,7 @@ def _metrics(parts: ToolParts) -> Metrics:
     metrics = Metrics(
         Registry(limits.series, limits.count), [job_figures(parts.scheduler.lookup.count_jobs), queue_figures(parts.queue.queues)]
     )
-    parts.scheduler.subscribe(SchedulerFigures(metrics.registry))
+    parts.scheduler.subscribe_to_portions(SchedulerFigures(metrics.registry))
     return metrics
 
 

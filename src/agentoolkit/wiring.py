@@ -18,7 +18,7 @@ from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.garbage_while_serving import collected_in_portions, frozen_afterwards
 from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
-from agentoolkit.observability.event_log import log_event
+from agentoolkit.observability.event_log import log_events
 from agentoolkit.ping import Ping
 from agentoolkit.sessions import MemorySessions, Sessions, SqlSessions
 from agentoolkit.settings import Settings
@@ -100,8 +100,8 @@ class Toolkit:
         store = MemorySessions() if self.database is None else SqlSessions(self.database)
         self.sessions = Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
         self._parts = self._make_parts()
-        self.scheduler.subscribe(log_event)
-        self.scheduler.subscribe(EventFeed(self.events))
+        self.scheduler.subscribe_to_portions(log_events)
+        self.scheduler.subscribe_to_portions(EventFeed(self.events))
         self._registered: list[str] = []
         self._register()
         self._ping = self._make_ping()

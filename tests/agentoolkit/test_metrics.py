@@ -312,7 +312,7 @@ def test_more_agentools_than_labels_are_counted_together():
     listener, now = SchedulerFigures(registry), datetime(2030, 1, 1, tzinfo=UTC)
     for number in range(100):
         ended = Execution("e", "j", f"tool{number}", now, status=ExecutionStatus.SUCCESS, finished_at=now, duration=0.1)
-        listener(Event("scheduler.task.success", "j", execution=ended))
+        listener([Event("scheduler.task.success", "j", execution=ended)])
     samples = parsed(as_prometheus(registry.all()))
     counted = {name: value for name, value in samples.items() if name.startswith("agentool_executions_total")}
     assert sum(counted.values()) == 100

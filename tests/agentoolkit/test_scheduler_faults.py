@@ -136,6 +136,27 @@ async def test_listener_can_leave(kit, scheduler):
     assert heard == []
 
 
+async def test_listener_hears_nothing_of_a_moment_in_which_it_left(kit, scheduler, probe):
+    """Of two executions that begin at once, a listener that leaves on the first is not told of the second; one that raises is."""
+    heard, raised = [], []
+
+    def leaves(event):
+        heard.append(event.type)
+        leave()
+
+    def raises(event):
+        raised.append(event.type)
+        raise ZeroDivisionError
+
+    for name in ("one", "two"):
+        await scheduler.add("1 minute", job_id=name, job_name=name)
+    leave = kit.scheduler.subscribe(leaves)
+    kit.scheduler.subscribe(raises)
+    await kit.advance(minutes=1)
+    assert heard == ["scheduler.task.started"]
+    assert raised == ["scheduler.task.started"] * 2 + ["scheduler.task.success"] * 2
+
+
 async def test_listeners_hear_every_outcome(kit, scheduler, probe):
     """A failure, a skipped and a missed due time, and a cancelled job are each told."""
     heard = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agentoolkit.system.events.messages import SCHEDULER, EventRecord
@@ -14,7 +15,7 @@ MAX_TEXT = 500
 
 
 class EventFeed:
-    """Publishes each event of the scheduler while somebody reads. Made to be given to ``scheduler.subscribe``.
+    """Publishes each event of the scheduler while somebody reads. Made to be given to ``scheduler.subscribe_to_portions``.
 
     Args:
         bus: Where they are published.
@@ -23,9 +24,12 @@ class EventFeed:
     def __init__(self, bus: EventService) -> None:
         self._bus = bus
 
-    def __call__(self, event: Event) -> None:
-        if not event.elsewhere and not self._bus.unread:
-            self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
+    def __call__(self, events: Sequence[Event]) -> None:
+        if self._bus.unread:
+            return
+        for event in events:
+            if not event.elsewhere:
+                self._bus.put(EventRecord(event.type, SCHEDULER, event.owner, self._bus.now(), event, _about))
 
 
 def _about(event: Event) -> dict[str, Any]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from agentoolkit.system.scheduler.events import Event
 
 logger = logging.getLogger(__name__)
 
 
-def log_event(event: Event) -> None:
-    """Log an event. Made to be given to ``scheduler.subscribe``."""
-    if event.elsewhere or not logger.isEnabledFor(logging.DEBUG):
-        return
+def log_events(events: Sequence[Event]) -> None:
+    """Log events. Made to be given to ``scheduler.subscribe_to_portions``."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for event in events:
+            if not event.elsewhere:
+                _log(event)
+
+
+def _log(event: Event) -> None:
     execution = event.execution
     if execution is None:
         logger.debug("%s: job %s", event.type, event.job_id)

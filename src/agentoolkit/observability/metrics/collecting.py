@@ -8,7 +8,7 @@ from agentoolkit.observability.metrics.registry import Histogram, Number, Regist
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.decisions.retry import only_waits
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -25,20 +25,22 @@ OTHERS = "(others)"
 
 
 class SchedulerFigures:
-    """Counts executions as the scheduler tells of them. Made to be given to ``scheduler.subscribe``."""
+    """Counts executions as the scheduler tells of them. Made to be given to ``scheduler.subscribe_to_portions``."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._most_names = max(1, registry.most_series // len(ExecutionStatus))
         self._forget()
 
-    def __call__(self, event: Event) -> None:
-        """Count an event."""
-        execution = event.execution
-        if execution is None:
-            return
+    def __call__(self, events: Sequence[Event]) -> None:
+        """Count events of one moment."""
         if self._resets != self._registry.resets:
             self._forget()
+        for event in events:
+            if event.execution is not None:
+                self._count(event.execution, elsewhere=event.elsewhere)
+
+    def _count(self, execution: Execution, *, elsewhere: bool) -> None:
         status, name, started_at = execution.status, execution.agentool_name, execution.started_at
         if execution.finished_at is not None:
             counter = self._counters.get((status, name)) or self._counter(status, name)
@@ -49,7 +51,7 @@ class SchedulerFigures:
         elif status is _RETRYING and not only_waits(execution):
             labels = {"agentool": self._label(name)}
             self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
-        has_begun = status is _RUNNING or event.elsewhere
+        has_begun = status is _RUNNING or elsewhere
         if has_begun and started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
             self._lateness.observe((started_at - execution.scheduled_at).total_seconds())
 

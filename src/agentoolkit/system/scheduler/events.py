@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from agentool.errors import ConfigurationError
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
@@ -14,6 +15,8 @@ from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 EventType = Literal[
     "scheduler.task.scheduled",
@@ -55,13 +58,14 @@ class Event(NamedTuple):
 _event = maker_of(Event)  # two for each firing
 
 Listener = Callable[[Event], None]
+PortionListener = Callable[[Sequence[Event]], None]
 
 
 class EventPublisher:
     """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
 
     def __init__(self) -> None:
-        self._listeners: tuple[Listener, ...] = ()
+        self._listeners: tuple[PortionListener, ...] = ()
         self.is_heard = False
         """Does anybody listen?"""
 
@@ -76,6 +80,20 @@ class EventPublisher:
             problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
             raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
         subscribed = [listener]
+        leave = self.subscribe_to_portions(partial(_tell_each, subscribed))
+
+        def unsubscribe() -> None:
+            subscribed.clear()
+            leave()
+
+        return unsubscribe
+
+    def subscribe_to_portions(self, listener: PortionListener) -> Callable[[], None]:
+        """Add a listener that is called with all events of one moment together; the answer is that of `subscribe`.
+
+        A hundred executions that begin at once are one call: for those who listen always and seldom want anything.
+        """
+        subscribed = [listener]
         self._listeners, self.is_heard = (*self._listeners, listener), True
 
         def unsubscribe() -> None:
@@ -87,25 +105,39 @@ class EventPublisher:
         return unsubscribe
 
     def scheduled(self, job: Job) -> None:
-        self._tell(Event("scheduler.task.scheduled", job.job_id, job=job, owner=job.owner))
+        self._tell([Event("scheduler.task.scheduled", job.job_id, job=job, owner=job.owner)])
 
     def cancelled(self, job: Job) -> None:
-        self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
+        self._tell([Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner)])
 
-    def execution_changed(self, execution: Execution, owner: str = "", *, elsewhere: bool = False) -> None:
+    def execution_changed(self, execution: Execution, owner: str = "") -> None:
         """Tell how an execution stands now, and whose job it belongs to, where that is known."""
-        if self.is_heard:
-            self._tell(_event((_OUTCOMES[execution.status], execution.job_id, None, execution, owner, elsewhere)))
+        self.executions_changed([(execution, owner)])
 
-    def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
-            try:
-                answer: object = listener(event)
-            except BaseException as error:  # also what means to end somebody: a listener ends neither the clock nor what runs
-                if is_interrupt(error):
-                    raise_from_loop(error)
-                logger.exception("A listener failed on %s", event.type)
-            else:
-                if answer is not None and iscoroutine(answer):
-                    answer.close()
-                    logger.error("A listener returned a coroutine on %s, for which nobody waits", event.type)
+    def executions_changed(self, changed: Iterable[tuple[Execution, str]], *, elsewhere: bool = False) -> None:
+        """Tell how executions stand now that changed together, each with the owner of its job."""
+        if self.is_heard:
+            self._tell([_event((_OUTCOMES[one.status], one.job_id, None, one, owner, elsewhere)) for one, owner in changed])
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for listener in self._listeners if events else ():
+            _call(listener, events, events[0])
+
+
+def _tell_each(subscribed: Sequence[Listener], events: Sequence[Event]) -> None:
+    for event in events:
+        for listener in subscribed:  # none any more, once it has left on one of these events
+            _call(listener, event, event)
+
+
+def _call(listener: Callable[[T], None], told: T, event: Event) -> None:
+    try:
+        answer: object = listener(told)
+    except BaseException as error:  # also what means to end somebody: a listener ends neither the clock nor what runs
+        if is_interrupt(error):
+            raise_from_loop(error)
+        logger.exception("A listener failed on %s", event.type)
+    else:
+        if answer is not None and iscoroutine(answer):
+            answer.close()
+            logger.error("A listener returned a coroutine on %s, for which nobody waits", event.type)

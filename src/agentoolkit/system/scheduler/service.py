@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.decisions.admission import admit, check_not_wa
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermitted, changed_meanwhile
-from agentoolkit.system.scheduler.events import Listener
+from agentoolkit.system.scheduler.events import Listener, PortionListener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.job_writer import JobWriter
@@ -70,6 +70,10 @@ class SchedulerService:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a listener with every event; the answer ends that."""
         return self.parts.announcer.subscribe(listener)
+
+    def subscribe_to_portions(self, listener: PortionListener) -> Callable[[], None]:
+        """Call a listener with all events of one moment together; the answer ends that."""
+        return self.parts.announcer.subscribe_to_portions(listener)
 
     @property
     def timezone(self) -> str:

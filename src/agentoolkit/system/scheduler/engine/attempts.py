@@ -99,10 +99,9 @@ class LocalAttempts:
             for active in known:
                 self._gone(active, None)
             raise
+        self.note_begun([active for active, is_begun in zip(known, begun, strict=True) if is_begun])
         for active, is_begun in zip(known, begun, strict=True):
-            if is_begun:
-                self.note_begun(active)
-            else:
+            if not is_begun:
                 self._not_begun(active)
         if len(begun) == len(starting):
             return begun
@@ -118,7 +117,7 @@ class LocalAttempts:
                 if not await self._recorder.begin_again(active.execution):
                     self._not_begun(active)
                     return
-                self.note_begun(active)
+                self.note_begun([active])
             outcome = await run_attempt(active, self._parts, self._active)
             if not active.given_up:
                 active.phase = _WRITING
@@ -139,13 +138,14 @@ class LocalAttempts:
         """See `ports.Attempts.statuses`."""
         return await self._parts.store.statuses(execution_ids)
 
-    def note_begun(self, active: ActiveExecution) -> None:
-        """It was written down that an execution begins: tell so, and how late it is."""
-        active.phase = _RUNNING
-        execution, announcer = active.execution, self._parts.announcer
+    def note_begun(self, begun: Sequence[ActiveExecution]) -> None:
+        """It was written down that executions begin: tell so, and how late they are."""
+        for active in begun:
+            active.phase = _RUNNING
+            self._note_lateness(active.execution)
+        announcer = self._parts.announcer
         if announcer.is_heard:
-            announcer.execution_changed(execution, active.work.caller.name)
-        self._note_lateness(execution)
+            announcer.executions_changed([(active.execution, active.work.caller.name) for active in begun])
 
     def _not_begun(self, active: ActiveExecution) -> None:
         ended = active.execution._replace(status=ExecutionStatus.CANCELLED, reason="cancelled before it started", started_at=None)

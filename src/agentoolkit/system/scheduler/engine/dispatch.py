@@ -24,7 +24,7 @@ from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.received import ReceivedExecutions
-from agentoolkit.system.scheduler.engine.recording import Recorder, Written
+from agentoolkit.system.scheduler.engine.recording import Ended, Recorder
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.timeouts import given_up, grace_of
@@ -94,7 +94,7 @@ class Dispatch:
             active = self.active[execution_id] = ActiveExecution(job, execution, parts.timeout_of(policies), route=route)
             active.cancel_reason = self.reserved.get(execution_id, "")
             if status is _RUNNING:
-                self.attempts.note_begun(active)
+                self.attempts.note_begun([active])
                 self.executor.run_begun(active.order)
             elif self._early is None:
                 self.executor.submit(active.order)
@@ -276,18 +276,20 @@ class Dispatch:
         self.executor.abandon(execution_id)
         self._recorder.put(active, given_up(active, self._time.now(), self._time.monotonic() - (active.began or 0.0)))
 
-    def _written(self, active: ActiveExecution, outcome: Outcome, written: Written | None) -> None:
-        self._gone(active, outcome)
-        if written is None:
-            return
-        execution, kept, has_message, downstream, in_doubt = written
-        self.in_doubt = self.in_doubt or in_doubt
-        if kept:
-            if self._events.is_heard:
-                self._events.execution_changed(execution, active.work.caller.name)
+    def _written(self, ended: Sequence[Ended]) -> None:
+        """Go on after attempts whose ends were written down together."""
+        for active, outcome, written in ended:
+            self._gone(active, outcome)
+            if written is not None and written.in_doubt:
+                self.in_doubt = True
+        kept = [(active, written) for active, _, written in ended if written is not None and written.kept]
+        if self._events.is_heard:
+            self._events.executions_changed([(written.execution, active.work.caller.name) for active, written in kept])
+        for _, (execution, _, has_message, downstream, _) in kept:
             if execution.retry_at is not None:
                 self._retries.keep(execution, execution.retry_at)
-            self._follow(downstream, has_message)
+            if has_message or downstream:
+                self._follow(downstream, has_message)
 
     def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
         self.active.remove(active)

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveEx
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
 
 logger = logging.getLogger(__name__)
@@ -70,11 +70,13 @@ class ElsewhereExecutions:
             log_failure(logger, "How %d executions ended elsewhere is not told to listeners", len(left))
             return
         owners = {active.execution.execution_id: active.work.caller.name for active in left}
+        told: list[tuple[Execution, str]] = []
         for execution in rows:
             ended_here = execution.finished and execution.owner == self._parts.store.owner  # which tells of it itself
             if execution.status is not ExecutionStatus.QUEUED and not ended_here:
                 self._active.lateness.note(execution)
-                self._parts.announcer.execution_changed(execution, owners[execution.execution_id], elsewhere=True)
+                told.append((execution, owners[execution.execution_id]))
+        self._parts.announcer.executions_changed(told, elsewhere=True)
 
     async def _read_outcome(self, active: ActiveExecution) -> None:
         """Tell whoever waits how an execution ended that another process ran."""

@@ -45,6 +45,9 @@ class Written(NamedTuple):
     """May there be more that nobody was told of? The answer was lost."""
 
 
+Ended = tuple[ActiveExecution, Outcome, Written | None]
+"""An attempt, how it ended, and what was written of it; None: nothing ever will be."""
+
 _ending, _as_written = maker_of(Ending), maker_of(Written)
 
 
@@ -54,10 +57,10 @@ class Recorder:
     Args:
         store: Where.
         time: Where the time comes from.
-        written: Called with each attempt that was handed over, how it ended, and what was written of it; None: nothing ever will be.
+        written: Called with attempts that were handed over, those that were written down together at once.
     """
 
-    def __init__(self, store: JobStore, time: TimeSource, written: Callable[[ActiveExecution, Outcome, Written | None], None]) -> None:
+    def __init__(self, store: JobStore, time: TimeSource, written: Callable[[Sequence[Ended]], None]) -> None:
         self._store = store
         self._time = time
         self._written = written
@@ -108,8 +111,12 @@ class Recorder:
             for active, outcome, ending in ended:
                 self._own(self._tell(active, outcome, partial(self._finish, ending, refused=True)))
             return
-        for (active, outcome, (execution, message, _)), (written, downstream) in zip(ended, answers, strict=True):
-            self._written(active, outcome, _as_written((execution, written, message is not None, downstream, False)))
+        self._written(
+            [
+                (active, outcome, _as_written((execution, written, message is not None, downstream, False)))
+                for (active, outcome, (execution, message, _)), (written, downstream) in zip(ended, answers, strict=True)
+            ]
+        )
 
     async def _tell(self, active: ActiveExecution, outcome: Outcome, write: Callable[[], Awaitable[Written]]) -> None:
         """Tell what was written of an attempt by itself, also if that came to nothing."""
@@ -117,7 +124,7 @@ class Recorder:
         try:
             written = await write()
         finally:
-            self._written(active, outcome, written)
+            self._written([(active, outcome, written)])
 
     async def _write(self, active: ActiveExecution, outcome: Outcome) -> Written:
         """Write how an attempt ended: as released to the next start, as a further attempt to come, or for good."""
