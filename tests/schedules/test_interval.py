@@ -25,6 +25,7 @@ def interval(text: str, timezone: str = "UTC") -> Schedule:
         (("1 hour 30 minutes", "90 minutes", "1.5 hours", "1h30m", "PT1H30M", "PT1.5H"), "1 hour 30 minutes", timedelta(minutes=90)),
         (("1 week", "7 days", "168 hours", "P7D", "P1W"), "1 week", timedelta(days=7)),
         (("1 day", "24 hours", "P1D"), "1 day", timedelta(days=1)),
+        (("1 day 1 hour", "25 hours", "P1DT1H"), "1 day 1 hour", timedelta(hours=25)),
         (("1 second", "1s", "PT1S", "every second"), "1 second", timedelta(seconds=1)),
         (("3653 days",), "521 weeks 6 days", timedelta(days=3653)),
     ],

@@ -145,6 +145,9 @@ class Sqlite:
         """There is one writer anyway."""
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
+        if len(rows) == 1:
+            yield _table(tuple(columns), (True,) * len(columns), 1), rows[0]
+            return
         start = 0
         while start < len(rows):
             number = next(size for size in _PORTIONS if size <= len(rows) - start)

@@ -78,8 +78,9 @@ def is_in_fold(name: str, wall: datetime) -> bool:
 
 def instant_of(name: str, wall: datetime) -> datetime:
     """Return the instant (aware UTC) of a wall time: the first of two, or the first instant after a gap."""
-    utc = wall.replace(tzinfo=load_zone(name), fold=0).astimezone(UTC)
-    if not is_in_gap(name, wall):
+    zone = load_zone(name)
+    utc = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if utc.astimezone(zone).replace(tzinfo=None) == wall:  # as `is_in_gap` has it, which every due time would pay for
         return utc
     return last_shift(name, utc.replace(tzinfo=None)).at.replace(tzinfo=UTC)
 

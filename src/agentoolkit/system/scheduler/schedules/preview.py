@@ -61,7 +61,7 @@ def preview(schedule: Schedule, *, now: datetime, count: int = 5) -> Preview:
     due = first = schedule.first_from(now)
     while due is not None and len(runs) < count:
         runs.append(due.astimezone(zone))
-        due = schedule.next_after(due)
+        due = schedule.next_after(due) if len(runs) < count else None
     return Preview(schedule, tuple(runs), tuple(_warnings(schedule, first, now)))
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron, odd_steps
-from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text, iso_duration
+from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_step, interval_text, is_interval, iso_duration
 from agentoolkit.system.scheduler.schedules.words.durations import duration, fixed_length
 from agentoolkit.system.scheduler.schedules.words.on_calendar import is_on_calendar, on_calendar_phrase
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
@@ -30,6 +30,8 @@ def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
     """Read a text in one of the forms that programs write; None when it is in words."""
     if _ISO_TIME.fullmatch(text) and (moment := iso_moment(text)) is not None:
         return _iso_phrase(moment, text, now, timezone)
+    if text.isascii() and is_interval(text):
+        return Phrase("interval", interval_text(int(interval_step(text).total_seconds())), needs_zone=False)
     if is_rrule(text):
         return rrule_phrase(text, timezone)
     if is_on_calendar(text):

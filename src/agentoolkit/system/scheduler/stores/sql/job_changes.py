@@ -131,8 +131,6 @@ def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
     if all(there.taken for there in held):  # nothing is written, so nobody waits for a commit
         return [_exists(job, there.taken[0]) for job, there in zip(jobs, held, strict=True)]
     first = _take_revisions(tx.session, len(wanted))
-    if tx.session.dialect == "postgres":  # another process may have added the same, until the row of the revisions was locked
-        held = held_by(tx.session, jobs)
     answers: list[int | Exception] = []
     new: dict[str, _New] = {}
     places: list[Held] = []
