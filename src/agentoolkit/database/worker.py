@@ -130,6 +130,8 @@ class DatabaseThread:
     def _undo_unheard(self, batch: Sequence[Item], results: Sequence[list[Any]]) -> None:
         """Undo at once what was done for callers that were cancelled meanwhile: later this thread may be asked to end."""
         for item, answers in zip(batch, results, strict=True):
+            if item.undo is None:
+                continue
             unheard = [index for index in range(len(answers)) if answers[index] is not _LEFT_OUT and item.is_unwanted(index)]
             opposite = _opposite(item, [(item.facts[index], answers[index]) for index in unheard])
             for index in unheard:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
-from agentool.caller import get_caller
+from agentool.caller import Caller, get_caller
 from agentoolkit.redaction import PLAIN, redacted, redacted_text
 from agentoolkit.system.scheduler.job_records import job_to_record
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import Action, AuditEntry, JobStore, StoredJob
 from agentoolkit.time_source import TimeSource
 
-_PARTS = frozenset({"schedule", "policies", "created_by", "changed_by"})
+_CALLERS = {"created_by", "changed_by"}
+_PARTS = frozenset({"schedule", "policies"})
 """Fields of a job that have fields of their own."""
 
 
@@ -65,7 +67,16 @@ class Auditor:
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
     """Return a job as an entry keeps it."""
-    return {**_redacted_fields(job_to_record(job)), "state": state.status.value, "reason": state.reason}
+    hidden = _redacted_fields(job_to_record(job, _CALLERS))
+    changed_by = job.changed_by and _redacted_caller(job.changed_by)
+    callers = {"created_by": _redacted_caller(job.created_by), "changed_by": changed_by}
+    return {**hidden, **callers, "state": state.status.value, "reason": state.reason}
+
+
+@lru_cache(maxsize=256)
+def _redacted_caller(caller: Caller) -> dict[str, Any]:
+    """Hide what is secret in a caller. A few of them make most jobs."""
+    return redacted(caller.to_json())
 
 
 def _redacted_fields(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ JOB_RECORD = TypeAdapter(Job)
 """The one form in which stores and files hold a job."""
 
 
-def job_to_record(job: Job) -> dict[str, Any]:
-    """Write a job as JSON values."""
-    return JOB_RECORD.serializer.to_python(job, mode="json")  # dump_python, without its options
+def job_to_record(job: Job, without: set[str] | None = None) -> dict[str, Any]:
+    """Write a job as JSON values, without some of its fields."""
+    return JOB_RECORD.serializer.to_python(job, mode="json", exclude=without)  # dump_python, without its options
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:

@@ -96,8 +96,9 @@ def read_schedule(
     _check(text, now)
     timezone = habits.timezone if timezone is None else timezone
     given = zone_named(timezone) if timezone is not None else None
-    phrase = _phrase(text if is_after(text) else plain(text), now, kind, given or machine_zone(), jitter_key, habits)
-    zone, zone_remarks = _settle_zone(phrase, given)
+    assumed = given or machine_zone()
+    phrase = _phrase(text if is_after(text) else plain(text), now, kind, assumed, jitter_key, habits)
+    zone, zone_remarks = _settle_zone(phrase, given, assumed)
     schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
     _check_it_fires(schedule, now, text)
     words = describe(schedule)
@@ -233,14 +234,17 @@ def _check_length(text: str) -> None:
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
 
 
-def _settle_zone(phrase: Phrase, given: str | None) -> tuple[str, tuple[str, ...]]:
+def _settle_zone(phrase: Phrase, given: str | None, assumed: str) -> tuple[str, tuple[str, ...]]:
     if phrase.zone is None and given is None:
-        doubt = machine_zone_doubt()
-        remark = f"no zone given: read in UTC, because {doubt}" if doubt else f"no zone given: read in {machine_zone()}, this machine's"
-        return machine_zone(), (remark,) if phrase.needs_zone else ()
+        return assumed, (_machine_remark(assumed),) if phrase.needs_zone else ()
     if phrase.zone is not None and given not in (None, phrase.zone):
         return phrase.zone, (f"the text names {phrase.zone}, which goes before {given}",)
     return phrase.zone or given or "UTC", ()
+
+
+def _machine_remark(zone: str) -> str:
+    doubt = machine_zone_doubt()
+    return f"no zone given: read in UTC, because {doubt}" if doubt else f"no zone given: read in {zone}, this machine's"
 
 
 def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime, zone: str) -> datetime | None:

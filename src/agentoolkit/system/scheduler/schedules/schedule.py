@@ -76,8 +76,9 @@ class Schedule:
         if not isinstance(load_zone(self.timezone), ZoneInfo):
             remedy = "Name a place, e.g. 'Asia/Kolkata'."
             raise InvalidSchedule("is an offset, not a zone.", field="timezone", value=self.timezone, remedy=remedy)
-        for name in ("anchor", "start_at", "end_at"):
-            object.__setattr__(self, name, _utc(getattr(self, name), name))
+        for name in _TIMES:
+            if (moment := getattr(self, name)) is not None and moment.tzinfo is not UTC:
+                object.__setattr__(self, name, _utc(moment, name))
         object.__setattr__(self, "text", canonical(self.kind, self.text, self.timezone, self.anchor))
         _check_bounds(self)
         all_exclusions(self.exclude, self.only, self.timezone)
@@ -263,9 +264,7 @@ def _check_bounds(schedule: Schedule) -> None:
         raise InvalidSchedule(problem, field="jitter", value=jitter, remedy="Leave it out, or give 0.")
 
 
-def _utc(moment: datetime | None, name: str) -> datetime | None:
-    if moment is None or moment.tzinfo is UTC:
-        return moment
+def _utc(moment: datetime, name: str) -> datetime:
     if moment.tzinfo is None:
         remedy = "Give it an offset, e.g. '2026-12-25T09:00:00+01:00'."
         raise InvalidSchedule("has no zone.", field=name, value=moment.isoformat(), remedy=remedy)

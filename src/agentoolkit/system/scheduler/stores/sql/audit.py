@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pydantic_core import to_json
 
@@ -55,8 +56,14 @@ def add_notes(session: Session, entries: Iterable[AuditEntry | None]) -> None:
 
 def _row(entry: AuditEntry) -> Row:
     # Jobs' definitions, which are most of it, have no other texts than UTF-8: so it is written four times as quickly.
-    caller, states = encode(entry.caller.to_json()), to_json([entry.before, entry.after]).decode()
-    return (micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, caller, states)
+    states = to_json([entry.before, entry.after]).decode()
+    return (micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, _caller_text(entry.caller), states)
+
+
+@lru_cache(maxsize=256)
+def _caller_text(caller: Caller) -> str:
+    """Write a caller. A few of them ask for most of what is noted."""
+    return encode(caller.to_json())
 
 
 def _entry(at: int, owner: str, job_id: str, execution_id: str, action: str, caller: str, states: str) -> AuditEntry:
