@@ -119,3 +119,29 @@ async def test_many_jobs_due_at_once_are_claimed_a_portion_at_a_time(monkeypatch
         assert await turns(claims) >= JOBS // 2
         found = await kit.scheduler.store.executions(None, 10)
     assert sorted(execution.job_id for execution in found) == [f"job{number}" for number in range(JOBS)]
+
+
+async def test_a_stop_between_two_portions_leaves_the_rest_due(monkeypatch: pytest.MonkeyPatch):
+    """What was not claimed when a scheduler stops is claimed by whoever starts it again, and waits nowhere meanwhile."""
+    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
+    async with filled() as (kit, engine):
+        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
+        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
+        await asyncio.sleep(0)
+        engine.claiming.stop()
+        await claims
+        assert len(await kit.scheduler.store.executions(None, 10)) == 2
+
+
+async def test_a_suspension_between_two_portions_puts_the_rest_by(monkeypatch: pytest.MonkeyPatch):
+    """Nothing is claimed while claims are suspended, also of what rang before; all of it is claimed after."""
+    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
+    async with filled() as (kit, engine):
+        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
+        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
+        await asyncio.sleep(0)
+        async with kit.scheduler.lifecycle.claims_suspended():
+            await claims
+            claimed = len(await kit.scheduler.store.executions(None, 10))
+        await engine.claiming.wait_idle()
+        assert (claimed, len(await kit.scheduler.store.executions(None, 10))) == (2, JOBS)

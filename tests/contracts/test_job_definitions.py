@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, asdict, fields
 
-from agentool.caller import CODE
+from agentool.caller import Caller
 from agentoolkit.system.scheduler.jobs import Job, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of, job_of
@@ -36,7 +36,7 @@ JOB = {
     **dict.fromkeys(("result_queue", "error_queue", "changed_by"), None),
     "description": "",
     "tags": (),
-    "created_by": CODE,
+    "created_by": Caller(name="code", door="code", scopes=frozenset({"admin"}), depth=0, lineage=()),
     "is_bounded": False,
     "policies": Policies(**POLICIES),
 }

@@ -86,6 +86,18 @@ async def test_jobs_are_listed_oldest_first(store: JobStore):
     assert [stored.job.job_id for stored in await store.jobs()] == ["c", "a", "b"]
 
 
+async def test_a_name_leads_to_the_newest_of_those_that_are_over(store: JobStore):
+    """Of finished jobs of one name the newest is found by it, also when one that could fire had the name meanwhile."""
+    await add(store, "old", JobStatus.DONE, job_name="name")
+    await add(store, "older", JobStatus.DONE, job_name="name", created_at=at(-5))
+    await add(store, "live", job_name="name", created_at=at(5))
+    found = [await store.find("name")]
+    for job_id in ("live", "old"):
+        await store.remove(job_id, at(6))
+        found.append(await store.find("name"))
+    assert [stored.job.job_id for stored in found if stored] == ["live", "old", "older"]
+
+
 @pytest.mark.parametrize(("job_id", "job_name"), [("job", "other"), ("other", "name"), ("name", "other"), ("other", "job")])
 async def test_taken_id_or_name_is_refused(store: JobStore, job_id: str, job_name: str):
     """A second job with the id or name of one that can fire, crosswise too, raises JobExists, and the first stays."""

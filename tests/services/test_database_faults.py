@@ -478,8 +478,8 @@ async def test_migration_has_no_such_limit(postgres_url: str, monkeypatch: pytes
     await asyncio.gather(*(database.close() for database in databases))
 
 
-@pytest.mark.parametrize(("room", "deadlocks"), [(LockOrder.JOBS, 0), (LockOrder.QUEUES, 1)])
-async def test_opposite_orders_do_no_harm(postgres_url: str, room: LockOrder, deadlocks: int):
+@pytest.mark.parametrize(("room", "exclusive"), [(LockOrder.JOBS, True), (LockOrder.QUEUES, False)])
+async def test_opposite_orders_do_no_harm(postgres_url: str, room: LockOrder, exclusive: bool):
     """Two processes that lock the same rows in opposite order: one waits in an exclusive room, one is done again elsewhere."""
     first, second = [Database(dialect_for(postgres_url), MIGRATIONS) for _ in range(2)]
     await first.open()
@@ -489,7 +489,7 @@ async def test_opposite_orders_do_no_harm(postgres_url: str, room: LockOrder, de
     both = {first: (1, 2), second: (2, 1)}
     await asyncio.gather(*(database.write(touch(order, begun), order=room) for database, order in both.items()))
     assert await first.read(lambda session: session.rows("SELECT text FROM notes")) == [("xx",), ("xx",)]
-    assert len(begun) == 2 + deadlocks
+    assert (len(begun) == 2) == exclusive  # on a busy machine the second one, too, may be done again
     await first.close()
     await second.close()
 

@@ -48,6 +48,9 @@ class Claiming:
         """What was due before `open`."""
         self._unheard: list[tuple[frozenset[str], datetime]] = []
         """Executions that a claim at an instant may have begun, though no answer came. Room is held for them until it is known."""
+        self._suspensions = 0
+        self._put_by: list[Due] = []
+        """What is claimed when nobody suspends claims any more."""
         self._stopped = False
         self.failing = False
         """Did the latest claim fail?"""
@@ -78,8 +81,23 @@ class Claiming:
         if self._dispatch.leading and not self._stopped:
             self._clock.set_alarm(job_id, at)
 
+    def suspend(self) -> None:
+        """Claim nothing until `resume` was called as often."""
+        self._suspensions += 1
+        self._clock.pause()
+
+    def resume(self) -> None:
+        """End one suspension. After the last one, claim what has come due meanwhile."""
+        self._suspensions -= 1
+        if self._suspensions or not self._clock.running:
+            return
+        self._clock.resume()
+        put_by, self._put_by = self._put_by, []
+        if put_by:
+            self._rounds.start(self._claim(put_by))
+
     def stop(self) -> None:
-        """Set no alarm more."""
+        """Claim no further portion, and set no alarm more."""
         self._stopped = True
 
     async def wait_idle(self, seconds: float | None = None) -> None:
@@ -92,7 +110,12 @@ class Claiming:
             await asyncio.wait([after])
         # In portions, so that the first executions run while the next are claimed.
         async for portion in in_portions(due, MAX_AT_ONCE):
-            await self._claim_together(portion)
+            if self._stopped:
+                return  # what is left stays due
+            if self._suspensions:
+                self._put_by += portion
+            else:
+                await self._claim_together(portion)
 
     async def look_for_unheard(self) -> None:
         """Look for what claims have begun whose answers were lost. What is not found out now is looked for in the next round."""

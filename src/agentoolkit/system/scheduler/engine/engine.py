@@ -40,7 +40,6 @@ class Engine:
         self.claiming = Claiming(parts.store, parts.time, self.clock, self.dispatch)
         self.clock.on_due = self.claiming.ring
         self.leadership = Leadership(parts, self.clock, self.claiming, self.dispatch, self.deliveries)
-        self._suspensions = 0
         self._opened = False
 
     @property
@@ -82,16 +81,6 @@ class Engine:
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never."""
         self.claiming.set_alarm(job_id, at)
-
-    def suspend_claims(self) -> None:
-        """Claim nothing that is due, until `resume_claims` was called as often."""
-        self._suspensions += 1
-        self.clock.pause()
-
-    def resume_claims(self) -> None:
-        self._suspensions -= 1
-        if self._suspensions == 0 and self.clock.running:
-            self.clock.resume()
 
     async def _release_all(self, seconds: float) -> None:
         """Let other processes lead and start what waits, also if this one goes on. Who is not told notices in time."""

@@ -133,12 +133,12 @@ class Lifecycle:
     async def claims_suspended(self) -> AsyncGenerator[None]:
         """Claim nothing that is due while a ``with`` block lasts, and all of it after: for jobs that belong together."""
         await self.ready()
-        engine = self.running_engine()
-        engine.suspend_claims()
+        claiming = self.running_engine().claiming
+        claiming.suspend()
         try:
             yield
         finally:
-            engine.resume_claims()
+            claiming.resume()
 
     async def is_well(self) -> bool:
         """Does this process lead, and do its claims and its store work? Raises what the store raises."""

@@ -29,6 +29,9 @@ class MemoryJobs(dict[str, StoredJob]):
         self.downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """Jobs that come after others, by the id of those."""
         self._names: dict[str, str] = {}
+        """Which job a name leads to: one that can still fire, else the newest."""
+        self._namesakes: defaultdict[str, set[str]] = defaultdict(set)
+        """Others of that name, which are over."""
         self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
         self._over: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus if status not in LIVE}
         """The others in no order: they are few, and come and go with every job that runs once."""
@@ -110,10 +113,7 @@ class MemoryJobs(dict[str, StoredJob]):
         job = stored.job
         self.forget(job.job_id)
         self[job.job_id] = stored
-        if stored.state.status is _DONE:
-            self._names.setdefault(job.job_name, job.job_id)  # it may be another's by now
-        else:
-            self._names[job.job_name] = job.job_id
+        self._give_name(stored)
         self._enter(stored)
         if job.upstream_id is not None:
             self.downstream[job.upstream_id][job.job_id] = None
@@ -152,12 +152,28 @@ class MemoryJobs(dict[str, StoredJob]):
         job = stored.job
         if self._due is not None:
             self._due.discard(job.job_id)
-        if self._names.get(job.job_name) == job.job_id:
-            del self._names[job.job_name]
+        self._take_name(job)
         if self.downstream and job.upstream_id is not None:
             self.downstream[job.upstream_id].pop(job.job_id, None)
             if not self.downstream[job.upstream_id]:
                 del self.downstream[job.upstream_id]
+
+    def _give_name(self, stored: StoredJob) -> None:
+        """Let a job's name lead to it, unless it leads to one that goes before it."""
+        name, first = stored.job.job_name, stored
+        holder = self.get(self._names.get(name, ""))
+        if holder is not None and holder.job.job_id != stored.job.job_id:
+            other, first = sorted((holder, stored), key=lambda each: (each.state.status is not _DONE, created(each)))
+            self._namesakes[name].add(other.job.job_id)
+        self._names[name] = first.job.job_id
+
+    def _take_name(self, job: Job) -> None:
+        """Let a job's name lead to its namesakes, if there are any."""
+        name, others = job.job_name, self._namesakes.pop(job.job_name, None)
+        if self._names.get(name) == job.job_id:
+            del self._names[name]
+        for job_id in (others or set()) - {job.job_id}:
+            self._give_name(self[job_id])
 
     def _place(self, stored: StoredJob) -> None:
         (job, state), due = stored, self._due

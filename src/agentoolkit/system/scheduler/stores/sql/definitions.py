@@ -23,7 +23,8 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 def definition_of(job: Job) -> str:
     """Write a job's definition as JSON text, without what is as it is by default; its id has a column of its own.
 
-    A claim rewrites the rows of its jobs, so their length is most of what it commits.
+    A claim rewrites the rows of its jobs, so their length is most of what it commits. Its input is JSON values already, as every
+    door has made it: of a model in it, too, what is as by default would be left out.
 
     Raises:
         InvalidJob: It has a text that has no form as UTF-8. Every door has refused that; a direct caller of the store has not.
