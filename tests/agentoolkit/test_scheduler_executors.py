@@ -54,6 +54,14 @@ async def test_a_queue_needs_workers():
     assert refused.value.field == "queue"
 
 
+async def test_a_queue_that_rabbitmq_would_not_make_is_refused(tmp_path: Path):
+    """It keeps names that begin with ``amq.`` to itself, and so each of a queue's four would be called."""
+    async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), celery_broker="amqp://127.0.0.1:1")) as kit:
+        with pytest.raises(InvalidJob, match="RabbitMQ makes no queue") as refused:
+            await kit.injector.run("scheduler", {**JOB, "executor": "celery", "queue": "amq"})
+    assert refused.value.field == "queue"
+
+
 async def test_executor_and_queue_are_kept(tmp_path: Path):
     """Where there is a broker, a job keeps its executor and its queue; nothing is connected to until one is due."""
     async with Toolkit(Settings(database=str(tmp_path / "jobs.db"), celery_broker="redis://127.0.0.1:1/0")) as kit:

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from agentool import Injector
 from agentoolkit import wiring
+from agentoolkit.setting_groups import CelerySettings
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.executors.celery import CeleryCourier
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.sending_to_workers import SEND_AGAIN_SECONDS, RemoteExecutor
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
@@ -225,6 +228,58 @@ async def test_messages_after_a_failed_one_are_sent_again(courier: Courier, monk
     await until(lambda: any(sent.again_at < soon for sent in executor._sent.values()))
     assert [id_ for id_, sent in executor._sent.items() if sent.again_at < soon] == [f"x{number}" for number in range(50, 60)]
     await executor.drain(1, 1)
+
+
+async def test_a_queue_that_is_refused_holds_up_no_other(
+    courier: Courier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Of three queues one cannot be declared: what is in the others is sent, once, and the log says what the engine has against it."""
+    executor, send = RemoteExecutor(Attempts(), 10, {"celery": lambda: courier}, 100), courier.send
+
+    async def refuse_bad(portions: Sequence[Portion]) -> None:
+        if any(portion.route.queue == "bad" for portion in portions):
+            raise OSError("batch failed") from ConnectionError("access refused")
+        await send(portions)
+
+    monkeypatch.setattr(courier, "send", refuse_bad)
+    for queue in ("a", "bad", "c"):
+        executor.submit(Order(queue, route=Route("celery", queue)))
+    await until(lambda: len(courier.sent) == 2 and bool(caplog.messages))
+    assert (courier.sent, caplog.messages[0].partition("again: ")[2]) == (["a", "c"], "batch failed: access refused")
+    await executor.drain(1, 1)
+
+
+async def test_what_is_given_up_while_it_is_on_its_way_is_not_sent(courier: Courier, monkeypatch: pytest.MonkeyPatch):
+    """Nor is what waits on its way put there once more, as it is late: the engine is slow, and has not had it yet."""
+    executor, send, answers = RemoteExecutor(Attempts(), 10, {"celery": lambda: courier}, 100), courier.send, asyncio.Event()
+
+    async def slowly(portions: Sequence[Portion]) -> None:
+        await answers.wait()
+        await send(portions)
+
+    monkeypatch.setattr(courier, "send", slowly)
+    for number in range(60):
+        executor.submit(Order(f"x{number}", route=Route("celery")))
+    await until(lambda: len(executor._sent) == 60)
+    executor.abandon("x55")
+    executor._send(dict(executor._sent))
+    answers.set()
+    await until(lambda: not any(sent.is_on_its_way for sent in executor._sent.values()))
+    assert courier.sent == [f"x{number}" for number in range(60) if number != 55]
+    await executor.drain(1, 1)
+
+
+def test_a_courier_that_is_closed_hands_no_more_over(monkeypatch: pytest.MonkeyPatch):
+    """A broker that confirms slowly keeps a process that stops for one message, not for fifty."""
+    courier, handed = CeleryCourier(CelerySettings.model_construct(broker=SecretStr("memory://"))), []
+
+    def send(_: Any, portion: Portion) -> None:
+        handed.append(portion)
+        courier.close()
+
+    monkeypatch.setattr(courier, "_send", send)
+    courier.bring([Portion([f"x{number}"], Route("celery")) for number in range(50)])
+    assert len(handed) == 1
 
 
 async def test_what_is_not_known_does_not_begin(kit: Any):

@@ -26,6 +26,8 @@ from agentoolkit.system.scheduler.schedules.zones import within_the_calendar
 
 MAX_INPUT_SIZE = 1_000_000
 """Characters, as JSON."""
+RESERVED_QUEUE = "amq"
+"""RabbitMQ keeps names that begin with it and a dot to itself. A queue of workers is four: its name, a dot and a priority each."""
 
 
 def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> dict[str, Any]:
@@ -119,13 +121,16 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
 
 
 def check_executor(policies: Policies, default: ExecutorName, unavailable: Mapping[ExecutorName, str]) -> None:
-    """Refuse an executor that there is none of here, and a queue of workers where none would take anything from it."""
+    """Refuse an executor that there is none of here, and a queue of workers that none would take anything from."""
     executor = policies.executor or default
     if (remedy := unavailable.get(executor)) is not None:
         raise InvalidJob(f"There are no workers of {executor!r} here.", field="executor", value=policies.executor, remedy=remedy)
     if policies.queue is not None and executor == "local":
         remedy = "Give 'executor' with it, 'celery' or 'rq', or leave it out; where outcomes go says 'result_queue'."
         raise InvalidJob("Workers take from queues, and it runs without workers.", field="queue", value=policies.queue, remedy=remedy)
+    if policies.queue == RESERVED_QUEUE:
+        problem = f"RabbitMQ makes no queue whose name begins with '{RESERVED_QUEUE}.', as those of its workers would."
+        raise InvalidJob(problem, field="queue", value=policies.queue, remedy="Give the queue another name.")
 
 
 def checked_id(job_id: str) -> str:

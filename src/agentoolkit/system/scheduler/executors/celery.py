@@ -89,6 +89,8 @@ class CeleryCourier(ThreadedCourier):
         """See `ThreadedCourier.bring`. Redis is sent them together, RabbitMQ confirms each."""
         with self._app.producer_or_acquire() as producer, producer.batch():
             for portion in portions:
+                if self.is_closed:  # the process ends with this thread, and a broker may take long to confirm each
+                    return
                 self._send(producer, portion)
 
     def disconnect(self) -> None:

@@ -28,6 +28,7 @@ class ThreadedCourier:
     """
 
     def __init__(self, engine: str) -> None:
+        self.is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"agentool-{engine}")
 
     async def send(self, portions: Sequence[Portion]) -> None:
@@ -35,7 +36,8 @@ class ThreadedCourier:
         await asyncio.get_running_loop().run_in_executor(self._thread, self.bring, portions)
 
     def close(self) -> None:
-        """See `ports.Courier.close`."""
+        """See `ports.Courier.close`. What is being handed over ends after the message that the engine is to confirm now."""
+        self.is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.disconnect()
 

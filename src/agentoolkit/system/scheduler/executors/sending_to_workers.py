@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.jobs import UNFINISHED, ExecutionStatus, ExecutorName
+from agentoolkit.system.scheduler.jobs import UNFINISHED, ExecutionStatus, ExecutorName, Priority
 from agentoolkit.system.scheduler.ports import Attempts, Courier, Limit, Order, Portion, Route
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Sent:
     again_at: float = 0.0
     """When it is sent again if nobody has begun it, by the event loop's clock."""
     patience: float = field(default_factory=lambda: SEND_AGAIN_SECONDS)
+    is_on_its_way: bool = False
+    """Is its message still here, to be handed to its engine?"""
 
 
 class RemoteExecutor(LocalExecutor):
@@ -114,23 +116,37 @@ class RemoteExecutor(LocalExecutor):
         for one in sent.values():
             one.again_at = now + one.patience
             one.patience = min(one.patience * 2, MAX_SEND_AGAIN_SECONDS)
-        messages: defaultdict[ExecutorName, list[Portion]] = defaultdict(list)
-        for portion in portions(sent):
-            messages[portion.route.executor].append(portion)
-        for name, of_one in messages.items():
-            self._own(self._bring(name, of_one))
+        leaving = {execution_id: one for execution_id, one in sent.items() if not one.is_on_its_way}
+        for one in leaving.values():
+            one.is_on_its_way = True
+        queues: defaultdict[tuple[ExecutorName, str | None, Priority], list[Portion]] = defaultdict(list)
+        for portion in portions(leaving):
+            route = portion.route
+            queues[route.executor, route.queue, route.priority].append(portion)
+        for (name, _, _), messages in queues.items():  # apart: a queue that its engine refuses holds up no other
+            self._own(self._bring(name, messages))
 
     async def _bring(self, name: ExecutorName, messages: Sequence[Portion]) -> None:
-        """Hand messages to an engine, some at a time: its workers begin with the first of many."""
-        sent = 0
+        """Hand messages of one queue to an engine, some at a time: its workers begin with the first of many."""
+        begin = 0
         try:
             courier = await self._courier(name)
-            for sent in range(0, len(messages), MESSAGES_AT_ONCE):
-                await courier.send(messages[sent : sent + MESSAGES_AT_ONCE])
+            for begin in range(0, len(messages), MESSAGES_AT_ONCE):
+                if wanted := list(self._still_wanted(messages[begin : begin + MESSAGES_AT_ONCE])):
+                    await courier.send(wanted)
         except Exception as error:
-            unsent = [execution_id for portion in messages[sent:] for execution_id in portion.execution_ids]
-            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, error)
+            unsent = _ids(messages[begin:])
+            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, _reason(error))
             self._send_again_soon(unsent)
+        for execution_id in _ids(messages):
+            if (sent := self._sent.get(execution_id)) is not None:
+                sent.is_on_its_way = False
+
+    def _still_wanted(self, messages: Iterable[Portion]) -> Iterator[Portion]:
+        """Leave out what was given up while other messages were handed over."""
+        for portion in messages:
+            if wanted := [execution_id for execution_id in portion.execution_ids if execution_id in self._sent]:
+                yield portion._replace(execution_ids=wanted)
 
     def _send_again_soon(self, execution_ids: Iterable[str]) -> None:
         soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
@@ -206,6 +222,16 @@ _WITH_WORKERS = UNFINISHED - {ExecutionStatus.RETRYING}
 def _close(made: asyncio.Future[Courier]) -> None:
     if not made.cancelled() and made.exception() is None:
         made.result().close()
+
+
+def _ids(messages: Iterable[Portion]) -> list[str]:
+    return [execution_id for portion in messages for execution_id in portion.execution_ids]
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, and what led to it: Celery's may say no more than that it failed."""
+    cause = str(error.__cause__ or "")
+    return str(error) if cause in str(error) else f"{error}: {cause}"
 
 
 def portions(sent: Mapping[str, Sent]) -> Iterable[Portion]:
