@@ -87,7 +87,7 @@ async def test_who_takes_the_lead_sets_a_portion_of_alarms_at_a_time(monkeypatch
     monkeypatch.setattr(leadership, "ALARMS_AT_ONCE", 2)
     async with filled() as (_, engine):
         engine.clock.clear()
-        taking = asyncio.ensure_future(engine.leadership._take_lead(starts=False))
+        taking = asyncio.ensure_future(engine.leadership._take_lead())
         await asyncio.sleep(0)
         set_by_then = [number for number in range(JOBS) if engine.clock.has_alarm(f"job{number}")]
         engine.set_alarm("job6", NOW + timedelta(minutes=1))

@@ -108,6 +108,44 @@ async def test_failed_round_is_repeated(kit, store, scheduler, probe):
     assert (store.fails, len(probe.calls)) == (0, 1)
 
 
+def failing_once(method: Any) -> Any:
+    """Return a store's method as it is while the store goes away for a moment."""
+    fails = [OSError("no connection")]
+
+    async def asked(*given: Any) -> Any:
+        if fails:
+            raise fails.pop()
+        return await method(*given)
+
+    return asked
+
+
+async def test_a_failed_look_loses_no_change(kit, store, scheduler, monkeypatch):
+    """Of two jobs that others changed one waits here and cannot be read: the other has its alarm, and the first is read a round later."""
+    engine = kit.scheduler.lifecycle.engine
+    engine.dispatch.executor._concurrency = 0
+    await scheduler.add("1 minute", job_id="job")
+    await kit.advance(minutes=1)
+    stored = await store.find("job")
+    await store.replace(replace(stored.job, description="as it is now"), stored.state, stored.state)
+    monkeypatch.setattr(store, "find", failing_once(store.find))
+    store.told.append(Change("job", stored.state.next_run_at))
+    await added_by_another(kit, store, "1 minute", "other")
+    await kit.advance(seconds=2)
+    waiting = [active.work.description for active in engine.dispatch.active.values()]
+    assert (engine.clock.has_alarm("other"), waiting) == (True, ["as it is now"])
+
+
+async def test_a_start_that_was_not_heard_of_is_asked_for_again(kit, store, scheduler, probe, monkeypatch):
+    """The store goes away as a process takes the lead: what runs at each start of the scheduler starts a round later, once."""
+    await scheduler.add("@reboot", job_id="boots")
+    engine = kit.scheduler.lifecycle.engine
+    engine.dispatch.lead(False)
+    monkeypatch.setattr(store, "follow", failing_once(store.follow))
+    await kit.advance(seconds=5)
+    assert len(probe.calls) == 1
+
+
 async def test_cancel_asked_for_elsewhere_ends_the_handler(kit, store, scheduler, probe):
     """An execution that another process asks to cancel is cancelled here, where it runs."""
     probe.blocks()

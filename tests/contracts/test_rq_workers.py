@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import redis
 from rq import Callback, Queue
 from rq.job import Job
+from rq.webhook import Webhook
 
 from agentoolkit.system.scheduler.executors.rq import FUNCTION
 
@@ -44,10 +46,19 @@ def _ended(queue: Queue, function: str, *given: Any, **more: Any) -> Job:
 
 
 def test_a_worker_calls_one_function_only(queue: Queue, tmp_path: Path):
-    """A message that names any other fails with a sentence, and what it names is not even imported; nor is what it would call back."""
-    job = _ended(queue, "intruder.run", on_failure=Callback("intruder.run"))
+    """A message that names any other fails with a sentence. What it names, or would call back, is not imported, and nothing is posted."""
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        posts = [Webhook(f"http://127.0.0.1:{inner.getsockname()[1]}", status) for status in ("finished", "failed")]
+        _calls_nothing_else(queue, posts)
+        inner.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+    assert not (tmp_path / "intruded").exists()
+
+
+def _calls_nothing_else(queue: Queue, posts: Sequence[Webhook]) -> None:
+    job = _ended(queue, "intruder.run", on_failure=Callback("intruder.run"), webhooks=posts)
     result = job.latest_result()
     assert result is not None
     assert "A worker of this project calls nothing but" in str(result.exc_string)
-    assert _ended(queue, FUNCTION, [], on_success=Callback("intruder.run")).is_finished
-    assert not (tmp_path / "intruded").exists()
+    assert _ended(queue, FUNCTION, [], on_success=Callback("intruder.run"), webhooks=posts).is_finished

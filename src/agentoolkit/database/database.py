@@ -42,12 +42,13 @@ class Database:
     Args:
         dialect: Which database system, and where.
         migrations: Statements by number; those above the stored version are run at `open`, each number once.
-        reads_apart: Does what only reads have a thread and a connection of its own? Without, it waits for commits too.
+        reads_apart: Does what only reads have a thread and a connection of its own? Without, it waits for commits too. It always
+            has them where it is read in transactions, as on SQLite: those of a connection that writes would lock others out.
     """
 
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]], *, reads_apart: bool = True) -> None:
         self.dialect = dialect
-        self._reads_apart = reads_apart
+        self._reads_apart = reads_apart or dialect.reads_in_transactions
         self._is_shared = False
         self._migrations = migrations
         self._lock = Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import datetime
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
@@ -47,6 +48,10 @@ class Leadership:
         self._suspended = False
         self._stands_by = False
         """Did another process lead at the last round? A lead that comes after is a takeover, and no start."""
+        self._started_at: datetime | None = None
+        """The start of the scheduler for whose followers the store is still to be asked; None: it has answered."""
+        self._changed: set[str] = set()
+        """Jobs that other processes changed, and whose definition is still to be looked for if something of them waits here."""
         self._stopped = False
         self.lost = 0
         """How often the lead went to another process."""
@@ -74,7 +79,7 @@ class Leadership:
         halted = await self._store.is_stopped()
         leads = self._claims and not halted and await self._store.lead(self._time.now())
         if leads and not self._dispatch.leading:
-            await self._take_lead(starts=not self._stands_by)
+            await self._take_lead()
         elif not leads and self._dispatch.leading:
             self.lost += 1
             self._dispatch.lead(False)
@@ -91,6 +96,7 @@ class Leadership:
         if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
         if leads:
+            await self._follow_start()
             self._rounds_to_tidy -= 1
         if leads and self._rounds_to_tidy <= 0:
             await self._store.purge(self._time.now())
@@ -110,30 +116,37 @@ class Leadership:
             log_failure(logger, "Looking after the store failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
-    async def _take_lead(self, *, starts: bool) -> None:
+    async def _take_lead(self) -> None:
         """From now on this clock rings."""
         upcoming = await self._store.upcoming()
+        if not self._stands_by:
+            self._started_at = self._started_at or self._time.now()
         self._dispatch.lead(True)
         async for portion in in_portions(upcoming, ALARMS_AT_ONCE):
             for job_id, at in portion:
                 if not self._clock.has_alarm(job_id):  # one that was set meanwhile is newer
                     self._claiming.set_alarm(job_id, at)
-        if starts:
-            for claimed in await self._store.follow(scheduler_start(self._time.now())):
+
+    async def _follow_start(self) -> None:
+        """Start the jobs that run at every start of the scheduler, once: a start that is asked for again has its instant still."""
+        if self._started_at is not None:
+            for claimed in await self._store.follow(scheduler_start(self._started_at)):
                 self._dispatch.take_over(claimed)
+            self._started_at = None
 
     async def _take_in_changes(self) -> None:
         """Set the alarms of jobs that other processes changed, and let what waits here of one run as it is defined now."""
-        active = self._dispatch.active
         async for portion in in_portions(await self._store.changes(), ALARMS_AT_ONCE):
-            waiting = active.waiting_jobs()
-            for job_id, at in portion:
+            for job_id, at in portion:  # all of them before anything that may fail: the store tells of a change once
                 self._claiming.set_alarm(job_id, at)
-                if job_id in waiting:
-                    with suppress(DamagedJob):
-                        if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
-                            self._dispatch.redefine(stored.job)
-                    waiting = active.waiting_jobs()  # others may have come to wait meanwhile
+                self._changed.add(job_id)
+        while self._changed and (waiting := self._changed & self._dispatch.active.waiting_jobs()):
+            for job_id in sorted(waiting):
+                with suppress(DamagedJob):
+                    if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
+                        self._dispatch.redefine(stored.job)
+                self._changed.remove(job_id)  # not if that failed: then it is looked for in the next round
+        self._changed.clear()
 
     async def _cancel_requested(self) -> None:
         """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
