@@ -43,8 +43,7 @@ async def ours(database: str | None = None, jobs: int = JOBS, result_queue: str 
         assert datetime.now(UTC) < due, "the lead time is too short"
         if database is None:
             return await tally.processor_rate(jobs)
-        await tally.rate(jobs, due)  # to count the records meanwhile would take a sixth of the processor's time
-        return jobs / (await all_recorded(kit, jobs, delivered=result_queue is not None) - due.timestamp())
+        return jobs / (await all_recorded(kit, tally, jobs, delivered=result_queue is not None) - due.timestamp())
 
 
 async def ours_durable(result_queue: str | None = None, durability: Durability = "full") -> float:

@@ -42,28 +42,34 @@ class Tally:
     def __init__(self) -> None:
         self.late: list[float] = []
         self.last = 0.0
+        self._awaited = 0
+        self._reached = asyncio.Event()
 
     def count(self, due: float) -> None:
         self.last = time.time()
         self.late.append(self.last - due)
+        if len(self.late) == self._awaited:
+            self._reached.set()
 
     async def rate(self, number: int, due: datetime) -> float:
         """Wait until so many have fired, and return how many a second that is since they were due."""
-        await self._all(number)
+        await self.all(number)
         return number / (self.last - due.timestamp())
 
     async def processor_rate(self, number: int) -> float:
         """Wait until so many have fired, and return how many a second that is of this process's time: it hardly matters what else runs."""
         before = time.process_time()
-        await self._all(number)
+        await self.all(number)
         return number / (time.process_time() - before)
 
-    async def _all(self, number: int) -> None:
-        deadline = time.time() + 120
-        while len(self.late) < number:
-            if time.time() > deadline:
-                raise RuntimeError(f"{len(self.late)} of {number} fired")
-            await asyncio.sleep(0.01)
+    async def all(self, number: int) -> None:
+        """Wait until so many have fired."""
+        self._awaited, self._reached = number, asyncio.Event()
+        if len(self.late) < number:
+            try:
+                await asyncio.wait_for(self._reached.wait(), 120)
+            except TimeoutError:
+                raise RuntimeError(f"{len(self.late)} of {number} fired") from None
 
     def p99_ms(self) -> float:
         return sorted(self.late)[int(len(self.late) * 0.99)] * 1e3
@@ -121,14 +127,18 @@ async def add(kit: Any, jobs: Sequence[tuple[Job, datetime]]) -> None:
         engine.set_alarm(job.job_id, due)
 
 
-async def all_recorded(kit: Any, number: int, *, delivered: bool = False) -> float:
-    """Wait until so many are written down as successes, and return when."""
+async def all_recorded(kit: Any, tally: Tally, number: int, *, delivered: bool = False) -> float:
+    """Wait until so many have fired and are written down as successes, and return when.
+
+    Before all have fired nothing is asked: to count the records meanwhile took a sixth of the processor's time.
+    """
+    await tally.all(number)
     sql = "SELECT COUNT(*) FROM agentool_executions WHERE status = 'success'" + (" AND delivery = 'delivered'" if delivered else "")
     while True:
         (done,) = await kit.database.read(lambda session: session.row(sql))
         if done == number:
             return time.time()
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.002)
 
 
 TALLY = Tally()

@@ -59,11 +59,12 @@ async def ours_stored(server: str) -> float:
 
 
 async def ours_asked(server: str) -> float:
-    async with database(server) as url, toolkit(Tally(), url) as kit:
+    tally = Tally()
+    async with database(server) as url, toolkit(tally, url) as kit:
         work = {"operation": "schedule", "schedule": "now", "agentool_name": "tick", "input_data": {"operation": "tick", "due": 0.0}}
         began = time.time()
         await ask(lambda number: kit.injector.run("scheduler", {**work, "job_id": f"job{number:06d}"}))
-        return SQL_JOBS / (await all_recorded(kit, SQL_JOBS) - began)
+        return SQL_JOBS / (await all_recorded(kit, tally, SQL_JOBS) - began)
 
 
 async def theirs(server: str, *, stored: bool) -> float:
