@@ -278,17 +278,19 @@ class Dispatch:
 
     def _written(self, ended: Sequence[Ended]) -> None:
         """Go on after attempts whose ends were written down together."""
-        for active, outcome, written in ended:
+        for active, outcome, _ in ended:
             self._gone(active, outcome)
-            if written is not None and written.in_doubt:
-                self.in_doubt = True
-        kept = [(active, written) for active, _, written in ended if written is not None and written.kept]
         if self._events.is_heard:
-            self._events.executions_changed([(written.execution, active.work.caller.name) for active, written in kept])
-        for _, (execution, _, has_message, downstream, _) in kept:
-            if execution.retry_at is not None:
+            kept = [(written.execution, active.work.caller.name) for active, _, written in ended if written and written.kept]
+            self._events.executions_changed(kept)
+        for _, _, written in ended:
+            if written is None:
+                continue
+            execution, is_kept, has_message, downstream, in_doubt = written
+            self.in_doubt = self.in_doubt or in_doubt
+            if is_kept and execution.retry_at is not None:
                 self._retries.keep(execution, execution.retry_at)
-            if has_message or downstream:
+            if is_kept and (has_message or downstream):
                 self._follow(downstream, has_message)
 
     def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
