@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from datetime import timedelta
 
 import pytest
 
-from agentoolkit.database.database import Database
+from agentoolkit.database.database import Database, Session
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.database.order import LockOrder
 from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Message, PendingCancel
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
@@ -330,4 +333,28 @@ async def test_who_reads_and_does_not_beat_notices_a_silence_once(postgres_url: 
         judges._ownership._heard_since -= 12_000_000
     assert seen == [2, 2, 1]
     for store in (judges, ended):
+        await store.close()
+
+
+async def test_a_lease_that_runs_out_while_its_row_is_locked_has_run_out(postgres_url: str):
+    """A leader that waits for the row asks for the time when it has it: it writes nothing after its lease."""
+    first, second = (SqlJobStore(Database(dialect_for(postgres_url), MIGRATIONS), ManualTime(START)) for _ in range(2))
+    for store in (first, second):
+        await store.open()
+        store._heartbeat.stop()
+    assert await first.lead(START)
+    await sql(second, "UPDATE agentool_leases SET expires_at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + 200000")
+    is_locked = threading.Event()
+
+    def lock(session: Session) -> None:
+        session.row("SELECT 1 FROM agentool_leases FOR UPDATE")
+        is_locked.set()
+        session.row("SELECT pg_sleep(0.4)")
+
+    def look(session: Session) -> bool:
+        return is_locked.wait(10) and first._ownership._holds_lease(session, " FOR SHARE")
+
+    work = (second._database.write(lock, order=LockOrder.QUEUES), first._database.write(look, order=LockOrder.QUEUES))
+    assert await asyncio.gather(*work) == [None, False]
+    for store in (first, second):
         await store.close()

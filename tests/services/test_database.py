@@ -12,6 +12,7 @@ import pytest
 
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
+from agentoolkit.database.session import CommitUnknown
 
 from .notes import MIGRATIONS, fails, note, note_all, notes, open_and_close
 
@@ -101,6 +102,31 @@ async def test_one_connection_serves_who_reads_and_who_writes(database_url: str,
         {"postgres": 1, "sqlite": 2}[database.dialect.name],
     )
     await database.close()
+
+
+async def test_a_commit_that_is_lost_is_told_to_nobody_who_only_reads(database_url: str, nothing_left: None, monkeypatch: Any):
+    """Though one connection serves both, and both wait for it together; PostgreSQL is asked once for a read there, too."""
+    database = Database(dialect_for(database_url, "normal"), MIGRATIONS, reads_apart=False)
+    await database.open()
+    go_on = threading.Event()
+    busy = asyncio.ensure_future(database.write(lambda _: go_on.wait(10)))
+    await asyncio.sleep(0)
+    both = asyncio.gather(database.write(note(1)), database.read(notes), return_exceptions=True)
+    await asyncio.sleep(0)
+    monkeypatch.setattr(database._writer, "_commit", lost)
+    go_on.set()
+    told, read = await both
+    with pytest.raises(CommitUnknown):
+        await busy
+    assert (type(told), read) == (CommitUnknown, [])
+    counting = database._reader._connection = Counting(database._reader._connection)
+    await database.read(notes)
+    assert counting.asked == {"postgres": 1, "sqlite": 3}[database.dialect.name]
+    await database.close()
+
+
+def lost(_: Any) -> None:
+    raise CommitUnknown("The connection was lost during a commit.")
 
 
 async def test_an_open_of_a_migrated_database_writes_nothing(database: Database):

@@ -147,11 +147,11 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Do work that only reads."""
-        return await self._thread(self._reader).do(work, LockOrder.NONE)
+        return await self._thread(self._reader).do(work, LockOrder.READING)
 
     async def read_together(self, work: BulkWork, fact: Any) -> Any:
         """Do work that only reads together with all who ask for the same at the same time. See `write_together`."""
-        return await self._gather(self._reader, Item(work, [], [], LockOrder.NONE), fact)[1]
+        return await self._gather(self._reader, Item(work, [], [], LockOrder.READING), fact)[1]
 
     def _gather(self, thread: DatabaseThread | None, item: Item, fact: Any) -> tuple[_Gathering, asyncio.Future[Any]]:
         """Add a fact to the work of this kind that is handed over at the end of this turn."""

@@ -12,15 +12,17 @@ class LockOrder(IntEnum):
     each process. SQLite has one writer anyway.
     """
 
-    NONE = 0
-    """Reading, and migrations, which have a lock of their own."""
-    JOBS = 1
+    READING = 0
+    """Nothing is locked, nor written."""
+    NONE = 1
+    """Migrations, which have a lock of their own."""
+    JOBS = 2
     """And everything that has no room of its own: what is cheap and seldom."""
-    EXECUTIONS = 2
+    EXECUTIONS = 3
     """Rows of executions alone. Work there may read, and then writes by one statement, which passes over rows that others lock."""
-    QUEUES = 3
-    VALUES = 4
-    EVENTS = 5
+    QUEUES = 4
+    VALUES = 5
+    EVENTS = 6
 
     @property
     def is_exclusive(self) -> bool:

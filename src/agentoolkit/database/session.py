@@ -103,7 +103,7 @@ class Dialect(Protocol):
 
 
 class Session:
-    """Runs statements inside a transaction that somebody else begins and ends."""
+    """Runs statements. Somebody else begins and ends their transaction; what only reads has none where it would see no more in one."""
 
     __slots__ = ("_cursor", "_dialect", "_translated", "kept", "wrote")
 

@@ -97,7 +97,8 @@ class DatabaseThread:
                     batch.append(more)
                 if len(batch) < MAX_AT_ONCE:
                     self._waiting.put(None)  # the end came into the batch: meet it again after it
-            self._do_all(batch)
+            for part in _divided(batch):
+                self._do_all(part)
         self._disconnect()
         self._over = True  # from here on `put` sees to what comes, so that nothing is left between the two
         self._refuse_waiting()
@@ -147,13 +148,13 @@ class DatabaseThread:
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
-        alone = _commits_itself(batch) if self._writes else not self._dialect.reads_in_transactions
+        room = min(item.order for item in batch)
+        alone = not self._dialect.reads_in_transactions if room is LockOrder.READING else _commits_itself(batch)
         if alone and self._connection is not None and self._dialect.was_closed(self._connection):
             self._disconnect()  # nothing is begun that would be told of it, and done again
         if self._connection is None:
             self._connection = self._dialect.connect(writes=self._writes)
         with closing(self._connection.cursor()) as cursor:
-            room = min(item.order for item in batch)
             session = Session(cursor, self._dialect, self._translated, self._kept)
             if alone:
                 return self._without_transaction(session, batch, room)
@@ -246,6 +247,13 @@ class DatabaseThread:
 
 _LEFT_OUT = object()
 """The answer to a fact whose caller was cancelled before its work was begun."""
+
+
+def _divided(batch: Sequence[Item]) -> list[list[Item]]:
+    """Put what only reads before the rest, and by itself: a commit that fails is none of its own."""
+    reading = [item for item in batch if item.order is LockOrder.READING]
+    writing = [item for item in batch if item.order is not LockOrder.READING]
+    return [part for part in (reading, writing) if part]
 
 
 def _commits_itself(batch: Sequence[Item]) -> bool:

@@ -26,7 +26,7 @@ _LATEST = 253_402_300_799_999_999
 LEASE_SECONDS = 12.0
 """Silence after which the lead goes to another process."""
 
-_NOW = {"postgres": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)", "sqlite": "CAST(:here AS BIGINT)"}
+_NOW = {"postgres": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)", "sqlite": "CAST(:machine_now AS BIGINT)"}
 """The present instant by the clock that all of the database's processes share. Those of a SQLite file are on one machine."""
 
 _BEAT = """
@@ -35,6 +35,7 @@ _BEAT = """
 """
 _RENEW = "UPDATE agentool_leases SET expires_at = :expires WHERE name = 'leader' AND owner = :owner AND expires_at > :now"
 _KEEP = "UPDATE agentool_leases SET expires_at = :expires WHERE name = 'leader' AND owner = :owner"
+_LEASE_OF_OWNER = "SELECT expires_at FROM agentool_leases WHERE name = 'leader' AND owner = :owner"
 _LEASE = """
     SELECT l.owner, l.expires_at, o.host, o.pid, o.started_at, o.heartbeat_at
     FROM agentool_leases l LEFT JOIN agentool_owners o ON o.owner = l.owner WHERE l.name = 'leader'
@@ -62,7 +63,7 @@ class Ownership:
     def now(self, session: Session) -> int:
         """Return the present instant by the clock that all of the database's processes share."""
         if session.dialect == "sqlite":
-            return self._here
+            return self._machine_now
         row = session.row(f"SELECT {_NOW[session.dialect]}")
         return int(row[0]) if row else 0
 
@@ -95,12 +96,13 @@ class Ownership:
 
     def _holds_lease(self, session: Session, lock: str) -> bool:
         now = _NOW[session.dialect]
-        sql = f"SELECT expires_at, {now} FROM agentool_leases WHERE name = 'leader' AND owner = :owner{lock}"  # noqa: S608  constants of ours
-        row = session.row(sql, {"owner": self.owner, "here": self._here})
+        # The clock is asked outside, and so after the wait for the lock.
+        sql = f"SELECT expires_at, {now} FROM ({_LEASE_OF_OWNER}{lock}) lease"  # noqa: S608  constants of ours
+        row = session.row(sql, {"owner": self.owner, "machine_now": self._machine_now})
         return row is not None and _whole(row[0]) > row[1]
 
     @property
-    def _here(self) -> int:
+    def _machine_now(self) -> int:
         """The present instant by this machine's clock."""
         return micros(self._time.now()) or 0
 
