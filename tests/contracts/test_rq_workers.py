@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from rq import Callback, Queue
 from rq.job import Job
 from rq.webhook import Webhook
 
+from agentoolkit.entrypoints.background import BackgroundToolkit
+from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.rq import FUNCTION
 
 from .workers import PATIENCE, RQ_COMMAND, environment_of, running
@@ -34,6 +38,19 @@ def queue(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Ite
     environment["PYTHONPATH"] += f":{tmp_path}"
     with redis.Redis.from_url(redis_url) as client, running(request.param, environment, tmp_path / "output", "Listening on"):
         yield Queue("agentool.high", client, serializer="json")
+
+
+def test_a_message_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """RQ's own worker, too, calls what a message names in a fork that ends without a word: its process would stay in the list of them."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(tmp_path / "jobs.db"))
+    from agentoolkit.entrypoints import rq_worker
+
+    toolkit = BackgroundToolkit(Settings(), runs_jobs=False)
+    monkeypatch.setattr(rq_worker, "forked_toolkit", toolkit)
+    rq_worker.run_executions([])
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as database:
+        left = database.execute("SELECT owner FROM agentool_owners").fetchall()
+    assert (toolkit.is_alive, left) == (False, [])
 
 
 def _ended(queue: Queue, function: str, *given: Any, **more: Any) -> Job:

@@ -73,25 +73,28 @@ class ExecutionsJob(Job):
         """Send nothing: who can write to Redis would let this machine post to where only it may."""
 
 
-class ForkedExecutionsJob(ExecutionsJob):
-    """The same in a process that is forked off for it."""
+class InProcessExecutionsJob(ExecutionsJob):
+    """The same where the next message is met by the same process."""
 
     @property
     def _calls(self) -> Callable[[list[str]], None]:
-        return run_executions_in_fork
+        return run_executions_in_process
 
 
 def run_executions(execution_ids: list[str]) -> None:
-    """Claim executions and run them until their outcomes are written. What another process has is passed over."""
-    toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
+    """Claim executions and run them until their outcomes are written. What another process has is passed over.
 
-
-def run_executions_in_fork(execution_ids: list[str]) -> None:
-    """See `run_executions`."""
+    Nothing is left open: most workers of RQ, its own among them, fork for this, and their forks end without a word.
+    """
     try:
         forked_toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
-    finally:  # this process ends now, without a word
+    finally:
         forked_toolkit.stop()
+
+
+def run_executions_in_process(execution_ids: list[str]) -> None:
+    """See `run_executions`. The toolkit stays open for the next message."""
+    toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
 
 
 class _ExecutionsWorker:
@@ -113,8 +116,6 @@ class _ExecutionsWorker:
 class ForkingWorker(_ExecutionsWorker, Worker):
     """Forks for each message. What a fork needs is imported before, so a change of a plugin needs a new worker."""
 
-    message_class = ForkedExecutionsJob
-
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
         forked_toolkit.prepare()
@@ -123,6 +124,8 @@ class ForkingWorker(_ExecutionsWorker, Worker):
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):
     """Works in one process."""
+
+    message_class = InProcessExecutionsJob
 
 
 def work(*, forks: bool) -> None:
