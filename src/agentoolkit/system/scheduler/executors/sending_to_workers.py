@@ -135,7 +135,7 @@ class RemoteExecutor(LocalExecutor):
                 if wanted := list(self._still_wanted(messages[begin : begin + MESSAGES_AT_ONCE])):
                     await courier.send(wanted)
         except Exception as error:
-            unsent = _ids(messages[begin:])
+            unsent = _ids(self._still_wanted(messages[begin:]))
             logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, _reason(error))
             self._send_again_soon(unsent)
         for execution_id in _ids(messages):
