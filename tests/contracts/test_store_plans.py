@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 from psycopg.sql import Literal
 
-from agentoolkit.database import dialects
+from agentoolkit.database import rows_as_table
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
@@ -287,7 +287,7 @@ async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, m
     """What a statement reads is in keeping with its answer or with `WINDOW` and `SOON`, whatever the statistics know."""
     monkeypatch.setattr(walk, "WINDOW", 200)
     monkeypatch.setattr(searching, "SOON", 200)
-    monkeypatch.setattr(dialects, "_MANY", 2)  # the statements of long portions; the others are explained above
+    monkeypatch.setattr(rows_as_table, "MANY", 2)  # the statements of long portions; the others are explained above
     touched = Touched()
     watch(touched, monkeypatch)
     await use(full)

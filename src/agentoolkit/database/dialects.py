@@ -9,14 +9,13 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from itertools import chain, compress, count
-from operator import not_
 from pathlib import Path
 from typing import Any
 
 from agentool.errors import MissingExtra
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.private import make_private
+from agentoolkit.database.rows_as_table import tables_of
 from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dialect, DriverCursor
 from agentoolkit.settings import Durability
 
@@ -43,13 +42,6 @@ JOURNAL_BYTES = 16_000_000
 
 JOURNAL_PAGES = 3_500
 """Pages of it after which a commit writes it back: at SQLite's thousand that took a fifth of the system's time for a new job."""
-
-_PORTIONS = (512, 500, 256, 128, 100, 64, 32, 16, 8, 4, 2, 1)
-"""Rows in one statement: few sizes, so that SQLite meets the same statements again. Among them are the usual numbers: what is asked
-for in portions, what one claim holds, and what has room at once. A statement cost as much as 6 to 15 rows (ids, an empty table)."""
-
-_MANY = 32
-"""Rows from which on a statement is made for what is the same in all of them. Of shorter ones there would be too many to meet again."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -145,14 +137,7 @@ class Sqlite:
         """There is one writer anyway."""
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
-        if len(rows) == 1:
-            yield _table(tuple(columns), (True,) * len(columns), 1), rows[0]
-            return
-        start = 0
-        while start < len(rows):
-            number = next(size for size in _PORTIONS if size <= len(rows) - start)
-            yield _table_of(tuple(columns), rows[start : start + number])
-            start += number
+        return tables_of(tuple(columns), rows)
 
     def has_rows(self, cursor: DriverCursor) -> bool:
         return cursor.description is not None
@@ -299,28 +284,6 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
-
-
-def _table_of(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """Return rows as the table ``r``, and its parameters: one for a column that is the same in all, as most are that a firing writes."""
-    number = len(rows)
-    ids, *others = zip(*rows, strict=True)
-    if number < _MANY:
-        same = (number == 1,) * len(columns)
-    else:
-        same = (False, *(each[0] == each[-1] and each.count(each[0]) == number for each in others))
-    told = [each[0] for each in compress((ids, *others), same)]
-    own = compress((ids, *others), map(not_, same))
-    return _table(columns, same, number), [*told, *chain.from_iterable(zip(*own, strict=True))]
-
-
-@lru_cache(maxsize=256)
-def _table(columns: tuple[str, ...], same: tuple[bool, ...], number: int) -> str:
-    own = count(1)
-    selected = ", ".join("?" if is_same else f"column{next(own)}" for is_same in same)
-    row = f"({', '.join('?' * same.count(False))})"
-    rows = f" FROM (VALUES {', '.join([row] * number)})" if number > 1 else ""
-    return f"WITH r ({', '.join(columns)}) AS (SELECT {selected}{rows})"
 
 
 @lru_cache(maxsize=256)

@@ -11,8 +11,8 @@ Key = TypeVar("Key", str, tuple[datetime, str])
 
 MAX_BLOCK = 1_000
 """Keys in one block: to put a key in its place, or take it out, moves no more than these."""
-CLOSE = 8
-"""Keys that came or went are near each other where they are one in so many of those between them: then these are gone through once."""
+FEW_BETWEEN = 8
+"""Keys of a block for each one that changed, up to which all between the first and the last of these are gone through at once."""
 MAX_CHANGED = 1_000
 """Keys that came or went since the keys were put in order: as many are looked up at once, which takes a few milliseconds."""
 
@@ -82,14 +82,14 @@ class OrderedKeys(Generic[Key]):
         """Bring one block up to date with what came and went there."""
         block = self._blocks[place]
         low, high = bisect_left(block, keys[0]), bisect_right(block, keys[-1])
-        if high - low <= CLOSE * len(keys):
+        if high - low <= FEW_BETWEEN * len(keys):
             left = [key for key in block[low:high] if key not in changed]
             block[low:high] = sorted([*left, *(key for key in keys if changed[key])])
         else:
             for key in keys:
                 within = bisect_left(block, key)
-                is_there = within < len(block) and block[within] == key
-                block[within : within + is_there] = [key] if changed[key] else []
+                end = within + 1 if within < len(block) and block[within] == key else within
+                block[within:end] = [key] if changed[key] else []
         self._divide(place)
 
     def _divide(self, place: int) -> None:

@@ -154,7 +154,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     costs = [(id_, cost) for id_ in done if ended[id_].agentool_name == AGENT and (cost := cost_of(ended[id_])) is not None]
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
-    prune(tx, [(ended[id_].job_id, id_) for id_, _, may_be_long in written if may_be_long])
+    prune(tx, [(ended[id_].job_id, id_) for id_, _, history_may_be_full in written if history_may_be_full])
     make_room(tx, [(row[0], row[_RESULT]) for row in rows if row[_RESULT] and row[0] in done])
     pause_failing(tx, {ended[id_].job_id for id_ in done if ended[id_].status in FAILURES})
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
