@@ -47,6 +47,9 @@ class Caller:
         if not self.name.strip() or len(self.name) > MAX_NAME:
             problem = f"A caller's name has 1 to {MAX_NAME} characters, not {excerpt(self.name)}."
             raise ConfigurationError(problem, field="name", value=self.name)
+        # Whoever gives others, which a type checker refuses, gets a caller that is remembered as any other.
+        object.__setattr__(self, "scopes", frozenset(self.scopes))
+        object.__setattr__(self, "lineage", tuple(self.lineage))
 
     @property
     def is_admin(self) -> bool:

@@ -109,3 +109,9 @@ def test_a_caller_has_a_name(name: str) -> None:
     """Nobody asks namelessly, or by a name too long to keep."""
     with pytest.raises(ConfigurationError, match="1 to 200 characters"):
         Caller(name)
+
+
+def test_whoever_gives_a_set_is_a_caller_as_any_other() -> None:
+    """Scopes and a lineage that no type checker would take are kept as those are that it takes."""
+    caller = Caller("maria", scopes={"read"}, lineage=["job@1"])  # type: ignore[arg-type]
+    assert (caller, hash(caller)) == (Caller("maria", scopes=frozenset({"read"}), lineage=("job@1",)), hash(caller))

@@ -373,3 +373,13 @@ async def test_an_empty_label_is_none(ask: Asking):
     await ask("increment", name="e")
     assert (await ask("increment", name="e", labels={"a": ""})).value == 2
     assert "e 2\n" in await ask.text()
+
+
+def test_what_is_not_counted_costs_no_other_of_its_moment():
+    """Where there may be no further series, others that began or ended at that moment are counted all the same."""
+    registry = Registry(2, 10)
+    now, statuses = datetime(2030, 1, 1, tzinfo=UTC), [ExecutionStatus(name) for name in ("success", "failed", "cancelled", "success")]
+    ended = [Execution(f"job@{number}", "job", "x", now, status=status, finished_at=now) for number, status in enumerate(statuses)]
+    SchedulerFigures(registry)([Event("scheduler.task.success", "job", None, execution) for execution in ended])
+    counted = next(metric for metric in registry.all() if metric.name == "agentool_executions_total")
+    assert sum(series.value for series in counted.series.values()) == 3

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from agentool import ConfigurationError
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.schedules import Schedule
 
@@ -134,6 +135,31 @@ async def test_listener_can_leave(kit, scheduler):
     leave()
     await scheduler.add("1 minute", job_id="job")
     assert heard == []
+
+
+async def test_what_listens_to_portions_harms_no_other(kit, scheduler):
+    """What it is told it cannot take from others; one that it removes is told nothing more."""
+    heard = []
+
+    def hostile(events):
+        leave()
+        events.clear()
+
+    kit.scheduler.subscribe_to_portions(hostile)
+    leave = kit.scheduler.subscribe_to_portions(heard.append)
+    kit.scheduler.subscribe(lambda event: heard.append(event.type))
+    await scheduler.add("1 minute", job_id="job")
+    assert heard == ["scheduler.task.scheduled"]
+
+
+async def test_what_listens_to_portions_is_not_asynchronous(kit):
+    """It is refused as any other listener is."""
+
+    async def nobody_waits(events):
+        pass
+
+    with pytest.raises(ConfigurationError, match="asynchronous"):
+        kit.scheduler.subscribe_to_portions(nobody_waits)
 
 
 async def test_listener_hears_nothing_of_a_moment_in_which_it_left(kit, scheduler, probe):

@@ -76,6 +76,17 @@ async def test_what_is_due_while_jobs_are_added_waits_for_all_of_them(kit, sched
     assert (held, await scheduler.statuses("first"), await scheduler.statuses("second")) == ([], ["success"], ["success"])
 
 
+@pytest.mark.parametrize("operation", ["pause", "cancel"])
+async def test_a_change_while_claims_are_suspended_loses_no_due_time(kit, scheduler, operation):
+    """Who changes a job that has come due meanwhile has its due time claimed first, as at any other time."""
+    await scheduler.add("1 hour", job_id="job")
+    async with kit.scheduler.lifecycle.claims_suspended():
+        await kit.advance(hours=1.5)
+        await scheduler(operation, job_id="job")
+    await kit.advance(minutes=1)
+    assert len(await scheduler.history("job")) == 1
+
+
 async def test_holding_does_not_outlive_a_stop(kit, scheduler, probe):
     """A scheduler that is stopped inside the block stays stopped after it."""
     async with kit.scheduler.lifecycle.claims_suspended():

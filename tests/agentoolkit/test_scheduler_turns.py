@@ -115,8 +115,9 @@ async def test_many_jobs_due_at_once_are_claimed_a_portion_at_a_time(monkeypatch
     monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
     async with filled() as (kit, engine):
         monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
-        assert await turns(claims) >= JOBS // 2
+        engine.claiming.open()
+        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
+        assert await turns(engine.claiming.wait_idle()) >= JOBS // 2
         found = await kit.scheduler.store.executions(None, 10)
     assert sorted(execution.job_id for execution in found) == [f"job{number}" for number in range(JOBS)]
 
@@ -126,10 +127,11 @@ async def test_a_stop_between_two_portions_leaves_the_rest_due(monkeypatch: pyte
     monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
     async with filled() as (kit, engine):
         monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
+        engine.claiming.open()
+        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
         await asyncio.sleep(0)
         engine.claiming.stop()
-        await claims
+        await engine.claiming.wait_idle()
         assert len(await kit.scheduler.store.executions(None, 10)) == 2
 
 
@@ -138,10 +140,11 @@ async def test_a_suspension_between_two_portions_puts_the_rest_by(monkeypatch: p
     monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
     async with filled() as (kit, engine):
         monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        claims = engine.claiming.claim([f"job{number}" for number in range(JOBS)])
+        engine.claiming.open()
+        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
         await asyncio.sleep(0)
         async with kit.scheduler.lifecycle.claims_suspended():
-            await claims
+            await engine.claiming.wait_idle()
             claimed = len(await kit.scheduler.store.executions(None, 10))
         await engine.claiming.wait_idle()
         assert (claimed, len(await kit.scheduler.store.executions(None, 10))) == (2, JOBS)

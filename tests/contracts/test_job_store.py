@@ -98,6 +98,16 @@ async def test_a_name_leads_to_the_newest_of_those_that_are_over(store: JobStore
     assert [stored.job.job_id for stored in found if stored] == ["live", "old", "older"]
 
 
+async def test_a_name_leads_past_a_job_that_is_over_to_a_newer_one(store: JobStore):
+    """Also where the older one was given that name afterwards, and ended then."""
+    await add(store, "newer", JobStatus.DONE, job_name="name", created_at=at(5))
+    older = await add(store, "older", job_name="other")
+    await change(store, renamed := replace(older, job_name="name"), JobState(next_run_at=at(1)))
+    found = [await store.find("name")]
+    await change(store, renamed, JobState(JobStatus.DONE))
+    assert [stored.job.job_id for stored in (*found, await store.find("name")) if stored] == ["older", "newer"]
+
+
 @pytest.mark.parametrize(("job_id", "job_name"), [("job", "other"), ("other", "name"), ("name", "other"), ("other", "job")])
 async def test_taken_id_or_name_is_refused(store: JobStore, job_id: str, job_name: str):
     """A second job with the id or name of one that can fire, crosswise too, raises JobExists, and the first stays."""

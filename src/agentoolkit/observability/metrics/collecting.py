@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from agentoolkit.observability.metrics.errors import TooManySeries
 from agentoolkit.observability.metrics.registry import Histogram, Number, Registry
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.decisions.retry import only_waits
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
+
+logger = logging.getLogger(__name__)
 
 Collect = Callable[[Registry], Awaitable[None]]
 """Brings figures up to date before they are shown."""
@@ -38,7 +42,10 @@ class SchedulerFigures:
             self._forget()
         for event in events:
             if event.execution is not None:
-                self._count(event.execution, elsewhere=event.elsewhere)
+                try:
+                    self._count(event.execution, elsewhere=event.elsewhere)
+                except TooManySeries:  # others of this moment are counted all the same
+                    logger.exception("%s is not counted", event.execution.execution_id)
 
     def _count(self, execution: Execution, *, elsewhere: bool) -> None:
         status, name, started_at = execution.status, execution.agentool_name, execution.started_at

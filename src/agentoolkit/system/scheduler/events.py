@@ -62,7 +62,11 @@ PortionListener = Callable[[Sequence[Event]], None]
 
 
 class EventPublisher:
-    """Calls every listener with every event, at once and in order. A listener that raises is logged and kept."""
+    """Calls every listener with every event, at once and in order, one listener after the other.
+
+    What begins or ends at one moment is told together: one listener hears all of it before the next does. A listener that raises is
+    logged and kept.
+    """
 
     def __init__(self) -> None:
         self._listeners: tuple[PortionListener, ...] = ()
@@ -75,10 +79,7 @@ class EventPublisher:
         Raises:
             ConfigurationError: It cannot be called with an event, or is asynchronous: nobody would wait for it.
         """
-        check_listener(listener)
-        if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004  its own method
-            problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
-            raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
+        _check(listener)
         subscribed = [listener]
         leave = self.subscribe_to_portions(partial(_tell_each, subscribed))
 
@@ -91,8 +92,10 @@ class EventPublisher:
     def subscribe_to_portions(self, listener: PortionListener) -> Callable[[], None]:
         """Add a listener that is called with all events of one moment together; the answer is that of `subscribe`.
 
-        A hundred executions that begin at once are one call: for those who listen always and seldom want anything.
+        A hundred executions that begin at once are one call: for those who listen always and seldom want anything. Where it raises,
+        the rest of that moment is not told to it. Raises as `subscribe`.
         """
+        _check(listener)
         subscribed = [listener]
         self._listeners, self.is_heard = (*self._listeners, listener), True
 
@@ -105,10 +108,10 @@ class EventPublisher:
         return unsubscribe
 
     def scheduled(self, job: Job) -> None:
-        self._tell([Event("scheduler.task.scheduled", job.job_id, job=job, owner=job.owner)])
+        self._tell(Event("scheduler.task.scheduled", job.job_id, job=job, owner=job.owner))
 
     def cancelled(self, job: Job) -> None:
-        self._tell([Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner)])
+        self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
 
     def execution_changed(self, execution: Execution, owner: str = "") -> None:
         """Tell how an execution stands now, and whose job it belongs to, where that is known."""
@@ -117,11 +120,19 @@ class EventPublisher:
     def executions_changed(self, changed: Iterable[tuple[Execution, str]], *, elsewhere: bool = False) -> None:
         """Tell how executions stand now that changed together, each with the owner of its job."""
         if self.is_heard:
-            self._tell([_event((_OUTCOMES[one.status], one.job_id, None, one, owner, elsewhere)) for one, owner in changed])
+            self._tell(*[_event((_OUTCOMES[one.status], one.job_id, None, one, owner, elsewhere)) for one, owner in changed])
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _tell(self, *events: Event) -> None:
         for listener in self._listeners if events else ():
-            _call(listener, events, events[0])
+            if listener in self._listeners:  # one before it may have removed it
+                _call(listener, events, events[0])
+
+
+def _check(listener: Callable[..., object]) -> None:
+    check_listener(listener)
+    if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004  its own method
+        problem = f"{getattr(listener, '__name__', listener)!r} is asynchronous, and a listener is called and not awaited."
+        raise ConfigurationError(problem, field="listener", remedy="Give a function that starts a task of its own.")
 
 
 def _tell_each(subscribed: Sequence[Listener], events: Sequence[Event]) -> None:

@@ -50,7 +50,7 @@ class Claiming:
         """Executions that a claim at an instant may have begun, though no answer came. Room is held for them until it is known."""
         self._suspensions = 0
         self._put_by: list[Due] = []
-        """What is claimed when nobody suspends claims any more."""
+        """What has rung, and is claimed when nobody suspends claims any more."""
         self._stopped = False
         self.failing = False
         """Did the latest claim fail?"""
@@ -73,8 +73,11 @@ class Claiming:
             self.ring(early)
 
     def claim(self, job_ids: Iterable[str]) -> asyncio.Task[None]:
-        """Claim these jobs' due times. The task ends when they are with the executor."""
-        return self._rounds.start(self._claim([(job_id, None) for job_id in job_ids]))
+        """Claim these jobs' due times, also while claims are suspended: what changes a job counts on it.
+
+        The task ends when they are with the executor.
+        """
+        return self._rounds.start(self._claim_together([(job_id, None) for job_id in job_ids]))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
         """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
@@ -82,18 +85,19 @@ class Claiming:
             self._clock.set_alarm(job_id, at)
 
     def suspend(self) -> None:
-        """Claim nothing until `resume` was called as often."""
+        """Claim nothing that rings until `resume` was called as often."""
         self._suspensions += 1
         self._clock.pause()
 
     def resume(self) -> None:
-        """End one suspension. After the last one, claim what has come due meanwhile."""
+        """End one suspension. After the last one, claim what has rung meanwhile; who leads anew reads what is due."""
         self._suspensions -= 1
-        if self._suspensions or not self._clock.running:
+        if self._suspensions:
             return
-        self._clock.resume()
         put_by, self._put_by = self._put_by, []
-        if put_by:
+        if self._clock.running:
+            self._clock.resume()
+        if put_by and self._dispatch.leading:
             self._rounds.start(self._claim(put_by))
 
     def stop(self) -> None:

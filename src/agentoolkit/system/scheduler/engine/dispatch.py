@@ -305,4 +305,8 @@ class Dispatch:
         for claimed in downstream:
             # Where nothing may start it, it waits to be found by `take_over`.
             if claimed.execution.finished or self.leading:
-                self.take_over(claimed)
+                try:
+                    self.take_over(claimed)
+                except Exception:  # it is looked for again, and the others go on
+                    log_failure(logger, "%s was not begun", claimed.execution.execution_id)
+                    self.in_doubt = True

@@ -127,6 +127,9 @@ class MemoryJobs(dict[str, StoredJob]):
         if state.status is not stored.state.status:
             self._leave(stored)
             self._enter(after)
+            if job.job_name in self._namesakes:  # a newer one that is over goes before it
+                self._take_name(job)
+                self._give_name(after)
         self._place(after)
         return after
 
@@ -163,17 +166,22 @@ class MemoryJobs(dict[str, StoredJob]):
         name, first = stored.job.job_name, stored
         holder = self.get(self._names.get(name, ""))
         if holder is not None and holder.job.job_id != stored.job.job_id:
-            other, first = sorted((holder, stored), key=lambda each: (each.state.status is not _DONE, created(each)))
+            other, first = sorted((holder, stored), key=_before_others)
             self._namesakes[name].add(other.job.job_id)
         self._names[name] = first.job.job_id
 
     def _take_name(self, job: Job) -> None:
-        """Let a job's name lead to its namesakes, if there are any."""
-        name, others = job.job_name, self._namesakes.pop(job.job_name, None)
+        """Let a job's name lead to the first of its namesakes, if there are any."""
+        name = job.job_name
+        others = self._namesakes.pop(name, set())
+        others.discard(job.job_id)
         if self._names.get(name) == job.job_id:
             del self._names[name]
-        for job_id in (others or set()) - {job.job_id}:
-            self._give_name(self[job_id])
+            if others:
+                self._names[name] = max(others, key=lambda job_id: _before_others(self[job_id]))
+                others.discard(self._names[name])
+        if others:
+            self._namesakes[name] = others
 
     def _place(self, stored: StoredJob) -> None:
         (job, state), due = stored, self._due
@@ -212,6 +220,11 @@ class MemoryJobs(dict[str, StoredJob]):
         jobs.remove((job.created_at, job.job_id))
         if not jobs:
             del self._owned[owner]
+
+
+def _before_others(stored: StoredJob) -> tuple[bool, tuple[datetime, str]]:
+    """Return what a name leads by: to a job that can still fire, then to a newer one."""
+    return stored.state.status is not _DONE, created(stored)
 
 
 def created(stored: StoredJob) -> tuple[datetime, str]:

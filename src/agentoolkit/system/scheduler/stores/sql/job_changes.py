@@ -97,7 +97,7 @@ async def replace(store: Transactions, job: Job, state: JobState, before: JobSta
 @writes
 def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: datetime, note: AuditEntry | None = None) -> Removed:
     """See `JobStore.exchange`."""
-    revision = _take_revisions(tx.session, 1)  # first, as in `_add`: it locks
+    revision = _take_revisions(tx.session, 1)  # first: it locks
     if _stands(tx.session, [old.job.job_id]).get(old.job.job_id) != old.state:
         return Removed(False)
     (held,) = held_by(tx.session, [job])
@@ -188,7 +188,7 @@ def _replace(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exc
 
 
 def _replace_portion(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
-    first = _take_revisions(tx.session, len(wanted))  # first, as in `_add`: it locks
+    first = _take_revisions(tx.session, len(wanted))  # first: it locks
     stands = _stands(tx.session, [one.job.job_id for one in wanted])
     taken = taken_by(tx.session, [one.job for one in wanted])
     answers: list[bool | Exception] = []
