@@ -173,13 +173,14 @@ class MemoryJobs(dict[str, StoredJob]):
     def _take_name(self, job: Job) -> None:
         """Let a job's name lead to the first of its namesakes, if there are any."""
         name = job.job_name
-        others = self._namesakes.pop(name, set())
-        others.discard(job.job_id)
         if self._names.get(name) == job.job_id:
             del self._names[name]
-            if others:
-                self._names[name] = max(others, key=lambda job_id: _before_others(self[job_id]))
-                others.discard(self._names[name])
+        if name not in self._namesakes:
+            return
+        others = self._namesakes.pop(name) - {job.job_id}
+        if others and name not in self._names:
+            self._names[name] = max(others, key=lambda job_id: _before_others(self[job_id]))
+            others.discard(self._names[name])
         if others:
             self._namesakes[name] = others
 
