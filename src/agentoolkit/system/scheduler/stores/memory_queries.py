@@ -110,14 +110,21 @@ class MemoryQueries:
         def fits(execution: Execution) -> bool:
             return execution_fits(search, execution, job_of(execution))
 
-        def counts(execution: Execution) -> bool:
-            return search.owner is None or ((job := job_of(execution)) is not None and job.owner == search.owner)
-
         few = self._few_jobs(search.owner)
         # The histories of few jobs are sorted once, as they stand now: not again for each portion.
         held = self._history.newest(before, few) if few is not None else None
-        found, following = await page_of(lambda start: held or self._history.newest(start), before, fits, place_of, limit, counts=counts)
+        found, following = await page_of(lambda start: held or self._history.newest(start), before, fits, place_of, limit)
+        if search.owner is not None and few is None and following is not None and len(found) < limit:
+            own = await self._own_executions(search.owner, following)  # others' may be any number
+            more, following = await page_of(lambda _: own, following, fits, place_of, limit - len(found))
+            found += more
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
+
+    async def _own_executions(self, owner: str, before: Position) -> Iterable[Execution]:
+        """Return the executions of an owner's jobs as they stand now, those due latest first."""
+        ids = [stored.job.job_id for stored in self._jobs.of_owner(owner)]
+        histories = [self._history.newest(before, portion) async for portion in in_portions(ids, PORTION)]
+        return merge(*histories, key=place_of, reverse=True)
 
     def _few_jobs(self, owner: str | None) -> list[str] | None:
         """Return the ids of an owner's jobs, if these are few."""

@@ -22,8 +22,6 @@ async def page_of(
     fits: Callable[[T], bool],
     place: Callable[[T], tuple[datetime, str]],
     limit: int,
-    *,
-    counts: Callable[[T], bool] = lambda record: True,
 ) -> tuple[list[T], Position | None]:
     """Return those that fit, at most `limit`, and where the next page begins; None: there is none.
 
@@ -33,13 +31,12 @@ async def page_of(
         fits: Does a record belong to what is looked for?
         place: Where a record stands in the order.
         limit: How many are wanted.
-        counts: Is a record one of the `WINDOW` that are looked at? The others are passed over, however many they are.
     """
     found: list[T] = []
     looked_at = 0
     while looked_at < WINDOW:
         portion = list(islice(records(start), PORTION))
-        for record in filter(counts, portion):
+        for record in portion:
             looked_at += 1
             if fits(record):
                 found.append(record)
