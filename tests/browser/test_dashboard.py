@@ -56,7 +56,7 @@ async def until_failed(kit: Toolkit, job_id: str) -> None:
 async def test_no_page_has_a_barrier(open_page: OpenPage, axe: str) -> None:
     """axe-core finds nothing; in the short form on a phone in the dark, as `test_pictures` has all views of nearly the same pages."""
     page = await open_page(bypass_csp=True)
-    views = VIEWS if os.environ.get("AGENTOOL_FULL") else VIEWS[-1:]
+    views = VIEWS if os.environ.get("AGENTOOL_FULL") else VIEWS[1:2]
     assert [one for path in PAGES for one in await barriers_of(page, axe, path, views)] == []
 
 
