@@ -97,25 +97,29 @@ def queue_retries(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed
 @writes
 def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> list[Claimed]:
     """See `JobStore.take_over`."""
-    alive = tx.ownership.alive(tx.session) if tx.ownership.leads(tx.session) else None
-    return _with_downstream(tx, _take(tx, _abandoned(tx, held, alive), now))
+    return _with_downstream(tx, _take(tx, _abandoned(tx, held, leads=tx.ownership.leads(tx.session)), now))
 
 
-def _abandoned(tx: Transaction, held: Callable[[str], bool], alive: set[str] | None) -> list[Row]:
-    """Return unfinished executions that nobody works on, the oldest first: of `owner` and, if it is known who is `alive`, of who is not."""
+def _abandoned(tx: Transaction, held: Callable[[str], bool], *, leads: bool) -> list[Row]:
+    """Return unfinished executions that nobody works on, the oldest first: of `owner` and, for who leads, of all that have ended."""
     whose = "SELECT execution_id, owner, scheduled_at FROM agentool_executions WHERE finished_at IS NULL"
-    if alive is None:
-        rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
+    if leads:
+        found = tx.session.rows(whose)
+        alive = tx.ownership.alive(tx.session)  # asked afterwards: who has claimed one by then is among them
+        rows = [row for row in found if row[1] == tx.owner or row[1] not in alive]
     else:
-        rows = [row for row in tx.session.rows(whose) if row[1] == tx.owner or row[1] not in alive]
-    left = [(due, execution_id) for execution_id, of, due in rows if of != tx.owner or not held(execution_id)]
-    return _rows(tx, [execution_id for _, execution_id in nsmallest(PORTION, left)])
+        rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
+    left = [(due, execution_id, of) for execution_id, of, due in rows if of != tx.owner or not held(execution_id)]
+    owners = {execution_id: of for _, execution_id, of in nsmallest(PORTION, left)}
+    # Who is sent one may have claimed it meanwhile, and is at work on it.
+    return [row for row in _rows(tx, owners) if row[_OWNER] == owners[row[0]]]
 
 
 def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
     """Return those of these executions whose process can be seen to have ended, and that do not wait for a later retry."""
-    alive = tx.ownership.alive(tx.session)
-    left = [row for row in _rows(tx, execution_ids) if row[_FINISHED] is None and row[_OWNER] not in alive]
+    rows = _rows(tx, execution_ids)
+    alive = tx.ownership.alive(tx.session)  # asked afterwards, as in `_abandoned`
+    left = [row for row in rows if row[_FINISHED] is None and row[_OWNER] not in alive]
     return [row for row in left if row[_STATUS] != "retrying" or (row[_RETRY] is not None and row[_RETRY] <= micros(now))]
 
 
