@@ -34,6 +34,17 @@ async def filled() -> AsyncIterator[tuple[Toolkit, Engine]]:
         yield kit, engine
 
 
+@asynccontextmanager
+async def rung(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Toolkit, Engine]]:
+    """Its jobs have come due, and are claimed two at a time, the first of them in the next turn."""
+    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
+    async with filled() as (kit, engine):
+        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
+        engine.claiming.open()
+        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
+        yield kit, engine
+
+
 async def turns(work: Awaitable[object]) -> int:
     """Do work that waits for nobody, and count how often others had their turn meanwhile."""
     doing = asyncio.ensure_future(work)
@@ -112,11 +123,7 @@ async def test_an_export_writes_a_portion_at_a_time(monkeypatch: pytest.MonkeyPa
 
 async def test_many_jobs_due_at_once_are_claimed_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch):
     """Others have a turn after each portion, and none that is due is left out."""
-    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
-    async with filled() as (kit, engine):
-        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        engine.claiming.open()
-        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
+    async with rung(monkeypatch) as (kit, engine):
         assert await turns(engine.claiming.wait_idle()) >= JOBS // 2
         found = await kit.scheduler.store.executions(None, 10)
     assert sorted(execution.job_id for execution in found) == [f"job{number}" for number in range(JOBS)]
@@ -124,11 +131,7 @@ async def test_many_jobs_due_at_once_are_claimed_a_portion_at_a_time(monkeypatch
 
 async def test_a_stop_between_two_portions_leaves_the_rest_due(monkeypatch: pytest.MonkeyPatch):
     """What was not claimed when a scheduler stops is claimed by whoever starts it again, and waits nowhere meanwhile."""
-    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
-    async with filled() as (kit, engine):
-        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        engine.claiming.open()
-        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
+    async with rung(monkeypatch) as (kit, engine):
         await asyncio.sleep(0)
         engine.claiming.stop()
         await engine.claiming.wait_idle()
@@ -137,11 +140,7 @@ async def test_a_stop_between_two_portions_leaves_the_rest_due(monkeypatch: pyte
 
 async def test_a_suspension_between_two_portions_puts_the_rest_by(monkeypatch: pytest.MonkeyPatch):
     """Nothing is claimed while claims are suspended, also of what rang before; all of it is claimed after."""
-    monkeypatch.setattr(claiming, "MAX_AT_ONCE", 2)
-    async with filled() as (kit, engine):
-        monkeypatch.setattr(kit.scheduler.parts.time, "now", lambda: NOW + timedelta(hours=1))
-        engine.claiming.open()
-        engine.claiming.ring({f"job{number}": NOW + timedelta(hours=1) for number in range(JOBS)})
+    async with rung(monkeypatch) as (kit, engine):
         await asyncio.sleep(0)
         async with kit.scheduler.lifecycle.claims_suspended():
             await engine.claiming.wait_idle()
