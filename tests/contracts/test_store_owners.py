@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -240,6 +241,52 @@ async def test_cancellation_is_asked_of_the_owner_until_it_acted(first: SqlJobSt
     request = PendingCancel(running.execution_id, "too slow")
     assert asked == [[], [request], [request], []]
     assert not await second.request_cancel(running.execution_id)
+
+
+# Processes that come while a leader looks who is alive: on SQLite one transaction sees one moment
+
+
+Between = Callable[[Callable[[], Awaitable[object]]], None]
+
+
+@pytest.fixture
+async def between(postgres_url: str, first: SqlJobStore, second: SqlJobStore, monkeypatch: pytest.MonkeyPatch) -> Between:
+    """Let the second process come, and do something, right after the leader has looked for the first time."""
+    look, loop = first._ownership.alive, asyncio.get_running_loop()
+
+    def set_work(work: Callable[[], Awaitable[object]]) -> None:
+        async def there() -> None:
+            await work()
+
+        def alive(session: Session) -> set[str]:
+            monkeypatch.setattr(first._ownership, "alive", look)
+            found = look(session) - {second.owner}
+            asyncio.run_coroutine_threadsafe(there(), loop).result(10)
+            return found
+
+        monkeypatch.setattr(first._ownership, "alive", alive)
+
+    return set_work
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_messages_of_a_process_that_has_just_come_are_its_own(first: SqlJobStore, second: SqlJobStore, between: Between):
+    """What it has ended after the leader's look is delivered by it alone."""
+    await add(first)
+    (claimed,) = await second.claim_executions([(await claim_one(first)).execution_id], START)
+    running = await begin(second, claimed.execution)
+    await sql(first, "INSERT INTO agentool_outbox VALUES ('mine', 'q', '{}', 0, 0, :owner)", owner=first.owner)
+    between(lambda: finish(second, succeed(running), Message(running.execution_id, "q", {})))
+    assert [message.execution_id for message in await first.outbox(10)] == ["mine"]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_what_a_process_that_has_just_come_claims_stays_its_own(first: SqlJobStore, second: SqlJobStore, between: Between):
+    """A leader takes over nothing of what it has claimed after the leader's look."""
+    await add(first)
+    execution_id = (await claim_one(first)).execution_id
+    between(lambda: second.claim_executions([execution_id], START))
+    assert await first.take_over(at(2), lambda _: False) == []
 
 
 # Claiming by ids, as workers do

@@ -21,7 +21,9 @@ _PUT_OUT = """
     SELECT r.execution_id, r.queue_name, r.payload, 0, r.created_at, r.owner FROM r WHERE TRUE
     ON CONFLICT (execution_id) DO NOTHING
 """
-_MESSAGES = "SELECT execution_id, queue_name, payload, attempts FROM agentool_outbox"
+_MESSAGES = "SELECT execution_id, queue_name, payload, attempts, owner FROM agentool_outbox"
+_OWNER = 4
+"""Where its owner stands in a row of a message."""
 _ANY = "SELECT 1 FROM agentool_outbox LIMIT 1"
 _DAMAGED_AT_MOST = 100
 """Damaged messages that may come before those that a page is made of."""
@@ -45,7 +47,11 @@ def outbox(tx: Transaction, limit: int) -> list[Message]:
     others = f"owner NOT IN ({EACH[tx.session.dialect]})" if alive is not None else "FALSE"
     sql = f"{_MESSAGES} WHERE owner = :owner OR {others} ORDER BY created_at, execution_id LIMIT :limit"
     parameters = {"limit": limit + _DAMAGED_AT_MOST, "owner": tx.owner, **({} if alive is None else {"ids": json.dumps(list(alive))})}
-    return _readable(tx.session.rows(sql, parameters), limit)
+    rows = tx.session.rows(sql, parameters)
+    if any(row[_OWNER] != tx.owner for row in rows):  # asked again: a process may have come between the two statements
+        alive = tx.ownership.alive(tx.session)
+        rows = [row for row in rows if row[_OWNER] == tx.owner or row[_OWNER] not in alive]
+    return _readable(rows, limit)
 
 
 @reads
