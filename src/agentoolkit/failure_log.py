@@ -1,23 +1,89 @@
-"""How work that is tried again writes of what goes wrong: what can happen any day in one line, what nobody expected with its traceback."""
+"""How work that is tried again writes of what goes wrong: a failure that goes on is one line a minute, not two a second."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 
 from agentool.errors import AgenToolError
 
+REPEATED_AFTER = 60.0
+"""Seconds after which a failure that goes on is logged again."""
+REMEMBERED = 1_000
+"""Failures whose last line is remembered."""
+
+
+class Repeats:
+    """Counts failures that were logged a short time ago.
+
+    Args:
+        clock: Returns seconds; only differences matter.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._logged: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
+        """When each failure was logged, and how often it has come again since."""
+
+    def passed_over(self, failure: Hashable) -> int | None:
+        """Return how often a failure came again since its last line; None: it is too early for another line."""
+        now = self._clock()
+        logged_at, again = self._logged.get(failure, (now - REPEATED_AFTER, 0))
+        if now - logged_at < REPEATED_AFTER:
+            self._logged[failure] = logged_at, again + 1
+            return None
+        self._logged[failure] = now, 0
+        self._logged.move_to_end(failure)
+        if len(self._logged) > REMEMBERED:
+            self._logged.popitem(last=False)
+        return again
+
+    def clear(self) -> None:
+        """Forget all failures: the next one of each kind is logged."""
+        self._logged.clear()
+
+
+REPEATS = Repeats()
+"""The failures of this process."""
+
 
 def log_failure(logger: logging.Logger, message: str, *given: object) -> None:
-    """Log the error that is being handled. One of ours says what is wrong and what to do: a full disk, another leader.
+    """Log the error that is being handled, once a minute while it comes again and again.
+
+    What can happen any day, such as a full disk or another leader, is one line that says what to do. An unexpected error has its
+    traceback.
 
     Args:
         logger: Where.
         message: What failed, and what happens next, as of `logging`.
-        given: The values in it.
+        given: The values in it. Numbers may differ from one failure to the next; other texts make another failure.
     """
     error = sys.exception()
     if isinstance(error, AgenToolError):
-        logger.error(f"{message}: %s", *given, error)
+        _log(logger, logging.ERROR, f"{message}: %s", (*given, error))
     else:
-        logger.exception(message, *given)
+        _log(logger, logging.ERROR, message, given, error)
+
+
+def log_again(logger: logging.Logger, message: str, *given: object) -> None:
+    """Log a warning, once a minute while it comes again and again. See `log_failure`."""
+    _log(logger, logging.WARNING, message, given)
+
+
+def _log(logger: logging.Logger, level: int, message: str, given: tuple[object, ...], error: BaseException | None = None) -> None:
+    texts = tuple(_text(one) for one in given if not isinstance(one, (int, float)))
+    again = REPEATS.passed_over((logger.name, message, texts, type(error), _text(error)))
+    if again:
+        message, given = f"{message} (%d times more since this was last logged)", (*given, again)
+    if again is not None:
+        logger.log(level, message, *given, exc_info=error, stacklevel=3)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # the error's own code
+        return type(value).__name__

@@ -13,6 +13,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput
+from agentoolkit.failure_log import log_again
 from agentoolkit.observability.metrics.collecting import Collect
 from agentoolkit.observability.metrics.errors import MetricNotFound
 from agentoolkit.observability.metrics.forms import CONTENT_TYPE, as_json, as_prometheus, series_as_json
@@ -105,7 +106,7 @@ class Metrics:
             try:
                 await collect(self.registry)
             except Exception as error:
-                logger.warning("Figures could not be collected: %s: %s", type(error).__name__, error)
+                log_again(logger, "Figures could not be collected: %s: %s", type(error).__name__, error)
         return self.registry
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentoolkit.failure_log import log_again
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.system.scheduler.jobs import UNFINISHED, ExecutionStatus, ExecutorName, Priority
 from agentoolkit.system.scheduler.ports import Attempts, Courier, Limit, Order, Portion, Route
@@ -136,7 +137,7 @@ class RemoteExecutor(LocalExecutor):
                     await courier.send(wanted)
         except Exception as error:
             unsent = _ids(self._still_wanted(messages[begin:]))
-            logger.warning("%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, _reason(error))
+            log_again(logger, "%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, _reason(error))
             self._send_again_soon(unsent)
         for execution_id in _ids(messages):
             if (sent := self._sent.get(execution_id)) is not None:
@@ -173,7 +174,7 @@ class RemoteExecutor(LocalExecutor):
                 try:
                     some_over = await self._look()
                 except Exception as error:
-                    logger.warning("It is not known how executions stand that were sent away, and is looked up again: %s", error)
+                    log_again(logger, "It is not known how executions stand that were sent away, and is looked up again: %s", error)
                     pause = LONGEST_LOOK
                 else:
                     pause = pause_after(len(self._sent)) if some_over else min(pause * 2, LONGEST_LOOK)
