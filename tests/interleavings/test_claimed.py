@@ -251,7 +251,7 @@ async def test_what_cannot_be_read_holds_up_no_other(due: Due, damage: str):
     await due.world.advance(15.0)
     x, y, z = due.rows()
     assert (len(lost), x, y[0] in ("cancelled", "lost"), z) == (1, ("success", 1), True, ("success", 1))
-    assert (due.executor._reserved, due.executor._rooms, due.process.service.engine.claiming._unheard) == ({}, {}, [])
+    assert (due.executor._reserved, due.executor._rooms, due.process.service.engine.claiming._unanswered) == ({}, {}, [])
 
 
 async def test_a_store_that_stays_away_lets_the_scheduler_stop(due: Due):

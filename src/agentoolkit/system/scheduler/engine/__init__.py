@@ -1,1 +1,1 @@
-"""What runs on one event loop: clock, claims, attempts, records and deliveries."""
+"""The engine of one event loop: clock, claims, attempts, records and deliveries."""

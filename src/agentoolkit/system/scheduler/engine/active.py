@@ -1,4 +1,4 @@
-"""What is under way in this process: each execution with its phase, how late they began, and the one timer that watches all deadlines."""
+"""The table of executions under way in this process: their phases, how late they started, and one timer for all deadlines."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from agentoolkit.time_source import Cancellable, TimeSource
 
 _URGENCY: dict[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _BACKFILL_URGENCY = 4
-"""Added for past due times: those of today do not wait for them."""
+"""Added to the urgency of a backfill, so that current due times do not wait for past ones."""
 
 
 MEASURED = 1_000
-"""Starts whose lateness is remembered."""
+"""Number of starts whose lateness is kept."""
 
 
 _order = maker_of(Order)
 
 
 class Phase(IntEnum):
-    """How far an execution has come here. One that is gone is in no table."""
+    """The phase of an execution in this process. An execution that is gone is in no table."""
 
     EXPECTED = 0
-    """Between the store and the executor: its record is being written."""
+    """Its record is being written; the executor does not have it yet."""
     WAITING = 1
-    """With the executor, for room."""
+    """The executor has it, and has no room for it yet."""
     STARTING = 2
-    """It has room, and it is being written down that it begins."""
+    """It has room, and its start is being written."""
     RUNNING = 3
     WRITING = 4
-    """Its handler has ended, and its outcome is being written down."""
+    """Its handler has ended, and its outcome is being written."""
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended: its record, and what the handler raised."""
+    """The outcome of an attempt: its record, and the handler's exception."""
 
     execution: Execution
     error: BaseException | None = None
@@ -57,33 +57,33 @@ class Interrupted(asyncio.CancelledError):
 
 @dataclass(slots=True, eq=False)
 class ActiveExecution:
-    """An execution under way, from its submission until its outcome is written down."""
+    """An execution under way, from its submission until its outcome is written."""
 
     work: Work | Job
     execution: Execution
     timeout: float | None
-    """Seconds that its handler may take; None: any."""
+    """Seconds that its handler may take; None means no limit."""
     phase: Phase = Phase.WAITING
     route: Route = HERE
     began: float | None = None
-    """When its handler was called, by the monotonic clock, as every deadline is."""
+    """Time of the handler's call, by the monotonic clock."""
     deadline: float | None = None
-    """When its time is up: first to be cancelled, then to be given up; None: never."""
+    """Time at which the handler is cancelled, and later given up, by the monotonic clock; None means never."""
     cancel_reason: str = ""
     timed_out: bool = False
     given_up: bool = False
     secrets: Sequence[str] = ()
-    """What references with a secret's name stood for, the longest first: neither its record nor its output shows it."""
+    """Values of secret references, the longest first. Neither its record nor its output shows them."""
     names: frozenset[str] = frozenset()
-    """The jobs and concurrency keys that whoever waits for it holds, its own included: it may not wait for these."""
+    """Jobs and concurrency keys held by this execution and the executions that wait for it. It may not wait for these."""
     outcome: asyncio.Future[Outcome] | None = None
-    """For a caller that waits for it."""
+    """The future of a caller that waits for the outcome."""
 
     @property
     def order(self) -> Order:
-        """How it is to run: how urgent it is, and what it holds meanwhile.
+        """The order for the executor: urgency, and the limits it counts against.
 
-        One that a caller waits for goes before all, waits for its key alone, and others wait for it.
+        An execution that a caller waits for goes first and waits only for its concurrency key. Others wait for it.
         """
         policies, execution = self.work.policies, self.execution
         trigger = execution.trigger
@@ -91,7 +91,7 @@ class ActiveExecution:
         urgency = 0 if now else _URGENCY[policies.priority]
         if trigger == "backfill":
             urgency += _BACKFILL_URGENCY
-        # A plain tuple for a `Limit`: every firing makes one, and the garbage collector leaves it out while it waits.
+        # A plain tuple in place of a `Limit`: one is created for every firing, and the garbage collector untracks it.
         limits: tuple[tuple[str, int, bool], ...] = (
             (f"job:{execution.job_id}", policies.max_instances, not now and policies.overlap != "allow"),
         )
@@ -101,34 +101,34 @@ class ActiveExecution:
 
     @property
     def goes_away(self) -> bool:
-        """Is it carried out by another process?"""
+        """True if another process runs it."""
         return self.route is not HERE
 
     def settle(self, outcome: Outcome) -> None:
-        """Tell a caller that waits how it ended."""
+        """Give the outcome to a caller that waits for it."""
         if self.outcome is not None and not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
 class Lateness:
-    """Seconds between due time and start, of the last executions, wherever they ran."""
+    """Seconds between due time and start of the latest executions, in any process."""
 
     def __init__(self) -> None:
         self._starts: deque[tuple[datetime, datetime]] = deque(maxlen=MEASURED)
-        """When executions were due, and when they began."""
+        """Pairs of due time and start."""
 
     def note(self, execution: Execution) -> None:
-        """Remember how late an execution began, if a schedule asked for it."""
+        """Keep the due time and start of an execution that a schedule triggered."""
         if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
             self._starts.append((execution.scheduled_at, execution.started_at))
 
     @property
     def worst(self) -> float | None:
-        """The longest of the last hundred; None without any."""
+        """The longest of the last hundred; None if there were none."""
         return max(map(_seconds_late, islice(reversed(self._starts), 100)), default=None)
 
     def of(self, share: float) -> float | None:
-        """Return the seconds that so large a share of the last thousand were late at most; None without any."""
+        """Return the quantile `share` of the last thousand, in seconds; None if there were none."""
         ordered = sorted(map(_seconds_late, self._starts))
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
@@ -139,12 +139,12 @@ def _seconds_late(start: tuple[datetime, datetime]) -> float:
 
 
 class ActiveExecutions(dict[str, ActiveExecution]):
-    """The executions under way in this process, by their ids. A timer for each of them would cost more than most of them take.
+    """The executions under way in this process, by id. One timer serves them all: one each would cost more than most handlers.
 
     Args:
-        time: Where the time comes from.
-        expired: Called with an execution whose deadline has passed, which has none then.
-        result_size: Bytes of JSON that a result may have.
+        time: The time source.
+        expired: Called with an execution whose deadline has passed and was removed.
+        result_size: Maximum size of a result, in bytes of JSON.
     """
 
     def __init__(self, time: TimeSource, expired: Callable[[ActiveExecution], None], result_size: int = RESULT_SIZE) -> None:
@@ -154,23 +154,23 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         self.result_size = result_size
         self._timer: Cancellable | None = None
         self._rings_at = math.inf
-        """The instant of the next ring, by the monotonic clock."""
+        """Time of the timer's next ring, by the monotonic clock."""
         self.lateness = Lateness()
         self.stopping = False
-        """Does the scheduler cancel handlers because it stops?"""
+        """True if the scheduler stops, and therefore cancels handlers."""
 
     def all(self) -> Iterable[ActiveExecution]:
-        """Return them all, as they are at this moment."""
+        """Return a copy of the list of executions."""
         return list(self.values())
 
     def waiting_jobs(self) -> set[str]:
-        """Return the ids of the jobs that have executions which wait here for room."""
+        """Return the ids of jobs with executions that wait here for room."""
         return {active.execution.job_id for active in self.values() if active.phase is Phase.WAITING}
 
     def redefine(self, job: Job, timeout: float | None) -> Sequence[ActiveExecution]:
-        """Let what waits of a job run as the job is defined now. Return those that are to wait under other limits than before.
+        """Apply a job's new definition to its waiting executions. Return those whose limits changed.
 
-        What a caller waits for runs as it was asked for.
+        An execution that a caller waits for runs as it was requested.
         """
         others: list[ActiveExecution] = []
         for active in self.values():
@@ -183,13 +183,13 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         return others
 
     def remove(self, active: ActiveExecution) -> None:
-        """Forget an execution; another one of that id, as its next attempt, stays."""
+        """Remove an execution. Another one with the same id, such as its next attempt, stays."""
         execution_id = active.execution.execution_id
         if self.get(execution_id) is active:
             del self[execution_id]
 
     def watch(self, active: ActiveExecution) -> None:
-        """A handler is called: from now on its time runs."""
+        """Start the timeout of an execution whose handler is called now."""
         active.began = now = self._time.monotonic()
         if active.timeout is not None:
             active.deadline = now + active.timeout
@@ -197,11 +197,11 @@ class ActiveExecutions(dict[str, ActiveExecution]):
                 self._ring_at(active.deadline, now)
 
     def extend(self, active: ActiveExecution, seconds: float) -> None:
-        """Give a handler that was cancelled so long to end."""
+        """Set the deadline of a cancelled handler to `seconds` from now."""
         active.deadline = self._time.monotonic() + seconds
 
     def close(self) -> None:
-        """Let the timer go; until then it stays set, also for handlers that end long before it rings."""
+        """Cancel the timer. It stays set until then, even if the handlers it was set for have ended."""
         self._ring_at(math.inf, 0.0)
 
     def _ring(self) -> None:

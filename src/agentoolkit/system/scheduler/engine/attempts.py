@@ -1,4 +1,4 @@
-"""One attempt: begin → gate → references → ``injector.run`` → outcome. Whatever the scheduler executes passes here."""
+"""Runs one attempt: begin → gate → references → ``injector.run`` → outcome. Every execution passes here."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ def current_execution() -> Execution | None:
 
 
 def execution_in(context: Context) -> Execution | None:
-    """Return the execution that runs in a context, also in one that is entered at this moment."""
+    """Return the execution that runs in a context, even if the context is entered at this moment."""
     return context.get(_current)
 
 
 class LocalAttempts:
-    """Begins and carries out the executions of this process. See `ports.Attempts` for what the executor asks of it.
+    """Begins and runs the executions of this process. `ports.Attempts` is the interface that the executor uses.
 
     Args:
         parts: Store, injector, time and events.
-        active: What is under way here.
-        recorder: Given the outcomes.
-        gone: Called with an execution that is not under way any more, and how it ended if that is known.
-        elsewhere: Follows those that other processes carry out.
+        active: The executions under way here.
+        recorder: Writes the outcomes.
+        gone: Called with an execution that is no longer under way, and its outcome if that is known.
+        elsewhere: Follows executions that other processes run.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LocalAttempts:
         self._note_lateness = active.lateness.note
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
-        """See `ports.Attempts.begin`. From this call on, not from its answer, they are being started."""
+        """See `ports.Attempts.begin`. The executions count as starting from this call on, not from its answer."""
         now = self._parts.time.now()
         starting = [self._active.get(execution_id) for execution_id in execution_ids]
         for active in starting:
@@ -88,12 +88,12 @@ class LocalAttempts:
         return self._begin(starting)
 
     async def _begin(self, starting: Sequence[ActiveExecution | None]) -> Sequence[bool]:
-        """Begin those that are under way: one that was taken out while it waited is not."""
+        """Begin the executions that are under way; one that was withdrawn while it waited is None."""
         known = [active for active in starting if active is not None]
         try:
             begun = await self._parts.store.begin([active.execution for active in known])
         except Exception:
-            log_failure(logger, "Writing down that %d executions begin failed; trying each by itself", len(known))
+            log_failure(logger, "Writing the start of %d executions failed; trying each by itself", len(known))
             return [active is not None for active in starting]
         except BaseException:
             for active in known:
@@ -123,7 +123,7 @@ class LocalAttempts:
                 active.phase = _WRITING
                 self._recorder.put(active, _without_secrets(outcome, active.secrets) if active.secrets else outcome)
         except BaseException:
-            self._gone(active, None)  # so that it is found by whoever looks for executions that nobody works on
+            self._gone(active, None)  # so that the next take-over finds it
             raise
 
     def forget(self, execution_ids: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class LocalAttempts:
         return await self._parts.store.statuses(execution_ids)
 
     def note_begun(self, begun: Sequence[ActiveExecution]) -> None:
-        """It was written down that executions begin: tell so, and how late they are."""
+        """Publish executions whose start was written, and note how late they started."""
         for active in begun:
             active.phase = _RUNNING
             self._note_lateness(active.execution)
@@ -153,17 +153,17 @@ class LocalAttempts:
 
 
 async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecutions) -> Outcome:
-    """Call the handler of an execution, and return how it ended, whatever that was.
+    """Call the handler of an execution, and return the outcome, whatever it is.
 
     Args:
-        active: The execution; who cancels its task says before, in it, why.
-        parts: Where gate, references and handler are found, and the time comes from.
-        table: What watches its deadline, and says how large a result may be.
+        active: The execution. Its `cancel_reason` is set before its task is cancelled.
+        parts: The injector that finds gate, references and handler, and the time source.
+        table: Watches the deadline, and has the maximum size of a result.
     """
     execution, work, injector, clock = active.execution, active.work, parts.injector, parts.time
     if active.cancel_reason:
         return Outcome(outcomes.record_cancellation(execution, active.cancel_reason, clock.now(), 0.0))
-    _current.set(execution)  # for good: the context is that of this attempt's task, and of what the handler begins
+    _current.set(execution)  # never reset: the context belongs to this attempt's task, and to tasks that the handler starts
     current_caller.set((work.caller, execution.execution_id))
     table.watch(active)
     began = time.perf_counter()
@@ -175,7 +175,7 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
             and (closed := await ask(gate, injector, partial(_fill, active, injector)))
         ):
             return Outcome(outcomes.record_skip(execution, closed, clock.now(), time.perf_counter() - began))
-        for value in data.values():  # most inputs hold nothing to resolve or to copy, and every execution asks
+        for value in data.values():  # most inputs have nothing to resolve or copy, and every execution passes here
             if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
                 data = await _fill(active, injector, data)  # a copy, so that a handler cannot change its job
                 break
@@ -196,12 +196,12 @@ def _succeeded(active: ActiveExecution, output: object, now: datetime, took: flo
     late = "ended after its timeout" if active.timed_out else ""
     try:
         return Outcome(outcomes.record_success(active.execution, output, now, took, late, result_size))
-    except Exception as error:  # the result's own code, as it was read
+    except Exception as error:  # reading a result may run its own code
         return _failed(active.execution, error, now, took, "its result could not be recorded")
 
 
 async def _fill(active: ActiveExecution, injector: Injector, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Look up what an input refers to, and note what of it nobody may see."""
+    """Resolve the references of an input, and note the secrets among their values."""
     filled = await resolve_references(given, injector)
     if secrets := secrets_in(given, filled):
         active.secrets = sorted(secrets.union(active.secrets), key=len, reverse=True)
@@ -210,12 +210,12 @@ async def _fill(active: ActiveExecution, injector: Injector, given: Mapping[str,
 
 
 def _without_secrets(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
-    """Return an outcome that shows none of these texts."""
+    """Return an outcome that shows none of the secrets."""
     execution, error = without_secrets(outcome.execution, secrets), outcome.error
-    if isinstance(error, GoesOnLater):  # its reason is the next record's
+    if isinstance(error, GoesOnLater):  # its reason goes into the record of the next attempt
         try:
             error.reason = without_texts(str(error.reason), secrets)
-        except Exception:  # the reason's own code: it is not called again, as its record says
+        except Exception:  # the reason's own code raised: as recorded, the job is not called again
             error = None
     return Outcome(execution, error)
 
@@ -223,7 +223,7 @@ def _without_secrets(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
 def _failed(execution: Execution, error: BaseException, now: datetime, took: float, reason: str = "") -> Outcome:
     try:
         return Outcome(outcomes.record_failure(execution, error, now, took, reason), error)
-    except Exception as unreadable:  # the error's own code, as it was read
+    except Exception as unreadable:  # reading an error may run its own code
         problem = f"{type(error).__name__}, of which nothing more can be recorded: reading it raised {type(unreadable).__name__}"
         readable = RuntimeError(problem)
         return Outcome(outcomes.record_failure(execution, readable, now, took, f"raised {type(error).__name__}"), readable)

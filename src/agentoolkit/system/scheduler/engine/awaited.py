@@ -1,4 +1,4 @@
-"""Executions that somebody waits for: `run_now` writes one down, has it run at once, and returns its outcome."""
+"""Runs executions that a caller waits for: `run_now` records one, runs it at once, and returns its outcome."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class AwaitedExecutions:
     """Runs executions for callers that wait for their outcome.
 
     Args:
-        parts: Store, and the timeout where a job says nothing.
-        active: Where each is put while it is under way.
-        executor: Runs them.
-        deliveries: Brings their messages, for which the caller waits too.
-        tasks: Owns what is written before they start.
-        cancel: Called with the id of one whose caller goes away, and with a reason.
+        parts: The store and the default timeout.
+        active: The table of executions under way.
+        executor: Runs the executions.
+        deliveries: Delivers their messages, for which the caller waits too.
+        tasks: Owns the tasks that record them.
+        cancel: Called with the id of an execution whose caller was cancelled, and with a reason.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class AwaitedExecutions:
         self._cancel = cancel
 
     async def run(self, work: Work, execution: Execution) -> Outcome:
-        """Run an execution that no schedule asked for, at once, and wait for it.
+        """Run an execution at once, without a schedule, and wait for its outcome.
 
         Raises:
-            SchedulerError: It was asked for by an execution that it would have to wait for.
+            SchedulerError: An execution requested it that it would have to wait for.
         """
         execution = execution._replace(owner=self._parts.store.owner)
         active = ActiveExecution(work, execution, self._parts.timeout_of(work.policies), Phase.EXPECTED)
@@ -67,7 +67,7 @@ class AwaitedExecutions:
             except asyncio.CancelledError:
                 self._cancel(execution.execution_id, "its caller went away")
                 raise
-            # Waiting for its message takes no time unless a queue hangs, and nothing where another process brings it.
+            # The message arrives at once unless a queue hangs. A visitor does not wait: another process delivers it.
             message = outcome_message(work, outcome.execution)
             if message is not None and self._parts.claims and not is_address(message.queue_name):
                 with suppress(TimeoutError):
@@ -75,14 +75,14 @@ class AwaitedExecutions:
         return outcome
 
     async def _record(self, active: ActiveExecution) -> None:
-        """Write down an execution, and hand it to the executor."""
+        """Record an execution, and submit it to the executor."""
         try:
             await self._parts.store.insert([active.execution])
         except BaseException as error:
             self._active.remove(active)
             if active.outcome is not None and not active.outcome.done():
                 active.outcome.set_exception(error)
-                active.outcome.exception()  # its caller may have gone
+                active.outcome.exception()  # marked as read, because the caller may have been cancelled
             if not isinstance(error, Exception):
                 raise
             return
@@ -92,7 +92,7 @@ class AwaitedExecutions:
             self._cancel(active.execution.execution_id, active.cancel_reason)
 
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
-        """Return what an execution and those that wait for it hold. Raises `SchedulerError` if it would wait for itself."""
+        """Return the jobs and keys held by an execution and those that wait for it. Raises `SchedulerError` on a deadlock."""
         own = _held(work.policies, execution)
         asking = current_execution()
         parent = self._active.get(asking.execution_id) if asking is not None else None
@@ -108,6 +108,6 @@ class AwaitedExecutions:
 
 
 def _held(policies: Policies, execution: Execution) -> frozenset[str]:
-    """Return what an execution holds while it runs: its job, and the concurrency key if there is one."""
+    """Return the names that an execution holds while it runs: its job, and its concurrency key if there is one."""
     key = policies.concurrency_key
     return frozenset([f"job:{execution.job_id}"] if key is None else [f"job:{execution.job_id}", f"key:{key}"])

@@ -1,4 +1,4 @@
-"""From due time to claimed execution."""
+"""Claims due times, and hands the claimed executions to dispatch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentoolkit.time_source import TimeSource
 logger = logging.getLogger(__name__)
 
 Due = tuple[str, datetime | None]
-"""A job, and the instant at which it is due if that is known before it is read."""
+"""A job's id, and its due time if that is known before the job is read."""
 
 NOTHING = frozenset[str]()
 
@@ -28,13 +28,13 @@ MAX_AT_ONCE = 500
 
 
 class Claiming:
-    """Claims what is due in one transaction a round, or one for every five hundred jobs, starts what runs, and sets the next alarms.
+    """Claims due times, up to five hundred jobs a transaction, starts the executions, and sets the next alarms.
 
     Args:
-        store: The truth about what is due.
-        time: Where the time comes from.
-        clock: Told when a job is due next.
-        dispatch: Given every execution that is to run, and every record of a due time that does not.
+        store: Decides what is due.
+        time: The time source.
+        clock: Rings at the next due times.
+        dispatch: Receives every execution to run, and every record of a due time that is skipped.
     """
 
     def __init__(self, store: JobStore, time: TimeSource, clock: Alarms, dispatch: Dispatch) -> None:
@@ -45,18 +45,18 @@ class Claiming:
         self._reserved = dispatch.reserved
         self._rounds = OwnedTasks()
         self._early: dict[str, datetime] | None = {}
-        """What was due before `open`."""
-        self._unheard: list[tuple[frozenset[str], datetime]] = []
-        """Executions that a claim at an instant may have begun, though no answer came. Room is held for them until it is known."""
+        """Due times that rang before `open`."""
+        self._unanswered: list[tuple[frozenset[str], datetime]] = []
+        """Reserved executions of claims whose answer was lost, with the claim's instant. They may have begun, and keep their room."""
         self._suspensions = 0
-        self._put_by: list[Due] = []
-        """What has rung, and is claimed when nobody suspends claims any more."""
+        self._postponed: list[Due] = []
+        """Due times that rang while claims were suspended."""
         self._stopped = False
         self.failing = False
-        """Did the latest claim fail?"""
+        """True if the latest claim failed."""
 
     def ring(self, due: Mapping[str, datetime]) -> None:
-        """Wake the executions whose retry is due, then claim the jobs that are. Returns at once; `wait_idle` waits."""
+        """Wake the executions whose retry is due, then claim the due jobs. Returns at once; `wait_idle` waits."""
         woken = None
         if retries := [id_ for id_ in due if "@" in id_]:  # the ids of executions; no job's id has an @
             woken = self._dispatch.wake(retries)
@@ -67,75 +67,75 @@ class Claiming:
             self._rounds.start(self._claim(list(due.items()), woken))
 
     def open(self) -> None:
-        """Let begin the claims."""
+        """Begin to claim."""
         early, self._early = self._early, None
         if early:
             self.ring(early)
 
     def claim(self, job_ids: Iterable[str]) -> asyncio.Task[None]:
-        """Claim these jobs' due times, also while claims are suspended: what changes a job counts on it.
+        """Claim the jobs' due times, even while claims are suspended: operations that change a job rely on it.
 
-        The task ends when they are with the executor.
+        The task ends when the executor has the executions.
         """
         return self._rounds.start(self._claim_together([(job_id, None) for job_id in job_ids]))
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
-        """Tell the clock when a job is due next; None: never. Only a leader's clock is told."""
+        """Set a job's next due time on the clock, if this process leads; None removes it."""
         if self._dispatch.leading and not self._stopped:
             self._clock.set_alarm(job_id, at)
 
     def suspend(self) -> None:
-        """Claim nothing that rings until `resume` was called as often."""
+        """Claim no due time until `resume` was called equally often."""
         self._suspensions += 1
         self._clock.pause()
 
     def resume(self) -> None:
-        """End one suspension. After the last one, claim what has rung meanwhile; who leads anew reads what is due."""
+        """End one suspension. After the last one, claim the due times that rang meanwhile; a new leader reads them itself."""
         self._suspensions -= 1
         if self._suspensions:
             return
-        put_by, self._put_by = self._put_by, []
+        postponed, self._postponed = self._postponed, []
         if self._clock.running:
             self._clock.resume()
-        if put_by and self._dispatch.leading:
-            self._rounds.start(self._claim(put_by))
+        if postponed and self._dispatch.leading:
+            self._rounds.start(self._claim(postponed))
 
     def stop(self) -> None:
-        """Claim no further portion, and set no alarm more."""
+        """Claim no further portion, and set no further alarm."""
         self._stopped = True
 
     async def wait_idle(self, seconds: float | None = None) -> None:
-        """Wait until every claim under way has ended, or for so long."""
+        """Wait until every claim under way has ended, at most `seconds`."""
         await all_done(lambda: self._rounds, seconds)
 
     async def _claim(self, due: Sequence[Due], after: asyncio.Task[None] | None = None) -> None:
-        """Claim due times after what is older than they are."""
+        """Claim due times, once the task `after` has ended: the retries that it starts are older."""
         if after is not None:
             await asyncio.wait([after])
         # In portions, so that the first executions run while the next are claimed.
         async for portion in in_portions(due, MAX_AT_ONCE):
             if self._stopped:
-                return  # what is left stays due
+                return  # the remaining jobs stay due
             if self._suspensions:
-                self._put_by += portion
+                self._postponed += portion
             else:
                 await self._claim_together(portion)
 
-    async def look_for_unheard(self) -> None:
-        """Look for what claims have begun whose answers were lost. What is not found out now is looked for in the next round."""
-        unheard, self._unheard = self._unheard, []
-        for reserved, at in unheard:
+    async def find_unanswered(self) -> None:
+        """Look for executions begun by claims whose answers were lost. If the store fails, the next round tries again."""
+        unanswered, self._unanswered = self._unanswered, []
+        for reserved, at in unanswered:
             try:
                 begun = await self._reserved.begun(reserved, at)
             except Exception:
-                log_failure(logger, "Looking for what a claim has begun failed; trying again soon")
-                self._unheard.append((reserved, at))
+                log_failure(logger, "Looking for the executions that a claim has begun failed; trying again soon")
+                self._unanswered.append((reserved, at))
             else:
                 await self._start(begun, reserved)
-                self._dispatch.in_doubt = True  # whoever looked meanwhile passed over what was held
+                self._dispatch.in_doubt = True  # take-overs since then skipped the reserved executions
 
     async def _claim_together(self, due: Sequence[Due]) -> None:
-        """Claim due times in one transaction, set the next alarms, and start what runs."""
+        """Claim due times in one transaction, set the next alarms, and start the executions."""
         job_ids, reserved, now = [job_id for job_id, _ in due], self._hold(due), self._time.now()
         try:
             claims = await self._store.claim(job_ids, now, self._reserved.begins(reserved))
@@ -143,21 +143,21 @@ class Claiming:
         except Exception:
             claims = self._put_off(job_ids)
             if reserved:
-                self._unheard.append((reserved, now))
+                self._unanswered.append((reserved, now))
                 reserved = NOTHING
         except BaseException:
             self._dispatch.in_doubt = True
             self._reserved.let_go(reserved)
             raise
         if self._dispatch.leading and not self._stopped:
-            for job_id, at in claims.next_times:  # the alarms of the others have rung, so there are none to remove
+            for job_id, at in claims.next_times:  # the other jobs' alarms have rung, so there are none to remove
                 self._clock.set_alarm(job_id, at)
         await self._start(claims.records, reserved)
-        if self._unheard:
-            await self.look_for_unheard()
+        if self._unanswered:
+            await self.find_unanswered()
 
     async def _start(self, claimed: Sequence[Claimed], reserved: frozenset[str]) -> None:
-        """Start what runs: what has begun at once, the rest when there is room. Give back what has begun and does not start."""
+        """Start executions: those already begun at once, the rest when there is room. Release those that were begun in vain."""
         try:
             for each in claimed:
                 self._dispatch.start(each)
@@ -167,19 +167,19 @@ class Claiming:
             try:
                 await self._reserved.give_up(claimed)
             except Exception:
-                log_failure(logger, "What was begun and does not start was not given back")
+                log_failure(logger, "Releasing executions that were begun and cannot start failed")
 
     def _hold(self, due: Sequence[Due]) -> frozenset[str]:
-        """Hold room for what is due, so that the claim begins it: a write less. In memory, where none is saved, it would cost."""
+        """Reserve room for due jobs, so that the claim also begins them. That saves a write, except in a store in memory."""
         if not self._store.survives_restart:
             return NOTHING
         known = [(job_id, at) for job_id, at in due if at is not None]
         return self._reserved.hold_all(len(known), (execution_id(job_id, at) for job_id, at in known))
 
     def _put_off(self, job_ids: Sequence[str]) -> Claims:
-        """Let ring again what the store refused to claim. What was written all the same is found by the store's owner."""
+        """Set the alarms again after a failed claim. Executions that were written nevertheless are found by a take-over."""
         self.failing = self._dispatch.in_doubt = True
-        if self._stopped:  # as when the lead is given up meanwhile: the next process finds what is due
+        if self._stopped:  # the lead was released meanwhile: the next leader finds the due jobs
             logger.debug("Claiming %d due jobs failed as the scheduler ended", len(job_ids), exc_info=True)
         else:
             log_failure(logger, "Claiming %d due jobs failed; trying again in %s s", len(job_ids), RETRY_SECONDS)

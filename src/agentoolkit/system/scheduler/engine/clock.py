@@ -1,8 +1,8 @@
-"""The one AsyncIOScheduler. It is a timer and nothing more: the store is the truth, this mirrors its next due times.
+"""The clock: an AsyncIOScheduler that serves as a timer only. It mirrors the next due times of the store.
 
 APScheduler 3.11.3 stops for good when a trigger, a job store or an executor raises inside its round, and takes its
-time from ``datetime.now``. So its round is replaced by one that cannot fail and that asks a `TimeSource`; its state,
-its jobs, its timer and its wake-ups are used as they are.
+time from ``datetime.now``. So its round is replaced by one that cannot fail and that asks a `TimeSource`. Its state,
+jobs, timer and wake-ups are used unchanged.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ class RingsOnce(BaseTrigger):
 
 
 class Alarm(TimerJob):
-    """A job's next due time, as APScheduler keeps it: rings once, and is set anew when the due time is claimed."""
+    """A job's next due time as an APScheduler job. It rings once, and is replaced when the due time is claimed."""
 
-    # What every alarm shares is the class's own: a firing makes one.
+    # Class attributes hold what all alarms share, because every firing creates one.
     _jobstore_alias = "default"
     trigger = RingsOnce()
     func, func_ref, args, kwargs = None, None, (), MappingProxyType[str, Any]({})
     executor, coalesce, misfire_grace_time, max_instances = "default", False, None, 1
 
     def __init__(self, scheduler: Clock, job_id: str, at: datetime) -> None:
-        # Set directly: APScheduler's own checks of callables and arguments cost more than everything else here.
+        # Set directly, because APScheduler's checks of callables and arguments cost more than everything else here.
         self._scheduler = scheduler
         self.id = self.name = job_id
         self.next_run_time = at
 
 
 class AlarmStore(BaseJobStore):
-    """The alarms, by the instant at which they ring: many often share one, as crontabs do a full minute.
+    """The alarms by instant: many often share one, as crontabs share a full minute.
 
-    An alarm that was replaced stays with its instant until that comes, and is then passed over.
+    A replaced alarm stays in the list of its instant until that comes, and is then skipped.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class AlarmStore(BaseJobStore):
         self._instants: list[datetime] = []
 
     def take_due(self, now: datetime) -> dict[str, datetime]:
-        """Remove the alarms that are due and return their instants by their job ids, the earliest first."""
+        """Remove the due alarms. Return their instants by job id, the earliest first."""
         due: dict[str, datetime] = {}
         while self._instants and self._instants[0] <= now:
             at = heapq.heappop(self._instants)
@@ -98,7 +98,7 @@ class AlarmStore(BaseJobStore):
     def _rings(self, alarm: Alarm, at: datetime) -> bool:
         return self._alarms.get(alarm.id) is alarm and alarm.next_run_time == at
 
-    # What APScheduler asks of a job store besides.
+    # The rest of APScheduler's interface of a job store.
 
     def lookup_job(self, job_id: str) -> Alarm | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._alarms.get(job_id)
@@ -125,7 +125,7 @@ class AlarmStore(BaseJobStore):
 
 
 class NoExecutor(BaseExecutor):
-    """APScheduler wants an executor. Ours run executions, not alarms, so nothing is ever submitted here."""
+    """The executor that APScheduler requires. It is never called: alarms ring, and `ports.Executor` runs executions."""
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
         raise NotImplementedError("alarms are rung, not submitted")
@@ -135,8 +135,8 @@ class Clock(AsyncIOScheduler):
     """Rings when jobs are due.
 
     Args:
-        time: Where the time comes from.
-        on_due: See `alarms.OnDue`. Called on the event loop.
+        time: The time source.
+        on_due: See `clock_interface.OnDue`. Called on the event loop.
     """
 
     def __init__(self, time: TimeSource, on_due: OnDue | None = None) -> None:
@@ -145,11 +145,11 @@ class Clock(AsyncIOScheduler):
         self._alarms = AlarmStore()
         self._timer: Cancellable | None = None
         self._expected: datetime | None = None
-        """When the timer rings."""
+        """Time at which the timer rings."""
         self._rings_at: datetime | None = None
-        """When the next round is at the latest; None: at no time that is known."""
+        """Latest time of the next round; None if unknown."""
         self.delay = 0.0
-        """Seconds by which the event loop was late at the last ring: what else runs on it blocks it so long."""
+        """Seconds by which the last ring was late, because other tasks blocked the event loop."""
         super().__init__(timezone=UTC, jobstores={"default": self._alarms}, executors={"default": NoExecutor()})  # pyright: ignore[reportUnknownMemberType]
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
@@ -162,12 +162,12 @@ class Clock(AsyncIOScheduler):
             wait = (at - self._time.now()).total_seconds()
             if wait > 0:
                 self._start_timer(wait)
-            else:  # at once, which no timer is: a clock that is moved by hand may stand still
+            else:  # at once, without a timer: the time source of a test may stand still
                 self._rings_at = at
                 self.wakeup()
 
     def has_alarm(self, job_id: str) -> bool:
-        """Is an alarm set for this id?"""
+        """Tell whether an alarm is set for this id."""
         return self._alarms.lookup_job(job_id) is not None
 
     def clear(self) -> None:
@@ -175,7 +175,7 @@ class Clock(AsyncIOScheduler):
         self._alarms.remove_all_jobs()
 
     def _process_jobs(self) -> float | None:
-        """Ring for what is due. Return the seconds until the next round, or None to wait for a wake-up."""
+        """Ring the due alarms. Return the seconds until the next round, or None to wait for a wake-up."""
         if self.state != STATE_RUNNING:
             return None
         try:
@@ -198,7 +198,7 @@ class Clock(AsyncIOScheduler):
             wait_seconds = longest
         if wait_seconds is not None and self.running:
             self._expected = self._rings_at = self._time.now() + timedelta(seconds=wait_seconds)
-            # Not `wakeup`, which goes through the loop's queue for other threads: a system call and a turn more.
+            # `wakeup` would go through the loop's queue for other threads: one more system call and turn of the loop.
             self._timer = self._time.call_later(wait_seconds, lambda: self._start_timer(self._process_jobs()))
 
     def _stop_timer(self) -> None:

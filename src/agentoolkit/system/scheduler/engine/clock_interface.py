@@ -1,4 +1,4 @@
-"""What the parts of an engine ask of its clock, and the clock of a process that only visits: it is made when something is to ring."""
+"""The interface of an engine's clock, and the clock of a visitor, which is created when its first alarm is set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from agentoolkit.system.scheduler.engine.clock import Clock
 
 RETRY_SECONDS = 1.0
-"""How long the clock waits after a round that went wrong."""
+"""Seconds that the clock waits after a failed round."""
 
 OnDue = Callable[[Mapping[str, datetime]], None]
-"""Called with all that is due, by its id, and when it was; it must set each one's next alarm."""
+"""Called with the due ids and their instants. It must set the next alarm of each."""
 
 
 class Alarms(Protocol):
@@ -44,12 +44,12 @@ class Alarms(Protocol):
 
 
 class VisitorsAlarms:
-    """The alarms of a process that never leads: those of retries of what it ran at once, if there are any.
+    """The alarms of a process that never leads: only retries of executions that it ran itself.
 
-    A command that lists jobs ends before APScheduler, with the process pools that it loads, would be there.
+    APScheduler is imported with the first alarm: its import takes longer than a command that lists jobs.
 
     Args:
-        time: Where the time comes from.
+        time: The time source.
     """
 
     delay = 0.0
@@ -70,10 +70,10 @@ class VisitorsAlarms:
             self._clock.shutdown(wait)
 
     def pause(self) -> None:
-        """Nothing of a visitor's is claimed."""
+        """Do nothing: a visitor claims no due times."""
 
     def resume(self) -> None:
-        """See `pause`."""
+        """Do nothing, as `pause`."""
 
     def clear(self) -> None:
         if self._clock is not None:
@@ -93,7 +93,7 @@ class VisitorsAlarms:
 
 
 def alarms_of(time: TimeSource, *, may_lead: bool) -> Alarms:
-    """Return the clock of a process that may lead, or of one that only visits."""
+    """Return the clock of a process that may lead, or else the alarms of a visitor."""
     if not may_lead:
         return VisitorsAlarms(time)
     from agentoolkit.system.scheduler.engine.clock import Clock

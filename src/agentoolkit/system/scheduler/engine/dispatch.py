@@ -1,8 +1,8 @@
-"""The one owner of what is under way in this process: expected → waiting → starting → running → writing → gone.
+"""Owns the executions under way in this process: expected → waiting → starting → running → writing → gone.
 
-An execution waits with the executor, which begins and runs it by its id as soon as there is room; its outcome is handed to
-the recorder, and what was written decides what comes next: an event, a delivery, a retry, an execution downstream.
-What is cancelled, and what takes too long, is ended here too.
+An execution waits with the executor, which begins and runs it by its id as soon as there is room. The recorder writes
+its outcome, and the written record decides what follows: an event, a delivery, a retry, a downstream execution.
+Cancellations and timeouts are handled here too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Dispatch:
         unclaimed = UnclaimedExecutions(parts, self.active, self._unstarted)
         self.elsewhere = ElsewhereExecutions(parts, self.active, self._gone, self._look_again, unclaimed)
         self.tasks = self.elsewhere.tasks
-        """What is written or read before executions start, and of those that other processes carry out."""
+        """Tasks that write executions before they start, and tasks that read executions of other processes."""
         self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.elsewhere)
         self.executor = parts.executor(self.attempts, parts.concurrency)
         self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
@@ -64,20 +64,20 @@ class Dispatch:
         self._retries = Retries(parts.store, parts.time, clock, self.start)
         self._missing_tools = MissingTools(parts, self.start)
         self.leading = False
-        """Does this process start what is due?"""
+        """True if this process starts due jobs."""
         self.in_doubt = False
-        """May executions of ours be written down that nobody works on?"""
+        """True if the store may hold executions of ours that are not under way."""
         self._stopping = False
         self._suspended = False
         self._early: dict[str, ActiveExecution] | None = {}
-        """What was to start before `open`, by its id."""
+        """Executions that wait for `open`, by id."""
 
     def holds(self, execution_id: str) -> bool:
-        """Is this execution taken care of here? Asked from the store's thread too."""
+        """Tell whether this process takes care of an execution. Called from the store's thread too."""
         return any(execution_id in kept for kept in (self.active, self._retries, self._missing_tools, self.reserved))
 
     def start(self, claimed: Claimed) -> None:
-        """Run a claimed execution as soon as there is room for it; publish one that has ended already."""
+        """Run a claimed execution as soon as there is room. One that has ended already is only published."""
         job, execution = claimed
         status, execution_id = execution.status, execution.execution_id
         if status not in UNFINISHED:
@@ -102,20 +102,20 @@ class Dispatch:
                 self._early[execution.execution_id] = active
 
     def open(self) -> None:
-        """Let start what is to start: whoever uses the scheduler had a turn of the event loop to register AgenTools."""
+        """Submit the executions that waited: by now the caller had a turn of the event loop to register AgenTools."""
         early, self._early = self._early or {}, None
         for active in early.values():
             self.executor.submit(active.order)  # as it is now: its job may have been changed meanwhile
         self._missing_tools.look()
 
     def redefine(self, job: Job) -> None:
-        """Let what waits of a job run, and wait for room, as the job is defined now, as its retries do."""
+        """Apply a job's new definition to its waiting executions, as its retries do. Submit them again if limits changed."""
         for active in self.active.redefine(job, self._parts.timeout_of(job.policies)):
             if self.executor.withdraw(active.execution.execution_id):
                 self.executor.submit(active.order)
 
     def take_over(self, claimed: Claimed) -> None:
-        """Go on with an execution that another process, or an earlier engine, left behind."""
+        """Continue an execution that another process, or an earlier engine, left behind."""
         job, execution = claimed
         if execution.finished:
             self.leave(execution)
@@ -123,7 +123,7 @@ class Dispatch:
             self._deliveries.wake()
             return
         if (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
-            self.active.remove(active)  # the worker that had it has ended
+            self.active.remove(active)  # the worker that claimed it has ended
         if self.holds(execution.execution_id):
             return  # its claim was answered in the meantime
         if execution.status is ExecutionStatus.RETRYING and execution.retry_at is not None:
@@ -132,13 +132,13 @@ class Dispatch:
             self.start(claimed)
 
     def leave(self, execution: Execution) -> None:
-        """Look no more for the end of an execution that was sent away: this process has ended it, and tells of it itself."""
+        """Stop following an execution that was sent to a worker: this process has ended it, and publishes that itself."""
         if (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
             self.executor.abandon(execution.execution_id)
             self._gone(active, Outcome(execution))
 
     def wake(self, execution_ids: Sequence[str]) -> asyncio.Task[None] | None:
-        """Start executions whose retry is due. The task ends when they are with the executor; without any, there is none."""
+        """Start executions whose retry is due. The task ends when the executor has them; None if none of them waits here."""
         waiting = [execution_id for execution_id in execution_ids if execution_id in self._retries]
         return self.tasks.start(self._retries.wake(waiting)) if waiting else None
 
@@ -151,7 +151,7 @@ class Dispatch:
         await self._received.run(execution_ids)
 
     def cancel(self, execution_id: str, reason: str) -> bool:
-        """Cancel an execution that runs or is just being started. Tell whether there was one; one that has ended stays as it is."""
+        """Cancel an execution that runs or is being started here. Return True if there is one; an ended one stays as it is."""
         active = self.active.get(execution_id)
         if active is None:
             return self.reserved.cancel(execution_id, reason)
@@ -160,7 +160,7 @@ class Dispatch:
             if active.outcome is None or (active.goes_away and not withdrawn):
                 if withdrawn:
                     self.active.remove(active)
-                return False  # its record says whose it is: it may have been sent to another process
+                return False  # its record names its owner: it may have been sent to another process
             if withdrawn:
                 self.tasks.start(self._abandon(active, reason))
         active.cancel_reason = reason
@@ -169,13 +169,13 @@ class Dispatch:
         return True
 
     async def cancel_execution(self, execution: Execution, reason: str) -> bool:
-        """End an unfinished execution. Tell whether it was ended or told to end."""
+        """Cancel an unfinished execution. Return True if it was ended or its cancellation was requested."""
         execution_id = execution.execution_id
         if self.cancel(execution_id, reason):
-            try:  # so that one that does not end is not started again by whoever takes it over
+            try:  # so that a process that takes over a stuck execution does not start it again
                 await self._store.request_cancel(execution_id, reason)
             except Exception:
-                log_failure(logger, "The store was not told that %s is cancelled", execution_id)
+                log_failure(logger, "Writing the cancel request of %s failed", execution_id)
             return True
         if execution.owner != self._store.owner and execution.status is ExecutionStatus.RUNNING:
             return await self._store.request_cancel(execution_id, reason)
@@ -183,20 +183,20 @@ class Dispatch:
         done = await self._unstarted.end_stored(execution, reason)
         self._retries.pop(execution_id, None)
         self._missing_tools.remove(execution_id)
-        if done or self.cancel(execution_id, reason):  # at this very moment
+        if done or self.cancel(execution_id, reason):  # it may have started here while that was written
             return True
-        stands = await self._store.execution(execution_id)  # it may have gone on meanwhile, here or elsewhere
-        return stands is not None and not stands.finished and stands != execution and await self.cancel_execution(stands, reason)
+        current = await self._store.execution(execution_id)  # its status may have changed meanwhile, here or elsewhere
+        return current is not None and not current.finished and current != execution and await self.cancel_execution(current, reason)
 
     def lead(self, leading: bool) -> None:
-        """Start what is due, or do not any more. What runs goes on: it is still ours."""
+        """Begin or cease to lead. Running executions continue: they are still ours."""
         self.leading = leading
-        self.in_doubt = True  # who led before may have left something; and what of ours waits for a retry has lost its alarm
+        self.in_doubt = True  # the previous leader may have left executions, and our retries have lost their alarms
         if not leading:
             self._retries.clear()
 
     def suspend(self, suspended: bool) -> None:
-        """Start nothing while all processes are stopped: what waits for room or a retry is taken out, so that it can be given back."""
+        """Start nothing while all processes are stopped. Executions that wait for room or a retry are removed, to be released."""
         self._suspended, self._retries.accepts = suspended, not suspended and not self._stopping
         if not suspended:
             return
@@ -208,7 +208,7 @@ class Dispatch:
         self._retries.remove_all()
 
     async def stop(self, seconds: float, grace: float) -> None:
-        """Start nothing more, let handlers end, cancel those that do not, and have it written down how they ended."""
+        """Start nothing more, let handlers end, cancel the rest, and wait until their outcomes are written."""
         self._stopping, self._retries.accepts = True, False
         self._recorder.stop()
         self._missing_tools.clear()
@@ -227,14 +227,14 @@ class Dispatch:
             await self._unstarted.end_all(_STOPPED_FIRST)
 
     def _withdraw(self, execution_id: str) -> bool:
-        """Take out what waits for `open`, or with the executor. Tell whether it did."""
+        """Remove an execution that waits for `open` or for room. Tell whether there was one."""
         return (self._early or {}).pop(execution_id, None) is not None or self.executor.withdraw(execution_id)
 
     def _doubt(self) -> None:
         self.in_doubt = True
 
     def _look_again(self) -> None:
-        """Other processes have ended executions: the store holds what comes after them, what they retry, and their messages."""
+        """Look into the store for retries, downstream executions and messages of executions that other processes ended."""
         self._doubt()
         self._deliveries.wake()
 
@@ -244,7 +244,7 @@ class Dispatch:
             self._cancel_soon(replaced.execution_id, f"replaced by {execution_id} (overlap: cancel_running)")
 
     def _cancel_soon(self, execution_id: str, reason: str) -> None:
-        """Cancel an execution now if it is at work here, else as its record says whose it is."""
+        """Cancel an execution at once if it is under way here, else through its record, which names its owner."""
 
         async def cancel_stored() -> None:
             try:
@@ -259,7 +259,7 @@ class Dispatch:
             self.tasks.start(cancel_stored())
 
     async def _abandon(self, active: ActiveExecution, reason: str) -> None:
-        """End an execution that somebody waits for, and that never got to start."""
+        """Cancel an execution that a caller waits for, and that has not started."""
         with suppress(Exception):
             await self._unstarted.end(active.execution, active.work, reason)
         self._gone(active, Outcome(record_cancellation(active.execution, reason, self._time.now())))
@@ -277,7 +277,7 @@ class Dispatch:
         self._recorder.put(active, given_up(active, self._time.now(), self._time.monotonic() - (active.began or 0.0)))
 
     def _written(self, ended: Sequence[Ended]) -> None:
-        """Go on after attempts whose ends were written down together."""
+        """Publish attempts whose outcomes were written together, and start what follows them."""
         for active, outcome, _ in ended:
             self._gone(active, outcome)
         if self._events.is_heard:
@@ -299,14 +299,14 @@ class Dispatch:
             active.settle(outcome or Outcome(record_cancellation(active.execution, "the scheduler stopped", self._time.now())))
 
     def _follow(self, downstream: Sequence[Claimed], has_message: bool) -> None:
-        """Deliver what an outcome has to be delivered of, and start what comes after it."""
+        """Deliver an outcome's message, and start the downstream executions."""
         if has_message:
             self._deliveries.wake()
         for claimed in downstream:
-            # Where nothing may start it, it waits to be found by `take_over`.
+            # A process that does not lead leaves it to the leader's `take_over`.
             if claimed.execution.finished or self.leading:
                 try:
                     self.take_over(claimed)
-                except Exception:  # it is looked for again, and the others go on
-                    log_failure(logger, "%s was not begun", claimed.execution.execution_id)
+                except Exception:  # the next round looks for it again, and the others continue
+                    log_failure(logger, "Starting %s failed", claimed.execution.execution_id)
                     self.in_doubt = True

@@ -1,4 +1,4 @@
-"""What this process hears of executions that others carry out: that none has begun them, how late they were, and how they ended."""
+"""Follows executions that other processes run: their lateness, their outcomes, and those that no worker has begun."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 
 class ElsewhereExecutions:
-    """Follows what other processes carry out, and tells of it here.
+    """Follows executions of other processes, and publishes their outcomes here.
 
     Args:
-        parts: Store, and who is told.
-        active: What is under way from here.
-        gone: Called with an execution that somebody waits for, and how it ended if that is known.
+        parts: Store and events.
+        active: The executions under way.
+        gone: Called with an execution that a caller waits for, and its outcome if that is known.
         left: Called when other processes have ended executions.
-        unclaimed: Looks at what no worker has begun.
+        unclaimed: Looks at executions that no worker has begun.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ElsewhereExecutions:
         self._left = left
         self._unclaimed = unclaimed
         self.tasks = OwnedTasks()
-        """What is read and written of them."""
+        """Tasks that read and write these executions."""
 
     def unclaimed(self, routes: Mapping[str, Route], *, too_long: bool) -> None:
         """See `ports.Attempts.unclaimed`."""
@@ -63,23 +63,23 @@ class ElsewhereExecutions:
         self._left()
 
     async def _tell_of(self, left: Sequence[ActiveExecution]) -> None:
-        """Tell listeners here, such as the metrics, how executions stand that another process has carried out."""
+        """Publish executions that another process has run to listeners here, such as the metrics."""
         try:
             rows = await self._parts.store.executions_by_id([active.execution.execution_id for active in left])
         except Exception:
-            log_failure(logger, "How %d executions ended elsewhere is not told to listeners", len(left))
+            log_failure(logger, "Publishing %d executions that ended elsewhere failed", len(left))
             return
         owners = {active.execution.execution_id: active.work.caller.name for active in left}
-        told: list[tuple[Execution, str]] = []
+        changed: list[tuple[Execution, str]] = []
         for execution in rows:
-            ended_here = execution.finished and execution.owner == self._parts.store.owner  # which tells of it itself
+            ended_here = execution.finished and execution.owner == self._parts.store.owner  # published when it ended
             if execution.status is not ExecutionStatus.QUEUED and not ended_here:
                 self._active.lateness.note(execution)
-                told.append((execution, owners[execution.execution_id]))
-        self._parts.announcer.executions_changed(told, elsewhere=True)
+                changed.append((execution, owners[execution.execution_id]))
+        self._parts.announcer.executions_changed(changed, elsewhere=True)
 
     async def _read_outcome(self, active: ActiveExecution) -> None:
-        """Tell whoever waits how an execution ended that another process ran."""
+        """Give the outcome of an execution that another process ran to the caller that waits for it."""
         execution = None
         with suppress(Exception):
             execution = await self._parts.store.execution(active.execution.execution_id)

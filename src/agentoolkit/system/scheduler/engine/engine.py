@@ -1,4 +1,4 @@
-"""The moving parts on one event loop: clock → claiming → dispatch → executor → attempts → recording → delivery."""
+"""Connects the parts of one event loop: clock → claiming → dispatch → executor → attempts → recording → delivery."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from agentoolkit.system.scheduler.engine.stuck_handlers import leave_handlers_be
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
-"""Longest time that stopping takes, whatever the handlers do."""
+"""Seconds after which a stop ends at the latest, even if handlers ignore their cancellation."""
 FIRST_TURNS = 8
-"""Turns of the event loop between a start and the first claim: some are needed to come back to whoever asked for the start."""
+"""Turns of the event loop between a start and the first claim, so that the caller of the start runs before it."""
 
 
 class Engine:
-    """Runs what is due, on the event loop it was started in. Stopped once, it is not started again: make another.
+    """Runs due jobs on the event loop it was started in. A stopped engine cannot be started again: create a new one.
 
-    Of the processes that share a store one leads: only its clock rings. The others stand by, and run what they are
-    asked to run at once.
+    One of the processes that share a store leads, and only the leader's clock rings. The others stand by, and run
+    only what they are asked to run at once.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -44,7 +44,7 @@ class Engine:
 
     @property
     def leading(self) -> bool:
-        """Does this process lead: does its clock ring?"""
+        """True if this process leads: its clock rings."""
         return self.dispatch.leading
 
     async def start(self) -> None:
@@ -57,8 +57,8 @@ class Engine:
         self._open_after(FIRST_TURNS)
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Claim nothing more, let handlers end, cancel those that do not, deliver what can be delivered, give up the lead."""
-        async with AsyncExitStack() as then:  # what fails to end keeps neither messages nor the lead
+        """Stop claiming, wait for handlers, cancel the rest, deliver the outbox, and release the lead."""
+        async with AsyncExitStack() as then:  # a step that fails keeps neither messages undelivered nor the lead
             then.push_async_callback(self._release_all, seconds * 0.05)
             then.push_async_callback(self.deliveries.stop, seconds * 0.1)
             await self.leadership.stop(seconds * 0.05)
@@ -74,24 +74,24 @@ class Engine:
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def wait_idle(self) -> None:
-        """Wait for claims and deliveries under way, not for handlers."""
+        """Wait for claims and deliveries under way. Handlers are not waited for."""
         await self.claiming.wait_idle()
         await self.deliveries.wait_idle(posted=True)
 
     def set_alarm(self, job_id: str, at: datetime | None) -> None:
-        """Tell the clock when a job is due next; None: never."""
+        """Set a job's next due time on the clock; None removes it."""
         self.claiming.set_alarm(job_id, at)
 
     async def _release_all(self, seconds: float) -> None:
-        """Let other processes lead and start what waits, also if this one goes on. Who is not told notices in time."""
+        """Release the lead and the waiting executions to other processes. If this fails, they notice when the lease ends."""
         if self._opened:
             try:
                 await asyncio.wait_for(self._parts.store.release_all(), seconds)
             except Exception:
-                log_failure(logger, "The store was not told that this process stops")
+                log_failure(logger, "Releasing the lead and the waiting executions failed")
 
     def _open_after(self, turns: int) -> None:
-        """Let work begin after some turns of the event loop: whoever opened the scheduler registers AgenTools in the first one."""
+        """Begin to claim after `turns` turns of the event loop: the caller registers AgenTools in the first one."""
         if turns > 0:
             self.loop.call_soon(self._open_after, turns - 1)
         else:

@@ -1,4 +1,4 @@
-"""Whether an execution is to run: an AgenTool is asked, and its answer is read by one rule."""
+"""Asks a job's gate, an AgenTool, whether an execution may run."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from agentoolkit.system.scheduler.errors import GateFailed
 from agentoolkit.system.scheduler.jobs import Gate
 
 ANSWERS = ("passed", "value", "result")
-"""Fields that are looked for, in this order, in an answer and in its ``data``. The first one there decides, by its truth."""
+"""Fields of an answer, and of its ``data``, in this order. The truth of the first one present decides."""
 REASONS = ("reason", "message")
 
 
 async def ask(gate: Gate, injector: Injector, fill: Callable[[Mapping[str, Any]], Awaitable[Any]]) -> str:
-    """Return why an execution is not to run; empty if it is.
+    """Return the reason why an execution may not run; empty if it may.
 
     Args:
-        gate: The AgenTool that is asked, and its input.
-        injector: Where it is found.
-        fill: Looks up what the input refers to.
+        gate: The AgenTool to ask, and its input.
+        injector: Runs the AgenTool.
+        fill: Resolves the references of the input.
 
     Raises:
         GateFailed: The gate raised, or answered with neither a bool nor one of the fields `ANSWERS`.
@@ -43,7 +43,7 @@ async def ask(gate: Gate, injector: Injector, fill: Callable[[Mapping[str, Any]]
 
 
 def _field(answer: Any, names: tuple[str, ...], default: object) -> object:
-    """Return the first of these fields that there is, in the answer or in its ``data``."""
+    """Return the first of the named fields that is present in the answer or in its ``data``."""
     for held in (answer, _held(answer).get("data")):
         fields = _held(held)
         for name in names:

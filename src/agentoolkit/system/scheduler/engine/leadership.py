@@ -1,4 +1,4 @@
-"""What an engine does besides firing: lead or stand by, notice what other processes changed, take over what they left."""
+"""Leads or stands by, notices changes of other processes, and takes over the executions that they left."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from agentoolkit.time_source import Cancellable
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
-"""How often changes of other processes are looked for."""
+"""Seconds between two looks for changes of other processes."""
 TAKE_OVER_ROUNDS = 10
-"""Rounds between two looks for executions left behind. Counted, because the wall clock may be set back."""
+"""Rounds between two take-overs. Counted in rounds, because the wall clock may be set back."""
 TIDY_ROUNDS = 7_200
-"""Rounds between two tidyings: an hour."""
+"""Rounds between two purges: an hour."""
 ALARMS_AT_ONCE = 1_000
-"""Alarms that are set before others on the event loop have their turn: a few milliseconds."""
+"""Alarms that are set before other tasks get the event loop: a few milliseconds."""
 
 
 class Leadership:
-    """A round at start, and one every half second where other processes can use the store too."""
+    """Does a round at start, and every half second if other processes can use the store."""
 
     def __init__(self, parts: Parts, clock: Alarms, claiming: Claiming, dispatch: Dispatch, deliveries: Deliveries) -> None:
         self._store = parts.store
@@ -47,26 +47,26 @@ class Leadership:
         self._rounds_to_tidy = TAKE_OVER_ROUNDS
         self._suspended = False
         self._stands_by = False
-        """Did another process lead at the last round? A lead that comes after is a takeover, and no start."""
+        """True if another process led at the last round. A lead after that is a take-over, not a start."""
         self._started_at: datetime | None = None
-        """The start of the scheduler for whose followers the store is still to be asked; None: it has answered."""
+        """Time of a scheduler start whose downstream jobs are still to be created; None if there is none."""
         self._changed: set[str] = set()
-        """Jobs that other processes changed, and whose definition is still to be looked for if something of them waits here."""
+        """Jobs that other processes changed, and whose waiting executions here do not have the new definition yet."""
         self._stopped = False
         self.lost = 0
-        """How often the lead went to another process."""
+        """Number of times that this process lost the lead."""
 
     async def start(self) -> None:
-        """Do a first round; what goes wrong in it is raised."""
+        """Do the first round. Its errors are raised."""
         await self.tick()
         self._wait()
 
     def check_soon(self) -> None:
-        """Look in the next round for executions that nobody works on: there may be some of our own."""
+        """Take over abandoned executions in the next round: some of our own may be among them."""
         self._dispatch.in_doubt = True
 
     async def stop(self, seconds: float) -> None:
-        """Do no further round, and wait for the one under way, for so long at most."""
+        """Do no further round. Wait for the one under way, at most `seconds`."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -87,12 +87,12 @@ class Leadership:
         self._stands_by = not leads and not halted
         if halted != self._suspended:
             self._dispatch.suspend(halted)
-            if halted:  # what waits here is for whoever starts again; what runs may end
+            if halted:  # waiting executions go to the process that starts first; running ones may end
                 await self._store.release_all()
             self._suspended = halted
         await self._take_in_changes()
         await self._cancel_requested()
-        await self._claiming.look_for_unheard()
+        await self._claiming.find_unanswered()
         if not halted and (self._claims or self._dispatch.in_doubt):
             await self._take_over()
         if leads:
@@ -113,31 +113,31 @@ class Leadership:
         try:
             await self.tick()
         except Exception:
-            log_failure(logger, "Looking after the store failed; trying again in %s s", ROUND_SECONDS)
+            log_failure(logger, "The round that leads or stands by failed; trying again in %s s", ROUND_SECONDS)
         self._wait()
 
     async def _take_lead(self) -> None:
-        """From now on this clock rings."""
+        """Set the alarms of all jobs: from now on this clock rings."""
         upcoming = await self._store.upcoming()
         if not self._stands_by:
             self._started_at = self._started_at or self._time.now()
         self._dispatch.lead(True)
         async for portion in in_portions(upcoming, ALARMS_AT_ONCE):
             for job_id, at in portion:
-                if not self._clock.has_alarm(job_id):  # one that was set meanwhile is newer
+                if not self._clock.has_alarm(job_id):  # an alarm that was set meanwhile is newer
                     self._claiming.set_alarm(job_id, at)
 
     async def _follow_start(self) -> None:
-        """Start the jobs that run at every start of the scheduler, once: a start that is asked for again has its instant still."""
+        """Start the jobs that run at a start of the scheduler. A repeated call has the same instant, and starts them once."""
         if self._started_at is not None:
             for claimed in await self._store.follow(scheduler_start(self._started_at)):
                 self._dispatch.take_over(claimed)
             self._started_at = None
 
     async def _take_in_changes(self) -> None:
-        """Set the alarms of jobs that other processes changed, and let what waits here of one run as it is defined now."""
+        """Set the alarms of jobs that other processes changed, and apply the new definitions to executions that wait here."""
         async for portion in in_portions(await self._store.changes(), ALARMS_AT_ONCE):
-            for job_id, at in portion:  # all of them before anything that may fail: the store tells of a change once
+            for job_id, at in portion:  # all alarms before anything that may fail: the store reports a change once
                 self._claiming.set_alarm(job_id, at)
                 self._changed.add(job_id)
         while self._changed and (waiting := self._changed & self._dispatch.active.waiting_jobs()):
@@ -145,11 +145,11 @@ class Leadership:
                 with suppress(DamagedJob):
                     if (stored := await self._store.find(job_id)) is not None and stored.job.job_id == job_id:
                         self._dispatch.redefine(stored.job)
-                self._changed.remove(job_id)  # not if that failed: then it is looked for in the next round
+                self._changed.remove(job_id)  # if reading it failed, the next round tries again
         self._changed.clear()
 
     async def _cancel_requested(self) -> None:
-        """Cancel what other processes ask for. What goes wrong with one request is tried again, and leaves the others alone."""
+        """Cancel executions at the request of other processes. A failed request is retried, and does not affect the others."""
         for execution_id, reason in await self._store.cancel_requests():
             try:
                 execution = await self._store.execution(execution_id)
@@ -163,15 +163,15 @@ class Leadership:
         self._rounds_to_take_over -= 1
         if self._rounds_to_take_over > 0 and not self._dispatch.in_doubt:
             return
-        self._dispatch.in_doubt = False  # what comes into doubt from here on is for the next round
+        self._dispatch.in_doubt = False  # a doubt that arises from here on is for the next round
         try:
             while taken := await self._store.take_over(self._time.now(), self._dispatch.holds):
                 for claimed in taken:
                     self._dispatch.take_over(claimed)
                 if self._stopped or not any(of.finished or self._dispatch.holds(of.execution_id) for _, of in taken):
-                    break  # none of them stays here, and the next answer would be the same
+                    break  # none of them stayed here, so the next answer would be the same
         except BaseException:
             self._dispatch.in_doubt = True
             raise
-        self._deliveries.wake()  # what visitors, and processes that ended, left in the outbox
+        self._deliveries.wake()  # visitors, and processes that ended, may have left messages in the outbox
         self._rounds_to_take_over = TAKE_OVER_ROUNDS

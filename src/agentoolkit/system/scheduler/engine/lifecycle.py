@@ -1,11 +1,11 @@
-"""A scheduler's life: its engine starts at first use, and again on another event loop; `stop` keeps it stopped until `start`.
+"""Starts and stops a scheduler. Its engine starts at first use, and again on another event loop; `stop` lasts until `start`.
 
     closed ── first use, start ──▶ starting ──▶ running
       ▲                               │ fails      │ stop, close
       └────────── stopping ◀──────────┴────────────┘
 
-One transition is made at a time, by a task of its own, in the order in which they were asked for. A caller that is
-cancelled ends no transition, and one that asks from inside a handler does not wait for it: the handler has to end first.
+Transitions run one at a time, each in a task of its own, in the order of the calls. Cancelling a caller cancels no
+transition. A caller inside a handler does not wait for the transition, because the handler has to end first.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import done_on
 
 RESTART_SECONDS = 3 * STOP_SECONDS
-"""After which all processes go on by themselves if the one that restarts them has ended meanwhile."""
+"""Seconds after which all processes continue by themselves if the process that restarts them has ended."""
 
 
 class Stage(Enum):
-    """Where a scheduler is in its life."""
+    """The state of a scheduler."""
 
     CLOSED = "closed"
     STARTING = "starting"
@@ -36,10 +36,10 @@ class Stage(Enum):
 
 
 class Lifecycle:
-    """Starts and ends the engine on the current event loop.
+    """Starts and stops the engine on the current event loop.
 
     Args:
-        parts: What an engine is put together from.
+        parts: The parts that an engine is built from.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -47,29 +47,29 @@ class Lifecycle:
         self._engine: Engine | None = None
         self._stage = Stage.CLOSED
         self._wanted = True
-        """Is it to run? It starts at first use."""
+        """True if the scheduler should run; it starts at first use."""
         self._closed = False
         self._step: asyncio.Task[None] | None = None
-        """The transition that was asked for last."""
+        """The latest transition."""
         self._start_step: asyncio.Task[None] | None = None
         self._context: Context | None = None
 
     @property
     def engine(self) -> Engine | None:
-        """The engine on the running event loop, if there is one that is not to end."""
+        """The engine on the running event loop; None if there is none, or if it stops."""
         engine = self._engine
         ends = self._stage is Stage.STOPPING or not self._wanted
         return None if engine is None or ends or engine.loop is not asyncio.get_running_loop() else engine
 
     @property
     def elsewhere(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop of another thread on which the engine runs: only there may jobs and alarms be touched."""
+        """The event loop of another thread, if the engine runs there. Only there may jobs and alarms be touched."""
         loop = self._engine.loop if self._engine is not None else None
         return None if loop is None or loop is asyncio.get_running_loop() or not loop.is_running() else loop
 
     @property
     def started(self) -> bool:
-        """Was it used?"""
+        """True if it has an engine."""
         return self._engine is not None
 
     async def ready(self) -> None:
@@ -78,19 +78,19 @@ class Lifecycle:
             pending = self._pending()
             if pending is None and self.engine is not None:
                 return
-            if pending is None or pending is not self._start_step:  # also after a stop: it starts though its caller may leave
+            if pending is None or pending is not self._start_step:  # a stop is followed by a start even if the caller is cancelled
                 pending = self._start_step = self._transition(self._begin)
             await asyncio.wait({pending})
             if pending is self._start_step and not pending.cancelled() and (error := pending.exception()):
                 raise error
 
     async def open(self) -> None:
-        """Make ready and, unless it was stopped, start. A second time does nothing."""
+        """Open the scheduler and, unless it was stopped, start it. A second call does nothing."""
         self._closed, self._wanted = False, True
         await self.ready()
 
     async def start(self) -> None:
-        """Go on after `stop`, also one that another process asked for. A second time does nothing."""
+        """Continue after a `stop` of this or another process. A second call does nothing."""
         if loop := self.elsewhere:
             return await done_on(loop, self.start)
         self._closed, self._wanted = False, True
@@ -98,9 +98,9 @@ class Lifecycle:
         return await self._join(step)
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop every process that shares the store, and this one within so many seconds, until `start`. Jobs are kept.
+        """Stop every process that shares the store until `start`; this one stops within `seconds`. Jobs are kept.
 
-        Running executions here may end, and are cancelled if they do not. The stop outlives the process if the store does.
+        Executions that run here may end first, and are cancelled if they do not. In a durable store the stop outlives the process.
         """
         if loop := self.elsewhere:
             return await done_on(loop, lambda: self.stop(seconds))
@@ -108,7 +108,7 @@ class Lifecycle:
         return await self._join(self._transition(lambda: self._halt(seconds), patience=seconds / 2))
 
     async def restart(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop as `stop` does, and start again: also if the caller leaves meanwhile, or this process ends."""
+        """Stop as `stop` does, and start again, even if the caller is cancelled or this process ends meanwhile."""
         if loop := self.elsewhere:
             return await done_on(loop, lambda: self.restart(seconds))
         self._wanted = False
@@ -119,7 +119,7 @@ class Lifecycle:
         return await self._join(step)
 
     async def close(self, seconds: float = STOP_SECONDS) -> None:
-        """End this process's part and give back the store. What is due later is due when it is opened again."""
+        """Stop this process only, and close the store. Jobs that become due meanwhile run when it is opened again."""
         self._closed, self._wanted = True, False
         loop = self.elsewhere
         if loop is None:
@@ -131,7 +131,7 @@ class Lifecycle:
 
     @asynccontextmanager
     async def claims_suspended(self) -> AsyncGenerator[None]:
-        """Claim nothing that is due while a ``with`` block lasts, and all of it after: for jobs that belong together."""
+        """Suspend claims during a ``with`` block, so that jobs that belong together become due together."""
         await self.ready()
         claiming = self.running_engine().claiming
         claiming.suspend()
@@ -141,12 +141,12 @@ class Lifecycle:
             claiming.resume()
 
     async def is_well(self) -> bool:
-        """Does this process lead, and do its claims and its store work? Raises what the store raises."""
+        """Return True if this process leads, and its claims and store work. Raises the store's errors."""
         engine = self.engine
         return engine is not None and engine.leading and not engine.claiming.failing and not await self._parts.store.is_stopped()
 
     async def wait_idle(self) -> None:
-        """Wait for claims and deliveries under way, not for handlers."""
+        """Wait for claims and deliveries under way. Handlers are not waited for."""
         if engine := self.engine:
             await engine.wait_idle()
 
@@ -172,7 +172,7 @@ class Lifecycle:
 
     async def _resume(self) -> None:
         await self._begin()
-        if self._engine is None:  # a stop or a close was asked for meanwhile, and comes next: the start counts all the same
+        if self._engine is None:  # a stop or close was requested meanwhile, and comes next: the start is recorded nevertheless
             await self._parts.store.open()
         await self._parts.store.set_stopped(False)
         if self._wanted and self._engine is not None:
@@ -204,16 +204,16 @@ class Lifecycle:
             self._engine, self._stage = None, Stage.CLOSED
 
     def _transition(self, step: Callable[[], Awaitable[None]], patience: float | None = None) -> asyncio.Task[None]:
-        """Make a transition after the one under way, which is ended after so many seconds if it is a start."""
+        """Make a transition after the one under way. If that is a start, it is cancelled after `patience` seconds."""
         before = self._pending()
-        # Decided now: whoever asked for this may ask for a start next, before this begins.
+        # Decided now: the caller may request a start next, before this transition begins.
         after_start = before is self._start_step
 
         async def make() -> None:
             if before is not None:
                 try:
                     await asyncio.wait({before}, timeout=patience if after_start else None)
-                finally:  # also where this is given up before it begins
+                finally:  # also if this transition is cancelled before it begins
                     if after_start:
                         before.cancel()
                     if not before.done():
@@ -221,7 +221,7 @@ class Lifecycle:
             await step()
 
         if self._context is None or current_execution() is None:
-            self._context = copy_context()  # that of the first caller who is no handler
+            self._context = copy_context()  # from the first caller outside of a handler
         task = self._step = asyncio.get_running_loop().create_task(make(), context=self._context.copy())
         task.add_done_callback(_heard)
         return task
@@ -239,12 +239,12 @@ class Lifecycle:
                 step.result()
 
     def _asked_from_inside(self) -> bool:
-        """Is the caller a handler that runs here, which every stop waits for?"""
+        """Tell whether the caller is a handler that runs here: every stop waits for it."""
         execution = current_execution()
         return execution is not None and self._engine is not None and execution.execution_id in self._engine.dispatch.active
 
 
 def _heard(step: asyncio.Task[None]) -> None:
-    """Whoever waited for a transition was told of its error; if nobody did, there is nobody to tell."""
+    """Read a transition's error, so that asyncio does not log it: callers that wait get it from `_join`."""
     if not step.cancelled():
         step.exception()

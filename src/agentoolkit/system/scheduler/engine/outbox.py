@@ -1,4 +1,4 @@
-"""From the outbox to queues and web addresses, by the AgenTools ``queue`` and ``http``, with tries of their own."""
+"""Delivers the outbox to queues and web addresses, through the AgenTools ``queue`` and ``http``, with its own retries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from agentoolkit.time_source import Cancellable, TimeSource
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""Tries at one delivery before it is given up."""
+"""Tries of one delivery before it is given up."""
 DELIVERY_SECONDS = 10.0
-"""How long one delivery may take before it counts as refused."""
+"""Seconds after which one delivery counts as refused."""
 BATCH = 1_000
 PORTION = 100
-"""Messages that are on their way to queues at once where the store is durable: one commit carries many of them."""
+"""Messages delivered to queues at once if the store is durable: one commit carries many of them."""
 POSTS = 20
-"""Deliveries to web addresses that are under way at once."""
+"""Deliveries to web addresses that run at once."""
 
 
 class Deliveries:
-    """Empties the outbox into queues. A message's id is its execution's, so a second delivery is recognised."""
+    """Delivers the outbox. A message has the id of its execution, so receivers recognise a second delivery."""
 
     def __init__(self, store: JobStore, injector: Injector, time: TimeSource, *, delivers: bool = True) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class Deliveries:
 
     @contextmanager
     def watching(self, execution_id: str) -> Generator[asyncio.Event]:
-        """Give an event for a ``with`` block, set when this execution's message has been delivered or refused once."""
+        """Yield an event that is set when the execution's message has been delivered or refused once."""
         tried = self._watched[execution_id] = asyncio.Event()
         try:
             yield tried
@@ -56,7 +56,7 @@ class Deliveries:
             del self._watched[execution_id]
 
     def wake(self) -> None:
-        """There is something in the outbox. Returns at once; `wait_idle` waits."""
+        """Deliver the outbox. Returns at once; `wait_idle` waits."""
         if self._stopped:
             return
         self._again = True
@@ -64,11 +64,11 @@ class Deliveries:
             self._round = asyncio.get_running_loop().create_task(self._rounds())
 
     async def wait_idle(self, *, posted: bool = False) -> None:
-        """Wait until all that can be delivered to queues now has been, and with `posted` to web addresses too."""
+        """Wait for deliveries to queues under way; with `posted`, also for those to web addresses."""
         await all_done(lambda: self._under_way(posted=posted))
 
     async def stop(self, seconds: float) -> None:
-        """Deliver for so long what can be delivered now, then let it rest: what is left stays in the outbox."""
+        """Finish the deliveries under way, at most `seconds`. The rest stays in the outbox."""
         self._stopped = True
         if under_way := self._under_way(posted=True):
             await asyncio.wait(under_way, timeout=seconds)
@@ -91,7 +91,7 @@ class Deliveries:
                 self._retry_after(1.0)
 
     async def _deliver_all(self) -> None:
-        """Deliver all that does not wait for its next try."""
+        """Deliver all messages that do not wait for their next try."""
         while True:
             limit = BATCH + len(self._next_tries) + len(self._posting)
             messages = await self._store.outbox(limit)
@@ -99,20 +99,20 @@ class Deliveries:
             due = [message for message in messages if self._next_tries.get(message.execution_id, now) <= now]
             for message in due:
                 id_ = message.execution_id
-                if is_address(message.queue_name) and id_ not in self._posting:  # it may be slow, and the queues do not wait for it
+                if is_address(message.queue_name) and id_ not in self._posting:  # a task: a slow address must not delay the queues
                     self._posting[id_] = asyncio.get_running_loop().create_task(self._post(message))
                     self._posting[id_].add_done_callback(partial(self._posted, id_))
             await self._deliver_to_queues([message for message in due if not is_address(message.queue_name)])
             if len(messages) < limit:
                 break
-        # What another process delivered meanwhile is not waited for.
+        # Messages that another process delivered meanwhile need no next try.
         left = {message.execution_id for message in messages}
         self._next_tries = {id_: at for id_, at in self._next_tries.items() if id_ in left}
         if self._next_tries:
             self._retry_after((min(self._next_tries.values()) - now).total_seconds())
 
     async def _deliver_to_queues(self, messages: Sequence[Message]) -> None:
-        """Deliver in portions where the store is durable. They arrive in their order, because each is on its way before the next."""
+        """Deliver in portions if the store is durable. Order is kept, because each message is sent before the next."""
         size = PORTION if self._store.survives_restart else 1
         for start in range(0, len(messages), size):
             portion = [self._deliver(message) for message in messages[start : start + size]]
@@ -130,7 +130,7 @@ class Deliveries:
             self._retry_after(1.0)
 
     def _posted(self, execution_id: str, _: asyncio.Task[None]) -> None:
-        """A delivery to a web address has ended, or was cancelled before it began; the next round sets the timer of its next try."""
+        """Note that a delivery to a web address has ended. If it is to be retried, the next round sets the timer."""
         del self._posting[execution_id]
         if execution_id in self._next_tries:
             self.wake()
@@ -151,8 +151,8 @@ class Deliveries:
     async def _refused(self, message: Message, error: Exception) -> None:
         give_up = message.attempts + 1 >= ATTEMPTS
         outcome = "given up" if give_up else "will be tried again"
-        told = in_one_line(str(error))  # it may quote what a stranger answered
-        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, told)
+        cause = in_one_line(str(error))  # it may quote the text of a foreign server
+        logger.warning("Delivering %s to %r failed (%s): %s", message.execution_id, shown(message.queue_name), outcome, cause)
         await self._store.undelivered(message, give_up=give_up)
         if give_up:
             self._next_tries.pop(message.execution_id, None)

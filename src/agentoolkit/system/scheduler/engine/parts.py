@@ -1,4 +1,4 @@
-"""What an engine is put together from, and what outlives it."""
+"""The parts that an engine is built from. They outlive the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.retention import RESULT_SIZE
 from agentoolkit.time_source import TimeSource
 
 TIMEOUT = 300.0
-"""Seconds after which a handler is cancelled where its job says nothing. Source: *Nagatha Assistant Task Scheduler*."""
+"""Seconds after which a handler is cancelled if its job sets no timeout. Source: *Nagatha Assistant Task Scheduler*."""
 
 NO_WORKERS: Mapping[ExecutorName, str] = dict.fromkeys(
     ("celery", "rq"), "Give the Toolkit a database that workers can open too, and the address of a broker."
@@ -25,7 +25,7 @@ NO_WORKERS: Mapping[ExecutorName, str] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One scheduler's surroundings."""
+    """One scheduler's store, clock, injector, executors and defaults."""
 
     store: JobStore
     injector: Injector
@@ -33,53 +33,53 @@ class Parts:
     announcer: EventPublisher
     concurrency: int = CONCURRENCY
     timeout: float | None = TIMEOUT
-    """Seconds that a handler may take where its job says nothing."""
+    """Seconds that a handler may take if its job sets no timeout."""
     claims: bool = True
-    """May it lead, start what is due and deliver outcomes? False for a visitor, which manages what another process runs."""
+    """True if this process may lead, start due jobs and deliver outcomes. False for a visitor, which only manages jobs."""
     executor: Callable[[Attempts, int], Executor] = LocalExecutor
-    """Makes what decides when and where executions run, given what carries them out here, and `concurrency`."""
+    """Creates the executor, which decides when and where executions run, from the local attempts and `concurrency`."""
     default_executor: ExecutorName = "local"
-    """What carries out jobs that name nothing."""
+    """The executor of jobs that name none."""
     unavailable: Mapping[ExecutorName, str] = field(default_factory=lambda: NO_WORKERS)
-    """Executors that no job can ask for here, each with what would have to be set."""
+    """Executors that are not available here, each with the settings that it lacks."""
     sends_to: Collection[ExecutorName] = ()
-    """The executors whose workers this process can send to. If there are none, it carries out itself what it has, as a worker does."""
+    """The executors whose workers this process can send to. Without any, it runs its executions itself, as a worker does."""
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     """Limits of callers without the scope ``admin``."""
     result_size: int = RESULT_SIZE
-    """Bytes of JSON that a result may have."""
+    """Maximum size of a result, in bytes of JSON."""
     error_queue: str | None = None
-    """Where the failures of new jobs go that say nothing of it."""
+    """The error queue of new jobs that name none."""
     pause_after_failures: int | None = None
-    """After how many failures in a row new jobs are paused that say nothing of it."""
+    """Consecutive failures after which a new job is paused, if the job sets no number of its own."""
     live: LiveOutput = field(default_factory=LiveOutput)
-    """What executions that run here have written so far."""
+    """The output so far of the executions that run here."""
 
     def timeout_of(self, policies: Policies) -> float | None:
-        """Return how many seconds a handler may take; None: any."""
+        """Return the seconds that a handler may take; None means no limit."""
         return self.timeout if policies.timeout is None else policies.timeout
 
     def executor_of(self, policies: Policies) -> ExecutorName:
-        """Return the executor of a job: its own, else the default one."""
+        """Return the job's own executor, else the default one."""
         return policies.executor or self.default_executor
 
     def route_of(self, policies: Policies, label: str) -> Route:
-        """Return which way an execution goes."""
+        """Return the route of an execution: this process, or a queue of an executor's workers."""
         if not self.sends_to or (executor := self.executor_of(policies)) == "local":
             return HERE
         return Route(executor, policies.queue, policies.priority, self.timeout_of(policies), label)
 
     def waits_for_tool(self, agentool_name: str, policies: Policies) -> bool:
-        """Does what is due wait for its AgenTool to be registered here? Which ones workers have is not known here."""
+        """Return True if a due job waits here for its AgenTool. The AgenTools of workers are not known here."""
         return self.executor_of(policies) == "local" and agentool_name not in self.injector
 
     def runs_here(self, job: Job) -> bool:
-        """Does this process carry out a job's executions itself?"""
+        """Tell whether this process runs the job's executions itself."""
         route = self.route_of(job.policies, job.job_name)
         return route is HERE and not self.lack_of(job.agentool_name, route)
 
     def lack_of(self, agentool_name: str, route: Route) -> str:
-        """Return what is missing here for an execution to go its way, and the way out; nothing if it can go."""
+        """Return what this process lacks to run or send an execution, and the way out; empty if nothing."""
         if route is HERE:
             return (
                 "" if agentool_name in self.injector else f"no AgenTool is named {agentool_name!r} here. Register it, or name its plugin."

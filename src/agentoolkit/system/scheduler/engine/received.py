@@ -1,4 +1,4 @@
-"""Executions that this process was sent the ids of, as a worker is: claimed, begun by the same write where there is room, and run."""
+"""Runs executions that were sent to this worker by id: claimed, begun by the same write if there is room, and run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ReceivedExecutions:
 
     Args:
         parts: Store and time.
-        active: What is under way here.
-        reserved: Holds room for them until their claim is answered.
-        start: Called with each that was claimed.
-        doubt: Called when executions may be ours that nobody works on.
+        active: The executions under way here.
+        reserved: Reserves room for them until their claim is answered.
+        start: Called with each claimed execution.
+        doubt: Called when the store may hold executions of ours that are not under way.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class ReceivedExecutions:
     async def run(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, and run them until their outcomes are written.
 
-        What another process has claimed, cancelled or ended meanwhile is passed over, and so is what cannot run here, which
-        its record says then: whoever sent it sends it again, so that another worker may have it.
+        Executions that another process has claimed, cancelled or ended meanwhile are skipped. So are those that cannot
+        run here: their records say why, and the sender sends them again, so that another worker can claim them.
         """
         lacks: dict[str, str] = {}
         reserved = self._reserved.hold(execution_ids)
@@ -55,7 +55,7 @@ class ReceivedExecutions:
             claimed, failed = await self._claim(execution_ids, reserved, lacks)
             over = [outcome for each in claimed if (outcome := self._run(each)) is not None]
         except BaseException:
-            self._doubt()  # what was claimed, and not started, is ours
+            self._doubt()  # executions that were claimed but not started are ours
             raise
         finally:
             self._reserved.let_go(reserved)
@@ -70,16 +70,18 @@ class ReceivedExecutions:
     async def _claim(
         self, execution_ids: Sequence[str], reserved: frozenset[str], lacks: dict[str, str]
     ) -> tuple[Sequence[Claimed], Exception | None]:
-        """Claim them, and begin those that room is reserved for. Return them, and why others may have been claimed unheard.
+        """Claim executions, and begin those with reserved room. Return them, and the error if the answer was lost.
 
-        What is missing here for jobs that cannot run is put into `lacks`.
+        For each job that cannot run here, the reason is put into `lacks`.
         """
         store, now = self._parts.store, self._parts.time.now()
 
-        def can_run(job: Job) -> bool:
-            if lack := self._lack(job):
-                lacks[job.job_id] = lack
-            return not lack
+        def can_run(job: Job) -> bool:  # called in the store's thread
+            if not job.readable:
+                lacks[job.job_id] = waits_for_reader()
+            elif job.agentool_name not in self._parts.injector:
+                lacks[job.job_id] = waits_for_tool(job.agentool_name)
+            return job.job_id not in lacks
 
         try:
             return await store.claim_executions(execution_ids, now, can_run, self._reserved.begins(reserved)), None
@@ -87,24 +89,18 @@ class ReceivedExecutions:
             self._doubt()
             return await self._reserved.begun(reserved, now), error
 
-    def _lack(self, job: Job) -> str:
-        """Return why a job cannot run here; nothing: it can. Called in the store's thread."""
-        if not job.readable:
-            return waits_for_reader()
-        return "" if job.agentool_name in self._parts.injector else waits_for_tool(job.agentool_name)
-
     async def _refuse(self, reasons: Mapping[str, str]) -> None:
-        """Let the records of executions that stay whose they are say why: in a write of their own, and told here once."""
+        """Write the reasons to the records of refused executions, which keep their owner, and log each once."""
         try:
-            told = await self._parts.store.note_waiting(reasons)
+            noted = await self._parts.store.note_waiting(reasons)
         except Exception:
-            log_failure(logger, "It is not said of %d executions that they cannot run here", len(reasons))
+            log_failure(logger, "Noting that %d executions cannot run here failed", len(reasons))
             return
-        for execution_id in told:
+        for execution_id in noted:
             logger.warning("Execution %s is left to another worker: it %s", execution_id, reasons[execution_id])
 
     def _run(self, claimed: Claimed) -> asyncio.Future[Outcome] | None:
-        """Start an execution, and return what is done when its outcome is written; None: it does not start here."""
+        """Start an execution, and return the future of its outcome; None if it does not start here."""
         job, execution = claimed
         if job is not None or execution.finished:
             self._start(claimed)

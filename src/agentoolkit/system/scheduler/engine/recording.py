@@ -1,4 +1,4 @@
-"""How attempts are written down: those that begin or end in the same turn together, and again until the store has taken them."""
+"""Writes the outcomes of attempts: those that end in the same turn of the event loop together, retried until the store accepts."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ T = TypeVar("T")
 MIN_DELAY = 0.05
 """Seconds after which a write that the store refused is tried again; doubled each time."""
 STOPPING_DELAY = 0.4
-"""The delay up to which that goes on while the scheduler stops."""
+"""While the scheduler stops, the last try comes when the delay has reached this."""
 MAX_DELAY = 2.0
 
 
 class Written(NamedTuple):
-    """What the store was told of an attempt's end."""
+    """The record that was written when an attempt ended."""
 
     execution: Execution
-    """As it is in the store now."""
+    """The record in the store now."""
     kept: bool = False
-    """False: it was not ours any more, or was given back, so that there is nothing to tell of it."""
+    """False if the execution was no longer ours, or was released: then it is not published."""
     has_message: bool = False
-    """Is there something to be delivered?"""
+    """True if the outbox has a message of it."""
     downstream: Sequence[Claimed] = ()
-    """What comes after it."""
+    """The downstream executions that were created."""
     in_doubt: bool = False
-    """May there be more that nobody was told of? The answer was lost."""
+    """True if the store's answer was lost, so that it may hold further executions."""
 
 
 Ended = tuple[ActiveExecution, Outcome, Written | None]
-"""An attempt, how it ended, and what was written of it; None: nothing ever will be."""
+"""An attempt, its outcome, and the written record; None if writing it failed for good."""
 
 _ending, _as_written = maker_of(Ending), maker_of(Written)
 
 
 class Recorder:
-    """Writes down how attempts begin and end: what has happened must not be forgotten because a disk was full.
+    """Writes the starts and outcomes of attempts, and retries: a full disk must not lose an outcome.
 
     Args:
-        store: Where.
-        time: Where the time comes from.
-        written: Called with attempts that were handed over, those that were written down together at once.
+        store: The store that is written to.
+        time: The time source.
+        written: Called with the attempts that were written together.
     """
 
     def __init__(self, store: JobStore, time: TimeSource, written: Callable[[Sequence[Ended]], None]) -> None:
@@ -65,22 +65,22 @@ class Recorder:
         self._time = time
         self._written = written
         self._ended: list[tuple[ActiveExecution, Outcome, Ending]] = []
-        """Attempts whose outcomes are to be written down together."""
+        """Attempts whose outcomes will be written together."""
         self._writing: set[asyncio.Task[None]] = set()
         self._context = copy_context()
-        """Outcomes are written in a copy of this, not in that of one of the handlers."""
+        """Outcomes are written in a copy of this context, not in the context of a handler."""
         self._stopping = False
 
     def stop(self) -> None:
-        """From now on, do not try for ever to write down what the store refuses."""
+        """From now on, give up a refused write after a few tries."""
         self._stopping = True
 
     async def wait_idle(self, seconds: float) -> None:
-        """Wait until what was handed over is written down, for so long at most."""
+        """Wait until all outcomes are written, at most `seconds`."""
         await all_done(lambda: self._writing, seconds)
 
     async def begin_again(self, execution: Execution) -> bool:
-        """Write down that an attempt begins, after the store has refused it once. Tell whether it may."""
+        """Write the start of an attempt after the store has refused it once. Return True if it may begin."""
 
         async def begin() -> bool:
             (begun,) = await self._store.begin([execution])
@@ -90,7 +90,7 @@ class Recorder:
         return begun or in_doubt
 
     def put(self, active: ActiveExecution, outcome: Outcome) -> None:
-        """Have it written down how an attempt ended, in this turn of the event loop or soon."""
+        """Write the outcome of an attempt, in this turn of the event loop or soon."""
         if outcome.error is not None:
             self._own(self._tell(active, outcome, partial(self._write, active, outcome)))
             return
@@ -100,9 +100,9 @@ class Recorder:
         self._ended.append((active, outcome, _ending((ended, outcome_message(active.work, ended), None))))
 
     async def _write_ended(self) -> None:
-        """Write all that was handed over since this task was made."""
+        """Write all outcomes that were put since this task was created."""
         if self._store.survives_restart:
-            await asyncio.sleep(0)  # whoever gets their room is written down as begun in that turn, and so by the same commit
+            await asyncio.sleep(0)  # in this turn the executions that get the freed room begin, and share the commit
         ended, self._ended = self._ended, []
         try:
             answers = await self._store.finish([ending for _, _, ending in ended])
@@ -119,7 +119,7 @@ class Recorder:
         )
 
     async def _tell(self, active: ActiveExecution, outcome: Outcome, write: Callable[[], Awaitable[Written]]) -> None:
-        """Tell what was written of an attempt by itself, also if that came to nothing."""
+        """Write one attempt and report the record; None if writing fails for good."""
         written = None
         try:
             written = await write()
@@ -127,19 +127,19 @@ class Recorder:
             self._written([(active, outcome, written)])
 
     async def _write(self, active: ActiveExecution, outcome: Outcome) -> Written:
-        """Write how an attempt ended: as released to the next start, as a further attempt to come, or for good."""
+        """Write the outcome of an attempt: released until the next start, waiting for a retry, or finished."""
         ended, error = outcome
         policies, is_awaited = active.work.policies, ended.trigger == "run_now"
         if isinstance(error, Interrupted) and self._store.survives_restart and not is_awaited and policies.on_interrupt == "retry":
-            left = active.execution._replace(result=ended.result)  # what was done of it
-            await self._until_written(lambda: self._store.release(left), left)
+            released = active.execution._replace(result=ended.result)  # the part that was done
+            await self._until_written(lambda: self._store.release(released), released)
             return Written(ended)
         again = None
         if error is not None and ended.status is ExecutionStatus.FAILED and not is_awaited and not active.cancel_reason:
             try:
                 again = plan_retry(ended, error, policies, self._time.now())
-            except Exception:  # the error's own code, as it was asked
-                log_failure(logger, "Whether %s is tried again cannot be asked of its error: it is not", ended.execution_id)
+            except Exception:  # reading an error may run its own code
+                log_failure(logger, "Deciding whether %s is retried failed: it is not", ended.execution_id)
         if again is not None:
             ending, waiting = Ending(ended, outcome_message(active.work, ended)), again
             answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending), again)
@@ -147,7 +147,7 @@ class Recorder:
                 return Written(ended, True, ending.message is not None, answer.finished.downstream)
             if not active.cancel_reason:
                 return Written(again, kept=answer.waits or in_doubt)
-            now = self._time.now()  # who cancelled it while that was written was told that it ends
+            now = self._time.now()  # it was cancelled while that was written, and the canceller was told that it ends
             ended = again._replace(status=ExecutionStatus.CANCELLED, reason=active.cancel_reason, retry_at=None, finished_at=now)
         return await self._finish(Ending(ended, outcome_message(active.work, ended)))
 
@@ -173,9 +173,9 @@ class Recorder:
         return await self._write_again(write, execution)
 
     async def _write_again(self, write: Callable[[], Awaitable[T]], execution: Execution) -> tuple[T, bool]:
-        """Do so with what the store has refused once.
+        """Retry a write that the store has refused once, as `_until_written` does.
 
-        A commit whose answer was lost was one all the same: then this try finds it written already, by us.
+        An earlier try may have been committed though its answer was lost: then this one finds the record written by us.
         """
         delay = MIN_DELAY
         while True:
@@ -200,7 +200,7 @@ class Recorder:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("An outcome was not written down: the scheduler stopped, and the store refused it", exc_info=error)
+            logger.error("An outcome was not written: the scheduler stopped, and the store refused it", exc_info=error)
 
 
 def _fence(execution: Execution) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Executions that room is held for until their claim is answered: by then the store may have them as ours, and as running."""
+"""Reserves room for executions until their claim is answered. The claim can then record them as ours and running."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agentoolkit.system.scheduler.ports import Begins, Claimed, DamagedJob, Exec
 
 
 class ReservedExecutions(dict[str, str]):
-    """Executions that room is held for before they are claimed, so that the claim may begin them; by id, why one is to be cancelled.
+    """Executions with reserved room, by id, and the reason if one is to be cancelled. Their claim can also begin them.
 
     Args:
-        parts: Store, and what says whether a job can run here.
-        active: What is under way here.
-        executor: Has room for them, or has none.
-        unstarted: Ends those whose job is gone.
-        doubt: Called when executions may be ours that nobody works on.
+        parts: The store, and the check whether a job can run here.
+        active: The executions under way here.
+        executor: Has the room.
+        unstarted: Ends executions whose job is gone.
+        doubt: Called when the store may hold executions of ours that are not under way.
     """
 
     def __init__(
@@ -41,28 +41,28 @@ class ReservedExecutions(dict[str, str]):
         self._doubt = doubt
 
     def cancel(self, execution_id: str, reason: str) -> bool:
-        """Let an execution end as soon as its claim is answered. Tell whether it is being claimed."""
+        """Cancel an execution as soon as its claim is answered. Return False if it is not being claimed."""
         if execution_id not in self:
             return False
         self[execution_id] = reason
         return True
 
     def hold(self, execution_ids: Iterable[str]) -> frozenset[str]:
-        """Hold room for those of these executions that have some now, and return them. `let_go` gives it back."""
+        """Reserve room for as many executions as there is room for now, and return their ids. `let_go` frees it."""
         return frozenset(execution_id for execution_id in execution_ids if self._reserve(execution_id))
 
     def hold_all(self, number: int, execution_ids: Iterable[str]) -> frozenset[str]:
-        """Do so if there is room for so many, else for none: before the claim nobody knows which are the urgent ones."""
+        """Reserve room for all executions, or for none if there is too little: before the claim their urgency is unknown."""
         return self.hold(execution_ids) if number <= self._executor.room else frozenset()
 
     def let_go(self, reserved: frozenset[str]) -> None:
-        """Give back the room of those that do not run."""
+        """Free the reserved room that is not used."""
         for execution_id in reserved:
             self._executor.unreserve(execution_id)
             del self[execution_id]
 
     def begins(self, reserved: frozenset[str]) -> Begins:
-        """Return what a claim asks of each execution, in the store's thread: does it begin by this very write?"""
+        """Return a function that tells whether the claim also begins an execution. The store's thread calls it."""
 
         def begins(execution_id: str, job: Job) -> bool:
             return execution_id in reserved and begins_as_claimed(job.policies) and self._parts.runs_here(job)
@@ -70,17 +70,17 @@ class ReservedExecutions(dict[str, str]):
         return begins if reserved else none_begins
 
     async def begun(self, reserved: frozenset[str], at: datetime) -> Sequence[Claimed]:
-        """Return those that a claim at this instant has begun, though its answer was lost: its commit was one all the same."""
+        """Return the executions that a claim at this instant has begun. Its answer was lost, but it may have been committed."""
         store = self._parts.store
         rows = await store.executions_by_id(list(reserved))
         begun = [row for row in rows if (row.owner, row.status, row.started_at) == (store.owner, ExecutionStatus.RUNNING, at)]
         return [Claimed(await self._job_of(row), row) for row in begun]
 
     async def give_up(self, claimed: Iterable[Claimed]) -> None:
-        """End what has no job, and give back what was begun and does not start: meanwhile the scheduler stops, or lacks its AgenTool."""
-        left = [each for each in claimed if not each.execution.finished and each.execution.execution_id not in self._active]
+        """End executions without a job, and release those that were begun but cannot start: a stop, or a missing AgenTool."""
+        unstarted = [each for each in claimed if not each.execution.finished and each.execution.execution_id not in self._active]
         try:
-            for job, execution in left:
+            for job, execution in unstarted:
                 if job is None:
                     await self._unstarted.end(execution, None, "its job is gone or cannot be read", execution.status)
                 elif execution.status is ExecutionStatus.RUNNING:
@@ -92,12 +92,12 @@ class ReservedExecutions(dict[str, str]):
     async def _job_of(self, execution: Execution) -> Job | None:
         try:
             stored = await self._parts.store.find(execution.job_id)
-        except DamagedJob:  # it goes as one without a job does, and keeps no other from starting
+        except DamagedJob:  # treated as an execution without a job, so that the others start
             return None
         return stored.job if stored is not None and stored.job.job_id == execution.job_id else None
 
     def _reserve(self, execution_id: str) -> bool:
-        """Hold room for an execution of which nothing is known but its id: for one of each job that none runs of here."""
+        """Reserve room for an execution of which only the id is known: one a job, and only if none of the job runs here."""
         job = Limit(f"job:{job_id_of(execution_id)}", 1)
         if execution_id in self._active or not self._executor.reserve(Order(execution_id, limits=(job,))):
             return False

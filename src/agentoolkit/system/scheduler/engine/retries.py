@@ -1,4 +1,4 @@
-"""Executions of ours that wait for their next attempt, until they are with the executor again."""
+"""Keeps the executions that wait for their next attempt, each with an alarm."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 class Retries(dict[str, Execution]):
-    """Executions that wait for a retry, by their ids, each with an alarm.
+    """Executions that wait for a retry, by id, each with an alarm.
 
     Args:
-        store: Where executions are queued whose alarm rings.
-        time: Where the time comes from.
+        store: Queues the executions whose alarm rings.
+        time: The time source.
         clock: Rings for each of them.
         start: Called with each execution whose retry is due.
     """
@@ -32,22 +32,22 @@ class Retries(dict[str, Execution]):
         self._clock = clock
         self._start = start
         self.accepts = True
-        """May more of them wait here? Not while the scheduler stops: what waits is given back."""
+        """False while the scheduler stops: waiting executions are released."""
 
     def keep(self, execution: Execution, at: datetime) -> None:
-        """Let an execution wait until an instant."""
+        """Keep an execution until the instant `at`."""
         if self.accepts:
             self[execution.execution_id] = execution
             self._clock.set_alarm(execution.execution_id, at)
 
     def remove_all(self) -> None:
-        """Forget all of them and their alarms: they are given back."""
+        """Forget all executions and their alarms: they are released."""
         for execution_id in self:
             self._clock.set_alarm(execution_id, None)
         self.clear()
 
     async def wake(self, execution_ids: Sequence[str]) -> None:
-        """Start the executions whose alarms have rung, if they still wait for us; what we lost is seen to by whoever has it now."""
+        """Start the executions whose alarms have rung, if they are still ours. Those of another owner are forgotten."""
         try:
             for claimed in await self._store.queue_retries(execution_ids):
                 self._start(claimed)

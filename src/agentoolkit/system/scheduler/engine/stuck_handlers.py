@@ -1,4 +1,4 @@
-"""Handlers that ignore their cancellation: nobody waits for them any more, neither the scheduler nor ``asyncio.run``."""
+"""Abandons handlers that ignore their cancellation: neither the scheduler nor ``asyncio.run`` waits for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 _TURNS = 5
-"""Turns of the event loop that what was just cancelled, and what it has begun, get to end or to wait again."""
+"""Turns of the event loop in which cancelled handlers, and the tasks they started, can end or wait again."""
 
 
 async def leave_handlers_behind(is_ours: Callable[[Context], bool]) -> None:
-    """Let ``asyncio.run`` wait neither for handlers that ignore their cancellation, nor for tasks that they have begun.
+    """Keep ``asyncio.run`` from waiting for handlers that ignore their cancellation, and for tasks that they started.
 
     Args:
-        is_ours: Tells whether what runs in a context is a handler of the scheduler that stops, or was begun by one.
+        is_ours: Tells whether a context belongs to a handler of the scheduler that stops, or to a task of one.
     """
     for _ in range(_TURNS):
         await asyncio.sleep(0)
@@ -42,9 +42,9 @@ async def leave_handlers_behind(is_ours: Callable[[Context], bool]) -> None:
 def _leave_behind(task: asyncio.Task[Any]) -> None:
     import ctypes
 
-    # "Extending", in the documentation of asyncio, has how a task is made known to it, and no more.
+    # The asyncio documentation ("Extending") describes how a task is registered, and no public way to unregister it.
     asyncio.tasks._unregister_task(task)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    # One reference more than there are: as garbage it would be closed, by an exception that it may ignore as well, for ever.
+    # An extra reference keeps it from being collected: that would close it by an exception, which it may ignore for ever.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
 
 

@@ -1,4 +1,4 @@
-"""Handlers whose time is up: cancelled first by `Dispatch`, for which `ActiveExecutions` rings, and given up if they ignore that."""
+"""Outcomes of handlers that exceed their timeout: `Dispatch` cancels them first, and gives them up if they ignore that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentoolkit.system.scheduler.decisions.outcomes import record_failure
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, Outcome
 
 MIN_GRACE = 5.0
-"""Seconds that a cancelled handler has at least, to clean up, before it is given up."""
+"""Minimum seconds for a cancelled handler to clean up before it is given up."""
 
 
 class HandlerTimeout(TimeoutError):
@@ -19,17 +19,17 @@ class HandlerTimeout(TimeoutError):
 
 
 def grace_of(active: ActiveExecution) -> float:
-    """Return the seconds that a handler has to end after its cancellation: as many as it had before, and `MIN_GRACE` at least."""
+    """Return the seconds for a cancelled handler to end: its timeout, and at least `MIN_GRACE`."""
     return max(active.timeout or 0.0, MIN_GRACE)
 
 
 def timed_out(active: ActiveExecution, now: datetime, took: float) -> Outcome:
-    """Return the outcome of a handler that ended when it was cancelled because its time was up."""
+    """Return the outcome of a handler that ended after its timeout had cancelled it."""
     timeout = HandlerTimeout(active)
     return Outcome(record_failure(active.execution, timeout, now, took), timeout)
 
 
 def given_up(active: ActiveExecution, now: datetime, took: float) -> Outcome:
-    """Return the outcome of a handler that ignored its cancellation, and is waited for no longer."""
+    """Return the outcome of a handler that ignored its cancellation and was given up."""
     timeout = HandlerTimeout(active, ", and ignored its cancellation")
     return Outcome(record_failure(active.execution, timeout, now, took, reason="ignored its cancellation and was given up"))

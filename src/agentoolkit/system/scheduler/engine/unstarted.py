@@ -1,4 +1,4 @@
-"""Executions that end before they begin: cancelled while they wait, or without a job."""
+"""Ends executions that have not started: cancelled while they wait, or without a job."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from agentoolkit.system.scheduler.ports import Claimed, DamagedJob, Ending
 
 
 class UnstartedExecutions:
-    """Writes down the end of executions that never ran, with its message and what comes after it.
+    """Writes the outcome of executions that never ran, with its message and the downstream executions.
 
     Args:
         parts: Store, time and events.
-        ended: Called with each that has ended so.
-        follow: Called with what comes after one, and whether it left a message.
+        ended: Called with each ended execution.
+        follow: Called with the downstream executions of each, and whether it has a message.
     """
 
     def __init__(self, parts: Parts, ended: Callable[[Execution], None], follow: Callable[[Sequence[Claimed], bool], None]) -> None:
@@ -26,18 +26,18 @@ class UnstartedExecutions:
         self._ended = ended
         self._follow = follow
 
-    async def end(self, execution: Execution, work: Work | Job | None, reason: str, seen: ExecutionStatus | None = None) -> bool:
-        """Write that an execution is cancelled. Tell whether it was still unfinished, and still as it was seen."""
-        return await self._write(record_cancellation(execution, reason, self._parts.time.now()), work, seen)
+    async def end(self, execution: Execution, work: Work | Job | None, reason: str, before: ExecutionStatus | None = None) -> bool:
+        """Write that an execution is cancelled. Return False if it was finished, or its status was not `before`."""
+        return await self._write(record_cancellation(execution, reason, self._parts.time.now()), work, before)
 
     async def fail(self, execution: Execution, work: Work | Job, error: SchedulerError) -> bool:
-        """Write that an execution which still waits has failed. Tell whether it still did."""
+        """Write that a queued execution has failed. Return False if it was not queued any more."""
         failed = record_failure(execution, error, self._parts.time.now(), 0.0, error.problem)
         return await self._write(failed._replace(duration=None), work, ExecutionStatus.QUEUED)
 
-    async def _write(self, ended: Execution, work: Work | Job | None, seen: ExecutionStatus | None) -> bool:
+    async def _write(self, ended: Execution, work: Work | Job | None, before: ExecutionStatus | None) -> bool:
         message = outcome_message(work, ended) if work is not None else None
-        (finished,) = await self._parts.store.finish([Ending(ended, message, seen)])
+        (finished,) = await self._parts.store.finish([Ending(ended, message, before)])
         if finished.written:
             self._ended(ended)
             self._parts.announcer.execution_changed(ended)
@@ -45,7 +45,7 @@ class UnstartedExecutions:
         return finished.written
 
     async def end_stored(self, execution: Execution, reason: str) -> bool:
-        """Do so with one that is known by its record alone, as far as its job can be read."""
+        """Cancel an execution that is known by its record alone. Its job is read if it can be."""
         job = None
         with suppress(DamagedJob):
             stored = await self._parts.store.find(execution.job_id)
@@ -54,6 +54,6 @@ class UnstartedExecutions:
         return await self.end(execution, job, reason, execution.status)
 
     async def end_all(self, reason: str) -> None:
-        """Do so with all that are left, in a store that does not outlive the process."""
+        """Cancel all remaining executions, in a store that does not outlive the process."""
         for job, execution in await self._parts.store.take_over(self._parts.time.now(), lambda _: False):
             await self.end(execution, job, reason)
